@@ -135,7 +135,7 @@ HONEST = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=["A", pytest.param("B", marks=pytest.mark.slow)])
 def executor(request):
     report = next(report for report in probe_isolation() if report.name == "bwrap")
     if request.param == "A" and not report.available:

@@ -24,7 +24,7 @@ from typing import Any
 from . import livecodebench_runner as livecodebench
 from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize
-from .program import CompileError, facts_of, file_of, load, seed
+from .loading import CompileError, facts_of, file_of, load, seed
 from .runners import TEST, TestFailedError, compiled, run_pytest, run_script, run_unittest
 
 

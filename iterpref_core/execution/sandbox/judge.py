@@ -26,8 +26,8 @@ from typing import Any
 
 from . import runners
 from .encoding import UnencodableError, summarize, type_name
-from .peer import Peer, ProgramLostError, text_of
-from .program import seed
+from .loading import MAX_MESSAGE, seed, text_of
+from .peer import Peer, ProgramLostError
 from .runners import TEST, NotCompiledError, TestFailedError, compiled
 from .stand_ins import StandIn, StandInClass
 from .wire import Wire
@@ -35,7 +35,6 @@ from .wire import Wire
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
-MAX_MESSAGE = 2000
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _RUNNERS = frozenset({"unittest", "pytest"})
 _MAX_SHOWN = 400
@@ -167,6 +166,8 @@ class Session:
         self._printed, self._copied = printed, [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
+        self._at_hand: dict[str, Any] | None = None
+        self._others: set[str] = set()
         self._ask = self.peer.ask
         self.peer.ask = self._remember  # type: ignore[method-assign]
 
@@ -208,7 +209,7 @@ class Session:
         Raises:
             SolutionFailedError: it cannot.
         """
-        facts = self.peer.ask("load", None, "", (name,))
+        facts, self._at_hand, self._others = self.peer.ask("load", None, "", (name,))
         if facts is not None:
             raise SolutionFailedError(facts)
 
@@ -216,13 +217,20 @@ class Session:
         """Put the solution's names that a code may look up into a namespace."""
         names = _names_in(code) - namespace.keys() - _RUNNERS
         wanted = sorted(name for name in names if not name.startswith("__"))
-        found = self.peer.ask("names", None, "", ("solution", wanted))
+        found = self._found(wanted)
         for name in _without_builtins(found):
             value = found[name]
             if name in sys.stdlib_module_names and (isinstance(value, StandIn) or type(value) is StandInClass):
                 value = _library(name, code) or value
             self.named(name, value)
             namespace[name] = value
+
+    def _found(self, wanted: list[str]) -> dict[str, Any]:
+        """Return those of the names that the solution defines; functions and the like have come when it was loaded."""
+        at_hand, self._at_hand = self._at_hand, None
+        if at_hand is None or not self._others.isdisjoint(wanted):
+            return dict(self.peer.ask("names", None, "", ("solution", wanted)))
+        return {name: at_hand[name] for name in wanted if name in at_hand}
 
     def has_file(self, module: str) -> bool:
         """Tell whether a package lies among the test's files."""

@@ -25,6 +25,7 @@ from typing import Any
 
 from . import stand_ins
 from .crossing import MAPPINGS, PARTS, Decoder, Encoder
+from .loading import text_of
 from .stand_ins import StandIn, StandInClass, StandInExceptionClass
 from .wire import Wire, WireClosedError, dumps, loads
 
@@ -740,14 +741,6 @@ class _Reading:
             return
         self._peer.lose("tampered")
         raise ProgramLostError("tampered") from error
-
-
-def text_of(error: BaseException) -> str:
-    """Return what an error says; its own `__str__` may do anything."""
-    try:
-        return str(error)
-    except BaseException as inner:  # noqa: BLE001 - as above
-        return f"<{type(inner).__name__} while the message was made>"
 
 
 def _signature_facts(function: Any) -> list[tuple[str, int, bool, Any]]:

@@ -5,104 +5,17 @@ It sees the solution, its setup and the files that a test shares with it; of the
 
 import contextlib
 import os
-import random
 import sys
-import traceback
 import types
 import warnings
 from typing import Any
 
-from .encoding import type_name
-from .peer import Peer, text_of
+from .loading import CompileError, facts_of, file_of, line_in, load, seed
+from .peer import Peer
 from .wire import Wire
 
-MAX_MESSAGE = 2000
-SETUP = "<setup>"
-
-
-class CompileError(Exception):
-    """Carries what `compile` raised about the solution."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-class _Source:
-    """A module's loader, as far as others ask one: `inspect` for the source."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def get_source(self, _name: str) -> str:
-        return self._code
-
-
-def file_of(module: str) -> str:
-    """Return where a module is imported from."""
-    return module.replace(".", "/") + ".py"
-
-
-def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> types.ModuleType:
-    """Run setup and solution in a fresh module, as an import of the solution would.
-
-    Args:
-        setup: source to run before the solution; a `from __future__` of the solution still comes first in it.
-        code: the solution: source, or what makes a tree of it.
-        name: of the module.
-        filename: where it seems to be; by default where it is imported from.
-
-    Raises:
-        CompileError: the solution is no Python.
-    """
-    module = types.ModuleType(name)
-    namespace = vars(module)
-    filename = namespace["__file__"] = filename or os.path.abspath(file_of(name))
-    parent, _, last = name.rpartition(".")
-    namespace["__package__"] = parent
-    if parent:
-        package = __import__(parent, fromlist=["*"])
-        if name in sys.modules:
-            return sys.modules[name]
-        setattr(package, last, module)
-    sys.modules[name] = module
-    if setup:
-        exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
-    try:
-        source = code() if callable(code) else code.removeprefix("\ufeff")
-        compiled = compile(source, filename, "exec", dont_inherit=True)
-    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
-        raise CompileError(error) from error
-    if not callable(code):
-        namespace["__loader__"] = _Source(code)
-    exec(compiled, namespace)
-    return module
-
-
-def line_in(error: BaseException, solution: str) -> int | None:
-    """Return the innermost line of the solution that an error passed."""
-    found = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename == solution:
-            found = line
-    return found
-
-
-def facts_of(error: BaseException, solution: str, *, compiling: bool = False) -> dict[str, Any]:
-    """Return what is to be told of an error: its type, message, line in the solution."""
-    line, message, syntax = line_in(error, solution), text_of(error)[:MAX_MESSAGE], compiling
-    if isinstance(error, SyntaxError) and (compiling or error.filename == solution):
-        line, message, syntax = error.lineno, str(error.msg), True
-    return {
-        "type": type_name(type(error)),
-        "bases": [type_name(base) for base in type.mro(type(error))],
-        "message": message,
-        "line": line,
-        "test_line": None,
-        "in_test": False,
-        "syntax": syntax,
-        "suite": None,
-    }
+_AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
+"""Types of what a test is told of at once."""
 
 
 class _Program:
@@ -121,16 +34,22 @@ class _Program:
                 file.write(text)
         sys.path.insert(0, os.getcwd())
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """Run the solution; returns what went wrong, or None."""
+    def load(self, name: str) -> tuple[dict[str, Any] | None, dict[str, Any], set[str]]:
+        """Run the solution.
+
+        Returns:
+            What went wrong, or None; its functions, classes and modules by name; the names that it defines besides.
+        """
         solution = os.path.abspath(file_of(name))
         try:
-            self._modules[name] = load(self._job["setup"], self._job["code"], name)
+            module = self._modules[name] = load(self._job["setup"], self._job["code"], name)
         except CompileError as error:
-            return facts_of(error.cause, solution, compiling=True)
+            return facts_of(error.cause, solution, compiling=True), {}, set()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-            return facts_of(error, solution)
-        return None
+            return facts_of(error, solution), {}, set()
+        known = {str(key): value for key, value in vars(module).items() if not str(key).startswith("__")}
+        at_hand = {key: value for key, value in known.items() if type(value) in _AT_HAND}
+        return None, at_hand, known.keys() - at_hand.keys()
 
     def names(self, name: str, wanted: list[str]) -> dict[str, Any]:
         """Return those of the names that the solution defines."""
@@ -182,13 +101,6 @@ def _forward_logs(peer: Peer) -> None:
 
     logging.Logger.isEnabledFor = is_enabled  # type: ignore[method-assign]
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
-
-
-def seed() -> None:
-    """Seed the generators, so that a program does the same each time."""
-    random.seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
 
 
 def serve_program(job: dict[str, Any], descriptor: int) -> None:

@@ -4,7 +4,6 @@ A test has passed when its runner says that at least one test ran, none failed, 
 """
 
 import contextlib
-import io
 import os
 import sys
 import types
@@ -12,7 +11,7 @@ import unittest
 from collections.abc import Iterator
 from typing import Any
 
-from .peer import text_of
+from .loading import text_of
 
 TEST = "<test>"
 
@@ -116,7 +115,7 @@ def _judge(recorder: _Recorder) -> None:
 def _run_cases(module: types.ModuleType) -> None:
     """Run what `unittest` finds in a module."""
     suite = unittest.TestLoader().loadTestsFromModule(module)
-    unittest.TextTestRunner(stream=io.StringIO(), verbosity=0).run(suite)
+    suite.run(unittest.TestResult())
 
 
 def has_cases(names: dict[str, Any]) -> bool:

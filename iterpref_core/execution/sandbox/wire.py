@@ -12,6 +12,7 @@ from typing import Any
 _LENGTH = struct.Struct("=I")
 MAX_FRAME = 32 << 20
 """Bytes of one frame."""
+_READ = 1 << 16
 dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 loads = json.loads
 
@@ -30,6 +31,7 @@ class Wire:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._read, self._write = os.read, os.write
+        self._unread = bytearray()
 
     def send(self, header: str, values: str) -> None:
         """Send a frame.
@@ -49,17 +51,17 @@ class Wire:
             raise WireClosedError(str(error)) from None
 
     def _exactly(self, size: int) -> bytes:
-        parts = []
-        while size:
+        while len(self._unread) < size:
             try:
-                part = self._read(self._descriptor, min(size, 1 << 20))
+                part = self._read(self._descriptor, max(size - len(self._unread), _READ))
             except OSError as error:
                 raise WireClosedError(str(error)) from None
             if not part:
                 raise WireClosedError("the end")
-            parts.append(part)
-            size -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            self._unread += part
+        found = bytes(self._unread[:size])
+        del self._unread[:size]
+        return found
 
     def receive(self) -> tuple[Any, str]:
         """Wait for a frame; return its header and the text of its values.

@@ -26,9 +26,7 @@ from typing import Any
 
 from . import harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over, remove_folder
-from .judge import LOST, run_judge
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
-from .program import serve_program
 from .threads import admit_thread, share_semaphores_among_threads
 from .time_left import TimeLeft
 
@@ -196,6 +194,8 @@ class Zygote:
         self._memory_mb: int = config["memory_mb"]
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
         self._has_pytest = False
+        self.sides: Any = None
+        self._sandbox: dict[str, Any] = {name: sys.modules[name] for name in sandbox_modules()}
         self.file_bytes: int = config["file_mb"] * 2**20
 
     def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None, served: bool) -> int:
@@ -222,7 +222,7 @@ class Zygote:
                 send_listener(3, listener)
         if served:
             os.close(self.channel)
-            serve_program(pickle.loads(job), 3)
+            self.sides.program.serve_program(pickle.loads(job), 3)
         status = harness.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
@@ -253,7 +253,7 @@ class Zygote:
         if self.filter is not None:
             self.filter.install()
         report = harness.open_channel(self.channel)
-        return run_judge(raw, report, 3, (4, 5), folder)
+        return int(self.sides.judge.run_judge(raw, report, 3, (4, 5), folder))
 
     def start_judge(self, cpu_s: float, files: "Files", connection: int) -> tuple[int, str]:
         """Fork a judge; return its process id and its folder. Its job has been read when this returns."""
@@ -271,6 +271,21 @@ class Zygote:
         os.close(done)
         return pid, folder
 
+    def need_judge(self) -> None:
+        """Import what a judge and a program that it judges are made of, once: programs that need none fork faster."""
+        if self.sides is not None:
+            return
+        sys.modules.update(self._sandbox)
+        self.sides = importlib.import_module("sandbox.sides")
+        hide_sandbox()
+        self.settle()
+
+    def settle(self) -> None:
+        """Take what is there now for what programs start with."""
+        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        gc.collect()
+        gc.freeze()
+
     def need_pytest(self) -> None:
         """Import pytest and its own plugins, once; without them, tests that need it fail by themselves."""
         if self._has_pytest:
@@ -280,9 +295,7 @@ class Zygote:
             plugins = importlib.import_module("_pytest.config").default_plugins
             for name in ("pytest", *(f"_pytest.{plugin}" for plugin in plugins)):
                 importlib.import_module(name)
-        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
-        gc.collect()
-        gc.freeze()
+        self.settle()
 
     def run_job(self, job: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
@@ -291,6 +304,8 @@ class Zygote:
         """
         cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack_from(job)
         content = memoryview(job)[_JOB.size :]
+        if judged:
+            self.need_judge()
         if pytest:
             self.need_pytest()
         os.mkdir(self.folder)
@@ -315,7 +330,9 @@ class Zygote:
                 program = Processes(pid, receive_listener(ours))
         killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
-        alive = judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == LOST else 0)
+        alive = (
+            judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == self.sides.judge.LOST else 0)
+        )
         status, cpu = program.end()
         facts = {
             "killed": killed,
@@ -408,6 +425,17 @@ def _status(pid: int) -> int | None:
     return None if ended is None else ended.si_status
 
 
+def sandbox_modules() -> list[str]:
+    """Return the names of the sandbox's own modules."""
+    return [name for name in sys.modules if name.split(".")[0] == "sandbox"]
+
+
+def hide_sandbox() -> None:
+    """Put the sandbox's own modules out of a program's easy reach."""
+    for name in sandbox_modules():
+        del sys.modules[name]
+
+
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need; what is absent here is absent for programs too."""
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.dirname(__file__))] + site
@@ -466,8 +494,7 @@ def serve(config: dict[str, Any]) -> None:
         send({"error": f"{type(error).__name__}: {error}"})
         return
     os.environ.clear()
-    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
-        del sys.modules[name]  # out of a program's easy reach
+    hide_sandbox()
     sys.modules["__main__"], sys.argv = type(sys)("__main__"), ["solution.py"]
     gc.collect()
     gc.freeze()
