@@ -159,8 +159,9 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
     """Return a problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
     row = problem.model_dump()
     for test in (*row["tests"], *row["hidden_tests"]):
-        if "files" in test:
-            test["files"] = [{"key": name, "value": text} for name, text in test["files"].items()]
+        for name in ("files", "judge_files"):
+            if test.get(name) is not None:
+                test[name] = [{"key": path, "value": text} for path, text in test[name].items()]
     return row
 
 
@@ -182,8 +183,9 @@ def _problem_features() -> Any:
     number = Value("float64")
     texts = ("kind", "call", "expected", "code", "module", "run", "environment", "input", "output", "checker")
     test = dict.fromkeys(texts, text)
-    test |= {"atol": number, "tolerance": number, "ignore_case": Value("bool")}
-    test |= {"files": List({"key": text, "value": text}), "packages": List(text)}
+    files = List({"key": text, "value": text})
+    test |= {"atol": number, "tolerance": number, "ignore_case": Value("bool"), "tuples_as_lists": Value("bool")}
+    test |= {"files": files, "judge_files": files, "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
     columns |= {"license": text, "time_limit_s": number}
     return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})

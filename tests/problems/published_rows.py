@@ -15,7 +15,7 @@ QUOTIENT_WRONG = "a, b = map(float, input().split())\nprint(a // b)\n"
 ADD = "def add(a, b):\n    return a + b\n"
 ADD_WRONG = "def add(a, b):\n    return a - b\n"
 ADD_HEAD = 'def add(a: int, b: int) -> int:\n    """Sum."""\n'
-ENDS = "class Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n        return [min(xs), max(xs)]\n"
+ENDS = "class Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n        return min(xs), max(xs)\n"
 ENDS_WRONG = "class Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n        return xs[0], xs[-1]\n"
 ENDS_STARTER = "class Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n"
 
@@ -107,6 +107,15 @@ _LIVE: dict[str, Any] = {
 }
 _CHECK = "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(0, 0) == 0\n"
 
+_KODCODE = {
+    "style": "instruct",
+    "question_id": "k1",
+    "question": "Write add.",
+    "solution": ADD,
+    "test": "from solution import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+    "test_info": [{"function_name": "add", "function_declaration": "def add(a, b):"}],
+}
+
 ROWS: dict[str, PublishedRow] = {
     "apps": PublishedRow(
         "apps",
@@ -191,6 +200,10 @@ ROWS: dict[str, PublishedRow] = {
         SUM_WRONG,
         tests=(1, 1),
     ),
+    "kodcode": PublishedRow("kodcode", _KODCODE, ADD, ADD_WRONG, "add", tests=(1, 0)),
+    "kodcode, a beginning": PublishedRow(
+        "kodcode", _KODCODE | {"style": "complete", "question": ADD_HEAD}, ADD, ADD_WRONG, "add", tests=(1, 0)
+    ),
     "acecode": PublishedRow(
         "acecode",
         {
@@ -215,11 +228,11 @@ ROWS: dict[str, PublishedRow] = {
             "problem_description": "Both ends.",
             "starter_code": ENDS_STARTER,
             "prompt": "from typing import *\n",
-            "completion": ENDS,
+            "completion": ENDS.replace("min(xs), max(xs)", "[min(xs), max(xs)]"),
             "entry_point": "Solution().ends",
             "test": "def check(candidate):\n    assert candidate(xs = [3, 1]) == [1, 3]\n",
         },
-        ENDS,
+        ENDS.replace("min(xs), max(xs)", "[min(xs), max(xs)]"),
         ENDS_WRONG,
         "Solution().ends",
         tests=(1, 0),

@@ -60,7 +60,7 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name:
     assert wrong != "passed"
 
 
-@pytest.mark.parametrize("name", ["code_contests", "acecode", "prime, nested", "apps, lines in lists"])
+@pytest.mark.parametrize("name", ["code_contests", "kodcode", "acecode", "prime, nested", "apps, lines in lists"])
 def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> None:
     expected = ROWS[name]
     source = tmp_path / "in.parquet"
@@ -215,8 +215,7 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
     }
     names |= {"codeforces_checker": "codeforces", "cf_cots": "codeforces", "evoeval": "humaneval"}
     names |= {"deepcoder_pi": "prime", "deepcoder_taco": "prime"}
-    assert len(names) == 19
-    names.pop("taco")
+    assert len(names) == 20
     for name, form in names.items():
         found, problems = taken(written_copy(folder / f"{name}.jsonl", tmp_path), form)
         assert len(problems) == 3, (name, found)

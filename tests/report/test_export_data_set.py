@@ -21,6 +21,7 @@ from iterpref_core.records import (
     IoTest,
     PreferencePair,
     Problem,
+    PytestTest,
     ScriptTest,
     StdinTest,
     UnittestTest,
@@ -57,12 +58,25 @@ PROBLEMS = [
         prompt="Count.",
         entry_point="g",
         tests=(
-            ScriptTest(module="m", files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"}, run="t.py"),
+            ScriptTest(
+                module="m",
+                files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"},
+                run="t.py",
+                judge_files={"expected.txt": "1"},
+            ),
+            IoTest(call="[g()]", expected="[1]", tuples_as_lists=True),
             UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): g()\n"),
         ),
         reference="def g():\n    return 1\n",
         setup="import math\n",
         source="own_code:mine",
+        split="heldout",
+    ),
+    Problem(
+        task_id="p/4",
+        prompt="Return 1.",
+        tests=(PytestTest(code="from solution import g\n\ndef test_g():\n    assert g() == 1\n"),),
+        reference="def g():\n    return 1\n",
         split="heldout",
     ),
     Problem(
@@ -126,9 +140,9 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
 def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
     problems, out = written(tmp_path / "problems.jsonl", PROBLEMS), tmp_path / "set"
     found = export_problems(problems, out, lambda data: problems_card(data, "mine"))
-    assert found == {"out": str(out), "problems": 3, "problems/train": 1, "problems/heldout": 2}
+    assert found == {"out": str(out), "problems": 4, "problems/train": 1, "problems/heldout": 3}
     rows = load(out)
-    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 2}
+    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 3}
     assert rows["train"][0]["tests"][0]["call"] == "f(1)"
     back: list[Problem] = []
     for split in rows:

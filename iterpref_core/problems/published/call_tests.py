@@ -94,7 +94,7 @@ def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
     tests = []
     for arguments, result in examples:
         shown = ", ".join(repr(argument) for argument in arguments)
-        tests.append(IoTest(call=f"{problem.entry_point}({shown})", expected=repr(result)))
+        tests.append(IoTest(call=f"{problem.entry_point}({shown})", expected=repr(result), tuples_as_lists=True))
     return problem.model_copy(update={"tests": tuple(tests)})
 
 
