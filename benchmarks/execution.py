@@ -1,11 +1,13 @@
 """The execution engine beside EvalPlus's, in interleaved processes: `python benchmarks/execution.py [--json]`.
 
 `cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
-isolation layer on. `executions_per_s` is with two workers. Each way of running programs has a process of its own that
-holds nothing else: the larger a process, the slower it forks.
+isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` says what tests cost that a judge beside the
+program runs, as multiples of a call's CPU seconds. Each way of running programs has a process of its own that holds
+nothing else: the larger a process, the slower it forks.
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -24,13 +26,31 @@ CODE = "def f(x):\n    return x + 1\n"
 RunPrograms = Callable[[int], None]
 
 
+SUITE = """
+import unittest
+class T(unittest.TestCase):
+    def setUp(self):
+        self.n = 1
+    def test_one(self):
+        self.assertEqual(f(self.n), 2)
+    def test_two(self):
+        self.assertEqual(f(2), 3)
+"""
+
+
 @contextmanager
-def ours(workers: int = 1) -> Iterator[tuple[RunPrograms, str]]:
+def ours(workers: int = 1, kind: str = "io") -> Iterator[tuple[RunPrograms, str]]:
     """This project's engine; yields a function that runs so many programs, and the isolation that they have."""
     from iterpref_core.execution import Executor, Limits, Program
-    from iterpref_core.records import IoTest
+    from iterpref_core.records import AssertTest, IoTest, PytestTest, Test, UnittestTest
 
-    program = Program(CODE, (IoTest(call="f(1)", expected="2"),))
+    tests: dict[str, Test] = {
+        "io": IoTest(call="f(1)", expected="2"),
+        "assert": AssertTest(code="assert f(1) == 2"),
+        "unittest": UnittestTest(code=SUITE),
+        "pytest": PytestTest(code="from solution import f\n\ndef test_one():\n    assert f(1) == 2\n"),
+    }
+    program = Program(CODE, (tests[kind],))
     with Executor(Limits(), workers=workers) as executor:
 
         def run(count: int) -> None:
@@ -52,8 +72,11 @@ def evalplus() -> Iterator[tuple[RunPrograms, str]]:
     yield run, "reliability_guard"
 
 
+JUDGED = ("assert", "unittest", "pytest")
 KINDS = {"ours": ours, "ours-two-workers": lambda: ours(2), "evalplus": evalplus}
-SHARE_OF_PROGRAMS = {"evalplus": 0.25}  # of the slower ones there are fewer
+KINDS |= {f"ours-{kind}": functools.partial(ours, kind=kind) for kind in JUDGED}
+SHARE_OF_PROGRAMS = {"evalplus": 0.25, "ours-assert": 0.4, "ours-unittest": 0.4, "ours-pytest": 0.05}
+"""Of the slower ones there are fewer."""
 
 
 def cpu_of_tree() -> float:
@@ -101,6 +124,10 @@ def measure(rounds: int, programs: int) -> dict[str, object]:
     return {
         "cpu_vs_evalplus": float(median),
         "cpu_vs_evalplus_quartiles": [float(low), float(high)],
+        "cpu_vs_call": {
+            kind: round(float(np.median(column(f"ours-{kind}", "cpu_s") / column("ours", "cpu_s"))), 2)
+            for kind in JUDGED
+        },
         "tier": isolation.partition(":")[0],
         "isolation": isolation,
         "executions_per_s": round(float(np.median(1 / column("ours-two-workers", "wall_s"))), 1),
