@@ -239,6 +239,12 @@ def test_programs_are_found_by_what_both_sides_define(
     assert answers.find_programs(chosen, rejected) == result
 
 
+def test_a_pair_keeps_the_problem_that_its_set_names(tmp_path: Path) -> None:
+    rows = [PAIR | {"problem_id": problem} for problem in ("sum", 7, None)]
+    _, pairs = taken(written(tmp_path / "in.jsonl", *rows, PAIR))
+    assert [pair.problem_id for pair in pairs] == ["sum", "7", None, None]
+
+
 def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

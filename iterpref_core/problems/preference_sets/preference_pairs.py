@@ -123,7 +123,14 @@ def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str])
     programs = find_programs(_answer(chosen), _answer(rejected))
     if isinstance(programs, str):
         return Dropped(programs, where, name)
-    return PreferencePair(task_id=name, prompt=prompt, chosen=programs[0], rejected=programs[1])
+    problem = row.get("problem_id")
+    return PreferencePair(
+        task_id=name,
+        prompt=prompt,
+        chosen=programs[0],
+        rejected=programs[1],
+        problem_id=str(problem) if isinstance(problem, str | int) else None,
+    )
 
 
 def _name(given: Any, item: Item, names: set[str]) -> str:
