@@ -1,17 +1,16 @@
-"""Focal preference training on pairs of your own, with transformers' trainer and without the pipeline.
+"""Focal preference training on pairs of your own, with TRL's trainer and without the pipeline.
 
 python examples/focal_dpo.py MODEL OUT: MODEL is a folder or a hub id. See docs/trl.md.
 """
 
 import sys
 
+import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.localization.row_spans import mark_errors
-from iterpref_core.objectives.objectives import OBJECTIVES
-from iterpref_core.training.focal_dataset import focal_dataset
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core import FocalCollator, mark_errors
 
 TEMPLATE = "def total(nums):\n    kept = [n for n in nums if n {} {}]\n    return sum(kept)\n"
 PAIRS = [  # yours: prompt, a program that passes, and one that fails
@@ -22,10 +21,23 @@ PAIRS = [  # yours: prompt, a program that passes, and one that fails
 model_id, out = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(model_id)
 model = AutoModelForCausalLM.from_pretrained(model_id)
-args = TrainingArguments(out, learning_rate=1e-5, max_steps=4, logging_steps=1, report_to="none")
 pairs = Dataset.from_list(PAIRS).map(mark_errors)  # where each failing program is wrong, in characters
-rows = focal_dataset(pairs, model, tokenizer, "target-dpo", args)  # the same in tokens, and the reference
-trainer = FocalDPOTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer,
-                          objective=OBJECTIVES["target-dpo"], beta=0.1)  # fmt: skip
+args = DPOConfig(
+    out,
+    beta=0.1,
+    learning_rate=1e-5,
+    max_steps=4,
+    logging_steps=1,
+    report_to="none",
+    bf16=torch.cuda.is_available(),  # TRL's default, for GPUs
+    remove_unused_columns=False,  # the spans stay
+)
+trainer = DPOTrainer(
+    model=model,
+    args=args,
+    train_dataset=pairs,
+    processing_class=tokenizer,
+    data_collator=FocalCollator(tokenizer),  # of each failing program the error region alone counts
+)
 trainer.train()
 trainer.save_model(out)

@@ -39,7 +39,7 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
     `localization`.
 
     Args:
-        row: a pair; other columns are ignored.
+        row: a pair of texts, or of messages whose last one is the program; other columns are ignored.
         method: a method that reads the two programs alone.
 
     Returns:
@@ -52,9 +52,15 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
     >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
     """
-    region = localize(row["rejected"], row["chosen"], method)
+    region = localize(_program(row["rejected"]), _program(row["chosen"]), method)
     rejected = region.rejected or region.anchors
     return {
         "rejected_spans": [list(span) for span in rejected],
         "chosen_spans": [list(span) for span in region.chosen],
     }
+
+
+def _program(side: Any) -> str:
+    """Return the program of one side of a pair."""
+    text: str = side if isinstance(side, str) else side[-1]["content"]
+    return text

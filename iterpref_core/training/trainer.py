@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from accelerate.state import AcceleratorState
 from peft import PeftConfig, PeftModel, get_peft_model
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import Sampler, Subset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
@@ -105,6 +108,7 @@ class FocalDPOTrainer(Trainer):
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
+        keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
 
@@ -243,6 +247,17 @@ class FocalDPOTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+def keep_output_precision(state: AcceleratorState) -> None:
+    """Let FSDP2 return log-probabilities as the model's head computes them.
+
+    Under bfloat16 accelerate has FSDP2 round every output to it. A log-probability of -100 would be off by up to 0.25.
+    """
+    plugin: Any = getattr(state, "fsdp_plugin", None)
+    policy = getattr(plugin, "mixed_precision_policy", None)
+    if isinstance(policy, MixedPrecisionPolicy):
+        plugin.mixed_precision_policy = replace(policy, output_dtype=None)
 
 
 def add_adapters(

@@ -46,7 +46,8 @@ def test_focal_preference_training_without_the_pipeline(run: Run, tmp_path: Path
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]  # type: ignore[attr-defined]
     assert losses[0] == pytest.approx(0.6931, abs=1e-4)  # policy and reference are the same model
     assert losses[-1] < losses[0]
-    assert 0 < trainer.state.log_history[0]["focal_fraction"] < 1  # type: ignore[attr-defined]
+    first = trainer.train_dataset[0]  # type: ignore[attr-defined]
+    assert 0 < sum(trainer.data_collator.error_region(first)) < len(first["rejected_ids"])  # type: ignore[attr-defined]
     assert (tmp_path / "out/model.safetensors").is_file()
 
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -122,6 +123,22 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     for name, weight in one[2].items():
         torch.testing.assert_close(two[2][name], weight, atol=1e-5, rtol=1e-4, msg=name)
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
+
+
+def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
+) -> None:
+    """FSDP2 would round them to bfloat16, and the reference could not be written."""
+    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
+    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 1, "bf16": True})
+    one = _train(tmp_path / "one", inputs, "target-rpo", own)
+    two = _train(
+        tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
+    )
+    assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.01)
+    (reference,) = (tmp_path / "two" / "work" / "reference").glob("*.npy")
+    scores = torch.from_numpy(np.load(reference))
+    assert (scores != scores.bfloat16().float()).any()
 
 
 FAIL_AT_THE_REFERENCE = """
