@@ -23,6 +23,7 @@ from tasks.mlflow_runs import send_records
 from tasks.paths import STATE
 from tasks.records import RUN_VARIABLE
 from tasks.reproduction import TRY_AGAIN
+from tasks.stage_name import StageName
 
 STAGES: dict[str, Callable[..., None]] = {
     "problems": problems.run,
@@ -38,23 +39,24 @@ STAGES: dict[str, Callable[..., None]] = {
 """Names in dvc.yaml, and what runs under each; every one of these has the stage recorded."""
 
 
-def main(name: str, *item: str) -> int:
+def main(name: str, *arguments: str) -> int:
     """Run a stage and return its exit code.
 
     Args:
         name: the stage's name in dvc.yaml.
-        item: what follows `@` in DVC's name of the stage, such as an objective.
+        arguments: what follows `@` in DVC's name of the stage, such as an objective; or options of the stage.
     """
     die_with(os.getppid())
     set_up_libraries()
     logging.basicConfig(format="%(levelname)s: %(message)s")
     signal.signal(signal.SIGTERM, _raise_exit)
-    stage = "@".join((name, *item))
+    is_item = bool(arguments) and not arguments[0].startswith("--")
+    stage = str(StageName(name, arguments[0] if is_item else ""))
     try:
         if name not in STAGES:
             raise InputError(unknown_name("stage", name, STAGES))
         with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
-            _run(stage, lambda: STAGES[name](load_params(), *item))
+            _run(stage, lambda: STAGES[name](load_params(), *arguments))
     except SystemExit as ended:
         return int(ended.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why

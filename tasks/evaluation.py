@@ -1,7 +1,10 @@
 """Stage `evaluation`, once per model."""
 
+import json
+
 from iterpref_core.config import Params
-from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_format
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
 from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
@@ -27,3 +30,10 @@ def run(params: Params, model: str) -> None:
                 prompt_format(model, params),
             )
         )
+        scores = {}
+        for name, value in metrics.items():
+            benchmark, _, measure = name.rpartition("/")
+            if measure == "pass_at_1":
+                scores[benchmark] = value
+        with atomic_writer(pass_at_1_path(model)) as file:
+            json.dump(scores, file, indent=2)

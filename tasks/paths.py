@@ -40,6 +40,11 @@ def prompt_format(name: str, params: Params) -> PromptFormat:
     return params.model.debugger_format if name == "debugger" else params.model.student_format
 
 
+def pass_at_1_path(model: str) -> Path:
+    """Return where evaluation writes a model's pass@1 by benchmark, which `dvc exp show` compares."""
+    return METRICS / "evaluation" / f"{model}.pass_at_1.json"
+
+
 def metrics_path(stage: StageName) -> Path:
     """Return where a stage writes its metrics.
 

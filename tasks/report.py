@@ -6,10 +6,17 @@ from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 
-def run(params: Params) -> None:
-    """Gather the summary, the pages and the tables."""
+def run(params: Params, *models: str) -> None:
+    """Gather the summary, the pages and the tables.
+
+    Args:
+        params: the parameters.
+        models: the models of the graph, as DVC writes a mapping on a command line: `--base models/student --sft …`.
+            An objective that has left dvc.yaml is not among them, though its results may still be there.
+    """
     from iterpref_core.report.report import build_report
 
+    names = [word.removeprefix("--") for word in models if word.startswith("--")]
     with recorded(StageName("report"), params) as metrics:
         metrics.update(
             build_report(
@@ -24,5 +31,6 @@ def run(params: Params) -> None:
                 problems=PROBLEMS,
                 trajectories=TRAJECTORIES,
                 dropped=DROPPED,
+                names=names or None,
             )
         )

@@ -1,6 +1,7 @@
 """Stage `report`: the results of the experiment, for scripts, for DVC's plots and for people."""
 
 import heapq
+from collections.abc import Collection
 from pathlib import Path
 
 from iterpref_core.config import Params
@@ -26,6 +27,7 @@ def build_report(
     problems: Path | None = None,
     trajectories: Path | None = None,
     dropped: Path | None = None,
+    names: Collection[str] | None = None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
 
@@ -41,6 +43,7 @@ def build_report(
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
         dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
+        names: the models of the experiment; what others have left in the folders is not read. By default all.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
@@ -49,15 +52,15 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
     """
-    summary = build_summary(results, metrics, params, lock, contamination)
-    models = load_results(results)
+    summary = build_summary(results, metrics, params, lock, contamination, names)
+    models = load_results(results, names)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     attempts = trajectories if trajectories is not None and trajectories.is_file() else None
     reasons = dropped if dropped is not None and dropped.is_file() else None
     files = Explored(attempts, problems, pairs, spans, reasons, results)
     write_explorer(files, models, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
-    write_page(summary, load_curves(metrics), shown, out / "index.html")
+    write_page(summary, load_curves(metrics, names), shown, out / "index.html")
     write_tables(summary, out)
     headline: dict[str, float] = {}
     for model, benchmarks in summary["models"].items():

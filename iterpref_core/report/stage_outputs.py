@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,13 +92,20 @@ class ModelResults(_Input):
         return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}
 
 
-def load_results(folder: Path) -> dict[str, ModelResults]:
+def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
     """Load every `<model>/results.json` of a folder, in the order of the results table.
+
+    Args:
+        folder: the folder.
+        models: names of the models to load, those without results left out; by default all.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    paths = {path.parent.name: path for path in folder.glob("*/results.json")}
+    paths = {}
+    for path in folder.glob("*/results.json"):
+        if models is None or path.parent.name in models:
+            paths[path.parent.name] = path
     if not paths:
         raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
     return {name: load_model_results(paths[name]) for name in in_order(set(paths), MODELS)}
@@ -148,14 +155,22 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
     return counts
 
 
-def load_curves(metrics: Path) -> dict[str, Curve]:
+def load_curves(metrics: Path, models: Collection[str] | None = None) -> dict[str, Curve]:
     """Load objective → training curve from `training/<objective>.curve.csv`; untrained objectives are absent.
+
+    Args:
+        metrics: the folder of the stages' metrics.
+        models: names of the objectives to load; by default all.
 
     Raises:
         InputError: a cell is not a number.
     """
     suffix = ".curve.csv"
-    paths = {path.name.removesuffix(suffix): path for path in (metrics / "training").glob("*" + suffix)}
+    paths = {}
+    for path in (metrics / "training").glob("*" + suffix):
+        name = path.name.removesuffix(suffix)
+        if models is None or name in models:
+            paths[name] = path
     return {name: _load_curve(paths[name]) for name in in_order(set(paths), MODELS)}
 
 

@@ -5,7 +5,7 @@ The same experiment gives the same object: it has no time, no duration and no gi
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def build_summary(
     params: Params,
     lock: Path,
     contamination: Path | None = None,
+    names: Collection[str] | None = None,
 ) -> Summary:
     """Gather the summary from the stages' outputs.
 
@@ -43,11 +44,12 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: the file of stage pairs on the overlap of pairs with benchmarks; empty in the summary by default.
+        names: the models of the experiment; by default those that have results, and `EXPERIMENT`.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
     """
-    models = load_results(results)
+    models = load_results(results, names)
     overlap: Summary = {} if contamination is None else read_object(contamination, "pairs")
     screened = overlap.get("benchmarks", {})
     overlapping = {}
@@ -67,7 +69,7 @@ def build_summary(
         "contamination": overlap,
         "models": scores,
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
-        "missing": [name for name in EXPERIMENT if name not in models],
+        "missing": [name for name in (EXPERIMENT if names is None else names) if name not in models],
         "ground_truth": _ground_truth(models.values()),
         "comparisons": compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
         "provenance": {

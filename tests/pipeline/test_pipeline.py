@@ -38,6 +38,22 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout: Checkout) ->
         checkout.run("git", "checkout", "--", "environments")
 
 
+def test_an_objective_that_leaves_the_graph_leaves_the_report(checkout: Checkout) -> None:
+    checkout.iterpref("run")
+    graph = checkout.path / "dvc.yaml"
+    text = graph.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    try:
+        graph.write_text("".join(line for line in lines if not line.strip().startswith("rpo:")), encoding="utf-8")
+        assert stale(checkout) == {"report"}
+        checkout.iterpref("run")
+        summary = json.loads((checkout.path / "reports/summary.json").read_text(encoding="utf-8"))
+        assert ("rpo" in summary["models"], "sft" in summary["models"], summary["missing"]) == (False, True, [])
+        assert (checkout.path / "results/rpo").is_dir(), "its results are still there"
+    finally:
+        graph.write_text(text, encoding="utf-8")
+
+
 def stale(checkout: Checkout) -> set[str]:
     """The stages of which `dvc status` says that something has changed, without those behind them."""
     with chdir(checkout.path):

@@ -16,6 +16,14 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    metrics = experiment.build(tmp_path / "reports", names=["base", "sft", "new"])
+    summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
+    assert (list(summary["models"]), summary["missing"]) == (["base", "sft"], ["new"])
+    assert "heldout/rpo" not in metrics
+    assert "RPO" not in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
 def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNamespace, tmp_path: Path) -> None:
     out = tmp_path / "reports"
     metrics = experiment.build(out)

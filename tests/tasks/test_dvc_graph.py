@@ -1,12 +1,16 @@
 """DVC's graph, read and not hashed."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from iterpref_core.errors import InputError
 from tasks.dvc_graph import load_graph, select_stages
+from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 
 
@@ -42,3 +46,32 @@ def test_versions_of_libraries_are_dependencies() -> None:
     }
     assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
     assert {name for names in used.values() for name in names} == set(versions)
+
+
+def commands(root: Path) -> dict[str, str]:
+    with Repo(str(root)) as repo:
+        return {stage.name: stage.cmd for stage in repo.index.stages}
+
+
+def test_the_report_depends_on_the_models_of_the_graph(tmp_path: Path) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy2(ROOT / name, tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
+    before = commands(tmp_path)["report"]
+    assert " --rpo models/trained/rpo" in before
+    content = yaml.safe_load((tmp_path / "dvc.yaml").read_text(encoding="utf-8"))
+    for stage in ("training", "evaluation"):
+        del content["stages"][stage]["foreach"]["rpo"]
+    content["plots"] = []
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    after = commands(tmp_path)
+    assert "training@rpo" not in after
+    assert after["report"] == before.replace(" --rpo models/trained/rpo", "")
+
+
+def test_the_metrics_of_dvc_are_those_that_people_compare() -> None:
+    with Repo(str(ROOT)) as repo:
+        metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
+    models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
+    assert metrics == {"metrics.json", *(str(pass_at_1_path(name)) for name in models)}
