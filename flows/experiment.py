@@ -69,15 +69,17 @@ def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), UnreachableError)
 
 
-@task(
-    name="stage",
-    task_run_name="{stage.name}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=len(_PAUSES_S),
-    retry_delay_seconds=list(_PAUSES_S),
-    retry_condition_fn=_may_succeed_later,
-)
+TASK_OPTIONS: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": len(_PAUSES_S),
+    "retry_delay_seconds": list(_PAUSES_S),
+    "retry_condition_fn": _may_succeed_later,
+}
+"""Of a task that runs a stage: DVC is the only cache, and a server that is away may be back later."""
+
+
+@task(name="stage", task_run_name="{stage.name}", **TASK_OPTIONS)
 def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None:
     """Bring one stage up to date; those before it are.
 

@@ -1,33 +1,48 @@
-"""Sweep: a grid of trainings, each with each seed a DVC experiment, and a table of their scores.
+"""Sweep: a grid of trainings, several at the same time, each a DVC experiment; and a table of their scores.
 
-It happens in a git worktree: the checkout's own files stay as they are, and what one point computes the next one has
-from DVC's cache. `dvc exp show` lists the points, `dvc exp apply NAME` brings one here.
+A point of the grid has a git worktree of its own with the checkout's files as they were when the sweep began, so the
+user's files never change, and later edits are in no point. What several points need, such as the pairs, is made once
+before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings one here.
 """
 
+import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from filelock import FileLock
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture, wait
+from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.experiment import TASK_OPTIONS, Jobs
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, load_params
-from iterpref_core.errors import IterPrefError
+from iterpref_core.config import Benchmark, Params, load_params
+from iterpref_core.cores import usable_cores
+from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc_graph import load_graph, select_stages
+from tasks.dvc_graph import Stage, load_graph, select_stages
 from tasks.grid import BASE, Row, plan_rows
-from tasks.paths import RESULTS
+from tasks.paths import PARAMS, RESULTS, STATE
 from tasks.profiles import write_values
 from tasks.recorded_run import add_results, recorded_run
 from tasks.records import RUN_VARIABLE
 from tasks.reproduction import Commands, StageError
-from tasks.slots import visible_cards
-from tasks.worktree import add_objective, entered_worktree
+from tasks.slots import Slots, visible_cards
+from tasks.worktree import (
+    HOME_VARIABLE,
+    Snapshot,
+    add_objective,
+    home,
+    remove_worktree,
+    take_snapshot,
+    worktree_of,
+)
 
 
 class SweepResult(Record):
@@ -38,47 +53,113 @@ class SweepResult(Record):
     experiments: list[str]
 
 
-@task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-def run_point(name: str, row: Row) -> PointScore:
-    """Make one DVC experiment, and read what it scored on its only benchmark.
+class Point(NamedTuple):
+    """One training: a row of the grid with a seed.
+
+    Attributes:
+        name: of its DVC experiment and its worktree; equal trainings have equal names.
+        row: what is trained, with seed and benchmark among its values.
+        before: name of the preparation that the point waits for.
+        needs: stages that are up to date before its training begins.
+    """
+
+    name: str
+    row: Row
+    before: str
+    needs: tuple[str, ...]
+
+    def preparation(self) -> dict[str, Any]:
+        """Return the values that matter before a training begins."""
+        return {key: value for key, value in self.row.values.items() if not key.startswith("training.")}
+
+
+class Sweep(NamedTuple):
+    """What the points of a sweep share: the user's files, the machine's slots, and the commands under way."""
+
+    snapshot: Snapshot
+    slots: Slots
+    commands: Commands
+
+
+@task(task_run_name="{point.before}", **TASK_OPTIONS)
+def prepare(point: Point, work: Sweep) -> None:
+    """Bring the stages up to date, in DVC's cache, that this point and others need before their trainings begin.
 
     Raises:
         IterPrefError: a stage failed.
     """
-    say, commands = get_run_logger().info, Commands()
-    with recorded_run("iterpref sweep", row.values, row.label) as record, entered_worktree("sweep"):
-        write_values(row.values)
-        if row.objective != BASE:
-            add_objective(Path(), row.objective)
-        environment = {RUN_VARIABLE: record.id}
-        if cards := visible_cards():  # one stage runs at a time; training spreads over all cards where it is told to
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(cards if load_params().training.accelerate else cards[:1])
-        try:
-            commands.run(name, ("exp", "remove", name), environment, lambda _: None)
-        except StageError:
-            say("%s is new", name)
-        target = f"evaluation@{row.objective}"
-        try:
-            ran = commands.run(name, ("exp", "run", "--name", name, target), environment, say)
-        finally:
-            commands.end()
-        record.ran = [target] if ran else []
-        add_results(record, select_stages(load_graph(), (target,)), Path())
-        return _read_score(RESULTS / row.objective / "results.json")
+    say = get_run_logger().info
+    with work.slots.take(point.before) as slot:
+        if not point.needs:
+            return
+        values = point.preparation()
+        with (
+            recorded_run("iterpref sweep", values, point.before) as record,
+            worktree_of(work.snapshot, point.before) as folder,
+        ):
+            write_values(values, folder / PARAMS)
+            variables = slot.variables() | _variables(record.id)
+            record.ran = work.commands.run(point.before, ("repro", *point.needs), variables, say, folder)
+            add_results(record, point.needs, folder)
+    remove_worktree(work.snapshot, point.before)
+
+
+@task(task_run_name="{point.name}", **TASK_OPTIONS)
+def run_point(point: Point, work: Sweep) -> PointScore:
+    """Train and score one point, save it as a DVC experiment, and return what it scored on its only benchmark.
+
+    Raises:
+        IterPrefError: a stage failed.
+    """
+    say = get_run_logger().info
+    objective = point.row.objective
+    target = f"evaluation@{objective}"
+    with (
+        work.slots.take(point.name) as slot,
+        recorded_run("iterpref sweep", point.row.values, point.row.label) as record,
+        worktree_of(work.snapshot, point.name) as folder,
+    ):
+        write_values(point.row.values, folder / PARAMS)
+        made = [target]
+        if objective != BASE:
+            add_objective(folder, objective)
+            made.insert(0, f"training@{objective}")
+        variables = slot.variables() | _variables(record.id)
+        record.ran = work.commands.run(point.name, ("repro", target), variables, say, folder)
+        # DVC makes an experiment by way of references that all worktrees share.
+        with FileLock(home() / STATE / "experiments.lock"):
+            saving = ("exp", "save", "--force", "--name", point.name, target)
+            work.commands.run(point.name, saving, variables, lambda _: None, folder)
+        add_results(record, [*point.needs, *made], folder)
+        score = _read_score(folder / RESULTS / objective / "results.json")
+    remove_worktree(work.snapshot, point.name)
+    return score
+
+
+def _variables(run_id: str) -> dict[str, str]:
+    return {RUN_VARIABLE: run_id, HOME_VARIABLE: str(home().resolve())}
 
 
 def _read_score(results: Path) -> PointScore:
-    [entry] = json.loads(results.read_text(encoding="utf-8"))["benchmarks"].values()
+    [(benchmark, entry)] = json.loads(results.read_text(encoding="utf-8"))["benchmarks"].items()
+    if not entry.get("available", True):
+        raise InputError(f"{benchmark} is not measured: {entry['reason']}; choose another --benchmark")
     return PointScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
 
 
-@flow(name="sweep", persist_result=False)
+@flow(
+    name="sweep",
+    # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
+    task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
+    persist_result=False,
+)
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = ("sft", "dpo", "rpo", "target-dpo", "target-rpo"),
     values: dict[str, list[Any]] | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,
+    jobs: Jobs = 1,
 ) -> SweepResult:
     """Train and score every point of a grid, and compare each to the first.
 
@@ -90,32 +171,91 @@ def sweep(
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
         seeds: number of trainings for each point; seeds count up from `training.seed`.
+        jobs: number of points at the same time; with GPUs each has one of its own.
 
     Raises:
-        StageError: a point failed.
+        InputError: points failed, each because of its input or parameters.
+        StageError: a point failed otherwise.
     """
     set_up_libraries()
     leave_out_tracebacks()
-    params, log = load_params(), get_run_logger()
+    params = load_params()
     rows = plan_rows(params, preset, objectives, values or {})
-    log.info("%d points, %d trainings of each", len(rows), seeds)
+    get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
+    graph = load_graph()
+    trainings = {row.label: list(_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
+    points = {point.name: point for group in trainings.values() for point in group}
+    preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
-    experiments, failed = [], []
-    for row in rows:
-        for seed in range(params.training.seed, params.training.seed + (seeds if row.objective != BASE else 1)):
-            point = row._replace(values=row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]})
-            name = f"{preset or 'sweep'}-{point.digest()}"
+    failed = []
+    for label, group in trainings.items():
+        for point in group:
             try:
-                score = run_point(name, point)
+                preparations[point.before].result()  # its failure is the reason why the point did not run
+                scores.setdefault(label, []).append(futures[point.name].result())
             except IterPrefError as error:
-                failed.append(f"{row.label}: {error}")
-                continue
-            experiments.append(name)
-            scores.setdefault(row.label, []).append(score)
-            log.info("%s, seed %d: %.1f%% of %s", row.label, seed, 100 * score.pass_at_1, benchmark)
-    compared = compare_rows(scores, resamples=params.evaluation.bootstrap, seed=params.evaluation.seed)
+                failed.append(error)
+                get_run_logger().error("%s: %s", label, error)
+    compared = compare_rows(
+        {label: found for label, found in scores.items() if found},
+        resamples=params.evaluation.bootstrap,
+        seed=params.evaluation.seed,
+    )
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     create_table_artifact(table, key="sweep", description=f"pass@1 of {benchmark}, compared to the first row")
     if failed:
-        raise StageError(f"{len(failed)} trainings failed, the others are kept: {'; '.join(failed)}")
-    return SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
+        kind = InputError if all(isinstance(error, InputError) for error in failed) else StageError
+        raise kind(f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}")
+    return SweepResult(benchmark=benchmark, rows=compared, experiments=list(points))
+
+
+def run_points(
+    points: Mapping[str, Point], snapshot: Snapshot, jobs: int, params: Params
+) -> tuple[dict[str, PrefectFuture[None]], dict[str, PrefectFuture[PointScore]]]:
+    """Run all points and what they need before, each as a task of the present flow run; wait for their end.
+
+    Returns:
+        The preparations and the points, which have ended, by name.
+    """
+    stages = {}
+    for point in points.values():
+        stages[point.before] = Stage(point.before, (), accelerated=True)
+    for point in points.values():
+        stages[point.name] = Stage(point.name, (point.before,), accelerated=True)
+    spread = tuple(stages) if params.training.accelerate else ()
+    work = Sweep(snapshot, Slots(stages, jobs, usable_cores(), visible_cards(), spread), Commands())
+    preparations: dict[str, PrefectFuture[None]] = {}
+    futures: dict[str, PrefectFuture[PointScore]] = {}
+    try:
+        for point in points.values():
+            if point.before not in preparations:
+                # The first one makes what all have in common; the others find that in DVC's cache.
+                first = list(preparations.values())[:1]
+                preparations[point.before] = prepare.submit(point=point, work=work, return_state=False, wait_for=first)
+            futures[point.name] = run_point.submit(
+                point=point, work=work, return_state=False, wait_for=[preparations[point.before]]
+            )
+        wait(list(futures.values()))
+    finally:
+        work.slots.cancel()
+        work.commands.end()
+    return preparations, futures
+
+
+def _points(
+    row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
+) -> Iterator[Point]:
+    trained: Sequence[int] = range(params.training.seed, params.training.seed + seeds)
+    if row.objective == BASE:
+        trained = trained[:1]
+        last = f"evaluation@{BASE}"
+    else:
+        last = next((name for name in graph if name.startswith("training@")), "")
+    upstream = graph[last].upstream if last in graph else ()
+    needs = tuple(select_stages(graph, upstream)) if upstream else ()
+    for seed in trained:
+        values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
+        named = row._replace(values=values)
+        point = Point(f"{preset or 'sweep'}-{named.digest()}", named, "", needs)
+        text = json.dumps([needs, point.preparation()], sort_keys=True)
+        yield point._replace(before=f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}")

@@ -19,7 +19,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start(
-    command: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | int = subprocess.PIPE
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[bytes] | int = subprocess.PIPE,
+    folder: Path = Path(),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own; on Linux it gets SIGTERM when the calling thread ends, however that is.
 
@@ -27,9 +30,11 @@ def start(
         command: program and arguments.
         environment: the child's whole environment.
         output: where its stdout and stderr go.
+        folder: in which it works.
     """
     return subprocess.Popen(
-        [sys.executable, str(Path(__file__)), str(os.getpid()), *command],
+        [sys.executable, str(Path(__file__).resolve()), str(os.getpid()), *command],
+        cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -18,6 +18,7 @@ from tasks.slots import Slots, visible_cards
 TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
 
+_STARTED = re.compile(r"Running stage '(.+)':")
 _HINTS = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
 """What DVC advises after every stage, and what the user's git has nothing of."""
 
@@ -42,15 +43,21 @@ class Commands:
         self._lock = threading.Lock()
 
     def run(
-        self, what: str, arguments: Sequence[str], environment: dict[str, str], say: Callable[[str], object]
-    ) -> bool:
-        """Run one to its end; returns whether a stage ran in it.
+        self,
+        what: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        say: Callable[[str], object],
+        folder: Path = Path(),
+    ) -> list[str]:
+        """Run one to its end, and return the names of the stages that ran in it.
 
         Args:
             what: it is for, such as a stage's name, for messages.
             arguments: of `dvc`.
             environment: what is added to that of this process, or replaced.
             say: is given each line of its output.
+            folder: in which it runs.
 
         Raises:
             InputError: the stage refused its input or its parameters.
@@ -61,7 +68,9 @@ class Commands:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
         inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         process = child.start(
-            [sys.executable, "-m", "dvc", *arguments], inherited | {"PYTHONUNBUFFERED": "1"} | environment
+            [sys.executable, "-m", "dvc", *arguments],
+            inherited | {"PYTHONUNBUFFERED": "1"} | environment,
+            folder=folder,
         )
         with self._lock:
             self._running.add(process)
@@ -77,7 +86,7 @@ class Commands:
                 self._running.discard(process)
         if process.returncode:
             raise explain_failure(what, lines, process.returncode)
-        return any(line.startswith("Running stage ") for line in lines)
+        return [found[1] for found in map(_STARTED.match, lines) if found]
 
     def end(self) -> None:
         """End all that are still there."""
@@ -109,11 +118,11 @@ class Reproduction:
             IterPrefError: what `Commands.run` raises.
         """
         with self._slots.take(stage.name) as slot:
-            environment = environment | {"OMP_NUM_THREADS": str(slot.cores)}
-            environment |= {"CUDA_VISIBLE_DEVICES": ",".join(slot.cards)} if slot.cards else {}
             # The global flag stands before the command: DVC knows it nowhere else.
             command = ["--wait-for-lock", "repro", "--single-item", stage.name]
-            return self._needs_dvc(stage) and self._commands.run(stage.name, command, environment, say)
+            if not self._needs_dvc(stage):
+                return False
+            return bool(self._commands.run(stage.name, command, environment | slot.variables(), say))
 
     def end(self) -> None:
         """End every stage that is still there; let none start."""

@@ -23,6 +23,13 @@ class Slot(NamedTuple):
     cores: int
     cards: tuple[str, ...]
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables by which a child process keeps to the slot."""
+        variables = {"OMP_NUM_THREADS": str(self.cores)}
+        if self.cards:
+            variables["CUDA_VISIBLE_DEVICES"] = ",".join(self.cards)
+        return variables
+
 
 def visible_cards() -> tuple[str, ...]:
     """Return this machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some.
@@ -59,6 +66,7 @@ class Slots:
     ) -> None:
         self._graph = graph
         self._depth = downstream_depth(graph)
+        self._place = {name: place for place, name in enumerate(graph)}
         self._jobs = jobs
         self._cores = cores
         self._cards = list(cards)
@@ -115,7 +123,7 @@ class Slots:
         ready = [name for name in self._waiting if self._done.issuperset(self._graph[name].upstream)]
         room, free = self._jobs - len(self._running), len(self._free)
         chosen: list[str] = []
-        for name in sorted(ready, key=lambda name: (-self._depth[name], name)):
+        for name in sorted(ready, key=lambda name: (-self._depth[name], self._place[name])):
             if len(chosen) < room and self._needs(name) <= free:
                 free -= self._needs(name)
                 chosen.append(name)

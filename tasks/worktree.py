@@ -128,6 +128,7 @@ def entered_worktree(name: str) -> Iterator[Path]:
         os.environ[HOME_VARIABLE] = str(home().resolve())
         try:
             with chdir(folder):
+                _check_out()
                 yield folder
         finally:
             os.environ.pop(HOME_VARIABLE)
@@ -171,7 +172,7 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
 
 
 def _share(origin: Path, folder: Path) -> None:
-    """Let a worktree use the origin's cache and answers, and check out what the origin has already computed."""
+    """Let a worktree use the origin's cache and answers."""
     from dvc.repo import Repo
 
     with Repo(str(origin)) as repo:
@@ -188,6 +189,12 @@ def _share(origin: Path, folder: Path) -> None:
         answers.unlink()
     if not answers.exists():
         answers.symlink_to(origin / ANSWERS)
-    if (folder / LOCK).is_file():
-        with Repo(str(folder)) as repo:
+
+
+def _check_out() -> None:
+    """Bring what dvc.lock names into the present folder, as far as the cache has it."""
+    from dvc.repo import Repo
+
+    if LOCK.is_file():
+        with Repo(".") as repo:
             repo.checkout(force=True, allow_missing=True)

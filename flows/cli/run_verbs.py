@@ -74,19 +74,25 @@ def sweep(
     ] = None,
     benchmark: Annotated[Benchmark, typer.Option(help="Benchmark to score each point on.")] = "validation",
     seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, help="Number of points at the same time; each has its own GPU.")
+    ] = 1,
     json_: JsonOption = False,
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     from flows.prefect_session import prefect_session
+    from tasks.grid import plan_rows
 
-    load_params()
+    params = load_params()
     _check_disk()
-    arguments: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
-    arguments |= {"objectives": tuple(item.value for item in objective)} if objective else {}
+    arguments: dict[str, Any] = {"preset": preset, "values": _parse_grid(set_)}
+    if objective:
+        arguments["objectives"] = tuple(item.value for item in objective)
+    plan_rows(params, preset, arguments.get("objectives", ()), arguments["values"])
     with prefect_session():
         from flows.sweep import sweep as sweep_flow
 
-        result = sweep_flow(**arguments)
+        result = sweep_flow(benchmark=benchmark, seeds=seeds, jobs=jobs, **arguments)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return

@@ -33,7 +33,7 @@ cat input params.yaml > $1
 
 @pytest.fixture(scope="module", autouse=True)
 def _server() -> Iterator[None]:
-    with prefect_test_harness():
+    with prefect_test_harness(server_startup_timeout=300):
         yield
 
 

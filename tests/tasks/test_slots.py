@@ -65,6 +65,33 @@ def test_accelerated_stages_have_cards_of_their_own(
     assert given["problems"].cores == given["report"].cores == 4, "alone, a stage has all cores"
 
 
+def test_the_longest_chain_goes_first_and_then_the_order_of_the_graph() -> None:
+    graph = {
+        "leaf": Stage("leaf", ()),
+        "z": Stage("z", ()),
+        "a": Stage("a", ()),
+        "long": Stage("long", ()),
+        "middle": Stage("middle", ("long",)),
+        "end": Stage("end", ("middle",)),
+    }
+    slots = Slots(graph, jobs=1, cores=4, cards=())
+    order = []
+    running = threading.Event()
+
+    def run(name: str) -> None:
+        with slots.take(name):
+            order.append(name)
+            running.wait(30)
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in graph]
+    for thread in threads:
+        thread.start()
+    running.set()
+    for thread in threads:
+        thread.join(30)
+    assert order == ["long", "middle", "leaf", "z", "a", "end"]
+
+
 def test_a_cancelled_run_starts_nothing_more() -> None:
     slots = Slots(DEMO, jobs=1, cores=1, cards=())
     slots.cancel()

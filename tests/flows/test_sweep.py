@@ -1,0 +1,213 @@
+"""A sweep over a toy graph: points side by side, each with a card and the files of the beginning; its experiments."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.sweep import SweepResult, run_point, sweep
+from iterpref_core.errors import InputError
+from tasks.reproduction import StageError
+from tests.flows.conftest import Iterpref
+from tests.settings import ROOT
+
+OBJECTIVES = ("sft", "target-dpo")
+STAGES = {
+    "shared": {"cmd": "python run.py shared", "deps": ["run.py"], "outs": ["shared"]},
+    "training": {
+        "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.beta"},
+        "do": {
+            "cmd": "python run.py training ${key}", "deps": ["shared"], "params": ["${item}", "training.seed"],
+            "outs": ["models/trained/${key}"],
+        },
+    },
+    "evaluation": {
+        "foreach": {name: f"models/trained/{name}" for name in OBJECTIVES},
+        "do": {
+            "cmd": "python run.py evaluation ${key}", "deps": ["${item}"], "params": ["evaluation.benchmarks"],
+            "outs": ["results/${key}"], "metrics": ["metrics/${key}.json"],
+        },
+    },
+}  # fmt: skip
+RUN = """
+import json, os, sys, time
+from pathlib import Path
+
+import yaml
+
+what, *item = sys.argv[1:]
+beta = yaml.safe_load(Path("params.yaml").read_text())["training"]["beta"]
+toy = Path(os.environ["TOY"])
+
+
+def note(*words):
+    with (toy / "notes").open("a") as notes:
+        print(what, *words, file=notes)
+
+
+note("begins", beta, os.environ["CUDA_VISIBLE_DEVICES"], Path("edited").read_text())
+if what == "shared":
+    Path("shared").touch()
+elif what == "training":
+    (toy / f"{beta}.here").touch()
+    deadline = time.monotonic() + 120
+    while len(list(toy.glob("*.here"))) < int((toy / "together").read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    code = (toy / f"{beta}.code")
+    if code.exists():
+        number = code.read_text()
+        code.unlink()
+        print(f"error: beta {beta} is bad", file=sys.stderr)
+        sys.exit(int(number))
+    (toy / "checkout/edited").write_text("later")
+    folder = Path("models/trained")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / item[0]).write_text(str(beta))
+else:
+    solved = round(100 * beta)
+    entry = {"available": True, "pass_at_1": beta, "n": 100, "passed": [f"t/{number}" for number in range(solved)]}
+    for path, content in (
+        (Path("results") / item[0] / "results.json", {"model": item[0], "benchmarks": {"validation": entry}}),
+        (Path("metrics") / f"{item[0]}.json", {"validation": beta}),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+note("ends", beta)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=300):
+        yield
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a checkout, and beside it what its stages note and obey."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
+    monkeypatch.setenv("TOY", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setattr("tasks.recorded_run.send_records", lambda: None)
+    for who in ("AUTHOR", "COMMITTER"):
+        for what in ("NAME", "EMAIL"):
+            monkeypatch.setenv(f"GIT_{who}_{what}", "a@b")
+    (tmp_path / "together").write_text("1", encoding="utf-8")
+    shutil.copy2(ROOT / "params.yaml", ".")
+    files = {"run.py": RUN, "dvc.yaml": yaml.safe_dump({"stages": STAGES}), "edited": "at first"}
+    files[".gitignore"] = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
+    for name, text in files.items():
+        Path(name).write_text(text, encoding="utf-8")
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "."],
+                    ["git", "commit", "-qm", "toy"]):  # fmt: skip
+        subprocess.run(command, check=True)
+    return tmp_path
+
+
+def run(betas: list[float], **given: object) -> SweepResult:
+    arguments = {"objectives": ("target-dpo",), "values": {"training.beta": betas}, **given}
+    result = sweep(**arguments)  # type: ignore[arg-type]
+    assert isinstance(result, SweepResult)
+    return result
+
+
+def notes(toy: Path, what: str) -> list[list[str]]:
+    lines = (toy / "notes").read_text(encoding="utf-8").splitlines()
+    return [line.split()[1:] for line in lines if line.startswith(what)]
+
+
+def dvc(*arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_points_run_side_by_side_and_leave_everything_as_it_was(toy: Path) -> None:
+    (toy / "together").write_text("2", encoding="utf-8")
+    graph = Path("dvc.yaml").read_bytes()
+    dvc("repro", "--quiet")
+    Path("edited").write_text("at first", encoding="utf-8")
+    for path in (toy / "notes", *toy.glob("*.here")):
+        path.unlink()
+    result = run([0.2, 0.3, 0.4], jobs=2)
+    assert [(row.label, row.pass_at_1) for row in result.rows] == [
+        ("target-dpo beta=0.2", 0.2), ("target-dpo beta=0.3", 0.3), ("target-dpo beta=0.4", 0.4),
+    ]  # fmt: skip
+    assert notes(toy, "shared") == [], "made before"
+    begun = [words for words in notes(toy, "training") if words[0] == "begins"]
+    assert [words[0] for words in notes(toy, "training")][:2] == ["begins", "begins"]
+    assert {words[2] for words in begun[:2]} == {"3", "5"}, "a card each"
+    assert {" ".join(words[3:]) for words in begun} == {"at first"}, "a later edit is in no point"
+    assert Path("edited").read_text(encoding="utf-8") == "later"
+    assert not [path for path in Path(".iterpref/worktrees").iterdir() if path.is_dir()], "finished points leave none"
+    Path("edited").write_text("at first", encoding="utf-8")
+    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in status.splitlines()} <= {"dvc.lock", ".gitignore"}, "of `dvc repro`"
+    assert set(dvc("exp", "list", "--name-only").split()) >= set(result.experiments)
+    shown = json.loads(dvc("exp", "show", "--json"))
+    assert len(shown[1]["experiments"]) == 3
+    dvc("exp", "apply", result.experiments[1])
+    assert Path("dvc.yaml").read_bytes() == graph
+    assert yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["training"]["beta"] == 0.3
+    assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.3}
+
+
+def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments(toy: Path) -> None:
+    first = run([0.1, 0.2])
+    assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"] * 2
+    assert [words[1] for words in notes(toy, "training")] == ["0.1", "0.1", "0.2", "0.2"], "in the grid's order"
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "edited"], check=True)
+    second = run([0.1, 0.2])
+    assert first.experiments == second.experiments
+    assert len(notes(toy, "training")) == 4, "nothing has changed that a stage reads"
+    references = subprocess.run(["git", "for-each-ref", "refs/exps"], capture_output=True, text=True, check=True).stdout
+    for name in first.experiments:
+        assert references.count(f"/{name}\n") == 2, "one of each commit"
+
+
+@pytest.mark.parametrize(("code", "kind"), [("2", InputError), ("1", StageError)])
+def test_a_point_that_fails_ends_no_other(toy: Path, code: str, kind: type[Exception]) -> None:
+    (toy / "0.1.code").write_text(code, encoding="utf-8")
+    with pytest.raises(kind, match=r"1 of 2 trainings failed, the others are kept; the last: .*beta 0\.1 is bad"):
+        run([0.1, 0.2])
+    assert len(dvc("exp", "list", "--name-only").split()) == 1, "the other point"
+    assert [row.pass_at_1 for row in run([0.1, 0.2]).rows] == [0.1, 0.2]
+    assert len(notes(toy, "shared")) == 2
+    assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1"]
+
+
+def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (toy / "0.1.code").write_text("75", encoding="utf-8")
+    monkeypatch.setattr("flows.sweep.run_point", run_point.with_options(retry_delay_seconds=0))
+    assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
+    assert len([words for words in notes(toy, "training") if words[0] == "begins"]) == 2
+
+
+def test_the_verb_prints_the_table_and_refuses_a_bad_grid_before_a_server_starts(
+    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy / "checkout")
+    shutil.copy2(ROOT / "ablations.yaml", ".")
+    for arguments, message in (
+        (("--set", "training.betta=1"), "did you mean 'beta'"),
+        (("nonsense",), "no preset 'nonsense'"),
+        (("--jobs", "0"), "--jobs"),
+    ):
+        code, _, err = iterpref("sweep", *arguments)
+        assert (code, message in err) == (2, True), err
+    monkeypatch.setattr("flows.prefect_session.prefect_session", nullcontext)  # the server of the test is there
+    code, out, err = iterpref("sweep", "--objective", "target-dpo", "--set", "training.beta=0.1,0.5", "--json")
+    assert code == 0, err
+    rows = json.loads(out[out.index("{\n") :])["rows"]
+    assert [round(row["difference"] or 0, 3) for row in rows] == [0, 0.4]
+    low, high = rows[1]["ci95"]
+    assert 0.25 < low < 0.33
+    assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"
