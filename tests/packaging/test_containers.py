@@ -40,8 +40,25 @@ def test_services_are_pinned_and_reachable_from_this_machine_only() -> None:
         assert f"\n{name}=={image}\n" in locked, "the server's version is the client's"
 
 
-def test_the_image_is_a_repository_with_a_commit_and_an_unprivileged_user() -> None:
-    assert re.search(r"USER 1000:1000\n(?:.*\n)*RUN .*(?:.*\n)*.*git init.* git commit ", IMAGE)
+def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path: Path) -> None:
+    """The image's last step is run in another folder; then a run's clone is made as prefect.yaml and Compose say."""
+    assert re.search(r"USER 1000:1000\n(?:.*\n)*RUN .*git config", IMAGE), "not as root"
+    folder = tmp_path / "iterpref"
+    folder.mkdir()
+    (folder / "flows.py").write_text("", encoding="utf-8")
+    step = (
+        IMAGE[IMAGE.rindex("RUN ") :].partition("\nCMD")[0].removeprefix("RUN ").replace("/srv/iterpref", str(folder))
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run(["sh", "-euc", step], cwd=folder, env=environment, check=True)
+    variables = COMPOSE["services"]["project"]["environment"]
+    steps = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    clone = next(step for name in steps for key, step in name.items() if key.endswith("git_clone"))
+    assert clone["repository"] == "{{ $ITERPREF_REPOSITORY }}"
+    repository = variables["ITERPREF_REPOSITORY"].replace("/srv/iterpref", str(folder))
+    command = ["git", "clone", "--quiet", "--branch", clone["branch"], repository, str(tmp_path / "clone")]
+    subprocess.run(command, env=environment, check=True)
+    assert (tmp_path / "clone/flows.py").is_file()
     page = (ROOT / "docs/containers.md").read_text(encoding="utf-8")
     assert IN_A_CONTAINER in " ".join(page.replace("\\\n", "").split()), "what `make demo` names"
 
