@@ -18,6 +18,8 @@ from tasks.reproduction import StageError
 from tests.flows.conftest import Iterpref
 from tests.settings import ROOT
 
+pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
+
 OBJECTIVES = ("sft", "target-dpo")
 STAGES = {
     "shared": {"cmd": "python run.py shared", "deps": ["run.py"], "outs": ["shared"]},
