@@ -1,5 +1,9 @@
 """Attention masks for rows of several pairs, in the form that each implementation takes."""
 
+from collections.abc import Callable
+from functools import cache
+from typing import cast
+
 import torch
 from torch.nn.attention.flex_attention import BlockMask, _mask_mod_signature, create_block_mask
 from transformers import PreTrainedModel
@@ -52,25 +56,35 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
     """
     if implementation == "flex_attention":
         rows, width, _ = visible.shape
-        return create_block_mask(mask_function(visible), rows, None, width, width, device=visible.device)
+        return _block_mask_maker()(mask_function(visible), rows, None, width, width, device=visible.device)
     mask = dense_mask(visible)
     if implementation == "eager":  # which adds its mask to the scores
         return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
     return mask
 
 
-def choose_attention(model: PreTrainedModel, longest: int, precision: torch.dtype | None = None) -> None:
+@cache
+def _block_mask_maker() -> Callable[..., BlockMask]:
+    """Return PyTorch's function for block masks, compiled on a GPU: 0.6 ms a batch there instead of 7.4."""
+    if torch.cuda.is_available():
+        return cast("Callable[..., BlockMask]", torch.compile(create_block_mask, dynamic=True))
+    return create_block_mask
+
+
+def choose_attention(model: PreTrainedModel, longest: int) -> None:
     """Set the attention that trains fastest on this device, of those that take a given mask.
 
     On a GPU `flex_attention` skips the hidden part of a mask. PyTorch compiles its kernel for each kind of mask, with
     gradients and without, for one row and for several. Beyond `_COMPILED_FORMS` kinds PyTorch would go on without the
-    kernel, and make all scores of a layer at once. In float32 the kernel of heads of 128 numbers does not fit into a
-    GPU's shared memory, so float32 gets `sdpa`. On a CPU `flex_attention` has no backward pass.
+    kernel, and make all scores of a layer at once.
+
+    Weights in float32 get `sdpa` on a GPU. Autocast does not reach `flex_attention`, so its queries stay in float32,
+    and the kernel of heads of 128 numbers does not fit into shared memory then. On a CPU `flex_attention` has no
+    backward pass.
 
     Args:
         model: the model to change.
         longest: the tokens of the longest prompt and program.
-        precision: the type of matrix products in training; by default the type of the model's weights.
 
     Raises:
         ConfigError: the model's sliding window, which the mask of a row of several pairs replaces, would cut into one.
@@ -82,7 +96,7 @@ def choose_attention(model: PreTrainedModel, longest: int, precision: torch.dtyp
             f"{window}; set training.layout: padded or lower training.max_length"
         )
     if torch.cuda.is_available():
-        if (precision or model.dtype) not in (torch.bfloat16, torch.float16):
+        if model.dtype not in (torch.bfloat16, torch.float16):
             model.set_attn_implementation("sdpa")
             return
         torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)

@@ -250,14 +250,14 @@ class FocalDPOTrainer(Trainer):
 
 
 def keep_output_precision(state: AcceleratorState) -> None:
-    """Let FSDP2 return log-probabilities as the model's head computes them.
+    """Let FSDP2 return log-probabilities as the model's head computes them, and add gradients in float32.
 
     Under bfloat16 accelerate has FSDP2 round every output to it. A log-probability of -100 would be off by up to 0.25.
     """
     plugin: Any = getattr(state, "fsdp_plugin", None)
     policy = getattr(plugin, "mixed_precision_policy", None)
     if isinstance(policy, MixedPrecisionPolicy):
-        plugin.mixed_precision_policy = replace(policy, output_dtype=None)
+        plugin.mixed_precision_policy = replace(policy, output_dtype=None, reduce_dtype=torch.float32)
 
 
 def add_adapters(

@@ -4,7 +4,6 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,18 +168,13 @@ def _make_trainer(
         ModelError: training would not compute what the model's own logits say.
     """
     policy = load_policy(model, params, arguments.device)
-    precision = torch.bfloat16 if params.bf16 else policy.dtype
     if params.layout == "fork":
-        choose_attention(policy, int(rows.totals.max()), precision)
-    # A GPU is checked in the precision of training, in which its attention is compiled. A CPU can be checked exactly.
-    on_gpu = arguments.device.type == "cuda"
-    in_training = partial(torch.autocast, arguments.device.type, torch.bfloat16, enabled=on_gpu and params.bf16 is True)
+        choose_attention(policy, int(rows.totals.max()))
     # Eight bits are those of one batch's largest numbers, so they round as half precision does.
-    rounded = torch.float16 if params.load == "8bit" else precision if on_gpu else None
+    rounded = torch.float16 if params.load == "8bit" else None
     if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        with in_training():
-            check_exactness(placed, params.layout, dtype=rounded)
+        check_exactness(placed, params.layout, dtype=rounded)
     halves = objective.rejected == HALF
     data: Any = BothHalves(rows) if halves else rows
     kept_out = np.tile(held, 1 + halves)
@@ -200,8 +194,7 @@ def _make_trainer(
             peft_config=lora_config(params),
         )
         if params.lora is not None and not is_sharded():
-            with in_training():
-                check_exactness(trainer.model, params.layout, dtype=rounded)
+            check_exactness(trainer.model, params.layout, dtype=rounded)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
