@@ -110,6 +110,13 @@ OTHERS = {
         "{% if add_generation_prompt %}<|im_start|>assistant\n\n{% endif %}",
         "<|im_start|>assistant\n\n", "<|im_end|>", eos="</s>",
     ),
+    # The end of a turn stands before the next one alone.
+    "end between turns": Family(
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+        "{% if not loop.last %}<|im_end|>\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|im_end|>\n<|im_start|>assistant\n{% endif %}",
+        "<|im_start|>assistant\n", "<|im_end|>", eos="</s>",
+    ),
     # No end at all: the tokenizer's stands for it.
     "no end": Family(
         "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}", "assistant: ", "</s>", eos="</s>"

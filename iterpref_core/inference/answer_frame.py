@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _ANSWER = "iterpref-stands-for-the-answer"
 """A text that stands for an answer: without blanks at its ends, since a template may strip them."""
 _PROMPT = "iterpref-stands-for-the-prompt"
+_NEXT = "iterpref-stands-for-the-next-prompt"
 _SYSTEM = "iterpref-stands-for-the-system-message"
 _PROGRAM = 'def f(x):\n    if x < 1 and "&":\n        return {"a": [x]}\n\n\n    return f"{x!r}"\n'
 """A program with what templates have been seen to change: blank lines, indentation, braces, quotes, HTML's signs."""
@@ -140,8 +141,38 @@ class AnswerFrame:
         if self.plain:
             return End("", self.tokenizer.eos_token_id)
         _, closing = self._around(self._messages(_PROMPT, ""))
-        added = self.tokenizer.added_tokens_decoder
-        special = {token: added[token] for token in added if added[token].special}
+        end = self._first_end(closing)
+        if end is not None:
+            return end
+        if closing.strip():
+            return End(closing, None)
+        end = self._first_end(self._before_next_turn())
+        return end or End("", self.tokenizer.eos_token_id, written=False)
+
+    def _before_next_turn(self) -> str:
+        """Return what the template writes between an answer and the next message: some write ends of turns there alone.
+
+        Empty where there is no such chat, or nothing can be told from it.
+        """
+        messages = [
+            *self._messages(_PROMPT, ""),
+            {"role": "assistant", "content": _ANSWER},
+            {"role": "user", "content": _NEXT},
+        ]
+        try:
+            text = self.render_chat(messages)
+        except ModelError:  # a template for one exchange ends turns nowhere else
+            return ""
+        return text.rpartition(_ANSWER)[2].partition(_NEXT)[0]
+
+    def _first_end(self, closing: str) -> End | None:
+        """Return the end that a text has: up to its first special token, else to its first added one."""
+        added = {
+            token: known
+            for token, known in self.tokenizer.added_tokens_decoder.items()
+            if token != self.tokenizer.bos_token_id or token == self.tokenizer.eos_token_id
+        }
+        special = {token: known for token, known in added.items() if known.special}
         for tokens in (special, added):
             found = [
                 (closing.index(known.content), -len(known.content), token)
@@ -153,9 +184,7 @@ class AnswerFrame:
                 before = closing[:place]
                 # Such a token takes the blanks before it along.
                 return End(before.rstrip() if tokens[token].lstrip else before, token)
-        if closing.strip():
-            return End(closing, None)
-        return End("", self.tokenizer.eos_token_id, written=False)
+        return None
 
     @cached_property
     def disagreement(self) -> str:

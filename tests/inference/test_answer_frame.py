@@ -45,7 +45,10 @@ def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: 
     end = frame.end.text + ("" if frame.end.token is None else tokenizer.convert_ids_to_tokens(frame.end.token))
     assert end == family.end
     if frame.end.written:
-        text = write_exchange(tokenizer, family, PROMPT, PROGRAM)
+        again = {"role": "user", "content": "Next."}
+        chat = [{"role": "user", "content": PROMPT}, {"role": "assistant", "content": PROGRAM}, again]
+        one = write_exchange(tokenizer, family, PROMPT, PROGRAM)
+        text = one if one.endswith(("\n", ">")) else tokenizer.apply_chat_template(chat, tokenize=False)
         assert text.startswith(rendered.opening + rendered.answer + end)
     assert bool(frame.disagreement) == family.disagrees
 

@@ -101,3 +101,19 @@ def test_nothing_to_train_on_and_no_room_are_refused(
                 pairs_file, tmp_path / "x", AnswerFrame(tokenizer), params.model_copy(update={"max_length": 64})
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "program"),
+    [("total = ", "x + 1"), ("<fim>x = 1\n<hole>print(y)\n<middle>", "y = x\n")],
+    ids=["in the middle of a line", "fill in the middle"],
+)
+def test_a_plain_answer_may_go_on_without_a_line_break(
+    prompt: str, program: str, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
+) -> None:
+    pair = PreferencePair(task_id="p", prompt=prompt, chosen=program, rejected=program + "#")
+    unmarked = FocalSpans(task_id="p", method="none", rejected=(), chosen=())
+    frame = AnswerFrame(tokenizer, PromptFormat(style="plain", separator=""))
+    row = tokenize_pair(pair, unmarked, frame, params)
+    together = tokenizer(prompt + program, add_special_tokens=False)["input_ids"]
+    assert row.prompt_ids + row.chosen_ids == [*together, tokenizer.eos_token_id]

@@ -1,5 +1,6 @@
 """Framed tokens: the token ids that a model reads before it answers, and those that end its answer."""
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Request
 from iterpref_core.inference.local.tokenizers import continuing_engine
 
-_WORDS = ("def", "import", "from", "class", "#", "```", "Here")
+_WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
 """Beginnings of answers, on which it is tried where an opening can be cut."""
 _LONGEST_LEAD = 8
 """Characters that a token may reach back into an opening."""
