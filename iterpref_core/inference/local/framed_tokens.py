@@ -106,7 +106,7 @@ def _word_that_reaches_back(frame: AnswerFrame) -> str:
     """Return the word before which an opening of this frame is cut the earliest: of two, a tokenizer may join one."""
     opening = frame.open("x")
     (ids,) = _encode(frame.tokenizer, [opening], special=frame.plain)
-    leads = {}
+    leads: dict[str, int] = {}
     for word in _WORDS:
         (tried,) = _encode(frame.tokenizer, [opening + word], special=frame.plain)
         leads[word] = len(_cut(frame.tokenizer, word, opening, ids, tried).lead)
