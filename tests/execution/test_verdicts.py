@@ -191,3 +191,45 @@ def test_a_package_is_missing_only_where_its_environment_lacks_it(executor):
     assert (outcome.verdict, outcome.feedback) == (
         "infra_error", "the test needs package no_such_one, which is not installed",
     )  # fmt: skip
+
+
+CLIMBING = [
+    "g.__globals__", "g.__code__", "g.__closure__", "g.__defaults__", "g.__builtins__", "g.__self__", "g.__func__",
+    "item.__dict__", "item.__init__", "item.double.__func__", "item.double.__self__", "item.double.__globals__",
+    "item.__class__.__init__.__globals__", "item._secret", "made.gi_frame",
+    "made.gi_code", "case._outcome", "case.skipTest", "case.fail", "case.id", "case._testMethodName",
+    "Kind._private", "'{0.__init__.__globals__}'.format(item)",
+    "setattr(item, '__class__', int)", "setattr(g, '__code__', f.__code__)", "setattr(case, '_outcome', None)",
+    "[setattr(case, 'assertEqual', print)]", "[setattr(Kind, 'double', print)]", "[setattr(type(case), 'test_it', print)]",
+    "delattr(item, '__dict__')", "append.__self__", "append.__module__.x", "out.__class__.__init__.__globals__",
+]  # fmt: skip
+CLIMBER = f"""
+def f(g, item, made, case, Kind, append, out):
+    try: item.broken()
+    except ZeroDivisionError as caught: error = caught
+    found = []
+    for source in {CLIMBING!r}:
+        try: value = eval(source)
+        except Exception: continue
+        if source == "item.__init__" and type(value).__name__ == "method-wrapper": continue  # of the stand-in itself
+        if value is not None: found.append(source)
+    return found
+"""
+CLIMBED = """
+import io, unittest
+class Item:
+    _secret = 1
+    def __init__(self): self.price = 2
+    def double(self): return self.price * 2
+    def broken(self): return 1 / 0
+class T(unittest.TestCase):
+    def test_it(self):
+        found = f(lambda x: x, Item(), (x for x in [1]), self, Item, [].append, io.StringIO())
+        assert found == [], found
+"""
+
+
+def test_a_program_climbs_nowhere_from_the_objects_of_a_test(executor):
+    """Else it could reach the test's own functions, its runner and what is expected."""
+    outcome = executor.run_one(Program(CLIMBER, (UnittestTest(code=CLIMBED),)))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
