@@ -133,12 +133,12 @@ def dvc(*arguments: str) -> str:
 
 
 def test_points_run_side_by_side_and_leave_everything_as_it_was(toy: Path) -> None:
-    (toy / "together").write_text("2", encoding="utf-8")
     graph = Path("dvc.yaml").read_bytes()
     dvc("repro", "--quiet")
     Path("edited").write_text("at first", encoding="utf-8")
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
+    (toy / "together").write_text("2", encoding="utf-8")
     result = run([0.2, 0.3, 0.4], jobs=2)
     assert [(row.label, row.pass_at_1) for row in result.rows] == [
         ("target-dpo beta=0.2", 0.2), ("target-dpo beta=0.3", 0.3), ("target-dpo beta=0.4", 0.4),
