@@ -304,7 +304,7 @@ class TrainingParams(Settings):
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
     warmup_ratio: Share
-    max_grad_norm: PositiveFloat
+    max_grad_norm: Annotated[float, Field(ge=0)]
     max_prompt_length: PositiveInt
     max_length: PositiveInt
     layout: Layout

@@ -11,10 +11,10 @@ from accelerate.state import AcceleratorState
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import Sampler, Subset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from iterpref_core.config import Layout
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objectives import HALF, Objective, nll_loss, sequence_logratio
 from iterpref_core.training.batches import (
     NLL_TOKENS,
@@ -92,6 +92,9 @@ class FocalDPOTrainer(Trainer):
         self._beta, self._max_margin = beta, max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
+        self._gradient_norm: Any = None
+        if kwargs.get("compute_metrics") is not None:
+            raise InputError("FocalDPOTrainer: compute_metrics would need logits, and none are built; use evaluate")
         padding = processing_class.pad_token_id
         super().__init__(
             model=add_adapters(model, peft_config, args),
@@ -108,6 +111,7 @@ class FocalDPOTrainer(Trainer):
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
+        self.add_callback(_LookBeforeStep(self))
         keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
@@ -190,10 +194,22 @@ class FocalDPOTrainer(Trainer):
         return {"loss": loss + self._alpha * means["nll"] if self._alpha else loss, **means}
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        """Clip, and look at the step before it is made: the only place that sees all of it."""
-        norm = super()._clip_grad_norm(model)
-        means, step = self._take_means(), self.state.global_step + 1
-        margin, gradient = means.get("rewards/margins", 0.0), 0.0 if norm is None else float(norm)
+        self._gradient_norm = super()._clip_grad_norm(model)
+        return self._gradient_norm
+
+    def look_before_step(self) -> None:
+        """Look at the step that is about to be made, and at its loss, in all processes.
+
+        Raises:
+            DivergedError: something is not finite, or the margin exceeds its limit.
+        """
+        if not self.args.max_grad_norm:  # nothing was clipped, and nobody has the norm
+            self._gradient_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf)
+        norm = self._gradient_norm
+        means = self._take_means()
+        step = self.state.global_step + 1
+        margin = means.get("rewards/margins", 0.0)
+        gradient = 0.0 if norm is None else float(norm)
         if not math.isfinite(means["loss"]):
             raise DivergedError("loss", step, means["loss"])
         if not math.isfinite(gradient):
@@ -201,7 +217,6 @@ class FocalDPOTrainer(Trainer):
         if self._max_margin and margin > self._max_margin:
             raise DivergedError("margin", step, margin)
         self._steps.append({name: value for name, value in means.items() if name != "loss"})
-        return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
@@ -212,23 +227,49 @@ class FocalDPOTrainer(Trainer):
         self._steps.clear()
         super().log(logs, start_time)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Loss, NLL and rewards of the validation pairs, the same however they are spread over processes."""
+    def evaluate(
+        self,
+        eval_dataset: Sequence[TokenizedPair] | Subset[TokenizedPair] | None = None,
+        ignore_keys: Sequence[str] | None = None,  # noqa: ARG002 - the signature is transformers'
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Return loss, NLL and rewards of pairs, the same however they are spread over processes.
+
+        Args:
+            eval_dataset: as from `focal_dataset`; None: the trainer's own validation pairs.
+            ignore_keys: without effect, since nothing is gathered but numbers.
+            metric_key_prefix: how the names of the numbers begin.
+
+        Raises:
+            InputError: there are no pairs.
+        """
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if rows is None or not len(rows):
+            raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
         model = self.model_wrapped
         model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
-            for rows in self._validation_batches():
-                self.compute_loss(model, self._prepare_inputs(self.data_collator(rows)))
-        means = {f"eval_{name}": value for name, value in self._take_means().items()}
-        if not math.isfinite(means["eval_loss"]):
-            raise DivergedError("validation_loss", self.state.global_step, means["eval_loss"])
+            for batch in self._validation_batches(rows):
+                self.compute_loss(model, self._prepare_inputs(self.data_collator(batch)))
+        means = {f"{metric_key_prefix}_{name}": value for name, value in self._take_means().items()}
+        loss = means[f"{metric_key_prefix}_loss"]
+        if not math.isfinite(loss):
+            raise DivergedError("validation_loss", self.state.global_step, loss)
         self.log(dict(means))
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         return means
 
-    def _validation_batches(self) -> Iterator[list[TokenizedPair]]:
-        """This process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
-        rows, state = self.eval_dataset, self.accelerator.state
+    def predict(self, *_: Any, **__: Any) -> Any:
+        """Refuse: no logits are built.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("FocalDPOTrainer.predict: this trainer builds no logits; use evaluate, or the model itself")
+
+    def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
+        """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
+        state = self.accelerator.state
         batches = (
             max(1, len(rows) // (state.num_processes * self.args.per_device_eval_batch_size)) * state.num_processes
         )
@@ -247,6 +288,17 @@ class FocalDPOTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+class _LookBeforeStep(TrainerCallback):
+    """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
+
+    def __init__(self, trainer: FocalDPOTrainer) -> None:
+        self._trainer = trainer
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Look at the step."""
+        self._trainer.look_before_step()
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

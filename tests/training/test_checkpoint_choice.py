@@ -2,19 +2,24 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.errors import ConfigError, TrainingError
+from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.inference.local.weights import load_model
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.pair_table import held_out, open_pair_table, problems_of
+from iterpref_core.training.trainer import FocalDPOTrainer
 
 from .conftest import Inputs, Train, read_curve, read_weights
 
@@ -151,3 +156,32 @@ def test_choosing_without_pairs_to_choose_by_is_refused(train: Train) -> None:
         train("best", "dpo", select="best")
     with pytest.raises(ConfigError, match=r"training\.validation_share: 0\.0001 of 12 pairs holds 0 out"):
         train("none", "dpo", validation_share=0.0001)
+
+
+def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
+    tmp_path: Path, train: Train, params: TrainingParams
+) -> None:
+    train("run", "target-rpo", max_grad_norm=0.0)
+    rows = read_curve(tmp_path / "run")
+    assert all(row["rewards/margins"] for row in rows)
+    wild = train("wild", "target-rpo", max_grad_norm=0.0, objectives=_rate(params, 1e30))
+    assert any(name.startswith("stopped/") for name in wild)
+
+
+def test_evaluate_scores_the_pairs_that_it_is_given(
+    rows: list[TokenizedPair], inputs: Inputs, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    scored = []
+    for row in rows:
+        zeros = [0.0] * len(row.chosen_ids), [0.0] * len(row.rejected_ids)
+        scored.append(replace(row, ref_chosen=zeros[0], ref_rejected=zeros[1]))
+    arguments = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True)
+    options = {"objective": OBJECTIVES["target-dpo"], "beta": 0.1}
+    trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
+    own, given = trainer.evaluate(), trainer.evaluate(scored[2:6], metric_key_prefix="test")
+    assert own["eval_loss"] != given["test_loss"]
+    assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
+    with pytest.raises(InputError, match="builds no logits"):
+        trainer.predict(scored)
+    with pytest.raises(InputError, match="compute_metrics"):
+        FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, compute_metrics=lambda _: {}, **options)
