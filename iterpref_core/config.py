@@ -49,9 +49,9 @@ BackendName = Literal["transformers", "vllm", "openai"]
 WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
 """Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
-"""Whether to compute in bfloat16; `auto`: on GPUs, and on processors with instructions for it."""
+"""True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
-"""The form in which training holds a model's weights; `docs/training.md` says what each is for."""
+"""The form in which training holds a model's weights; `docs/training.md` explains each."""
 SaveDtype = Literal["auto", "float32", "bfloat16"]
 """The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
@@ -62,12 +62,12 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 def refuse_secrets(urls: Any) -> Any:
-    """What `inference.base_url` is given, once it is clear that no password, key or query stands in it.
+    """Return a value of `inference.base_url` unchanged if it contains no password, key or query.
 
     Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
 
     Raises:
-        ConfigError: something does.
+        ConfigError: the value contains one of the characters that a password, a key or a query needs.
     """
     if re.search("[@?#]", str(urls)):
         raise ConfigError(
@@ -78,7 +78,7 @@ def refuse_secrets(urls: Any) -> Any:
 
 
 class Settings(BaseModel):
-    """Base of all sections: immutable; an unknown key is an error, never ignored."""
+    """The base of all sections: immutable; an unknown key is an error, never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -98,7 +98,7 @@ class PromptFormat(Settings):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The format as parameters of the section `model`."""
+        """Return the format as parameters of the section `model`."""
         return {
             "prompt": self.style,
             "prompt_separator": self.separator,
@@ -107,7 +107,7 @@ class PromptFormat(Settings):
 
 
 class ModelParams(Settings):
-    """Which models take part: `nanolab`, a folder, or a hub id; and how they read prompts."""
+    """The models: each is `nanolab`, a folder, or a hub id; and the form in which they read prompts."""
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
@@ -117,19 +117,19 @@ class ModelParams(Settings):
 
     @property
     def student_format(self) -> PromptFormat:
-        """The form in which the student, and what is trained from it, reads prompts."""
+        """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
             style=self.prompt, separator=self.prompt_separator, chat_template_kwargs=self.chat_template_kwargs
         )
 
     @property
     def debugger_format(self) -> PromptFormat:
-        """The form in which debuggers and judges read prompts: always in their chat template, if they have one."""
+        """Return the form in which debuggers and judges read prompts: their chat template, if they have one."""
         return PromptFormat(chat_template_kwargs=self.chat_template_kwargs)
 
 
 class InferenceParams(Settings):
-    """How `model.debugger` is asked, and what its answers cost; the student is always a local model."""
+    """The backend of `model.debugger` and the prices of its answers; the student is always a local model."""
 
     backend: BackendName
     bf16: Bf16
@@ -142,7 +142,7 @@ class InferenceParams(Settings):
 
 
 class BudgetParams(Settings):
-    """What a run may ask of a model at most, over all its restarts; None for no cap."""
+    """The caps on calls, tokens and dollars of a run, over all its restarts; None for no cap."""
 
     calls: PositiveInt | None
     tokens: PositiveInt | None
@@ -157,7 +157,7 @@ class EnvironmentParams(Settings):
 
 
 class ExecutionParams(Settings):
-    """Limits of one program run, what runs how many at once, and interpreters that tests may ask for by name."""
+    """The limits of one program run, the engine and its workers, and the interpreters that tests may name."""
 
     cpu_s: PositiveFloat
     wall_s: PositiveFloat
@@ -171,7 +171,7 @@ class ExecutionParams(Settings):
 
 
 class ProblemsParams(Settings):
-    """How many problems are composed for which purpose; 0 everywhere leaves the users' own ones alone."""
+    """The number of composed problems in each split; with 0 everywhere, only ingested problems are used."""
 
     seed: Seed
     student: Count
@@ -185,7 +185,7 @@ class ProblemsParams(Settings):
 
 
 class ValidityParams(Settings):
-    """How much of the problems' tests is measured, and which model judges them; None for no judge."""
+    """The effort to measure the problems' tests, and the model that judges them; None for no judge."""
 
     seed: Seed
     sample: PositiveInt
@@ -194,7 +194,7 @@ class ValidityParams(Settings):
 
 
 class SynthesisParams(Settings):
-    """Problems written by a language model from a tree of features (`iterpref synthesize`)."""
+    """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
 
     seed: Seed
     seed_chars: PositiveInt
@@ -208,7 +208,7 @@ class SynthesisParams(Settings):
 
 
 class OwnCodeParams(Settings):
-    """Which functions of a package or folder become problems, and which of its tests count."""
+    """The bounds on a project's functions that become problems, and on the tests that judge them."""
 
     max_test_s: PositiveFloat
     max_tests: PositiveInt
@@ -217,7 +217,7 @@ class OwnCodeParams(Settings):
 
 
 class NanolabParams(Settings):
-    """Shape and training of the embedded models."""
+    """The shape and training of the embedded models."""
 
     seed: Seed
     vocab_size: Annotated[int, Field(ge=300)]
@@ -235,7 +235,7 @@ class NanolabParams(Settings):
 
 
 class SamplingParams(Settings):
-    """Drafts of each problem, where sampling is the source of pairs; at temperature 0 all of them would be the same."""
+    """The drafts of each problem, if sampling is the source of pairs; at temperature 0 all would be the same."""
 
     samples: Annotated[int, Field(ge=2)]
     temperature: Annotated[float, Field(gt=0, le=2)]
@@ -256,7 +256,7 @@ class CodeflowParams(Settings):
 
 
 class PairsParams(Settings):
-    """Choice of the rejected version, and the quality filters."""
+    """The choice of the rejected version, and the quality filters."""
 
     seed: Seed
     rejected: Literal["random", "first", "last", "all"]
@@ -270,7 +270,7 @@ class PairsParams(Settings):
 
 
 class LocalizationParams(Settings):
-    """Error localization, and what becomes of a fix that only inserts lines."""
+    """The method of error localization, and the policy for fixes that only insert lines (`empty`)."""
 
     method: LocalizationMethod
     empty: Literal["anchor", "drop", "keep"]
@@ -280,21 +280,21 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """What an objective is tuned by: learning rate, and the weight of the NLL term; None where it is not stated."""
+    """The hyperparameters of one objective: learning rate and weight of the NLL term; None if not stated."""
 
     learning_rate: PositiveFloat | None = None
     alpha: Annotated[float, Field(ge=0)] | None = None
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is not stated is not written either: where values are recorded, None would look like one."""
+        """Leave out values that are not stated: among recorded parameters None would look like a value."""
         return {name: value for name, value in write(self).items() if value is not None}
 
 
 class TrainingParams(Settings):
-    """Focal preference training, shared by all objectives except for `objectives`.
+    """The settings of focal preference training: shared by all objectives, but for those in `objectives`.
 
-    Which of those there are says the table on a higher floor (`objectives.find_objective` checks the names).
+    The names in `objectives` are checked by `objectives.find_objective`, which has the table of all objectives.
     """
 
     seed: Seed
@@ -330,11 +330,11 @@ def _check_day(text: str) -> str:
 
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_check_day)]
-"""A date as ISO 8601 writes it; as text, dates are in order."""
+"""A date in ISO 8601, such as `2024-08-01`; texts of this form sort by date."""
 
 
 class LiveCodeBenchParams(Settings):
-    """Which of LiveCodeBench's problems: of a release, those whose contest was between two midnights."""
+    """The window of LiveCodeBench: a release, and the dates between which a problem's contest took place."""
 
     release: LiveCodeBenchRelease
     since: Day | None
@@ -342,7 +342,7 @@ class LiveCodeBenchParams(Settings):
 
 
 class EvaluationParams(Settings):
-    """Benchmarks and sampling. One sample is greedy; of several, `temperature` is that of each."""
+    """The benchmarks and the sampling: one sample is decoded greedily, several at `temperature`."""
 
     seed: Seed
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
@@ -357,7 +357,7 @@ class EvaluationParams(Settings):
 
 
 class ReportParams(Settings):
-    """What the report shows."""
+    """The settings of the report."""
 
     pairs_shown: PositiveInt
 
@@ -384,11 +384,11 @@ class Params(Settings):
 
 
 _DELIVERED = Path(__file__).with_name("params.yaml")
-"""In a checkout a link to its params.yaml, in the wheel a copy."""
+"""The delivered parameters: in a checkout a link to its params.yaml, in the wheel a copy."""
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
-    """Read and check the parameters; where there is no params.yaml, those that the package brings.
+    """Read and check the parameters; without a params.yaml, the delivered ones.
 
     Raises:
         InputError: the file is absent or not YAML, or a key stands twice in it.
@@ -405,7 +405,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
 
 
 def with_values(params: Params, values: Mapping[str, Any]) -> Params:
-    """The parameters with some of them replaced.
+    """Return parameters with some of them replaced.
 
     Args:
         params: complete parameters.
@@ -432,7 +432,7 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
 
 
 def _explain(error: ValidationError) -> str:
-    """All problems of a failed validation, one a line, each with its key, the value and the remedy."""
+    """Return the errors of a failed validation, one a line, each with its key, the value and the remedy."""
     return "\n".join(_explain_one(dict(item)) for item in error.errors())
 
 

@@ -1,4 +1,4 @@
-"""Input files: text that users give, read in one way, with one message for each that cannot be read."""
+"""Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
 
 import gzip
 import io
@@ -15,22 +15,24 @@ from iterpref_core.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
 PACKED = (".gz", ".zst")
-"""Endings of the names of files that are unpacked while they are read."""
+"""File name endings of packed files, which are unpacked while they are read."""
 
 
 class Place(NamedTuple):
-    """Where a text stands in a file: line and column from 1."""
+    """A position in a file: line and column from 1."""
 
     path: Path
     line: int
     column: int = 1
 
     def __str__(self) -> str:
-        """`FILE:LINE`, with the column where that is not the first."""
-        return f"{self.path}:{self.line}" + (f":{self.column}" if self.column > 1 else "")
+        """Return `FILE:LINE`, or `FILE:LINE:COLUMN` if the column is not the first."""
+        if self.column > 1:
+            return f"{self.path}:{self.line}:{self.column}"
+        return f"{self.path}:{self.line}"
 
     def after(self, text: str) -> "Place":
-        """Where what follows a text begins."""
+        """Return the position behind a text that begins here."""
         lines = text.count("\n")
         column = len(text) - text.rfind("\n") if lines else self.column + len(text)
         return Place(self.path, self.line + lines, column)
@@ -38,11 +40,11 @@ class Place(NamedTuple):
 
 @contextmanager
 def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked where its name ends in `.gz` or `.zst`.
+    """Open a file for reading; a file whose name ends in `.gz` or `.zst` is unpacked.
 
     Args:
         path: the file.
-        absent: what to do where there is none.
+        absent: advice for the message about an absent file.
 
     Raises:
         InputError: the file is absent, a folder, or not a whole packed file.
@@ -89,10 +91,10 @@ class _ZstandardFile(io.RawIOBase):
 
 
 def decode_line(raw: bytes, path: Path, line: int) -> str:
-    """A line of UTF-8; on the first one the mark that editors put before it (BOM) is left out.
+    """Return a line of UTF-8 as text; line 1 loses a byte order mark (BOM), which some editors write.
 
     Raises:
-        InputError: it is something else.
+        InputError: the line is not UTF-8.
     """
     try:
         return raw.decode("utf-8-sig" if line == 1 else "utf-8")
@@ -105,7 +107,7 @@ def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
     """Stream (line number from 1, line with its end) of a file of UTF-8.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     with open_input(path, absent) as file:
         for number, raw in enumerate(file, 1):
@@ -113,19 +115,19 @@ def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
 
 
 def read_text(path: Path, absent: str = ABSENT) -> str:
-    """The text of a file of UTF-8.
+    """Return the text of a file of UTF-8.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     return "".join(line for _, line in read_lines(path, absent))
 
 
 def parse_json(text: str, where: Place) -> Any:
-    """The value of a JSON text that begins somewhere in a file.
+    """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
-        RecordError: it is not valid JSON; the message says line and column of the file.
+        RecordError: the text is not valid JSON; the message says line and column of the file.
     """
     try:
         return json.loads(text)
@@ -136,8 +138,9 @@ def parse_json(text: str, where: Place) -> Any:
         raise RecordError(f"{where}: not valid JSON ({reason}); correct it") from None
 
 
-class _OnceLoader(yaml.SafeLoader):  # not libyaml's, which a deep nest ends by a segmentation fault
-    """YAML in which a key that stands twice is an error; else the last one would hold without a word."""
+# Not libyaml's loader: a deeply nested file makes it crash with a segmentation fault.
+class _OnceLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a repeated key, of which PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[str, int] = {}
@@ -150,10 +153,10 @@ class _OnceLoader(yaml.SafeLoader):  # not libyaml's, which a deep nest ends by 
 
 
 def read_yaml(path: Path, absent: str = ABSENT) -> Any:
-    """The content of a YAML file, in which no key stands twice in one mapping.
+    """Return the content of a YAML file, in which no key stands twice in one mapping.
 
     Raises:
-        InputError: it cannot be read; the message says line and column.
+        InputError: the file cannot be read; the message says line and column.
     """
     text = read_text(path, absent)
     try:
@@ -162,6 +165,7 @@ def read_yaml(path: Path, absent: str = ABSENT) -> Any:
         mark = error.problem_mark
         where = Place(path, mark.line + 1, mark.column + 1) if mark else path
         raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as 2001-99-99, which is taken for a date
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A ValueError comes, for example, from 2001-99-99, which PyYAML takes for a date.
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise InputError(f"{path}: not valid YAML: {reason}") from None

@@ -1,8 +1,8 @@
-"""Records that cross stages, frozen, exactly as they stand in the JSONL files.
+"""Records that cross stages: frozen, with the fields of the JSONL files.
 
-Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored; those of a problem
-and of its tests are not, since what a misspelt one says would be lost.
-Whoever changes what a field means gives it another name, so that no file is read as something that it is not.
+Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored. A problem and its
+tests refuse unknown fields, since the content of a misspelt one would be lost.
+A field that changes its meaning gets another name, so that no old file is misread.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ Verdict = Literal[
     "truncated",
     "infra_error",
 ]
-"""What became of a program. `truncated`: the answer ended at the limit of its length, and the program does not pass."""
+"""The outcome of a program. `truncated`: the answer was cut off at its length limit, and the program does not pass."""
 
 COMPOSED = "synthetic"
 """The `source` of problems from this project's feature tree."""
 
 OWN_CODE = "own_code:"
-"""How the `source` of a problem begins that was made of a project's code; the project's name follows."""
+"""The prefix of `source` in problems made of a project's code; the project's name follows."""
 
 Span = tuple[int, int]
 """Half-open character offsets [start, end) into a program's text."""
@@ -43,10 +43,10 @@ _LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, compared by value, one JSON object a line.
+    """The base of all records: immutable, compared by value, one JSON object a line.
 
     Attributes:
-        example: one as it stands in a file, for messages about others; empty for those that nobody writes by hand.
+        example: a valid line, shown in messages about invalid ones; empty for records that nobody writes by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,20 +54,19 @@ class Record(BaseModel):
     example: ClassVar[str] = ""
 
     def to_json(self) -> str:
-        """One line of JSON without its newline; non-ASCII text is kept readable."""
+        """Return the record as a line of JSON without its newline; non-ASCII text is kept readable."""
         return self.model_dump_json(exclude_none=True)
 
 
 class IoTest(Record, extra="forbid"):
-    """Call an expression; the value must equal a Python literal, in its type too, at every depth.
+    """A test that evaluates an expression: the value must equal a Python literal, in its type too, at every depth.
 
     Attributes:
         call: an expression, such as `f([1, 2])`.
         expected: a Python literal.
-        atol: numbers at any depth are right within 1e-7 of the expected one relatively plus so much absolutely;
-            `1` and `1.0` are equal then.
-        tuples_as_lists: a tuple is as right as a list of the same items, as APPS's, verl's and LiveCodeBench's graders
-            have it.
+        atol: numbers at any depth may differ from the expected one by 1e-7 of it plus `atol`; `1` and `1.0` are equal
+            then. None: numbers must be equal.
+        tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
     example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
@@ -80,21 +79,21 @@ class IoTest(Record, extra="forbid"):
 
 
 class AssertTest(Record, extra="forbid"):
-    """Statements that raise AssertionError when the program is wrong."""
+    """A test of statements that raise AssertionError when the program is wrong."""
 
     kind: Literal["assert"] = "assert"
     code: str
 
 
 class UnittestTest(Record, extra="forbid"):
-    """Source of one or more `unittest.TestCase` classes."""
+    """A test with the source of one or more `unittest.TestCase` classes."""
 
     kind: Literal["unittest"] = "unittest"
     code: str
 
 
 class PytestTest(Record, extra="forbid"):
-    """Source of a file that pytest runs; it imports the solution as the module `solution`."""
+    """A test file for pytest; the file imports the solution as the module `solution`."""
 
     example: ClassVar[str] = (
         '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
@@ -105,19 +104,19 @@ class PytestTest(Record, extra="forbid"):
 
 
 class StdinTest(Record, extra="forbid"):
-    """What a script reads on standard input, and what it must print on standard output.
+    """A test of a script by its standard input and the expected standard output.
 
-    The two outputs are compared token by token; white space separates tokens. Tokens are right if they are equal, or
-    if they are equal as decimal numbers: `3.0` is right for `3`.
+    Outputs are compared token by token; white space separates tokens. Tokens match if they are equal, as text or as
+    decimal numbers: `3.0` matches `3`.
 
     Attributes:
         input: the whole of standard input.
         output: the whole of standard output.
-        tolerance: also right is a number that differs by at most so much, absolutely or relative to the expected one.
-            It does not hold where the expected token is an integer.
-        ignore_case: `Yes` is right for `YES`.
-        checker: source of a function `check(input, expected, printed) -> bool`, which decides alone. It runs as a
-            program of its own.
+        tolerance: largest difference to the expected number, absolute or relative, at which a number still matches;
+            integers that are expected must be met exactly.
+        ignore_case: `Yes` matches `YES`.
+        checker: source of a function `check(input, expected, printed) -> bool`, which replaces the comparison; the
+            function runs as a program of its own.
     """
 
     example: ClassVar[str] = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
@@ -134,12 +133,13 @@ class ScriptTest(Record, extra="forbid"):
     """A test script that imports the solution by module name.
 
     Attributes:
-        module: that the solution is imported as.
-        files: the script and what else it needs, by path. The program works in the same folder.
-        run: which of the files is the script.
-        judge_files: what the program must not see, such as expected output; the script finds them as it does `files`.
-        packages: that have to be installed.
-        environment: names the interpreter that it needs, among `execution.environments`; None is this project's own.
+        module: name under which the script imports the solution.
+        files: the script and the files that it needs, by path; the program works in the same folder.
+        run: path of the script among `files`.
+        judge_files: files that the program must not see, such as expected output; the script finds them beside
+            `files`.
+        packages: packages that have to be installed.
+        environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
 
     kind: Literal["script"] = "script"
@@ -157,10 +157,19 @@ Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | S
 class Problem(Record, extra="forbid"):
     """A programming task with executable tests.
 
-    `tests` are visible: their feedback reaches the model during CodeFlow. `hidden_tests` are only ever
-    used for scoring: nothing about them reaches a model. `features` name the combination the problem was
-    composed from; splits are made by combination. `entry_point` is empty where the program is a script.
-    `time_limit_s` are CPU seconds for each test, where its source limits them. `license` is an SPDX expression.
+    Attributes:
+        task_id: unique name.
+        prompt: the task, as the model reads it.
+        entry_point: name that the tests call; empty if the program is a script.
+        tests: visible tests; their feedback reaches the model during CodeFlow.
+        hidden_tests: tests for scoring alone; nothing about them reaches a model.
+        reference: a right program.
+        setup: code that runs before the program, such as imports that every program finds.
+        source: the set that the problem is from, `COMPOSED`, or `OWN_CODE` and a project's name.
+        features: the combination of features that a composed problem is made of; splits share no combination.
+        split: the problem's part of the experiment, such as `codeflow` or `heldout`.
+        time_limit_s: CPU seconds for each test, if the source limits them.
+        license: an SPDX expression.
     """
 
     example: ClassVar[str] = (
@@ -183,20 +192,20 @@ class Problem(Record, extra="forbid"):
 
     @property
     def own_code(self) -> bool:
-        """Whether it was made of somebody's own code, which must not leave the machine with private data in it."""
+        """Return True for a problem made of somebody's own code, which must not leave the machine with private data."""
         return self.source.startswith(OWN_CODE)
 
     @property
     def tests_digest(self) -> str:
-        """A digest of what programs are judged by: setup, visible and hidden tests."""
+        """Return a digest of setup, visible and hidden tests: equal digests judge programs alike."""
         judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
         return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Sample(Record):
-    """A candidate program: `solution` is whole, `completion` goes on with the problem's prompt.
+    """A candidate program: `solution` is a whole program, `completion` continues the problem's prompt.
 
-    Of a row with both, `solution` counts, as EvalPlus reads it.
+    If a row has both, `solution` counts, as in EvalPlus.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
@@ -218,7 +227,7 @@ class Sample(Record):
 
 
 class Result(Record):
-    """The verdict on one sample; `sample` counts the samples of a task from 0. Timings live elsewhere."""
+    """The verdict on one sample; `sample` numbers the samples of a task from 0."""
 
     task_id: str
     sample: int
@@ -230,9 +239,9 @@ class Result(Record):
 
 
 class Attempt(Record):
-    """One version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
+    """A version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
 
-    `verdict` is of the visible tests. `hidden` is of the hidden ones, for versions that pass the visible tests.
+    `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones.
     """
 
     iteration: int
@@ -245,15 +254,19 @@ class Attempt(Record):
 
     @property
     def fails_hidden(self) -> bool:
-        """Whether it passes the visible tests and fails the hidden ones."""
+        """Return True if the version passes the visible tests and fails the hidden ones."""
         return self.hidden not in (None, *UNDECIDED)
 
 
 class Trajectory(Record):
-    """All attempts at one problem, in order: versions that follow from each other, or samples that do not.
+    """The attempts at one problem, in order: a draft and its refinements, or independent samples.
 
-    `solved` is about the visible tests. `refused`: prompts that the model's server refused to answer. `tests`: a digest
-    of the problem's tests, which were the same for every attempt.
+    Attributes:
+        task_id: name of the problem.
+        solved: an attempt passes the visible tests.
+        attempts: see there.
+        refused: number of prompts that the model's server refused to answer; None for 0.
+        tests: digest of the problem's tests, which were the same for every attempt.
     """
 
     task_id: str
@@ -264,7 +277,7 @@ class Trajectory(Record):
 
 
 def unnumbered(task_id: str) -> str:
-    """Return a pair's name without the number that told pairs of one problem apart before they had a `problem_id`.
+    """Return a pair's name without its number (`#2`), which in files without `problem_id` follows the problem's name.
 
     >>> unnumbered("t7#2"), unnumbered("t7"), unnumbered("c#/t7")
     ('t7', 't7', 'c#/t7')
@@ -291,28 +304,29 @@ class PreferencePair(Record):
 
     @property
     def problem(self) -> str:
-        """Return the `task_id` of the pair's problem: in a file without `problem_id` what its name begins with."""
+        """Return the `task_id` of the pair's problem; without a `problem_id` it is taken from the pair's name."""
         return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
 
 
 class ModelLineage(Record):
-    """What a checkpoint was made of, as it stands beside the weights.
+    """The origin of a checkpoint: the record that is written beside its weights.
 
     Attributes:
-        base: hub id or folder's name of the model that training started from; `nanolab` for an embedded one, which has
-            none.
-        revision: of a hub id, its commit.
-        base_weights: fingerprint of that model.
-        license: what the base's own card says, where the base is a folder.
-        objective: the row of the table of objectives; None: no preference training.
-        settings: of that training, the objective's row among them.
-        pairs: that were trained on, without those kept for validation.
-        steps: of the optimizer; `model_step` is the one whose weights these are.
-        localization: the methods that the spans name.
+        base: hub id or folder's name of the model that training started from; `nanolab` for an embedded model, which
+            is trained from scratch.
+        revision: commit of the base, if the base is a hub id.
+        base_weights: fingerprint of the base's weights.
+        license: license in the base's card, if the base is a folder.
+        objective: name in the table of objectives; None: no preference training.
+        settings: settings of the training, the objective's row among them.
+        pairs: number of pairs trained on, without those kept for validation.
+        steps: number of optimizer steps that training took.
+        model_step: the step whose weights were kept.
+        localization: methods named in the spans.
         data: MD5 of the files of pairs and spans, by which DVC knows them.
-        versions: of Python and packages.
-        surviving_change: the share of the weights' change that rounding to the written precision left.
-        before: the record of the base, where it has one.
+        versions: versions of Python and packages.
+        surviving_change: share of the weights' change that is left after rounding to the written precision.
+        before: the base's own lineage, if the base has one.
     """
 
     base: str
@@ -352,12 +366,12 @@ class TokenShift(Record):
 
     @property
     def change(self) -> float:
-        """What training added to the log-probability, nats."""
+        """Return the log-probability after training minus the one before, nats."""
         return self.after - self.before
 
 
 class PairShifts(Record):
-    """What training did to every token of a pair's programs."""
+    """The changes that training made to the log-probability of every token of a pair's programs."""
 
     task_id: str
     chosen: tuple[TokenShift, ...]
@@ -365,7 +379,7 @@ class PairShifts(Record):
 
 
 def line_spans(text: str) -> list[Span]:
-    r"""Character offsets of the lines, without their ends.
+    r"""Return the character offsets of the lines, without their ends.
 
     >>> line_spans("a = 1\r\nb = 2")
     [(0, 5), (7, 12)]
@@ -374,5 +388,5 @@ def line_spans(text: str) -> list[Span]:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text without their ends; none for an empty text."""
+    """Return the lines of a text without their ends; none for an empty text."""
     return [text[start:end] for start, end in line_spans(text)]

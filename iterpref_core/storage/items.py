@@ -1,4 +1,4 @@
-r"""Items: the JSON objects of a data file, whatever holds them, each with its place for messages.
+r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
 Four layouts are read: JSONL, a JSON array, Parquet, and a folder of such shards. Files may be packed (`.gz`, `.zst`).
 All are streamed. An array is read piece by piece as well:
@@ -6,8 +6,7 @@ All are streamed. An array is read piece by piece as well:
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
     [{"a": 1}, {"a": 2}]     the rest has been read: now the second one is whole, too
 
-Each time that an object is not whole, as much text is read as the buffer holds, so that an object of n characters is
-looked at about log n times and not n times.
+While the object at the front is not whole, the buffer doubles: an object of n characters is parsed about log n times.
 """
 
 import codecs
@@ -29,18 +28,18 @@ _SHARDS = (
     (".jsonl", ".ndjson"),
     (".json",),
 )
-"""Layouts that a folder is searched for, in this order; the first that is there is read, since others are copies of it
-or describe it (`dataset_infos.json`)."""
+"""The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
+copies of its data or describe them (`dataset_infos.json`)."""
 _PACKED = (".gz", ".zst")
 
 
 class Item(NamedTuple):
-    """One object.
+    """A JSON object of a data file.
 
     Attributes:
-        where: for messages: file and line, or row.
-        number: from 1: the line of JSONL; else how many objects there were, this one included.
-        text: its JSON.
+        where: file, and line or row, for messages.
+        number: from 1: the line number in JSONL, the object's number in other layouts.
+        text: the object as JSON.
     """
 
     where: Place | RowPlace
@@ -92,11 +91,11 @@ def find_shards(source: Path) -> list[Path]:
     """
     if not source.is_dir():
         return [source]
-    files = [
-        path
-        for path in sorted(source.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(source).parts)
-    ]
+    files = []
+    for path in sorted(source.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+        if path.is_file() and not hidden:
+            files.append(path)
     for suffixes in _SHARDS:
         shards = [path for path in files if _layout(path) in suffixes]
         if shards:
@@ -105,17 +104,17 @@ def find_shards(source: Path) -> list[Path]:
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether a file is read as Parquet, packed or not."""
+    """Return True for a Parquet file, packed or not."""
     return _layout(path) == ".parquet"
 
 
 def _layout(path: Path) -> str:
-    """Return the ending of a name without that of a packed file: `.jsonl` of `train.jsonl.gz`."""
+    """Return the ending that tells the layout: `.jsonl` for `train.jsonl.gz`."""
     return Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
 
 
 def _holds_array(file: IO[bytes]) -> bool:
-    """Return whether a file's first character opens a JSON array; nothing is read from the file."""
+    """Return True if a file's first character opens a JSON array; the file's position stays."""
     head = cast("io.BufferedReader", file).peek(_HEAD)
     return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
 
@@ -127,6 +126,7 @@ def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
     number = 0
     opened = False
     while True:
+        # Each turn takes one thing off the front of the buffer: blanks, then "[" or ",", an object, or the final "]".
         trimmed = buffer.lstrip(_BLANK)
         place = place.after(buffer[: len(buffer) - len(trimmed)])
         buffer = trimmed
@@ -150,7 +150,7 @@ def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
 
 
 def _next_object(decoder: json.JSONDecoder, buffer: str, text: io.TextIOWrapper, place: Place) -> tuple[int, str]:
-    """Return where the value ends with which a buffer begins, and the buffer with what had to be read for that."""
+    """Return the end of the JSON value at the front of a buffer, and the buffer with the text read to find that end."""
     while True:
         try:
             _, end = decoder.raw_decode(buffer)
@@ -158,9 +158,11 @@ def _next_object(decoder: json.JSONDecoder, buffer: str, text: io.TextIOWrapper,
             reason = getattr(error, "msg", "nested too deeply")
             position = getattr(error, "pos", 0)
         else:
-            if end < len(buffer):  # a number may go on in what has not been read
+            # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
+            if end < len(buffer):
                 return end, buffer
-            reason, position = "the array has no end", end
+            reason = "the array has no end"
+            position = end
         more = _more(text, place.path, max(_CHUNK, len(buffer)))
         if not more:
             where = place.after(buffer[:position])

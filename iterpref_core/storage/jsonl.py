@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Record)
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """The first problem of a pydantic error as `field 'a.b': what is wrong`."""
+    """Return the first fault in a pydantic error as `field 'a.b': Field required`."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     problem = first["msg"].removeprefix("Value error, ")
@@ -45,7 +45,7 @@ def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> It
     """
     path = Path(path)
     used: dict[str, int] = {}
-    # Closed here, an error leaves no open file to the garbage collector.
+    # `closing` ends the generator at once, and its open file with it, when the caller stops early or a line is broken.
     with closing(read_items(path)) as items:
         for item in items:
             parsed = parse_record(item.where, item.text, record)
@@ -63,7 +63,7 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         record: the record's class.
 
     Raises:
-        RecordError: the text is no such record; the message says where in the file, and what is expected.
+        RecordError: the text is no such record; the message names place, fault and an example.
     """
     try:
         return record.model_validate_json(text)
@@ -77,7 +77,7 @@ class _AnyPair(PreferencePair):
 
 
 def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
-    """Stream preference pairs, ours or anybody's: a pair without `task_id` is called `pair-<its line number>`.
+    """Stream preference pairs of any origin; a pair without `task_id` is called `pair-<its line number>`.
 
     Raises:
         RecordError: a line is broken, lacks one of the three texts or repeats a task_id.
@@ -93,13 +93,21 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
 
 
 def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
-    """Look whether spans can be of a pair; `path` is the file they are from.
+    """Check that all spans lie inside of a pair's programs.
+
+    Args:
+        spans: spans of the pair.
+        pair: see there.
+        path: file of the spans, for the message.
 
     Raises:
-        RecordError: one lies outside of the program.
+        RecordError: a span lies outside of its program.
     """
-    for field, program in (("rejected", pair.rejected), ("chosen", pair.chosen)):
-        if any(not 0 <= start <= end <= len(program) for start, end in getattr(spans, field)):
+    for field in ("rejected", "chosen"):
+        program = getattr(pair, field)
+        for start, end in getattr(spans, field):
+            if 0 <= start <= end <= len(program):
+                continue
             raise RecordError(
                 f"{path}: field {field!r} of {spans.task_id!r}: a span lies outside of the program, "
                 f"which has {len(program)} characters; localize these pairs again"
@@ -117,7 +125,7 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
 
 @contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
-    """Open a text file for writing that appears under its name only when the block ends without an error."""
+    """Open a text file for writing; the file gets its name only when the block ends without an error."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,12 +136,13 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
-        with suppress(OSError):  # of a folder that must not be written; there is no such file then
+        # A folder without write permission refuses the removal too; no partial file was made there.
+        with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
-    """Write records atomically; returns how many."""
+    """Write records to a file that appears whole; return their number."""
     count = 0
     with atomic_writer(path) as file:
         for item in records:

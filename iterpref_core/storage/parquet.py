@@ -1,7 +1,7 @@
 """Parquet: the rows of a file as JSON texts.
 
-A mapping from text to text stands there as Arrow lays out its maps, a list of `key` and `value`, since `datasets` knows
-no map. What is null is left out of a row's JSON, as it is of our JSONL files.
+A mapping from text to text is stored as Arrow's maps are, as a list of `key` and `value`, since `datasets` has no map
+type. Null values are left out of a row's JSON, as in this project's JSONL files.
 """
 
 import json
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _ROWS_AT_ONCE = 16
-"""A row of CodeContests can have several megabytes of tests."""
+"""Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
 _BUFFER_BYTES = 1 << 20
-"""Read of a column at a time; without it the whole column of a row group is in memory."""
+"""Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
 
 
 class RowPlace(NamedTuple):
@@ -32,7 +32,7 @@ class RowPlace(NamedTuple):
     row_group: int
 
     def __str__(self) -> str:
-        """Say file, row and row group."""
+        """Return file, row and row group as text."""
         return f"{self.path}: row {self.line} (row group {self.row_group})"
 
 
@@ -53,7 +53,7 @@ def read_rows(path: Path) -> Iterator[tuple[RowPlace, str]]:
 
 
 def count_rows(path: Path) -> int:
-    """Return how many rows a Parquet file has, as its last bytes say.
+    """Return the number of rows of a Parquet file, from its footer.
 
     Raises:
         InputError: the file is absent or not whole.
@@ -76,7 +76,7 @@ def _open(path: Path) -> Iterator["ParquetFile"]:
 
 @contextmanager
 def _at_any_place(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    """Unpack a packed file into a temporary one: Parquet is read from its end, and a packed file from its beginning."""
+    """Unpack a packed file into a temporary one: Parquet needs random access, and unpacking is sequential."""
     if path.suffix not in PACKED:
         yield raw
         return
