@@ -1,6 +1,7 @@
 """Stage `codeflow`: problems in, one trajectory per problem out.
 
-Answers are kept as they come. A killed run is started again: it asks for none of them, and runs their programs again.
+Each answer is stored when it arrives. A run that was killed and is started again takes these answers from the store;
+only their programs are run again.
 """
 
 import hashlib
@@ -28,14 +29,14 @@ SPLIT = "codeflow"
 
 @dataclass(frozen=True)
 class CodeflowRun:
-    """All that decides a run's trajectories, and where it keeps what it has bought.
+    """The inputs that decide a run's trajectories, and the store of its answers.
 
     Attributes:
         problems: Problem records; those of split `codeflow`, and those that name no split, take part.
-        models: who drafts and who refines.
+        models: the models that draft and refine.
         params: the loop's settings.
         execution: limits of each program run.
-        store: SQLite file of answers; one that is there is never asked for again, by whatever run it was asked.
+        store: SQLite file of answers; an answer in the file is never asked for again, by any run.
     """
 
     problems: Path
@@ -49,7 +50,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     """Debug (or sample) the problems and write their trajectories in the problems' order.
 
     Args:
-        run: what, by whom, and how.
+        run: problems, models and settings.
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
@@ -61,22 +62,22 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
     """
     problems, digest = _survey(run.problems)
-    settings = run.params.model_dump(exclude={"concurrency"})
-    name = hashlib.sha256(json.dumps([digest, run.models.identity, settings]).encode()).hexdigest()[:16]
     sampled = run.params.source == "sampling"
-    tally = OutcomeCounts(run.params.sampling.samples - 1 if sampled else run.params.max_iterations)
-    cost, answers = 0.0, 0
+    last_iteration = run.params.sampling.samples - 1 if sampled else run.params.max_iterations
+    tally = OutcomeCounts(last_iteration)
+    cost = 0.0
+    answers = 0
+    # Trajectories end in any order and are written in the problems' order: one that is early waits for its turn.
     early: dict[str, Trajectory] = {}
     order = list(reversed(problems))
     with (
         open_executor(run.execution) as executor,
-        run.models.open(run.store, name) as models,
+        run.models.open(run.store, _run_name(run, digest)) as models,
         atomic_writer(out) as file,
         show_progress("codeflow", len(problems), unit="problems") as advance,
     ):
 
         def keep(trajectory: Trajectory) -> None:
-            """Write what is next in the problems' order; what ended before its turn waits."""
             nonlocal cost
             early[trajectory.task_id] = trajectory
             tally.add(trajectory)
@@ -91,23 +92,33 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             advance(0, f"{tally.solved} solved, {answers} answers")
 
         roll_out(selected(run.problems), models.drafter, models.refiner, executor, run.params, keep, count)
-    if advice := tally.advice():
+    advice = tally.advice()
+    if advice:
         logger.warning("%s", advice)
-    return {
-        **tally.metrics(),
-        "cost_usd": round(cost, 6),
-        **{f"faults/{kind}": float(count) for kind, count in sorted(models.faults.items())},
-        **({"mixed": tally.mixed} if sampled else {}),
-    }
+    metrics = tally.metrics()
+    metrics["cost_usd"] = round(cost, 6)
+    for kind, count_of_kind in sorted(models.faults.items()):
+        metrics[f"faults/{kind}"] = float(count_of_kind)
+    if sampled:
+        metrics["mixed"] = tally.mixed
+    return metrics
+
+
+def _run_name(run: CodeflowRun, digest: str) -> str:
+    """Return a name of a run that changes with problems, models and settings, but not with concurrency."""
+    settings = run.params.model_dump(exclude={"concurrency"})
+    decisive = json.dumps([digest, run.models.identity, settings])
+    return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
 def _survey(path: Path) -> tuple[list[str], str]:
-    """The task_ids of the problems that take part, and a digest of all these.
+    """Return the task_ids of the problems that take part, and a digest of these problems.
 
     Raises:
         InputError: no problem takes part, one has no tests, or a task_id stands there twice.
     """
-    names, digest = [], hashlib.sha256()
+    names = []
+    digest = hashlib.sha256()
     for problem in selected(path, unique=True):
         check_tests(problem, path, visible=True)
         names.append(problem.task_id)
@@ -118,5 +129,7 @@ def _survey(path: Path) -> tuple[list[str], str]:
 
 
 def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
-    """The problems of split `codeflow`, and those that name no split."""
-    return (problem for problem in read_jsonl(path, Problem, unique=unique) if problem.split in (None, SPLIT))
+    """Stream the problems of split `codeflow`, and those that name no split."""
+    for problem in read_jsonl(path, Problem, unique=unique):
+        if problem.split in (None, SPLIT):
+            yield problem

@@ -13,11 +13,25 @@ from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 
 @dataclass(frozen=True)
 class Conversation:
-    """Immutable: whoever leads it has `request()` answered, and goes on with what `after(answer, executor)` returns.
+    """A conversation about a problem; immutable, so that each answer makes a new one.
 
-    At most `refinements` follow the draft. It ends with a version that passes, with the last refinement, with a prompt
-    that the model's server refuses, or with a version that the execution engine could not judge (`infra_error`), since
-    that says nothing a refinement could start from. `number` tells conversations about the same problem apart.
+    In short, the loop of CodeFlow is
+
+        while not conversation.finished:
+            answer = await model.answer(conversation.request(), sampling)
+            conversation = conversation.after(answer, executor)
+
+    A conversation is finished after a version that passes, after the last refinement, when the model's server refuses
+    a prompt, or after a version that the engine could not judge (`infra_error`): its feedback is no start for a
+    refinement.
+
+    Attributes:
+        problem: the problem.
+        params: the loop's settings.
+        refinements: largest number of refinements after the draft.
+        number: 0 for debugging; tells the samples of one problem apart.
+        attempts: the versions so far.
+        refused: the model's server refused the last prompt.
     """
 
     problem: Problem
@@ -29,46 +43,52 @@ class Conversation:
 
     @property
     def finished(self) -> bool:
-        """Whether no further answer is wanted."""
-        if self.refused or not self.attempts:
-            return self.refused
+        """Return True if no further answer is needed."""
+        if self.refused:
+            return True
+        if not self.attempts:
+            return False
         return self.attempts[-1].verdict in UNDECIDED or len(self.attempts) > self.refinements
 
     @property
     def iteration(self) -> int:
-        """What the next attempt is called."""
+        """Return the number of the next attempt."""
         return self.number + len(self.attempts)
 
     def request(self) -> Request:
-        """What to ask next; its seed depends on the run's seed, the problem and the iteration alone."""
+        """Return the next request; its seed depends on the run's seed, the problem and the iteration alone."""
         assert not self.finished
-        problem, wording = self.problem, self.params.wording
+        problem = self.problem
         if self.attempts:
             last = self.attempts[-1]
-            prompt = refine_prompt(problem.prompt, last.code, last.feedback, wording)
+            prompt = refine_prompt(problem.prompt, last.code, last.feedback, self.params.wording)
         else:
-            prompt = draft_prompt(problem.prompt, wording)
-        return Request(prompt, derive_seed(self.params.seed, problem.task_id, self.iteration), problem.own_code)
+            prompt = draft_prompt(problem.prompt, self.params.wording)
+        seed = derive_seed(self.params.seed, problem.task_id, self.iteration)
+        return Request(prompt, seed, problem.own_code)
 
     def after(self, answer: Completion, executor: Engine) -> "Conversation":
-        """The conversation continued by an answer, whose program is run. Blocks; may be called from any thread.
+        """Run an answer's program and return the conversation with this attempt. Blocks; any thread may call.
 
-        The tests come from the problem's record, which no answer can reach. A program that passes the visible ones is
-        run once more, with the hidden ones: what passes only because it recognizes the tests is found there; their
-        feedback is kept nowhere. An answer that was cut off at `codeflow.max_new_tokens` is `truncated`, unless its
-        program passes all the same.
+        The tests come from the problem's record, which no answer can reach. A program that passes the visible tests is
+        run once more, with the hidden ones, which fail a program that only recognizes the visible tests; feedback from
+        hidden tests is not kept. An answer that was cut off at `codeflow.max_new_tokens` has the verdict `truncated`,
+        unless its program passes all the same.
         """
         assert not self.finished
         problem = self.problem
         code = extract_program(answer.text, problem.entry_point) or ""
         hidden = None
         outcome = executor.run_one(make_program(problem, code, problem.tests))
+        verdict = outcome.verdict
+        if answer.truncated and verdict not in UNDECIDED:
+            verdict = "truncated"
         if outcome.verdict == "passed" and problem.hidden_tests:
             hidden = executor.run_one(make_program(problem, code, problem.hidden_tests)).verdict
         attempt = Attempt(
             iteration=self.iteration,
             code=code,
-            verdict="truncated" if answer.truncated and outcome.verdict not in UNDECIDED else outcome.verdict,
+            verdict=verdict,
             feedback=outcome.feedback,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
@@ -77,22 +97,24 @@ class Conversation:
         return replace(self, attempts=(*self.attempts, attempt))
 
     def after_refusal(self) -> "Conversation":
-        """The conversation ended, because its next prompt is not answered."""
+        """Return the conversation as finished, because its next prompt was refused."""
         assert not self.finished
         return replace(self, refused=True)
 
 
 def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
-    """What a problem begins with: one conversation to debug it, or with `sampling` one for each sample."""
+    """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
     if params.source == "debugging":
         return [Conversation(problem, params, params.max_iterations)]
     return [Conversation(problem, params, 0, number) for number in range(params.sampling.samples)]
 
 
 def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:
-    """The record of all finished conversations about a problem."""
+    """Return the record of all finished conversations about a problem."""
     problem = conversations[0].problem
-    attempts = tuple(attempt for conversation in conversations for attempt in conversation.attempts)
+    attempts: tuple[Attempt, ...] = ()
+    for conversation in conversations:
+        attempts += conversation.attempts
     return Trajectory(
         task_id=problem.task_id,
         solved=any(attempt.verdict == "passed" for attempt in attempts),

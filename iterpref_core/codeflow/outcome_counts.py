@@ -7,16 +7,18 @@ from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 MAX_CUT_SHARE = 0.02
-"""Share of answers cut off at the length limit above which a run says so."""
+"""The share of answers cut off at the length limit above which a run gives advice."""
 
 
 class OutcomeCounts:
-    """Counts over trajectories.
+    """The counts over trajectories.
 
-    `pass_rate/i` is the share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one, the
-    paper's figure 6. `mixed` problems have an attempt that passes and one that fails. `solved_but_fails_hidden` have a
-    version that passes the visible tests and fails the hidden ones. `refused` prompts were not answered. `no_program`
-    answers are prose, or nothing.
+    - `pass_rate/i`: share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one; the
+      paper's figure 6.
+    - `mixed`: problems with an attempt that passes and one that fails.
+    - `solved_but_fails_hidden`: problems with a version that passes the visible tests and fails the hidden ones.
+    - `refused`: prompts that a server refused to answer.
+    - `no_program`: answers of prose alone, and empty ones.
     """
 
     def __init__(self, last_iteration: int) -> None:
@@ -33,11 +35,11 @@ class OutcomeCounts:
 
     @property
     def solved(self) -> int:
-        """Problems with a version that passes the visible tests."""
+        """Return the number of problems with a version that passes the visible tests."""
         return self._solved_at.total()
 
     def add(self, trajectory: Trajectory) -> None:
-        """Count one."""
+        """Count a trajectory."""
         self._problems += 1
         passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
         if passing:
@@ -53,33 +55,41 @@ class OutcomeCounts:
             self._completion_tokens += attempt.completion_tokens
 
     def advice(self) -> str:
-        """What to change where more than `MAX_CUT_SHARE` of the answers were cut off; empty where fewer were."""
+        """Return the advice if more than `MAX_CUT_SHARE` of the answers were cut off, else an empty text."""
         answers = self._verdicts.total()
-        cut = sum(count for (_, verdict), count in self._verdicts.items() if verdict == "truncated")
-        return f"{cut} of {answers} answers were cut: raise codeflow.max_new_tokens" * (cut > MAX_CUT_SHARE * answers)
+        cut = self._by_verdict()["truncated"]
+        if cut <= MAX_CUT_SHARE * answers:
+            return ""
+        return f"{cut} of {answers} answers were cut: raise codeflow.max_new_tokens"
 
     def metrics(self) -> dict[str, float]:
-        """The counts so far; at least one problem must have passed.
+        """Return the counts so far; at least one trajectory must have been added.
 
         `verdicts/<verdict>` are totals, with zeros; `verdicts/<iteration>/<verdict>` are those that occurred.
         """
-        curve = (
-            sum(self._solved_at[earlier] for earlier in range(iteration + 1)) / self._problems
-            for iteration in range(self._last_iteration + 1)
-        )
-        totals: Counter[str] = Counter()
-        for (_, verdict), count in self._verdicts.items():
-            totals[verdict] += count
-        return {
+        metrics: dict[str, float] = {
             "problems": self._problems,
             "solved": self.solved,
             "solved_but_fails_hidden": self._fails_hidden,
             "refused": self._refused,
             "no_program": self._no_program,
-            **{f"pass_rate/{iteration}": rate for iteration, rate in enumerate(curve)},
-            "llm_calls": self._verdicts.total(),
-            "prompt_tokens": self._prompt_tokens,
-            "completion_tokens": self._completion_tokens,
-            **{f"verdicts/{verdict}": totals[verdict] for verdict in get_args(Verdict)},
-            **{f"verdicts/{n}/{verdict}": count for (n, verdict), count in sorted(self._verdicts.items())},
         }
+        solved = 0
+        for iteration in range(self._last_iteration + 1):
+            solved += self._solved_at[iteration]
+            metrics[f"pass_rate/{iteration}"] = solved / self._problems
+        metrics["llm_calls"] = self._verdicts.total()
+        metrics["prompt_tokens"] = self._prompt_tokens
+        metrics["completion_tokens"] = self._completion_tokens
+        totals = self._by_verdict()
+        for verdict in get_args(Verdict):
+            metrics[f"verdicts/{verdict}"] = totals[verdict]
+        for (iteration, verdict), count in sorted(self._verdicts.items()):
+            metrics[f"verdicts/{iteration}/{verdict}"] = count
+        return metrics
+
+    def _by_verdict(self) -> Counter[str]:
+        totals: Counter[str] = Counter()
+        for (_, verdict), count in self._verdicts.items():
+            totals[verdict] += count
+        return totals

@@ -1,4 +1,4 @@
-"""Model roles: who drafts and who refines in a run, and what their answers cost."""
+"""Model roles: the model that drafts and the one that refines in a run, and the prices of their answers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +16,14 @@ NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Models that are ready; what they answer is kept before it is used. `faults`: failed calls by kind, growing."""
+class OpenModels:
+    """The models of a run, ready to answer; every answer is stored before it is used.
+
+    Attributes:
+        drafter: writes drafts.
+        refiner: writes refinements; may be the drafter itself.
+        faults: failed calls so far, by kind.
+    """
 
     drafter: Model
     refiner: Model
@@ -26,7 +32,13 @@ class Opened:
 
 @dataclass(frozen=True)
 class Prices:
-    """Dollars per million tokens; `drafts`: whether drafts are billed as refinements are."""
+    """The prices of answers, in dollars per million tokens.
+
+    Attributes:
+        prompt: price of prompt tokens.
+        completion: price of completion tokens.
+        drafts: False if drafts cost nothing, because a local model writes them.
+    """
 
     prompt: float = 0.0
     completion: float = 0.0
@@ -38,23 +50,24 @@ class Models:
     """The models of a run.
 
     Attributes:
-        identity: stands for drafter and refiner: equal identity, equal answers.
-        open: given the file of the answers and the name of the run, the models.
-        prices: of their answers.
+        identity: digests of drafter and refiner: models with equal identity give equal answers.
+        open: opens the models, given the file of the answers and the name of the run.
+        prices: prices of the answers.
     """
 
     identity: tuple[str, str]
-    open: Callable[[Path, str], AbstractContextManager[Opened]]
+    open: Callable[[Path, str], AbstractContextManager[OpenModels]]
     prices: Prices = Prices()
 
     def price(self, trajectory: Trajectory) -> float:
-        """Dollars for the answers in a trajectory."""
-        billed = [attempt for attempt in trajectory.attempts if attempt.iteration > 0 or self.prices.drafts]
-        asked, answered = (
-            sum(answer.prompt_tokens for answer in billed),
-            sum(answer.completion_tokens for answer in billed),
-        )
-        return cost_usd(asked, answered, self.prices.prompt, self.prices.completion)
+        """Return the dollars that the answers in a trajectory cost."""
+        prompt_tokens = 0
+        completion_tokens = 0
+        for attempt in trajectory.attempts:
+            if attempt.iteration > 0 or self.prices.drafts:
+                prompt_tokens += attempt.prompt_tokens
+                completion_tokens += attempt.completion_tokens
+        return cost_usd(prompt_tokens, completion_tokens, self.prices.prompt, self.prices.completion)
 
 
 def choose_models(
@@ -66,57 +79,63 @@ def choose_models(
     prompt: PromptFormat | None = None,
     debugger_prompt: PromptFormat | None = None,
 ) -> Models:
-    """The models that the parameters describe; where one does it all, or nothing is refined, one alone is opened.
+    """Return the models that the parameters describe; one that would draft and refine is opened once.
 
     Args:
-        student: drafts, unless `params.draft_model` says otherwise. It runs here, or in a vLLM server of the run's own;
-            its answers cost nothing and are under no budget.
-        debugger: refines, and is asked as `inference` says; sampling does without, unless it drafts.
+        student: drafts, if `params.draft_model` is `student`. The student runs in this process, or in a vLLM server
+            that the run starts; its answers cost nothing and are under no budget.
+        debugger: refines, through the backend of `inference`; also drafts, if `params.draft_model` is `debugger`. Not
+            opened for sampling from the student.
         params: the loop's settings.
-        inference: backend, prices.
-        budget: caps on what is asked of the debugger.
-        prompt: the form in which the student reads prompts.
-        debugger_prompt: that of the debugger.
+        inference: backend and prices of the debugger.
+        budget: caps on the calls, tokens and dollars of the debugger.
+        prompt: form in which the student reads prompts.
+        debugger_prompt: form in which the debugger reads prompts.
 
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.
     """
     prompt = prompt or PromptFormat()
     debugger_prompt = debugger_prompt or PromptFormat()
-    # Loaded or served once.
-    one_model = inference.backend in WITH_WEIGHTS and (student, prompt) == (debugger, debugger_prompt)
-    drafts_itself = params.draft_model == "debugger" or one_model
-    student_settings = _of_student(inference)
-    if drafts_itself or params.source == "debugging":
+    # One model in both roles, read in one form, is loaded or served once.
+    same_weights = inference.backend in WITH_WEIGHTS and student == debugger and prompt == debugger_prompt
+    debugger_drafts = params.draft_model == "debugger" or same_weights
+    debugger_needed = debugger_drafts or params.source == "debugging"
+    student_settings = _student_settings(inference)
+    if debugger_needed:
         debugger = check_model(debugger, debugger_prompt, inference)
-    if not drafts_itself:
+    if not debugger_drafts:
         student = check_model(student, prompt, student_settings)
     refiner_identity = model_identity(debugger, debugger_prompt, inference)
-    drafter_identity = refiner_identity if drafts_itself else model_identity(student, prompt, student_settings)
+    if debugger_drafts:
+        drafter_identity = refiner_identity
+    else:
+        drafter_identity = model_identity(student, prompt, student_settings)
 
     @contextmanager
-    def opened(path: Path, run: str) -> Iterator[Opened]:
+    def open_models(path: Path, run: str) -> Iterator[OpenModels]:
         faults: Counter[str] = Counter()
         with ExitStack() as stack:
-            asked: list[Model] = []
-            if not drafts_itself:
+            models: list[Model] = []
+            if not debugger_drafts:
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
                 model = open_model(student, prompt, student_settings, NO_CAPS, store, params.concurrency, faults)
-                asked.append(stack.enter_context(model))
-            if drafts_itself or params.source == "debugging":
+                models.append(stack.enter_context(model))
+            if debugger_needed:
                 store = stack.enter_context(AnswerStore(path, run))
                 model = open_model(debugger, debugger_prompt, inference, budget, store, params.concurrency, faults)
-                asked.append(stack.enter_context(model))
-            yield Opened(asked[0], asked[-1], faults)
+                models.append(stack.enter_context(model))
+            yield OpenModels(drafter=models[0], refiner=models[-1], faults=faults)
 
-    prices = Prices(inference.price_prompt, inference.price_completion, drafts=drafts_itself)
-    if params.source == "sampling" and not drafts_itself:
+    if debugger_needed:
+        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
+    else:
         prices = Prices()
-    return Models((drafter_identity, refiner_identity), opened, prices)
+    return Models((drafter_identity, refiner_identity), open_models, prices)
 
 
-def _of_student(inference: InferenceParams) -> InferenceParams:
-    """Return how the student is asked: in this process, or by vLLM where that is the backend."""
+def _student_settings(inference: InferenceParams) -> InferenceParams:
+    """Return the settings for the student: vLLM if that is the debugger's backend, else this process."""
     if inference.backend == "vllm":
         return inference
     return inference.model_copy(update={"backend": "transformers"})

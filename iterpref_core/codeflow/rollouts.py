@@ -1,14 +1,14 @@
-"""Rollouts: conversations about many problems, led in rounds of batches or without barriers.
+"""Rollouts: conversations about many problems, in rounds of batches or without barriers.
 
-A model in this process is asked in rounds: what is in a batch, and so how its numbers are rounded, is the same in every
-run. A server is asked without barriers: each conversation goes on as soon as its own answer is back, so that a slow
-answer or program holds up nothing else.
+A model in this process is asked in rounds. So each run has the same batches, on which the rounding of numbers depends.
+A server is asked without barriers: each conversation continues as soon as its own answer has arrived, so that a slow
+answer or program delays no other conversation.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from itertools import chain, count, islice
 
 from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
 from iterpref_core.config import CodeflowParams
@@ -18,13 +18,13 @@ from iterpref_core.inference.backend import Answered, Completion, Model, Samplin
 from iterpref_core.records import Problem, Trajectory
 
 WINDOW = 8
-"""Open conversations for each call that may be under way: enough to choose from, and memory is flat."""
+"""The number of open conversations for each call that may be under way: enough to choose from, in bounded memory."""
 GRACE_S = 30.0
-"""Calls under way when an error ends the run are paid for: they have so many seconds to come back and be stored."""
+"""Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
 
 Ended = Callable[[Conversation], None]
 _Ready = tuple[int, int, Conversation]
-"""Attempts made so far, when it came, and the conversation."""
+"""The number of attempts so far, a serial number, and the conversation."""
 
 
 def roll_out(
@@ -48,23 +48,29 @@ def roll_out(
         executor: runs the programs.
         params: the loop's settings.
         finished: takes the trajectories, in no certain order.
-        answered: is told each answer of a model in this process, whose first trajectory may end after many of them.
+        answered: called for each answer of a model in this process, so that progress shows before a trajectory ends.
 
     Raises:
         IterPrefError: what a model, the executor or `finished` raises.
     """
-    sampled = params.source == "sampling"
-    sampling = Sampling(params.sampling.temperature if sampled else params.temperature, params.max_new_tokens)
+    if params.source == "sampling":
+        conversations_each = params.sampling.samples
+        temperature = params.sampling.temperature
+    else:
+        conversations_each = 1
+        temperature = params.temperature
+    sampling = Sampling(temperature, params.max_new_tokens)
     waiting: dict[str, list[Conversation]] = {}
 
     def ended(conversation: Conversation) -> None:
-        same = waiting.setdefault(conversation.problem.task_id, [])
-        same.append(conversation)
-        if len(same) == (params.sampling.samples if sampled else 1):
+        """Hand over a problem's trajectory when the last of its conversations has ended."""
+        same_problem = waiting.setdefault(conversation.problem.task_id, [])
+        same_problem.append(conversation)
+        if len(same_problem) == conversations_each:
             del waiting[conversation.problem.task_id]
-            finished(trajectory_of(sorted(same, key=lambda item: item.number)))
+            finished(trajectory_of(sorted(same_problem, key=lambda item: item.number)))
 
-    conversations = (each for problem in problems for each in open_conversations(problem, params))
+    conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
     if drafter.in_process and refiner.in_process:
         lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended, answered)
     else:
@@ -82,27 +88,46 @@ def lead_in_rounds(
     ended: Ended,
     answered: Answered,
 ) -> None:
-    """One batch of prompts per model, then one run of all programs, again and again."""
+    """Answer one batch of prompts per model, then run all programs, and repeat until every conversation has ended."""
+    # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
+    #
+    #   round 1   a, b, c   the drafter answers all three; b ends
+    #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
     active: list[Conversation] = []
-    while active := active + list(islice(conversations, concurrency - len(active))):
+    while True:
+        active += islice(conversations, concurrency - len(active))
+        if not active:
+            return
         answers: dict[int, Completion] = {}
-        for model in [drafter] if drafter is refiner else [drafter, refiner]:
-            places = [n for n, each in enumerate(active) if (refiner if each.attempts else drafter) is model]
+        for model in _distinct(drafter, refiner):
+            places = [place for place, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
             if places:
-                completions = model.generate([active[place].request() for place in places], sampling, answered)
+                requests = [active[place].request() for place in places]
+                completions = model.generate(requests, sampling, answered)
                 answers.update(zip(places, completions, strict=True))
-        judged = [(conversation, answers[place]) for place, conversation in enumerate(active)]
-        active = [following for _, following in executor.each(judged, lambda pair: pair[0].after(pair[1], executor))]
+        answered_ones = [(conversation, answers[place]) for place, conversation in enumerate(active)]
+        active = []
+        for _, following in executor.each(answered_ones, lambda pair: pair[0].after(pair[1], executor)):
+            active.append(following)
         for conversation in active:
             if conversation.finished:
                 ended(conversation)
         active = [conversation for conversation in active if not conversation.finished]
 
 
-class _Stream:
-    """Conversations without barriers. A free call goes to the conversation with the most calls still possible.
+def _distinct(drafter: Model, refiner: Model) -> list[Model]:
+    return [drafter] if drafter is refiner else [drafter, refiner]
 
-    With the longest chains first, many are never left over to be finished by few (Hu's rule, 1961).
+
+def _next_model(conversation: Conversation, drafter: Model, refiner: Model) -> Model:
+    return refiner if conversation.attempts else drafter
+
+
+class _Stream:
+    """The conversations with a server, without barriers.
+
+    A free call goes to the conversation with the fewest attempts, which may need the most calls still. Otherwise such
+    conversations would be left for the end, when most calls have nothing to do (Hu's rule: longest chains first, 1961).
     """
 
     def __init__(
@@ -114,28 +139,36 @@ class _Stream:
         concurrency: int,
         ended: Ended,
     ) -> None:
-        self._drafter, self._refiner, self._executor = drafter, refiner, executor
-        self._sampling, self._concurrency, self._ended = sampling, concurrency, ended
+        self._drafter = drafter
+        self._refiner = refiner
+        self._executor = executor
+        self._sampling = sampling
+        self._concurrency = concurrency
+        self._ended = ended
         self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
+        # One permit for each open conversation: the next one is drawn from the stream when one has ended.
         self._room = asyncio.Semaphore(WINDOW * concurrency)
         self._threads = ThreadPoolExecutor(executor.places, thread_name_prefix="execution")
         self._calls = set[asyncio.Task[Completion]]()
         self._numbers = count()
 
     async def lead(self, conversations: Iterator[Conversation]) -> None:
-        """All of them, to their ends.
+        """Lead all conversations to their ends.
 
-        Where an error ends the run, nothing new is asked, and answers to calls under way are waited for (not after
-        Ctrl-C), so that they are stored.
+        After an error nothing new is asked, and answers to calls under way are waited for (not after Ctrl-C), so that
+        they are stored.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                models = [self._drafter] if self._drafter is self._refiner else [self._drafter, self._refiner]
-                asking = [group.create_task(self._ask(m, group)) for m in models for _ in range(self._concurrency)]
+                asking = []
+                for model in _distinct(self._drafter, self._refiner):
+                    for _ in range(self._concurrency):
+                        asking.append(group.create_task(self._ask(model, group)))
                 for conversation in conversations:
                     await self._room.acquire()
                     self._put(conversation)
-                for _ in range(WINDOW * self._concurrency):  # until all have ended
+                # Every conversation gives its permit back at its end: with all permits here, none is open.
+                for _ in range(WINDOW * self._concurrency):
                     await self._room.acquire()
                 for task in asking:
                     task.cancel()
@@ -149,13 +182,14 @@ class _Stream:
             self._threads.shutdown(cancel_futures=True)
 
     def _put(self, conversation: Conversation) -> None:
-        model = self._refiner if conversation.attempts else self._drafter
-        self._queues[id(model)].put_nowait((len(conversation.attempts), next(self._numbers), conversation))
+        model = _next_model(conversation, self._drafter, self._refiner)
+        ready = (len(conversation.attempts), next(self._numbers), conversation)
+        self._queues[id(model)].put_nowait(ready)
 
     async def _ask(self, model: Model, group: asyncio.TaskGroup) -> None:
         while True:
             *_, conversation = await self._queues[id(model)].get()
-            # A task of its own outlives the one that wants the answer: see `lead`.
+            # The call is a task of its own, outside of the group: an error cancels this task and not the call.
             call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
             self._calls.add(call)
             call.add_done_callback(self._forget)
@@ -167,7 +201,7 @@ class _Stream:
                 group.create_task(self._judge(conversation, answer))
 
     def _forget(self, call: asyncio.Task[Completion]) -> None:
-        """Whoever wanted the answer may be gone; asyncio complains of an exception that nobody has looked at."""
+        """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
         self._calls.discard(call)
         if not call.cancelled():
             call.exception()
@@ -186,6 +220,6 @@ class _Stream:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """An error itself, out of however many groups."""
+    """Return the first error in a group of errors, or in groups within groups."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

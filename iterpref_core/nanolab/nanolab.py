@@ -32,37 +32,44 @@ def build_models(
 ) -> dict[str, float]:
     """Write `student/` and `debugger/` below `out`.
 
-    A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint. A GGUF file (`smollm2` is
-    one) is unpacked into one. Any other name is checked, pinned to a revision and recorded in `source.json`; its
-    weights stay where they are. Behind an endpoint the debugger is a name and nothing else: no hub is asked about it.
+    - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
+    - A GGUF file (`smollm2` is one) is unpacked into such a checkpoint.
+    - Any other name is checked, pinned to a revision and recorded in `source.json`; the weights stay where they are.
+    - A debugger behind an endpoint is recorded by its name alone; no hub is asked about the name.
 
     Args:
         problems: the problems; the splits `student` and `debugger` are trained on.
-        model: which models.
+        model: names of the models, and their forms of prompts.
         nanolab: shape and training of the embedded ones.
-        execution: limits for the broken references whose feedback the debugger learns from.
+        execution: limits for running broken references, whose feedback the debugger learns from.
         out: folder to write to.
-        backend: how the debugger is asked.
+        backend: backend of the debugger.
 
     Returns:
-        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`, and whether in `bf16`; empty for
-        pinned ones.
+        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`; and `bf16`, 1 for training in
+        bfloat16. Empty if no model is trained.
 
     Raises:
         ModelError: a named model cannot be had.
         InputError: there is nothing to train on.
     """
-    names = {"student": model.student, "debugger": model.debugger}
-    served = {role: name for role, name in names.items() if role == "debugger" and backend not in WITH_WEIGHTS}
-    unpacked = {role: name for role, name in names.items() if role not in served and is_gguf(name)}
-    embedded = [role for role, name in names.items() if role not in served and name == EMBEDDED]
-    sources = {role: name_served(name, backend) for role, name in served.items()}
-    for role in sorted(names.keys() - served.keys() - unpacked.keys() - set(embedded)):
-        sources[role] = pin_model(names[role])
-        trained = role == "student"  # and therefore loaded in this process
-        prompt = model.student_format if trained else model.debugger_format
-        check_checkpoint(str(sources[role]), prompt, loaded=trained or backend == "transformers")
-    for role, source in sources.items():
+    embedded = []
+    unpacked = {}
+    pointers = {}
+    # Every name is looked at before the first folder is removed: a wrong name must not cost a model.
+    for role, name in (("debugger", model.debugger), ("student", model.student)):
+        if role == "debugger" and backend not in WITH_WEIGHTS:
+            pointers[role] = name_served(name, backend)
+        elif is_gguf(name):
+            unpacked[role] = name
+        elif name == EMBEDDED:
+            embedded.append(role)
+        else:
+            pointers[role] = pin_model(name)
+            loaded = role == "student" or backend == "transformers"
+            prompt = model.student_format if role == "student" else model.debugger_format
+            check_checkpoint(str(pointers[role]), prompt, loaded=loaded)
+    for role, source in pointers.items():
         shutil.rmtree(out / role, ignore_errors=True)
         write_pointer(out / role, source)
     for role, name in unpacked.items():
@@ -71,10 +78,16 @@ def build_models(
             write_checkpoint(name, folder)
     if not embedded:
         return {}
+    return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, out)
+
+
+def _train_embedded(
+    roles: Sequence[str], problems: Path, nanolab: NanolabParams, execution: ExecutionParams, out: Path
+) -> dict[str, float]:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
     tokenizer = train_tokenizer(_corpus(known), nanolab.vocab_size)
     metrics: dict[str, float] = {}
-    for role in embedded:
+    for role in roles:
         split = [problem for problem in known if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
@@ -102,17 +115,20 @@ def _train(
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:
-    """What the tokenizer learns from: tasks, programs, and one refinement turn for the words that it adds."""
-    texts = [text for problem in problems for text in (problem.prompt, problem.reference or "")]
-    turn = refine_prompt("", "#", "").replace("#", "")  # without any code it would ask for a first program
-    return [*texts, *([turn] * 50)]
+    """Return the texts that the tokenizer learns from: tasks, programs, and the fixed words of a refinement prompt."""
+    texts = []
+    for problem in problems:
+        texts.append(problem.prompt)
+        texts.append(problem.reference or "")
+    # A refinement prompt without any code would be worded as a draft prompt: "#" stands in for the code.
+    refinement = refine_prompt("", "#", "").replace("#", "")
+    return texts + [refinement] * 50
 
 
 def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:
+    examples = []
     with open_executor(execution) as executor:
-        return [
-            Example(
-                refine_prompt(repair.problem.prompt, repair.broken, repair.feedback), repair.problem.reference or ""
-            )
-            for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor)
-        ]
+        for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor):
+            prompt = refine_prompt(repair.problem.prompt, repair.broken, repair.feedback)
+            examples.append(Example(prompt, repair.problem.reference or ""))
+    return examples

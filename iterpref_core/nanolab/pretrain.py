@@ -1,7 +1,7 @@
 """Pretraining of a Llama-architecture model from scratch, on (prompt, completion) examples.
 
-A batch is computed in parts, side by side, each on one thread, and what the parts give is added in their order. So the
-weights depend neither on how many cores there are nor on what else runs on them.
+A batch is computed in parts, in parallel, each on one thread, and the parts' gradients are added in the parts' order.
+So the weights depend neither on the number of cores nor on other programs that run on them.
 """
 
 import math
@@ -24,45 +24,53 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.weights import uses_bf16
 from iterpref_core.progress import show_progress
 
-_IGNORED = -100  # torch's cross-entropy leaves labels of this value out
+_IGNORED = -100
+"""The label of tokens that PyTorch's cross-entropy leaves out."""
 _MAX_LENGTH = 1024
 _ROWS_AT_ONCE = 4
-_WIDTH_STEP = 16  # PyTorch's CPU kernels keep scratch memory for every shape they meet: 1.5 GB more in 100 steps
+_WIDTH_STEP = 16
+"""The widths of batches are multiples of this: PyTorch's CPU kernels keep scratch memory for every shape they meet. It
+took 1.5 GB more in 100 steps."""
 _MUON_GROUPS = 4
 
 
 @dataclass(frozen=True)
 class Example:
-    """What the model reads, and what it should answer."""
+    """A prompt, and the completion that the model should give."""
 
     prompt: str
     completion: str
 
 
 def encode_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
-    """Token ids of prompt, completion and end token; labels on the completion and the end alone."""
+    """Return token ids of prompt, completion and end token; only the completion and the end token have labels."""
     prompt = tokenizer(AnswerFrame(tokenizer).open(example.prompt), add_special_tokens=False)["input_ids"]
     completion = tokenizer(example.completion, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return {"input_ids": prompt + completion, "labels": [_IGNORED] * len(prompt) + completion}
 
 
 def pad_batch(rows: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Right-pad examples to the longest, or a little further. Every tensor has the shape (rows, width)."""
+    """Right-pad examples to the longest one's length, rounded up to `_WIDTH_STEP`: tensors of shape (rows, width)."""
     longest = max(len(row["input_ids"]) for row in rows)
-    width = -(-longest // _WIDTH_STEP) * _WIDTH_STEP
-
-    def stack(lists: list[list[int]], fill: int) -> torch.Tensor:
-        return torch.tensor([row + [fill] * (width - len(row)) for row in lists])
-
+    width = math.ceil(longest / _WIDTH_STEP) * _WIDTH_STEP
+    input_ids = []
+    labels = []
+    attention_mask = []
+    for row in rows:
+        length = len(row["input_ids"])
+        missing = width - length
+        input_ids.append(row["input_ids"] + [pad_token_id] * missing)
+        labels.append(row["labels"] + [_IGNORED] * missing)
+        attention_mask.append([1] * length + [0] * missing)
     return {
-        "input_ids": stack([row["input_ids"] for row in rows], pad_token_id),
-        "labels": stack([row["labels"] for row in rows], _IGNORED),
-        "attention_mask": stack([[1] * len(row["input_ids"]) for row in rows], 0),
+        "input_ids": torch.tensor(input_ids),
+        "labels": torch.tensor(labels),
+        "attention_mask": torch.tensor(attention_mask),
     }
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> LlamaForCausalLM:
-    """A freshly initialized model with an ordinary configuration."""
+    """Return a freshly initialized model of the Llama architecture."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=params.hidden_size,
@@ -80,24 +88,28 @@ def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> Llam
 
 
 def new_optimizers(model: torch.nn.Module, params: NanolabParams) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices, in groups that can step side by side; AdamW for embeddings and norms.
+    """Return Muon for the matrices, in groups that can step in parallel, and AdamW for embeddings and norms.
 
-    Measured on the embedded student (docs/decisions.md): Muon is after 50 steps where AdamW is after 150.
+    On the embedded student, Muon's loss after 50 steps is AdamW's after 150 (docs/decisions.md).
     """
-    matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
-    chosen = {id(weight) for weight in matrices}
-    rest = [weight for weight in model.parameters() if id(weight) not in chosen]
-    return [
-        *(
-            torch.optim.Muon(matrices[group::_MUON_GROUPS], lr=params.muon_learning_rate, weight_decay=0.01)
-            for group in range(min(_MUON_GROUPS, len(matrices)))
-        ),
-        torch.optim.AdamW(rest, lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    matrices = []
+    rest = []
+    for name, weight in model.named_parameters():
+        if weight.ndim == 2 and "embed" not in name:
+            matrices.append(weight)
+        else:
+            rest.append(weight)
+    optimizers: list[torch.optim.Optimizer] = []
+    # Group 0 has the matrices 0, 4, 8, …, group 1 has 1, 5, 9, …, and so on.
+    for first in range(min(_MUON_GROUPS, len(matrices))):
+        group = matrices[first::_MUON_GROUPS]
+        optimizers.append(torch.optim.Muon(group, lr=params.muon_learning_rate, weight_decay=0.01))
+    optimizers.append(torch.optim.AdamW(rest, lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=0.0))
+    return optimizers
 
 
 def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Endless batches of indices; every example once before any comes again."""
+    """Yield batches of indices without end; every example comes once before any comes again."""
     random = Random(seed)
     waiting: list[int] = []
     while True:
@@ -109,10 +121,10 @@ def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[in
 
 @contextmanager
 def single_threads() -> Iterator[Executor]:
-    """A thread for each core, each of which runs PyTorch's operators by itself.
+    """Open a pool with a thread for each core; PyTorch's operators use one thread each.
 
-    For each core, though another stage may have its share of them: threads that need not wait for each other lose
-    nothing to a neighbor while it is there, and have all cores once it has ended.
+    All cores are counted, even if another stage runs beside this one. The threads do not wait for each other, so
+    sharing a core costs them nothing more, and all cores are used once the other stage has ended.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -127,28 +139,33 @@ def single_threads() -> Iterator[Executor]:
 def set_gradient(
     model: LlamaForCausalLM, rows: Sequence[dict[str, list[int]]], pad_token_id: int, pool: Executor, *, bf16: bool
 ) -> float:
-    """Set every weight's `grad` to that of a batch's mean loss, computed a few rows of like length at a time.
+    """Set every weight's `grad` to the gradient of a batch's mean loss, computed a few rows of like length at a time.
 
     Drafts are half as long as refinements: padded to one width, 40% of the work and half the memory would be padding.
-    Whole batches of like length would save as much, but they are batches of one kind, and learn worse.
+    Whole batches of like length would save as much. But such a batch has drafts or refinements alone, and models learn
+    worse from them.
 
     Args:
-        model: in training mode.
+        model: model in training mode.
         rows: encoded examples.
-        pad_token_id: of the tokenizer.
-        pool: computes the parts, from `single_threads`.
+        pad_token_id: id of the padding token.
+        pool: the pool from `single_threads`, which computes the parts.
         bf16: run matrix products in bfloat16, under autocast.
 
     Returns:
         The loss: mean over the batch's labeled tokens, nats.
     """
-    # The longest first, so that no thread is left alone with them at the end.
+    # The longest rows first: otherwise one thread would compute them at the end, and the others would wait.
     rows = sorted(rows, key=lambda row: -len(row["labels"]))
-    labeled = sum(label != _IGNORED for row in rows for label in row["labels"])
+    labeled = 0
+    for row in rows:
+        labeled += sum(label != _IGNORED for label in row["labels"])
     starts = range(0, len(rows), _ROWS_AT_ONCE)
     parts = [pad_batch(rows[start : start + _ROWS_AT_ONCE], pad_token_id) for start in starts]
     computed = list(pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts))
-    for weight, *gradients in zip(model.parameters(), *(gradient for _, gradient in computed), strict=True):
+    part_gradients = [gradients for _, gradients in computed]
+    # `zip` turns gradients by part, [[a1, b1], [a2, b2]], into gradients by weight: a1, a2 for a, and b1, b2 for b.
+    for weight, *gradients in zip(model.parameters(), *part_gradients, strict=True):
         weight.grad = sum(gradients[1:], start=gradients[0])
     return sum(loss for loss, _ in computed)
 
@@ -156,20 +173,21 @@ def set_gradient(
 def _part_gradient(
     model: LlamaForCausalLM, part: dict[str, torch.Tensor], *, labeled: int, bf16: bool
 ) -> tuple[float, tuple[torch.Tensor, ...]]:
-    """Loss and gradient of some rows of a batch with so many labeled tokens."""
+    """Return a part's share of the loss and of the gradient, in a batch with `labeled` tokens that have labels."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         loss = model(**part, num_items_in_batch=labeled).loss
     return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
 class _NoBfloat16(TorchFunctionMode):
-    """Leaves tensors in float32 where PyTorch's Muon converts them to bfloat16, whatever the processor."""
+    """A mode in which `Tensor.bfloat16` returns a copy in float32, so that PyTorch's Muon computes in float32."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if function is torch.Tensor.bfloat16:
-            return args[0].clone()  # what Muon has of its own is changed in place
+            # Muon changes the result in place, and `bfloat16` would have returned a new tensor.
+            return args[0].clone()
         return function(*args, **(kwargs or {}))
 
 
@@ -180,7 +198,7 @@ def take_step(optimizer: torch.optim.Optimizer, *, bf16: bool) -> None:
 
     Args:
         optimizer: one of `new_optimizers`.
-        bf16: leave Muon what it does; False: float32.
+        bf16: True: Muon computes in bfloat16, as PyTorch has it; False: in float32.
     """
     with nullcontext() if bf16 else _NoBfloat16():
         optimizer.step()
@@ -196,7 +214,7 @@ def pretrain(
     """Train a fresh model for a number of steps, warmed up over 5% of them and then on a cosine to zero.
 
     Args:
-        examples: what to learn.
+        examples: prompts and completions to learn.
         tokenizer: the embedded models' tokenizer.
         params: shape and optimization.
         steps: optimizer steps, cycling through the examples.

@@ -1,6 +1,6 @@
-"""Pair filters: which pairs are not worth learning from, and the reason; the paper's in its order, then ours."""
+"""Pair filters: reasons to drop pairs that are not worth learning from; first the paper's, in its order, then ours."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.config import PairsParams
@@ -14,35 +14,35 @@ DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic
 def drop_reason(
     pair: PreferencePair, params: PairsParams, count_tokens: Callable[[str], int], entry_point: str = ""
 ) -> DropReason | None:
-    """The first reason to drop a pair, or None to keep it. `entry_point` is what the tests call, where that is known.
+    """Return the first reason to drop a pair, or None to keep it.
 
-    1. `comments_only`: D- consists of comments. (A D- without text is another thing: localization has a policy for
-       fixes that only insert.)
+    1. `comments_only`: D- consists of comments. (An empty D- is no reason: localization has a policy for fixes that
+       only insert lines.)
     2. `long_error_region`: D- has more than `params.max_error_lines` lines.
     3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
-    4. `cosmetic`: they differ only in layout, docstrings, annotations, statements without effect or the
-       program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
+    4. `cosmetic`: the programs differ only in layout, docstrings, annotations, statements without effect or their own
+       names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
+
+    Args:
+        pair: the pair.
+        params: bounds of the filters.
+        count_tokens: returns the number of tokens of a program.
+        entry_point: name that the tests call, which is not one of the program's own; empty if unknown.
     """
-    return next(_reasons(pair, params, count_tokens, entry_point), None)
-
-
-def _reasons(
-    pair: PreferencePair, params: PairsParams, count_tokens: Callable[[str], int], entry_point: str
-) -> Iterator[DropReason]:
-    """In order; none is looked for before it is asked for."""
     error_lines = diff_lines(pair.rejected, pair.chosen).rejected
     if only_comments(pair.rejected, error_lines):
-        yield "comments_only"
+        return "comments_only"
     if len(error_lines) > params.max_error_lines:
-        yield "long_error_region"
+        return "long_error_region"
     if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
-        yield "too_long"
+        return "too_long"
     if same_form(pair.rejected, pair.chosen, entry_point):
-        yield "cosmetic"
+        return "cosmetic"
+    return None
 
 
 def only_comments(code: str, lines: Sequence[int]) -> bool:
-    r"""Whether each of these lines of a program is a comment or blank, and at least one is a comment.
+    r"""Return True if each of these lines of a program is a comment or blank, and at least one is a comment.
 
     >>> only_comments("x = 1\n# one\n\n", [1, 2]), only_comments("x = 1\n\n", [1])
     (True, False)

@@ -1,4 +1,4 @@
-"""LLM judge of pairs: does the fix change what the program does, or only how it looks?"""
+"""LLM judge of pairs: tells fixes that change a program's behavior from those that change its appearance."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
@@ -12,13 +12,13 @@ from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import CHUNK, ask_parsed, read_object
 from iterpref_core.records import PreferencePair, Record
 
-Kind = Literal["substantive", "formatting", "comment", "rename", "whitespace"]
+FixKind = Literal["substantive", "formatting", "comment", "rename", "whitespace"]
 
 
-class PairKind(Record):
-    """A judge's answer."""
+class FixJudgment(Record):
+    """A judge's answer about a pair."""
 
-    kind: Kind
+    kind: FixKind
 
 
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=64)
@@ -33,24 +33,24 @@ def judge_pairs(
     counts: Counter[str],
     own_code: Container[str] = frozenset(),
 ) -> Iterator[PreferencePair]:
-    """The pairs that a model takes for substantive, in order; a chunk of them is held at a time.
+    """Yield the pairs that a model judges substantive, in their order; a chunk of pairs is in memory at a time.
 
-    A pair whose two answers cannot be read stays.
+    A pair is kept if the judge's answer is unreadable, and the answer to a second request too.
 
     Args:
-        pairs: any number.
-        judge: is asked about each of them.
-        seed: of its sampling.
-        counts: grows by `judge_<kind>` for what is dropped, and by `asked`, `asked_again`, `unreadable`.
+        pairs: any number of pairs.
+        judge: the model that is asked about each pair.
+        seed: seed of the judge's sampling.
+        counts: grows by `judge_<kind>` for each dropped pair, and by `asked`, `asked_again`, `unreadable`.
         own_code: task_ids of the problems that are made of somebody's own code.
     """
     source = iter(pairs)
     while chunk := list(islice(source, CHUNK)):
-        requests = [
-            Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.problem in own_code)
-            for pair in chunk
-        ]
-        answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=PairKind), counts)
+        requests = []
+        for pair in chunk:
+            pair_seed = derive_seed(seed, "judge", pair.task_id)
+            requests.append(Request(judge_prompt(pair), pair_seed, pair.problem in own_code))
+        answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=FixJudgment), counts)
         for pair, answer in zip(chunk, answers, strict=True):
             if answer is None or answer.kind == "substantive":
                 yield pair
@@ -59,5 +59,5 @@ def judge_pairs(
 
 
 def judge_prompt(pair: PreferencePair) -> str:
-    """What the judge reads of a pair."""
+    """Return the prompt that asks the judge about a pair."""
     return fill(_TEMPLATE, {"prompt": pair.prompt, "rejected": pair.rejected, "chosen": pair.chosen})

@@ -1,4 +1,4 @@
-"""Stage `pairs`: trajectories in, preference pairs out, one of a problem or one of each version that failed."""
+"""Stage `pairs`: trajectories in, preference pairs out: one for a problem, or one for each failing version."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
-from iterpref_core.pairs.pair_judge import Kind, judge_pairs
+from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.benchmark_files import source_of
 from iterpref_core.screening.contamination import Decontamination
@@ -22,16 +22,16 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
 
-_JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
+_JUDGED = tuple(f"judge_{kind}" for kind in get_args(FixKind) if kind != "substantive")
 DROPPED = (
     *("unsolved", "fails_hidden_tests", "solved_by_draft", "truncated", "no_program", *get_args(DropReason)),
     *("contaminated", "near_duplicate", *_JUDGED),
 )
-"""Every reason, in the order in which pairs are asked for them."""
+"""The reasons to drop a pair, in the order in which they are checked."""
 
 
 def screened_params(params: Params) -> PairsParams:
-    """Section `pairs`, with all that `evaluation` measures among `benchmarks`: nothing is scored unscreened."""
+    """Return section `pairs` with the benchmarks of `evaluation` added: nothing is scored unscreened."""
     measured = filter(None, map(source_of, params.evaluation.benchmarks))
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
 
@@ -48,7 +48,7 @@ def select_pairs(
 ) -> dict[str, float]:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
-    A problem's first pair is called by its `task_id`, what `rejected: all` makes beside it by `#2`, `#3` after that.
+    A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that.
 
     Args:
         trajectories: Trajectory records.
@@ -57,14 +57,14 @@ def select_pairs(
         tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
-        report: where to write which benchmarks were looked at, and what pairs share with them; nowhere by default.
-        judge: says which of the pairs that are left are not substantive; nobody does by default.
-        dropped: where to write the reason for every problem without a pair, as JSON; nowhere by default.
+        report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
+        judge: model that drops pairs that are not substantive, after all other filters; none by default.
+        dropped: JSON to write the reason to for every problem without a pair; not written by default.
 
     Returns:
         `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
-        `rejected: all` also `further_pairs`, those beside the first of a problem; overlaps, near-duplicates and what a
-        judge drops count by pair then, the other reasons where a problem has no pair for them.
+        `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps, near-duplicates and
+        pairs that a judge drops are counted by pair; the other reasons by problem, if it has no pair.
         `solved_by_draft` means that no version failed: with sampling, none of the samples. `fails_hidden_tests`: with
         `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
         `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
@@ -85,6 +85,7 @@ def select_pairs(
     reasons: dict[str, str] = {}
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
     tasks = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
+    # Each step is a generator over the pairs of the step before, so that one pair is in memory at a time.
     pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts, reasons)
     pairs = benchmarks.clean(_at_risk(pairs, reasons, "contaminated"))
     if params.near_duplicate is not None:
@@ -102,50 +103,65 @@ def select_pairs(
             json.dump(reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
-    asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
-    by_reason = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
-    further = {"further_pairs": counts["further"]} if params.rejected == "all" else {}
-    return {"pairs": written, **further, **by_reason, "contaminated": benchmarks.contaminated, **asked}
+    metrics: dict[str, float] = {"pairs": written}
+    if params.rejected == "all":
+        metrics["further_pairs"] = counts["further"]
+    metrics |= {f"dropped/{reason}": counts[reason] for reason in DROPPED}
+    metrics["contaminated"] = benchmarks.contaminated
+    if judge is not None:
+        metrics |= {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
+    return metrics
 
 
 def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:
-    """The pairs of a trajectory with a version that may be chosen; none where no version may be rejected.
+    """Return the pairs of a trajectory with a passing version; none if no version can be rejected.
 
-    Chosen is a version that passes: of debugging the final one, of sampling a random one. Rejected is the first, the
-    last or a random one of those that failed, or with `all` each different one, for a pair of its own. What is random
-    is a function of `params.seed` and the problem, whatever else is in the file.
+    The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
+    the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
+    Random choices depend on `params.seed` and the problem alone, not on other trajectories.
     """
-    passing = [attempt.code for attempt in eligible(trajectory, params)]
-    failing = [attempt.code for attempt in trajectory.attempts if reason_against(attempt) is None]
+    passing = [attempt.code for attempt in choosable(trajectory, params)]
+    failing = [attempt.code for attempt in trajectory.attempts if reason_not_to_reject(attempt) is None]
     if not failing:
         return []
     chance = random.Random(derive_seed(params.seed, trajectory.task_id))
+    # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
     drawn = chance.choice(failing)
-    choices = {"first": failing[:1], "last": failing[-1:], "random": [drawn], "all": list(dict.fromkeys(failing))}
     chosen = chance.choice(passing)
-    return [
-        PreferencePair(
+    choices = {
+        "first": failing[:1],
+        "last": failing[-1:],
+        "random": [drawn],
+        "all": list(dict.fromkeys(failing)),
+    }
+    pairs = []
+    for rejected in choices[params.rejected]:
+        pair = PreferencePair(
             task_id=trajectory.task_id,
             prompt=prompt,
             chosen=chosen,
             rejected=rejected,
             problem_id=trajectory.task_id,
         )
-        for rejected in choices[params.rejected]
-    ]
+        pairs.append(pair)
+    return pairs
 
 
-def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
-    """The versions that may be chosen: they pass the visible tests, with `params.pass_hidden` the hidden ones too."""
-    passing = (attempt for attempt in trajectory.attempts if attempt.verdict == "passed")
-    return [attempt for attempt in passing if not (params.pass_hidden and attempt.fails_hidden)]
+def choosable(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
+    """Return the versions that pass the visible tests, and with `params.pass_hidden` the hidden ones too."""
+    versions = []
+    for attempt in trajectory.attempts:
+        fails_hidden = params.pass_hidden and attempt.fails_hidden
+        if attempt.verdict == "passed" and not fails_hidden:
+            versions.append(attempt)
+    return versions
 
 
-def reason_against(attempt: Attempt) -> str | None:
-    """Why a version may not be rejected, or None: it is a program that somebody ended, and the tests failed it.
+def reason_not_to_reject(attempt: Attempt) -> str | None:
+    """Return the reason why a version cannot be the rejected one; None for a complete program that fails the tests.
 
-    A version that could not be judged (`infra_error`) is not known to fail. One that was cut off would teach a model
-    to write less.
+    A version without a verdict (`infra_error`) is not known to fail. One that was cut off at the length limit would
+    teach a model to write less.
     """
     if attempt.verdict in UNDECIDED:
         return "solved_by_draft"
@@ -183,7 +199,7 @@ def _select(
 
 
 def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
-    """Pass pairs on to a step that may drop them: unless they come out of the last one, this is why."""
+    """Pass pairs on to a step that may drop them, and note its reason; `_kept` deletes it for pairs that stay."""
     for pair in pairs:
         reasons[pair.problem] = reason
         yield pair
@@ -200,22 +216,32 @@ def _pairs_or_reason(
 ) -> list[PreferencePair] | str:
     if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
         return "unsolved"
-    if not eligible(trajectory, params):
+    if not choosable(trajectory, params):
         return "fails_hidden_tests"
     pairs = make_pairs(trajectory, task.prompt, params)
     if not pairs:
-        refusals = {reason_against(attempt) for attempt in trajectory.attempts}
-        return next((reason for reason in ("truncated", "no_program") if reason in refusals), "solved_by_draft")
-    reasons = [drop_reason(pair, params, count_tokens, task.entry_point) for pair in pairs]
-    kept = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
-    further = (pair.model_copy(update={"task_id": f"{pair.task_id}#{i}"}) for i, pair in enumerate(kept[1:], 2))
-    return [*kept[:1], *further] or str(reasons[0])
+        found = {reason_not_to_reject(attempt) for attempt in trajectory.attempts}
+        for reason in ("truncated", "no_program"):
+            if reason in found:
+                return reason
+        return "solved_by_draft"
+    kept: list[PreferencePair] = []
+    dropped: list[str] = []
+    for pair in pairs:
+        drop = drop_reason(pair, params, count_tokens, task.entry_point)
+        if drop is not None:
+            dropped.append(drop)
+        elif not kept:
+            kept.append(pair)
+        else:
+            kept.append(pair.model_copy(update={"task_id": f"{pair.task_id}#{len(kept) + 1}"}))
+    return kept or dropped[0]
 
 
 def _at_least_one(
     pairs: Iterable[PreferencePair], trajectories: Path, benchmarks: Decontamination, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
-    """Pass the pairs on; where none comes, nothing is written, and the stages after this one are not begun."""
+    """Pass the pairs on; without any pair, raise an error that names the reasons, so that no file is written."""
     written = False
     for pair in pairs:
         written = True

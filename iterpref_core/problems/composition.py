@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from iterpref_core.problems.features import KINDS, Feature, Kind
+from iterpref_core.problems.features import KINDS, Feature, InputKind
 from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
@@ -18,9 +18,9 @@ _WORDINGS = (
 
 @dataclass(frozen=True)
 class Combination:
-    """One leaf of each branch; `maps` has one leaf or two different ones."""
+    """A leaf of each branch; `maps` has one leaf or two different ones."""
 
-    kind: Kind
+    kind: InputKind
     position: Feature
     predicate: Feature
     maps: tuple[Feature, ...]
@@ -28,15 +28,16 @@ class Combination:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the leaves, which identify the combination."""
+        """Return the names of the leaves, which identify the combination."""
         maps = "+".join(leaf.name for leaf in self.maps)
         return (self.kind.name, self.position.name, self.predicate.name, maps, self.reduce.name)
 
 
 def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combination]:
-    """Endless, distinct combinations in random order, kinds in turn; ends only when the tree is used up."""
+    """Yield distinct combinations in random order, kinds in turn, until nearly all of the tree is used up."""
     seen: set[tuple[str, ...]] = set()
     misses = 0
+    # So many draws in a row that were all seen before mean that few or no combinations are left.
     while misses < 10_000:
         kind = KINDS[len(seen) % len(KINDS)]
         steps = 2 if random.random() < two_step_share else 1
@@ -56,7 +57,7 @@ def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combina
 
 
 def write_reference(combination: Combination) -> str:
-    """The reference solution: one line a step, the same names throughout.
+    """Return the reference solution, with one line for each step.
 
     >>> from iterpref_core.problems.features import NUMBERS as k
     >>> c = Combination(k, k.positions[1], k.predicates[0], (k.maps[0],), k.reduces[0])
@@ -67,7 +68,8 @@ def write_reference(combination: Combination) -> str:
         done = [n * 2 for n in kept]
         return sum(done)
     """
-    parameter, loop = combination.kind.parameter, combination.kind.loop
+    parameter = combination.kind.parameter
+    loop = combination.kind.loop
     names = {"p": parameter, "x": loop}
     if "," in loop:
         names["k"], names["v"] = loop.split(", ")
@@ -89,7 +91,7 @@ def _item(loop: str) -> str:
 
 
 def write_instruction(combination: Combination, random: Random) -> str:
-    """One of several wordings of the combination."""
+    """Return an instruction for the combination, in one of several wordings."""
     return random.choice(_WORDINGS).format(
         signature=f"{ENTRY_POINT}({combination.kind.parameter})",
         position=random.choice(combination.position.phrases),
@@ -103,12 +105,12 @@ def write_instruction(combination: Combination, random: Random) -> str:
 def compose_problem(
     combination: Combination, task_id: str, split: str, random: Random, visible: int, hidden: int
 ) -> Problem:
-    """A whole problem; every expected value comes from running the reference.
+    """Return a problem; every expected value comes from running the reference.
 
     Args:
         combination: the leaves.
         task_id: the problem's id.
-        split: the split it belongs to.
+        split: the problem's split.
         random: source of wording, names and arguments.
         visible: number of visible tests; the first three have ordinary arguments, then the edge cases follow.
         hidden: number of hidden tests, on other arguments than the visible ones.
@@ -128,8 +130,8 @@ def compose_problem(
     )
 
 
-def _write_tests(kind: Kind, reference: str, random: Random, count: int) -> tuple[IoTest, ...]:
-    """Edge cases and random arguments with the reference's answers; every argument is used once."""
+def _write_tests(kind: InputKind, reference: str, random: Random, count: int) -> tuple[IoTest, ...]:
+    """Return tests on edge cases and random arguments, all different, with the reference's results."""
     namespace: dict[str, object] = {}
     exec(compile(reference, "<reference>", "exec"), namespace)
     solve = namespace[ENTRY_POINT]
@@ -140,8 +142,9 @@ def _write_tests(kind: Kind, reference: str, random: Random, count: int) -> tupl
         argument = kind.draw(random)
         if repr(argument) not in edge_cases:
             drawn.setdefault(repr(argument), argument)
-    # An ordinary argument comes first, so that the first feedback a debugger sees is a telling one.
+    # Three ordinary arguments come first: a failure on one of them tells a debugger more than one on an edge case.
     arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
-    return tuple(
-        IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(solve(argument))) for text, argument in arguments.items()
-    )
+    tests = []
+    for text, argument in arguments.items():
+        tests.append(IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(solve(argument))))
+    return tuple(tests)

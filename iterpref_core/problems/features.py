@@ -1,8 +1,8 @@
 """Feature tree of the synthetic problems: kind of input x position x predicate x map x reduce.
 
-A leaf is a phrase for the instruction and a fragment of code for the reference. A problem takes one leaf of each
-branch, and with a second map leaf where its map step is a composition. To add a feature, add a leaf; to add a kind
-of input, add a `Kind`. Inspired by the feature trees that IterPref's problems are synthesized from (arXiv
+A leaf has phrases for the instruction and a fragment of code for the reference. A problem takes one leaf of each
+branch, or two map leaves, which are applied one after the other. To add a feature, add a leaf; to add a kind
+of input, add an `InputKind`. Inspired by the feature trees that IterPref's problems are synthesized from (arXiv
 2503.02783, section 3.1, after EpiCoder).
 """
 
@@ -13,7 +13,7 @@ from random import Random
 
 @dataclass(frozen=True)
 class Feature:
-    """A leaf: its name, the ways to say it, and its code, where `x` is the loop variable's place."""
+    """A leaf: a name, phrases with the same meaning, and a fragment of code with fields such as `{x}` (`InputKind`)."""
 
     name: str
     phrases: tuple[str, ...]
@@ -21,12 +21,23 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of input: its parameter and loop variable, its branches, and how to draw an argument.
+class InputKind:
+    """A kind of input, such as a list of numbers, with the branches of its features.
 
-    `those` joins a predicate's phrase to the sentence. In code fragments `{p}` is the parameter, `{x}` the loop
-    variable (`{k}` and `{v}` its halves), `{s}` the sequence from the step before. `edge_cases` are arguments that
-    every problem is tested on.
+    In code fragments `{p}` is the parameter, `{x}` the loop variable (`{k}` and `{v}` for a loop over two), and `{s}`
+    the sequence from the step before.
+
+    Attributes:
+        name: name in a problem's features.
+        those: words that join a predicate's phrase to the sentence.
+        parameter: name of the parameter.
+        loop: loop variable, such as `n` or `k, v`.
+        positions: leaves that select items by position.
+        predicates: leaves that select items by value.
+        maps: leaves that change each item.
+        reduces: leaves that make the result.
+        edge_cases: arguments that every problem is tested on.
+        draw: draws a random argument.
     """
 
     name: str
@@ -41,8 +52,10 @@ class Kind:
     draw: Callable[[Random], object]
 
     def combinations(self) -> int:
-        """How many problems the kind can make, with one map step or two different ones."""
-        maps = len(self.maps) + len(self.maps) * (len(self.maps) - 1)
+        """Return the number of combinations, with one map step or two different ones."""
+        one_step = len(self.maps)
+        two_steps = len(self.maps) * (len(self.maps) - 1)
+        maps = one_step + two_steps
         return len(self.positions) * len(self.predicates) * maps * len(self.reduces)
 
 
@@ -65,7 +78,7 @@ def _draw_table(random: Random) -> dict[str, int]:
     return {key: random.randint(-5, 15) for key in chosen}
 
 
-NUMBERS = Kind(
+NUMBERS = InputKind(
     name="numbers",
     those="those that are",
     parameter="nums",
@@ -126,7 +139,7 @@ NUMBERS = Kind(
     draw=_draw_numbers,
 )
 
-TEXT = Kind(
+TEXT = InputKind(
     name="text",
     those="those that are",
     parameter="text",
@@ -179,7 +192,7 @@ TEXT = Kind(
     draw=_draw_text,
 )
 
-TABLE = Kind(
+TABLE = InputKind(
     name="table",
     those="those",
     parameter="table",
@@ -236,9 +249,9 @@ TABLE = Kind(
 KINDS = (NUMBERS, TEXT, TABLE)
 
 BRANCHES = ("kind", "position", "predicate", "map", "reduce")
-"""What a problem's features are leaves of, in their order; two map leaves are joined by `+`."""
+"""The branches of the leaves in a problem's `features`, in this order; two map leaves are joined by `+`."""
 
 
 def total_combinations() -> int:
-    """Size of the whole tree."""
+    """Return the number of combinations in the whole tree."""
     return sum(kind.combinations() for kind in KINDS)

@@ -1,12 +1,12 @@
-"""Bug injection: pairs whose true error region is known, since it is what was changed in a reference.
+"""Bug injection: pairs whose true error region is known, because a known change to a reference made the bug.
 
-The failing program is a mutant of a problem's reference that the tests tell apart from it; the passing one is the
-reference. Both are in `ast.unparse`'s form, so that layout is no difference.
+The failing program is a mutant of a problem's reference that fails the tests; the passing one is the reference. Both
+are written by `ast.unparse`, so that they do not differ in layout.
 """
 
 import ast
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iterpref_core.errors import InputError
@@ -20,8 +20,8 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
-"""CPU seconds that a mutant has at least. It has a multiple of what the reference takes, so one that hangs, as many do,
-costs little."""
+"""The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that mutants that
+hang, as many do, cost little."""
 
 
 def inject_bugs(
@@ -34,13 +34,13 @@ def inject_bugs(
         out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`.
         spans: JSONL of FocalSpans to write, one for each pair: the lines that were changed, and their counterpart.
         executor: runs references and mutants, with hidden tests.
-        mutations: of each reference, at most; which ones is decided by the seed and the problem's id.
-        seed: see there.
+        mutations: largest number of mutants of each reference; the seed and the problem's id decide the choice.
+        seed: see `mutations`.
 
     Returns:
-        `problems` read, `pairs` written, `mutants` tried; `mutants/<fate>`: a pair (`killed`), or it passes all tests
-        (`equivalent`), had no verdict (`not_run`), or differs from the reference in nothing that could be marked
-        (`no_region`); `killed/<verdict>`; and `dropped/<reason>` for problems that gave none.
+        `problems` read, `pairs` written, `mutants` tried; `killed/<verdict>`; `dropped/<reason>` for problems without
+        mutants; and `mutants/<fate>`, of which the fates are `killed` (a pair is written), `equivalent` (the mutant
+        passes all tests), `not_run` (no verdict) and `no_region` (no line differs).
 
     Raises:
         RecordError: a line is broken.
@@ -48,7 +48,7 @@ def inject_bugs(
         ExecutionError: the engine failed.
     """
     counts = Counter({"problems": 0, "pairs": 0, "mutants": 0})
-    bugs: list[tuple[Problem, str, int, Mutant, float]] = []
+    bugs: list[_Bug] = []
     for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
         counts["problems"] += 1
         if outcome is None or outcome.verdict != "passed":
@@ -60,27 +60,27 @@ def inject_bugs(
         counts["mutants"] += len(mutants)
         plain = ast.unparse(parse_source(reference)) + "\n"
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
-        bugs += [(problem, plain, number, mutant, limit_s) for number, mutant in enumerate(mutants)]
+        for number, mutant in enumerate(mutants):
+            bugs.append(_Bug(problem, plain, f"{problem.task_id}#{number}", mutant, limit_s))
     with (
         atomic_writer(out) as pairs_file,
         atomic_writer(spans) as spans_file,
         show_progress("inject", len(bugs)) as advance,
     ):
-        for (problem, plain, number, mutant, _), outcome in executor.run_each(bugs, _program):
+        for bug, outcome in executor.run_each(bugs, _program):
             advance()
-            task_id = f"{problem.task_id}#{number}"
-            region = _true_region(task_id, mutant.code, plain)
+            region = _true_region(bug)
             fate = _fate(outcome, region)
             counts[f"mutants/{fate}"] += 1
             if fate == "killed":
                 counts[f"killed/{outcome.verdict}"] += 1
                 counts["pairs"] += 1
                 pair = PreferencePair(
-                    task_id=task_id,
-                    prompt=problem.prompt,
-                    chosen=plain,
-                    rejected=mutant.code,
-                    problem_id=problem.task_id,
+                    task_id=bug.task_id,
+                    prompt=bug.problem.prompt,
+                    chosen=bug.reference,
+                    rejected=bug.mutant.code,
+                    problem_id=bug.problem.task_id,
                 )
                 pairs_file.write(pair.to_json() + "\n")
                 spans_file.write(region.to_json() + "\n")
@@ -90,9 +90,28 @@ def inject_bugs(
     return {name: float(count) for name, count in counts.items()}
 
 
-def _program(bug: tuple[Problem, str, int, Mutant, float]) -> Program:
-    problem, _, _, mutant, limit_s = bug
-    return replace(program_of(problem, Sample(task_id=problem.task_id, solution=mutant.code)), cpu_s=limit_s)
+@dataclass(frozen=True)
+class _Bug:
+    """A mutant of a problem's reference.
+
+    Attributes:
+        problem: the problem.
+        reference: its reference, as `ast.unparse` writes it.
+        task_id: name of the pair to be.
+        mutant: the reference with one change.
+        limit_s: CPU seconds that the mutant may take.
+    """
+
+    problem: Problem
+    reference: str
+    task_id: str
+    mutant: Mutant
+    limit_s: float
+
+
+def _program(bug: _Bug) -> Program:
+    sample = Sample(task_id=bug.problem.task_id, solution=bug.mutant.code)
+    return replace(program_of(bug.problem, sample), cpu_s=bug.limit_s)
 
 
 def _fate(outcome: Outcome, region: FocalSpans) -> str:
@@ -103,12 +122,12 @@ def _fate(outcome: Outcome, region: FocalSpans) -> str:
     return "killed" if region.rejected else "no_region"
 
 
-def _true_region(task_id: str, mutant: str, plain: str) -> FocalSpans:
-    """One node of the tree differs, so one run of lines does: what the LCS leaves over is exactly that."""
-    changed = diff_lines(mutant, plain)
+def _true_region(bug: _Bug) -> FocalSpans:
+    """Return the changed lines. One node of the tree differs, so the lines outside the LCS are exactly the change."""
+    changed = diff_lines(bug.mutant.code, bug.reference)
     return FocalSpans(
-        task_id=task_id,
+        task_id=bug.task_id,
         method=METHOD,
-        rejected=span_lines(mutant, changed.rejected),
-        chosen=span_lines(plain, changed.chosen),
+        rejected=span_lines(bug.mutant.code, changed.rejected),
+        chosen=span_lines(bug.reference, changed.chosen),
     )

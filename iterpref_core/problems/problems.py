@@ -1,4 +1,4 @@
-"""Stage `problems`: draw the splits from the feature tree and add what users ingested."""
+"""Stage `problems`: draw the splits from the feature tree, and add the problems that users ingested."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")
 OWN_SPLITS = ("codeflow", "validation", "heldout")
-"""Those that a user's own problem may name; one that names none is of the first."""
+"""The splits that a user's own problem may name; a problem that names none joins the first."""
 
 
-def synthesize(params: ProblemsParams) -> Iterator[Problem]:
-    """Compose every split's problems. No combination is used twice, so held-out means unseen combinations.
+def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
+    """Compose the problems of every split. Splits share no combination: held-out combinations are unseen in training.
 
     Raises:
         ConfigError: the splits ask for more combinations than can be drawn from the tree.
@@ -38,16 +38,21 @@ def synthesize(params: ProblemsParams) -> Iterator[Problem]:
             # A generator of its own for each problem: changing a test count leaves all other problems as they are.
             random = Random(f"{params.seed}/{split}/{number}")
             yield compose_problem(
-                next(combinations), f"{split}/{number}", split, random, params.visible_tests, params.hidden_tests
+                next(combinations),
+                f"{split}/{number}",
+                split,
+                random,
+                visible=params.visible_tests,
+                hidden=params.hidden_tests,
             )
 
 
 def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
-    """Users' own problems (`iterpref ingest --out problems/NAME.jsonl`), each of one of `OWN_SPLITS`.
+    """Stream users' own problems (`iterpref ingest --out problems/NAME.jsonl`), each in one of `OWN_SPLITS`.
 
     Args:
-        folder: where their JSONL files are.
-        taken: task_ids in use; grows by those that are read.
+        folder: folder with the JSONL files.
+        taken: task_ids in use; grows by the ones read.
 
     Raises:
         RecordError: a line is broken, names another split, or a task_id stands in two files.
@@ -70,14 +75,14 @@ def count_ingested(folder: Path) -> dict[str, int]:
 
 
 def own_split(problem: Problem, where: str) -> str:
-    """The split of a user's own problem.
+    """Return the split of a user's own problem.
 
     Args:
         problem: the problem.
-        where: file, and line where it is known, for the message.
+        where: file, and line if known, for the message.
 
     Raises:
-        RecordError: it names a split that is none of `OWN_SPLITS`.
+        RecordError: the problem names a split that is none of `OWN_SPLITS`.
     """
     split = OWN_SPLITS[0] if problem.split is None else problem.split
     if split not in OWN_SPLITS:
@@ -89,11 +94,13 @@ def own_split(problem: Problem, where: str) -> str:
 
 
 def hold_out(problem: Problem, share: float) -> Problem:
-    """The problem, held out where it is among a share, 0 to 1, by the hash of its `task_id`.
+    """Return the problem, moved to split `heldout` if the hash of its `task_id` is among a share, 0 to 1.
 
-    It stays there when other problems come or go. A problem that names its split keeps that.
+    The decision does not depend on other problems. A problem that names its split stays in that split.
     """
-    place = int.from_bytes(hashlib.sha256(problem.task_id.encode()).digest()[:8], "big") / 2**64
+    digest = hashlib.sha256(problem.task_id.encode()).digest()
+    # The first 8 bytes as a number from 0 to 1: with a share of 0.1, every tenth problem is below it.
+    place = int.from_bytes(digest[:8], "big") / 2**64
     held_out = problem.split is None and place < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 
@@ -107,7 +114,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
         out: the file to write.
 
     Returns:
-        `problems/<split>`: how many each split has; `problems/ingested`; and `combinations`: size of the tree.
+        `problems/<split>`: number of problems in each split; `problems/ingested`; `combinations`: size of the tree.
 
     Raises:
         InputError: a file of users is broken, or there is no problem at all.
@@ -116,7 +123,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
     taken: set[str] = set()
 
     def counted() -> Iterator[Problem]:
-        for problem in synthesize(params):
+        for problem in compose_splits(params):
             taken.add(problem.task_id)
             counts[f"problems/{problem.split}"] += 1
             yield problem

@@ -1,7 +1,7 @@
-"""Mutation score: what tests reach of their reference, and which of its mutants they tell apart.
+"""Mutation score: the share of a reference's mutants that its tests fail. Coverage: the share of it that they reach.
 
-Both are measured where all untrusted code runs. A mutant that does the same as the reference survives any test; such
-mutants are not recognized, so that a mutation score of 1 cannot always be reached.
+Both are measured in the sandbox, like all untrusted code. A mutant that behaves like the reference survives any test.
+Such equivalent mutants are not recognized, so a mutation score of 1 is not always possible.
 """
 
 from contextlib import suppress
@@ -16,11 +16,13 @@ from iterpref_core.source_code.mutants import mutants_of
 from iterpref_core.validity.llm_judge import Scores
 
 PRELOAD = ("coverage",)
-"""What an executor should have imported to measure quickly."""
+"""Modules for an executor to import once: then measuring is quick."""
 TRACING = 5.0
-"""CPU seconds that a program may take while it is watched, in multiples of what it may take otherwise."""
-MUTANT_FLOOR_S, MUTANT_FACTOR = 0.25, 2.0
-"""A mutant may take so many CPU seconds, or as many times those of the watched reference: many of them hang."""
+"""The factor by which a program's limit of CPU seconds grows while coverage is measured."""
+MUTANT_FLOOR_S = 0.25
+"""CPU seconds that every mutant may take."""
+MUTANT_FACTOR = 2.0
+"""The CPU seconds that a mutant may take, in multiples of the watched reference's. Many mutants hang, so it is low."""
 _WATCH = """
 def __reached__():
     watch.stop()
@@ -41,7 +43,8 @@ watch = coverage.Coverage(data_file=None, branch=True, config_file=False, includ
 watch.start()
 {run}
 """
-"""Loaded in the place of a program, which it runs, or which scripts import: the lines of its setup do not count."""
+"""The program that is run instead of the measured one: it runs that one, or test scripts import that one. The first
+`skip` lines are setup, and do not count."""
 _REACHED = ("line_coverage", "branch_coverage", "coverage", "missing_lines")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -55,11 +58,20 @@ class Survivor(Record):
 
 
 class ProblemQuality(Record):
-    """What the tests of one problem demand.
+    """The quality of a problem's tests.
 
-    `reference` is the verdict on the reference; where there is none, or it fails, the rest is empty. `coverage` is the
-    share of lines and branches together. `mutants` is how many gave a verdict, and `mutation_score` the share of them
-    that fail. `judge` is what a judge says, where it was asked and its answer read.
+    Attributes:
+        task_id: name of the problem.
+        reference: verdict on the reference; all that follows is empty without a reference, or if the tests fail it.
+        line_coverage: share of the reference's lines that run.
+        branch_coverage: share of the reference's branches that are taken.
+        coverage: share of lines and branches together.
+        missing_lines: lines that do not run, from 1.
+        mutants: number of mutants with a verdict.
+        killed: number of mutants that the tests fail.
+        mutation_score: `killed` / `mutants`; None without mutants.
+        survivors: the mutants that pass all tests.
+        judge: scores by a judge, if one was asked and gave a readable answer.
     """
 
     task_id: str
@@ -76,28 +88,36 @@ class ProblemQuality(Record):
 
 
 def _watched(program: Program) -> Program:
-    """The program with coverage.py around it, which says as the value of a last test what the others have reached."""
+    """Return a program that measures coverage of another one; an added last test returns the coverage as its value."""
+    # Take a program that defines f, and a test that calls f(1). The new program starts coverage.py on "watched.py",
+    # compiles the old one under this name, and runs it, which defines f. The new tests call f(1), then `__reached__`,
+    # which stops coverage.py and returns the shares of "watched.py".
     modules = [test.module for test in program.tests if isinstance(test, ScriptTest)]
     path = modules[0].replace(".", "/") + ".py" if modules else "watched.py"
     source = f"{program.setup}\n{program.code}" if modules and program.setup else program.code
     skip = source.count("\n") - program.code.count("\n")
     run = "" if len(modules) == len(program.tests) else 'exec(compile(source, path, "exec"))'
-    tests = (
-        test.model_copy(update={"files": {path: source, **test.files}}) if isinstance(test, ScriptTest) else test
-        for test in program.tests
-    )
+    tests: list[Any] = []
+    for test in program.tests:
+        if isinstance(test, ScriptTest):
+            # A script imports the measured program from a file, not from the code around it.
+            files = {path: source, **test.files}
+            tests.append(test.model_copy(update={"files": files}))
+        else:
+            tests.append(test)
+    tests.append(ValueTest("__reached__", ()))
     code = _WATCH.format(path=path, skip=skip, source=source, run=run)
-    return replace(program, code=code, tests=(*tests, ValueTest("__reached__", ())), inside=True)
+    return replace(program, code=code, tests=tuple(tests), inside=True)
 
 
 def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -> ProblemQuality:
     """Measure the tests of a problem, visible and hidden ones together. Blocks; may be called from any thread.
 
     Args:
-        problem: with its reference.
-        executor: runs the reference and its mutants; preload `PRELOAD` to make it quick.
-        mutants: of the reference, at most; which ones is decided by the seed and the problem's id.
-        seed: see there.
+        problem: problem with its reference.
+        executor: runs the reference and its mutants; quick if `PRELOAD` is preloaded.
+        mutants: largest number of mutants of the reference; the seed and the problem's id decide the choice.
+        seed: see `mutants`.
 
     Raises:
         ExecutionError: the engine failed.
@@ -109,27 +129,34 @@ def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -
     program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
     values: list[Any] = []
     reference: Outcome | None = None
-    if not any(isinstance(test, StdinTest) for test in tests):  # a script is another process for each test
+    # Stdin tests run the program as another process each, where nothing is measured.
+    if not any(isinstance(test, StdinTest) for test in tests):
         values, reference = executor.call(_watched(program))
     if reference is None or reference.verdict != "passed":
-        # It is a script, it fails, or coverage.py is not in its environment.
+        # Not measured, not passed, or without coverage.py in the environment: the plain run decides.
         values = []
         reference = executor.run_one(program)
     if reference.verdict != "passed":
         return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
     cpu_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))
     chosen = mutants_of(problem.reference, mutants, f"{seed} {problem.task_id}")
-    runs = [(mutant, executor.run_one(replace(program, code=mutant.code, cpu_s=cpu_s)).verdict) for mutant in chosen]
-    counted = [(mutant, verdict) for mutant, verdict in runs if verdict != "infra_error"]
-    survived = [mutant for mutant, verdict in counted if verdict == "passed"]
+    counted = 0
+    survivors = []
+    for mutant in chosen:
+        verdict = executor.run_one(replace(program, code=mutant.code, cpu_s=cpu_s)).verdict
+        if verdict != "infra_error":
+            counted += 1
+        if verdict == "passed":
+            survivors.append(Survivor(line=mutant.line, change=mutant.change))
     quality = ProblemQuality(
         task_id=problem.task_id,
         reference="passed",
-        mutants=len(counted),
-        killed=len(counted) - len(survived),
-        mutation_score=1 - len(survived) / len(counted) if counted else None,
-        survivors=tuple(Survivor(line=mutant.line, change=mutant.change) for mutant in survived),
+        mutants=counted,
+        killed=counted - len(survivors),
+        mutation_score=1 - len(survivors) / counted if counted else None,
+        survivors=tuple(survivors),
     )
-    with suppress(LookupError, TypeError, ValueError):  # not watched, or the program has interfered
+    # The last value is missing if nothing was measured, and anything at all if the program has interfered.
+    with suppress(LookupError, TypeError, ValueError):
         return ProblemQuality(**dict(quality) | dict(zip(_REACHED, values[-1], strict=True)))
     return quality

@@ -12,7 +12,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
+from iterpref_core.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
 from iterpref_core.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
@@ -87,10 +87,10 @@ def models_of(model: Model) -> Models:
     """One model in both roles, whose answers are kept."""
 
     @contextmanager
-    def opened(store: Path, run: str) -> Iterator[Opened]:
+    def opened(store: Path, run: str) -> Iterator[OpenModels]:
         with AnswerStore(store, run) as answers:
             kept = StoredModel(model, "model", answers)
-            yield Opened(kept, kept)
+            yield OpenModels(kept, kept)
 
     return Models(("a", "b"), opened)
 

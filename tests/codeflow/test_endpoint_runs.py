@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.roles import Models, Opened
+from iterpref_core.codeflow.roles import Models, OpenModels
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
@@ -40,14 +40,14 @@ def answer(prompt: str, seed: int) -> str:
 
 def models_at(url: str, timeout_s: float) -> Models:
     @contextmanager
-    def opened(path: Path, run: str) -> Iterator[Opened]:
+    def opened(path: Path, run: str) -> Iterator[OpenModels]:
         inference = section(
             InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s, attempts=100
         )
         backend = OpenAIModel("mock", inference, CONCURRENCY)
         with AnswerStore(path, run) as store:
             endpoint = StoredModel(backend, "mock", store)
-            yield Opened(endpoint, endpoint, backend.faults)
+            yield OpenModels(endpoint, endpoint, backend.faults)
 
     return Models(("mock", "mock"), opened)
 

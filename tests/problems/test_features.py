@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from iterpref_core.problems.composition import Combination, write_reference
-from iterpref_core.problems.features import KINDS, Feature, Kind, total_combinations
+from iterpref_core.problems.features import KINDS, Feature, InputKind, total_combinations
 
 
 def test_the_tree_has_enough_combinations_over_three_kinds_of_input() -> None:
@@ -13,7 +13,7 @@ def test_the_tree_has_enough_combinations_over_three_kinds_of_input() -> None:
     assert total_combinations() >= 20_000
 
 
-def _with_leaf(kind: Kind, branch: str, leaf: Feature) -> Combination:
+def _with_leaf(kind: InputKind, branch: str, leaf: Feature) -> Combination:
     """A combination with this leaf; its reduce step keeps every element and their order, so that nothing is hidden."""
     leaves = {name: getattr(kind, name)[0] for name in ("positions", "predicates", "maps")}
     leaves["reduces"] = next(leaf for leaf in kind.reduces if leaf.name in ("list", "pairs"))
@@ -23,7 +23,7 @@ def _with_leaf(kind: Kind, branch: str, leaf: Feature) -> Combination:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("branch", ["positions", "predicates", "maps", "reduces"])
-def test_every_leaf_runs_on_edge_cases_and_can_be_told_from_its_siblings(kind: Kind, branch: str) -> None:
+def test_every_leaf_runs_on_edge_cases_and_can_be_told_from_its_siblings(kind: InputKind, branch: str) -> None:
     random = Random(0)
     arguments = [*kind.edge_cases, *(kind.draw(random) for _ in range(200))]
     behaviors = {}

@@ -10,7 +10,7 @@ from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, RecordError
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.execution import Executor, Limits, reference_outcomes
-from iterpref_core.problems.problems import build_problems, synthesize
+from iterpref_core.problems.problems import build_problems, compose_splits
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION, section
@@ -31,7 +31,7 @@ PARAMS = section(
 
 @pytest.fixture(scope="module")
 def problems() -> list[Problem]:
-    return list(synthesize(PARAMS))
+    return list(compose_splits(PARAMS))
 
 
 def test_no_combination_is_in_two_splits(problems: list[Problem]) -> None:
@@ -56,8 +56,8 @@ def test_every_reference_passes_its_tests_when_it_is_run_in_isolation(problems: 
 
 
 def test_the_seed_decides_everything(problems: list[Problem]) -> None:
-    assert list(synthesize(PARAMS)) == problems
-    assert list(synthesize(PARAMS.model_copy(update={"seed": 2}))) != problems
+    assert list(compose_splits(PARAMS)) == problems
+    assert list(compose_splits(PARAMS.model_copy(update={"seed": 2}))) != problems
 
 
 def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: Path, problems: list[Problem]) -> None:
@@ -102,7 +102,7 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
 def test_more_problems_than_the_tree_has_are_refused() -> None:
     params = PARAMS.model_copy(update={"debugger": 17_000, "two_step_share": 0.0})
     with pytest.raises(ConfigError, match=r"the feature tree gives \d+ with two_step_share = 0; lower the sizes"):
-        next(synthesize(params))
+        next(compose_splits(params))
 
 
 NOTHING_COMPOSED = PARAMS.model_copy(
