@@ -1,1 +1,1 @@
-"""Formats of problem sets: one file each, called as the format is. `published/published.py` says what it defines."""
+"""Formats of problem sets: one file each, with the format's name. `published/published.py` describes such a file."""

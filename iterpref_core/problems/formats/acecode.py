@@ -17,7 +17,7 @@ class Inference(Record):
 
 
 class AceCodeRow(Row):
-    """A row."""
+    """A row of AceCode."""
 
     question: str
     test_cases: tuple[str, ...] | None = None
@@ -26,14 +26,19 @@ class AceCodeRow(Row):
 
 
 def convert_acecode(row: AceCodeRow) -> PublishedProblem:
-    """Return the problem; answers that passed some of the tests are judged by the tests here."""
+    """Return the problem; answers that passed some of the tests count as neither right nor wrong."""
     if not row.test_cases:
         raise LeftOutError("no_tests")
     answers: dict[str, list[str]] = {"right": [], "wrong": [], "unjudged": []}
     for inference in row.inferences or ():
         rate = inference.pass_rate
-        kind = "right" if rate == 1 else "wrong" if rate == 0 else "unjudged"
-        answers[kind].append(program_in(inference.completion or ""))
+        if rate == 1:
+            group = "right"
+        elif rate == 0:
+            group = "wrong"
+        else:
+            group = "unjudged"
+        answers[group].append(program_in(inference.completion or ""))
     left_out: Counter[str] = Counter()
     right = right_programs(answers["right"], left_out)
     try:

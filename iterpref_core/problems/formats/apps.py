@@ -1,7 +1,7 @@
 """Format `apps`: APPS (Hendrycks et al. 2021), programs on standard input and functions, with right programs.
 
-Its own grader accepts tokens in any order. Here the order counts; problems with several right answers are found out by
-their right programs and left out.
+APPS's own grader accepts tokens in any order. Here the order counts. A problem with several right answers is recognized
+by right programs that print different ones, and is left out.
 """
 
 from collections import Counter
@@ -24,8 +24,13 @@ class AppsRow(Row):
 
 
 def convert_apps(row: AppsRow) -> PublishedProblem:
-    """Return the problem, with its tests read in each way that APPS's rows allow."""
-    number = next((name for name in (row.problem_id, row.id) if name is not None), row.row_number)
+    """Return the problem, with every reading of its tests."""
+    # Copies of the set name this column differently.
+    number: int | str = row.row_number
+    if row.problem_id is not None:
+        number = row.problem_id
+    elif row.id is not None:
+        number = row.id
     left_out: Counter[str] = Counter()
     return contest_problem(
         f"apps/{number}",

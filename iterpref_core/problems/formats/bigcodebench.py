@@ -37,7 +37,9 @@ def convert_bigcodebench(row: BigCodeBenchRow) -> PublishedProblem:
         tests=(UnittestTest(code=row.test),),
         source="bigcodebench",
     )
-    solution = row.complete_prompt + row.canonical_solution if row.canonical_solution else ""
+    solution = ""
+    if row.canonical_solution:
+        solution = row.complete_prompt + row.canonical_solution
     return PublishedProblem(problem, right=right_programs([solution], left_out), left_out=left_out)
 
 

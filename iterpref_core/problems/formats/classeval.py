@@ -8,7 +8,7 @@ from iterpref_core.records import Problem, UnittestTest
 
 
 class ClassEvalRow(Row):
-    """A row."""
+    """A row of ClassEval."""
 
     task_id: str
     skeleton: str
@@ -19,7 +19,7 @@ class ClassEvalRow(Row):
 
 
 def convert_classeval(row: ClassEvalRow) -> PublishedProblem:
-    """Return the problem; the prompt has the class with its methods still empty."""
+    """Return the problem; its prompt shows the class with empty methods."""
     if not row.test.strip():
         raise LeftOutError("no_tests")
     imports = "".join(f"{line}\n" for line in row.import_statement or ())
@@ -31,7 +31,9 @@ def convert_classeval(row: ClassEvalRow) -> PublishedProblem:
         tests=(UnittestTest(code=row.test),),
         source="classeval",
     )
-    solution = imports + row.solution_code if row.solution_code else ""
+    solution = ""
+    if row.solution_code:
+        solution = imports + row.solution_code
     return PublishedProblem(problem, right=right_programs([solution], left_out), left_out=left_out)
 
 

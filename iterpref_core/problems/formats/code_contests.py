@@ -1,6 +1,6 @@
 """Format `code_contests`: CodeContests (Li et al. 2022), with right and wrong programs that people sent in.
 
-Its rule of comparison is that of stdin tests here: token by token, case apart, decimals within 1e-5.
+CodeContests compares outputs as stdin tests do here: token by token, without regard to case, decimals within 1e-5.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from iterpref_core.problems.published.wording import ask_for_script
 from iterpref_core.records import Problem
 
 _LANGUAGES = ("unknown", "python2", "c++", "python", "java")
-"""The names of the languages, by the number that the set has for each."""
+"""The languages, in the order of the set's numbers for them."""
 _NAMES = {"PYTHON": "python2", "CPP": "c++", "PYTHON3": "python", "JAVA": "java"}
 
 
@@ -40,8 +40,10 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
     public = as_rows("public_tests", row.public_tests, "input", "output")
     hidden = as_rows("private_tests", row.private_tests, "input", "output")
     hidden += as_rows("generated_tests", row.generated_tests, "input", "output")
-    if not public:  # a problem needs a visible test
-        public, hidden = hidden[:1], hidden[1:]
+    if not public:
+        # A problem needs a visible test: the first hidden one becomes visible.
+        public = hidden[:1]
+        hidden = hidden[1:]
     if not public:
         raise LeftOutError("no_tests")
     left_out: Counter[str] = Counter()
@@ -53,16 +55,15 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
         source="code_contests",
         time_limit_s=_seconds(row.time_limit),
     )
-    return PublishedProblem(
-        problem,
-        right=right_programs(_in_python("solutions", row.solutions, left_out), left_out),
-        wrong=python_programs(_in_python("incorrect_solutions", row.incorrect_solutions, left_out), left_out),
-        left_out=left_out,
-    )
+    solutions = _in_python("solutions", row.solutions, left_out)
+    right = right_programs(solutions, left_out)
+    incorrect = _in_python("incorrect_solutions", row.incorrect_solutions, left_out)
+    wrong = python_programs(incorrect, left_out)
+    return PublishedProblem(problem, right=right, wrong=wrong, left_out=left_out)
 
 
 def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:
-    """Return the programs that the set calls Python 3; counts the others by language."""
+    """Return the programs that the set marks as Python 3, and count the others by language."""
     kept = []
     for language, program in as_rows(field, programs, "language", "solution"):
         name = _language(language)
@@ -82,7 +83,10 @@ def _language(number: Any) -> str:
 def _seconds(limit: Json) -> float | None:
     if not isinstance(limit, dict):
         return None
-    return float(limit.get("seconds") or 0) + float(limit.get("nanos") or 0) / 1e9 or None
+    seconds = float(limit.get("seconds") or 0)
+    nanoseconds = float(limit.get("nanos") or 0)
+    # A limit of 0 means that the site states none.
+    return seconds + nanoseconds / 1e9 or None
 
 
 FORMAT = Format(CodeContestsRow, convert_code_contests, license="CC-BY-4.0")

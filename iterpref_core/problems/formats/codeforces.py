@@ -28,7 +28,7 @@ def check(input, expected, printed):
             exec(compile(SOURCE, "checker.py", "exec"), {{"__name__": "__main__"}})
     return float((score.getvalue().split() or ["0"])[-1]) > 0
 '''
-"""A checker here is a function; the set's are scripts that read three files and print 1 or 0."""
+"""The set's checkers are scripts, which read three files and print 1 or 0. This function runs such a script."""
 
 
 class CodeforcesRow(Row):
@@ -56,20 +56,27 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
     examples = as_rows("examples", row.examples, "input", "output")
     official = as_rows("official_tests", row.official_tests, "input", "output")
     if not examples:
-        examples, official = official[:1], official[1:]
+        # A problem needs a visible test: the first official one becomes visible.
+        examples = official[:1]
+        official = official[1:]
     if not examples:
         raise LeftOutError("no_tests")
-    checker = _CHECKER.format(source=row.generated_checker) if row.generated_checker else None
+    checker = None
+    if row.generated_checker:
+        checker = _CHECKER.format(source=row.generated_checker)
+    hidden = [test for test in official if test not in examples]
     left_out: Counter[str] = Counter()
     problem = Problem(
         task_id=f"codeforces/{row.id}",
         prompt=ask_for_script(_statement(row, examples)),
         tests=stdin_tests(examples, checker=checker),
-        hidden_tests=stdin_tests([test for test in official if test not in examples], checker=checker),
+        hidden_tests=stdin_tests(hidden, checker=checker),
         source="codeforces",
         time_limit_s=row.time_limit,
     )
-    right = () if row.generation is None else right_programs([program_in(row.generation)], left_out)
+    right: tuple[str, ...] = ()
+    if row.generation is not None:
+        right = right_programs([program_in(row.generation)], left_out)
     return PublishedProblem(problem, right=right, left_out=left_out)
 
 

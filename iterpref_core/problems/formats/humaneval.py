@@ -12,11 +12,11 @@ from iterpref_core.problems.published.published import Format, LeftOutError, Pub
 from iterpref_core.records import Problem
 
 _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
-"""The names of HumanEvalPack's other languages in `task_id`."""
+"""The beginnings of `task_id` in HumanEvalPack's other languages."""
 
 
 class HumanEvalRow(Row):
-    """A row; HumanEvalPack has `declaration`, which its programs begin with, and `buggy_solution`."""
+    """A row; HumanEvalPack adds `declaration`, the beginning of its programs, and `buggy_solution`."""
 
     task_id: str
     prompt: str
@@ -39,18 +39,19 @@ def convert_humaneval(row: HumanEvalRow) -> PublishedProblem:
     problem = Problem(
         task_id=row.task_id, prompt=row.prompt, entry_point=row.entry_point, tests=tests, source="humaneval"
     )
-    return PublishedProblem(
-        problem,
-        right=right_programs([_whole(row, row.canonical_solution)], left_out),
-        wrong=python_programs([_whole(row, row.buggy_solution)] if row.buggy_solution else [], left_out),
-        left_out=left_out,
-    )
+    right = right_programs([_whole(row, row.canonical_solution)], left_out)
+    buggy = [_whole(row, row.buggy_solution)] if row.buggy_solution else []
+    wrong = python_programs(buggy, left_out)
+    return PublishedProblem(problem, right=right, wrong=wrong, left_out=left_out)
 
 
 def _whole(row: HumanEvalRow, solution: str | None) -> str:
-    """Return a program; EvoEval's solutions are whole, the others continue the prompt."""
-    if not solution or re.search(rf"^(?:async )?(?:def|class) +{re.escape(row.entry_point)}\b", solution, re.MULTILINE):
-        return solution or ""
+    """Return a whole program; EvoEval's solutions are whole, the others continue the prompt."""
+    if not solution:
+        return ""
+    definition = rf"^(?:async )?(?:def|class) +{re.escape(row.entry_point)}\b"
+    if re.search(definition, solution, re.MULTILINE):
+        return solution
     return (row.declaration or row.prompt) + solution
 
 

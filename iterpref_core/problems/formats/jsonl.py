@@ -7,14 +7,15 @@ from iterpref_core.records import Problem
 
 
 class OwnProblem(Problem, Row):
-    """A problem as `problems.jsonl` has it; a field that is unknown there is refused, since it may be misspelled."""
+    """A problem as in `problems.jsonl`; an unknown field is refused, since it may be a misspelled one."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def convert_own(row: OwnProblem) -> PublishedProblem:
-    """Return the problem as it stands."""
-    problem = Problem(**{name: value for name, value in row if name in Problem.model_fields})
+    """Return the problem unchanged; its reference is its right program."""
+    fields = {name: value for name, value in row if name in Problem.model_fields}
+    problem = Problem(**fields)
     right = () if problem.reference is None else (problem.reference,)
     return PublishedProblem(problem, right=right)
 

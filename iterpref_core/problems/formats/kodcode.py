@@ -15,7 +15,7 @@ class Declaration(Record):
 
 
 class KodCodeRow(Row):
-    """A row; in the style `complete` the question is the beginning of the program."""
+    """A row; with `style` `complete`, the question is the beginning of the program."""
 
     question: str
     solution: str | None = None
@@ -26,7 +26,7 @@ class KodCodeRow(Row):
 
 
 def convert_kodcode(row: KodCodeRow) -> PublishedProblem:
-    """Return the problem; the prompt has the declarations that the tests rely on."""
+    """Return the problem; its prompt shows the declarations that the tests rely on."""
     if not (row.test or "").strip():
         raise LeftOutError("no_tests")
     left_out: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from iterpref_core.storage.packed_text import unpack_text
 
 
 class LiveCodeBenchRow(Row):
-    """A row; private tests are JSON, or packed to save space."""
+    """A row; private tests are JSON, or packed JSON."""
 
     question_content: str
     public_test_cases: Json = None
@@ -29,11 +29,12 @@ def convert_livecodebench(row: LiveCodeBenchRow) -> PublishedProblem:
         except ValueError as error:
             raise ValueError(f"field 'private_test_cases': {error}") from None
     public_tests = read_json("public_test_cases", row.public_test_cases) or []
+    private_tests = read_json("private_test_cases", private) or []
     metadata = read_json("metadata", row.metadata) or {}
     return contest_problem(
         f"livecodebench/{row.row_number if row.question_id is None else row.question_id}",
         row.question_content,
-        [*public_tests, *(read_json("private_test_cases", private) or [])],
+        [*public_tests, *private_tests],
         source="livecodebench",
         starter_code=row.starter_code or "",
         function=metadata.get("func_name") or "",

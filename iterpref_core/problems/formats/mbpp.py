@@ -17,9 +17,12 @@ _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
 
 @cache
 def mbpp_plus_ids() -> frozenset[int]:
-    """Numbers of the MBPP tasks that MBPP+ evaluates on: what is trained on leaves them out."""
-    lines = _MBPP_PLUS_IDS.read_text(encoding="utf-8").splitlines()
-    return frozenset(int(number) for line in lines if not line.startswith("#") for number in line.split())
+    """Return the numbers of the MBPP tasks that MBPP+ evaluates on, and that training leaves out."""
+    numbers: set[int] = set()
+    for line in _MBPP_PLUS_IDS.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            numbers.update(map(int, line.split()))
+    return frozenset(numbers)
 
 
 class MbppRow(Row):
@@ -36,10 +39,10 @@ class MbppRow(Row):
 
 
 def tested_function(test: str, program: str) -> str:
-    """The function of a program that an assertion calls first.
+    """Return the function of a program that an assertion calls first.
 
     Raises:
-        ValueError: it calls none by name, or is no Python.
+        ValueError: the assertion calls no function by name, or is not Python.
 
     >>> tested_function("assert set(similar((3, 4), (5, 4))) == {4}", "def similar(a, b): ...")
     'similar'
@@ -48,8 +51,12 @@ def tested_function(test: str, program: str) -> str:
         tree = parse_source(test)
     except SyntaxError as error:
         raise ValueError(f"not valid Python ({error.msg})") from None
-    names = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            names.append(node.func.id)
     defined = set(re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE))
+    # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
     candidates = [name for name in names if name in defined or not hasattr(builtins, name)]
     if not candidates:
         raise ValueError("calls no function by name")
@@ -79,7 +86,7 @@ def convert_mbpp(row: MbppRow) -> PublishedProblem:
         entry_point = tested_function(row.test_list[0], right[0])
     except ValueError as error:
         raise ValueError(f"field 'test_list': {error}") from None
-    # MBPP runs a task's set-up after the program, since it uses what the program defines.
+    # MBPP runs a task's set-up after the program, whose names it may use.
     lines = [*(row.test_imports or ()), (row.test_setup_code or "").replace("\r\n", "\n")]
     setup = "".join(f"{line}\n" for line in lines if line)
     problem = Problem(

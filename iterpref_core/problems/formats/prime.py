@@ -9,7 +9,7 @@ from iterpref_core.problems.published.published import Format, LeftOutError, Pub
 
 
 class PrimeRow(Row):
-    """A row; DeepCoder has `problem`, `solutions` and `tests` where the others have the first three fields here."""
+    """A row; DeepCoder has `problem`, `solutions` and `tests` instead of the first three fields here."""
 
     prompt: str | None = None
     gold_standard_solution: str | None = None
@@ -24,7 +24,7 @@ class PrimeRow(Row):
 
 
 def convert_prime(row: PrimeRow) -> PublishedProblem:
-    """Return the problem; a task of another type, such as mathematics, or in another language is left out."""
+    """Return the problem; tasks of other types, such as mathematics, and in other languages are left out."""
     question = row.prompt or row.problem
     if question is None:
         raise ValueError("field 'prompt': Field required (or 'problem', as in DeepCoder)")

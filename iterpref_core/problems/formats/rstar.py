@@ -1,4 +1,4 @@
-"""Format `rstar`: rStar-Coder's test cases (Liu et al. 2025); most of its tests were made by agreement of programs."""
+"""Format `rstar`: rStar-Coder's test cases (Liu et al. 2025), most of them results that several programs agree on."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class RstarRow(Row):
 
 
 def convert_rstar(row: RstarRow) -> PublishedProblem:
-    """Return the problem; the set has no right programs beside its tests."""
+    """Return the problem; the set has no right programs."""
     tests: dict[str, Any] = {
         "inputs": read_json("inputs", row.inputs),
         "outputs": read_json("outputs", row.outputs),

@@ -20,7 +20,7 @@ class TacoRow(Row):
 
 
 def convert_taco(row: TacoRow) -> PublishedProblem:
-    """Return the problem, with its tests read in each way that TACO's rows allow."""
+    """Return the problem, with every reading of its tests."""
     left_out: Counter[str] = Counter()
     return contest_problem(
         f"taco/{row.row_number}",
@@ -35,13 +35,15 @@ def convert_taco(row: TacoRow) -> PublishedProblem:
 
 
 def read_seconds(text: str | None) -> float | None:
-    """Return a time limit in seconds, None where it is not stated in seconds.
+    """Return a time limit in seconds, None if it is not stated in seconds.
 
     >>> read_seconds("2.0 seconds"), read_seconds("1.5"), read_seconds(None), read_seconds("?")
     (2.0, 1.5, None, None)
     """
     stated = re.match(r"\s*(\d+(?:\.\d+)?)\s*(?:s|sec|secs|second|seconds)?\s*$", text or "")
-    return float(stated[1]) or None if stated else None
+    if stated is None:
+        return None
+    return float(stated[1]) or None
 
 
 FORMAT = Format(TacoRow, convert_taco, license="Apache-2.0")

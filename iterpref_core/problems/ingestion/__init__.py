@@ -1,1 +1,1 @@
-"""Ingestion: files of published or own problems in, problems out whose right programs pass and wrong ones fail."""
+"""Ingestion: published sets and own files in, problems out whose tests pass right programs and fail wrong ones."""

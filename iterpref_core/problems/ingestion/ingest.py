@@ -46,18 +46,18 @@ def ingest(
     trajectories: Path | None = None,
     license: str | None = None,
 ) -> Ingested:
-    """Turn sources into `problems.jsonl`; streams, and goes on where it was killed.
+    """Turn sources into `problems.jsonl`, as a stream; after a kill, the same call continues.
 
     Args:
         sources: files, or folders of shards.
         form: name of their format.
         out: JSONL of problems to write.
         execution: limits for running programs.
-        selection: which rows and tests are taken.
-        store: SQLite file for what was run; removed at the end.
-        dropped: JSONL to write every row to that is left out, with its reason; nowhere by default.
-        trajectories: JSONL of trajectories to write, of problems with right and wrong programs; nowhere by default.
-        license: SPDX of the problems, instead of what is known of the format.
+        selection: choice of rows and tests.
+        store: SQLite file for the outcomes of programs; removed at the end.
+        dropped: JSONL to write every left-out row to, with its reason; not written by default.
+        trajectories: JSONL of trajectories to write, of problems with right and wrong programs; not written by default.
+        license: SPDX of the problems, instead of the license of the format.
 
     Raises:
         InputError: a file is absent or not whole, or no problem can be taken: the message has the reasons.
@@ -91,8 +91,9 @@ def ingest(
 
 
 def named_counts(counts: Mapping[str, int], left_out: LeftOut) -> dict[str, float]:
-    """Return the counts that are not 0, those of the reasons last."""
-    return {name: float(count) for name, count in {**counts, **left_out.counts}.items() if count}
+    """Return the counts that are not 0; counts of left-out rows come last."""
+    every = {**counts, **left_out.counts}
+    return {name: float(count) for name, count in every.items() if count}
 
 
 def _count(tried: Tried, counts: Counter[str]) -> None:

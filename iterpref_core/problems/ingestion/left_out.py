@@ -11,9 +11,9 @@ from typing import IO
 from iterpref_core.storage.jsonl import atomic_writer
 
 BAD_RECORD = "bad_record"
-"""The reason of rows that do not fit their format."""
+"""The reason for rows that do not fit their format."""
 _SHOWN = 3
-"""Rows of a reason that are named."""
+"""The number of rows that are shown for each reason."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Dropped:
     Attributes:
         reason: counted as `dropped/<reason>`.
         where: file, and line or row.
-        task_id: name of the problem or pair; empty where the row was not understood.
-        explanation: what was wrong; may be empty.
+        task_id: name of the problem or pair; empty if the row could not be read.
+        explanation: the fault in words; may be empty.
     """
 
     reason: str
@@ -37,7 +37,7 @@ class LeftOut:
     """The rows that are left out: all are counted and written, the first of each reason are kept.
 
     Args:
-        file: where each is written as a line of JSON; nowhere where it is None.
+        file: file to write each row to as a line of JSON; None: rows are not written.
     """
 
     def __init__(self, file: IO[str] | None) -> None:
@@ -47,7 +47,7 @@ class LeftOut:
 
     @property
     def counts(self) -> dict[str, int]:
-        """`dropped/<reason>`: how many rows."""
+        """Return `dropped/<reason>` → number of rows."""
         return {f"dropped/{reason}": count for reason, count in self._counts.items()}
 
     def add(self, row: Dropped) -> None:
@@ -60,28 +60,33 @@ class LeftOut:
 
     def first(self) -> tuple[Dropped, ...]:
         """Return the first rows of each reason."""
-        return tuple(row for rows in self._first.values() for row in rows)
+        first: list[Dropped] = []
+        for rows in self._first.values():
+            first += rows
+        return tuple(first)
 
-    def explain_nothing(self, what: str, sources: Sequence[Path]) -> str:
-        """Return the message for a source that gives nothing.
+    def explain_nothing(self, product: str, sources: Sequence[Path]) -> str:
+        """Return the message for sources of which no row is taken.
 
         Args:
-            what: `problem` or `pair`.
+            product: `problem` or `pair`.
             sources: files and folders that were read.
         """
         bad = self._first.get(BAD_RECORD)
         if bad and len(self._counts) == 1:
             return f"{bad[0].where}: {bad[0].explanation}; no record fits, so check the file and --format"
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self._counts.items()) or "it is empty"
-        shown = self.first()[:1]
-        first = "".join(f"; {row.where}: {row.explanation or row.reason}" for row in shown)
         listed = ", ".join(map(str, sources))
-        return f"{listed}: no {what} to ingest ({reasons}{first}); check the file and --format"
+        found = "it is empty"
+        if self._counts:
+            row = self.first()[0]
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self._counts.items())
+            found = f"{reasons}; {row.where}: {row.explanation or row.reason}"
+        return f"{listed}: no {product} to ingest ({found}); check the file and --format"
 
 
 @contextmanager
 def open_left_out(path: Path | None) -> Iterator[LeftOut]:
-    """Open the record of what is left out; the file appears whole, and only when the block ends without an error."""
+    """Open the record of left-out rows; the file appears whole, and only when the block ends without an error."""
     if path is None:
         yield LeftOut(None)
         return

@@ -1,4 +1,4 @@
-"""Outcome store: what became of the programs of an ingestion, so that a killed one runs none of them again."""
+"""Outcome store: the outcomes of an ingestion's programs, so that after a kill none of them is run again."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ _SCHEMA = ("CREATE TABLE IF NOT EXISTS outcomes (program TEXT PRIMARY KEY, outco
 
 
 class OutcomeStore:
-    """An engine that remembers, in a file: a program that was run with the same tests and limits is not run again.
+    """An engine with a memory in a file: a program that was run with the same tests and limits is not run again.
 
     Args:
         path: SQLite file.
-        executor: runs the programs.
+        executor: runs new programs.
     """
 
     def __init__(self, path: Path, executor: Engine) -> None:
@@ -25,7 +25,7 @@ class OutcomeStore:
         self._executor = executor
 
     def run(self, problem: Problem, code: str) -> Outcome:
-        """Return what becomes of a program with all tests of a problem; may be called from any thread.
+        """Return the outcome of a program with all tests of a problem; may be called from any thread.
 
         Raises:
             ExecutionError: the engine failed.
@@ -36,7 +36,7 @@ class OutcomeStore:
             return Outcome(**json.loads(known[0]))
         sample = Sample(task_id=problem.task_id, solution=code)
         outcome = self._executor.run_one(program_of(problem, sample))
-        # An infra_error says nothing about the program: the next call tries it again.
+        # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
         if outcome.verdict != "infra_error":
             self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, json.dumps(asdict(outcome))))
         return outcome

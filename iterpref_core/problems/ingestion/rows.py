@@ -1,4 +1,4 @@
-"""Rows of sources: read one after another, and made problems as far as that goes without running anything."""
+"""Rows of sources: each is read, turned into a problem, and checked as far as possible without running a program."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,39 +21,45 @@ from iterpref_core.storage.items import Item, count_items, find_shards, read_ite
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 
 MAX_PROBLEM_BYTES = 16 << 20
-"""The most that a problem may take in the file. Tests of contests can have hundreds of megabytes, and a run holds a few
-dozen problems at a time."""
+"""The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
+problems in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A problem that is to be tried; `where` is the place of its row."""
+    """A problem whose programs are to be run; `where` is the place of its row."""
 
     published: PublishedProblem
     where: str
 
 
 def count_rows_of(sources: Sequence[Path], limit: int | None) -> int:
-    """Return how many rows will be read, for the progress."""
-    total = sum(count_items(path) for source in sources for path in find_shards(source))
+    """Return the number of rows that will be read, for the progress."""
+    total = 0
+    for source in sources:
+        total += sum(count_items(path) for path in find_shards(source))
     return total if limit is None else min(total, limit)
 
 
 def read_candidates(
     sources: Sequence[Path], form: Format, selection: Selection, license: str | None
 ) -> Iterator[Candidate | Dropped]:
-    """Stream the problems of sources, and what is left out of them, in their order.
+    """Stream the problems of sources and the rows that are left out, in their order.
 
-    A problem whose name was used before gets a number behind it, except one of the user's own (format `jsonl`), which
-    is a bad record then.
+    If a problem's name was used before, a number is added. A user's own problem (format `jsonl`) is a bad record then.
 
     Raises:
         InputError: a file is absent or not whole.
     """
-    items = (item for source in sources for path in find_shards(source) for item in read_items(path))
     names: dict[str, str] = {}
-    for number, item in enumerate(islice(items, selection.limit), 1):
+    for number, item in enumerate(islice(_items(sources), selection.limit), 1):
         yield _read(item, number, form, selection, license, names)
+
+
+def _items(sources: Sequence[Path]) -> Iterator[Item]:
+    for source in sources:
+        for path in find_shards(source):
+            yield from read_items(path)
 
 
 def _read(
@@ -67,10 +73,10 @@ def _read(
         names[name] = where
         stated = license or published.problem.license or form.license or None
         changes = {"task_id": name, "license": stated}
-        problem, *others = [
-            selection.apply(reading.model_copy(update=changes))
-            for reading in (published.problem, *published.other_readings)
-        ]
+        readings = []
+        for reading in (published.problem, *published.other_readings):
+            readings.append(selection.apply(reading.model_copy(update=changes)))
+        problem, *others = readings
         _check(problem, where)
         _check_entry_point(problem, published.right)
     except LeftOutError as error:
@@ -99,10 +105,10 @@ def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
 
 
 def _check(problem: Problem, where: str) -> None:
-    """Look whether a problem can be tried.
+    """Check that a problem's programs can be run.
 
     Raises:
-        LeftOutError: it names an unknown split, has a test that cannot be run, or is too large.
+        LeftOutError: the problem names an unknown split, has a test that cannot be run, or is too large.
     """
     try:
         own_split(problem, where)
@@ -116,10 +122,10 @@ def _check(problem: Problem, where: str) -> None:
 
 
 def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:
-    """Look whether something says what a problem's entry point is: a right program defines it, or a test names it.
+    """Check that a right program defines a problem's entry point, or that a test names this entry point.
 
     Raises:
-        LeftOutError: nothing does, so that no program could be told from one with another name.
+        LeftOutError: none does; the entry point may be misspelled, and then right programs would be refused.
     """
     name = entry_name(problem.entry_point)
     tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, StdinTest)]
@@ -128,16 +134,18 @@ def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:
     programs = [*right, problem.reference or ""]
     if any(defines(program, name) for program in programs):
         return
-    if not any(re.search(rf"\b{re.escape(name)}\b", text) for test in tests for text in _texts(test.model_dump())):
-        raise LeftOutError(
-            BAD_RECORD,
-            f"field 'entry_point': no reference defines {name!r} and no test calls it; "
-            "give the name of the function that the tests call",
-        )
+    for test in tests:
+        if any(re.search(rf"\b{re.escape(name)}\b", text) for text in _texts(test.model_dump())):
+            return
+    raise LeftOutError(
+        BAD_RECORD,
+        f"field 'entry_point': no reference defines {name!r} and no test calls it; "
+        "give the name of the function that the tests call",
+    )
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield the texts within a JSON value; the names of its fields are none."""
+    """Yield the texts within a JSON value, without the names of fields."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -149,7 +157,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _name(task_id: str, form: Format, names: Mapping[str, str]) -> str:
-    """Return a name that is not in use: that of the set, or with a number behind it.
+    """Return a name that is not in use: the set's name for the problem, with a number added if needed.
 
     Raises:
         LeftOutError: a user's own problem has the name of another.

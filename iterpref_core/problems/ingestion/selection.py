@@ -1,4 +1,4 @@
-"""Selection: which rows of a source, and which of a problem's tests, are taken."""
+"""Selection: the choice of a source's rows and of a problem's tests."""
 
 from dataclasses import dataclass
 from random import Random
@@ -7,7 +7,7 @@ from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import Problem, Test
 
 _SEED = 0
-"""The seed of the choice of tests: it is the same in every run, whatever other problems there are."""
+"""The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Selection:
     Attributes:
         limit: rows to read, the first ones; None for all.
         max_tests: tests of a problem to keep, visible and hidden together; None for all.
-        visible: tests of a problem that are visible, the first ones; None for those that the set shows.
+        visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
     """
 
@@ -27,7 +27,7 @@ class Selection:
     heldout: float = 0.0
 
     def apply(self, problem: Problem) -> Problem:
-        """Return the problem with the tests and the split that it is to have."""
+        """Return the problem with the chosen tests and split."""
         tests = problem.tests
         hidden = problem.hidden_tests
         if self.max_tests is not None and len(tests) + len(hidden) > self.max_tests:
@@ -40,13 +40,13 @@ class Selection:
 
 
 def _draw(problem: Problem, count: int) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
-    """Draw some tests, in the order in which they stand; one of them is visible if the problem has a visible one."""
+    """Draw some tests, in their order; at least one of them is visible if the problem has a visible test."""
     random = Random(f"{_SEED}/{problem.task_id}")
     first_hidden = len(problem.tests)
     total = first_hidden + len(problem.hidden_tests)
     drawn = sorted(random.sample(range(total), count))
     if first_hidden > 0 and drawn[0] >= first_hidden:
-        # Only hidden tests were drawn. A model needs feedback of one that it may see.
+        # Only hidden tests were drawn, but a model needs feedback from a visible one.
         drawn[0] = random.randrange(first_hidden)
     visible = []
     hidden = []

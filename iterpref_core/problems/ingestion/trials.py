@@ -1,9 +1,9 @@
-"""Trials: a published problem's programs are run, and say whether its tests can be believed.
+"""Trials: a published problem's programs are run, to find out if its tests can be trusted.
 
-1. Up to three right programs run. The first that passes becomes the reference. If others print or return something
-   else, there are several answers, and without a checker the tests cannot tell which of them are right.
+1. Up to three right programs run. The first that passes becomes the reference. If another one gives a different
+   answer, several answers are right, and without a checker the tests know only one of them.
 2. Wrong programs run, those nearest to a right one first. One that passes shows that the tests are weak.
-3. A right program and the nearest one that fails are a trajectory: a human error and its repair.
+3. A right program and the nearest wrong one that fails make a trajectory: a human error and its repair.
 """
 
 from collections import Counter
@@ -18,10 +18,10 @@ from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajec
 from iterpref_core.source_code.line_diff import diff_lines
 
 MOST_TRIED = 3
-"""Programs of a kind that are run."""
+"""The number of right programs that are run at most, and of wrong ones."""
 
 Run = Callable[[Problem, str], Outcome]
-"""Runs a program with all tests of a problem."""
+"""A function that runs a program with all tests of a problem."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Tried:
 
     Attributes:
         where: place of the row.
-        dropped: why it is left out; None where it is taken.
-        problem: the problem, with its reference.
-        verdict: of the first right program; None where the row has none.
-        weak_tests: whether a program passed that the set calls wrong.
-        trajectory: a wrong program and a right one, where there are both.
-        left_out: programs in other languages, by language.
+        dropped: the row with its reason, if it is left out.
+        problem: the problem with its reference, if the row is taken.
+        verdict: verdict on the first right program; None if the row has no right program.
+        weak_tests: True if a program passed that the set calls wrong.
+        trajectory: a wrong program and a right one, if there are both.
+        left_out: number of programs in other languages, by language.
     """
 
     where: str
@@ -53,7 +53,7 @@ def try_programs(row: Candidate | Dropped, run: Run, *, pairs: bool) -> Tried:
     Args:
         row: the row.
         run: runs a program.
-        pairs: whether a trajectory is wanted, for which more of the wrong programs may have to be run.
+        pairs: True: a trajectory is wanted, so wrong programs are run until one fails.
 
     Raises:
         ExecutionError: the engine failed.
@@ -73,12 +73,19 @@ def try_programs(row: Candidate | Dropped, run: Run, *, pairs: bool) -> Tried:
     limit = _scaled(right.problem, right.slowest_s)
     problem = right.problem.model_copy(update={"reference": right.passing[0], "time_limit_s": limit})
     weak, trajectory = _try_wrong(published, problem, right.passing, run, pairs=pairs)
-    return Tried(row.where, None, problem, first, weak, trajectory, left_out)
+    return Tried(
+        row.where,
+        problem=problem,
+        verdict=first,
+        weak_tests=weak,
+        trajectory=trajectory,
+        left_out=left_out,
+    )
 
 
 @dataclass(frozen=True)
 class _RightPrograms:
-    """Right programs, and their outcomes with one reading of the problem's tests."""
+    """The right programs of a row, and their outcomes with one reading of the tests."""
 
     problem: Problem
     codes: tuple[str, ...]
@@ -86,22 +93,22 @@ class _RightPrograms:
 
     @property
     def passing(self) -> list[str]:
-        """Return those that pass."""
+        """Return the programs that pass."""
         pairs = zip(self.codes, self.outcomes, strict=True)
         return [code for code, outcome in pairs if outcome.verdict == "passed"]
 
     @property
     def slowest_s(self) -> float:
-        """Return the CPU seconds of the slowest test that a program passed."""
+        """Return the CPU seconds of the slowest test, over the programs that pass."""
         return max(outcome.slowest_s for outcome in self.outcomes if outcome.verdict == "passed")
 
 
 def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
-    """Run right programs with one reading after the other; return the first that one passes, else the plainest."""
+    """Return the outcomes with the first reading that a right program passes; if there is none, with the first."""
     codes = published.right[:MOST_TRIED]
     tried = []
     for reading in (published.problem, *published.other_readings):
-        # A source's limit may be of a faster language and machine: its own programs get more time.
+        # The set's limit may be meant for a faster language or machine: right programs get more time.
         patient = reading
         if reading.time_limit_s is not None:
             patient = reading.model_copy(update={"time_limit_s": reading.time_limit_s * REFERENCE_FACTOR})
@@ -113,13 +120,13 @@ def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
 
 
 def _reason_against(right: _RightPrograms) -> tuple[str, str]:
-    """Return why the problem is left out, and an explanation; empty texts where it is taken."""
+    """Return the reason to leave a problem out, and an explanation; empty texts for a problem that is taken."""
     first = right.outcomes[0]
     if not right.passing:
-        # An infra_error says nothing about the program, but it is not known to pass either.
+        # After an infra_error the program is known neither to pass nor to fail.
         reason = "reference_not_run" if first.verdict == "infra_error" else "reference_fails"
         return reason, f"{first.verdict}: {first.feedback}"
-    # A right program that is too slow here, or lacks a package, says nothing about the answers.
+    # Only a wrong answer counts: a right program may also fail because it is too slow here, or lacks a package.
     for outcome in right.outcomes:
         if outcome.verdict == "wrong_answer" and not _has_checker(right.problem):
             return "several_answers", outcome.feedback
@@ -127,7 +134,7 @@ def _reason_against(right: _RightPrograms) -> tuple[str, str]:
 
 
 def _scaled(problem: Problem, reference_s: float) -> float | None:
-    """Return the source's time limit, or what right programs need here if that is more."""
+    """Return the set's time limit, raised if right programs need more on this machine."""
     return None if problem.time_limit_s is None else time_limit(problem.time_limit_s, reference_s)
 
 
@@ -138,14 +145,17 @@ def _has_checker(problem: Problem) -> bool:
 def _try_wrong(
     published: PublishedProblem, problem: Problem, passing: Sequence[str], run: Run, *, pairs: bool
 ) -> tuple[bool, Trajectory | None]:
-    """Return whether a wrong program passes, and the trajectory of the nearest that fails."""
+    """Return True if a wrong program passes, and the trajectory of the nearest wrong one that fails."""
     weak = False
     nearest: tuple[str, Outcome] | None = None
     tried = 0
-    for distance, code in sorted((_distance(code, passing), code) for code in published.wrong + published.unjudged):
+    candidates = [(_distance(code, passing), code) for code in published.wrong + published.unjudged]
+    for distance, code in sorted(candidates):
         known_wrong = code in published.wrong
-        wanted = (pairs and nearest is None) or (known_wrong and tried < MOST_TRIED)
-        if not wanted or distance == 0:
+        for_trajectory = pairs and nearest is None
+        for_weakness = known_wrong and tried < MOST_TRIED
+        # A distance of 0: the program is a right one with other line ends.
+        if distance == 0 or not (for_trajectory or for_weakness):
             continue
         outcome = run(problem, code)
         tried += known_wrong
@@ -161,12 +171,16 @@ def _try_wrong(
 
 
 def _distance(wrong: str, right: Sequence[str]) -> int:
-    """Return in how many lines a program differs from the nearest of others."""
-    return min(len(diff.rejected) + len(diff.chosen) for diff in (diff_lines(wrong, code) for code in right))
+    """Return the number of lines in which a program differs from the nearest right one."""
+    distances = []
+    for code in right:
+        diff = diff_lines(wrong, code)
+        distances.append(len(diff.rejected) + len(diff.chosen))
+    return min(distances)
 
 
 def _trajectory(problem: Problem, wrong: str, outcome: Outcome, right: str) -> Trajectory:
-    """Return the repair of a wrong program. Feedback of a hidden test stays hidden: a model may be shown it."""
+    """Return the repair of a wrong program, without feedback from hidden tests: a model may read the trajectory."""
     visible = outcome.tests_passed < len(problem.tests)
     failed = Attempt(
         iteration=0,

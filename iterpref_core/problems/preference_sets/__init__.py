@@ -1,1 +1,1 @@
-"""Preference sets: rows of others, by whatever names and in whatever shapes, as pairs of programs."""
+"""Preference sets: published rows with many names of columns and shapes of answers, as pairs of programs."""

@@ -1,10 +1,10 @@
 r"""Answers of a pair: the program in each, or the reason why there is none.
 
-One rule finds the program in an answer (`extract_program`). Two things are known of a pair beside that:
+`extract_program` finds the program in an answer. A pair tells two things more:
 
-- Both answers are about the same task. Where one side defines a name and the other side shows several programs, the
-  one that defines this name is meant.
-- A completion goes on where the prompt ends. It is indented, and no program by itself: `    return a + b`.
+- Both answers are about the same task. If one side defines a name and the other side shows several programs, the
+  program that defines this name is meant.
+- An answer may continue the prompt's code. Then it is indented, and not a program by itself: `    return a + b`.
 """
 
 import ast
@@ -31,21 +31,23 @@ _FOREIGN = re.compile(
 
 
 def find_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
-    r"""Return the programs in two answers to one task, or why there are none.
+    r"""Return the programs in two answers to one task, or the reason why there are none.
 
     >>> find_programs("```python\nx = 1\n```", "```python\nx = 2\n```")
     ('x = 1\n', 'x = 2\n')
     """
     if not chosen.strip() or not rejected.strip():
         return "empty"
-    programs = (chosen, rejected) if _are_programs(chosen, rejected) else _programs(chosen, rejected)
+    if _are_programs(chosen, rejected):
+        return "same_program" if chosen == rejected else (chosen, rejected)
+    programs = _programs(chosen, rejected)
     if isinstance(programs, str):
         return programs
     return "same_program" if programs[0] == programs[1] else programs
 
 
 def _are_programs(chosen: str, rejected: str) -> bool:
-    """Return whether two answers are programs as they stand, to the last character: the rejected one may be broken."""
+    """Return True if two answers are programs to the last character; the rejected one may have syntax errors."""
     if "```" in rejected and not _is_python(rejected):
         return False
     if _is_indented_code(chosen):
@@ -54,12 +56,16 @@ def _are_programs(chosen: str, rejected: str) -> bool:
 
 
 def _is_python(text: str) -> bool:
-    """Return whether a text does something as Python: a word or a number alone answers another question."""
+    """Return True if a text is Python code; a word or a number alone is an answer without a program."""
     try:
         body = parse_source(text).body
     except SyntaxError:
         return False
-    return not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name) for node in body)
+    for node in body:
+        is_word = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name)
+        if not is_word:
+            return True
+    return False
 
 
 def _is_indented_code(text: str) -> bool:

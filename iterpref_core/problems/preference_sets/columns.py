@@ -1,4 +1,4 @@
-"""Columns: which of a row's columns hold the prompt and the two answers, by `--columns` or by their usual names."""
+"""Columns: the names of the columns with the prompt and the two answers, from `--columns` or the usual ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _EXAMPLE = "prompt=instruction+input,chosen=accepted,rejected=rejected"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of each part of a pair; what stands in several is joined by line breaks, in this order."""
+    """The columns of each part of a pair; the texts of several columns are joined by line breaks, in this order."""
 
     prompt: tuple[str, ...] = ("prompt",)
     chosen: tuple[str, ...] = ("chosen",)
@@ -21,10 +21,10 @@ class Columns:
     system: tuple[str, ...] = ("system",)
 
     def values(self, row: Mapping[str, Any], part: str) -> list[Any]:
-        """Return what stands in the columns of a part; null is left out.
+        """Return the values in the columns of a part, without nulls.
 
         Raises:
-            ValueError: one of the columns is not there.
+            ValueError: the row lacks one of the columns.
         """
         names: tuple[str, ...] = getattr(self, part)
         for name in names:
@@ -35,13 +35,13 @@ class Columns:
         return [row[name] for name in names if row[name] is not None]
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
-        """Return whether a row has all columns of a part."""
+        """Return True if a row has all columns of a part."""
         names: tuple[str, ...] = getattr(self, part)
         return all(name in row for name in names)
 
 
 def parse_columns(text: str | None) -> Columns:
-    """Return the columns that `--columns` names; parts that it does not name have the usual names.
+    """Return the columns that `--columns` names; other parts have the usual names.
 
     >>> parse_columns("prompt=instruction+input,chosen=accepted").prompt
     ('instruction', 'input')
@@ -50,7 +50,8 @@ def parse_columns(text: str | None) -> Columns:
         ConfigError: the text is not of this form.
     """
     named: dict[str, tuple[str, ...]] = {}
-    for assignment in (text or "").split(",") if text is not None else ():
+    assignments = [] if text is None else text.split(",")
+    for assignment in assignments:
         part, equals, columns = (piece.strip() for piece in assignment.partition("="))
         names = tuple(name.strip() for name in columns.split("+"))
         if not equals or part not in _PARTS or not all(names) or part in named:

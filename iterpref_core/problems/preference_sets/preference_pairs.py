@@ -1,6 +1,6 @@
-"""Preference pairs: rows of a preference set, in TRL's form or by other names of columns, as pairs of programs.
+"""Preference pairs: rows of a preference set, with TRL's columns or others, as pairs of programs.
 
-There are no tests: such pairs enter at localization.
+The rows have no tests, so these pairs enter at localization.
 """
 
 import json
@@ -35,22 +35,22 @@ def ingest_pairs(
     spans: Path | None = None,
     dropped: Path | None = None,
 ) -> Ingested:
-    """Turn preference sets into `pairs.jsonl`, ready for `localize` and `train`; streams.
+    """Turn preference sets into `pairs.jsonl`, as a stream; the pairs are ready for `localize` and `train`.
 
     Args:
         sources: files, or folders of shards.
         out: JSONL of pairs to write; a pair without a `task_id` of its own is called `pair-<its line or row>`.
         columns: names of columns, such as `prompt=instruction+input,chosen=accepted`.
         limit: rows to read, the first ones; None for all.
-        spans: JSONL of the error regions to write, of the rows that have them.
-        dropped: JSONL to write every row to that is left out, with its reason.
+        spans: JSONL of error regions to write, from the rows that have them; not written by default.
+        dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `pairs`; with `spans`, how many of them have `spans`; and `dropped/<reason>` for rows that are left out.
+        `pairs`: number of pairs; with `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
-        InputError: a file is absent, there is no pair, or no error region where they are asked for.
+        InputError: a file is absent, there is no pair, or no error region although `spans` is given.
     """
     named = parse_columns(columns)
     counts: Counter[str] = Counter()
@@ -86,14 +86,15 @@ def ingest_pairs(
 
 
 def _items(sources: Sequence[Path]) -> Iterator[Item]:
-    """Stream the rows of all files; each is numbered as in its file, after the last number of the file before."""
+    """Stream the rows of all files, numbered across files: a file of 100 lines, then the next line is number 101."""
     before = 0
-    for path in (path for source in sources for path in find_shards(source)):
-        number = 0
-        for item in read_items(path):
-            number = item.number
-            yield item._replace(number=before + number)
-        before += number
+    for source in sources:
+        for path in find_shards(source):
+            number = 0
+            for item in read_items(path):
+                number = item.number
+                yield item._replace(number=before + number)
+            before += number
 
 
 def _row(item: Item) -> dict[str, Any] | Dropped:
@@ -134,7 +135,7 @@ def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str])
 
 
 def _name(given: Any, item: Item, names: set[str]) -> str:
-    """Return the name that a set gives to a pair; that of its line or row where the set gives none, or one twice."""
+    """Return the set's name for a pair; `pair-<line or row>` if the set gives none, or one that was used before."""
     name = str(given) if isinstance(given, str | int) else ""
     return f"pair-{item.number}" if name == "" or name in names else name
 
@@ -147,12 +148,12 @@ def _turns(values: Sequence[Any]) -> list[Turn]:
 
 
 def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list[Turn]:
-    """Return the turns before the answer: of the prompt's columns, else those that the chosen answer begins with.
+    """Return the turns before the answer: from the prompt's columns, else from the conversation in the chosen answer.
 
-    A column `system` is joined in front, as the templates of sets do that have one.
+    A column `system` is put in front, as in the templates of sets with such a column.
 
     Raises:
-        ValueError: there is no prompt's column, and no conversation in the chosen answer.
+        ValueError: the row has neither a prompt's column nor a conversation in the chosen answer.
     """
     before = chosen[:-1]
     if before and not columns.has(row, "prompt"):
@@ -173,18 +174,19 @@ def _joined(values: list[Any]) -> list[Any]:
 
 
 def _answer(turns: list[Turn]) -> str:
-    """Return what the assistant says last."""
+    """Return the assistant's last turn, or the last one without a role."""
     return next((turn.text for turn in reversed(turns) if turn.role in {"", "assistant"}), "")
 
 
 def _region(row: Mapping[str, Any], pair: PreferencePair, item: Item, columns: Columns) -> FocalSpans | None:
-    """Return the error region that comes with a pair, where its programs are the very texts that the region counts in.
+    """Return the error region in a row; None if the pair's programs are not the texts whose characters it counts.
 
     Raises:
-        InputError: the region is none, or lies outside of the program.
+        InputError: the region is not a list of spans, or a span lies outside of its program.
     """
-    texts = (row.get(columns.chosen[0]), row.get(columns.rejected[0]))
-    if row.get("rejected_spans") is None or texts != (pair.chosen, pair.rejected):
+    if row.get("rejected_spans") is None:
+        return None
+    if row.get(columns.chosen[0]) != pair.chosen or row.get(columns.rejected[0]) != pair.rejected:
         return None
     try:
         region = FocalSpans(

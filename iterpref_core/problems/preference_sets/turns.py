@@ -1,6 +1,6 @@
-r"""Turns: a prompt or an answer as preference sets have it, as the turns of a conversation.
+r"""Turns: the prompts and answers of preference sets, read as turns of a conversation.
 
-Sets say the same in five ways:
+Sets publish the same content in five shapes:
 
     "Add."                                            a text
     {"role": "user", "content": "Add."}               a message
@@ -18,7 +18,7 @@ _SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
 class Turn(NamedTuple):
-    """A side's words; the role is empty where it is not known who says them, as of a plain text."""
+    """A turn of a conversation; the role is empty if the speaker is unknown, as in a plain text."""
 
     role: str
     text: str
@@ -28,7 +28,7 @@ def read_turns(value: Any) -> list[Turn]:
     """Return the turns of a value in any of the shapes above.
 
     Raises:
-        ValueError: it has another shape; the message says what was found.
+        ValueError: the value has another shape, which the message names.
     """
     if value is None:
         return []
@@ -37,7 +37,10 @@ def read_turns(value: Any) -> list[Turn]:
     if isinstance(value, Mapping):
         return [_message(value)]
     if isinstance(value, list):
-        return [turn for item in value for turn in read_turns(item)]
+        turns: list[Turn] = []
+        for item in value:
+            turns += read_turns(item)
+        return turns
     raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
 
 
@@ -45,11 +48,14 @@ def _turns_of_text(text: str) -> list[Turn]:
     parts = _SPEAKER.split(text)
     if len(parts) == 1 or parts[0].strip():
         return [Turn("", text)]
+    # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
     speakers = parts[1::2]
     texts = parts[2::2]
-    return [
-        Turn("user" if speaker == "Human" else "assistant", said) for speaker, said in zip(speakers, texts, strict=True)
-    ]
+    turns = []
+    for speaker, said in zip(speakers, texts, strict=True):
+        role = "user" if speaker == "Human" else "assistant"
+        turns.append(Turn(role, said))
+    return turns
 
 
 def _message(message: Mapping[str, Any]) -> Turn:
@@ -61,7 +67,7 @@ def _message(message: Mapping[str, Any]) -> Turn:
 
 
 def _content(content: Any) -> str:
-    """Return the text of a message's content, which may be in parts; pictures and the like have none."""
+    """Return the text of a message's content, which may be in parts; pictures have no text."""
     if content is None:
         return ""
     if isinstance(content, str):

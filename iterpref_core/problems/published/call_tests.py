@@ -2,11 +2,11 @@ r"""Call tests of published sets: arguments and results as JSON, which cannot sa
 
 JSON has no tuples, so a tuple is right where a list is expected. Two more things can be read in two ways:
 
-- A mapping's keys are texts in JSON. `{"1": 2}` may be `{1: 2}`.
-- APPS and its descendants put what a function returns into a list in some problems, and not in others:
-  `[[1, 3]]` is either the list `[[1, 3]]` or the result `[1, 3]`.
+- A mapping's keys are texts in JSON: `{"1": 2}` may mean `{1: 2}`.
+- APPS and its descendants put a function's result into a list in some problems, and not in others: `[[1, 3]]` is
+  either the result `[[1, 3]]` or the result `[1, 3]`.
 
-Each combination is a reading of the problem. A right program tells which one is meant.
+Each combination is a reading of the problem. The reading that a right program passes is the one that is meant.
 """
 
 import json
@@ -24,10 +24,10 @@ from itertools import accumulate, combinations, permutations, product
 from math import ceil, comb, factorial, floor, gcd, inf, sqrt
 from typing import *
 """
-"""Names that functions of contest sites find, as on LeetCode: their programs use `List` without an import."""
+"""Imports that contest sites make for a program, as on LeetCode, where programs use `List` without an import."""
 
 Example = tuple[Sequence[Any], Any]
-"""Arguments of a call, and what is published as its result."""
+"""The arguments of a call, and its published result."""
 
 
 def read_arguments(value: Any) -> list[Any]:
@@ -47,7 +47,7 @@ def read_arguments(value: Any) -> list[Any]:
 
 
 def read_result(value: Any) -> Any:
-    """Return what a call must return, where it is published as JSON text; a text that is no JSON is that text."""
+    """Return the expected result of a call: a text is read as JSON; a text that is not JSON is the result itself."""
     if not isinstance(value, str):
         return value
     try:
@@ -57,12 +57,12 @@ def read_result(value: Any) -> Any:
 
 
 def call_of(name: str, code: str, class_name: str = "") -> str:
-    """Return how tests call what a set names: a method of `class Solution` if the starter code has one.
+    """Return the expression that tests call: the function, or a method of `class Solution` if the code has this class.
 
     Args:
         name: name of the function or method.
         code: starter code or a right program.
-        class_name: the class, where the set names one.
+        class_name: the class, if the set names one.
     """
     if class_name or "class Solution" in code:
         return f"{class_name or 'Solution'}().{name}"
@@ -70,7 +70,7 @@ def call_of(name: str, code: str, class_name: str = "") -> str:
 
 
 def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ...]:
-    """Return the problem with call tests, once for each way to read them, the plainest first.
+    """Return the problem with call tests, once for each reading of them, the plainest first.
 
     Args:
         problem: has an entry point, and no tests yet.
@@ -83,8 +83,10 @@ def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ..
             numbered.append((_number_keys(list(arguments)), _number_keys(result)))
         found.append(_with_examples(problem, numbered))
     if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
-        # Every result is a list of one thing: the list may be the result, or stand around it.
-        for reading in filter(None, (examples, numbered)):
+        # Every result is a list of one thing: this list may be the result, or stand around the result.
+        for reading in (examples, numbered):
+            if not reading:
+                continue
             unwrapped = [(arguments, result[0]) for arguments, result in reading]
             found.append(_with_examples(problem, unwrapped))
     return tuple(found)
@@ -100,16 +102,20 @@ def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
 
 def _has_number_keys(value: Any) -> bool:
     if isinstance(value, dict):
-        return (bool(value) and all(_is_number(key) for key in value)) or any(map(_has_number_keys, value.values()))
+        if value and all(_is_number(key) for key in value):
+            return True
+        return any(map(_has_number_keys, value.values()))
     return isinstance(value, list) and any(map(_has_number_keys, value))
 
 
 def _number_keys(value: Any) -> Any:
-    """Return a value whose mappings have integers for keys where all of the keys can be such."""
+    """Return a value with integers as keys in each mapping whose keys are all numbers."""
     if isinstance(value, dict):
         numbers = all(_is_number(key) for key in value)
         return {int(key) if numbers else key: _number_keys(inner) for key, inner in value.items()}
-    return [_number_keys(inner) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_number_keys(inner) for inner in value]
+    return value
 
 
 def _is_number(key: str) -> bool:

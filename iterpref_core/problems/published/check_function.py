@@ -1,7 +1,7 @@
 """Check functions: tests as HumanEval publishes them, `def check(candidate)` with assertions about `candidate`.
 
-Where the function has nothing but assertions, each becomes a test of its own, with what is called in the place of the
-parameter. So feedback names one call, and tests can be chosen and hidden:
+If the function has nothing but assertions, each becomes a test of its own, with the called expression in the place of
+the parameter. So feedback names one call, and tests can be chosen and hidden:
 
     def check(candidate):                       assert add(1, 2) == 3
         assert candidate(1, 2) == 3      ->
@@ -21,10 +21,10 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
 
     Args:
         source: defines `check`, and may call it.
-        call: expression for what is tested, such as `add` or `Solution().add`.
+        call: expression for the tested function, such as `add` or `Solution().add`.
 
     Raises:
-        ValueError: the source defines no such function, or is no Python.
+        ValueError: the source defines no such function, or is not Python.
 
     >>> [test.code for test in tests_of_check("def check(f):\n    assert f(1) == 2\n    assert f(0) == 1", "inc")]
     ['assert inc(1) == 2', 'assert inc(0) == 1']
@@ -36,6 +36,7 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
     check = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
     if check is None or not check.args.args:
         raise ValueError("field 'test': a function `check(candidate)` is expected")
+    # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.
     rest = [node for node in tree.body if node is not check and not _calls_check(node)]
     statements = [node for node in check.body if not _does_nothing(node)]
     if not statements:
@@ -72,7 +73,8 @@ def _calls_check(node: ast.stmt) -> bool:
 
 
 def _does_nothing(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Pass) or is_docstring
 
 
 def _is_metadata(node: ast.stmt) -> bool:

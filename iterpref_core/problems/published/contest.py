@@ -1,4 +1,4 @@
-r"""Contest problems: what APPS's layout, its descendants and LiveCodeBench's layout have in common.
+r"""Contest problems: the common parts of the layouts of APPS, its descendants, and LiveCodeBench.
 
 Tests come as one mapping, or as a list with a mapping for each test:
 
@@ -38,23 +38,23 @@ def contest_problem(
     right: Callable[[], tuple[str, ...]] = tuple,
     left_out: Mapping[str, int] | None = None,
 ) -> PublishedProblem:
-    """Return a contest problem, about a script or about calls as its tests say.
+    """Return a contest problem, with stdin tests of a script or with call tests of a function.
 
     Args:
         task_id: name of the problem.
         question: the statement.
         tests: see above; may be JSON in a text.
         source: the set.
-        starter_code: what the answer begins with; may be empty.
-        function: name of the function, where the tests do not say it.
-        class_name: class of the method, where the set names one.
-        time_limit_s: CPU seconds for each test, where the set has a limit.
-        visible: how many tests are visible, from the first; all by default.
-        right: gives the right programs; called when the row is known to have tests.
-        left_out: programs in other languages, counted when `right` has been called.
+        starter_code: code that the answer begins with; may be empty.
+        function: name of the function, if the tests do not name it.
+        class_name: class of the method, if the set names one.
+        time_limit_s: CPU seconds for each test, if the set has a limit.
+        visible: number of visible tests, the first ones; all by default.
+        right: returns the right programs; called only if the row has tests.
+        left_out: counts of programs in other languages, complete after `right` has returned.
 
     Raises:
-        LeftOutError: there is no test, or `right` says why there is no right program.
+        LeftOutError: there is no test, or `right` raises it, because there is no right program.
         ValueError: the tests are broken.
     """
     named, examples = _examples(read_json("tests", tests))
@@ -83,11 +83,16 @@ def contest_problem(
     )
     calls = [(read_arguments(given), read_result(result)) for given, result in examples]
     first, *others = [_split(reading, visible) for reading in readings(asked, calls)]
-    return PublishedProblem(first, right=programs, other_readings=tuple(others), left_out=left_out or {})
+    return PublishedProblem(
+        first,
+        right=programs,
+        other_readings=tuple(others),
+        left_out=left_out or {},
+    )
 
 
 def _examples(tests: Any) -> tuple[str, list[tuple[Any, Any]]]:
-    """Return the name of what is called, empty for a script, and the inputs and outputs."""
+    """Return the name of the called function, empty for a script, and the inputs and outputs."""
     if not tests:
         return "", []
     if isinstance(tests, Mapping):

@@ -1,6 +1,6 @@
 r"""Fields of published rows: the same content is published in several shapes.
 
-Many sets have JSON in a text, since their columns differ from row to row. The same list of tests stands as
+Many sets have JSON in a text, since their columns differ from row to row. The same list of tests is published as
 
     {"input": ["1\n", "2\n"], "output": ["2\n", "4\n"]}                      columns (Parquet of a nested sequence)
     [{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n"}]    rows (JSON)
@@ -15,7 +15,7 @@ Json = str | int | float | bool | list[Any] | dict[str, Any] | None
 
 
 def read_json(field: str, value: Json) -> Any:
-    """Return what a field holds: a text is read as JSON; an empty one is None.
+    """Return a field's value: a text is read as JSON; an empty text is None.
 
     Raises:
         ValueError: the text is not JSON.
@@ -31,7 +31,7 @@ def read_json(field: str, value: Json) -> Any:
 
 
 def read_texts(field: str, value: Json) -> list[str]:
-    """Return a list of texts, such as of programs; none where the field is empty.
+    """Return a list of texts, such as programs; an empty list for an empty field.
 
     Raises:
         ValueError: the field holds something else.
@@ -45,7 +45,7 @@ def read_texts(field: str, value: Json) -> list[str]:
 
 
 def as_text(value: Any) -> str:
-    r"""Return what a program reads or prints as one text: some sets publish its lines, or a number, instead.
+    r"""Return the input or output of a program as one text: some sets publish a list of lines, or a number, instead.
 
     >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
     ('3\n1 2 3', '6', '6\n')
@@ -58,7 +58,7 @@ def as_text(value: Any) -> str:
 
 
 def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
-    """Return rows with the named columns, whichever way a table is published: see above. None is an empty table.
+    """Return a table as rows with the named columns, from either shape above; None is an empty table.
 
     >>> as_rows("tests", {"input": [1, 2], "output": [3, 4]}, "input", "output")
     [(1, 3), (2, 4)]

@@ -1,4 +1,4 @@
-r"""Programs of published sets: which of them are Python 3, told by their text or by the language that a set names."""
+r"""Programs of published sets: tells Python 3 from other languages by the text, and keeps the programs in Python 3."""
 
 import re
 from collections import Counter
@@ -9,13 +9,13 @@ from iterpref_core.problems.published.published import LeftOutError
 from iterpref_core.source_code.syntax_tree import parse_source
 
 MOST = 8
-"""Programs of a kind that are kept: a set can have hundreds for one problem."""
+"""The number of right programs that are kept, and of wrong ones: a set can have hundreds for one problem."""
 
 _PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
 
 
 def program_in(answer: str) -> str:
-    """Return the program in a model's answer; the answer itself where it has none, to be counted by its language."""
+    """Return the program in a model's answer; without one the answer itself, which is then counted by language."""
     return extract_program(answer) or answer
 
 
@@ -34,7 +34,7 @@ def language_of(code: str) -> str:
 
 
 def python_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
-    """Return the different programs that are Python 3, at most `MOST`; counts the others by language."""
+    """Return the distinct programs that are Python 3, at most `MOST`, and count the others by language."""
     kept: dict[str, None] = {}
     for program in programs:
         if len(kept) == MOST:
@@ -52,8 +52,8 @@ def right_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str
     """Return the Python programs of a set that publishes right ones for every problem.
 
     Args:
-        programs: those that may be Python.
-        left_out: counts the others by language; may have some already.
+        programs: programs in any language.
+        left_out: counts the programs in other languages; may have counts already.
 
     Raises:
         LeftOutError: there is no program, or none in Python 3.

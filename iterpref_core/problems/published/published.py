@@ -1,7 +1,7 @@
 """Published problem: a row of a public set as a problem, with the right and wrong programs that the set has for it.
 
-A format is one file in `formats/`, called as the format is. It defines a row (what the set's files hold), a function
-that makes a `PublishedProblem` of a row, and `FORMAT`, which names both:
+A format is one file in `formats/` with the format's name. The file defines a row (the fields in the set's files), a
+function that turns a row into a `PublishedProblem`, and `FORMAT`, which names both:
 
     class MySetRow(Row):
         question: str
@@ -14,7 +14,7 @@ that makes a `PublishedProblem` of a row, and `FORMAT`, which names both:
 
     FORMAT = Format(MySetRow, convert_my_set, license="MIT")
 
-What every format leaves to others: running the programs, choosing tests, held-out shares, names that repeat.
+No format runs programs, chooses tests, holds problems out, or renames problems: ingestion does so for all formats.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ from iterpref_core.records import Problem, Record
 
 
 class Row(Record):
-    """Base of the rows of published sets; fields that a format does not name are ignored.
+    """The base of the rows of published sets; fields that a format does not name are ignored.
 
     Attributes:
-        row_number: place among all rows of the sources, from 1; the name of a problem whose set names none.
+        row_number: number among all rows of the sources, from 1; names the problem if the set does not.
     """
 
     row_number: int = 0
@@ -39,7 +39,7 @@ class LeftOutError(Exception):
 
     Args:
         reason: counted as `dropped/<reason>`.
-        explanation: what a user may want to know beside it; may be empty.
+        explanation: more for the user to know; may be empty.
     """
 
     def __init__(self, reason: str, explanation: str = "") -> None:
@@ -50,16 +50,16 @@ class LeftOutError(Exception):
 
 @dataclass(frozen=True)
 class PublishedProblem:
-    """A row, as far as it can be understood without running anything.
+    """A row as a problem with programs, none of which has been run.
 
     Attributes:
-        problem: the problem, without a reference: the first right program that passes becomes that.
-        right: programs that the set calls right, best first. Empty where the set has none for any problem.
+        problem: the problem, without a reference; the first right program that passes will be the reference.
+        right: programs that the set calls right, best first. Empty if the whole set has no right programs.
         wrong: programs that the set calls wrong.
-        unjudged: programs about which the set does not say either; the tests decide.
-        other_readings: the same problem, where its tests can be read in several ways; the reading counts that a right
-            program passes.
-        left_out: how many programs are in other languages, by language.
+        unjudged: programs that the set calls neither right nor wrong; the tests decide.
+        other_readings: the problem with its tests read in other ways; the first reading that a right program passes is
+            taken.
+        left_out: number of programs in other languages, by language.
     """
 
     problem: Problem
@@ -75,10 +75,10 @@ class Format:
     """A format of problem sets.
 
     Attributes:
-        row: a row of the set's files.
-        convert: makes a problem of a row; raises LeftOutError for one that is left out, ValueError for one that is
-            broken, with the field's name in the message.
-        license: what the set's card says, as SPDX; a row may say another. Empty where the problems are the user's own.
+        row: class of the rows of the set's files.
+        convert: turns a row into a problem; raises LeftOutError for a row that is left out, and ValueError for a broken
+            row, with the field's name in the message.
+        license: SPDX of the license on the set's card; a row may state another. Empty for the user's own problems.
     """
 
     row: type[Row]

@@ -1,4 +1,4 @@
-"""Stdin tests of published sets: what a script reads, and what it must print."""
+"""Stdin tests of published sets: the input of a script, and its expected output."""
 
 import re
 from collections.abc import Iterable
@@ -8,9 +8,8 @@ from iterpref_core.problems.published.fields import as_text
 from iterpref_core.records import StdinTest
 
 TOLERANCE = 1e-5
-"""The distance that a decimal number may have from the expected one, absolutely or relatively. APPS's grader and the
-rule of CodeContests have this value. It is used for every set: no right program can know how many decimals a set shows.
-"""
+"""The allowed difference of a decimal number from the expected one, absolute or relative. APPS's grader and the rule of
+CodeContests have this value. All sets use it, since no right program can know how many decimals a set shows."""
 
 _DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+)(?=\s|$)")
 
@@ -20,11 +19,11 @@ def stdin_tests(
 ) -> tuple[StdinTest, ...]:
     r"""Return a test for each (input, output); both may be texts, or lists of lines.
 
-    A tolerance holds where the output has a decimal number.
+    A test has a tolerance if its output has a decimal number.
 
     Args:
         examples: input and output of each test.
-        ignore_case: whether the set's own rule ignores case.
+        ignore_case: True if the set's own rule ignores case.
         checker: source of a function that decides instead of a comparison.
 
     >>> [test.tolerance for test in stdin_tests([("1 2\n", "3\n"), ("1 3\n", "0.33\n")])]
@@ -33,13 +32,13 @@ def stdin_tests(
     tests = []
     for given, printed in examples:
         output = as_text(printed)
-        tests.append(
-            StdinTest(
-                input=as_text(given),
-                output=output,
-                tolerance=TOLERANCE if _DECIMAL.search(output) and checker is None else None,
-                ignore_case=ignore_case,
-                checker=checker,
-            )
+        tolerance = TOLERANCE if _DECIMAL.search(output) and checker is None else None
+        test = StdinTest(
+            input=as_text(given),
+            output=output,
+            tolerance=tolerance,
+            ignore_case=ignore_case,
+            checker=checker,
         )
+        tests.append(test)
     return tuple(tests)

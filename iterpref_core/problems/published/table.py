@@ -1,4 +1,4 @@
-"""The table of formats: each file of `formats/` is one, called as the file is."""
+"""The table of formats: each file in `formats/` is a format, and has its name."""
 
 import importlib
 import pkgutil
@@ -9,7 +9,7 @@ from iterpref_core.problems.published.published import Format
 
 
 def format_names() -> list[str]:
-    """Return the names of all formats, in alphabetical order; nothing of them is imported for that."""
+    """Return the names of all formats in alphabetical order, without importing any."""
     return sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
 
 
@@ -17,7 +17,7 @@ def find_format(name: str) -> Format:
     """Return a format.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is no format of this name.
     """
     if name not in format_names():
         raise InputError(f"--format: {unknown_name('format', name, format_names())}")

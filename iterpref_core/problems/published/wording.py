@@ -1,4 +1,4 @@
-"""Wording: what a prompt adds to a published question, so that it says what is wanted and how that is called."""
+"""Wording: the words that a prompt adds to a published question, which ask for a script or for a named function."""
 
 SCRIPT = "Write a Python program that reads standard input and prints its answer."
 
@@ -9,7 +9,7 @@ def ask_for_script(question: str, starter_code: str = "") -> str:
 
 
 def ask_for_call(question: str, call: str, starter_code: str = "") -> str:
-    r"""Return the prompt for a function, or for a class with a method, by how the tests call it.
+    r"""Return the prompt for a function, or for a class with a method, that the tests call by the expression `call`.
 
     >>> print(ask_for_call("Find both ends.", "Solution().ends"))
     Find both ends.
