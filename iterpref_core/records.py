@@ -8,7 +8,7 @@ A field that changes its meaning gets another name, so that no old file is misre
 import hashlib
 import json
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -135,7 +135,7 @@ class ScriptTest(Record, extra="forbid"):
     Attributes:
         module: name under which the script imports the solution.
         files: the script and the files that it needs, by path; the program works in the same folder.
-        run: path of the script among `files`.
+        run: path of the script among `files` or `judge_files`.
         judge_files: files that the program must not see, such as expected output; the script finds them beside
             `files`.
         packages: packages that have to be installed.
@@ -149,6 +149,16 @@ class ScriptTest(Record, extra="forbid"):
     judge_files: dict[str, str] | None = None
     packages: tuple[str, ...] = ()
     environment: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_script(self) -> Self:
+        if self.run not in self.all_files():
+            raise ValueError(f"'run' names {self.run!r}, which is neither in 'files' nor in 'judge_files'")
+        return self
+
+    def all_files(self) -> dict[str, str]:
+        """Return the text of every file by its path, those of the judge too."""
+        return self.files | (self.judge_files or {})
 
 
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]

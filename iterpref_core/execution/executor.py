@@ -150,13 +150,9 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     if not judged:
         return Job(pickle.dumps(sent | {"steps": tests}), pytest="pytest" in kinds)
     scripts = [step.body for step in steps if step.kind == "script"]
-    files: dict[str, str] = {}
-    for script in scripts:
-        files[script["module"].replace(".", "/") + ".py"] = program.code
-        files |= {name: text for name, text in script["files"].items() if name != script["run"]}
     modules = sorted({"solution", *(script["module"] for script in scripts)})
     logs = any("log" in step.source.lower() for step in steps)
-    served = sent | {"served": True, "files": files, "modules": modules, "logs": logs}
+    served = sent | {"served": True, "modules": modules, "logs": logs}
     judge = {"steps": tests, "modules": modules, "eager": bool(kinds - {"script", "pytest"})}
     return Job(pickle.dumps(served), pickle.dumps(judge), pytest="pytest" in kinds or _uses_pytest(steps))
 

@@ -10,7 +10,8 @@ from iterpref_core.records import ScriptTest, Test, Verdict
 Judge = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
 
-A value of more than a million bytes arrives as a `Digest`, to be compared with `summarize(expected)`.
+A value whose text is longer than four million characters arrives as a `Digest`, to be compared with
+`summarize(expected)`.
 """
 
 

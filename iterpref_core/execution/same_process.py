@@ -50,7 +50,7 @@ def _sources(test: Test | ValueTest | LiveCodeBenchTest) -> Sequence[str]:
     if isinstance(test, AssertTest | UnittestTest | PytestTest):
         return [test.code]
     if isinstance(test, ScriptTest):
-        return [test.files[test.run]]
+        return [test.all_files()[test.run]]
     return []
 
 
@@ -66,7 +66,7 @@ def _shares(test: Test | ValueTest | LiveCodeBenchTest) -> bool:
     if isinstance(test, PytestTest):
         return _looks(test.code, _SOLUTION, False)
     if isinstance(test, ScriptTest):
-        sources = [text for name, text in test.files.items() if name.endswith(".py")]
+        sources = [text for name, text in test.all_files().items() if name.endswith(".py")]
         imported = any(_imports(text, test.module) for text in sources)
         return not imported or any(_looks(text, test.module, False) for text in sources)
     return False

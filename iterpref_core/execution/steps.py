@@ -70,7 +70,8 @@ def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judg
     assert isinstance(test, ScriptTest)  # a stdin test is no step of a program: see `console_tests`
     body = test.model_dump(exclude={"kind", "environment", "packages"})
     body["judge_files"] = body["judge_files"] or {}
-    return Step("script", body, shown=lambda: test.files[test.run])
+    source = test.all_files()[test.run]
+    return Step("script", body | {"source": source}, shown=lambda: source)
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from iterpref_core.execution import feedback
 from iterpref_core.execution.machine_paths import MachinePaths
 from iterpref_core.execution.programs import Limits, Outcome, Program
-from iterpref_core.execution.sandbox.encoding import decode
+from iterpref_core.execution.sandbox.encoding import MAX_TEXT, decode
 from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
@@ -44,14 +44,22 @@ class Answer:
     judge: int | None = None
 
 
+MAX_REPORT = MAX_TEXT + 4096
+"""Bytes of a report that are decoded: the longest text of a value, with what stands before it."""
 Report = tuple[int, str, int, str]
 """One line of the channel: the step it is about, its kind, bytes printed so far, and what else it says."""
 
 
 def parse_channel(channel: bytes) -> Iterator[Report]:
-    """The reports of a channel, as far as they are asked for; an unfinished last line is left out."""
+    """Yield the reports of a channel; an unfinished last line is left out.
+
+    Raises:
+        ValueError: a line is longer than any report. Decoded, `[[],[],...]` takes thirty times its size.
+    """
     start = 0
     while (end := channel.find(b"\n", start)) >= 0:
+        if end - start > MAX_REPORT:
+            raise ValueError("a line that is longer than a report")
         index, kind, printed, payload = channel[start:end].decode("utf-8").split(" ", 3)
         yield int(index), kind, int(printed), payload
         start = end + 1

@@ -153,10 +153,11 @@ class Worker:
         except OSError as error:
             raise self._died(error) from None
 
-    def _receive(self) -> tuple[dict[str, Any], bytes]:
+    def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the facts of an answer, and its parts."""
         try:
             facts = json.loads(self._answers.readline())
-            return facts, self._answers.read(facts.pop("bytes"))
+            return facts, [self._answers.read(size) for size in facts.pop("sizes")]
         except (OSError, ValueError) as error:
             raise self._died(error) from None
 
@@ -181,11 +182,9 @@ class Worker:
         )
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        facts, blob = self._receive()
+        facts, (head, stdout, channel) = self._receive()
         self.usable = not facts.pop("worn")
-        head = facts.pop("head")
-        channel = head + facts.pop("stdout")
-        return Answer(**facts, paths=self._paths, head=blob[:head], stdout=blob[head:channel], channel=blob[channel:])
+        return Answer(**facts, paths=self._paths, head=head, stdout=stdout, channel=channel)
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.

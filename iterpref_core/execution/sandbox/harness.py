@@ -25,7 +25,7 @@ from . import livecodebench_runner as livecodebench
 from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize
 from .loading import CompileError, facts_of, file_of, load, seed
-from .runners import TEST, TestFailedError, compiled, run_pytest, run_script, run_unittest
+from .runners import TEST, TestFailedError, compiled, forget, modules_of, run_pytest, run_script, run_unittest
 
 
 def _printed() -> int:
@@ -77,10 +77,11 @@ def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     setup, code = job["setup"], job["code"]
     _write({file_of(test["module"]): f"{setup}\n{code}" if setup else code, **test["files"], **test["judge_files"]})
     sys.path.insert(0, os.getcwd())
+    forget(modules_of({**test["files"], **test["judge_files"]}))
     main = types.ModuleType("__main__")
     main.__file__ = test["run"]
     sys.modules["__main__"], sys.argv = main, [test["run"]]
-    run_script(test["files"][test["run"]], test["run"], vars(main))
+    run_script(test["source"], test["run"], vars(main))
 
 
 def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:

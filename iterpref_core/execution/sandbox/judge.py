@@ -404,16 +404,19 @@ class _Judge:
         session = self._session
         files, own = test["files"], test["judge_files"]
         _write(session.folder, {**files, **own})
-        session.peer.ask("prepare", None)
-        modules = {name.removesuffix(".py").replace("/", ".") for name in files if name.endswith(".py")}
+        shared = {name: text for name, text in files.items() if name != test["run"]}
+        session.peer.ask("prepare", None, "", (test["module"], shared))
+        modules = runners.modules_of({**files, **own})
         session.peer.test_modules |= {"__main__", *modules}
+        # The solution stays loaded, and with it the packages that it lies in.
+        runners.forget(name for name in modules if not f"{test['module']}.".startswith(f"{name}."))
         _redirect(session.shared, session.folder, {*own, *(name for name in files if name.endswith(".py"))})
         sys.path.insert(0, session.folder)
         namespace = self.namespace("__main__")
         path = os.path.join(session.folder, test["run"])
         namespace["__file__"] = path
         sys.argv = [path]
-        runners.run_script(test["files"][test["run"]], path, namespace)
+        runners.run_script(test["source"], path, namespace)
 
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:

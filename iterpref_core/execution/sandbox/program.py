@@ -25,9 +25,14 @@ class _Program:
         self._job, self._peer = job, peer
         self._modules: dict[str, types.ModuleType] = {}
 
-    def prepare(self) -> None:
-        """Write the files that are shared with the test, and the solution where it is imported from."""
-        for name, text in self._job["files"].items():
+    def prepare(self, module: str, shared: dict[str, str]) -> None:
+        """Write the files that a script test shares with the program, and the solution where it is imported from.
+
+        Files of the test win: its author may have one of the solution's name.
+        """
+        files = {file_of(module): self._job["code"]}
+        files |= shared
+        for name, text in files.items():
             if os.path.dirname(name):
                 os.makedirs(os.path.dirname(name), exist_ok=True)
             with open(name, "w", encoding="utf-8") as file:

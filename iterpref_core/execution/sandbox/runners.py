@@ -8,7 +8,7 @@ import os
 import sys
 import types
 import unittest
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .loading import text_of
@@ -181,6 +181,25 @@ def run_script(source: str, filename: str, namespace: dict[str, Any]) -> None:
             raise TestFailedError(f"the test script exited with status {exited!r}")
 
 
+def modules_of(files: Iterable[str]) -> set[str]:
+    """Return the names that files are imported by.
+
+    >>> sorted(modules_of(["t.py", "lib/__init__.py", "lib/sums.py", "data.txt"]))
+    ['lib', 'lib.sums', 't']
+    """
+    modules = set()
+    for name in files:
+        if name.endswith(".py"):
+            modules.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    return modules
+
+
+def forget(modules: Iterable[str]) -> None:
+    """Have modules imported anew: an earlier test of the program may have brought its own of the same names."""
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
 class _Reports:
     """A plugin of pytest that keeps what its reports say."""
 
@@ -224,6 +243,8 @@ def run_pytest(path: str) -> None:
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     reports = _Reports()
+    # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
+    forget(modules_of([os.path.basename(path)]))
     status = pytest.main([*PYTEST, f"--rootdir={os.path.dirname(path)}", path], plugins=[reports])
     if reports.failed:
         name, message = reports.failed[0]

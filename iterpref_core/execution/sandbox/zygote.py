@@ -41,6 +41,8 @@ JUDGE_GRACE_S, LAST_WORDS_S = 5.0, 0.1
 """Real seconds in which a judge ends whose program has, and a program whose judge has found it gone."""
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
+MAX_CHANNEL = 64 << 20
+"""Bytes of reports that are passed on; a report that is cut off there counts as none."""
 
 FIRST_LOOK_S, LOOK_S = 0.05, 0.25
 """Seconds after which a child's files are measured for the first time, and at most between two times."""
@@ -80,11 +82,14 @@ def read_frame() -> bytes:
     return _exactly(*_LENGTH.unpack(_exactly(_LENGTH.size)))
 
 
-def send(facts: dict[str, Any], blob: bytes = b"") -> None:
-    """Answer the supervisor: facts as a line of JSON, then raw bytes."""
-    data = memoryview(json.dumps(facts | {"bytes": len(blob)}).encode() + b"\n" + blob)
-    while data:
-        data = data[os.write(0, data) :]
+def send(facts: dict[str, Any], *parts: bytes) -> None:
+    """Answer the supervisor: facts as a line of JSON, then parts of raw bytes, whose sizes are among the facts."""
+    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]} and a line break; then 3 bytes, none, and 12
+    line = json.dumps(facts | {"sizes": [len(part) for part in parts]}).encode() + b"\n"
+    for part in (line, *parts):
+        data = memoryview(part)
+        while data:
+            data = data[os.write(0, data) :]
 
 
 def was_busy(pid: int, limit_s: float) -> bool:
@@ -122,7 +127,7 @@ class Files:
 
     def read(self, keep: int) -> tuple[bytes, bytes, bytes]:
         """Return the beginning of what was printed, of standard output so many bytes, and the whole channel."""
-        size = os.fstat(self.channel).st_size
+        size = min(os.fstat(self.channel).st_size, MAX_CHANNEL)
         head = os.pread(self.stdout, HEAD_OF_OUTPUT, 0)
         return head, os.pread(self.stdout, max(0, keep), 0), os.pread(self.channel, size, 0)
 
@@ -344,8 +349,7 @@ class Zygote:
             "judge": self.end_judge(judge, folder) if judged else None,
         }
         head, stdout, channel = files.read(keep)
-        channel = left.reports(channel)
-        send(facts | {"head": len(head), "stdout": len(stdout)}, head + stdout + channel)
+        send(facts, head, stdout, left.reports(channel)[:MAX_CHANNEL])
         files.close()
         for each in self.writable:
             empty_folder(each)
