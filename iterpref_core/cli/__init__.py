@@ -1,6 +1,6 @@
-"""`iterpref`, the command line: each verb is one call of the library, and in a checkout of a flow.
+"""`iterpref`, the command line: each verb is one call of the library, or in a checkout of a flow.
 
-Exit codes: 0 done; 1 the work ran and found what it must report; 2 bad input or configuration; 130 interrupted.
+Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
 import sys
@@ -14,27 +14,33 @@ def main() -> None:
     from iterpref_core.errors import InputError, IterPrefError, storage_error
 
     set_up_libraries()
-    code, message = 2, ""
+    code = 2
+    message = ""
     try:
-        from iterpref_core.cli.app import app  # imports Typer, which may not be installed
+        # Imported inside of `try`, because Typer may not be installed.
+        from iterpref_core.cli.app import app
 
         code = int(app(standalone_mode=False, prog_name="iterpref") or 0)
-        if code == _INTERRUPTED:  # so Typer says it
+        # Typer catches Ctrl-C itself, and returns this code.
+        if code == _INTERRUPTED:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         code = _INTERRUPTED
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
     except IterPrefError as error:
-        code, message = 2 if isinstance(error, InputError) else 1, str(error)
+        code = 2 if isinstance(error, InputError) else 1
+        message = str(error)
     except Exception as error:
         missing = (getattr(error, "name", None) or "").partition(".")[0]
-        if hasattr(error, "exit_code"):  # of Click, of which Typer has a copy of its own: a mistake in the command line
+        full = storage_error(error)
+        # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
+        if hasattr(error, "exit_code"):
             from typer import rich_utils
 
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         elif isinstance(error, ModuleNotFoundError) and missing not in {"flows", "tasks", "iterpref_core"}:
             message = f"the module {missing} is not installed; pip install '{_requirement_with(missing)}'"
-        elif full := storage_error(error):
+        elif full is not None:
             message = str(full)
         elif isinstance(error, OSError) and error.filename is not None:
             message = f"{error.filename}: {error.strerror}; check the path"

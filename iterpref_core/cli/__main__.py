@@ -1,4 +1,4 @@
-"""`python -m iterpref_core.cli`, as `iterpref`."""
+"""`python -m iterpref_core.cli`: the same as `iterpref`."""
 
 from iterpref_core.cli import main
 

@@ -1,4 +1,4 @@
-"""All verbs: those of the library, and in a checkout those of the experiment."""
+"""The application: the verbs of the library, and in a checkout those of the experiment."""
 
 import os
 import sys
@@ -27,19 +27,22 @@ _WRITTEN = {"out", "scores", "html"}
 
 
 class Verb(TyperCommand):
-    """A command that writes over nothing that it reads."""
+    """A command that refuses to write over a file or folder that it reads."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it.
+        """Run the command.
 
         Raises:
             InputError: two options name the same place, and one of them is written.
         """
-        paths = {name: value for name, value in ctx.params.items() if isinstance(value, Path) or name == "model"}
-        places = {name: os.path.realpath(value) for name, value in paths.items() if value is not None}
-        for written in _WRITTEN & places.keys():
-            if same := [name for name in places if name != written and places[name] == places[written]]:
-                raise InputError(f"{paths[written]}: --{written} and --{same[0]} are the same path; change one")
+        real_paths = {}
+        for name, value in ctx.params.items():
+            if isinstance(value, Path) or (name == "model" and value is not None):
+                real_paths[name] = os.path.realpath(value)
+        for written in _WRITTEN & real_paths.keys():
+            for name, path in real_paths.items():
+                if name != written and path == real_paths[written]:
+                    raise InputError(f"{ctx.params[written]}: --{written} and --{name} are the same path; change one")
         return super().invoke(ctx)
 
 

@@ -1,4 +1,4 @@
-"""Verb that makes trajectories."""
+"""The verb that makes trajectories."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,16 +36,30 @@ def debug(
 
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",
-        "codeflow.concurrency": concurrency, "codeflow.max_iterations": max_iterations, "codeflow.seed": seed,
-        "inference.backend": backend, "inference.base_url": base_url,
-    }  # fmt: skip
+        "codeflow.concurrency": concurrency,
+        "codeflow.max_iterations": max_iterations,
+        "codeflow.seed": seed,
+        "inference.backend": backend,
+        "inference.base_url": base_url,
+    }
     settings = read_params(set_, options)
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
-    asked = settings.model.debugger_format
-    prompt = settings.model.student_format if draft_model else asked
+    debugger_format = settings.model.debugger_format
     models = choose_models(
-        draft_model or refiner, refiner, settings.codeflow, settings.inference, settings.budget, prompt, asked
+        draft_model or refiner,
+        refiner,
+        settings.codeflow,
+        settings.inference,
+        settings.budget,
+        prompt=settings.model.student_format if draft_model else debugger_format,
+        debugger_prompt=debugger_format,
     )
-    store = out.with_name(f".{out.name}.answers.sqlite")
-    show_result(run_codeflow(CodeflowRun(problems, models, settings.codeflow, settings.execution, store), out), json_)
+    run = CodeflowRun(
+        problems,
+        models,
+        settings.codeflow,
+        settings.execution,
+        store=out.with_name(f".{out.name}.answers.sqlite"),
+    )
+    show_result(run_codeflow(run, out), json_)

@@ -1,4 +1,4 @@
-"""Verbs that execute and score."""
+"""The verbs that execute and score."""
 
 import json
 from pathlib import Path
@@ -72,8 +72,18 @@ def evaluate(
     if fresh and model is None:
         raise InputError("--fresh asks a model again; give one with --model")
     if model is not None:
-        asked = (settings.inference, settings.budget, ANSWERS, settings.model.student_format)
-        result = evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked, fresh=fresh)
+        result = evaluate_model(
+            Path(model).name,
+            model,
+            settings.evaluation,
+            setting,
+            out,
+            settings.inference,
+            settings.budget,
+            ANSWERS,
+            settings.model.student_format,
+            fresh=fresh,
+        )
     else:
         names = settings.evaluation.benchmarks
         result = score_samples(samples, names, setting, out, extract=extract, partial=partial)
@@ -95,6 +105,9 @@ def gate(
 
     settings = read_params(set_).evaluation
     comparison = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
-    typer.echo(json.dumps(comparison.to_json(), indent=2) if json_ else "\n".join(comparison.lines()))
+    if json_:
+        typer.echo(json.dumps(comparison.to_json(), indent=2))
+    else:
+        typer.echo("\n".join(comparison.lines()))
     if comparison.worse:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Verb that takes things along: a model or a data set."""
+"""The verb that exports a model, or a data set."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,11 +52,20 @@ def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str
 
     lineage = read_lineage(model)
     first = first_base(lineage)
-    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
-    adapters = (model / "adapter_config.json").is_file()  # which no report has measured: they are no model
-    weights = "" if adapters else model_fingerprint(model)
-    sources = count_sources(PROBLEMS) if _is_input(PROBLEMS, "data/problems.jsonl", summary) else {}
-    return export_model(model, out, model_card(summary, out.name, lineage, weights, license=license, sources=sources))
+    license = None
+    if first is not None:
+        license = first.license
+        if not license and first.revision:
+            license = find_license(first.base)
+    # A report has measured whole models, so its scores never belong to a folder of adapters.
+    weights = ""
+    if not (model / "adapter_config.json").is_file():
+        weights = model_fingerprint(model)
+    sources = {}
+    if _is_input(PROBLEMS, "data/problems.jsonl", summary):
+        sources = count_sources(PROBLEMS)
+    card = model_card(summary, out.name, lineage, weights, license=license, sources=sources)
+    return export_model(model, out, card)
 
 
 def _export_pairs(pairs: Path, spans: Path | None, out: Path, summary: Any) -> dict[str, float | str]:
@@ -69,11 +78,12 @@ def _export_pairs(pairs: Path, spans: Path | None, out: Path, summary: Any) -> d
     def card(data: DataSet) -> str:
         return pairs_card(data, out.name, about, localized=spans is not None, regions_known=known)
 
-    return export_pairs(pairs, spans, PROBLEMS if PROBLEMS.is_file() else None, out, card)
+    problems = PROBLEMS if PROBLEMS.is_file() else None
+    return export_pairs(pairs, spans, problems, out, card)
 
 
 def _is_input(path: Path | None, name: str, summary: Any) -> bool:
-    """Whether a file is what the summary's experiment had under this name."""
+    """Return True if a file is the input of this name in the summary's experiment, by its digest."""
     from iterpref_core.storage.file_digest import file_digest
 
     if summary is None or path is None or not path.is_file():

@@ -28,35 +28,39 @@ SetOption = Annotated[
 
 
 def read_params(assignments: Sequence[str] | None, options: Mapping[str, object] | None = None) -> Params:
-    """params.yaml, with what the command line says in place of its values.
+    """Return the parameters of params.yaml, with the values of the command line in place of the file's.
 
     Args:
-        assignments: of `--set`.
-        options: dotted key → what an option of that parameter's own was given; None leaves the file's value.
+        assignments: texts given to `--set`.
+        options: dotted key → value of the option for this parameter; None leaves the file's value.
 
     Raises:
-        ConfigError: an assignment is none, or names no parameter, or a value is out of range.
+        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
     """
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
     return with_values(load_params(), parse_assignments(assignments) | overrides)
 
 
 def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
-    """Dotted key → value, of texts such as `training.beta=0.3`; values are YAML.
+    """Return dotted key → value from texts such as `training.beta=0.3`; values are YAML.
 
     Raises:
-        ConfigError: one of them is no assignment.
+        ConfigError: a text is not KEY=VALUE, or its value is not YAML.
 
     >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
     {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
     """
-    values = {}
+    values: dict[str, Any] = {}
     for text in assignments or ():
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
         try:
-            values[key] = float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) else yaml.safe_load(value)
+            # PyYAML reads 1e-5 as text: YAML 1.1 wants a dot, 1.0e-5.
+            if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value):
+                values[key] = float(value)
+            else:
+                values[key] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):
             raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

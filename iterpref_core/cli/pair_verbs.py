@@ -1,7 +1,6 @@
-"""Verbs on preference pairs and their error regions."""
+"""The verbs for preference pairs and their error regions."""
 
 from collections.abc import Container
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -44,10 +43,18 @@ def pair(
     settings = read_params(set_)
     named = settings.model.student
     student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
-    run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
-    asked = settings.model.debugger_format
-    with open_judge(settings.pairs.judge, asked, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
-        show_result(select_pairs(trajectories, problems, student, screened_params(settings), out, judge=judge), json_)
+    opened = open_judge(
+        settings.pairs.judge,
+        settings.model.debugger_format,
+        settings.inference,
+        settings.budget,
+        settings.codeflow.concurrency,
+        ANSWERS,
+        f"pair {out.resolve()}",
+    )
+    with opened as judge:
+        metrics = select_pairs(trajectories, problems, student, screened_params(settings), out, judge=judge)
+        show_result(metrics, json_)
 
 
 def localize(
@@ -74,7 +81,7 @@ def show(
     trained: Annotated[str | None, typer.Option(help="Model after training; tokens are colored by the change.")] = None,
     set_: SetOption = None,
 ) -> None:
-    """Show pairs with their error region marked, and what training did to each token.
+    """Show pairs with their error region marked, and the change that training made to each token.
 
     How the model was trained (lengths, form of prompts and answers) stands beside its weights; --set goes before it.
     """
@@ -115,8 +122,14 @@ def show(
 def _find_pairs(
     path: Path, task_id: str | None, number: int, marked: Container[str] | None = None
 ) -> list[PreferencePair]:
-    asked = (pair for pair in read_pairs(path) if task_id in (None, pair.task_id))
-    chosen_pairs = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), number))
-    if not chosen_pairs:
+    found: list[PreferencePair] = []
+    for candidate in read_pairs(path):
+        if task_id not in (None, candidate.task_id):
+            continue
+        if marked is None or candidate.task_id in marked:
+            found.append(candidate)
+        if len(found) == number:
+            break
+    if not found:
         raise InputError(f"{path}: no such pair; give another file, spans of these pairs, or another --task-id")
-    return chosen_pairs
+    return found

@@ -1,9 +1,9 @@
-"""Where what is no artifact is kept; deleting it loses unfinished work and bought answers."""
+"""The folder `.iterpref`, which keeps unfinished work and bought answers; none of these files is an artifact."""
 
 from pathlib import Path
 
 STATE = Path(".iterpref")
 WORK = STATE / "work"
-"""Checkpoints and caches. They stand outside of DVC's outputs, which DVC deletes before a stage runs."""
+"""Checkpoints and caches. They are outside of DVC's outputs, which DVC deletes before a stage runs."""
 ANSWERS = STATE / "answers.sqlite"
-"""What models answered, to whichever stage or verb: received, and perhaps paid for, once. `make clean` leaves it."""
+"""The models' answers to all stages and verbs: each is received, and paid for, once. `make clean` keeps the file."""

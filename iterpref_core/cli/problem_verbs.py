@@ -1,4 +1,4 @@
-"""Verbs that make problems."""
+"""The verbs that make problems."""
 
 import hashlib
 from collections import Counter
@@ -45,7 +45,7 @@ def ingest(
     trajectories: Annotated[
         Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
     ] = None,
-    license: Annotated[str | None, typer.Option(help="SPDX license of what does not say its own.")] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX license of problems that state none.")] = None,
     columns: Annotated[
         str | None, typer.Option(help="Format trl: names of columns, such as prompt=question,chosen=a,rejected=b.")
     ] = None,
@@ -84,8 +84,15 @@ def ingest(
 
         if len(source) > 1:
             raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
-        project = {"python": python, "license": license}
-        counts = ingest_own_code(source[0], out, settings.own_code, settings.execution, **project, heldout=heldout)
+        counts = ingest_own_code(
+            source[0],
+            out,
+            settings.own_code,
+            settings.execution,
+            python=python,
+            license=license,
+            heldout=heldout,
+        )
         show_result(counts, json_)
         return
     else:
@@ -93,7 +100,8 @@ def ingest(
         from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
         from iterpref_core.problems.ingestion.selection import Selection
 
-        unfinished = WORK / "ingest" / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.sqlite"
+        digest = hashlib.sha256(str(out.resolve()).encode()).hexdigest()
+        unfinished = WORK / "ingest" / f"{digest[:16]}.sqlite"
         selection = Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout)
         taken = ingest_problems(
             source,
@@ -106,15 +114,19 @@ def ingest(
             trajectories=trajectories,
             license=license,
         )
-    show_result(taken.counts | ({"dropped_rows": [asdict(row) for row in taken.dropped]} if json_ else {}), json_)
-    for row in () if json_ else taken.dropped:
+    if json_:
+        rows = [asdict(row) for row in taken.dropped]
+        show_result({**taken.counts, "dropped_rows": rows}, json_)
+        return
+    show_result(taken.counts, json_)
+    for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join([row.reason, *row.explanation.splitlines()[:1]])
         typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 
 def _refuse(given: Mapping[str, object], form: str, known: Set[str]) -> None:
-    """Refuse options that a format does not have: what they ask for would not happen."""
+    """Refuse options that a format does not have, instead of ignoring them."""
     for option, value in given.items():
         if value is not None and option not in known:
             raise InputError(f"{option}: --format {form} has no such option; leave it out")
@@ -164,8 +176,9 @@ def synthesize(
         counts: dict[str, float] = {}
         if seed_code is not None:
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
-            elsewhere = leaves_this_machine(inference)
-            against = filter_for_others(seed_code, license, settings.own_code.licenses) if elsewhere else None
+            against = None
+            if leaves_this_machine(inference):
+                against = filter_for_others(seed_code, license, settings.own_code.licenses)
             features, counts = make_tree(seed_code, asked, settings.synthesis, against, written)
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
@@ -222,11 +235,19 @@ def quality(
     name = settings.validity.judge if judge else None
     if judge and name is None:
         raise InputError("--judge needs a model: set validity.judge in params.yaml, or add --set validity.judge=NAME")
-    at_once, run = settings.codeflow.concurrency, f"judge {problems.resolve()}"
+    opened = open_judge(
+        name,
+        settings.model.debugger_format,
+        settings.inference,
+        settings.budget,
+        settings.codeflow.concurrency,
+        ANSWERS,
+        f"judge {problems.resolve()}",
+    )
     kept, metrics = assess_tests(
         list(read_problems(problems).values()),
         settings.execution,
-        open_judge(name, settings.model.debugger_format, settings.inference, settings.budget, at_once, ANSWERS, run),
+        opened,
         scores,
         Thresholds(min_coverage, min_mutation, min_score),
         mutants=settings.validity.mutants,

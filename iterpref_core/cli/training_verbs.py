@@ -1,4 +1,4 @@
-"""Verbs of training."""
+"""The verbs of training."""
 
 import json
 import os
@@ -59,8 +59,12 @@ def check(
     checks = _check_pairs(pairs, spans, frame, settings) if spans is not None and frame is not None else None
     configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
-    overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
-    kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
+    overlaps = benchmarks.overlaps
+    clean = benchmarks.clean(read_pairs(pairs))
+    if out is not None:
+        kept = write_jsonl(out, clean)
+    else:
+        kept = sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     if checks and model is not None:
         from iterpref_core.training.model_limits import read_limits
@@ -143,7 +147,8 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Train a model on pairs (focal preference training). After a kill, it continues from its last checkpoint."""
-    name, params = objective.value, read_params(set_, {"training.seed": seed})
+    name = objective.value
+    params = read_params(set_, {"training.seed": seed})
     settings = params.training
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
@@ -154,7 +159,8 @@ def train(
 
         frame = load_frame(model, params.model.student_format)
         row = find_objective(name, settings.objectives)
-        with TemporaryDirectory() as folder:  # in memory 59,000 pairs would be 3 GB
+        # The table is on disk: in memory, 59,000 pairs would be 3 GB.
+        with TemporaryDirectory() as folder:
             rows = open_pair_table(pairs, spans, frame, model, settings, Path(folder))
             estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
