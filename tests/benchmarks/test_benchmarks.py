@@ -61,7 +61,14 @@ def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
 
 
 def test_the_recipe_trains() -> None:
-    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 512}
-    found = training.recipe(section(TrainingParams, batch_size=2, micro_batch_size=2), 11, sizes, 4)
+    sizes: training.Sizes = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 1,
+        "vocab_size": 512,
+    }
+    found = training.recipe(section(TrainingParams, batch_size=2, micro_batch_size=2), 3, sizes)
     assert found["tokens_per_s"] > 0
     assert found["mfu"] is found["peak_gb"] is None
