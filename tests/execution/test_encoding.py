@@ -220,4 +220,4 @@ def test_feedback_is_short_and_clean():
     assert show({"b", "a"}) == "{'a', 'b'}"
     assert show([(1,), {2: frozenset()}, set()]) == "[(1,), {2: frozenset()}, set()]"
     assert show(10**100_000) == "an integer of about 100000 digits"
-    assert len(with_printed("x" * 900, b"\xff" * 5000)) == MAX_FEEDBACK
+    assert len(with_printed("x" * 900, "\ufffd" * 5000)) == MAX_FEEDBACK
