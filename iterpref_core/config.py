@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,8 @@ from pydantic import (
     model_serializer,
 )
 
+from iterpref_core.backend_table import BACKENDS
+from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.input_files import read_yaml
 
@@ -26,28 +28,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 Beta = Annotated[float, Field(gt=0, le=10)]
-Benchmark = Literal[
-    "heldout",
-    "validation",
-    "humaneval",
-    "humaneval+",
-    "mbpp",
-    "mbpp+",
-    "bigcodebench-full-complete",
-    "bigcodebench-full-instruct",
-    "bigcodebench-hard-complete",
-    "bigcodebench-hard-instruct",
-    "livecodebench",
-]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
 PromptStyle = Literal["auto", "plain"]
 AnswerStyle = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
-BackendName = Literal["transformers", "vllm", "openai"]
-WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
-"""Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
 """True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
@@ -55,6 +41,16 @@ Load = Literal["auto", "bf16", "8bit", "4bit"]
 SaveDtype = Literal["auto", "float32", "bfloat16"]
 """The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
+
+if TYPE_CHECKING:
+    Benchmark = str
+    BackendName = str
+    LocalBackendName = str
+else:
+    # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
+    Benchmark = Literal[tuple(BENCHMARKS)]
+    BackendName = Literal[tuple(BACKENDS)]
+    LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
 
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -349,7 +345,7 @@ class EvaluationParams(Settings):
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     temperature: Annotated[float, Field(gt=0, le=2)]
-    backend: Literal["transformers", "vllm"]
+    backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
     bootstrap: PositiveInt

@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from iterpref_core.backend_table import BACKENDS
+from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
 from iterpref_core.config import Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
@@ -100,9 +102,7 @@ def _versions() -> Iterator[Diagnosis]:
 def examine_extras(params: Params) -> Iterator[Diagnosis]:
     """Look for the packages of each extra of the installed project."""
     absent: dict[str, list[str]] = {extra: [] for extra in ("training", "evaluation", "pipeline", "endpoints", "ray")}
-    needed = {"training", "evaluation", "pipeline"}
-    if params.inference.backend != "transformers":
-        needed.add("endpoints")
+    needed = {"training", "evaluation", "pipeline", BACKENDS[params.inference.backend].extra}
     if params.execution.engine == "ray":
         needed.add("ray")
     for requirement in requires("iterpref") or ():
@@ -129,7 +129,8 @@ def _debugger(params: Params) -> Diagnosis:
     from iterpref_core.inference.local.checkpoints import is_gguf
     from iterpref_core.inference.local.gguf_checkpoint import find_gguf
 
-    name, backend = params.model.debugger, params.inference.backend
+    name = params.model.debugger
+    backend = BACKENDS[params.inference.backend]
     if name == "nanolab":
         return _diagnose("model: debugger", "embedded")
     try:
@@ -137,10 +138,10 @@ def _debugger(params: Params) -> Diagnosis:
             find_gguf(name)
         else:
             check_model(name, params.model.debugger_format, params.inference)
-        where = f"{name}, {describe_endpoint(params.inference)}" if backend == "openai" else name
+        where = name if backend.weights else f"{name}, {describe_endpoint(params.inference)}"
     except InputError as error:
         return _diagnose("model: debugger", "not available", "missing", str(error))
-    if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_url}/models"):
+    if backend.models_path and not answers(f"{params.inference.base_url}{backend.models_path}"):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
     if name == params.model.student:
@@ -214,26 +215,15 @@ def _memory_gb() -> float:
 
 
 def _benchmarks(params: Params) -> Iterator[Diagnosis]:
-    """Benchmarks whose data is absent are named in the report, and the rest is measured."""
+    """Look for the data of each benchmark, and for the environments that benchmarks and vLLM need."""
     from iterpref_core.evaluation.bigcodebench_environment import find_python
     from iterpref_core.inference.vllm_server import find_vllm
 
-    asked = params.evaluation.benchmarks
-    for variable, family in (
-        ("HUMANEVAL_OVERRIDE_PATH", "humaneval"),
-        ("MBPP_OVERRIDE_PATH", "mbpp"),
-        ("LIVECODEBENCH_PATH", "livecodebench"),
-    ):
-        value = os.environ.get(variable)
-        if any(name.startswith(family) for name in asked):
-            if value and not Path(value).exists():
-                yield _diagnose(f"data: {family}", f"{variable}: no such file", "missing", f"correct {variable}")
-            elif value:
-                yield _diagnose(f"data: {family}", value)
-            else:
-                remedy = f"set {variable} to a copy of its data, or allow the download; else it is not measured"
-                yield _diagnose(f"data: {family}", f"{variable} is not set", "absent", remedy)
-    if any(name.startswith("bigcodebench") for name in asked):
+    rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
+    for source in dict.fromkeys(row.source for row in rows):
+        if source is not None:
+            yield _benchmark_data(source)
+    if any(row.suite == "bigcodebench" for row in rows):
         try:
             yield _diagnose("BigCodeBench", str(find_python()))
         except InputError as error:
@@ -243,6 +233,17 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
             yield _diagnose("vLLM", str(find_vllm()))
         except InputError as error:
             yield _diagnose("vLLM", "no environment with it", "missing", str(error))
+
+
+def _benchmark_data(source: str) -> Diagnosis:
+    variable = SOURCES[source].variable
+    copy = os.environ.get(variable)
+    if not copy:
+        remedy = f"set {variable} to a copy of its data, or allow the download; else it is not measured"
+        return _diagnose(f"data: {source}", f"{variable} is not set", "absent", remedy)
+    if not Path(copy).exists():
+        return _diagnose(f"data: {source}", f"{variable}: no such file", "missing", f"correct {variable}")
+    return _diagnose(f"data: {source}", copy)
 
 
 def examine_services() -> Iterator[Diagnosis]:

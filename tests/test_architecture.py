@@ -15,7 +15,7 @@ LAYERS = ("iterpref_core", "tasks", "flows")
 """Each may import itself and those before it."""
 
 CORE = (
-    ("errors", "records"),
+    ("backend_table", "benchmark_table", "errors", "records"),
     ("input_files",),
     ("config", "cores", "progress"),
     ("storage",),

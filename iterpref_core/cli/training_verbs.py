@@ -47,7 +47,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
-    from iterpref_core.screening.benchmark_files import SOURCES
+    from iterpref_core.benchmark_table import SOURCES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.checks import Finding

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iterpref_core.config import WITH_WEIGHTS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
+from iterpref_core.backend_table import BACKENDS
+from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.inference.stored_model import AnswerStore, cost_usd
@@ -98,7 +99,7 @@ def choose_models(
     prompt = prompt or PromptFormat()
     debugger_prompt = debugger_prompt or PromptFormat()
     # One model in both roles, read in one form, is loaded or served once.
-    same_weights = inference.backend in WITH_WEIGHTS and student == debugger and prompt == debugger_prompt
+    same_weights = BACKENDS[inference.backend].weights and student == debugger and prompt == debugger_prompt
     debugger_drafts = params.draft_model == "debugger" or same_weights
     debugger_needed = debugger_drafts or params.source == "debugging"
     student_settings = _student_settings(inference)
@@ -135,7 +136,7 @@ def choose_models(
 
 
 def _student_settings(inference: InferenceParams) -> InferenceParams:
-    """Return the settings for the student: vLLM if that is the debugger's backend, else this process."""
-    if inference.backend == "vllm":
+    """Return the settings for the student: the debugger's backend if it runs weights here, else this process."""
+    if BACKENDS[inference.backend].weights:
         return inference
     return inference.model_copy(update={"backend": "transformers"})

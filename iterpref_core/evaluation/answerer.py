@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.inference.backend import REFUSED, Completion, Model, Request, Sampling
@@ -173,5 +174,5 @@ def open_answerer(
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
-        precision = precision_of(model, asked)[0] if asked.backend == "transformers" else None
+        precision = precision_of(model, asked)[0] if BACKENDS[asked.backend].in_process else None
         yield Answerer(opened_model, identity, store, params, form, precision, fresh=fresh)

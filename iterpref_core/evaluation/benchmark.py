@@ -1,6 +1,6 @@
 """Benchmark: the base of every suite. It has tasks, what a model is asked, and the programs that judge an answer.
 
-A new suite is one class in one file, three lines in `evaluation.open_benchmark`, and its name in `config.Benchmark`.
+A new suite is one class in one file, its rows in `benchmark_table.py`, and a line in `evaluation.SUITES`.
 """
 
 from abc import ABC, abstractmethod

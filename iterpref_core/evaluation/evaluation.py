@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import (
     BudgetParams,
@@ -57,25 +58,25 @@ class EvaluationSetting:
     k: tuple[int, ...] = DEFAULT_K
 
 
+SUITES: dict[str, Callable[[BenchmarkName, EvaluationSetting], Benchmark[Any]]] = {
+    "own problems": lambda name, setting: Heldout(name, setting.problems, setting.execution),
+    "evalplus": lambda name, setting: EvalPlus(name, setting.cache / "evalplus", setting.execution),
+    "bigcodebench": lambda name, setting: BigCodeBench(name, setting.execution),
+    "livecodebench": lambda _, setting: LiveCodeBench(setting.livecodebench, setting.execution),
+}
+"""Suite of a row of `benchmark_table.BENCHMARKS` → function that opens the benchmark."""
+
+
 def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark[Any]:
-    """The benchmark of this name.
+    """Open the benchmark of this name.
 
     Raises:
-        DataUnavailableError: its data cannot be had here.
+        DataUnavailableError: the benchmark's data cannot be had here.
         InputError: the problems of `heldout` or `validation` cannot be used.
     """
-    execution, cache = setting.execution, setting.cache
-    benchmark: Benchmark[Any]
-    if name in ("heldout", "validation"):
-        benchmark = Heldout(name, setting.problems, execution)
-    elif name == "livecodebench":
-        benchmark = LiveCodeBench(setting.livecodebench, execution)
-    elif name.startswith("bigcodebench-"):
-        benchmark = BigCodeBench(name, execution)
-    else:
-        benchmark = EvalPlus(name, cache / "evalplus", execution)
-    first: dict[str, Any] = dict(islice(benchmark.tasks.items(), setting.limit))
-    benchmark.tasks = first
+    open_suite = SUITES[BENCHMARKS[name].suite]
+    benchmark = open_suite(name, setting)
+    benchmark.tasks = dict(islice(benchmark.tasks.items(), setting.limit))
     benchmark.k = setting.k
     return benchmark
 

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
@@ -25,7 +24,7 @@ class Heldout(Benchmark[Problem]):
         InputError: no usable problem of this split.
     """
 
-    def __init__(self, split: Literal["heldout", "validation"], problems: Path, execution: ExecutionParams) -> None:
+    def __init__(self, split: str, problems: Path, execution: ExecutionParams) -> None:
         tasks = {}
         for problem in read_jsonl(problems, Problem, unique=True):
             if problem.split == split:

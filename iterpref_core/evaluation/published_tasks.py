@@ -15,7 +15,7 @@ def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str,
     """Read the tasks of a benchmark, downloading them where needed.
 
     Args:
-        source: a row of `benchmark_files.SOURCES`.
+        source: a row of `benchmark_table.SOURCES`.
         record: the class of a task, with a `task_id`.
 
     Returns:

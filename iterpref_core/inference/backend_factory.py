@@ -1,15 +1,80 @@
 """Backend factory: a model ready to be asked, whatever `inference.backend` says, with its budget and answer store."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.config import WITH_WEIGHTS, BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.backend_table import BACKENDS
+from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.local.checkpoints import read_config, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The settings with which a backend opens a model.
+
+    Attributes:
+        model: a checkpoint folder or hub id, the name under which an endpoint has the model, or a stage's folder that
+            points at any of these.
+        prompt: the form in which a model with weights on this machine reads prompts.
+        inference: the parameters of the backend.
+        concurrency: prompts at once.
+        faults: grows by failed calls of an endpoint, by kind.
+        own_temperature: the model was found to accept its own temperature alone.
+    """
+
+    model: Path | str
+    prompt: PromptFormat
+    inference: InferenceParams
+    concurrency: int
+    faults: Counter[str]
+    own_temperature: bool
+
+
+@contextmanager
+def _open_transformers(opening: Opening) -> Iterator[Model]:
+    from iterpref_core.inference.local.transformers_model import TransformersModel
+
+    yield TransformersModel(opening.model, opening.concurrency, opening.prompt, opening.inference.bf16)
+
+
+@contextmanager
+def _open_vllm(opening: Opening) -> Iterator[Model]:
+    from iterpref_core.inference.local.served_tokens import ServedTokens
+    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.inference.vllm_server import SERVED_NAME, serve
+
+    tokens = ServedTokens(opening.model, opening.prompt)
+    with serve(opening.model) as base_url:
+        here = opening.inference.model_copy(update={"base_url": base_url, "api": "completions"})
+        yield OpenAIModel(SERVED_NAME, here, opening.concurrency, opening.faults, tokens)
+
+
+@contextmanager
+def _open_openai(opening: Opening) -> Iterator[Model]:
+    from iterpref_core.inference.openai_model import OpenAIModel
+
+    yield OpenAIModel(
+        served_name(opening.model),
+        opening.inference,
+        opening.concurrency,
+        opening.faults,
+        own_temperature=opening.own_temperature,
+    )
+
+
+OPENERS: dict[BackendName, Callable[[Opening], AbstractContextManager[Model]]] = {
+    "transformers": _open_transformers,
+    "vllm": _open_vllm,
+    "openai": _open_openai,
+}
+"""Backend of `backend_table.BACKENDS` → function that opens a model. Budget, store and guard are added by
+`open_model`, for every backend."""
 
 
 @contextmanager
@@ -22,7 +87,7 @@ def open_model(
     concurrency: int,
     faults: Counter[str] | None = None,
 ) -> Iterator[StoredModel]:
-    """The model, ready to be asked.
+    """Open a model and yield it, ready to be asked.
 
     Args:
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
@@ -42,39 +107,12 @@ def open_model(
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
     own_temperature = store is not None and store.accepts_own_temperature_alone(identity)
-    with _opened(model, prompt, inference, concurrency, faults, own_temperature=own_temperature) as inner:
+    opening = Opening(model, prompt, inference, concurrency, faults, own_temperature)
+    open_backend = OPENERS[inference.backend]
+    with open_backend(opening) as inner:
         yield StoredModel(
             inner, identity, store, budget, inference, concurrency=concurrency, guarded=guarded, faults=faults
         )
-
-
-@contextmanager
-def _opened(
-    model: Path | str,
-    prompt: PromptFormat,
-    inference: InferenceParams,
-    concurrency: int,
-    faults: Counter[str],
-    *,
-    own_temperature: bool,
-) -> Iterator[Model]:
-    if inference.backend == "transformers":
-        from iterpref_core.inference.local.transformers_model import TransformersModel
-
-        yield TransformersModel(model, concurrency, prompt, inference.bf16)
-        return
-    from iterpref_core.inference.openai_model import OpenAIModel
-
-    if inference.backend == "openai":
-        yield OpenAIModel(served_name(model), inference, concurrency, faults, own_temperature=own_temperature)
-        return
-    from iterpref_core.inference.local.served_tokens import ServedTokens
-    from iterpref_core.inference.vllm_server import SERVED_NAME, serve
-
-    tokens = ServedTokens(model, prompt)
-    with serve(model) as base_url:
-        here = inference.model_copy(update={"base_url": base_url, "api": "completions"})
-        yield OpenAIModel(SERVED_NAME, here, concurrency, faults, tokens)
 
 
 @contextmanager
@@ -87,16 +125,16 @@ def open_judge(
     answers: Path,
     run: str,
 ) -> Iterator[Model | None]:
-    """A model that judges, its answers kept, so that none is asked for, or paid for, twice; None where none is named.
+    """Open a model that judges and yield it, or None if none is named. No answer is asked or paid for twice.
 
     Args:
-        model: what the parameters name.
-        prompt: the form in which it reads prompts.
-        inference: how it is asked.
-        budget: caps on what this run may ask.
+        model: the name of the model in the parameters.
+        prompt: the form in which the model reads prompts.
+        inference: the parameters of the backend.
+        budget: caps on the questions of this run.
         concurrency: prompts at once.
         answers: the store of answers.
-        run: what the budget is of, over restarts.
+        run: the name under which the budget is kept over restarts.
 
     Raises:
         InputError: the model cannot be had, or a parameter of `inference` cannot be used.
@@ -112,43 +150,44 @@ def open_judge(
 
 
 def check_model(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> Path | str:
-    """Look at a model with weights here before anything is spent on it; of an endpoint's there is nothing to look at.
+    """Check a model with weights on this machine before anything is spent on it. An endpoint's cannot be checked.
 
     Returns:
         The model; a hub id with the commit that it stands for.
 
     Raises:
-        ModelError: its checkpoint cannot be used.
+        ModelError: the model's checkpoint cannot be used.
     """
-    if inference.backend not in WITH_WEIGHTS:
+    backend = BACKENDS[inference.backend]
+    if not backend.weights:
         return model
     from iterpref_core.inference.local.weights import check_checkpoint  # imports transformers
 
-    return check_checkpoint(model, prompt, loaded=inference.backend == "transformers")
+    return check_checkpoint(model, prompt, loaded=backend.in_process)
 
 
 def model_identity(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> str:
-    """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
+    """Return the key under which a model's answers are kept: everything they depend on besides prompt and sampling.
 
-    Of a checkpoint, its content, and the precision it computes in where that is not its own. Of an endpoint, the
-    model's name alone, so that a server that has moved costs nothing twice.
+    For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.
+    For an endpoint it is the model's name alone, so that a server that has moved costs nothing twice.
 
     Raises:
         InputError: the model cannot be used.
     """
-    match inference.backend:
-        case "openai":
-            return served_name(model) + (" (completions)" if inference.api == "completions" else "")
-        case "vllm":
-            return model_fingerprint(model, prompt)
-        case "transformers":
-            identity = model_fingerprint(model, prompt)
-            computed, saved = precision_of(model, inference)
-            return identity if computed == saved else f"{identity} {computed}"
+    backend = BACKENDS[inference.backend]
+    if not backend.weights:
+        name = served_name(model)
+        return f"{name} (completions)" if inference.api == "completions" else name
+    fingerprint = model_fingerprint(model, prompt)
+    if not backend.in_process:
+        return fingerprint
+    computed, saved = precision_of(model, inference)
+    return fingerprint if computed == saved else f"{fingerprint} {computed}"
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
-    """What a model in this process computes in, and what it was saved in, such as `bfloat16`.
+    """Return the precision in which a model in this process computes, and the one of its file, such as `bfloat16`.
 
     Raises:
         ModelError: the model cannot be had.
@@ -158,11 +197,12 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
     from iterpref_core.inference.local.weights import generation_dtype
 
     saved = read_config(model).dtype or torch.float32
-    return str(generation_dtype(inference.bf16, saved)).removeprefix("torch."), str(saved).removeprefix("torch.")
+    computed = generation_dtype(inference.bf16, saved)
+    return str(computed).removeprefix("torch."), str(saved).removeprefix("torch.")
 
 
 def describe_endpoint(inference: InferenceParams) -> str:
-    """Where a model that is not in this process is asked; no call is made, since it might cost something.
+    """Describe the endpoint that is asked. No call is made, since it might cost something.
 
     Raises:
         ConfigError: a parameter or the key is missing or cannot be used.
@@ -175,8 +215,8 @@ def describe_endpoint(inference: InferenceParams) -> str:
 
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
-    """Whether what a model is asked goes to another machine."""
-    if inference.backend != "openai":
+    """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
+    if BACKENDS[inference.backend].weights:
         return False
     from iterpref_core.inference.openai_model import endpoint_url, is_loopback
 

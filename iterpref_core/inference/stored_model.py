@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, RefusedError
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
@@ -158,12 +159,8 @@ class StoredModel(ServedModel):
         guarded: bool = False,
         faults: Counter[str] | None = None,
     ) -> None:
-        free = prices is not None and prices.backend == "openai" and not prices.price_prompt + prices.price_completion
-        if caps and caps.dollars and free:
-            raise ConfigError(
-                "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
-                "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"
-            )
+        if caps and caps.dollars and prices:
+            _check_prices(prices)
         self._inner, self._identity, self._store = inner, identity, store
         self._caps, self._prices = caps, prices
         self.in_process = inner.in_process
@@ -269,3 +266,12 @@ class StoredModel(ServedModel):
             self._store.remember_own_temperature(self._identity)
         if self._store:
             self._store.put(answer_key(self._identity, request, sampling), answer, self._identity, request)
+
+
+def _check_prices(inference: InferenceParams) -> None:
+    free = not inference.price_prompt and not inference.price_completion
+    if free and not BACKENDS[inference.backend].weights:
+        raise ConfigError(
+            "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
+            "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"
+        )

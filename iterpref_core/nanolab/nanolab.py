@@ -6,7 +6,8 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import WITH_WEIGHTS, BackendName, ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.backend_table import BACKENDS
+from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
@@ -58,15 +59,15 @@ def build_models(
     pointers = {}
     # Every name is looked at before the first folder is removed: a wrong name must not cost a model.
     for role, name in (("debugger", model.debugger), ("student", model.student)):
-        if role == "debugger" and backend not in WITH_WEIGHTS:
-            pointers[role] = name_served(name, backend)
+        if role == "debugger" and not BACKENDS[backend].weights:
+            pointers[role] = name_served(name)
         elif is_gguf(name):
             unpacked[role] = name
         elif name == EMBEDDED:
             embedded.append(role)
         else:
             pointers[role] = pin_model(name)
-            loaded = role == "student" or backend == "transformers"
+            loaded = role == "student" or BACKENDS[backend].in_process
             prompt = model.student_format if role == "student" else model.debugger_format
             check_checkpoint(str(pointers[role]), prompt, loaded=loaded)
     for role, source in pointers.items():

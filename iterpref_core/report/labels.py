@@ -1,5 +1,6 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
+from iterpref_core.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
 from iterpref_core.objectives.objectives import OBJECTIVES
 
 MODELS = {
@@ -12,20 +13,8 @@ MODELS = {
 EXPERIMENT = ("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger")
 """The models of dvc.yaml: one that has no results is named as missing."""
 
-BENCHMARKS = {
-    "heldout": "held-out",
-    "validation": "validation split",
-    "humaneval": "HumanEval",
-    "humaneval+": "HumanEval+",
-    "mbpp": "MBPP",
-    "mbpp+": "MBPP+",
-    "bigcodebench-full-complete": "BigCodeBench-Complete",
-    "bigcodebench-full-instruct": "BigCodeBench-Instruct",
-    "bigcodebench-hard-complete": "BigCodeBench-Hard-Complete",
-    "bigcodebench-hard-instruct": "BigCodeBench-Hard-Instruct",
-    "livecodebench": "LiveCodeBench",
-}
-"""Every benchmark of the experiment, in the order of the results table."""
+BENCHMARKS = {name: row.label for name, row in BENCHMARK_ROWS.items()}
+"""Every benchmark, in the order of the results table."""
 
 DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 """LiveCodeBench's difficulties, in the order of the paper's table 10."""
@@ -33,7 +22,7 @@ DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 
-OWN_BENCHMARKS = (MAIN_BENCHMARK, "validation")
+OWN_BENCHMARKS = tuple(name for name, row in BENCHMARK_ROWS.items() if row.source is None)
 """The benchmarks of this project's own problems, whose prompts are in `data/problems.jsonl`."""
 
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}

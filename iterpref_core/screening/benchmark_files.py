@@ -6,67 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from iterpref_core.benchmark_table import BENCHMARKS, SOURCES, Published
 from iterpref_core.errors import DataUnavailableError, first_line
 from iterpref_core.storage.make_once import make_once
 
 TIMEOUT_S = 8.0
 """The longest wait for the next bytes of a server."""
-
-
-class Published(NamedTuple):
-    """The data that a benchmark publishes.
-
-    Attributes:
-        variable: the environment variable that names a copy on this machine.
-        name: the name of the data with its version.
-        place: an address, or the id of a data set on the hub.
-        files: the names of the files in that place.
-    """
-
-    variable: str
-    name: str
-    place: str
-    files: tuple[str, ...]
-
-
-_HUMANEVAL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10"
-_MBPP = "https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0"
-_BIGCODEBENCH_FILES = ("data/v0.1.4-00000-of-00001.parquet",)
-_LIVECODEBENCH_FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl")
-SOURCES = {
-    "humaneval": Published(
-        variable="HUMANEVAL_OVERRIDE_PATH",
-        name="HumanEvalPlus-v0.1.10",
-        place=_HUMANEVAL,
-        files=("HumanEvalPlus.jsonl.gz",),
-    ),
-    "mbpp": Published(
-        variable="MBPP_OVERRIDE_PATH",
-        name="MbppPlus-v0.2.0",
-        place=_MBPP,
-        files=("MbppPlus.jsonl.gz",),
-    ),
-    "bigcodebench": Published(
-        variable="BIGCODEBENCH_OVERRIDE_PATH",
-        name="BigCodeBench-v0.1.4",
-        place="bigcode/bigcodebench",
-        files=_BIGCODEBENCH_FILES,
-    ),
-    "bigcodebench-hard": Published(
-        variable="BIGCODEBENCH_HARD_OVERRIDE_PATH",
-        name="BigCodeBench-Hard-v0.1.4",
-        place="bigcode/bigcodebench-hard",
-        files=_BIGCODEBENCH_FILES,
-    ),
-    "livecodebench": Published(
-        variable="LIVECODEBENCH_PATH",
-        name="livecodebench",
-        place="livecodebench/code_generation_lite",
-        files=_LIVECODEBENCH_FILES,
-    ),
-}
-"""The versions that evalplus 0.3.1 and bigcodebench 0.2.5 pin. Each release of LiveCodeBench adds a file to the one
-before: 400, 511, 612, 713, 880 and 1,055 problems (its README)."""
 
 
 class BenchmarkData(NamedTuple):
@@ -89,10 +34,7 @@ def source_of(benchmark: str) -> str | None:
     >>> source_of("mbpp+"), source_of("bigcodebench-full-instruct"), source_of("bigcodebench-hard-complete")
     ('mbpp', 'bigcodebench', 'bigcodebench-hard')
     """
-    name = benchmark.rstrip("+")
-    for suffix in ("-complete", "-instruct", "-full"):
-        name = name.removesuffix(suffix)
-    return name if name in SOURCES else None
+    return BENCHMARKS[benchmark].source
 
 
 def find_benchmark(name: str, files: Sequence[str] = ()) -> BenchmarkData:

@@ -1,19 +1,30 @@
 """Benchmark tasks to screen pairs against: their prompts and their solutions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.errors import RecordError
 from iterpref_core.input_files import Place, parse_json
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.jsonl import parse_lines
 
 HELDOUT = "heldout"
-PROMPTS = ("prompt", "text", "complete_prompt", "instruct_prompt", "question_content")
-SOLUTIONS = ("reference", "canonical_solution", "code")
-NAMES = ("task_id", "question_id")
-"""Fields of our problems and of HumanEval(+), MBPP(+), BigCodeBench and LiveCodeBench."""
+
+
+def _fields(own: tuple[str, ...], published: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    names = list(own)
+    for fields in published:
+        names += fields
+    return tuple(dict.fromkeys(names))
+
+
+# This project's problems have `prompt`, `reference` and `task_id`; MBPP's first release has `text` and `code`.
+PROMPTS = _fields(("prompt", "text"), [source.prompts for source in SOURCES.values()])
+SOLUTIONS = _fields(("reference", "code"), [source.solutions for source in SOURCES.values()])
+NAMES = _fields(("task_id",), [(source.task_id,) for source in SOURCES.values()])
+"""The fields of a task that are read, whichever benchmark the task is of."""
 
 
 @dataclass(frozen=True)

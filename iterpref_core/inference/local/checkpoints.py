@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.config import BackendName
 from iterpref_core.errors import InputError, ModelError, first_line, storage_error
 from iterpref_core.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer
@@ -143,13 +142,13 @@ def served_name(path: Path | str) -> str:
     return path
 
 
-def name_served(name: str, backend: BackendName) -> ModelSource:
-    """A debugger that has no weights here.
+def name_served(name: str) -> ModelSource:
+    """Return the pointer to a debugger without weights on this machine.
 
     Raises:
-        ModelError: it is the embedded one, and an endpoint is asked.
+        ModelError: the name is that of the embedded debugger, which no endpoint has.
     """
-    if name == EMBEDDED and backend == "openai":
+    if name == EMBEDDED:
         raise ModelError(
             "model.debugger: an endpoint (inference.backend) has no 'nanolab'; name a model that it serves, or choose "
             "another backend"

@@ -1,0 +1,30 @@
+"""Backend table: one row for each way to ask a model, read by parameters, `inference`, budgets and `doctor`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BackendRow:
+    """A row of the backend table.
+
+    Attributes:
+        weights: the model's weights are on this machine. A backend without weights knows no more of a model than the
+            name under which the server at `inference.base_url` has it. Its answers have prices, so a cap on dollars
+            needs them, and private prompts are searched for secrets before they go to a server on another machine.
+        in_process: the model computes in this process.
+        extra: the extra of pyproject.toml with the packages that the backend needs.
+        models_path: the path behind `inference.base_url` at which the server lists its models; "" if there is none.
+    """
+
+    weights: bool
+    in_process: bool
+    extra: str
+    models_path: str = ""
+
+
+BACKENDS = {
+    "transformers": BackendRow(weights=True, in_process=True, extra="training"),
+    "vllm": BackendRow(weights=True, in_process=False, extra="endpoints"),
+    "openai": BackendRow(weights=False, in_process=False, extra="endpoints", models_path="/models"),
+}
+"""Every backend. `backend_factory.OPENERS` opens its models."""

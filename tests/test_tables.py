@@ -1,0 +1,141 @@
+"""The tables of benchmarks and backends: a row gives everything, and a row without its part is named in a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from iterpref_core import config
+from iterpref_core.backend_table import BACKENDS, BackendRow
+from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
+from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
+from iterpref_core.errors import ConfigError
+from iterpref_core.evaluation.evaluation import SUITES
+from iterpref_core.inference import backend_factory
+from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
+from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model
+from iterpref_core.pairs.pairs import screened_params
+from iterpref_core.report import labels
+from iterpref_core.screening.contamination import Decontamination
+from tests.settings import ROOT, section
+
+OWN = "own problems"
+"""The suite whose tasks are this project's problems; they are screened as `pairs.benchmarks` says."""
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_has_a_suite_that_opens_it(name: str) -> None:
+    suite = BENCHMARKS[name].suite
+    assert suite in SUITES, f"{name}: add a line for the suite {suite!r} to evaluation.SUITES"
+
+
+def test_every_suite_has_a_benchmark() -> None:
+    idle = SUITES.keys() - {row.suite for row in BENCHMARKS.values()}
+    assert not idle, f"add rows for the suites {sorted(idle)} to benchmark_table.BENCHMARKS, or remove the suites"
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_pairs_are_screened_against_a_benchmark_that_is_measured(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = BENCHMARKS[name]
+    if row.suite == OWN:
+        return
+    assert row.source is not None, f"{name}: pairs would not be screened against it; name the source of its tasks"
+    assert row.source in SOURCES, f"{name}: add {row.source!r} to benchmark_table.SOURCES"
+    params = load_params(ROOT / "params.yaml")
+    evaluation = params.evaluation.model_copy(update={"benchmarks": (name,)})
+    screened = screened_params(params.model_copy(update={"evaluation": evaluation}))
+    assert row.source in screened.benchmarks
+
+    source = SOURCES[row.source]
+    task = dict.fromkeys((*source.prompts, *source.solutions), "Add up the numbers.") | {source.task_id: "the id"}
+    copy = tmp_path / "tasks.jsonl"
+    copy.write_text(json.dumps(task), encoding="utf-8")
+    monkeypatch.setenv(source.variable, str(copy))
+    screen = Decontamination([row.source], tmp_path, drop=True)
+    assert screen.overlaps[row.source].tasks == 1
+    prompts = "; ".join(source.prompts)
+    assert screen._prompts.keys() == {"add up the numbers"}, f"{row.source}: the fields {prompts} are not read"
+
+
+def test_a_source_belongs_to_a_benchmark_and_to_one_variable() -> None:
+    idle = SOURCES.keys() - {row.source for row in BENCHMARKS.values()}
+    assert not idle, f"no benchmark asks the tasks of {sorted(idle)}: add rows to benchmark_table.BENCHMARKS"
+    variables = [source.variable for source in SOURCES.values()]
+    assert len(set(variables)) == len(variables), f"two sources share an environment variable: {variables}"
+
+
+def test_parameters_and_the_report_know_every_benchmark() -> None:
+    assert get_args(config.Benchmark) == tuple(BENCHMARKS)
+    schema: dict[str, Any] = EvaluationParams.model_json_schema()
+    assert schema["properties"]["benchmarks"]["items"]["enum"] == list(BENCHMARKS)
+    assert list(labels.BENCHMARKS) == list(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_has_a_function_that_opens_its_models(name: str) -> None:
+    assert name in OPENERS, f"{name}: add a function that opens its models to backend_factory.OPENERS"
+
+
+def test_every_function_that_opens_models_has_a_backend() -> None:
+    idle = OPENERS.keys() - BACKENDS.keys()
+    assert not idle, f"add rows for {sorted(idle)} to backend_table.BACKENDS, or remove their functions"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backends_packages_are_an_extra(name: str) -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    extra = BACKENDS[name].extra
+    assert extra in extras, f"{name}: pyproject.toml has no extra {extra!r}"
+
+
+@pytest.mark.parametrize("name", [name for name, row in BACKENDS.items() if not row.weights])
+def test_a_backend_without_weights_has_a_cap_and_a_guard(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(config.KEY_VARIABLE, "a-key")
+    assert_guarded_and_capped(name)
+
+
+def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Echo(ServedModel):
+        concurrency = 1
+
+        async def answer(self, request: Request, sampling: Sampling) -> Completion:
+            del sampling
+            return Completion(request.prompt, 1, 1, truncated=False)
+
+    @backend_factory.contextmanager
+    def open_echo(_: backend_factory.Opening):  # type: ignore[no-untyped-def]
+        yield Echo()
+
+    monkeypatch.setitem(BACKENDS, "echo", BackendRow(weights=False, in_process=False, extra="endpoints"))
+    monkeypatch.setitem(OPENERS, "echo", open_echo)
+    assert_guarded_and_capped("echo")
+
+
+def assert_guarded_and_capped(name: str) -> None:
+    far = settings(name, base_url="https://models.example/v1", price=0)
+    assert leaves_this_machine(far), f"{name}: private prompts would go to another machine without a look"
+    assert not leaves_this_machine(settings(name, base_url="http://127.0.0.1:9/v1", price=0))
+    capped = section(BudgetParams, calls=None, tokens=None, dollars=1.0)
+    with (
+        pytest.raises(ConfigError, match=r"budget\.dollars caps nothing"),
+        open_model("model", PromptFormat(), far, capped, None, 1),
+    ):
+        pass
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'transformers', 'vllm' or 'openai'"):
+        config.with_values(load_params(ROOT / "params.yaml"), {"inference.backend": "olama"})
+
+
+def settings(backend: str, *, base_url: str, price: float) -> InferenceParams:
+    params = load_params(ROOT / "params.yaml").inference
+    changed = {"base_url": base_url, "price_prompt": price, "price_completion": price}
+    # A copy is not checked, so that a row which a test adds need not be one of the type's names.
+    return params.model_copy(update={"backend": backend} | changed)
