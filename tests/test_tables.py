@@ -130,7 +130,8 @@ def assert_guarded_and_capped(name: str) -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="'transformers', 'vllm' or 'openai'"):
+    *others, last = map(repr, BACKENDS)
+    with pytest.raises(ConfigError, match=f"input should be {', '.join(others)} or {last}"):
         config.with_values(load_params(ROOT / "params.yaml"), {"inference.backend": "olama"})
 
 
