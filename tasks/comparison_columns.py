@@ -1,4 +1,4 @@
-"""Comparison columns: what tells models apart in a table of runs, and how they score."""
+"""Comparison columns: the values that tell models apart in a table of runs, and their scores."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from tasks.source import UNKNOWN, Source
 from tasks.stage_name import StageName
 
 BEST = "best"
-"""Stands for the objective with the highest score, where others stand for themselves."""
+"""The name, in place of an objective, under which the highest score of all objectives stands."""
 
 _OF_OBJECTIVE = ("learning_rate", "alpha")
 _OF_TRAINING = ("beta", "epochs", "seed")
@@ -22,7 +22,7 @@ _SHORT = 8
 
 
 def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
-    """Return what tells a trained model apart, from what DVC knows of its training.
+    """Return the columns of a trained model, from the inputs and parameters that DVC has of its training.
 
     >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.dpo": {"alpha": 0.0}})
     >>> training_columns("dpo", locked)
@@ -39,12 +39,12 @@ def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
 
 
 def stage_columns(stage: StageName, locked: LockedStage, behind: Mapping[str, LockedStage]) -> dict[str, str]:
-    """Return what tells the model of a training, or of an evaluation, apart; nothing for other stages.
+    """Return the columns of the model that a stage trains or evaluates; none for other stages.
 
     Args:
-        stage: its name.
-        locked: what it reads.
-        behind: the stages that made it.
+        stage: the stage's name.
+        locked: its inputs and parameters.
+        behind: the stages that made the inputs.
     """
     if stage.group == "training":
         return training_columns(stage.item, locked)
@@ -52,12 +52,16 @@ def stage_columns(stage: StageName, locked: LockedStage, behind: Mapping[str, Lo
         return {}
     # Parameters may have changed since the model was trained, so those of its training count.
     trained = behind.get(str(StageName("training", stage.item)))
-    return training_columns(stage.item, trained) if trained else {}
+    if trained is None:
+        return {}
+    return training_columns(stage.item, trained)
 
 
 def source_columns(source: Source) -> dict[str, str]:
-    """Return a short form of the commit, and whether anything has changed since."""
-    commit = source.commit if source.commit == UNKNOWN else source.commit[:_SHORT]
+    """Return a short form of the commit, and `dirty`: `true` if anything has changed since."""
+    commit = source.commit
+    if commit != UNKNOWN:
+        commit = commit[:_SHORT]
     return {"commit": commit, "dirty": source.dirty}
 
 
@@ -67,6 +71,7 @@ def merge_columns(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
     >>> merge_columns([{"objective": "sft", "alpha": "20.0"}, {"objective": "rpo", "alpha": "20.0", "beta": "0.1"}])
     {'objective': 'sft, rpo', 'alpha': '20.0', 'beta': '0.1'}
     """
+    # A dictionary without values is a set that keeps the order.
     merged: dict[str, dict[str, None]] = {}
     for row in rows:
         for name, value in row.items():
@@ -75,7 +80,7 @@ def merge_columns(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def stages_behind(locked: LockedStage, lock: Mapping[str, LockedStage]) -> dict[str, LockedStage]:
-    """Return the stages that made what a stage reads, and what those read in turn.
+    """Return the stages that made the inputs of a stage, and the inputs of those, and so on.
 
     The digest decides: a stage whose output has changed since is not among them.
 
@@ -83,15 +88,19 @@ def stages_behind(locked: LockedStage, lock: Mapping[str, LockedStage]) -> dict[
         locked: the stage that reads.
         lock: all stages that have run.
     """
-    maker = {(out.path, out.md5): name for name, stage in lock.items() for out in stage.outs}
+    # Such as ("data/pairs.jsonl", "1f2e…") → "pairs".
+    maker: dict[tuple[str, str], str] = {}
+    for name, stage in lock.items():
+        for out in stage.outs:
+            maker[out.path, out.md5] = name
     found: dict[str, LockedStage] = {}
     waiting = [locked]
     while waiting:
         for dep in waiting.pop().deps:
-            name = maker.get((dep.path, dep.md5))
-            if name is not None and name not in found:
-                found[name] = lock[name]
-                waiting.append(lock[name])
+            made_by = maker.get((dep.path, dep.md5))
+            if made_by is not None and made_by not in found:
+                found[made_by] = lock[made_by]
+                waiting.append(lock[made_by])
     return found
 
 
@@ -105,19 +114,21 @@ def read_scores(stages: Iterable[StageName], folder: Path = Path()) -> dict[str,
     scores: dict[str, float] = {}
     for name in stages:
         path = folder / metrics_path(name)
-        if name.group == "evaluation" and path.is_file():
-            metrics = json.loads(path.read_bytes())
-            scores.update({f"{name.item}/{key}": value for key, value in metrics.items() if key.endswith("/pass_at_1")})
+        if name.group != "evaluation" or not path.is_file():
+            continue
+        for key, value in json.loads(path.read_bytes()).items():
+            if key.endswith("/pass_at_1"):
+                scores[f"{name.item}/{key}"] = value
     return scores
 
 
 def summary_scores(summary: Mapping[str, Any]) -> dict[str, float]:
     """Return the same scores from a summary, which has those of all models."""
-    return {
-        f"{model}/{benchmark}/pass_at_1": score["pass_at_1"]
-        for model, scores in summary["models"].items()
-        for benchmark, score in scores.items()
-    }
+    found = {}
+    for model, scores in summary["models"].items():
+        for benchmark, score in scores.items():
+            found[f"{model}/{benchmark}/pass_at_1"] = score["pass_at_1"]
+    return found
 
 
 def best_scores(scores: Mapping[str, float]) -> dict[str, float]:
@@ -128,8 +139,11 @@ def best_scores(scores: Mapping[str, float]) -> dict[str, float]:
     """
     best: dict[str, float] = {}
     for name, score in scores.items():
-        model, _, benchmark = name.partition("/")
-        if benchmark.endswith("pass_at_1") and model not in (BEST, "base", "debugger") and not math.isnan(score):
-            key = f"{BEST}/{benchmark}"
+        model, _, measure = name.partition("/")
+        if model in (BEST, "base", "debugger") or not measure.endswith("pass_at_1"):
+            continue
+        # `max` of a NaN and a number depends on their order.
+        if not math.isnan(score):
+            key = f"{BEST}/{measure}"
             best[key] = max(score, best.get(key, score))
     return best

@@ -1,4 +1,4 @@
-"""Invocation: one command of a user, which runs stages."""
+"""Invocation: one command of a user that runs stages."""
 
 import hashlib
 import os
@@ -23,16 +23,16 @@ _LIBRARIES = ("accelerate", "dvc", "mlflow", "peft", "prefect", "torch", "transf
 
 
 class Invocation(BaseModel, frozen=True):
-    """A command as it is known when it begins.
+    """A command at the moment when it begins.
 
     Attributes:
         id: unique.
-        command: what was called, such as `dvc repro`.
-        name: what its run is called.
+        command: the command, such as `dvc repro`.
+        name: name of its run.
         started: seconds since the epoch.
-        source: the commit, and what has changed since.
+        source: the commit, and the changes since.
         params: all parameters, by dotted key.
-        tags: who called it, with which versions.
+        tags: user, commit, and versions of libraries.
     """
 
     id: str
@@ -48,25 +48,31 @@ def begin_invocation(command: str, params: Params, values: Mapping[str, Any], na
     """Describe a command of this process, before it enters another folder.
 
     Args:
-        command: what was called.
-        params: the parameters that it runs with.
-        values: those of them that the command itself sets, by dotted key.
-        name: what its run is called; by default what is different in it.
+        command: the command, such as `iterpref run`.
+        params: all parameters.
+        values: parameters that the command itself sets, by dotted key.
+        name: name of its run; by default the parameters that differ.
     """
-    return _describe(uuid.uuid4().hex, command, time.time(), params, observe_source(values), name)
+    source = observe_source(values)
+    return _describe(uuid.uuid4().hex, command, time.time(), params, source, name)
 
 
 def dvc_invocation(params: Params) -> Invocation:
-    """Describe the command of DVC that runs this process as a stage."""
+    """Describe the command of DVC that runs this process as a stage.
+
+    Every stage of one `dvc repro` gets the same id, though the stages know nothing of each other: the id is a digest of
+    the process that they all come from.
+    """
     process = _calling_dvc()
+    # Process ids are used again, so the time of the start is part of the id.
     created = process.create_time()
-    # `dvc exp run` sets it. It is a made-up name, so it is a tag and not what the run is called.
+    # `dvc exp run` makes up this name, such as `lively-monkey`. It says nothing about the run, so it is only a tag.
     experiment = os.environ.get("DVC_EXP_NAME", "")
     told_apart = f"{socket.gethostname()} {process.pid} {created} {experiment}"
     identity = hashlib.sha256(told_apart.encode()).hexdigest()[:32]
     invocation = _describe(identity, DVC, created, params, observe_source())
     if experiment:
-        return invocation.model_copy(update={"tags": invocation.tags | {"dvc.experiment": experiment}})
+        invocation.tags["dvc.experiment"] = experiment
     return invocation
 
 
@@ -86,7 +92,7 @@ def _describe(
 
 
 def _tags(command: str, source: Source) -> dict[str, str]:
-    """Return MLflow's own tags of where a run comes from, and the versions of what computes."""
+    """Return MLflow's own tags for the source of a run, and the versions of the libraries that compute."""
     tags = {
         "mlflow.user": psutil.Process().username(),
         "mlflow.source.name": command,
@@ -104,10 +110,11 @@ def _tags(command: str, source: Source) -> dict[str, str]:
 
 
 def _calling_dvc() -> psutil.Process:
-    """Return DVC's process, which runs a stage through a shell; without DVC this process."""
+    """Return the process of DVC that runs this stage; without DVC this process."""
     process = psutil.Process()
     if "DVC_STAGE" not in os.environ:
         return process
+    # dvc repro  →  sh -c "python -m flows.stage pairs"  →  python -m flows.stage pairs (this process)
     for parent in process.parents():
         if "flows.stage" not in " ".join(parent.cmdline()):
             return parent

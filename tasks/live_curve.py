@@ -9,11 +9,11 @@ from tasks.records import own_record
 from tasks.stage_name import StageName
 
 LIVE_AFTER_S = 30.0
-"""A shorter training does not wait for MLflow's import; its curve appears when it ends."""
+"""Seconds after which the curve is shown. A shorter training does not wait for MLflow's import."""
 
 
 class LiveCurve:
-    """Shows a training's curve while it runs, as `on_log` of `train_objective`.
+    """A log of a training's curve while it runs, for `on_log` of `train_objective`.
 
     Args:
         stage: the stage that this process runs.
@@ -27,7 +27,7 @@ class LiveCurve:
         self._given_up = False
 
     def __call__(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log a point."""
+        """Log a point, with those before it that are not logged yet."""
         self._waiting.append((step, metrics))
         if self._given_up or time.monotonic() - self._begun < LIVE_AFTER_S:
             return

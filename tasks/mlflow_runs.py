@@ -25,12 +25,13 @@ from tasks.stage_name import StageName
 from tasks.worktree import home
 
 _PAUSE_S = 60.0
-"""A server that did not answer is left alone for so long."""
+"""Seconds for which a server that did not answer is left alone."""
 _LOCK_S = 120.0
+"""Seconds to wait for another process that sends."""
 
 
 class Sender:
-    """Sends the records that wait; what cannot be sent costs a warning, and the next command sends it."""
+    """A sender of the records that wait. A record that cannot be sent costs a warning; the next command sends it."""
 
     def __init__(self) -> None:
         self._away_until = 0.0
@@ -125,8 +126,9 @@ def open_stage(server: Server, record: StageRecord) -> str:
     tags = record.invocation.tags | {"iterpref.stage": record.stage, "mlflow.parentRunId": holder}
     run_id = server.open_run(record.id, record.stage, record.started, tags)
     server.set_tags(run_id, record.columns)
-    # What tells models apart stands among the parameters, too, for the pages that compare.
-    server.log_params(run_id, record.columns | dict(flatten(record.locked.params)))
+    # MLflow's page of a comparison shows parameters and no tags, so the columns are both.
+    params = record.columns | dict(flatten(record.locked.params))
+    server.log_params(run_id, params)
     return run_id
 
 
@@ -138,13 +140,17 @@ def write_stage(server: Server, record: StageRecord) -> None:
     """
     assert record.ended is not None, "only what has ended is sent"
     run_id = open_stage(server, record)
-    server.log_metrics(run_id, _curve(server, run_id, record), record.ended)
+    curve = _curve(server, run_id, record)
+    server.log_metrics(run_id, curve, record.ended)
     shown = shown_metrics(StageName.parse(record.stage), record.metrics)
     server.log_metrics(run_id, shown, record.ended)
     _log_files(server, run_id, record)
-    _log_digests(server, run_id, record)
-    notes = [record.error, f"[Prefect]({record.page})" if record.page else ""]
-    server.set_tags(run_id, {"mlflow.note.content": "\n\n".join(filter(None, notes))})
+    _log_datasets(server, run_id, record)
+    _log_models(server, run_id, record)
+    tags = {"mlflow.note.content": _note(record)}
+    if record.status == "FINISHED":
+        tags["dvc.lock"] = _digest(record.locked)
+    server.set_tags(run_id, tags)
     server.client.set_terminated(run_id, record.status, round(1000 * record.ended))
     _add_to_holder(server, record)
 
@@ -157,32 +163,32 @@ def write_run(server: Server, record: RunRecord) -> None:
     """
     assert record.ended is not None, "only what has ended is sent"
     state = state_of(record)
-    held_stages = server.find_run("iterpref.key", record.invocation.id) is not None
-    if not record.ran and not held_stages and (not record.stages or server.find_run("iterpref.state", state)):
+    if not _is_news(server, record, state):
         return
     holder = _open_holder(server, record.invocation)
     _summarize(server, holder, record.columns, record.scores, record.stages, record.ended)
-    server.set_tags(holder, {"iterpref.state": state})
-    if record.error:
-        server.set_tags(holder, {"iterpref.error": record.error})
+    server.set_tags(holder, {"iterpref.state": state, "iterpref.error": record.error})
     server.client.set_terminated(holder, record.status, round(1000 * record.ended))
 
 
 def state_of(record: RunRecord) -> str:
-    """Return what two runs have in common that would say the same: commit, parameters and results."""
-    stages = {name: _digest(stage) for name, stage in sorted(record.stages.items())}
-    invocation = record.invocation
-    parts = [invocation.source.commit, invocation.source.dirty, invocation.params, stages]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    """Return a digest that is equal for two runs with equal commit, parameters and results."""
+    stages = {name: _digest(stage) for name, stage in record.stages.items()}
+    source = record.invocation.source
+    parts = [source.commit, source.dirty, record.invocation.params, stages]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, dict[int, float]]:
-    """Return a stage's metrics as charts, value by step: what is measured, and not what is constant or counted by kind.
+    """Return the metrics of a stage that MLflow shows as charts: name → step → value.
+
+    A series such as `pass_rate/0`, `pass_rate/1` is one chart. Counts by kind, such as `dropped/empty`, are none, and
+    a training has its curve. `metrics.json` among the run's artifacts has all metrics.
 
     Args:
-        stage: its name.
-        metrics: what it returned; `metrics.json` among the run's artifacts has all of it. Of a training the curve says
-            the rest.
+        stage: the stage's name.
+        metrics: all that the stage measured.
 
     >>> shown_metrics(StageName("codeflow"), {"solved": 9, "pass_rate/0": 0.5, "pass_rate/1": 0.75, "dropped/empty": 0})
     {'solved': {0: 9}, 'pass_rate': {0: 0.5, 1: 0.75}}
@@ -190,7 +196,9 @@ def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, d
     {'mean_loss': {0: 0.5}}
     """
     if stage.group == "training":
-        return {"mean_loss": {0: metrics["loss"]}} if "loss" in metrics else {}
+        if "loss" not in metrics:
+            return {}
+        return {"mean_loss": {0: metrics["loss"]}}
     shown: dict[str, dict[int, float]] = {}
     for name, value in metrics.items():
         series, _, number = name.rpartition("/")
@@ -202,16 +210,27 @@ def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, d
 
 
 def _open_holder(server: Server, invocation: Invocation) -> str:
-    """Return the id of the run of a command."""
+    """Return the id of a command's run, which holds the runs of its stages."""
     holder = server.open_run(invocation.id, invocation.name, invocation.started, invocation.tags)
     server.log_params(holder, invocation.params)
     return holder
 
 
+def _is_news(server: Server, record: RunRecord, state: str) -> bool:
+    """Return whether a command's run says something that no run before has said."""
+    if record.ran:
+        return True
+    # A stage that ran in it was sent already, but was killed before the command could count it.
+    if server.find_run("iterpref.key", record.invocation.id) is not None:
+        return True
+    return bool(record.stages) and server.find_run("iterpref.state", state) is None
+
+
 def _curve(server: Server, run_id: str, record: StageRecord) -> dict[str, dict[int, float]]:
     """Return the points of a training's curve that the run does not have yet."""
     series: dict[str, dict[int, float]] = {}
-    there = {}
+    # A live curve may have sent some of the points: {"loss": {10, 20, 30}}.
+    there: dict[str, set[int]] = {}
     for row in record.curve:
         step = int(row["step"])
         for name, value in row.items():
@@ -235,26 +254,47 @@ def _log_files(server: Server, run_id: str, record: StageRecord) -> None:
         table = f"{path.stem}.json"
         if path.is_dir():
             server.client.log_artifacts(run_id, str(path), path.name)
-        elif table not in there:  # MLflow adds rows to a table that is there
+        elif table not in there:
+            # MLflow would add the rows to a table that is there, so a second sending would double them.
             server.client.log_table(run_id, _table(path), table)
 
 
 def _table(path: Path) -> dict[str, list[Any]]:
-    """Return the records of a JSONL file by column, as MLflow takes a table."""
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    names = dict.fromkeys(name for record in records for name in record)
+    """Return the records of a JSONL file by column, as MLflow takes a table.
+
+    Records may have different keys: `{"a": 1}` and `{"b": 2}` are `{"a": [1, None], "b": [None, 2]}`.
+    """
+    records = []
+    names: dict[str, None] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        records.append(record)
+        names.update(dict.fromkeys(record))
     return {name: [record.get(name) for record in records] for name in names}
 
 
-def _log_digests(server: Server, run_id: str, record: StageRecord) -> None:
-    """Say what DVC knows: the data that was read and written, the models, and which run made what."""
+def _log_datasets(server: Server, run_id: str, record: StageRecord) -> None:
+    """Log the data that a stage read and wrote, with DVC's digests."""
+    made = set()
+    for stage in record.behind.values():
+        for out in stage.outs:
+            made.add((out.path, out.md5))
+    # A stage also depends on code, which the commit names. Data is what another stage made.
+    read = [item for item in record.locked.deps if (item.path, item.md5) in made]
+    for context, artifacts in (("input", read), ("output", record.locked.outs)):
+        datasets = []
+        for item in artifacts:
+            # Models have entries of their own, and metrics are logged as metrics.
+            if Path(item.path).parts[0] not in (MODELS.name, METRICS.name):
+                datasets.append(_dataset(item, context))
+        server.client.log_inputs(run_id, datasets=datasets)
+
+
+def _log_models(server: Server, run_id: str, record: StageRecord) -> None:
+    """Log the models that a stage wrote and read. One that was evaluated also gets its metrics."""
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
-    made = {(out.path, out.md5) for stage in record.behind.values() for out in stage.outs}
-    inputs = [item for item in record.locked.deps if (item.path, item.md5) in made]
-    for context, artifacts in (("input", inputs), ("output", record.locked.outs)):
-        data = [item for item in artifacts if Path(item.path).parts[0] not in (MODELS.name, METRICS.name)]
-        server.client.log_inputs(run_id, datasets=[_dataset(item, context) for item in data])
+    group = StageName.parse(record.stage).group
     for item in _models_among(record.locked.outs):
         written = server.find_model(item) or server.create_model(item, run_id, record.columns)
         server.client.log_outputs(run_id, models=[LoggedModelOutput(written, step=0)])
@@ -263,15 +303,23 @@ def _log_digests(server: Server, run_id: str, record: StageRecord) -> None:
         if read is None:
             continue
         server.client.log_inputs(run_id, models=[LoggedModelInput(read)])
-        if StageName.parse(record.stage).group == "evaluation":
+        if group == "evaluation":
             series = {name: {0: value} for name, value in record.metrics.items()}
             server.log_metrics(run_id, series, record.ended or record.started, read)
-    if record.status == "FINISHED":
-        server.set_tags(run_id, {"dvc.lock": _digest(record.locked)})
+
+
+def _note(record: StageRecord) -> str:
+    """Return the description of a stage's run: its error, and a link to its page in Prefect."""
+    parts = []
+    if record.error:
+        parts.append(record.error)
+    if record.page:
+        parts.append(f"[Prefect]({record.page})")
+    return "\n\n".join(parts)
 
 
 def _add_to_holder(server: Server, record: StageRecord) -> None:
-    """Add a stage to the run that holds it. Under DVC alone, every stage also says how far that run is."""
+    """Add a stage to the run that holds it."""
     assert record.ended is not None, "only what has ended is sent"
     holder = _open_holder(server, record.invocation)
     stages = dict(record.behind)
@@ -280,6 +328,8 @@ def _add_to_holder(server: Server, record: StageRecord) -> None:
     _summarize(server, holder, record.columns, record.scores, stages, record.ended)
     if record.invocation.command != DVC:
         return
+    # Nothing tells us when a bare `dvc repro` ends, so each stage moves the end of its run on. A run with stages that
+    # end at 10:00 (FINISHED), 10:05 (FAILED) and 10:03 (FINISHED) has failed, and ended at 10:05.
     info = server.client.get_run(holder).info
     ended = max(round(1000 * record.ended), info.end_time or 0)
     failed = info.status if info.status in ("FAILED", "KILLED") else record.status
@@ -294,20 +344,25 @@ def _summarize(
     stages: Mapping[str, LockedStage],
     at: float,
 ) -> None:
-    """Add columns, scores and links to what the run of a command has of them."""
+    """Add columns, scores and links to those that the run of a command has.
+
+    A run with the tag `objective: sft` to which a training of dpo is added has `objective: sft, dpo`.
+    """
     known = server.client.get_run(holder).data
-    merged = merge_columns([{name: known.tags.get(name, value) for name, value in columns.items()}, columns])
+    before = {name: known.tags[name] for name in columns if name in known.tags}
+    merged = merge_columns([before, columns])
     links = known.tags.get("mlflow.note.content", "").splitlines()
     for stage, locked in stages.items():
         if not any(line.startswith(f"- [{stage}]") for line in links):
             links += _link(server, holder, stage, locked)
     server.set_tags(holder, merged | {"mlflow.note.content": "\n".join(links)})
     best = best_scores(known.metrics | dict(scores))
-    server.log_metrics(holder, {name: {0: value} for name, value in (dict(scores) | best).items()}, at)
+    summary = dict(scores) | best
+    server.log_metrics(holder, {name: {0: value} for name, value in summary.items()}, at)
 
 
 def _link(server: Server, holder: str, stage: str, locked: LockedStage) -> list[str]:
-    """Return a line with a link to the run that made a stage's outputs; none if no run is known for them."""
+    """Return a line with a link to the run that made a stage's outputs; no line if no run is known for them."""
     run = server.find_run("dvc.lock", _digest(locked))
     if run is None or run.info.lifecycle_stage == "deleted":
         return []
@@ -330,6 +385,7 @@ def _dataset(item: Artifact, context: str) -> Any:
 
 
 def _digest(locked: LockedStage) -> str:
-    """Return what identifies an execution by what it read, with which parameters, and what it wrote."""
+    """Return a digest that is equal for executions with equal inputs, parameters and outputs."""
     artifacts = [[item.path, item.md5] for item in (*locked.deps, *locked.outs)]
-    return hashlib.sha256(json.dumps([artifacts, locked.params], sort_keys=True).encode()).hexdigest()[:32]
+    text = json.dumps([artifacts, locked.params], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -31,8 +31,8 @@ _COLUMN_PIXELS = {
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _ARTIFACTS = "mlartifacts"
+# MLflow's limits: it takes 1,000 metrics at once, but only 100 parameters or tags.
 _BATCH = 100
-"""Of metrics MLflow takes 1,000 at once, of parameters and tags 100."""
 _KEY_CHARS = 250
 _VALUE_CHARS = 6000
 
@@ -46,7 +46,7 @@ class DeletedRunError(IterPrefError):
 
 
 class Server:
-    """The tracking server, and the experiment on it that MLFLOW_EXPERIMENT_NAME names, or `iterpref`.
+    """A connection to the tracking server, and to the experiment that MLFLOW_EXPERIMENT_NAME names, or `iterpref`.
 
     Raises:
         TrackingError: the server is away, refuses, or has deleted the experiment.
@@ -93,15 +93,21 @@ class Server:
         if run is not None and run.info.lifecycle_stage == "deleted":
             raise DeletedRunError(f"{name} was deleted")
         if run is None:
-            tags = {**tags, "iterpref.key": key}
-            run = self.client.create_run(self.experiment_id, round(1000 * started), tags, run_name=name)
+            run = self.client.create_run(
+                self.experiment_id,
+                start_time=round(1000 * started),
+                tags={**tags, "iterpref.key": key},
+                run_name=name,
+            )
         return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters, whose values MLflow keeps as texts."""
         from mlflow.entities import Param
 
-        items = [Param(safe_name(key), str(value)[:_VALUE_CHARS]) for key, value in params.items()]
+        items = []
+        for key, value in params.items():
+            items.append(Param(safe_name(key), str(value)[:_VALUE_CHARS]))
         for first in range(0, len(items), _BATCH):
             self.client.log_batch(run_id, params=items[first : first + _BATCH])
 
@@ -109,7 +115,11 @@ class Server:
         """Set tags; an empty value sets none."""
         from mlflow.entities import RunTag
 
-        self.client.log_batch(run_id, tags=[RunTag(safe_name(key), value) for key, value in tags.items() if value])
+        items = []
+        for key, value in tags.items():
+            if value:
+                items.append(RunTag(safe_name(key), value))
+        self.client.log_batch(run_id, tags=items)
 
     def log_metrics(
         self, run_id: str, series: Mapping[str, Mapping[int, float]], at: float, model_id: str | None = None
@@ -124,11 +134,10 @@ class Server:
         """
         from mlflow.entities import Metric
 
-        points = [
-            Metric(safe_name(name), value, round(1000 * at), step, model_id=model_id)
-            for name, values in series.items()
-            for step, value in values.items()
-        ]
+        points = []
+        for name, values in series.items():
+            for step, value in values.items():
+                points.append(Metric(safe_name(name), value, round(1000 * at), step, model_id=model_id))
         for first in range(0, len(points), _BATCH):
             self.client.log_batch(run_id, metrics=points[first : first + _BATCH])
 
@@ -194,6 +203,7 @@ def tracking_uri() -> str:
     uri = os.environ.get(_URI_VARIABLE, "").strip()
     if not uri:
         return _checkout_database()
+    # Three slashes begin a relative path, four an absolute one: sqlite:///runs.db, sqlite:////data/runs.db.
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
         return f"sqlite:///{(home() / uri.removeprefix('sqlite:///')).resolve()}"
     if re.match(r"[a-z0-9+]+:", uri) or uri.startswith("databricks"):
@@ -211,10 +221,12 @@ def explain(error: Exception) -> TrackingError:
     if isinstance(error, TrackingError):
         return error
     text = str(error) or type(error).__name__
+    # MLflow's text names the code: "API request to … failed with error code 401 != 200".
     refused = re.search(r"error code (401|403)\b", text)
     if refused:
         hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
         return TrackingError(f"MLflow at {shown_uri()} answers {refused[1]}: {hint}")
+    # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
     cause = text.rpartition("Caused by ")[2].splitlines()[0][:300]
     return TrackingError(f"MLflow at {shown_uri()} does not answer: {cause}")
 
@@ -257,7 +269,7 @@ def _restore(given: str | None) -> None:
 
 
 def _experiment_tags(experiment_id: str) -> dict[str, str]:
-    """Return what makes the experiment's page open as one of trainings, and offer a table with columns that matter."""
+    """Return tags by which the experiment's page opens as one of trainings, and has the table of `runs_page`."""
     table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
     columns = list(_COLUMN_PIXELS)
     view = {"selectedColumns": columns, "columnOrder": columns, "columnWidths": _COLUMN_PIXELS}
@@ -289,7 +301,12 @@ def _move_artifacts(location: str) -> None:
     if location == new or not (location.startswith("file:") and location.endswith(f"/{_ARTIFACTS}")):
         return
     path = (home() / "mlflow.db").resolve()
-    columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+    columns = {
+        "experiments": "artifact_location",
+        "runs": "artifact_uri",
+        "logged_models": "artifact_location",
+    }
+    # file:///old/mlartifacts/3/abc  ->  file:///new/mlartifacts/3/abc
     with closing(sqlite3.connect(path, timeout=60)) as database, database:
         for table, column in columns.items():
             database.execute(

@@ -21,7 +21,7 @@ from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordEr
 from tasks.stage_name import StageName
 
 SHOWN_LINES = 200
-"""Lines of a JSONL output that MLflow shows."""
+"""Number of lines of a JSONL output that MLflow shows."""
 
 Metrics = dict[str, float]
 
@@ -30,16 +30,23 @@ Metrics = dict[str, float]
 def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
     """Record the block as an execution of a stage, and write the metrics that it puts into the dictionary.
 
+    The record is there before the block begins, so that a killed stage leaves one.
+
     Args:
         stage: its name.
         params: the parameters that it runs with.
     """
-    record = StageRecord(stage=str(stage), invocation=_invocation(params), page=os.environ.get(PAGE_VARIABLE, ""))
+    record = StageRecord(
+        stage=str(stage),
+        invocation=_invocation(params),
+        page=os.environ.get(PAGE_VARIABLE, ""),
+    )
     with _spared(stage):
         record.locked, lock = observe_inputs(stage)
         record.behind = stages_behind(record.locked, lock)
         columns = stage_columns(stage, record.locked, record.behind)
         record.columns = columns | source_columns(record.invocation.source)
+    # DVC has computed the digests of the inputs by now, so the time is the stage's own.
     record.started = time.time()
     with _spared(stage):
         record.save()
@@ -64,7 +71,7 @@ def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
 
 @contextmanager
 def _spared(stage: StageName) -> Iterator[None]:
-    """Let nothing that is wrong with a record cost the work of hours."""
+    """Turn every error in the block into a warning: a record must not cost the work of hours."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
@@ -73,7 +80,7 @@ def _spared(stage: StageName) -> Iterator[None]:
 
 
 def _invocation(params: Params) -> Invocation:
-    """Return the run of which this stage is told, or else DVC's own."""
+    """Return the run that RUN_VARIABLE names, or else the `dvc repro` that called this process."""
     identity = os.environ.get(RUN_VARIABLE)
     if identity:
         with suppress(TornRecordError):
@@ -82,11 +89,12 @@ def _invocation(params: Params) -> Invocation:
 
 
 def _add_outputs(record: StageRecord, stage: StageName) -> None:
-    """Add what the stage has written: digests, scores, a curve, and what MLflow shows of its files."""
+    """Add digests, scores, a training's curve, and those files and lines that MLflow shows."""
     outs = observe_outputs(stage)
     record.locked = record.locked.model_copy(update={"outs": outs})
-    if stage.group == "report":  # it has read the scores of all models
-        from iterpref_core.report.summary import read_summary  # imports scipy
+    if stage.group == "report":
+        # The import takes a while, for scipy.
+        from iterpref_core.report.summary import read_summary
 
         record.scores = summary_scores(read_summary(SUMMARY))
     else:

@@ -1,4 +1,4 @@
-"""Recorded run: one command of ours, which runs stages, and what its row in MLflow says at its end."""
+"""Recorded run: one command of ours that runs stages, and its row in MLflow."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Ite
     """Record the block as a run that holds stages; their processes are told its `id` in RUN_VARIABLE.
 
     Args:
-        command: what the user called.
-        values: parameters that it sets itself, by dotted key.
-        name: what the run is called; by default what is different in it.
+        command: the command, such as `iterpref run`.
+        values: parameters that the command itself sets, by dotted key.
+        name: name of the run; by default the parameters that differ.
     """
     params = with_values(load_params(), values)
     invocation = begin_invocation(command, params, values, name)
@@ -42,16 +42,19 @@ def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Ite
 
 
 def add_results(record: RunRecord, done: Iterable[str], folder: Path) -> None:
-    """Add to a run what it says of its models: columns, scores, and which stages made them.
+    """Add the columns and scores of its models to a run, and the stages that made them.
 
     Args:
         record: the run.
         done: DVC's names of the stages that are up to date.
-        folder: where they are.
+        folder: the checkout or worktree in which they ran.
     """
     lock = read_lock(folder)
     names = [StageName.parse(name) for name in done if name in lock]
     record.stages = {str(name): lock[str(name)] for name in names}
-    trained = [training_columns(name.item, lock[str(name)]) for name in names if name.group == "training"]
-    record.columns = merge_columns([*trained, source_columns(record.invocation.source)])
+    columns = [source_columns(record.invocation.source)]
+    for name in names:
+        if name.group == "training":
+            columns.append(training_columns(name.item, lock[str(name)]))
+    record.columns = merge_columns(columns)
     record.scores = read_scores(names, folder)

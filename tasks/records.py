@@ -4,7 +4,6 @@ Each execution of a stage, and each run that holds stages, is a folder in `.iter
 files to be shown. It is there from the beginning, so that what was killed is known; whoever sends it removes it.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -12,10 +11,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc_lock import LockedStage
@@ -32,7 +31,7 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class TornRecordError(Exception):
-    """A record's file is torn, or of another version."""
+    """An unreadable record: its file is torn, or of another version."""
 
 
 class Owner(BaseModel, frozen=True):
@@ -54,7 +53,7 @@ class Owner(BaseModel, frozen=True):
 
 
 class _Record(BaseModel):
-    """What every record has.
+    """A record of something that ran, with the fields that all kinds of records have.
 
     Attributes:
         id: unique, and the name of the record's folder.
@@ -80,12 +79,12 @@ class _Record(BaseModel):
 
     @property
     def folder(self) -> Path:
-        """Where the record is until it is sent."""
+        """The folder that holds the record until it is sent."""
         return unsent() / self.id
 
     @property
     def files(self) -> Path:
-        """Where the files are that become the run's artifacts."""
+        """The folder of the files that become artifacts of the run."""
         return self.folder / "files"
 
     def save(self) -> None:
@@ -94,7 +93,7 @@ class _Record(BaseModel):
             file.write(self.model_dump_json(indent=2))
 
     def end(self, status: Status, error: str = "") -> None:
-        """Say how it ended and, unless that is known already, that it ends now; write the record."""
+        """Write into the record how it ended, and that it ended now unless an earlier end is known."""
         self.status = status
         self.error = error
         self.ended = self.ended or time.time()
@@ -109,14 +108,14 @@ class StageRecord(_Record):
     """One execution of a stage, written by the stage's own process.
 
     Attributes:
-        stage: DVC's name of it.
-        page: address of its page in Prefect.
-        columns: what tells its model apart, such as objective and beta.
-        locked: what it read and wrote, with DVC's digests; without outputs if it failed.
-        behind: the stages that made what it read.
-        metrics: what it measured.
+        stage: DVC's name of the stage.
+        page: address of the stage's page in Prefect.
+        columns: values that tell the stage's model apart, such as objective and beta.
+        locked: inputs, parameters and outputs with DVC's digests; without outputs if the stage failed.
+        behind: the stages that made the inputs.
+        metrics: the stage's metrics.
         curve: rows of a training's curve.
-        scores: every model's pass@1 that it measured or gathered, for the run that holds it.
+        scores: every model's pass@1 that the stage measured or gathered, for the run that holds the stage.
     """
 
     kind: Literal["stage"] = "stage"
@@ -131,18 +130,18 @@ class StageRecord(_Record):
 
     @property
     def what(self) -> str:
-        """What the record is about, for people."""
+        """The name for messages."""
         return self.stage
 
 
 class RunRecord(_Record):
-    """A run of `iterpref run`, or a point of a sweep, written by the process of the flow.
+    """One run of `iterpref run`, or one point of a sweep, written by the process of the flow.
 
     Attributes:
-        stages: the stages that are up to date at its end, with what DVC knows of them.
-        ran: names of those that ran in it.
-        columns: what tells its models apart.
-        scores: summary metrics, of all its models.
+        stages: the stages that are up to date at the end of the run, with DVC's digests.
+        ran: names of the stages that ran in it.
+        columns: values that tell its models apart.
+        scores: summary metrics of all its models.
     """
 
     kind: Literal["run"] = "run"
@@ -153,11 +152,13 @@ class RunRecord(_Record):
 
     @property
     def what(self) -> str:
-        """What the record is about, for people."""
+        """The name for messages."""
         return self.invocation.name
 
 
 AnyRecord = StageRecord | RunRecord
+# Pydantic reads `kind` first, and then the fields of that kind of record.
+_ANY_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
 
 
 def unsent() -> Path:
@@ -174,10 +175,11 @@ def read_record(folder: Path) -> AnyRecord:
     path = folder / "record.json"
     try:
         content = path.read_bytes()
-        kind = StageRecord if json.loads(content).get("kind") == "stage" else RunRecord
-        return kind.model_validate_json(content)
-    except (OSError, ValueError, AttributeError) as error:
-        reason = f"{error.error_count()} fields are wrong" if isinstance(error, ValidationError) else str(error)
+        return _ANY_RECORD.validate_json(content)
+    except (OSError, ValidationError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            reason = f"{error.error_count()} fields are wrong"
         raise TornRecordError(f"{path} cannot be read ({reason}); remove its folder") from None
 
 
@@ -186,15 +188,17 @@ def record_folders() -> list[Path]:
     folder = unsent()
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime_ns)
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    return sorted(folders, key=lambda path: path.stat().st_mtime_ns)
 
 
 def running_records() -> Iterator[AnyRecord]:
-    """Find the records of what has not said that it ended."""
+    """Find the records without an end: their process still runs, or was killed."""
     for folder in record_folders():
         try:
             record = read_record(folder)
-        except TornRecordError:  # whoever sends records says so
+        except TornRecordError:
+            # The process that sends records says so.
             continue
         if record.ended is None:
             yield record
@@ -209,14 +213,14 @@ def own_record(stage: str) -> StageRecord | None:
 
 
 def end_killed(stage: str, invocation: str, reason: str) -> None:
-    """Say in a stage's record that it was killed, which it could not say itself."""
+    """End the record of a stage that was killed, and so could not end the record itself."""
     for record in running_records():
         if isinstance(record, StageRecord) and (record.stage, record.invocation.id) == (stage, invocation):
             record.end("KILLED", reason)
 
 
 class Waiting(BaseModel):
-    """A record that MLflow does not have, and why."""
+    """A record that waits to be sent, and the reason."""
 
     what: str
     since: float
@@ -224,7 +228,7 @@ class Waiting(BaseModel):
 
 
 def waiting_records() -> list[Waiting]:
-    """List the records that MLflow does not have, without those of what still runs."""
+    """List the records that MLflow does not have, without those of processes that still run."""
     found = []
     for folder in record_folders():
         since = folder.stat().st_mtime
