@@ -37,26 +37,32 @@ from tasks.recorded_run import add_results, recorded_run
 from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
 from tasks.reproduction import KilledError, Reproduction, UnreachableError
 from tasks.servers import announced_pages
+from tasks.stage_name import StageName
 from tasks.worktree import entered_worktree
 
 CACHED = "Cached"
-"""The state of a stage that DVC did not run."""
+"""The name of the state of a stage that DVC did not run."""
 
 _PAUSES_S = (30, 120)
-"""Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
+"""Pauses before a stage is tried again. Its endpoint could not be reached, with all the attempts of every call."""
 
 
 def stage_names() -> list[str]:
-    """The stages of dvc.yaml, each group under its own name too."""
+    """Return the names of all stages and groups: `training`, `training@sft`, `training@dpo` and so on."""
     graph = Path("dvc.yaml")
-    stages = yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"] if graph.is_file() else {}
-    return [
-        name for stage in stages for name in (stage, *(f"{stage}@{key}" for key in stages[stage].get("foreach", ())))
-    ]
+    if not graph.is_file():
+        return []
+    names = []
+    for group, content in yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"].items():
+        names.append(group)
+        for item in content.get("foreach", ()):
+            names.append(str(StageName(group, item)))
+    return names
 
 
 def _check_stage(name: str) -> str:
-    if name not in (names := stage_names()):
+    names = stage_names()
+    if name not in names:
         raise ValueError(unknown_name("stage", name, names))
     return name
 
@@ -76,17 +82,17 @@ TASK_OPTIONS: dict[str, Any] = {
     "retry_delay_seconds": list(_PAUSES_S),
     "retry_condition_fn": _may_succeed_later,
 }
-"""Of a task that runs a stage: DVC is the only cache, and a server that is away may be back later."""
+"""Options of every task that runs stages: DVC is the only cache, and a server that is away may be back later."""
 
 
 @task(name="stage", task_run_name="{stage.name}", **TASK_OPTIONS)
 def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None:
-    """Bring one stage up to date; those before it are.
+    """Bring one stage up to date, whose upstream stages are.
 
     Args:
         stage: the stage.
-        run: brings it up to date.
-        run_id: of the run's record.
+        run: the reproduction that the stage is part of.
+        run_id: id of the run's record.
 
     Returns:
         `Completed(name="Cached")` if DVC had nothing to run.
@@ -135,7 +141,9 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
-    chosen = (values or {}) | ({"evaluation.benchmarks": list(benchmarks)} if benchmarks else {})
+    chosen = dict(values or {})
+    if benchmarks:
+        chosen["evaluation.benchmarks"] = list(benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     with recorded_run("iterpref run", chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
@@ -148,7 +156,7 @@ def experiment(
 
 @contextmanager
 def entered(values: Mapping[str, Any]) -> Iterator[Path]:
-    """The folder in which these values hold, made the present one: this one, or a worktree of it.
+    """Make the folder in which these values hold the present one: this one, or a worktree of it.
 
     Raises:
         ConfigError: they are no valid parameters.
@@ -175,21 +183,32 @@ def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RunRecord)
         wait(list(futures.values()))
     finally:
         run.end()
-        states = {name: future.state for name, future in futures.items()}
-        record.ran = [name for name, state in states.items() if state.name not in (CACHED, "NotReady", "Pending")]
-        add_results(record, [name for name, state in states.items() if state.is_completed()], Path())
+        # NotReady: a stage before it failed. Pending: the run ended before its turn.
+        done = []
+        for name, future in futures.items():
+            if future.state.name not in (CACHED, "NotReady", "Pending"):
+                record.ran.append(name)
+            if future.state.is_completed():
+                done.append(name)
+        add_results(record, done, Path())
     for future in futures.values():
         future.result()
 
 
 def show_results(summary: dict[str, Any]) -> None:
-    """Artifacts of the flow run: every model's pass@1 on every benchmark in percent, and the way to MLflow's pages."""
-    rows = [
-        {"model": model, "benchmark": benchmark, "pass@1": f"{100 * score['pass_at_1']:.1f}"}
-        | {"95%": " to ".join(f"{100 * end:.1f}" for end in score["ci95"]), "n": score["n"]}
-        for model, scores in summary["models"].items()
-        for benchmark, score in scores.items()
-    ]
+    """Add artifacts to the flow run: every model's pass@1 on every benchmark, and a link to MLflow's pages."""
+    rows = []
+    for model, scores in summary["models"].items():
+        for benchmark, score in scores.items():
+            low, high = score["ci95"]
+            row = {
+                "model": model,
+                "benchmark": benchmark,
+                "pass@1": f"{100 * score['pass_at_1']:.1f}",
+                "95%": f"{100 * low:.1f} to {100 * high:.1f}",
+                "n": score["n"],
+            }
+            rows.append(row)
     create_table_artifact(rows, key="results", description="pass@1 in percent")
     if (pages := announced_pages()) is not None:
         create_link_artifact(pages.mlflow, link_text="MLflow", key="mlflow", description="The runs' record")

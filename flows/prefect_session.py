@@ -1,4 +1,4 @@
-"""Prefect session: the server on which a command's flow runs are shown, and what becomes of runs whose process is gone.
+"""Prefect session: the server on which a command's flow runs are shown, and the end of runs whose process is gone.
 
 `kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
 run when its heartbeats stop. Runs of a time without a server are found by the process that their tag names.
@@ -20,7 +20,7 @@ from iterpref_core.errors import IterPrefError
 from tasks.servers import ServerError, free_port, prefect_server, running_prefect, use_prefect
 
 TAG = "iterpref"
-"""Of all flow runs of this project; the automation matches it."""
+"""The tag of all flow runs of this project, by which the automation finds them."""
 AUTOMATIONS = Path(__file__).parents[1] / "docker/automations.yaml"
 
 
@@ -97,20 +97,25 @@ def end_dead_runs() -> None:
 
 
 def _is_dead(tags: list[str], began: datetime) -> bool:
+    """Return whether the process that a flow run's tag names, such as `laptop process 4711`, has ended."""
     for tag in tags:
         host, named, pid = tag.partition(" process ")
-        if named and host == socket.gethostname():
-            try:
-                process = psutil.Process(int(pid))
-            except psutil.NoSuchProcess:
-                return True
-            if process.status() == psutil.STATUS_ZOMBIE:  # nobody has asked yet how it ended
-                return True
-            return process.create_time() > began.timestamp() + 1  # a later process has the number of the dead one
+        # Nobody here knows the processes of another machine.
+        if not named or host != socket.gethostname():
+            continue
+        try:
+            process = psutil.Process(int(pid))
+        except psutil.NoSuchProcess:
+            return True
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        # A process that is younger than the flow run only has the number of the dead one.
+        return process.create_time() > began.timestamp() + 1
     return False
 
 
 def _shorten(record: logging.LogRecord) -> bool:
+    """Take the traceback from a log record of a user's mistake, and let every record pass."""
     if record.exc_info and isinstance(record.exc_info[1], IterPrefError):
         record.exc_info = None
     return True

@@ -48,7 +48,7 @@ def serve_pages() -> None:
 
 
 def _open_table(mlflow: str) -> str:
-    """Return the address of the table of runs; where the server cannot be used, that of its pages, with the reason."""
+    """Return the address of the table of runs; if the server cannot be used, its own address with the reason."""
     try:
         return runs_page(mlflow)
     except TrackingError as error:

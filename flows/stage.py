@@ -1,4 +1,4 @@
-"""Stage: how DVC runs one, `python -m flows.stage NAME [ITEM]`, with or without a flow around it.
+"""Stage: the command `python -m flows.stage NAME [ITEM]`, by which DVC runs a stage.
 
 Exit codes: 0 done; 2 bad input or configuration, or a full disk; 75 a server could not be reached, and may be later;
 1 all else. The reason is the last line on stderr, after `error: `.
@@ -36,7 +36,7 @@ STAGES: dict[str, Callable[..., None]] = {
     "evaluation": evaluation.run,
     "report": report.run,
 }
-"""Names in dvc.yaml, and what runs under each; every one of these has the stage recorded."""
+"""The function of each stage, by the stage's name in dvc.yaml. Each of them records the stage."""
 
 
 def main(name: str, *arguments: str) -> int:
@@ -44,7 +44,7 @@ def main(name: str, *arguments: str) -> int:
 
     Args:
         name: the stage's name in dvc.yaml.
-        arguments: what follows `@` in DVC's name of the stage, such as an objective; or options of the stage.
+        arguments: the part after `@` in DVC's name of the stage, such as an objective; or options of the stage.
     """
     die_with(os.getppid())
     set_up_libraries()
@@ -64,7 +64,8 @@ def main(name: str, *arguments: str) -> int:
         print(f"error: {reason}", file=sys.stderr, flush=True)
         return code
     finally:
-        if RUN_VARIABLE not in os.environ:  # otherwise the process of the run sends, which has MLflow imported
+        if RUN_VARIABLE not in os.environ:
+            # Otherwise the process of the run sends: the import of MLflow takes seconds, once instead of per stage.
             send_records()
     return 0
 
@@ -90,6 +91,7 @@ def _run(stage: str, body: Callable[[], object]) -> None:
 
     finished = []
 
+    # Prefect may fail after the body has ended. Then the stage is done, and only its display is not.
     def watched() -> None:
         body()
         finished.append(stage)
@@ -104,7 +106,7 @@ def _run(stage: str, body: Callable[[], object]) -> None:
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
-    """The exit code, and the message for the user; a defect is shown with its traceback before."""
+    """Return the exit code and the message for the user. A defect is first shown with its traceback."""
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted; what was finished is kept, and the same command continues"
     if isinstance(error, EndpointError):
@@ -118,7 +120,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 
 def _say_waiting(stage: str, holder: str) -> None:
-    """The process may be left from a killed run, and what it writes is good."""
+    """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
     print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
 

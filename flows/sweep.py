@@ -46,7 +46,7 @@ from tasks.worktree import (
 
 
 class SweepResult(Record):
-    """What a sweep showed: a row for each point, compared to the first, and the names of its DVC experiments."""
+    """The result of a sweep: a row for each point, compared to the first, and the names of its DVC experiments."""
 
     benchmark: str
     rows: list[ComparisonRow]
@@ -57,8 +57,8 @@ class Point(NamedTuple):
     """One training: a row of the grid with a seed.
 
     Attributes:
-        name: of its DVC experiment and its worktree; equal trainings have equal names.
-        row: what is trained, with seed and benchmark among its values.
+        name: name of its DVC experiment and its worktree; equal trainings have equal names.
+        row: objective and values, among them seed and benchmark.
         before: name of the preparation that the point waits for.
         needs: stages that are up to date before its training begins.
     """
@@ -74,7 +74,7 @@ class Point(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """What the points of a sweep share: the user's files, the machine's slots, and the commands under way."""
+    """The common ground of a sweep's points: the user's files, the machine's slots, and the commands under way."""
 
     snapshot: Snapshot
     slots: Slots

@@ -1,5 +1,5 @@
-"""Prefect tasks: one file per stage, each a thin task around one call of the core, paths in and paths out.
+"""Tasks: one file a stage, each around one call of the core; and a folder for each tool beside.
 
-`common` holds what these tasks are made of, `recording` what is told about them (DVC's graph, journal, MLflow),
-`orchestration` what runs DVC's stages one after the other.
+`dvc` knows the graph and runs stages, `git` makes worktrees, `prefect` and `mlflow` find or start servers, and
+`mlflow` records what ran.
 """

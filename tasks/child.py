@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 GRACE_S = 4.0
-"""How long a group has between SIGTERM and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 _POLL_S = 0.5
 _PR_SET_PDEATHSIG = 1
@@ -44,13 +44,15 @@ def start(
 
 
 def read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The child's output until it ends, even if what it left behind holds it open.
+    """Yield the lines of a child's output until the child ends.
 
-    Of a line that was drawn over, such as a progress bar, the last state.
+    A grandchild may hold the output open for longer, so the end of the file is not waited for. A line that was drawn
+    over, such as a progress bar, comes in its last state.
     """
     assert child.stdout is not None, "started with a pipe"
     rest = b""
     while True:
+        # Asked before the pipe is: what a child wrote before its end is then surely in the pipe.
         ended = child.poll() is not None
         if not select.select([child.stdout], [], [], 0 if ended else _POLL_S)[0]:
             if ended:

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iterpref_core.records import Record
 
+Matrix = NDArray[np.float64]
+
 
 class PointScore(Record):
-    """What one training scored: the share of `n` problems that are solved, and the names of those."""
+    """A score of one training: the share of `n` problems that are solved, and the names of the solved ones."""
 
     pass_at_1: float
     n: int
@@ -25,8 +28,8 @@ class ComparisonRow(Record):
         scores: pass@1 of each seed.
         pass_at_1: their mean.
         spread: their standard deviation; None for one seed.
-        difference: mean pass@1 less that of the row compared to, a share of 1; None for that row itself.
-        ci95: interval of the difference.
+        difference: mean pass@1 less that of the first row, a share of 1; None for the first row itself.
+        ci95: 95% interval of the difference.
         p_value: two-sided bootstrap test of "no difference", from the same resamples as the interval.
     """
 
@@ -45,18 +48,28 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
 
     Args:
         scores: label → one score a seed, all on the same problems.
-        resamples: of the bootstrap.
-        seed: of the resampling.
+        resamples: number of resamples of the bootstrap.
+        seed: seed of the resampling.
     """
-    rows, first = [], next(iter(scores.values()), ())
+    rows: list[ComparisonRow] = []
+    first = next(iter(scores.values()), ())
     for label, points in scores.items():
         values = tuple(score.pass_at_1 for score in points)
-        spread = stdev(values) if len(values) > 1 else None
-        row = ComparisonRow(label=label, n=points[0].n, scores=values, pass_at_1=mean(values), spread=spread)
-        if points is not first:
+        row = ComparisonRow(
+            label=label,
+            n=points[0].n,
+            scores=values,
+            pass_at_1=mean(values),
+            spread=stdev(values) if len(values) > 1 else None,
+        )
+        if rows:
             ci95, p_value = bootstrap_difference(points, first, resamples, seed)
-            difference = mean(values) - mean(score.pass_at_1 for score in first)
-            row = row.model_copy(update={"difference": difference, "ci95": ci95, "p_value": p_value})
+            changes = {
+                "difference": row.pass_at_1 - rows[0].pass_at_1,
+                "ci95": ci95,
+                "p_value": p_value,
+            }
+            row = row.model_copy(update=changes)
         rows.append(row)
     return rows
 
@@ -64,27 +77,46 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
 def bootstrap_difference(
     left: Sequence[PointScore], right: Sequence[PointScore], resamples: int, seed: int
 ) -> tuple[tuple[float, float], float]:
-    """95% interval of the difference of mean pass@1, and the p-value of none, resampled over problems and over seeds.
+    """Return the 95% interval of the difference of mean pass@1, and the p-value of no difference.
 
-    Problems are drawn once for both sides (they are paired), seeds for each side on its own: the interval is of what
-    another draw of problems and of trainings would show. The p-value is twice the share of resamples on the rarer side
-    of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where the interval leaves 0 out; an exact
-    test of the problems alone, such as McNemar's, would know nothing of the seeds.
+    Both are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and seeds
+    for each side on its own. So the interval covers another draw of problems and of trainings. The p-value is twice the
+    share of resamples on the rarer side of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where
+    the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
-    tasks = sorted({task for score in (*left, *right) for task in score.passed})
-    place = {task: number for number, task in enumerate(tasks)}
+    passed: set[str] = set()
+    for score in (*left, *right):
+        passed.update(score.passed)
+    tasks = sorted(passed)
     n = left[0].n
-    solved = [np.zeros((len(side), len(tasks))) for side in (left, right)]
-    for matrix, side in zip(solved, (left, right), strict=True):
-        for row, score in enumerate(side):
-            matrix[row, [place[task] for task in score.passed]] = 1
+    solved = _solved(left, tasks)
+    solved_right = _solved(right, tasks)
+    # Problems that nobody solved share one column, the last: they are drawn too, and count for nothing.
+    chances = np.append(np.full(len(tasks), 1 / n), 1 - len(tasks) / n)
     random = np.random.default_rng(seed)
-    differences = []
-    for _ in range(resamples):
-        # Problems that nobody solved have no column: they are drawn too, and count for nothing.
-        drawn = random.multinomial(n, np.append(np.full(len(tasks), 1 / n), 1 - len(tasks) / n))[:-1]
-        means = [matrix[random.integers(len(matrix), size=len(matrix))].mean(axis=0) @ drawn / n for matrix in solved]
-        differences.append(means[0] - means[1])
+    differences = np.empty(resamples)
+    for number in range(resamples):
+        # How often each problem is drawn: [1, 0, 2, …].
+        drawn = random.multinomial(n, chances)[:-1]
+        mean_left = _draw_rows(solved, random) @ drawn / n
+        mean_right = _draw_rows(solved_right, random) @ drawn / n
+        differences[number] = mean_left - mean_right
     low, high = np.quantile(differences, [0.025, 0.975])
-    rarer = min(np.mean(np.array(differences) <= 0), np.mean(np.array(differences) >= 0))
+    rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
     return (float(low), float(high)), min(1.0, 2 * float(rarer))
+
+
+def _solved(scores: Sequence[PointScore], tasks: Sequence[str]) -> Matrix:
+    """Return 1 where a training solved a problem, else 0; shape (trainings, problems)."""
+    column = {task: number for number, task in enumerate(tasks)}
+    matrix = np.zeros((len(scores), len(tasks)))
+    for row, score in enumerate(scores):
+        matrix[row, [column[task] for task in score.passed]] = 1
+    return matrix
+
+
+def _draw_rows(matrix: Matrix, random: np.random.Generator) -> Matrix:
+    """Return the mean of as many rows as there are, drawn with replacement; shape (problems,)."""
+    drawn = random.integers(len(matrix), size=len(matrix))
+    mean_row: Matrix = matrix[drawn].mean(axis=0)
+    return mean_row

@@ -1,4 +1,4 @@
-"""Doctor: what this machine has, against what the configuration needs; and what is odd about the configuration."""
+"""Doctor: a comparison of the machine with the needs of the configuration, and oddities of the configuration."""
 
 import os
 import re
@@ -23,18 +23,15 @@ from tasks.servers import answers, running_prefect
 
 LOCK = Path("requirements.lock")
 _NEEDED_GB = 5
-"""The environment aside: DVC's cache, models and records of a few runs."""
+"""Free disk space for DVC's cache, models and records of a few runs, without the environment."""
+# Bytes of a parameter that is trained in float32: weight, gradient, and the optimizer's two moments, of 4 each.
 _TRAINED_BYTES = 16
-"""Of a parameter that is trained in float32: weight, gradient, and the optimizer's two moments."""
 
 Status = Literal["ok", "absent", "missing"]
 
 
 class Diagnosis(BaseModel):
-    """One thing that was looked at.
-
-    `missing` stops the configured experiment; `absent` only costs something, which `remedy` names.
-    """
+    """A finding. `missing` stops the configured experiment; `absent` only costs something, which `remedy` names."""
 
     name: str
     status: Status
@@ -43,7 +40,7 @@ class Diagnosis(BaseModel):
 
     @property
     def mark(self) -> str:
-        """A sign for the table."""
+        """The sign in the table."""
         return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
 
 
@@ -55,13 +52,14 @@ def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
     extras = list(examine_extras(params))
     found = [*_isolation(params), *_versions(), *extras]
-    if any(item.status == "missing" for item in extras):  # what else there is to see needs these packages
+    if any(item.status == "missing" for item in extras):
+        # All other checks need these packages.
         return found
     return [*found, *examine_configuration(params), *_benchmarks(params), *examine_services(), *_machine()]
 
 
 def examine_configuration(params: Params) -> list[Diagnosis]:
-    """Look at the models that the parameters name, and at what does not fit them."""
+    """Look at the models that the parameters name, and at parameters that do not fit them."""
     return [_debugger(params), *_student(params)]
 
 
@@ -82,7 +80,8 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 
 def _versions() -> Iterator[Diagnosis]:
     locked = sys.version_info[:2] == (3, 11)
-    yield _diagnose("python", ".".join(map(str, sys.version_info[:3])) + ("" if locked else "; the lock is of 3.11"))
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield _diagnose("python", python if locked else f"{python}; the lock is of 3.11")
     others = []
     total = 0
     for line in LOCK.read_text(encoding="utf-8").splitlines():
@@ -105,6 +104,7 @@ def examine_extras(params: Params) -> Iterator[Diagnosis]:
     needed = {"training", "evaluation", "pipeline", BACKENDS[params.inference.backend].extra}
     if params.execution.engine == "ray":
         needed.add("ray")
+    # A requirement is a text such as `dvc==3.66.1; extra == "pipeline"`.
     for requirement in requires("iterpref") or ():
         asked_by = re.search(r"extra == [\"'](\w+)", requirement)
         name = re.match(r"[\w.-]+", requirement)
@@ -192,13 +192,15 @@ def _student(params: Params) -> Iterator[Diagnosis]:
 
 
 def _memory_of_training(config: object) -> Diagnosis:
-    """Of every parameter, counted on a model without weights, beside what the device has."""
+    """Compare the memory that training all parameters takes with the device's memory."""
     import torch
     from transformers import AutoModelForCausalLM
 
+    # The device "meta" holds shapes and no weights, so the largest model is counted in no time.
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
-    needed_gb, has_gb = _TRAINED_BYTES * model.num_parameters() / 2**30, _memory_gb()
+    needed_gb = _TRAINED_BYTES * model.num_parameters() / 2**30
+    has_gb = _memory_gb()
     detail = f"{model.num_parameters():,} parameters take {needed_gb:.1f} GB and activations; there are {has_gb:.0f}"
     if needed_gb < has_gb:
         return _diagnose("memory to train", detail)
@@ -247,7 +249,7 @@ def _benchmark_data(source: str) -> Diagnosis:
 
 
 def examine_services() -> Iterator[Diagnosis]:
-    """Look at the servers of Prefect and MLflow, and at what MLflow does not have yet."""
+    """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
     try:
         yield _diagnose("Prefect", running_prefect() or "`iterpref run` starts a server of its own")
     except InputError as error:
@@ -259,7 +261,10 @@ def examine_services() -> Iterator[Diagnosis]:
     else:
         yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")
     if waiting := waiting_records():
-        lines = [f"{item.what}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(item.since))}" for item in waiting]
+        lines = []
+        for item in waiting:
+            since = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.since))
+            lines.append(f"{item.what}, {since}")
         reasons = dict.fromkeys(item.why for item in waiting if item.why)
         detail = f"{len(waiting)} wait in {unsent()}: {'; '.join(lines)}"
         yield _diagnose("MLflow: unsent", detail, "absent", "; ".join(reasons) or "the next run sends them")
@@ -276,8 +281,14 @@ def _machine() -> Iterator[Diagnosis]:
         remedy = "the embedded models need none; a model of billions of parameters does"
         yield _diagnose("accelerator", f"none; {usable_cores()} CPU cores", "absent", remedy)
     free_gb = psutil.virtual_memory().available / 2**30
-    short = "the default experiment takes up to 4 GB; run with --jobs 1"
-    yield _diagnose("memory", f"{free_gb:.1f} GB available", *(("absent", short) if free_gb < 4 else ()))
+    free = f"{free_gb:.1f} GB available"
+    if free_gb < 4:
+        yield _diagnose("memory", free, "absent", "the default experiment takes up to 4 GB; run with --jobs 1")
+    else:
+        yield _diagnose("memory", free)
     disk_gb = shutil.disk_usage(".").free / 2**30
-    full = "make gc"
-    yield _diagnose("disk", f"{disk_gb:.0f} GB free", *(("absent", full) if disk_gb < _NEEDED_GB else ()))
+    room = f"{disk_gb:.0f} GB free"
+    if disk_gb < _NEEDED_GB:
+        yield _diagnose("disk", room, "absent", "make gc")
+    else:
+        yield _diagnose("disk", room)

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and value of every leaf; an empty mapping in it is one.
+    """Yield the dotted key and the value of every leaf; an empty mapping is a leaf.
 
     >>> dict(flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
     {'training.beta': 0.1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}

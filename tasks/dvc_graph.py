@@ -1,4 +1,4 @@
-"""DVC's graph of the stages: what there is, in which order it can run, and what is not up to date."""
+"""DVC's graph of the stages: their order, and which of them are not up to date."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from tasks.stage_name import StageName
 
 
 class Stage(NamedTuple):
-    """A stage as DVC resolves it.
+    """A stage of dvc.yaml; a group with `foreach` is several stages.
 
     Attributes:
         name: DVC's name of the stage, such as `training@dpo`.
@@ -30,7 +30,7 @@ class Stage(NamedTuple):
 
 
 def load_graph(root: Path = Path()) -> dict[str, Stage]:
-    """All stages in an order in which they can run.
+    """Return all stages in an order in which they can run.
 
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
@@ -43,7 +43,9 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
 
 
 def stale_stages(root: Path = Path()) -> set[str]:
-    """Names of the stages that are not up to date, from one pass over all; those behind them may change yet.
+    """Return the names of the stages that are not up to date, from one pass over all stages.
+
+    A stage that reads a stale stage's output may become stale when that one runs.
 
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
@@ -53,18 +55,21 @@ def stale_stages(root: Path = Path()) -> set[str]:
 
 
 def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[str, Stage]:
-    """The stages that the targets need, themselves included; all where no target is given.
+    """Return the stages that the targets need, and the targets; all stages if no target is given.
 
     A target without `@` stands for all stages of that name: `training` for `training@sft`, `training@dpo`, …
 
     Raises:
         InputError: there is no such stage.
     """
-    named = {target: [name for name, stage in graph.items() if target in (name, stage.group)] for target in targets}
-    for target, names in named.items():
+    wanted: list[str] = []
+    for target in targets:
+        names = [name for name, stage in graph.items() if target in (name, stage.group)]
         if not names:
             raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(graph)}")
-    wanted = [name for names in named.values() for name in names] or list(graph)
+        wanted.extend(names)
+    if not targets:
+        wanted = list(graph)
     needed: set[str] = set()
     while wanted:
         name = wanted.pop()
@@ -75,8 +80,9 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
-    """Length of the longest chain of stages behind each one: where two can run, the longer chain goes first."""
+    """Return the length of the longest chain of stages behind each stage, by name."""
     depth = dict.fromkeys(graph, 0)
+    # From the last stage: pairs → localization → training have the depths 2, 1 and 0.
     for name in reversed(list(graph)):
         for upstream in graph[name].upstream:
             if upstream in depth:

@@ -1,4 +1,4 @@
-"""DVC's lock: what DVC knows of a stage's inputs, parameters and outputs, with their digests.
+"""DVC's lock: inputs, parameters and outputs of each stage, with DVC's digests.
 
 DVC computes all digests and remembers them: a file that has not changed is not read again.
 """
@@ -15,11 +15,11 @@ from tasks.stage_name import StageName
 
 
 class Artifact(BaseModel, frozen=True):
-    """A file or folder as dvc.lock has it.
+    """A file or folder in dvc.lock.
 
     Attributes:
         path: relative to the repository's root.
-        md5: DVC's digest; that of a folder ends in `.dir`.
+        md5: DVC's digest; a folder's digest ends in `.dir`.
         size: bytes.
     """
 
@@ -29,7 +29,7 @@ class Artifact(BaseModel, frozen=True):
 
 
 class LockedStage(BaseModel, frozen=True):
-    """A stage's inputs, outputs and parameters; the parameters by the keys that dvc.yaml names."""
+    """The inputs, outputs and parameters of a stage; the parameters by the keys that dvc.yaml names."""
 
     deps: tuple[Artifact, ...] = ()
     outs: tuple[Artifact, ...] = ()
@@ -41,7 +41,7 @@ class LockedStage(BaseModel, frozen=True):
 
 
 def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
-    """Return what dvc.lock says of each stage that has run; empty if none has.
+    """Return dvc.lock: each stage that has run, by DVC's name.
 
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
@@ -51,7 +51,7 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
 
 
 def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
-    """Return the inputs and parameters that a stage finds at this moment, and what dvc.lock says of all stages.
+    """Return the inputs and parameters that a stage finds at this moment, and dvc.lock.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an input is missing.
@@ -79,7 +79,8 @@ def _locked(repo: Any) -> dict[str, LockedStage]:
     locked = {}
     for stage in repo.index.stages:
         outs = _artifacts(stage.outs)
-        if outs:  # a stage that has never run has no digests yet
+        # A stage that has never run has no digests yet.
+        if outs:
             locked[stage.addressing] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
     return locked
 
@@ -97,9 +98,11 @@ def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:
 
     found = []
     for entry in entries:
-        known = entry.hash_info is not None and entry.hash_info.value is not None
-        if known and not isinstance(entry, ParamsDependency):
-            found.append(Artifact(path=entry.def_path, md5=entry.hash_info.value, size=entry.meta.size or 0))
+        if isinstance(entry, ParamsDependency) or entry.hash_info is None:
+            continue
+        md5 = entry.hash_info.value
+        if md5 is not None:
+            found.append(Artifact(path=entry.def_path, md5=md5, size=entry.meta.size or 0))
     return tuple(found)
 
 

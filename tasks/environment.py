@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+# A variable whose name ends so holds one path, such as HUMANEVAL_OVERRIDE_PATH.
 _ENDINGS = ("_PATH", "_FILE", "_DIR", "_HOME", "_CACHE")
-"""Of names of variables that hold one path, such as HUMANEVAL_OVERRIDE_PATH."""
 
 
 def make_paths_absolute(checkout: Path) -> None:

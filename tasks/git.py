@@ -1,4 +1,4 @@
-"""Git, without what a person set for reading it and without what a caller exported."""
+"""Git without a person's settings, and without the variables of a caller."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ _SETTINGS = (
 
 
 class GitError(InputError):
-    """Git refused or failed, with its own words."""
+    """An error of git, in git's own words."""
 
 
 def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None) -> bytes:

@@ -21,7 +21,8 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
             to wait until it is free.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(path), path.with_suffix(".pid")
+    lock = FileLock(path)
+    holder = path.with_suffix(".pid")
     try:
         lock.acquire(blocking=False)
     except Timeout:

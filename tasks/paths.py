@@ -26,12 +26,14 @@ HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "summary.json"
 
-STATE, WORK, ANSWERS = places.STATE, places.WORK, places.ANSWERS
+STATE = places.STATE
+WORK = places.WORK
+ANSWERS = places.ANSWERS
 BODIES = STATE / "bodies"
 
 
 def model_path(name: str) -> Path:
-    """The checkpoint that `name` (base, debugger or an objective) stands for."""
+    """Return the checkpoint of a model: `base`, `debugger` or an objective."""
     return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
 
 

@@ -23,12 +23,14 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
-    """Dotted key → value of a profile, those of what it builds on among them.
+    """Return the values of a profile by dotted key, with those of the profiles that it builds on.
 
     Raises:
         ConfigError: there is no such profile, or it builds on itself.
     """
-    known, chain = {path.stem for path in profiles.glob("*.yaml")}, [name]
+    known = {path.stem for path in profiles.glob("*.yaml")}
+    # Such as ["own-lora", "own", "nano"]: each builds on the next, and the values of the former go first.
+    chain = [name]
     values: dict[str, Any] = {}
     while True:
         if chain[-1] not in known:
@@ -116,7 +118,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
 
 
 def _text(value: float) -> str:
-    """A number that YAML 1.1 takes for one: `5e-06` is text there.
+    """Return a number in a spelling that is a number in YAML 1.1, where `5e-06` is text.
 
     >>> _text(5e-6), _text(0.3)
     ('5.0e-06', '0.3')

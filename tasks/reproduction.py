@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -19,20 +20,20 @@ TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
 
 _STARTED = re.compile(r"Running stage '(.+)':")
-_HINTS = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
-"""What DVC advises after every stage, and what the user's git has nothing of."""
+# DVC's advice after every stage. It does not apply: dvc.lock changes again with the next stage.
+_ADVICE = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
 
 
 class StageError(IterPrefError):
-    """A stage failed for a reason other than its input."""
+    """An error of a stage for a reason other than its input."""
 
 
 class KilledError(StageError):
-    """A stage was killed by a signal, and could record nothing itself."""
+    """The end of a stage by a signal, which left it no time to record anything."""
 
 
 class UnreachableError(StageError):
-    """A stage could not reach a server, and may when it runs again."""
+    """A stage's failure to reach a server, which may succeed when the stage runs again."""
 
 
 class Commands:
@@ -50,14 +51,14 @@ class Commands:
         say: Callable[[str], object],
         folder: Path = Path(),
     ) -> list[str]:
-        """Run one to its end, and return the names of the stages that ran in it.
+        """Run a command of DVC to its end, and return the names of the stages that ran in it.
 
         Args:
-            what: it is for, such as a stage's name, for messages.
-            arguments: of `dvc`.
-            environment: what is added to that of this process, or replaced.
-            say: is given each line of its output.
-            folder: in which it runs.
+            what: the purpose, such as a stage's name, for messages.
+            arguments: the arguments of `dvc`.
+            environment: variables that are added to this process's environment, or replace some.
+            say: called with each line of the output.
+            folder: the folder in which the command runs.
 
         Raises:
             InputError: the stage refused its input or its parameters.
@@ -78,7 +79,7 @@ class Commands:
         try:
             for line in child.read_lines(process):
                 lines.append(line)
-                if not _HINTS.match(line):
+                if not _ADVICE.match(line):
                     say(line)
         finally:
             child.end(process)
@@ -86,10 +87,14 @@ class Commands:
                 self._running.discard(process)
         if process.returncode:
             raise explain_failure(what, lines, process.returncode)
-        return [found[1] for found in map(_STARTED.match, lines) if found]
+        ran = []
+        for line in lines:
+            if started := _STARTED.match(line):
+                ran.append(started[1])
+        return ran
 
     def end(self) -> None:
-        """End all that are still there."""
+        """End all commands that still run."""
         with self._lock:
             running = list(self._running)
         for process in running:
@@ -97,11 +102,11 @@ class Commands:
 
 
 class Reproduction:
-    """Brings stages up to date, as many at once as there are slots.
+    """A reproduction of several stages, as many at once as there are slots.
 
     Args:
-        graph: the stages that are asked for, with all they need.
-        jobs: how many run at once.
+        graph: the wanted stages, with all that they need.
+        jobs: number of stages that run at once.
     """
 
     def __init__(self, graph: Mapping[str, Stage], jobs: int) -> None:
@@ -111,7 +116,7 @@ class Reproduction:
         self._commands = Commands()
 
     def bring_up_to_date(self, stage: Stage, environment: dict[str, str], say: Callable[[str], object]) -> bool:
-        """Reproduce one stage, behind which those before it are; returns whether it ran.
+        """Reproduce one stage, whose upstream stages are up to date, and return whether it ran.
 
         Raises:
             CancelledError: the run was cancelled before the stage started.
@@ -130,7 +135,11 @@ class Reproduction:
         self._commands.end()
 
     def _needs_dvc(self, stage: Stage) -> bool:
-        """Whether only DVC can say if the stage is up to date: it was stale, or one before it was."""
+        """Return whether DVC must look at the stage, because it or one before it was stale.
+
+        Otherwise the start of DVC, most of a second, is saved. If only `pairs` was stale, then `localization` and all
+        after it become stale as their turn comes, though DVC may find nothing to run.
+        """
         if stage.name in self._stale or not self._stale.isdisjoint(stage.upstream):
             self._stale.add(stage.name)
             return True
@@ -138,7 +147,7 @@ class Reproduction:
 
 
 def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPrefError:
-    """What went wrong, for the user: the stage's own reason if it could give one.
+    """Return the error of a command of DVC that failed, with the stage's own reason if it gave one.
 
     >>> explain_failure("training@dpo", ["ERROR: failed to run: python …, exited with -9"], 1).args[0]
     'stage training@dpo was killed (signal 9); the system may have run out of memory'
@@ -146,11 +155,16 @@ def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPre
     reasons = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     exited = re.search(r"exited with (-?\d+)", "\n".join(lines[-5:]))
     code = int(exited[1]) if exited else returncode
+    # Signal 9 is -9 to Python, and 137 to a shell.
     number = -code if code < 0 else code - 128
     if number > 0 and code != 255:
-        memory = "; the system may have run out of memory" if number == 9 else ""
-        return KilledError(f"stage {what} was killed (signal {number}){memory}")
+        killed = f"stage {what} was killed (signal {number})"
+        if number == signal.SIGKILL:
+            killed += "; the system may have run out of memory"
+        return KilledError(killed)
     if not reasons:
-        return StageError(f"stage {what} failed with exit code {code}; its last lines:\n" + "\n".join(lines[-20:]))
-    kind = {2: InputError, TRY_AGAIN: UnreachableError}.get(code, StageError)
+        last = "\n".join(lines[-20:])
+        return StageError(f"stage {what} failed with exit code {code}; its last lines:\n{last}")
+    kinds = {2: InputError, TRY_AGAIN: UnreachableError}
+    kind = kinds.get(code, StageError)
     return kind(f"stage {what}: {reasons[-1]}")

@@ -23,21 +23,22 @@ from tasks.paths import STATE
 from tasks.worktree import home
 
 LOOPBACK = "127.0.0.1"
-PREFECT_PORT, MLFLOW_PORT = 4200, 5000
-"""Of the pages of `iterpref ui`, where nobody else has taken them."""
+# Preferred ports of `iterpref ui`; any free port if one is taken.
+PREFECT_PORT = 4200
+MLFLOW_PORT = 5000
 START_TIMEOUT_S = 180.0
-"""A first start migrates the data base: 10 s on a quiet machine."""
+"""Seconds until a server counts as dead. A first start migrates the data base: 10 s on a quiet machine."""
 
 HEARTBEAT_S = 30
-"""A run tells Prefect so often that it is there; Prefect takes no less. docker/automations.yaml counts on it."""
+"""Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
 _PAGES = STATE / "ui.json"
-# What only a server with schedules and automations needs.
+# Services that only a server with schedules and automations needs.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
 
 
 class ServerError(IterPrefError):
-    """A server did not start, or no longer answers."""
+    """The failure of a server: it did not start, or no longer answers."""
 
 
 class Pages(BaseModel):
@@ -48,7 +49,7 @@ class Pages(BaseModel):
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of the address succeeds within three seconds."""
+    """Return whether a GET of the address succeeds within three seconds."""
     try:
         with urllib.request.urlopen(url, timeout=3) as response:
             return bool(response.status == 200)
@@ -57,7 +58,7 @@ def answers(url: str) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred port of the loopback interface if it is free, otherwise any that is."""
+    """Return the preferred port of the loopback interface if it is free, otherwise any free one."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -86,13 +87,16 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
     settings = {
         "PREFECT_HOME": str((home() / STATE / "prefect").resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it asks a service of its makers for settings
+        # The second version of the pages asks a service of its makers for settings.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
     }
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")  # of a server of our own, which does not come back
+    # A server of our own that has ended does not come back, so long retries are in vain.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
     if not pages:
-        settings |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+        for name in _IDLE_SERVICES:
+            settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     with _served("prefect", command, settings, f"http://{LOOPBACK}:{port}/api/health"):
@@ -101,7 +105,7 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
 
 @contextmanager
 def mlflow_server(port: int, store: str) -> Iterator[str]:
-    """MLflow's pages over a data base; yields their address once they answer.
+    """Start a server of MLflow's pages over a data base, and yield its address once it answers.
 
     Args:
         port: on loopback.
@@ -110,8 +114,12 @@ def mlflow_server(port: int, store: str) -> Iterator[str]:
     Raises:
         ServerError: it did not start.
     """
-    settings = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # four more processes, for nothing that is recorded here
+    settings = {
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Jobs are four more processes, and nothing recorded here has any.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     artifacts = (home() / "mlartifacts").resolve().as_uri()
     command = ["mlflow", "server", "--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port)]
     with _served("mlflow", [*command, "--workers", "1"], settings, f"http://{LOOPBACK}:{port}/health"):
@@ -131,7 +139,7 @@ def announced(pages: Pages) -> Iterator[None]:
 
 
 def announced_pages() -> Pages | None:
-    """Where `iterpref ui` of this checkout serves, if it does or was killed."""
+    """Return the addresses of this checkout's `iterpref ui`; None if it does not run. A killed one leaves its own."""
     try:
         return Pages.model_validate_json((home() / _PAGES).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -167,12 +175,7 @@ def named_prefect() -> str | None:
     Raises:
         InputError: the server does not answer, or refuses the key.
     """
-    # Prefect is asked, which takes its import, only where there may be an address.
-    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
-    if "PREFECT_API_URL" not in os.environ and not any(
-        path.is_file() for path in (profiles, Path("prefect.toml"), Path(".env"))
-    ):
+    if not _may_name_server():
         return None
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
@@ -185,6 +188,15 @@ def named_prefect() -> str | None:
             "or name no server: unset PREFECT_API_URL, `prefect profile use ephemeral`"
         )
     return named
+
+
+def _may_name_server() -> bool:
+    """Return whether there is a place that may name a Prefect server; without one, Prefect's import is saved."""
+    if "PREFECT_API_URL" in os.environ:
+        return True
+    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
+    return profiles.is_file() or Path("prefect.toml").is_file() or Path(".env").is_file()
 
 
 def _ask_prefect(url: str) -> str:
@@ -211,7 +223,7 @@ def _ask_prefect(url: str) -> str:
 
 @contextmanager
 def _served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
-    """A module of Python as a server, its output in a file, until the block ends."""
+    """Run a module of Python as a server until the block ends, with its output in a file."""
     log = (home() / STATE / "logs" / f"{name}.log").resolve()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:

@@ -6,7 +6,6 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
 from typing import NamedTuple
 
 from iterpref_core.errors import IterPrefError
@@ -18,7 +17,7 @@ class CancelledError(IterPrefError):
 
 
 class Slot(NamedTuple):
-    """What a stage may use: cores, and accelerators by the names that `CUDA_VISIBLE_DEVICES` takes."""
+    """A share of the machine: cores, and accelerators by the names that `CUDA_VISIBLE_DEVICES` takes."""
 
     cores: int
     cards: tuple[str, ...]
@@ -38,8 +37,13 @@ def visible_cards() -> tuple[str, ...]:
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        names = [name.strip() for name in chosen.split(",")]
-        return tuple(takewhile(lambda name: name and not name.startswith("-"), names))
+        cards: list[str] = []
+        for name in chosen.split(","):
+            card = name.strip()
+            if not card or card.startswith("-"):
+                break
+            cards.append(card)
+        return tuple(cards)
     if shutil.which("nvidia-smi") is None:
         return ()
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
@@ -48,25 +52,27 @@ def visible_cards() -> tuple[str, ...]:
 
 
 class Slots:
-    """At most `jobs` stages at once; where more could run, those with the longest chain behind them go first.
+    """A machine's slots: at most `jobs` stages run at once, those with the longest chain behind them first.
 
     An accelerated stage waits for a card of its own, or for all of them where it is spread over them. A stage that will
     have company gets its share of the cores, so that stages do not crowd each other out; one that runs alone gets all.
 
     Args:
-        graph: of the stages that will ask.
-        jobs: how many run at once.
-        cores: that they share.
-        cards: that accelerated stages share; where there are none, they run as others do.
-        spread: names of the stages that use all cards together, before any `@`.
+        graph: the stages that will ask for a slot.
+        jobs: number of stages that run at once.
+        cores: number of cores that they share.
+        cards: accelerators that accelerated stages share; without any, these run as others do.
+        spread: groups whose stages use all cards together, such as `training`.
     """
 
     def __init__(
         self, graph: Mapping[str, Stage], jobs: int, cores: int, cards: Sequence[str], spread: Sequence[str] = ()
     ) -> None:
         self._graph = graph
-        self._depth = downstream_depth(graph)
-        self._place = {name: place for place, name in enumerate(graph)}
+        # problems → pairs → training@dpo, and problems → validity: pairs goes before validity, because training waits
+        # for it. Among equals the order of the graph decides, because `sorted` keeps it.
+        depth = downstream_depth(graph)
+        self._by_urgency = sorted(graph, key=lambda name: -depth[name])
         self._jobs = jobs
         self._cores = cores
         self._cards = list(cards)
@@ -86,10 +92,12 @@ class Slots:
             CancelledError: the run was cancelled while the stage waited.
         """
         with self._changed:
-            self._waiting.add(name)  # also one that is tried again
+            # A stage that is tried again waits again.
+            self._waiting.add(name)
             self._changed.wait_for(lambda: self._cancelled or name in self._startable())
             if self._cancelled:
                 raise CancelledError(f"{name}: not started, because the run was cancelled")
+            # With 8 cores and 2 jobs: two stages that can start now get 4 cores each, a single one gets 8.
             company = min(self._jobs, len(self._running) + len(self._startable()))
             self._waiting.remove(name)
             self._running.add(name)
@@ -114,16 +122,26 @@ class Slots:
             self._changed.notify_all()
 
     def _needs(self, name: str) -> int:
-        if not self._graph[name].accelerated:
+        """Return the number of cards that a stage waits for."""
+        stage = self._graph[name]
+        if not stage.accelerated:
             return 0
-        return len(self._cards) if name.partition("@")[0] in self._spread else min(1, len(self._cards))
+        if stage.group in self._spread:
+            return len(self._cards)
+        return min(1, len(self._cards))
 
     def _startable(self) -> list[str]:
-        """Stages that wait for nothing but this to be asked, the longest chain first."""
-        ready = [name for name in self._waiting if self._done.issuperset(self._graph[name].upstream)]
-        room, free = self._jobs - len(self._running), len(self._free)
+        """Return the stages that can start now, together, the longest chain first.
+
+        Every waiting stage asks, and only those that are named here go on. With 2 jobs, one card and no stage running,
+        of [training@dpo, training@sft, validity] the first and the last can start: the card is taken by the first.
+        """
+        room = self._jobs - len(self._running)
+        free = len(self._free)
         chosen: list[str] = []
-        for name in sorted(ready, key=lambda name: (-self._depth[name], self._place[name])):
+        for name in self._by_urgency:
+            if name not in self._waiting or not self._done.issuperset(self._graph[name].upstream):
+                continue
             if len(chosen) < room and self._needs(name) <= free:
                 free -= self._needs(name)
                 chosen.append(name)

@@ -1,4 +1,4 @@
-"""Source: the commit that a run starts from, and what the user has changed since."""
+"""Source: the commit that a run starts from, and the user's changes since."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"
 NAMED_CHANGES = 4
-"""Changed parameters that a run's name lists; further ones are counted."""
+"""Number of changed parameters that a run's name lists; further ones are counted."""
 
 
 class Source(BaseModel, frozen=True):
@@ -33,7 +33,7 @@ class Source(BaseModel, frozen=True):
 
 
 def observe_source(values: Mapping[str, Any] | None = None) -> Source:
-    """Look at the present folder.
+    """Return the source of a run in the present folder.
 
     Args:
         values: parameters that the run sets itself, by dotted key.
@@ -43,15 +43,21 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
         return Source(changes=dict(values or {}))
     headers = {}
     changed = []
+    # # branch.oid a1b2c3d4…
+    # # branch.head main
+    # 1 .M N... 100644 100644 100644 e69de29… e69de29… params.yaml
     for line in state.splitlines():
         if line.startswith("# branch."):
             name, _, value = line.removeprefix("# branch.").partition(" ")
             headers[name] = value
-        elif not line.startswith("#") and not line.endswith(LOCK.name):  # DVC writes its lock while stages run
+        elif not line.startswith("#") and not line.endswith(LOCK.name):
+            # DVC writes its lock while stages run, so a changed lock is no change by the user.
             changed.append(line)
     commit = headers.get("oid", UNKNOWN)
+    if commit == "(initial)":
+        commit = UNKNOWN
     return Source(
-        commit=UNKNOWN if commit == "(initial)" else commit,
+        commit=commit,
         branch=headers.get("head", UNKNOWN),
         dirty=str(bool(changed)).lower(),
         changes=_changed_params() | dict(values or {}),
@@ -59,19 +65,21 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
 
 
 def name_run(command: str, source: Source) -> str:
-    """Return a name that says what is different in a run: its parameters, or else its commit.
+    """Return a name for a run: its changed parameters, or else its command and commit.
 
     Args:
-        command: what the run was started with.
-        source: what the run starts from.
+        command: the command, such as `iterpref run`.
+        source: commit and changes.
 
     >>> name_run("dvc repro", Source(commit="a1b2c3d4e5f6"))
     'dvc repro a1b2c3d'
     >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
     'beta=0.3 alpha=1.0'
     """
+    if not source.changes and source.commit == UNKNOWN:
+        return command
     if not source.changes:
-        return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
+        return f"{command} {source.commit[:7]}"
     names = _short_names(list(source.changes))
     words = [f"{names[key]}={value}" for key, value in source.changes.items()]
     if len(words) > NAMED_CHANGES:
@@ -80,14 +88,21 @@ def name_run(command: str, source: Source) -> str:
 
 
 def _short_names(keys: list[str]) -> dict[str, str]:
-    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous."""
+    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous.
+
+    >>> _short_names(["training.seed", "codeflow.seed", "training.beta"])
+    {'training.seed': 'training.seed', 'codeflow.seed': 'codeflow.seed', 'training.beta': 'beta'}
+    """
     last = {key: key.rpartition(".")[2] for key in keys}
     counts = Counter(last.values())
-    return {key: name if counts[name] == 1 else ".".join(key.split(".")[-2:]) for key, name in last.items()}
+    names = {}
+    for key, name in last.items():
+        names[key] = name if counts[name] == 1 else ".".join(key.split(".")[-2:])
+    return names
 
 
 def _changed_params() -> dict[str, Any]:
-    """Return the parameters of params.yaml that are not those of the commit."""
+    """Return the parameters of params.yaml that differ from the commit's, by dotted key."""
     committed = _read_git("show", f"HEAD:./{PARAMS}")
     if committed is None or not PARAMS.is_file():
         return {}
@@ -97,7 +112,7 @@ def _changed_params() -> dict[str, Any]:
 
 
 def _read_git(*arguments: str) -> str | None:
-    """Return what git prints about the present folder; None where git is missing or refuses."""
+    """Return git's output in the present folder; None where git is missing or refuses."""
     try:
         return git(*arguments).decode("utf-8", "replace")
     except GitError:

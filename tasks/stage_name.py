@@ -1,4 +1,4 @@
-"""Stage name: what DVC, Prefect and MLflow call a stage."""
+"""Stage name: the name of a stage in DVC, Prefect and MLflow."""
 
 from typing import NamedTuple, Self
 
@@ -8,7 +8,7 @@ class StageName(NamedTuple):
 
     Attributes:
         group: the stage's name in dvc.yaml, such as `training`.
-        item: what a group with `foreach` is run for, such as an objective; empty for a stage that stands alone.
+        item: the item of a group with `foreach`, such as an objective; empty for a stage that stands alone.
 
     >>> StageName.parse("training@dpo")
     StageName(group='training', item='dpo')
@@ -21,7 +21,7 @@ class StageName(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the name that DVC writes as `text`."""
+        """Parse DVC's spelling of a name."""
         group, _, item = text.partition("@")
         return cls(group, item)
 

@@ -65,7 +65,8 @@ def take_snapshot(origin: Path) -> Snapshot:
     with TemporaryDirectory(prefix="iterpref-") as folder:
         index = Path(folder) / "index"
         known = git_path("rev-parse", "--git-path", "index", folder=origin)
-        if known.is_file():  # knows which files have not changed
+        if known.is_file():
+            # The copy knows which files have not changed, so git need not read them all.
             shutil.copy2(known, index)
         variables = {"GIT_INDEX_FILE": str(index)}
         git("add", "--all", ".", folder=origin, variables=variables)
@@ -83,7 +84,7 @@ def take_snapshot(origin: Path) -> Snapshot:
 
 @contextmanager
 def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
-    """Make a worktree with a snapshot's files; its `with` block is the only one that works there.
+    """Make a worktree with a snapshot's files; no other process can enter it until the `with` block ends.
 
     The commit checked out there is the user's own, so that experiments belong to it. The snapshot is git's index.
 
@@ -137,23 +138,30 @@ def entered_worktree(name: str) -> Iterator[Path]:
 
 
 def remove_worktree(snapshot: Snapshot, name: str) -> None:
-    """Remove a worktree of which everything is kept elsewhere."""
+    """Remove a worktree whose results are kept elsewhere."""
     git("worktree", "remove", "--force", str(WORKTREES / name), folder=snapshot.origin)
 
 
 def add_objective(folder: Path, name: str) -> None:
-    """Let a checkout's dvc.yaml train and evaluate an objective; all other lines stay as they are."""
+    """Let a checkout's dvc.yaml train and evaluate an objective; all other lines stay as they are.
+
+    Under `foreach` of both stages the first line is new: `dpo: training.beta`, and `dpo: models/trained/dpo`.
+    """
     from ruamel.yaml import YAML
 
     path = folder / "dvc.yaml"
     text = path.read_text(encoding="utf-8")
     stages = YAML().load(text)["stages"]
     lines = text.splitlines(keepends=True)
-    added = {"training": f"{name}: training.beta\n", "evaluation": f"{name}: models/trained/{name}\n"}
-    groups = {stage: stages[stage]["foreach"] for stage in added}
-    for stage in sorted(groups, key=lambda stage: -int(groups[stage].lc.line)):  # from below, so that numbers hold
-        if name not in groups[stage]:
-            lines.insert(groups[stage].lc.line, " " * groups[stage].lc.col + added[stage])
+    additions: list[tuple[int, str]] = []
+    for stage, value in (("training", "training.beta"), ("evaluation", f"models/trained/{name}")):
+        items = stages[stage]["foreach"]
+        if name not in items:
+            indent = " " * items.lc.col
+            additions.append((items.lc.line, f"{indent}{name}: {value}\n"))
+    # From below, so that an insertion does not move the place of the next.
+    for number, line in sorted(additions, reverse=True):
+        lines.insert(number, line)
     with atomic_writer(path) as file:
         file.writelines(lines)
 
@@ -161,8 +169,10 @@ def add_objective(folder: Path, name: str) -> None:
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     """Give a worktree the commit and the files of a snapshot; what git ignores there stays."""
     if (top / ".git").exists():
-        git("worktree", "repair", str(top), folder=snapshot.origin)  # the checkout may have moved
-        git_path("rev-parse", "--git-path", "index.lock", folder=top).unlink(missing_ok=True)  # of a killed run
+        # The checkout may have moved since.
+        git("worktree", "repair", str(top), folder=snapshot.origin)
+        # A killed run may have left its lock.
+        git_path("rev-parse", "--git-path", "index.lock", folder=top).unlink(missing_ok=True)
         git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
     else:
         git("worktree", "prune", folder=snapshot.origin)
@@ -177,7 +187,7 @@ def _share(origin: Path, folder: Path) -> None:
 
     with Repo(str(origin)) as repo:
         cache = repo.cache.legacy.path
-    # Not by DVC's own writer, which takes ASCII alone; its reader does not mind.
+    # DVC's own writer takes only ASCII; its reader takes any path.
     config = ConfigParser(interpolation=None)
     config.read(origin / ".dvc/config.local", encoding="utf-8")
     config.read_dict({"cache": {"dir": f'"{cache}"'}})

@@ -17,8 +17,8 @@ from iterpref_core.errors import StorageError
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
 
+# The data bases of MLflow and Prefect grow by half of this in a run of the smallest experiment.
 _NEEDED_MB = 50
-"""What the data bases of MLflow and Prefect grow by in a run of the smallest experiment, with as much again."""
 
 
 def run(
@@ -36,7 +36,9 @@ def run(
     from tasks.lock import only_run
     from tasks.recorded_run import add_results, recorded_run
 
-    started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
+    started = time.monotonic()
+    values = parse_assignments(set_)
+    targets = tuple(stages or ())
     with_values(load_params(), values)
     _check_disk()
     graph = select_stages(load_graph(), targets)
@@ -129,11 +131,13 @@ def _check_disk() -> None:
 
 
 def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
-    """Parameter → values, of `KEY=V1,V2`."""
+    """Return the values of each parameter: `training.beta=0.1,0.3` is {"training.beta": [0.1, 0.3]}."""
     grid: dict[str, list[Any]] = {}
     for text in assignments or ():
         key, _, values = text.partition("=")
-        for value in [values] if values.startswith("[") else values.split(","):
+        # A list is one value, whose commas are its own.
+        parts = [values] if values.startswith("[") else values.split(",")
+        for value in parts:
             grid.setdefault(key, []).extend(parse_assignments([f"{key}={value}"]).values())
     return grid
 
@@ -163,9 +167,11 @@ def _print_sweep(result: "SweepResult") -> None:
     for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
         table.add_column(column, justify="right" if column else "left")
     for row in result.rows:
-        spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
-        difference = points(row.difference) if row.difference is not None else ""
-        ends = f"[{points(row.ci95[0])}, {points(row.ci95[1])}]" if row.ci95 else ""
-        tested = p_value(row.p_value) if row.p_value is not None else ""
-        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, tested)
+        cells = [row.label, f"{row.pass_at_1:.1%}", str(len(row.scores))]
+        cells.append(f"{100 * row.spread:.1f}" if row.spread is not None else "")
+        # The first row is compared to none.
+        if row.difference is not None and row.ci95 is not None and row.p_value is not None:
+            low, high = row.ci95
+            cells += [points(row.difference), f"[{points(low)}, {points(high)}]", p_value(row.p_value)]
+        table.add_row(*cells)
     Console().print(table)
