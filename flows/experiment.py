@@ -28,17 +28,17 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
-from tasks.dvc_graph import Stage, load_graph, select_stages
+from tasks.dvc.graph import Stage, load_graph, select_stages
+from tasks.dvc.reproduction import KilledError, Reproduction, UnreachableError
+from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
-from tasks.mlflow_runs import send_records
+from tasks.mlflow.recorded_run import add_results, recorded_run
+from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
+from tasks.mlflow.runs import send_records
 from tasks.paths import SUMMARY
+from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
-from tasks.recorded_run import add_results, recorded_run
-from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
-from tasks.reproduction import KilledError, Reproduction, UnreachableError
-from tasks.servers import announced_pages
 from tasks.stage_name import StageName
-from tasks.worktree import entered_worktree
 
 CACHED = "Cached"
 """The name of the state of a stage that DVC did not run."""

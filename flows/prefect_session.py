@@ -17,7 +17,8 @@ import psutil
 import yaml
 
 from iterpref_core.errors import IterPrefError
-from tasks.servers import ServerError, free_port, prefect_server, running_prefect, use_prefect
+from tasks.local_server import ServerError, free_port
+from tasks.prefect.server import prefect_server, running_prefect, use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""

@@ -8,18 +8,10 @@ from types import FrameType
 from typing import NoReturn
 
 from flows.prefect_session import TAG, create_automations, end_dead_runs
-from tasks.mlflow_server import TrackingError, runs_page, tracking_uri
-from tasks.servers import (
-    MLFLOW_PORT,
-    PREFECT_PORT,
-    Pages,
-    announced,
-    free_port,
-    mlflow_server,
-    named_prefect,
-    prefect_server,
-    use_prefect,
-)
+from tasks.local_server import free_port
+from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
+from tasks.mlflow.server import TrackingError, runs_page, tracking_uri
+from tasks.prefect.server import PREFECT_PORT, Pages, announced, named_prefect, prefect_server, use_prefect
 
 
 def serve_pages() -> None:

@@ -18,11 +18,11 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.child import die_with
+from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
-from tasks.mlflow_runs import send_records
+from tasks.mlflow.records import RUN_VARIABLE
+from tasks.mlflow.runs import send_records
 from tasks.paths import STATE
-from tasks.records import RUN_VARIABLE
-from tasks.reproduction import TRY_AGAIN
 from tasks.stage_name import StageName
 
 STAGES: dict[str, Callable[..., None]] = {
@@ -75,7 +75,8 @@ def _run(stage: str, body: Callable[[], object]) -> None:
     if RUN_VARIABLE in os.environ:
         body()
         return
-    from tasks.servers import ServerError, running_prefect, use_prefect
+    from tasks.local_server import ServerError
+    from tasks.prefect.server import running_prefect, use_prefect
 
     try:
         server = running_prefect()

@@ -26,15 +26,9 @@ from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc_graph import Stage, load_graph, select_stages
-from tasks.grid import BASE, Row, plan_rows
-from tasks.paths import PARAMS, RESULTS, STATE
-from tasks.profiles import write_values
-from tasks.recorded_run import add_results, recorded_run
-from tasks.records import RUN_VARIABLE
-from tasks.reproduction import Commands, StageError
-from tasks.slots import Slots, visible_cards
-from tasks.worktree import (
+from tasks.dvc.graph import Stage, load_graph, select_stages
+from tasks.dvc.reproduction import Commands, StageError
+from tasks.git.worktree import (
     HOME_VARIABLE,
     Snapshot,
     add_objective,
@@ -43,6 +37,12 @@ from tasks.worktree import (
     take_snapshot,
     worktree_of,
 )
+from tasks.grid import BASE, Row, plan_rows
+from tasks.mlflow.recorded_run import add_results, recorded_run
+from tasks.mlflow.records import RUN_VARIABLE
+from tasks.paths import PARAMS, RESULTS, STATE
+from tasks.profiles import write_values
+from tasks.slots import Slots, visible_cards
 
 
 class SweepResult(Record):

@@ -17,9 +17,10 @@ from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
 from iterpref_core.config import Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
-from tasks.mlflow_server import check_server
-from tasks.records import unsent, waiting_records
-from tasks.servers import answers, running_prefect
+from tasks.local_server import answers
+from tasks.mlflow.records import unsent, waiting_records
+from tasks.mlflow.server import check_server
+from tasks.prefect.server import running_prefect
 
 LOCK = Path("requirements.lock")
 _NEEDED_GB = 5

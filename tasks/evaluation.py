@@ -4,8 +4,8 @@ import json
 
 from iterpref_core.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

@@ -1,8 +1,8 @@
 """Stage `localization`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import FOCAL, PAIRS, PROBLEMS
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

@@ -1,8 +1,8 @@
 """Stage `nanolab`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import MODELS, PROBLEMS
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

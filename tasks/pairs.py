@@ -1,8 +1,8 @@
 """Stage `pairs`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

@@ -1,8 +1,8 @@
 """Stage `problems`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import INGESTED, PROBLEMS
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

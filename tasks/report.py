@@ -1,8 +1,8 @@
 """Stage `report`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import CONTAMINATION, DROPPED, FOCAL, LOCK, METRICS, PAIRS, PROBLEMS, REPORTS, RESULTS, TRAJECTORIES
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

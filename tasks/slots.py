@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from iterpref_core.errors import IterPrefError
-from tasks.dvc_graph import Stage, downstream_depth
+from tasks.dvc.graph import Stage, downstream_depth
 
 
 class CancelledError(IterPrefError):

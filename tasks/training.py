@@ -1,9 +1,9 @@
 """Stage `training`, once per objective."""
 
 from iterpref_core.config import Params
-from tasks.live_curve import LiveCurve
+from tasks.mlflow.live_curve import LiveCurve
+from tasks.mlflow.recorded import recorded
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

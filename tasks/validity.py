@@ -1,8 +1,8 @@
 """Stage `validity`."""
 
 from iterpref_core.config import Params
+from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
-from tasks.recorded import recorded
 from tasks.stage_name import StageName
 
 

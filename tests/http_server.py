@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from tasks.servers import LOOPBACK
+from tasks.local_server import LOOPBACK
 
 Answer = Callable[[str, bytes], int]
 """Path and body of a request → status of the answer."""

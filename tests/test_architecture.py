@@ -33,9 +33,9 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.live_curve",
+    "tasks.mlflow.live_curve",
+    "tasks.mlflow.recorded",
     "tasks.paths",
-    "tasks.recorded",
     "tasks.stage_name",
 )
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes

@@ -32,9 +32,9 @@ def run(
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
-    from tasks.dvc_graph import load_graph, select_stages, stale_stages
+    from tasks.dvc.graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
-    from tasks.recorded_run import add_results, recorded_run
+    from tasks.mlflow.recorded_run import add_results, recorded_run
 
     started = time.monotonic()
     values = parse_assignments(set_)

@@ -12,7 +12,7 @@ import yaml
 from prefect.testing.utilities import prefect_test_harness
 
 from iterpref_core.errors import InputError
-from tasks.reproduction import Commands, StageError, UnreachableError, explain_failure
+from tasks.dvc.reproduction import Commands, StageError, UnreachableError, explain_failure
 from tests.settings import ROOT
 
 STAGES = {
@@ -45,7 +45,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
-    for name in ("flows.experiment", "tasks.recorded_run"):
+    for name in ("flows.experiment", "tasks.mlflow.recorded_run"):
         monkeypatch.setattr(f"{name}.send_records", lambda: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")

@@ -15,7 +15,7 @@ from prefect.context import refresh_global_settings_context
 
 from flows.prefect_session import _is_dead, leave_out_tracebacks
 from iterpref_core.errors import ConfigError, InputError
-from tasks.servers import Pages, announced, running_prefect
+from tasks.prefect.server import Pages, announced, running_prefect
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.mlflow_runs import send_records
-from tasks.mlflow_server import Server
+from tasks.mlflow.runs import send_records
+from tasks.mlflow.server import Server
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
@@ -23,7 +23,7 @@ TOY = """
 import sys, time
 from pathlib import Path
 from flows import stage
-from tasks.recorded import recorded
+from tasks.mlflow.recorded import recorded
 from tasks.stage_name import StageName
 
 def pairs(params):

@@ -5,7 +5,7 @@ from contextlib import chdir
 
 import pytest
 
-from tasks.dvc_graph import stale_stages
+from tasks.dvc.graph import stale_stages
 from tests.pipeline.conftest import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

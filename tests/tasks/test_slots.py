@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tasks.dvc_graph import Stage
+from tasks.dvc.graph import Stage
 from tasks.slots import CancelledError, Slot, Slots, visible_cards
 
 DEMO = {

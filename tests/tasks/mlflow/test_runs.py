@@ -16,15 +16,15 @@ import psutil
 import pytest
 from mlflow.entities import ViewType
 
-from tasks import live_curve, mlflow_runs
 from tasks.doctor import examine_services
-from tasks.dvc_lock import Artifact, LockedStage
-from tasks.invocation import DVC, Invocation
-from tasks.live_curve import LiveCurve
-from tasks.mlflow_runs import Sender, send_records, write_stage
-from tasks.mlflow_server import Server, safe_name, tracking_uri
-from tasks.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
-from tasks.source import Source
+from tasks.dvc.lock import Artifact, LockedStage
+from tasks.git.source import Source
+from tasks.mlflow import live_curve
+from tasks.mlflow.invocation import DVC, Invocation
+from tasks.mlflow.live_curve import LiveCurve
+from tasks.mlflow.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
+from tasks.mlflow.runs import Sender, send_records, write_stage
+from tasks.mlflow.server import Server, safe_name, tracking_uri
 from tasks.stage_name import StageName
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(mlflow_runs, "_sender", Sender())
+    monkeypatch.setattr("tasks.mlflow.runs._sender", Sender())
     shutil.copy2(ROOT / "params.yaml", ".")
     give_mlflow_tables(tmp_path_factory, folder)
     return folder

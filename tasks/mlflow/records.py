@@ -17,10 +17,10 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc_lock import LockedStage
-from tasks.invocation import Invocation
+from tasks.dvc.lock import LockedStage
+from tasks.git.worktree import home
+from tasks.mlflow.invocation import Invocation
 from tasks.paths import STATE
-from tasks.worktree import home
 
 RUN_VARIABLE = "ITERPREF_RUN"
 """Tells a stage's process the id of the run that holds it; absent under a bare `dvc repro`."""

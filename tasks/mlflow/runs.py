@@ -14,15 +14,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tasks.comparison_columns import best_scores, merge_columns
 from tasks.dotted_keys import flatten
-from tasks.dvc_lock import Artifact, LockedStage
-from tasks.invocation import DVC, Invocation
-from tasks.mlflow_server import DeletedRunError, Server, TrackingError
+from tasks.dvc.lock import Artifact, LockedStage
+from tasks.git.worktree import home
+from tasks.mlflow.comparison_columns import best_scores, merge_columns
+from tasks.mlflow.invocation import DVC, Invocation
+from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
+from tasks.mlflow.server import DeletedRunError, Server, TrackingError
 from tasks.paths import METRICS, MODELS, STATE
-from tasks.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
 from tasks.stage_name import StageName
-from tasks.worktree import home
 
 _PAUSE_S = 60.0
 """Seconds for which a server that did not answer is left alone."""

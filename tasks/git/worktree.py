@@ -17,7 +17,7 @@ from typing import NamedTuple
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.environment import make_paths_absolute
-from tasks.git import GitError, git, git_path
+from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, LOCK, STATE
 

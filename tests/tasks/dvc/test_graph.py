@@ -9,7 +9,7 @@ import yaml
 from dvc.repo import Repo
 
 from iterpref_core.errors import InputError
-from tasks.dvc_graph import load_graph, select_stages
+from tasks.dvc.graph import load_graph, select_stages
 from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 

@@ -1,34 +1,23 @@
-"""Servers: the Prefect server that a run is shown on, and on loopback those of `iterpref ui`.
+"""Prefect's server: the one that the user's settings name, that of `iterpref ui`, or one of our own on loopback.
 
 Prefect's import takes a second and a half, so it stands in functions.
 """
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks import child
+from tasks.git.worktree import home
+from tasks.local_server import LOOPBACK, served
 from tasks.paths import STATE
-from tasks.worktree import home
 
-LOOPBACK = "127.0.0.1"
-# Preferred ports of `iterpref ui`; any free port if one is taken.
 PREFECT_PORT = 4200
-MLFLOW_PORT = 5000
-START_TIMEOUT_S = 180.0
-"""Seconds until a server counts as dead. A first start migrates the data base: 10 s on a quiet machine."""
-
+"""The preferred port of `iterpref ui`; any free port if that one is taken."""
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
@@ -37,35 +26,11 @@ _PAGES = STATE / "ui.json"
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
 
 
-class ServerError(IterPrefError):
-    """The failure of a server: it did not start, or no longer answers."""
-
-
 class Pages(BaseModel):
     """Addresses of the servers of `iterpref ui`: of Prefect's interface for programs, and of MLflow's pages."""
 
     prefect: str
     mlflow: str
-
-
-def answers(url: str) -> bool:
-    """Return whether a GET of the address succeeds within three seconds."""
-    try:
-        with urllib.request.urlopen(url, timeout=3) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-
-
-def free_port(preferred: int = 0) -> int:
-    """Return the preferred port of the loopback interface if it is free, otherwise any free one."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            holder.bind((LOOPBACK, preferred))
-        except OSError:
-            return free_port()
-        return int(holder.getsockname()[1])
 
 
 @contextmanager
@@ -99,31 +64,8 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
             settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    with _served("prefect", command, settings, f"http://{LOOPBACK}:{port}/api/health"):
+    with served("prefect", command, settings, f"http://{LOOPBACK}:{port}/api/health"):
         yield f"http://{LOOPBACK}:{port}/api"
-
-
-@contextmanager
-def mlflow_server(port: int, store: str) -> Iterator[str]:
-    """Start a server of MLflow's pages over a data base, and yield its address once it answers.
-
-    Args:
-        port: on loopback.
-        store: address of the data base. It may hold a password, so no command line shows it.
-
-    Raises:
-        ServerError: it did not start.
-    """
-    settings = {
-        "MLFLOW_BACKEND_STORE_URI": store,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Jobs are four more processes, and nothing recorded here has any.
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    artifacts = (home() / "mlartifacts").resolve().as_uri()
-    command = ["mlflow", "server", "--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port)]
-    with _served("mlflow", [*command, "--workers", "1"], settings, f"http://{LOOPBACK}:{port}/health"):
-        yield f"http://{LOOPBACK}:{port}"
 
 
 @contextmanager
@@ -219,27 +161,3 @@ def _ask_prefect(url: str) -> str:
         except HTTPError as error:
             return f"does not answer ({error}): start it"
     return ""
-
-
-@contextmanager
-def _served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
-    """Run a module of Python as a server until the block ends, with its output in a file."""
-    log = (home() / STATE / "logs" / f"{name}.log").resolve()
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        server = child.start([sys.executable, "-m", *command], {**os.environ, **settings}, output)
-    try:
-        _wait_healthy(name, server, health, log)
-        yield
-    finally:
-        child.end(server)
-
-
-def _wait_healthy(name: str, server: subprocess.Popen[bytes], health: str, log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not answers(health):
-        if server.poll() is not None:
-            raise ServerError(f"{name} ended while starting; its log is {log}")
-        if time.monotonic() > deadline:
-            raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
-        time.sleep(0.1)

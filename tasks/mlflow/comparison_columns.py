@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.dotted_keys import flatten
-from tasks.dvc_lock import LockedStage
+from tasks.dvc.lock import LockedStage
+from tasks.git.source import UNKNOWN, Source
 from tasks.paths import PAIRS, metrics_path
-from tasks.source import UNKNOWN, Source
 from tasks.stage_name import StageName
 
 BEST = "best"

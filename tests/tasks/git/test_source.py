@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import load_params
-from tasks.invocation import begin_invocation
-from tasks.source import Source, name_run, observe_source
+from tasks.git.source import Source, name_run, observe_source
+from tasks.mlflow.invocation import begin_invocation
 from tests.settings import ROOT
 
 

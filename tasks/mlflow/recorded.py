@@ -13,11 +13,11 @@ from pathlib import Path
 
 from iterpref_core.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
-from tasks.dvc_lock import observe_inputs, observe_outputs
-from tasks.invocation import Invocation, dvc_invocation
+from tasks.dvc.lock import observe_inputs, observe_outputs
+from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
+from tasks.mlflow.invocation import Invocation, dvc_invocation
+from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
 from tasks.paths import BODIES, REPORTS, SUMMARY, metrics_path
-from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
 from tasks.stage_name import StageName
 
 SHOWN_LINES = 200

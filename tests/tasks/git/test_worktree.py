@@ -12,8 +12,8 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
+from tasks.git.worktree import add_objective, entered_worktree, home, take_snapshot, worktree_of
 from tasks.profiles import write_values
-from tasks.worktree import add_objective, entered_worktree, home, take_snapshot, worktree_of
 from tests.settings import ROOT
 
 TASTE = """

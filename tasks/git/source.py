@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from tasks.dotted_keys import flatten
-from tasks.git import GitError, git
+from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import load_params, with_values
-from tasks.comparison_columns import merge_columns, read_scores, source_columns, training_columns
-from tasks.dvc_lock import read_lock
-from tasks.invocation import begin_invocation
-from tasks.mlflow_runs import send_records
-from tasks.records import RunRecord
+from tasks.dvc.lock import read_lock
+from tasks.mlflow.comparison_columns import merge_columns, read_scores, source_columns, training_columns
+from tasks.mlflow.invocation import begin_invocation
+from tasks.mlflow.records import RunRecord
+from tasks.mlflow.runs import send_records
 from tasks.stage_name import StageName
 
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
-from tasks.mlflow_runs import open_stage
-from tasks.mlflow_server import Server, explain
-from tasks.records import own_record
+from tasks.mlflow.records import own_record
+from tasks.mlflow.runs import open_stage
+from tasks.mlflow.server import Server, explain
 from tasks.stage_name import StageName
 
 LIVE_AFTER_S = 30.0

@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.cli.libraries import set_up_libraries
-from tasks.servers import answers
+from tasks.local_server import answers
 from tests.http_server import serving
 
 

@@ -13,7 +13,7 @@ from iterpref_core.config import load_params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks import child
-from tasks.dvc_graph import Stage, stale_stages
+from tasks.dvc.graph import Stage, stale_stages
 from tasks.slots import Slots, visible_cards
 
 TRY_AGAIN = 75

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.dvc_lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
+from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
 from tasks.stage_name import StageName
 
 STAGES = {

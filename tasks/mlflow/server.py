@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import IterPrefError
-from tasks.dvc_lock import Artifact
-from tasks.worktree import home
+from tasks.dvc.lock import Artifact
+from tasks.git.worktree import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 VIEW = "iterpref"

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from iterpref_core.config import Params
 from tasks.dotted_keys import flatten
-from tasks.source import Source, name_run, observe_source
+from tasks.git.source import Source, name_run, observe_source
 
 DVC = "dvc repro"
 """The command of an invocation that DVC alone runs: no process of ours sees it begin or end."""

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from iterpref_core.errors import IterPrefError
-from tasks.dvc_graph import opened_repo
+from tasks.dvc.graph import opened_repo
 from tasks.stage_name import StageName
 
 

@@ -1,0 +1,1 @@
+"""DVC: its graph and its lock read, its commands run."""

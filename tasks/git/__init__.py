@@ -1,0 +1,1 @@
+"""Git: worktrees, and the commit that a run starts from."""

@@ -1,0 +1,69 @@
+"""Local server: a child process that serves on loopback until the block ends that needs it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from iterpref_core.errors import IterPrefError
+from tasks import child
+from tasks.git.worktree import home
+from tasks.paths import STATE
+
+LOOPBACK = "127.0.0.1"
+START_TIMEOUT_S = 180.0
+"""Seconds until a server counts as dead. A first start migrates the data base: 10 s on a quiet machine."""
+
+
+class ServerError(IterPrefError):
+    """The failure of a server: it did not start, or no longer answers."""
+
+
+def answers(url: str) -> bool:
+    """Return whether a GET of the address succeeds within three seconds."""
+    try:
+        with urllib.request.urlopen(url, timeout=3) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return the preferred port of the loopback interface if it is free, otherwise any free one."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind((LOOPBACK, preferred))
+        except OSError:
+            return free_port()
+        return int(holder.getsockname()[1])
+
+
+@contextmanager
+def served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
+    """Run a module of Python as a server until the block ends, with its output in a file."""
+    log = (home() / STATE / "logs" / f"{name}.log").resolve()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        server = child.start([sys.executable, "-m", *command], {**os.environ, **settings}, output)
+    try:
+        _wait_healthy(name, server, health, log)
+        yield
+    finally:
+        child.end(server)
+
+
+def _wait_healthy(name: str, server: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not answers(health):
+        if server.poll() is not None:
+            raise ServerError(f"{name} ended while starting; its log is {log}")
+        if time.monotonic() > deadline:
+            raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
+        time.sleep(0.1)

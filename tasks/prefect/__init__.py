@@ -1,0 +1,1 @@
+"""Prefect: the server on which a run is shown."""
