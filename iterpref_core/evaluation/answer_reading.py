@@ -22,7 +22,7 @@ _NO_PYTHON = ("syntax_error", "truncated")
 
 @dataclass(frozen=True)
 class ReadAnswers:
-    """The programs in answers, in order.
+    """Return the programs in answers, in order.
 
     Attributes:
         programs: one for each answer; empty where it holds none.

@@ -62,7 +62,7 @@ class Answerer:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """As it stands in results.json."""
+        """Return the sampling as it stands in results.json."""
         asked = self._sampling
         described: dict[str, Any] = {"temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
         described |= {"seed": self._seed, "samples": self._samples}
@@ -123,7 +123,7 @@ class Answerer:
         return answered
 
     def _seed_of(self, prompt: str, number: int) -> int:
-        """Of a sample: independent of what else is asked, so that a set of samples can grow."""
+        """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
         if self._samples == 1:
             return self._seed
         digest = hashlib.sha256(json.dumps([self._seed, prompt, number]).encode()).digest()
@@ -141,7 +141,7 @@ def open_answerer(
     *,
     fresh: bool = False,
 ) -> Iterator[Answerer]:
-    """What answers for a model.
+    """Open the answerer of a model and yield it.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.

@@ -14,7 +14,7 @@ RESPONSE = (
     "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:"
 )
 STOPS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main(", "\nprint(")
-"""Where an answer ends; each benchmark adds its own."""
+"""The end strings of an answer; each benchmark adds its own."""
 
 # Theirs too: what a template does with the answer may depend on what is in it.
 _SPLITTER = "-[[]]-this-is-really-our-highest-priority-[[]]-"

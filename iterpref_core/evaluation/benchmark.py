@@ -29,13 +29,13 @@ class PromptForm:
 
     @property
     def begun(self) -> bool:
-        """Whether the model goes on with a chat in which its answer is begun."""
+        """Return True if the model continues a chat in which its answer is begun."""
         return self.instruct and self.frame is not None
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked for one task: a text, with a message for the system before it.
+    """The question that a model is asked for one task: a text, with a system message before it.
 
     `verbatim`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine.
@@ -55,7 +55,7 @@ class Sanitizer(NamedTuple):
 
 
 class ProgramRun(NamedTuple):
-    """What became of a sample: of the first of its programs that did not pass; `passed` if all did.
+    """The outcome of a sample: that of its first program that did not pass, or `passed` if all did.
 
     `exception` is the name of the type that it raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     """
@@ -101,7 +101,7 @@ class Benchmark(ABC, Generic[T]):
 
     @abstractmethod
     def prompt(self, task: T, form: PromptForm) -> Question:
-        """What the model is asked.
+        """Return the question that a model of this form is asked.
 
         Raises:
             DataUnavailableError: this suite has nothing to ask such a model.
@@ -109,11 +109,11 @@ class Benchmark(ABC, Generic[T]):
 
     @abstractmethod
     def program(self, task: T, answer: str, form: PromptForm) -> str:
-        """The program in an answer, or the text that `sanitizer` takes it out of."""
+        """Return the program in an answer, or the text from which `sanitizer` takes the program."""
 
     @abstractmethod
     def candidate(self, task: T, code: str, reference_s: float | None) -> Iterator[Program]:
-        """What is run, one after the other until one fails; nothing where it is not known what is right.
+        """Yield the programs to run, in order, until one fails; none if the expected results are not known.
 
         Args:
             task: the task.
@@ -137,19 +137,19 @@ class Benchmark(ABC, Generic[T]):
         return ""
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
-        """Where an answer may end."""
+        """Return the end strings of an answer."""
         del form
         return ()
 
     def form_name(self, form: PromptForm) -> str:
-        """Which of the protocol's forms a model is asked in."""
+        """Return the name of the protocol's form in which a model is asked."""
         return ("chat" if form.begun else "chat endpoint") if form.instruct else "completion"
 
     def difficulty(self, task: T) -> str:
-        """By which scores are given too; empty where tasks have none."""
+        """Return the difficulty by which scores are also given; "" if tasks have none."""
         del task
         return ""
 
     def open_executor(self) -> Engine:
-        """What runs the programs."""
+        """Open the engine that runs the programs."""
         return open_executor(self.execution)

@@ -23,10 +23,10 @@ from iterpref_core.records import Record, UnittestTest
 LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
 COMPLETION_STOPS = (*STOPS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
-"""Where bigcodebench (`provider.utility`) stops a model that continues a program; a chat model's are `STOPS` alone."""
+"""The end strings of bigcodebench (`provider.utility`) for a continued program; chat models have `STOPS` alone."""
 ENVIRONMENT = "bigcodebench"
 PRELOAD = ("numpy", "pandas", "matplotlib.pyplot", "scipy.stats", "sklearn", "bigcodebench.eval.utils")
-"""What most tasks import; the official harness has numpy and matplotlib loaded too."""
+"""Modules that most tasks import; the official harness has numpy and matplotlib loaded too."""
 _READABLE = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/uptime")
 """What psutil reads about the machine, without a word about any process."""
 
@@ -112,7 +112,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         self.identity = [SETUP, INTERCEPTION, contents_of(self._python)]
 
     def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
-        """The task's own text, verbatim, to be continued; or for a chat model bigcodebench's question.
+        """Return the task's own text, verbatim, to be continued; for a chat model, bigcodebench's question.
 
         A chat model with weights here goes on with an answer that is begun for it.
         """
@@ -128,13 +128,13 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         return Question(begin_answer(form.frame, message), verbatim=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
-        """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
+        """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
         if form.instruct:
             return continuation(answer, STOPS) if form.begun else answer
         return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
 
     def candidate(self, task: BigCodeBenchTask, code: str, reference_s: float | None) -> Iterator[Program]:
-        """One program, behind the imports and the signature that its task gives, as the official harness runs it.
+        """Yield one program, behind the imports and the signature that its task gives, as the official harness runs it.
 
         A model that left out the task's imports, or answered with a bare body, is not failed for that.
         """
@@ -144,7 +144,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         yield Program(calibrated, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT, inside=True)
 
     def own_solution(self, task: BigCodeBenchTask) -> str:
-        """The canonical one."""
+        """Return the canonical solution."""
         return f"{task.complete_prompt}\n{task.canonical_solution}"
 
     def entry_point(self, task: BigCodeBenchTask) -> str:
@@ -156,10 +156,10 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         return task.complete_prompt
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
-        """Where bigcodebench ends a local model's answer."""
+        """Return the strings at which bigcodebench ends a local model's answer."""
         return STOPS if form.instruct else COMPLETION_STOPS
 
     def open_executor(self) -> Engine:
-        """An engine whose programs run in BigCodeBench's environment."""
+        """Open an engine whose programs run in BigCodeBench's environment."""
         environment = Environment(str(self._python), preload=PRELOAD, readable=_READABLE, processes=True)
         return open_executor(self.execution, environments={ENVIRONMENT: environment})

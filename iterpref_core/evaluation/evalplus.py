@@ -21,7 +21,7 @@ from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 
 SYSTEM = "You are a helpful assistant good at coding."
-"""What EvalPlus tells chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
+"""The system message of EvalPlus for chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
 RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
 """EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a
 suite a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole suite."""
@@ -49,7 +49,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         self._oracle = Oracle(self.dataset, data[1], cache, execution)
 
     def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
-        """The task's own text, to be continued; or for a chat model EvalPlus's question, its answer begun."""
+        """Return the task's own text, to be continued; for a chat model, EvalPlus's question with an answer begun."""
         text = task.prompt.strip()
         if not form.instruct:
             return Question(text)
@@ -58,14 +58,14 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return Question(begin_answer(form.frame, fenced(text)), verbatim=True)
 
     def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
-        """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
+        """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
         if form.instruct and not form.begun:
             return answer
         continued = continuation(answer, self.stops(form))
         return continued if form.instruct else task.prompt.strip() + "\n" + continued
 
     def candidate(self, task: EvalPlusTask, code: str, reference_s: float | None) -> Iterator[Program]:
-        """The program with the base tests, and with the plus tests."""
+        """Yield the program with the base tests, and then with the plus tests."""
         del reference_s  # known of each suite
         suites = [suite for suite in self.suites if task.has(suite)]
         if not all(self._oracle.knows(task, suite) for suite in suites):
@@ -82,7 +82,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             )
 
     def own_solution(self, task: EvalPlusTask) -> str:
-        """The canonical one."""
+        """Return the canonical solution."""
         return task.canonical_program
 
     def entry_point(self, task: EvalPlusTask) -> str:
@@ -94,7 +94,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return task.prompt
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
-        """Where EvalPlus ends a local model's answer."""
+        """Return the strings at which EvalPlus ends a local model's answer."""
         if form.instruct:
             return (*STOPS, "\n```\n")
         from evalplus.provider.utility import extra_eos_for_direct_completion
@@ -102,6 +102,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
 
     def open_executor(self) -> Engine:
-        """An engine with numpy, once the expected results are there."""
+        """Open an engine with numpy, once the expected results are there."""
         self._oracle.prepare(list(self.tasks.values()), self.suites)
         return open_executor(self.execution, preload=("numpy",))

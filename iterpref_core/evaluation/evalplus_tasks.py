@@ -38,7 +38,7 @@ class EvalPlusTask(Record):
         return self.prompt + self.canonical_solution
 
     def has(self, suite: Suite) -> bool:
-        """Whether there are tests of a suite."""
+        """Return True if the task has tests of a suite."""
         return bool(self.base_input if suite == "base" else self.plus_input)
 
     def inputs(self, suite: Suite) -> list[Any]:

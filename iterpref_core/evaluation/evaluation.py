@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationSetting:
-    """What benchmarks are measured with.
+    """The setting in which benchmarks are measured.
 
     Attributes:
         problems: JSONL of problems, for the benchmarks `heldout` and `validation`.

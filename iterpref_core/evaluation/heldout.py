@@ -40,7 +40,7 @@ class Heldout(Benchmark[Problem]):
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
     def prompt(self, task: Problem, form: PromptForm) -> Question:
-        """A draft's prompt is the same for all models."""
+        """Return the prompt of a draft, which is the same for all models."""
         del form
         return Question(draft_prompt(task.prompt), private=task.own_code)
 
@@ -50,14 +50,14 @@ class Heldout(Benchmark[Problem]):
         return extract_program(answer, task.entry_point) or ""
 
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
-        """One program with visible and hidden tests."""
+        """Yield one program with visible and hidden tests."""
         program = program_of(task, Sample(task_id=task.task_id, solution=code))
         if task.time_limit_s is None and reference_s is not None:
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
         yield program
 
     def own_solution(self, task: Problem) -> str | None:
-        """The problem's reference."""
+        """Return the problem's reference."""
         return task.reference
 
     def entry_point(self, task: Problem) -> str:

@@ -40,16 +40,16 @@ class LiveCodeBench(Benchmark[LiveTask]):
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, form: PromptForm) -> Question:
-        """What the benchmark's runner asks a model of this family."""
+        """Return the question that the benchmark's runner asks a model of this family."""
         return make_question(task, form)
 
     def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
-        """What the runner takes for the program."""
+        """Return the text that the runner takes for the program."""
         del task
         return program_by_style(answer, style_of(form))
 
     def candidate(self, task: LiveTask, code: str, reference_s: float | None) -> Iterator[Program]:
-        """The program with each of its task's tests.
+        """Yield the program with each of its task's tests.
 
         Raises:
             RecordError: a test is broken.
@@ -76,11 +76,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
         return style_of(form)
 
     def difficulty(self, task: LiveTask) -> str:
-        """As in the paper's table 10."""
+        """Return the difficulty that the paper's table 10 names."""
         return task.difficulty
 
     def open_executor(self) -> Engine:
-        """An engine with numpy."""
+        """Open an engine with numpy."""
         return open_executor(self.execution, preload=("numpy",))
 
 
@@ -116,7 +116,7 @@ def right_output(expected: str) -> Judge:
 
 
 def same_output(printed: str, expected: str) -> bool:
-    r"""Whether two outputs are the same line by line, without blanks at both ends, or number by number.
+    r"""Return True if two outputs are the same line by line, without blanks at both ends, or number by number.
 
     Numbers are compared exactly, as decimals: 0.50 is 0.5, and 0.1 + 0.2 as Python prints it is not 0.3.
 

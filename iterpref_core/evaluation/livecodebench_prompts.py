@@ -38,7 +38,7 @@ WITHOUT_STARTER_CODE = (
 )
 RUNNER_VARIABLE = "LIVECODEBENCH_RUNNER"
 STOP = "###"
-"""Where a local model's answer ends: the runner's default stop text."""
+"""The end string of a local model's answer: the runner's default stop text."""
 
 
 def style_of(form: PromptForm) -> Style:

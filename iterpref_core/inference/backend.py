@@ -158,7 +158,7 @@ class ServedModel(ABC):
 
     @staticmethod
     def _places(requests: Sequence[Request]) -> dict[Request, list[int]]:
-        """Where each different request stands: equal ones are asked once."""
+        """Return the places of each different request, so that equal requests are asked once."""
         places: dict[Request, list[int]] = {}
         for place, request in enumerate(requests):
             places.setdefault(request, []).append(place)

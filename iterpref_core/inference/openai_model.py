@@ -263,7 +263,7 @@ def read_key(base_url: str) -> str:
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether a server is on this machine."""
+    """Return True if a server is on this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

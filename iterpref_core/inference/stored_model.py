@@ -31,7 +31,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has asked of a model so far: answers, and their tokens."""
+    """The spending of a run so far: answers, and their tokens."""
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -43,7 +43,7 @@ class Spent:
         return self.prompt_tokens + self.completion_tokens
 
     def dollars(self, prices: InferenceParams) -> float:
-        """What the tokens cost."""
+        """Return the price of the tokens, in dollars."""
         return cost_usd(self.prompt_tokens, self.completion_tokens, prices.price_prompt, prices.price_completion)
 
 
@@ -53,7 +53,9 @@ def cost_usd(prompt_tokens: float, completion_tokens: float, price_prompt: float
 
 
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
-    """What an answer is kept under: model, prompt, sampling parameters and the seed, which numbers the samples.
+    """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
+
+    The seed tells samples of one prompt apart.
 
     A request in no special form has the key that it had before there were any.
     """
