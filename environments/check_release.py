@@ -28,7 +28,7 @@ BESIDE = {
     "setup.cfg",
 }
 """What the sdist has beside the packages: what says what it is, and what builds the wheel."""
-ADVICE = "pip install 'iterpref[all]'"
+ADVICE = "pip install 'iterpref'"
 INSTALLED = (
     "import importlib.metadata, sysconfig; print(sysconfig.get_path('purelib'), importlib.metadata.version('iterpref'))"
 )
