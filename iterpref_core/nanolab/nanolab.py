@@ -105,14 +105,22 @@ def _train(
     steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
     model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
     settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
-    lineage = ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions())
+    lineage = ModelLineage(
+        base=EMBEDDED,
+        settings=settings,
+        steps=steps,
+        versions=training_versions(),
+    )
     shutil.rmtree(out / role, ignore_errors=True)
     with new_folder(out / role) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         write_lineage(folder, lineage)
-    bf16 = float(uses_bf16(nanolab.bf16, "cpu"))
-    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples)), "bf16": bf16}
+    return {
+        f"{role}/loss": loss,
+        f"{role}/examples": float(len(examples)),
+        "bf16": float(uses_bf16(nanolab.bf16, "cpu")),
+    }
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:

@@ -161,8 +161,12 @@ def set_gradient(
     for row in rows:
         labeled += sum(label != _IGNORED for label in row["labels"])
     starts = range(0, len(rows), _ROWS_AT_ONCE)
-    parts = [pad_batch(rows[start : start + _ROWS_AT_ONCE], pad_token_id) for start in starts]
-    computed = list(pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts))
+    parts = []
+    for start in starts:
+        some = rows[start : start + _ROWS_AT_ONCE]
+        parts.append(pad_batch(some, pad_token_id))
+    compute = partial(_part_gradient, model, labeled=labeled, bf16=bf16)
+    computed = list(pool.map(compute, parts))
     part_gradients = [gradients for _, gradients in computed]
     # `zip` turns gradients by part, [[a1, b1], [a2, b2]], into gradients by weight: a1, a2 for a, and b1, b2 for b.
     for weight, *gradients in zip(model.parameters(), *part_gradients, strict=True):
@@ -247,4 +251,5 @@ def pretrain(
 
 def _warm_cosine(step: int, steps: int) -> float:
     warm_up = max(1, steps // 20)
-    return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    warmth = min(1.0, (step + 1) / warm_up)
+    return warmth * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -198,6 +198,13 @@ def _select(
             yield from result
 
 
+# A generator such as `benchmarks.clean` drops a pair by not yielding it, and gives no reason. So the reason is noted
+# before each step, and the last note stands if the pair does not arrive at the end. Take the problems a and b, and a
+# second step that drops b:
+#
+#   _at_risk(…, "contaminated")     reasons = {a: contaminated, b: contaminated}
+#   _at_risk(…, "near_duplicate")   reasons = {a: near_duplicate, b: near_duplicate}
+#   _kept(…)                        reasons = {b: near_duplicate}
 def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
     """Pass pairs on to a step that may drop them, and note its reason; `_kept` deletes it for pairs that stay."""
     for pair in pairs:
@@ -260,6 +267,7 @@ def _without_repetitions(
     from iterpref_core.screening.near_duplicates import NearDuplicates
 
     known = NearDuplicates(similarity)
+    # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
     for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):
         first, *further = same_problem
         if known.add(f"{first.prompt}\n{first.chosen}"):

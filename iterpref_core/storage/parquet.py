@@ -96,12 +96,17 @@ def _explained(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); fetch it again") from None
 
 
+def _is_entry(item: Any) -> bool:
+    return isinstance(item, dict) and list(item) == ["key", "value"]
+
+
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: without nulls, and lists of `key` and `value` as mappings."""
+    """Return a value for JSON: without nulls, and lists of `key` and `value` as mappings."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
-        if value and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in value):
+        # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.
+        if value and all(_is_entry(item) for item in value):
             return {item["key"]: _plain(item["value"]) for item in value}
         return [_plain(item) for item in value]
     if isinstance(value, bytes):

@@ -48,6 +48,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
 
 def _are_programs(chosen: str, rejected: str) -> bool:
     """Return True if two answers are programs to the last character; the rejected one may have syntax errors."""
+    # A block of Markdown is an answer that shows a program, unless the fence stands in a program's own text.
     if "```" in rejected and not _is_python(rejected):
         return False
     if _is_indented_code(chosen):
@@ -82,6 +83,7 @@ def _is_indented_code(text: str) -> bool:
 def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
     right = extract_program(chosen)
     wrong = extract_program(rejected)
+    # If one side's program defines `add` and the other side's does not, look there for a program that does.
     for name in _defined(right):
         if name not in _defined(wrong):
             other = extract_program(rejected, name)

@@ -110,12 +110,14 @@ def _row(item: Item) -> dict[str, Any] | Dropped:
 def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str]) -> PreferencePair | Dropped:
     where = str(item.where)
     name = _name(row.get(columns.task_id[0]), item, names)
+    # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     try:
         chosen = _turns(columns.values(row, "chosen"))
         rejected = _turns(columns.values(row, "rejected"))
         asked = _asked(row, columns, chosen)
     except ValueError as error:
         return Dropped(BAD_RECORD, where, name, str(error))
+    # A pair has one prompt and one answer: conversations with earlier answers are left out.
     if any(turn.role == "assistant" for turn in asked):
         return Dropped("several_turns", where, name)
     prompt = "\n\n".join(turn.text for turn in asked if turn.text.strip())

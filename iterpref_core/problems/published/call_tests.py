@@ -76,6 +76,7 @@ def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ..
         problem: has an entry point, and no tests yet.
         examples: arguments and result of each test.
     """
+    # For the example ([{"1": 2}], [3]) there are four readings: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
     found = [_with_examples(problem, examples)]
     numbered: list[Example] = []
     if any(_has_number_keys([*arguments, result]) for arguments, result in examples):

@@ -33,7 +33,11 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
         tree = parse_source(source)
     except SyntaxError as error:
         raise ValueError(f"field 'test': not valid Python ({error.msg})") from None
-    check = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    check = None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "check":
+            check = node
+            break
     if check is None or not check.args.args:
         raise ValueError("field 'test': a function `check(candidate)` is expected")
     # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.

@@ -112,5 +112,6 @@ def _function_of(test: Mapping[str, Any]) -> str:
 def _split(problem: Problem, visible: int | None) -> Problem:
     if visible is None:
         return problem
+    # A problem needs a visible test, even if its set shows none.
     visible = max(visible, 1)
     return problem.model_copy(update={"tests": problem.tests[:visible], "hidden_tests": problem.tests[visible:]})

@@ -84,11 +84,16 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
 
 
 def _rows_of_columns(field: str, table: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
-    columns = [table.get(name) or [] for name in names]
-    if not all(isinstance(column, list) for column in columns):
-        raise ValueError(f"field '{field}': lists are expected under {', '.join(map(repr, names))}")
-    lengths = [len(column) for column in columns]
-    if len(set(lengths)) != 1:
-        sizes = ", ".join(f"{name!r} {length}" for name, length in zip(names, lengths, strict=True))
-        raise ValueError(f"field '{field}': lists of one length are expected ({sizes})")
+    columns = []
+    sizes = {}
+    for name in names:
+        column = table.get(name) or []
+        if not isinstance(column, list):
+            raise ValueError(f"field '{field}': lists are expected under {', '.join(map(repr, names))}")
+        columns.append(column)
+        sizes[name] = len(column)
+    if len(set(sizes.values())) != 1:
+        shown = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
+        raise ValueError(f"field '{field}': lists of one length are expected ({shown})")
+    # Columns become rows: [[1, 2], [3, 4]] gives (1, 3) and (2, 4).
     return list(zip(*columns, strict=True))

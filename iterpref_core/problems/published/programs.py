@@ -35,6 +35,7 @@ def language_of(code: str) -> str:
 
 def python_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
     """Return the distinct programs that are Python 3, at most `MOST`, and count the others by language."""
+    # The keys of a dictionary are a set in the order of insertion.
     kept: dict[str, None] = {}
     for program in programs:
         if len(kept) == MOST:
