@@ -12,7 +12,7 @@ from iterpref_core.execution.sandbox.encoding import UnencodableError, summarize
 from iterpref_core.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
-"""Of the expected number, that a tolerance has besides the absolute one: EvalPlus's."""
+"""Relative tolerance, as a share of the expected number, besides the absolute one: EvalPlus's."""
 
 
 class _Constants(ast.NodeTransformer):
@@ -44,7 +44,7 @@ def literal(node: ast.expr) -> Any:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of a value.
+    """The expectation of a value.
 
     Attributes:
         holds: whether a value is right; what it raises, a value that cannot be compared raises.

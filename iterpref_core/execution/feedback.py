@@ -68,7 +68,7 @@ def call_text(source: str) -> str:
 
 
 def _expected(source: str | None) -> str:
-    """What is expected, if more than the benchmark's own judge knows it."""
+    """Return the expected value as text, unless only the benchmark's own judge knows it."""
     return "" if source is None else f", expected {clean(source, _MAX_VALUE)}"
 
 
@@ -84,7 +84,7 @@ def wrong_output(program: str, printed: str, expected: str | None = None) -> str
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:
-    """For a value that cannot leave the sandbox, such as a generator."""
+    """Return the feedback for a value that cannot leave the sandbox, such as a generator."""
     return f"{call_text(call)} returned an object of type {clean(kind, 60)}{_expected(expected)}"
 
 

@@ -39,7 +39,7 @@ _PROGRAM_PATHS = (
     "/lib32",
     "/etc/alternatives",
 )
-"""Where programs of the machine are and what they need. Not all of `/usr`: somebody's work may lie there."""
+"""Folders of the machine's programs and of their needs. Not all of `/usr`: somebody's work may lie there."""
 _ASK_S = 60.0
 _ASK = """
 import importlib.metadata, importlib.util, json, os, sys, sysconfig
@@ -77,7 +77,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a zygote is started with.
+    """The facts that a zygote is started with.
 
     Attributes:
         interpreter: path of the program, no link.
@@ -101,7 +101,7 @@ class Runtime:
 
 
 _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
-"""Where Python may lie beside everything else: a text with such a path need not speak of Python."""
+"""Folders in which Python may lie beside everything else: a text with such a path need not speak of Python."""
 
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -116,7 +116,7 @@ def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[s
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
-    """Those of the paths that can be read and do not lie in others of them."""
+    """Return the paths that can be read and do not lie in others of them."""
     readable = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
     return tuple(path for path in readable if not any(path.startswith(folder + "/") for folder in readable))
 

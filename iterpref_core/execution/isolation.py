@@ -53,7 +53,7 @@ IN_A_CONTAINER = (
     "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
     "docker cp iterpref-demo:/srv/iterpref/reports ."
 )
-"""What `make demo` does, in a container: its image has bubblewrap, and may use namespaces."""
+"""The command of `make demo` in a container, whose image has bubblewrap and may use namespaces."""
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
 
 
@@ -62,7 +62,7 @@ _COMMON_PATHS = ("/etc/passwd", "/etc/group", "/sys", "/boot", "/var", "/home", 
 
 @dataclass(frozen=True)
 class LayerReport:
-    """What a probe found: `problem` is empty where the layer holds, `how` says how to get it."""
+    """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
 
     name: str
     available: bool

@@ -77,7 +77,7 @@ class RayExecutor(Engine):
             raise
 
     def _do(self, action: Callable[[Executor], T]) -> T:
-        """What an action gives on a node; its own errors as they were raised there."""
+        """Run an action on a node and return its result; raise its own errors as they were raised there."""
         try:
             result: T = ray.get(self._task.remote(self._settings, action))
             return result

@@ -22,7 +22,7 @@ _FIXTURES = frozenset({"monkeypatch", "mocker"})
 _SEEDS = frozenset({"seed", "set_state", "setstate", "chdir", "putenv", "setenv", "reload"})
 """Functions that change what the program's own modules do next."""
 _OUTPUT = frozenset({"stdout", "stderr"})
-"""Of `sys`: what a program prints reaches the test's own."""
+"""Attributes of `sys` that a test may set: a program's output reaches the test's own streams."""
 _SOLUTION = "solution"
 
 

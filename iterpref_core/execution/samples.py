@@ -88,7 +88,7 @@ def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Pr
 
 
 def check_tests(problem: Problem, where: object, *, visible: bool = False) -> None:
-    """Whether a problem has tests that can be run.
+    """Tell whether a problem has tests that can be run.
 
     Args:
         problem: the problem.
@@ -155,7 +155,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
 
 
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
-    """What happens to each problem's own reference, in the order of the problems; streams.
+    """Run each problem's own reference and yield the outcomes, in the order of the problems.
 
     None where there is nothing to run: no reference, or no test.
 

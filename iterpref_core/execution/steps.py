@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
     @property
     def source(self) -> str:
-        """What is run, as Python source."""
+        """Return the test as Python source."""
         return str(self.body) if self.shown is None else self.shown()
 
 

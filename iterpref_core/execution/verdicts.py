@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 TAMPERED = "the program interfered with its tests"
 MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
-"""What reading raises that the harness cannot have written."""
+"""Errors that reading a forged report raises; the harness itself writes no such report."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
+    """The observations of a zygote from outside of a program, and the raw bytes of the program's channel.
 
     `killed` names the limit that it has hit (`busy`: maybe because the machine was). `paths` are those of the machine
     that it may have met, which feedback does not show. `head` is the beginning of all that it printed. `stdout` is the
@@ -47,7 +47,7 @@ class Answer:
 MAX_REPORT = MAX_TEXT + 4096
 """Bytes of a report that are decoded: the longest text of a value, with what stands before it."""
 Report = tuple[int, str, int, str]
-"""One line of the channel: the step it is about, its kind, bytes printed so far, and what else it says."""
+"""One line of the channel: index of the step, kind, bytes printed so far, payload."""
 
 
 def parse_channel(channel: bytes) -> Iterator[Report]:
@@ -74,14 +74,14 @@ class Trial:
         self.call = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
-        """A failure at a step (-1: before the first test)."""
+        """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
             printed = self.answer.head[: self.printed].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
         return self.outcome(verdict, text, 0 if index < 0 else self.steps[index].test, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
-        """The verdict with all that is known besides; the isolation is the executor's to add."""
+        """Return a verdict with all other facts but the isolation, which the executor adds."""
         return Outcome(
             verdict=verdict,
             feedback=text,
@@ -92,7 +92,7 @@ class Trial:
         )
 
     def where(self, index: int) -> str:
-        """` in f([1, 2])`, for what ended the program in the midst of a step."""
+        """Return the place of an end in the midst of a step, such as ` in f([1, 2])`."""
         if not 0 <= index < len(self.steps):
             return " while the program was loaded" if index < 0 else " after the last test"
         step = self.steps[index]
@@ -104,7 +104,7 @@ class Trial:
         return f" in {text}"
 
     def value(self, index: int, payload: str) -> Outcome | None:
-        """Rule on a returned value; None if it is right."""
+        """Rule on a returned value; return None if it is right."""
         step, expected = self.steps[index], self.steps[index].expected
         assert expected is not None
         if expected.text and payload == expected.text:
@@ -173,7 +173,7 @@ class Trial:
         return self.fail(index, "exited_early", f"the process ended{where}")
 
     def rule(self) -> Outcome:
-        """The first failure in the order of the steps, or that all passed."""
+        """Return the first failure in the order of the steps, or that all passed."""
         seen = -1
         for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel)):
             self.printed = printed
@@ -192,7 +192,7 @@ class Trial:
         return self.ended(seen)
 
     def stopped(self, index: int, kind: str, payload: str) -> Outcome:
-        """Rule on what a judge says that it could not go on with."""
+        """Rule on a judge's report that it could not go on."""
         if kind == "unfit":
             return self.outcome(
                 "infra_error", feedback.clean(self.answer.paths.hide(payload), feedback.MAX_FEEDBACK), 0
@@ -204,7 +204,7 @@ class Trial:
         return self.ended(index)
 
     def report(self, index: int, kind: str, payload: str) -> Outcome | None:
-        """Rule on what a step has reported besides an error; None if it is right."""
+        """Rule on a report other than an error; return None if it is right."""
         if not 0 <= index < len(self.steps):
             raise ValueError("a report about no test")
         step = self.steps[index]
@@ -221,7 +221,7 @@ class Trial:
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:
-    """The verdict on a program.
+    """Return the verdict on a program.
 
     Args:
         program: the program.

@@ -36,13 +36,13 @@ _JOB = struct.Struct("=dddqq??")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
 FOLDER = "iterpref-execution-"
-"""How the name of a zygote's folder begins, in tiers B and C."""
+"""Beginning of the name of a zygote's folder, in tiers B and C."""
 LEAVE_S = 2.0
 """Seconds of real time that a zygote has to end what it runs and to remove its folder, before it is killed."""
 GRACE_S = 15.0
 """Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
 DISK_FILES = 4
-"""Everything a program writes may hold this many times `Limits.file_mb`."""
+"""All files of a program together may hold this many times `Limits.file_mb`."""
 
 
 @dataclass(frozen=True)

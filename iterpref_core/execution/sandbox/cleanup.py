@@ -64,7 +64,7 @@ def remove_folder(root: str) -> None:
 
 
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
-    """Whether a folder holds more bytes or more entries than allowed.
+    """Tell whether a folder holds more bytes or more entries than allowed.
 
     A folder that cannot be entered, or lies too deep, is over: nobody knows what is in it. What is not reached within
     `LOOK_S` counts as nothing: meanwhile the program runs on.

@@ -57,13 +57,13 @@ _BY_NAME = {kind.__name__: kind for kind in PARTS}
 
 
 class References(Protocol):
-    """What crosses by reference: see `peer.Peer`."""
+    """The maker and the reader of references; see `references.References`."""
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
-        """Return the tree of what is no plain data."""
+        """Return the tree of a value that is no plain data."""
 
     def resolve(self, tag: str, body: Any, decoder: "Decoder") -> Any:
-        """Return what such a tree stands for here."""
+        """Return the object of this side that such a tree names."""
 
 
 def is_array(value: Any) -> bool:

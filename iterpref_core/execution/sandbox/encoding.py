@@ -49,8 +49,10 @@ _HELD: dict[int, Callable[[Any], Any]] = {
     id(type({}.keys())): set,
     id(type({}.items())): set,
 }
-"""What an object of a plain type's subclass holds, and of what else equals a plain value, whatever it says of itself:
-where the comparison is Python's `==`, that is what is compared."""
+"""Readers of the plain value in an object of a subclass, or in another object that equals a plain value.
+
+They ask the plain type, never the object, which may lie about itself. Where the comparison is Python's `==`, this value
+is compared."""
 
 
 class UnencodableError(Exception):
@@ -58,7 +60,7 @@ class UnencodableError(Exception):
 
 
 def type_name(kind: type) -> str:
-    """A class's name as the interpreter knows it, whatever its metaclass says."""
+    """Return a class's name as the interpreter knows it, whatever its metaclass says."""
     return str(type.__dict__["__name__"].__get__(kind))
 
 
@@ -70,7 +72,7 @@ def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
 
 
 def _held(value: Any, kind: type) -> Any:
-    """The plain value that an object holds; of a scalar of numpy the number.
+    """Return the plain value that an object holds; of a scalar of numpy the number.
 
     Raises:
         UnencodableError: it holds none.
@@ -117,7 +119,7 @@ def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one
 
 
 def encode(value: Any, *, lenient: bool = False) -> str:
-    """The canonical text of a value, on one line.
+    """Return the canonical text of a value, on one line.
 
     Args:
         value: anything.
@@ -147,7 +149,7 @@ class Digest(str):
 
 
 def summarize(value: Any, *, lenient: bool = False) -> str:
-    """The canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
+    """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
     A long list or tuple is hashed in pieces, so that its text is never held as a whole.
 
@@ -195,7 +197,7 @@ _MAX_COLLISIONS = 1000
 
 
 def _hashable(items: list[Any]) -> list[Any]:
-    """Items of a set, or keys of a dictionary.
+    """Return the items of a set, or the keys of a dictionary.
 
     Raises:
         ValueError: so many have one hash that making the set would take minutes.
@@ -215,7 +217,7 @@ def _value(tree: Any) -> Any:
 
 
 def decode(text: str) -> Any:
-    """The value whose canonical text this is; a digest stays one.
+    """Return the value of a canonical text; a digest stays one.
 
     A text that `encode` does not write raises what reading it comes to: see `verdicts.MALFORMED`.
     """

@@ -9,19 +9,16 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 """
 
 import builtins
-import dis
-import importlib.abc
+import importlib
 import importlib.machinery
-import importlib.util
 import io
 import os
 import pickle
-import re
 import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from . import runners
@@ -29,13 +26,13 @@ from .encoding import UnencodableError, summarize, type_name
 from .loading import MAX_MESSAGE, seed, text_of
 from .peer import Peer, ProgramLostError
 from .runners import TEST, NotCompiledError, TestFailedError, compiled
+from .solution_module import Finder, Solution, library_of, names_in, without_builtins
 from .stand_ins import StandIn, StandInClass
 from .wire import Wire
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _RUNNERS = frozenset({"unittest", "pytest"})
 _MAX_SHOWN = 400
 PYTEST_FILE = "test_solution.py"
@@ -47,104 +44,6 @@ class SolutionFailedError(BaseException):
     def __init__(self, facts: dict[str, Any]) -> None:
         super().__init__(facts)
         self.facts = facts
-
-
-def _names_in(code: types.CodeType) -> set[str]:
-    """Return all names that a code may look up, those in its texts too: `eval("f(2)")`."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_in(constant)
-        elif type(constant) is str and len(constant) < 10_000:
-            names.update(_NAME.findall(constant))
-    return names
-
-
-def _without_builtins(names: Iterable[str]) -> list[str]:
-    """Return the names that a test means by the solution's: `sorted` is Python's where it uses `f` of the solution too.
-
-    >>> _without_builtins(["sorted", "f"]), _without_builtins(["sum"])
-    (['f'], ['sum'])
-    """
-    known = list(names)
-    return [name for name in known if not hasattr(builtins, name)] or known
-
-
-def _library(name: str, code: types.CodeType) -> types.ModuleType | None:
-    """Return the library that a test means by a name which the solution gives to something else.
-
-    That is so if all attributes that the test asks for are the library's: `math.isclose`.
-    """
-    module = importlib.import_module(name)
-    asked = set(_attributes_of(name, code))
-    return module if asked and all(hasattr(module, attribute) for attribute in asked) else None
-
-
-def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
-    before = None
-    for instruction in dis.get_instructions(code):
-        if before == name and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-            yield str(instruction.argval)
-        before = instruction.argval if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") else None
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _attributes_of(name, constant)
-
-
-class Solution(types.ModuleType):
-    """The solution's module, as a test imports it; what is asked of it is asked of the program."""
-
-    def __init__(self, name: str, session: "Session") -> None:
-        super().__init__(name)
-        self.__dict__["iterpref_session"] = session
-
-    def __getattr__(self, name: str) -> Any:
-        session = self.__dict__["iterpref_session"]
-        if name == "__all__":
-            return _without_builtins(session.peer.ask("listed", None, "", (self.__name__,)))
-        if name.startswith("__") and name not in ("__version__", "__author__"):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        try:
-            value = session.peer.ask("get", None, "", (self.__name__, name))
-        except AttributeError:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
-        session.named(name, value)
-        return value
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__"):
-            super().__setattr__(name, value)
-        else:
-            self.__dict__["iterpref_session"].peer.ask("set", None, "", (self.__name__, name, value))
-
-    def __delattr__(self, name: str) -> None:
-        self.__dict__["iterpref_session"].peer.ask("delete", None, "", (self.__name__, name))
-
-    def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].peer.ask("listed", None, "", (self.__name__,)))
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the solution, in the other process."""
-
-    def __init__(self, session: "Session", modules: list[str]) -> None:
-        self._session, self._modules = session, modules
-
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
-        if name in self._modules:
-            return importlib.machinery.ModuleSpec(name, self)
-        if any(module.startswith(f"{name}.") for module in self._modules) and not self._session.has_file(name):
-            spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
-            spec.submodule_search_locations = [os.path.join(self._session.folder, name.replace(".", "/"))]
-            return spec
-        return None
-
-    def create_module(self, spec: Any) -> types.ModuleType | None:
-        return self._session.solution(spec.name) if spec.name in self._modules else None
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        if module.__name__ in self._modules:
-            self._session.load(module.__name__)
 
 
 class Session:
@@ -215,13 +114,13 @@ class Session:
 
     def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
         """Put the solution's names that a code may look up into a namespace."""
-        names = _names_in(code) - namespace.keys() - _RUNNERS
+        names = names_in(code) - namespace.keys() - _RUNNERS
         wanted = sorted(name for name in names if not name.startswith("__"))
         found = self._found(wanted)
-        for name in _without_builtins(found):
+        for name in without_builtins(found):
             value = found[name]
             if name in sys.stdlib_module_names and (isinstance(value, StandIn) or type(value) is StandInClass):
-                value = _library(name, code) or value
+                value = library_of(name, code) or value
             self.named(name, value)
             namespace[name] = value
 
@@ -305,6 +204,8 @@ def _redirect(shared: str, folder: str, own: set[str]) -> None:
     That is what a test means by `open("expected.txt")`. Modules are imported from the judge's folder alone.
     """
 
+    # With own = {"expected.txt", "lib/sums.py"}, a test in the shared folder finds "expected.txt", "./lib/sums.py" and
+    # the folder "lib" in the judge's folder; "out.txt", which the program may have written, where it is.
     def moved(path: Any) -> Any:
         if not isinstance(path, str | os.PathLike):
             return path
@@ -467,7 +368,7 @@ def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], f
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     session = Session(job, wire, printed, folder)
-    sys.meta_path.insert(0, _Finder(session, job["modules"]))
+    sys.meta_path.insert(0, Finder(session, job["modules"]))
     judge, index, test = _Judge(session), -1, TEST
 
     def tell(kind: str, facts: Any) -> None:

@@ -11,32 +11,20 @@ The judge does not trust the program. Whatever arrives is data; a program reache
 to it, through their ordinary protocol and public attributes, and never modules, frames or what functions hold.
 """
 
-import builtins
 import copy
-import enum
-import importlib
-import sys
 import threading
-import types
-import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
 from . import stand_ins
-from .crossing import MAPPINGS, PARTS, Decoder, Encoder
-from .loading import text_of
-from .stand_ins import StandIn, StandInClass, StandInExceptionClass
+from .crossing import Decoder, Encoder
+from .references import NO_MODULES, References
+from .stand_ins import StandInClass
 from .wire import Wire, WireClosedError, dumps, loads
 
-_CHAIN = 5
-"""Causes of causes of an exception that cross with it."""
-_PLAIN_ATTRIBUTES = ("name", "path")
-"""Of builtin exceptions, which hold them beside their arguments."""
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
-_NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
-"""Where a program takes no exceptions and modules from: they would speak to the test's runner."""
 _ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
 _INNARDS = ("gi_", "cr_", "ag_", "f_", "tb_", "co_")
 _OPEN_MODULES = frozenset(
@@ -45,39 +33,14 @@ _OPEN_MODULES = frozenset(
         *("datetime", "functools", "itertools", "random"),
     }
 )
-"""Whose objects a program may use by their public names, if a test hands them over."""
-_HIDDEN = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackType)
-
-
-def _shared_types() -> dict[int, tuple[str, str]]:
-    named: dict[int, tuple[str, str]] = {}
-    for module in (builtins, types):
-        for name, value in vars(module).items():
-            if isinstance(value, type) and not name.startswith("_"):
-                named.setdefault(id(value), (module.__name__, name))
-    for kind in (*PARTS, *MAPPINGS.values(), deque):
-        named.setdefault(id(kind), (kind.__module__, kind.__name__))
-    return named
-
-
-SHARED = _shared_types()
-"""Types that are the same on both sides, by identity: whatever a program puts in their place is its own."""
-_SHARED_NAMES = frozenset(SHARED.values())
+"""Modules whose objects a program may use by their public names, if a test hands them over."""
 
 
 class ProgramLostError(BaseException):
     """The program has ended, or says what no program says; the test cannot go on."""
 
 
-def lookup(module: str, qualname: str) -> Any:
-    """Return what a module has under a name; it is imported if it has to be."""
-    found = importlib.import_module(module)
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return found
-
-
-class Peer:
+class Peer(References):
     """One side of the conversation.
 
     Args:
@@ -87,7 +50,6 @@ class Peer:
 
     Attributes:
         lost: why the other side is gone; empty while it is there.
-        test_modules: names of the modules that are the test's own.
         operations: what this side can be asked besides objects' protocol, by name.
         before_sending, after_receiving: called around messages.
         drivers: of coroutines of the other side that are under way.
@@ -96,21 +58,13 @@ class Peer:
     def __init__(
         self, wire: Wire, *, judge: bool, line_of: Callable[[BaseException], int | None] | None = None
     ) -> None:
-        self._wire, self.judge, self._line_of = wire, judge, line_of
+        super().__init__(judge=judge, line_of=line_of)
+        self._wire = wire
         self.lost = ""
-        self.test_modules: set[str] = set()
         self.operations: dict[str, Callable[..., Any]] = {}
         self.before_sending: Callable[[], None] = lambda: None
         self.after_receiving: Callable[[], None] = lambda: None
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
-        self._kept: list[Any] = []
-        self._handles: dict[Any, int] = {}
-        self._described: set[int] = set()
-        self._news: list[Any] = []
-        self._classes: dict[int, type] = {}
-        self._theirs: dict[int, int] = {}
-        self._stand_ins: weakref.WeakValueDictionary[int, StandIn] = weakref.WeakValueDictionary()
-        self._class_names: dict[int, set[str]] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
         self._turn = threading.Condition(threading.Lock())
@@ -151,6 +105,11 @@ class Peer:
 
     def _answer(self, number: int, containers: list[Any]) -> Any:
         while True:
+            # The other side may ask before it answers. For `f(print_it)` with a function of the test:
+            #   judge    ask     call f, with print_it by reference
+            #   program  ask     call print_it      served here, in the middle of waiting
+            #   judge    answer  its result
+            #   program  answer  the result of f
             header, values = self._next(number)
             if header[1] == "ask":
                 self._serve(number, header, values)
@@ -226,6 +185,8 @@ class Peer:
         """Return the contents of all containers that came, or None if they are as they were."""
         if not containers:
             return None
+        # `f([3, 1])` came as [[[3,1]],[]]. After a sort() the arguments would be written as [[[1,3]],[]]: the contents
+        # go back. If nothing was changed both texts are equal, and nothing goes back.
         again, _ = self._encoded(lambda fresh: self._arguments(fresh, args, named))
         return None if again == values else [encoder.contents(container) for container in containers]
 
@@ -291,11 +252,12 @@ class Peer:
     def _runs_tests(kind: type) -> bool:
         """Tell whether objects of a class are tests, whose assertions a program must not replace."""
         named = any(base.__name__.startswith("Test") for base in kind.__mro__)
-        return named or any(base.__module__.partition(".")[0] in _NO_MODULES for base in kind.__mro__)
+        return named or any(base.__module__.partition(".")[0] in NO_MODULES for base in kind.__mro__)
 
     # Threads and messages
 
     def _my_number(self) -> int:
+        # Threads that the judge starts are 2, 4, ..., the program's own 1, 3, ...: no number is given twice.
         number = getattr(self._thread, "number", None)
         if number is None:
             with self._turn:
@@ -317,6 +279,8 @@ class Peer:
 
     def _next(self, number: int) -> tuple[Any, str]:
         """Wait for the next message of a thread; whoever waits and finds nobody reading reads for all."""
+        # Threads 0 and 2 both wait; 0 reads the wire. A message for 2 arrives: 0 puts it into the queue of 2, wakes
+        # all, and reads on if nothing has come for itself.
         while True:
             with self._turn:
                 while not self._queues[number] and self._reading and not self.lost:
@@ -377,297 +341,6 @@ class Peer:
                 return
 
         threading.Thread(target=read, daemon=True).start()
-
-    # References
-
-    def name_class(self, kind: Any, name: str) -> None:
-        """Note under which name a test has found a class of the program."""
-        self._class_names.setdefault(kind.iterpref_class, set()).add(name)
-
-    def is_under_test(self, kind: Any) -> bool:
-        """Tell whether objects of a class decide about themselves: it is called as classes are, not as functions."""
-        names = self._class_names.get(kind.iterpref_class, set())
-        return bool(names) and all(name.lstrip("_")[:1].isupper() for name in names)
-
-    def may_decide(self, stand_in: Any, other: Any) -> bool:
-        """Tell whether an object of the other side may say what a comparison or computation with a value gives."""
-        if not self.judge or stand_in.iterpref_made:
-            return True
-        return isinstance(type(other), StandInClass) or type(other) in (StandInClass, StandInExceptionClass)
-
-    def _keep(self, value: Any) -> int:
-        key: Any = id(value)
-        if type(value) is types.MethodType:
-            key = (id(value.__self__), id(value.__func__))
-        handle = self._handles.get(key)
-        if handle is None:
-            handle = self._handles[key] = len(self._kept)
-            self._kept.append(value)
-        return handle
-
-    def refer(self, value: Any, encoder: Encoder) -> Any:  # noqa: C901 - one a kind
-        """Return the tree of what is no plain data."""
-        kind = type(value)
-        if isinstance(kind, StandInClass):
-            return {"y": value.iterpref_handle}
-        if kind is StandInClass or kind is StandInExceptionClass:
-            return {"y": value.iterpref_class}
-        if isinstance(value, type):
-            if id(value) in self._theirs:
-                return {"y": self._theirs[id(value)]}
-            name = self._name_of(value)
-            return {"g": name} if name else {"k": self._class_number(value)}
-        if isinstance(value, BaseException):
-            return self._exception_tree(value, encoder, _CHAIN)
-        if kind is types.TracebackType:
-            return None  # frames stay where they are
-        if isinstance(value, types.ModuleType):
-            return {"m": [value.__name__, *([] if self.judge else self._object(value))]}
-        if isinstance(value, enum.Enum):
-            member = value._name_ if kind.__members__.get(value._name_ or "") is value else None
-            if id(kind) in self._theirs or self._describes(kind, "enum"):
-                held = encoder.tree(value._value_) if member is None else None
-                return {"e": [self._class_reference(kind), member, held]}
-        elif issubclass(kind, tuple) and (id(kind) in self._theirs or stand_ins.is_namedtuple(kind)):
-            return {"N": [self._class_reference(kind), [encoder.tree(item) for item in value]]}
-        name = self._name_of(value)
-        if name:
-            return {"g": name}
-        if self.judge and isinstance(value, _HIDDEN):
-            raise TypeError(f"{kind.__name__} objects stay with the test")
-        return {"o": self._object(value)}
-
-    def _object(self, value: Any) -> list[int]:
-        return [self._keep(value), self._class_number(type(value))]
-
-    def _describes(self, kind: type, sort: str) -> bool:
-        self._class_number(kind)
-        return self._sorts.get(id(kind)) == sort
-
-    @property
-    def _sorts(self) -> dict[int, str]:
-        return self.__dict__.setdefault("_sort_by_class", {})  # type: ignore[no-any-return]
-
-    def _class_reference(self, kind: type) -> list[Any]:
-        if id(kind) in self._theirs:
-            return ["theirs", self._theirs[id(kind)]]
-        return ["mine", self._class_number(kind)]
-
-    def _name_of(self, value: Any) -> tuple[str, str] | None:
-        """Return where the other side finds the same class or function; None if it is to be asked for it."""
-        if id(value) in SHARED and isinstance(value, type):
-            return SHARED[id(value)]
-        if not self.judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-            return None
-        module, qualname = value.__module__, value.__qualname__
-        if not module or module in self.test_modules or module not in sys.modules or "<" in qualname:
-            return None
-        try:
-            return (module, qualname) if lookup(module, qualname) is value else None
-        except (AttributeError, ImportError):
-            return None
-
-    def _class_number(self, kind: type) -> int:
-        handle = self._keep(kind)
-        if handle not in self._described:
-            self._described.add(handle)
-            facts = self._describe(kind)
-            self._sorts[id(kind)] = facts["sort"]
-            self._news.append([handle, facts])
-        return handle
-
-    def _take_news(self) -> list[Any]:
-        news, self._news = self._news, []
-        return news
-
-    def _describe(self, kind: type) -> dict[str, Any]:
-        doc = kind.__dict__.get("__doc__")
-        facts: dict[str, Any] = {
-            "sort": "object",
-            "name": kind.__name__,
-            "qualname": kind.__qualname__,
-            "module": str(kind.__module__),
-            "doc": doc if type(doc) is str else None,
-        }
-        if issubclass(kind, BaseException):
-            bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
-            return facts | {"sort": "exception", "bases": [self._base(base) for base in bases]}
-        enumeration = stand_ins.enum_facts(kind) if issubclass(kind, enum.Enum) else None
-        if enumeration:
-            fresh = Encoder(self)
-            members = [[name, fresh.tree(member._value_)] for name, member in kind._member_map_.items()]  # type: ignore[attr-defined]
-            return facts | enumeration | {"sort": "enum", "members": members}
-        if stand_ins.is_namedtuple(kind):
-            return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]
-        methods: set[str] = set()
-        for base in kind.__mro__[:-1]:
-            methods |= vars(base).keys() & stand_ins.PROTOCOL
-        if getattr(kind, "__hash__", None) is None:
-            methods.discard("__hash__")
-        fields = getattr(kind, "__dataclass_fields__", None)
-        return facts | {
-            "bases": [self._base(base) for base in kind.__bases__ if base is not object and not self._name_of(base)],
-            "methods": sorted(methods),
-            "coroutine": kind is types.CoroutineType,
-            "function": kind in stand_ins.FUNCTIONS,
-            "fields": list(fields) if type(fields) is dict else None,
-        }
-
-    def _base(self, base: type) -> Any:
-        return SHARED.get(id(base)) or self._class_number(base)
-
-    def _learn(self, news: list[Any]) -> None:
-        for handle, facts in news:
-            if handle not in self._classes:
-                self._classes[handle] = self._made_class(handle, facts)
-
-    def _made_class(self, handle: int, facts: dict[str, Any]) -> type:
-        sort = facts["sort"]
-        if sort == "exception":
-            known = self._known_exception(facts)
-            bases = tuple(
-                self._classes[base] if type(base) is int else lookup(*self._shared(base)) for base in facts["bases"]
-            )
-            return known or stand_ins.make_exception_class(self, handle, facts, bases)
-        if sort == "enum":
-            decoder = Decoder(self)
-            members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
-            made: type = stand_ins.make_enum(self, handle, facts, members)
-        elif sort == "namedtuple":
-            made = stand_ins.make_namedtuple(self, handle, facts)
-        else:
-            bases = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
-            return stand_ins.make_class(self, handle, facts, bases)
-        self._theirs[id(made)] = handle
-        return made
-
-    @staticmethod
-    def _shared(name: Any) -> tuple[str, str]:
-        if tuple(name) not in _SHARED_NAMES:
-            raise LookupError("no shared type")
-        return (name[0], name[1])
-
-    def _known_exception(self, facts: dict[str, Any]) -> type | None:
-        """Return the class of the standard library that a class of exceptions is, if a test can know it."""
-        module, qualname = str(facts["module"]), str(facts["qualname"])
-        root = module.partition(".")[0]
-        if root in _NO_MODULES or module not in sys.modules or module in ("__main__", *self.test_modules):
-            return None
-        if root not in sys.stdlib_module_names and root != "numpy":
-            return None
-        try:
-            found = lookup(module, qualname)
-        except (AttributeError, ImportError):
-            return None
-        return found if isinstance(found, type) and issubclass(found, Exception) else None
-
-    def _exception_tree(self, error: BaseException, encoder: Encoder, depth: int) -> Any:
-        seen = error.__dict__.get("_iterpref")
-        if seen is not None:
-            return {"y": seen[0]}
-        line = None if self._line_of is None else self._line_of(error)
-        if not self.judge:
-            error.__traceback__ = None
-
-        def related(other: BaseException | None) -> Any:
-            return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
-
-        attributes = [[key, encoder.tree(value)] for key, value in vars(error).items()]
-        attributes += [
-            [key, getattr(error, key)] for key in _PLAIN_ATTRIBUTES if type(getattr(error, key, None)) is str
-        ]
-        kind = type(error)
-        args = error.args
-        if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
-            args = (*args, error.filename)
-        return {
-            "x": [
-                self._keep(error),
-                self._name_of(kind) or self._class_number(kind),
-                [encoder.tree(arg) for arg in args],
-                text_of(error),
-                attributes,
-                related(error.__cause__),
-                related(error.__context__),
-                error.__suppress_context__,
-                line,
-            ]
-        }
-
-    def _made_exception(self, body: list[Any], decoder: Decoder) -> BaseException:
-        handle, kind, args, text, attributes, cause, context, suppress, line = body
-        found = self._classes[kind] if type(kind) is int else self.resolve("g", kind, decoder)
-        if not (isinstance(found, type) and issubclass(found, BaseException)):
-            raise TypeError("no exception")
-        values = tuple(decoder.value(arg) for arg in args)
-        held = {str(key): decoder.value(tree) for key, tree in attributes}
-        try:
-            made = found.__new__(found, *values)
-            if not isinstance(found, StandInExceptionClass):
-                made.__init__(*values)  # type: ignore[misc]
-        except Exception:  # noqa: BLE001 - a class whose arguments are not those it keeps
-            made = BaseException.__new__(found)
-        if not isinstance(made, OSError):
-            made.args = values
-        for key, value in held.items():
-            if key in _PLAIN_ATTRIBUTES and not isinstance(found, StandInExceptionClass):
-                setattr(made, key, value)
-            else:
-                made.__dict__[key] = value
-        made.__dict__["_iterpref"] = (handle, str(text), line)
-        for name, other in (("__cause__", cause), ("__context__", context)):
-            if other is not None:
-                setattr(made, name, decoder.value(other))
-        made.__suppress_context__ = bool(suppress)
-        return made
-
-    def resolve(self, tag: str, body: Any, decoder: Decoder) -> Any:
-        """Return what a tree of `refer` stands for here."""
-        match tag:
-            case "y":
-                return self._kept[body]
-            case "o":
-                return self._stand_in(*body)
-            case "k":
-                return self._classes[body]
-            case "g":
-                return lookup(*(self._shared(body) if self.judge else body))
-            case "x":
-                return self._made_exception(body, decoder)
-            case "m":
-                return self._module(*body)
-            case "e":
-                kind: Any = self._referenced(body[0])
-                return kind[body[1]] if body[1] is not None else kind(decoder.value(body[2]))
-            case "N":
-                kind = self._referenced(body[0])
-                return tuple.__new__(kind, [decoder.value(item) for item in body[1]])
-        raise LookupError("no such tag")
-
-    def _stand_in(self, handle: int, kind: int) -> StandIn:
-        found = self._stand_ins.get(handle)
-        if found is None:
-            made = self._classes[kind]
-            if not isinstance(made, StandInClass):
-                raise TypeError("no class of objects")
-            found = self._stand_ins[handle] = stand_ins.make_object(made, handle)
-        return found
-
-    def _referenced(self, reference: list[Any]) -> Any:
-        whose, handle = reference
-        return self._classes[handle] if whose == "mine" else self._kept[handle]
-
-    def _module(self, name: str, handle: int | None = None, kind: int | None = None) -> Any:
-        root = name.partition(".")[0]
-        if not self.judge or (root not in _NO_MODULES and name not in self.test_modules):
-            try:
-                return importlib.import_module(name)
-            except Exception:
-                if not self.judge:
-                    raise
-        if handle is None or kind is None:
-            raise LookupError("no such module")
-        return self._stand_in(handle, kind)
 
     # Coroutines
 

@@ -136,7 +136,7 @@ class Processes:
 
 
 def leaves_connections() -> bool:
-    """Whether TCP connections of programs that have ended are left, whose ports stay taken for a minute."""
+    """Tell whether ended programs have left TCP connections, whose ports stay taken for a minute."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(f"/proc/net/{name}") as file:
             if len(file.readlines()) > 1:

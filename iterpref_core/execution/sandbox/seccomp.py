@@ -54,12 +54,18 @@ Instruction = tuple[int, int, int, int]
 
 
 def _argument(index: int) -> int:
-    """Offset of the low half of an argument in `struct seccomp_data` (little endian)."""
+    """Return the offset of the low half of an argument in `struct seccomp_data` (little endian)."""
     return 16 + 8 * index
 
 
 def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
-    """For one system call: return `hit` if an argument is one of the values, else `miss`."""
+    """Return instructions for one system call: `hit` if an argument is one of the values, else `miss`."""
+    # A jump counts the instructions to skip if the comparison holds, and if it does not. For kill(pid) and one value:
+    #   JEQ kill  0, 4     another call skips all that follows; else
+    #   LOAD argument 0    the number now compared is the pid
+    #   JEQ pid   1, 0     equal: skip one, to the hit; each further value would skip one less than the one before
+    #   RETURN miss
+    #   RETURN hit
     tests = [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
     body = [(_LOAD, 0, 0, _argument(index)), *tests, (_RETURN, 0, 0, miss), (_RETURN, 0, 0, hit)]
     return [(_JEQ, 0, len(body), number), *body]
@@ -79,7 +85,8 @@ def _no_truncating_read(number: int, index: int) -> list[Instruction]:
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """Sorted numbers as inclusive runs."""
+    """Return numbers as sorted, inclusive runs."""
+    # [0, 1, 2, 5] is [(0, 2), (5, 5)]: two comparisons a run instead of one a number
     runs: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:
@@ -90,7 +97,7 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 def _judged(numbers: dict[str, int]) -> list[Instruction]:
-    """What is judged in the same way for every program."""
+    """Return the instructions for calls that are judged in the same way for every program."""
     program: list[Instruction] = []
     program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
     program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
@@ -107,7 +114,9 @@ def _judged(numbers: dict[str, int]) -> list[Instruction]:
 
 
 def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
-    """What is judged for a program that must stay one process."""
+    """Return the instructions for a program that must stay one process."""
+    # The first argument of clone holds flags. With CLONE_THREAD it makes a thread, which is allowed; fork() calls it
+    # without, and is refused.
     program = [
         (_JEQ, 0, 4, numbers["clone"]),
         (_LOAD, 0, 0, _argument(0)),
@@ -128,7 +137,7 @@ def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
 
 
 def _own_priority(number: int) -> list[Instruction]:
-    """For `getpriority`: nothing but that of this process, not the best of its user's."""
+    """Return the instructions for `getpriority`: of this process alone, not the best of its user's."""
     body = [
         (_LOAD, 0, 0, _argument(0)),
         (_JEQ, 0, 3, os.PRIO_PROCESS),
@@ -142,7 +151,9 @@ def _own_priority(number: int) -> list[Instruction]:
 
 
 def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
-    """What is judged for a program with processes of its own."""
+    """Return the instructions for a program with processes of its own."""
+    # Three answers to clone: refused with a flag for a new namespace, allowed for a thread, and for a process the
+    # kernel asks the zygote (NOTIFY), which counts.
     program = [
         (_JEQ, 0, 6, numbers["clone"]),
         (_LOAD, 0, 0, _argument(0)),
@@ -164,7 +175,9 @@ def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
 
 
 def _ordinary_socket(number: int) -> list[Instruction]:
-    """For `socket`: nothing but stream and datagram sockets of the families that programs use."""
+    """Return the instructions for `socket`: stream and datagram sockets of the families that programs use."""
+    # socket(family, kind, protocol): each argument has its turn, and the first that is on no list ends it. The mask
+    # takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
     body: list[Instruction] = []
     for index, mask, values in ((0, 2**32 - 1, _FAMILIES), (1, 0xF, _KINDS), (2, 2**32 - 1, _PROTOCOLS)):
         body += [(_LOAD, 0, 0, _argument(index)), (_AND, 0, 0, mask)]
@@ -180,7 +193,13 @@ def _packed(program: list[Instruction]) -> bytes:
 
 
 def _compile(*, processes: bool) -> bytes:
-    """The filter, as an array of `struct sock_filter`."""
+    """Return the filter, as an array of `struct sock_filter`."""
+    # The kernel runs it from the top at each system call:
+    #   1. another machine's numbering: killed
+    #   2. in a run of allowed numbers: allowed; most calls end here
+    #   3. x86-64's second table of numbers: refused
+    #   4. the calls that are judged by their arguments
+    #   5. all others: ENOSYS for those that came late, of which libraries know another way; else EPERM
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
@@ -225,7 +244,7 @@ def announce_threads() -> int:
     """Have every new thread of this process and of those that are forked from it announced; return the listener.
 
     A filter cannot count. It can have the kernel ask, and the zygote, which answers, counts. One listener serves all
-    programs of a zygote. Whoever calls this must have threads of its own started before.
+    programs of a zygote. The calling process can start no thread afterwards: it would wait for its own answer.
 
     Raises:
         OSError: the kernel refused the filter, as it does where a container has a listener already.
@@ -255,6 +274,8 @@ class Filter:
     def __init__(self, *, processes: bool = False) -> None:
         template = _compile(processes=processes)
         self._flags = _NEW_LISTENER if processes else 0
+        # An instruction is 8 bytes: code (2), jumps (1 and 1), value (4). A value that is the placeholder is a hole,
+        # into which each child writes its own process id before the kernel reads the filter.
         mark = struct.pack("=I", _PLACEHOLDER)
         self._holes = [i for i in range(4, len(template), 8) if template[i : i + 4] == mark]
         self._code = ctypes.create_string_buffer(template, len(template))

@@ -84,6 +84,8 @@ class StandInClass(type):
     def __call__(cls, *args: Any, **named: Any) -> Any:
         """Have an object made there."""
         made = cls.iterpref_peer.ask("call", cls.iterpref_class, "", args, named)
+        # `Vector(1, 2)` in a test is under test and may say what it equals. With `make = Vector` in the solution the
+        # object of `make(1, 2)` may not: a test calls functions by names in small letters.
         if isinstance(made, StandIn):
             object.__setattr__(made, "iterpref_made", cls.iterpref_peer.is_under_test(cls))
         return made

@@ -17,6 +17,9 @@ def admit_thread(listener: int) -> None:
     Args:
         listener: of the filter that announces threads; see `seccomp.announce_threads`.
     """
+    # The program's clone(CLONE_THREAD, ...) waits in the kernel until it is answered:
+    #   64 threads or fewer, the first among them: let; the kernel makes the thread, as if nothing had been asked
+    #   more:                                      refused with EAGAIN; `Thread.start` raises RuntimeError
     call = notifications.receive(listener)
     if call is None:
         return

@@ -32,9 +32,14 @@ from .time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
-"""How a job begins: CPU seconds and real seconds for all tests, CPU seconds for each; for a script bytes of standard
-output to return (else -1); bytes of standard input, which follow; whether a judge is beside the program, whose own
-frame comes next; whether pytest is needed. Then comes what the child parses."""
+"""Head of a job: CPU seconds and real seconds for all tests, CPU seconds for each; for a script the bytes of standard
+output to return (else -1); the bytes of standard input, which follow; a flag for a judge, whose own frame comes next; a
+flag for pytest. The rest of the frame is parsed by the child."""
+# Two jobs on the socket, as the supervisor writes them (<length> are 4 bytes):
+#   <length> head(5.0, 30.0, inf, -1, 0, False, False) pickle        a program with `io` tests
+#   <length> head(5.0, 30.0, inf, -1, 0, True, False) pickle         a judged program, for the program's process,
+#   <length> pickle                                                  and its tests, read by the judge's process alone
+# and one answer to each, which `send` shows.
 JUDGE_CPU, JUDGE_CPU_S, JUDGE_BYTES = 2, 5.0, 512 << 20
 """CPU time of a judge as a multiple of its program's, and besides; memory that it has besides its program's."""
 JUDGE_GRACE_S, LAST_WORDS_S = 5.0, 0.1
@@ -49,7 +54,7 @@ FIRST_LOOK_S, LOOK_S = 0.05, 0.25
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
 SHARED_MEMORY = "/dev/shm"
-"""Where processes share memory and semaphores; programs that may not have any cannot write there."""
+"""Folder of shared memory and semaphores; a program that must stay one process cannot write there."""
 BUSY = 0.1
 """Share of its time limit that a program may have waited for a CPU before its timeout does not count: a busy machine
 also makes CPU time longer, since caches and cores are shared."""
@@ -57,7 +62,7 @@ also makes CPU time longer, since caches and cores are shared."""
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """With what they import: `statistics` brings `decimal`, `fractions`, `random` and others."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
-"""What is readable besides where it tells of the program's own namespaces alone."""
+"""Paths that are readable besides if a program has processes: they tell of its own namespaces alone."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
@@ -93,7 +98,7 @@ def send(facts: dict[str, Any], *parts: bytes) -> None:
 
 
 def was_busy(pid: int, limit_s: float) -> bool:
-    """Whether a program that reached a time limit wanted to run for much of that time and was not let."""
+    """Tell whether a program that reached a time limit waited for a CPU during much of that time."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             waited = int(file.read().split()[1]) / 1e9
@@ -147,7 +152,7 @@ class OneProcess:
         self.listener = listener
 
     def look(self) -> tuple[float, bool]:
-        """(CPU seconds used; whether there are too many threads)."""
+        """Return the CPU seconds used, and whether there are too many threads."""
         return time.clock_gettime((~self._pid << 3) | 2), False  # the kernel's CPU-time clock of another process
 
     def admit(self) -> bool:
@@ -245,6 +250,7 @@ class Zygote:
         raw = read_frame()
         os.mkdir(folder, 0o700)
         null = os.open("/dev/null", os.O_RDWR)
+        # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
         kept = [
             fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in (null, null, null, connection, files.stdout, files.output)
         ]
@@ -263,6 +269,8 @@ class Zygote:
     def start_judge(self, cpu_s: float, files: "Files", connection: int) -> tuple[int, str]:
         """Fork a judge; return its process id and its folder. Its job has been read when this returns."""
         folder = os.path.join(self.judge_root, os.urandom(16).hex())
+        # Nothing is ever written to this pipe. The judge closes its end, as all descriptors that it does not keep,
+        # when it has read its job; only then may this process read the socket again.
         done, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -316,6 +324,8 @@ class Zygote:
         os.mkdir(self.folder)
         files = Files(content[:size], console=keep >= 0, judged=judged)
         left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
+        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
+        # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
         pid = os.fork()
         if pid == 0:
