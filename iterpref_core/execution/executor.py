@@ -61,7 +61,9 @@ class Executor(Engine):
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
-        self.isolation, self.limits, self.places = str(plan), limits, workers
+        self.isolation = str(plan)
+        self.limits = limits
+        self.places = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
 
@@ -121,7 +123,7 @@ class Executor(Engine):
         return self._observe(program, Job(message, console=console))
 
     def _observe(self, program: Program, job: Job) -> Answer | None:
-        """Return what a zygote has to say about a job; None if the engine failed.
+        """Run a job on a zygote and return its answer; None if the engine failed.
 
         A job that hit a time limit on a busy machine is run once more, alone.
         """
@@ -129,7 +131,7 @@ class Executor(Engine):
         return self._try(program, job, self.places) if answer is not None and answer.busy else answer
 
     def _try(self, program: Program, job: Job, places: int) -> Answer | None:
-        """Return what a zygote has to say about a job; None if as many as there are attempts died under it."""
+        """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
         for _ in range(ATTEMPTS):
             with self.pool.worker(program.environment, places) as worker:
                 try:
@@ -140,7 +142,7 @@ class Executor(Engine):
 
 
 def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
-    """Return what goes into the sandbox: everything but what values are compared with.
+    """Return the job of a program: everything but the values that results are compared with.
 
     Where a judge is beside the program, the tests are the judge's alone.
     """
@@ -149,11 +151,16 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     kinds = {step.kind for step in steps}
     if not judged:
         return Job(pickle.dumps(sent | {"steps": tests}), pytest="pytest" in kinds)
+    # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
+    #   program  {"setup": "", "code": "def f(x): ...", "served": True, "modules": ["solution"], "logs": False}
+    #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True}
     scripts = [step.body for step in steps if step.kind == "script"]
     modules = sorted({"solution", *(script["module"] for script in scripts)})
     logs = any("log" in step.source.lower() for step in steps)
     served = sent | {"served": True, "modules": modules, "logs": logs}
-    judge = {"steps": tests, "modules": modules, "eager": bool(kinds - {"script", "pytest"})}
+    # Scripts and pytest's files import the solution themselves, and see what that raises.
+    eager = bool(kinds - {"script", "pytest"})
+    judge = {"steps": tests, "modules": modules, "eager": eager}
     return Job(pickle.dumps(served), pickle.dumps(judge), pytest="pytest" in kinds or _uses_pytest(steps))
 
 

@@ -10,7 +10,11 @@ from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
-_MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
+_MAX_CALL = 160
+_MAX_VALUE = 120
+_MAX_MESSAGE = 200
+_MAX_LINE = 100
+_MAX_PRINTED = 120
 _MAX_SHOWN = 65_536
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -110,7 +114,8 @@ def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
             returned if that is no plain value, `test_line` the statement.
     """
     statement = _statement_at(source, facts["test_line"])
-    call, returned = facts.get("call"), facts.get("returned")
+    call = facts.get("call")
+    returned = facts.get("returned")
     if isinstance(statement, ast.Assert) and call and returned is not None:
         expected = _expectation(statement.test)
         if facts.get("object") and expected != ast.unparse(statement.test):

@@ -146,7 +146,8 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
             raise ConfigError(f"environment of {environment.python}: paths: {folder}: no such folder; correct the path")
     interpreter, libraries, installed, preload = _ask(environment.python)
     site = dict.fromkeys([*(str(Path(path).resolve()) for path in environment.paths), *installed])
-    executable, readable = interpreter, [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
+    executable = interpreter
+    readable = [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
     processes = environment.processes and namespaces
     if processes:
         path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place

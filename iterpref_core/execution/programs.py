@@ -20,7 +20,7 @@ REFERENCE_FACTOR = 4.0
 
 
 def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACTOR) -> float:
-    """CPU seconds that a benchmark gives a program: enough on a slow machine, and never less than the base.
+    """Return the CPU seconds that a benchmark gives a program: enough on a slow machine, and never less than the base.
 
     Args:
         base_s: CPU seconds that every program has.
@@ -70,7 +70,7 @@ class ValueTest:
 
     @property
     def call(self) -> str:
-        """The call as source, for people."""
+        """Return the call as source, for people."""
         return f"{self.function}({', '.join(map(show, self.arguments))})"
 
 
@@ -135,7 +135,7 @@ class Program:
         object.__setattr__(self, "environment", max(named, key=bool))
 
     def limits(self, common: Limits) -> Limits:
-        """The limits of this program where all have common ones."""
+        """Return the limits of this program where all have common ones."""
         if self.cpu_s is None:
             return common
         return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * max(1.0, self.cpu_s / common.cpu_s))

@@ -69,7 +69,10 @@ class Trial:
     """One program, its steps and what was observed; each method rules on one kind of evidence."""
 
     def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
-        self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
+        self.program = program
+        self.steps = steps
+        self.limits = limits
+        self.answer = answer
         self.printed = 0
         self.call = ""
 
@@ -105,7 +108,8 @@ class Trial:
 
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right."""
-        step, expected = self.steps[index], self.steps[index].expected
+        step = self.steps[index]
+        expected = self.steps[index].expected
         assert expected is not None
         if expected.text and payload == expected.text:
             return None
@@ -130,7 +134,9 @@ class Trial:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
         self.call = str(facts.get("call") or "")
-        kind, bases, where = feedback.clean(str(facts["type"]), 60), facts["bases"], self.where(index)
+        kind = feedback.clean(str(facts["type"]), 60)
+        bases = facts["bases"]
+        where = self.where(index)
         if facts["suite"] is not None:
             text = feedback.clean(facts["message"], feedback.MAX_FEEDBACK)
             return self.fail(index, "wrong_answer", text, feedback.clean(str(facts["suite"]["raised"]), 60))
@@ -152,13 +158,15 @@ class Trial:
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
-        answer, where = self.answer, self.where(index)
+        answer = self.answer
+        where = self.where(index)
         if answer.killed == "disk":
             return self.fail(index, "output_limit", f"too many or too large files written{where}")
         if answer.killed == "processes":
             text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
             return self.fail(index, "crash", text)
-        limit_s, test_s = self.limits.cpu_s, self.program.test_cpu_s
+        limit_s = self.limits.cpu_s
+        test_s = self.program.test_cpu_s
         over = {
             "wall": f"no end within {self.limits.wall_s:g} s of real time",
             "test": f"time limit of {test_s:g} s for one test exceeded" if test_s else "",

@@ -238,7 +238,9 @@ class WorkerPool:
     def __post_init__(self) -> None:
         self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
         self.workers: set[Worker] = set()
-        self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(self.places)
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._free = threading.Semaphore(self.places)
         self._closed = False
 
     @contextlib.contextmanager

@@ -69,7 +69,9 @@ def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
     A folder that cannot be entered, or lies too deep, is over: nobody knows what is in it. What is not reached within
     `LOOK_S` counts as nothing: meanwhile the program runs on.
     """
-    size, count, folders = 0, 0, [root]
+    size = 0
+    count = 0
+    folders = [root]
     end = time.monotonic() + LOOK_S
     while folders and time.monotonic() < end:
         try:

@@ -107,7 +107,8 @@ class Encoder:
     """
 
     def __init__(self, references: References, containers: Iterable[Any] = (), *, tag_ints: bool = False) -> None:
-        self._references, self._tag_ints = references, tag_ints
+        self._references = references
+        self._tag_ints = tag_ints
         self.containers: list[Any] = []
         self._numbers: dict[int, int] = {}
         for container in containers:

@@ -27,7 +27,8 @@ _PLAIN = frozenset(map(id, (type(None), bool, str, float)))
 _PLAIN_OR_INT = _PLAIN | {id(int)}
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.JSONDecoder().raw_decode
-_get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digits
+_get_digits = sys.get_int_max_str_digits
+_set_digits = sys.set_int_max_str_digits
 
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
@@ -161,7 +162,8 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
         text = encode(value, lenient=lenient)
         return text if len(text) <= MAX_TEXT else _digest([text])
     pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in range(0, len(value), _PIECE))
-    first, size = [type_name(kind)], 0
+    first = [type_name(kind)]
+    size = 0
     for piece in pieces:
         first.append(piece)
         size += len(piece)
@@ -171,7 +173,8 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
 
 
 def _digest(pieces: Iterable[str]) -> Digest:
-    size, signature = 0, hashlib.blake2b(digest_size=32)
+    size = 0
+    signature = hashlib.blake2b(digest_size=32)
     for piece in pieces:
         size += len(piece)
         signature.update(piece.encode())

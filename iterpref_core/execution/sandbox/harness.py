@@ -29,7 +29,7 @@ from .runners import TEST, TestFailedError, compiled, forget, modules_of, run_py
 
 
 def _printed() -> int:
-    """Bytes on standard output and standard error so far; 0 if the program has closed or replaced them."""
+    """Return the bytes on standard output and standard error so far; 0 if the program has closed or replaced them."""
     try:
         sys.stdout.flush()
         return os.lseek(1, 0, os.SEEK_CUR)
@@ -39,7 +39,9 @@ def _printed() -> int:
 
 def open_channel(descriptor: int) -> Callable[[int, str, int, str], None]:
     """Return a function that writes reports to a file descriptor."""
-    write, process_id, end = os.write, os.getpid, os._exit
+    write = os.write
+    process_id = os.getpid
+    end = os._exit
     started = process_id()
 
     def report(index: int, kind: str, printed: int, payload: str) -> None:
@@ -74,13 +76,18 @@ def _write(files: dict[str, str]) -> None:
 
 def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     """Run a script beside the solution, which it imports or reads as a file."""
-    setup, code = job["setup"], job["code"]
-    _write({file_of(test["module"]): f"{setup}\n{code}" if setup else code, **test["files"], **test["judge_files"]})
+    setup = job["setup"]
+    code = job["code"]
+    files = {file_of(test["module"]): f"{setup}\n{code}" if setup else code}
+    files |= test["files"]
+    files |= test["judge_files"]
+    _write(files)
     sys.path.insert(0, os.getcwd())
-    forget(modules_of({**test["files"], **test["judge_files"]}))
+    forget(modules_of([*test["files"], *test["judge_files"]]))
     main = types.ModuleType("__main__")
     main.__file__ = test["run"]
-    sys.modules["__main__"], sys.argv = main, [test["run"]]
+    sys.modules["__main__"] = main
+    sys.argv = [test["run"]]
     run_script(test["source"], test["run"], vars(main))
 
 
@@ -158,14 +165,17 @@ def run_job(raw: memoryview, descriptor: int) -> int:
     steps: list[tuple[str, Any]] = job["steps"]
     if steps[0][0] == "console":
         return _run_console(job, report)
-    index, solution, test = -1, os.path.abspath("solution.py"), TEST
+    index = -1
+    solution = os.path.abspath("solution.py")
+    test = TEST
     try:
         if any(kind not in ("script", "livecodebench", "livecodebench_call") for kind, _ in steps):
             namespace = vars(load(job["setup"], job["code"]))
         report(-1, "loaded", _printed(), "")
         for index, (kind, body) in enumerate(steps):
             if kind == "script":
-                solution, test = os.path.abspath(file_of(body["module"])), body["run"]
+                solution = os.path.abspath(file_of(body["module"]))
+                test = body["run"]
             kind_said, said = _run_step(kind, body, namespace, job)
             report(index, kind_said, _printed(), said)
         report(len(steps), "done", _printed(), "")

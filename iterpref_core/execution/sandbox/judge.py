@@ -57,12 +57,14 @@ class Session:
     """
 
     def __init__(self, job: dict[str, Any], wire: int, printed: tuple[int, int], folder: str) -> None:
-        self.job, self.folder = job, folder
+        self.job = job
+        self.folder = folder
         self.shared = os.getcwd()
         self.peer = Peer(Wire(wire), judge=True)
         self.peer.after_receiving = self._show_printed
         self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
-        self._printed, self._copied = printed, [0, 0]
+        self._printed = printed
+        self._copied = [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
         self._at_hand: dict[str, Any] | None = None
@@ -80,9 +82,10 @@ class Session:
         return value
 
     def _show_printed(self) -> None:
-        """Print what the program has printed, so that a test that captures output sees it."""
+        """Print the program's new output here, so that a test that captures output sees it."""
         for place, (descriptor, stream) in enumerate(zip(self._printed, (sys.stdout, sys.stderr), strict=True)):
-            size, shown = os.fstat(descriptor).st_size, self._copied[place]
+            size = os.fstat(descriptor).st_size
+            shown = self._copied[place]
             if size > shown:
                 self._copied[place] = size
                 stream.write(os.pread(descriptor, size - shown, shown).decode("utf-8", "replace"))
@@ -126,7 +129,8 @@ class Session:
 
     def _found(self, wanted: list[str]) -> dict[str, Any]:
         """Return those of the names that the solution defines; functions and the like have come when it was loaded."""
-        at_hand, self._at_hand = self._at_hand, None
+        at_hand = self._at_hand
+        self._at_hand = None
         if at_hand is None or not self._others.isdisjoint(wanted):
             return dict(self.peer.ask("names", None, "", ("solution", wanted)))
         return {name: at_hand[name] for name in wanted if name in at_hand}
@@ -136,7 +140,7 @@ class Session:
         return os.path.exists(os.path.join(self.folder, module.replace(".", "/"), "__init__.py"))
 
     def last_call(self) -> tuple[str, str | None]:
-        """Return the last call as source, and what it returned; None where it did not."""
+        """Return the last call and its result, both as source; None where it returned nothing."""
         if not self._last:
             return "", None
         handle, args, named, result = self._last
@@ -144,7 +148,7 @@ class Session:
         return call, self._shown(result[0]) if result else None
 
     def last_object(self) -> str | None:
-        """Return the type of what the last call returned, if that is no plain value."""
+        """Return the type of the last call's result, if that is no plain value."""
         value = self._last[3][0] if self._last and self._last[3] else None
         return type_name(type(value)) if isinstance(value, StandIn) and not value.iterpref_made else None
 
@@ -303,7 +307,8 @@ class _Judge:
 
     def _script(self, test: dict[str, Any]) -> None:
         session = self._session
-        files, own = test["files"], test["judge_files"]
+        files = test["files"]
+        own = test["judge_files"]
         _write(session.folder, {**files, **own})
         shared = {name: text for name, text in files.items() if name != test["run"]}
         session.peer.ask("prepare", None, "", (test["module"], shared))
@@ -321,7 +326,7 @@ class _Judge:
 
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
-    """Return what is to be told of an error that a test has raised, or has let pass from the program."""
+    """Return the facts of an error that a test has raised, or has let pass from the program."""
     seen = error.__dict__.get("_iterpref")
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     lines = dict(frames)
@@ -342,7 +347,7 @@ def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any
 
 
 def _problem(error: BaseException) -> str:
-    """Return what is wrong with a test itself; empty if nothing is."""
+    """Return the problem of a test itself; empty if there is none."""
     if isinstance(error, NotCompiledError):
         return f"the test cannot be compiled: {error}"
     if isinstance(error, ModuleNotFoundError) and "_iterpref" not in error.__dict__:
@@ -369,7 +374,9 @@ def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], f
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     session = Session(job, wire, printed, folder)
     sys.meta_path.insert(0, Finder(session, job["modules"]))
-    judge, index, test = _Judge(session), -1, TEST
+    judge = _Judge(session)
+    index = -1
+    test = TEST
 
     def tell(kind: str, facts: Any) -> None:
         import json

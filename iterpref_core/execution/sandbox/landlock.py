@@ -5,12 +5,18 @@ import os
 import struct
 from collections.abc import Iterable
 
-_CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
+_CREATE = 444
+_ADD_RULE = 445
+_RESTRICT = 446
 _RULE_PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_MAKE_DEVICE, _MAKE_SOCKET_OR_PIPE = 1 << 6 | 1 << 11, 1 << 9 | 1 << 10
+_EXECUTE = 1 << 0
+_WRITE_FILE = 1 << 1
+_READ_FILE = 1 << 2
+_READ_DIR = 1 << 3
+_MAKE_DEVICE = 1 << 6 | 1 << 11
+_MAKE_SOCKET_OR_PIPE = 1 << 9 | 1 << 10
 _READ = _READ_FILE | _READ_DIR
 _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights that make sense on a single file
 
@@ -49,7 +55,8 @@ def create_ruleset(
     """
     version = max(0, int(_libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
     everything = (1 << 13) - 1 + sum(1 << bit for since, bit in ((2, 13), (3, 14), (5, 15)) if version >= since)
-    network, scopes = 0 if processes or version < 4 else 3, 0 if version < 6 else 3
+    network = 0 if processes or version < 4 else 3
+    scopes = 0 if version < 6 else 3
     size = 8 if version < 4 else 16 if version < 6 else 24
     attributes = struct.pack("=QQQ", everything, network, scopes)[:size]
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))

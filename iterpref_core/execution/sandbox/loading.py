@@ -91,9 +91,13 @@ def line_in(error: BaseException, solution: str) -> int | None:
 
 def facts_of(error: BaseException, solution: str, *, compiling: bool = False) -> dict[str, Any]:
     """Return what is to be told of an error: its type, message, line in the solution."""
-    line, message, syntax = line_in(error, solution), text_of(error)[:MAX_MESSAGE], compiling
+    line = line_in(error, solution)
+    message = text_of(error)[:MAX_MESSAGE]
+    syntax = compiling
     if isinstance(error, SyntaxError) and (compiling or error.filename == solution):
-        line, message, syntax = error.lineno, str(error.msg), True
+        line = error.lineno
+        message = str(error.msg)
+        syntax = True
     return {
         "type": type_name(type(error)),
         "bases": [type_name(base) for base in type.mro(type(error))],

@@ -167,7 +167,8 @@ class Peer(References):
         except ProgramLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - it is what the other side is told
-            result, kind = error, "raise"
+            result = error
+            kind = "raise"
 
         def reply(encoder: Encoder) -> Any:
             changes = self._changes(encoder, containers, args, named, values)

@@ -16,7 +16,9 @@ from .process_limits import MAX_PROCESSES, MAX_THREADS
 
 _DESCRIPTOR = struct.Struct("=i")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_THREADS, _TIMES = 17, slice(11, 15)  # in /proc/PID/stat, counted from the state: user, system, both of reaped children
+# in /proc/PID/stat, counted from the state: user, system, both of reaped children
+_THREADS = 17
+_TIMES = slice(11, 15)
 
 
 def try_listener() -> None:
@@ -74,7 +76,8 @@ class Processes:
     def __init__(self, main: int, listener: int) -> None:
         if os.getpid() != 1:
             raise RuntimeError("not the first process of a pid namespace")
-        self._main, self.listener = main, listener
+        self._main = main
+        self.listener = listener
         self._before = self._reaped()
 
     @staticmethod

@@ -22,7 +22,8 @@ class _Program:
     """The operations that a judge asks of a program."""
 
     def __init__(self, job: dict[str, Any], peer: Peer) -> None:
-        self._job, self._peer = job, peer
+        self._job = job
+        self._peer = peer
         self._modules: dict[str, types.ModuleType] = {}
 
     def prepare(self, module: str, shared: dict[str, str]) -> None:
@@ -94,7 +95,8 @@ def _forward_logs(peer: Peer) -> None:
     """Have records of `logging` appear in the test, whose levels and handlers decide about them."""
     import logging
 
-    enabled, call = logging.Logger.isEnabledFor, logging.Logger.callHandlers
+    enabled = logging.Logger.isEnabledFor
+    call = logging.Logger.callHandlers
 
     def is_enabled(self: Any, level: int) -> bool:
         return enabled(self, level) or bool(peer.ask("log_enabled", None, "", (self.name, level)))
@@ -118,7 +120,9 @@ def serve_program(job: dict[str, Any], descriptor: int) -> None:
         return next((line for line in lines if line is not None), None)
 
     peer = Peer(Wire(descriptor), judge=False, line_of=line_of)
-    program, streams, end = _Program(job, peer), (sys.stdout, sys.stderr), os._exit
+    program = _Program(job, peer)
+    streams = (sys.stdout, sys.stderr)
+    end = os._exit
 
     def flush() -> None:
         for stream in streams:

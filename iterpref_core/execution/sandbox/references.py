@@ -164,7 +164,8 @@ class References:
             return SHARED[id(value)]
         if not self.judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
             return None
-        module, qualname = value.__module__, value.__qualname__
+        module = value.__module__
+        qualname = value.__qualname__
         if not module or module in self.test_modules or module not in sys.modules or "<" in qualname:
             return None
         try:
@@ -184,7 +185,8 @@ class References:
         return handle
 
     def _take_news(self) -> list[Any]:
-        news, self._news = self._news, []
+        news = self._news
+        self._news = []
         return news
 
     def _describe(self, kind: type) -> dict[str, Any]:
@@ -232,10 +234,14 @@ class References:
         sort = facts["sort"]
         if sort == "exception":
             known = self._known_exception(facts)
-            bases = tuple(
-                self._classes[base] if type(base) is int else lookup(*self._shared(base)) for base in facts["bases"]
-            )
-            return known or stand_ins.make_exception_class(self, handle, facts, bases)
+            bases: list[type] = []
+            for base in facts["bases"]:
+                # A number is a class that was described before; a name is a builtin one: ["builtins", "ValueError"].
+                if type(base) is int:
+                    bases.append(self._classes[base])
+                else:
+                    bases.append(lookup(*self._shared(base)))
+            return known or stand_ins.make_exception_class(self, handle, facts, tuple(bases))
         if sort == "enum":
             decoder = Decoder(self)
             members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
@@ -243,8 +249,8 @@ class References:
         elif sort == "namedtuple":
             made = stand_ins.make_namedtuple(self, handle, facts)
         else:
-            bases = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
-            return stand_ins.make_class(self, handle, facts, bases)
+            described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
+            return stand_ins.make_class(self, handle, facts, described)
         self._theirs[id(made)] = handle
         return made
 
@@ -256,7 +262,8 @@ class References:
 
     def _known_exception(self, facts: dict[str, Any]) -> type | None:
         """Return the class of the standard library that a class of exceptions is, if a test can know it."""
-        module, qualname = str(facts["module"]), str(facts["qualname"])
+        module = str(facts["module"])
+        qualname = str(facts["qualname"])
         root = module.partition(".")[0]
         if root in NO_MODULES or module not in sys.modules or module in ("__main__", *self.test_modules):
             return None
@@ -280,11 +287,13 @@ class References:
             return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
 
         attributes = [[key, encoder.tree(value)] for key, value in vars(error).items()]
-        attributes += [
-            [key, getattr(error, key)] for key in _PLAIN_ATTRIBUTES if type(getattr(error, key, None)) is str
-        ]
+        for key in _PLAIN_ATTRIBUTES:
+            value = getattr(error, key, None)
+            if type(value) is str:
+                attributes.append([key, value])
         kind = type(error)
         args = error.args
+        # open("x") raises with args (2, "No such file or directory") and takes the name as a third one.
         if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
             args = (*args, error.filename)
         return {
@@ -308,6 +317,8 @@ class References:
             raise TypeError("no exception")
         values = tuple(decoder.value(arg) for arg in args)
         held = {str(key): decoder.value(tree) for key, tree in attributes}
+        # ValueError("no") is made as Python does. A class such as `class E(Exception)` with `__init__(self, code)` that
+        # passes on a text is not: its `__init__` would take the text for the code.
         try:
             made = found.__new__(found, *values)
             if not isinstance(found, StandInExceptionClass):

@@ -60,8 +60,12 @@ class _Recorder:
 @contextlib.contextmanager
 def _recorded() -> Iterator[_Recorder]:
     """Record what the results of `unittest` are told, whoever makes them."""
-    recorder, kind = _Recorder(), unittest.TestResult
-    begin, failure, error, subtest = kind.__init__, kind.addFailure, kind.addError, kind.addSubTest
+    recorder = _Recorder()
+    kind = unittest.TestResult
+    begin = kind.__init__
+    failure = kind.addFailure
+    error = kind.addError
+    subtest = kind.addSubTest
 
     def init(self: Any, *args: Any, **named: Any) -> None:
         begin(self, *args, **named)

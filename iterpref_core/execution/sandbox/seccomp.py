@@ -21,7 +21,13 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: libraries probe for them by ENOSYS
 
-_LOAD, _JEQ, _JGE, _JGT, _JSET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x45, 0x54, 0x06
+_LOAD = 0x20
+_JEQ = 0x15
+_JGE = 0x35
+_JGT = 0x25
+_JSET = 0x45
+_AND = 0x54
+_RETURN = 0x06
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 _NOTIFY = 0x7FC00000  # the zygote is asked, by the filter's listener
@@ -31,11 +37,15 @@ _ENOSYS = _ERRNO | errno.ENOSYS
 _ENOTSUP = _ERRNO | errno.ENOTSUP
 _PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is done
 
-_NR, _ARCH = 0, 4
+_NR = 0
+_ARCH = 4
 
 _CLONE_THREAD = 0x00010000
 _CLONE_DENIED = 0x7E028000  # every CLONE_NEW..., and CLONE_PARENT, which would make a child of the zygote's
-_FAMILIES, _KINDS, _PROTOCOLS = (1, 2, 10), (1, 2, 5), (0, 6, 17)  # UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
+# UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
+_FAMILIES = (1, 2, 10)
+_KINDS = (1, 2, 5)
+_PROTOCOLS = (0, 6, 17)
 _LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
 _ZYGOTE_AND_ALL = (1, 2**32 - 1)  # targets of `kill`: the first process of the namespace, and everybody
 _PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
@@ -43,7 +53,8 @@ _F_DENIED = (8, 10, 15, 1024)  # SETOWN, SETSIG, SETOWN_EX, SETLEASE: would let 
 _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
 
 _PR_SET_NO_NEW_PRIVS = 38
-_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
+_SET_MODE_FILTER = 1
+_NEW_LISTENER = 1 << 3
 
 _PLACEHOLDER = 0x7FFF1234
 """Stands for the process's own id: the only one it may signal, unless it may have others."""
@@ -179,11 +190,20 @@ def _ordinary_socket(number: int) -> list[Instruction]:
     # socket(family, kind, protocol): each argument has its turn, and the first that is on no list ends it. The mask
     # takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
     body: list[Instruction] = []
-    for index, mask, values in ((0, 2**32 - 1, _FAMILIES), (1, 0xF, _KINDS), (2, 2**32 - 1, _PROTOCOLS)):
-        body += [(_LOAD, 0, 0, _argument(index)), (_AND, 0, 0, mask)]
-        body += [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
-        body += [(_RETURN, 0, 0, _EPERM)]
-    body += [(_RETURN, 0, 0, _ALLOW)]
+    whole = 2**32 - 1
+    without_flags = 0xF
+    checks = [
+        (0, whole, _FAMILIES),
+        (1, without_flags, _KINDS),
+        (2, whole, _PROTOCOLS),
+    ]
+    for index, mask, values in checks:
+        body.append((_LOAD, 0, 0, _argument(index)))
+        body.append((_AND, 0, 0, mask))
+        for i, value in enumerate(values):
+            body.append((_JEQ, len(values) - i, 0, value))
+        body.append((_RETURN, 0, 0, _EPERM))
+    body.append((_RETURN, 0, 0, _ALLOW))
     return [(_JEQ, 0, len(body), number), *body]
 
 

@@ -12,10 +12,9 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .judge import Session
+from .peer import Peer
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -66,10 +65,29 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
             yield from _attributes_of(name, constant)
 
 
+class Session(Protocol):
+    """The session that a solution's module belongs to; see `judge.Session`."""
+
+    peer: Peer
+    folder: str
+
+    def solution(self, name: str) -> "Solution":
+        """Return a module of the solution."""
+
+    def load(self, name: str) -> None:
+        """Have the program run the solution."""
+
+    def named(self, name: str, value: Any) -> None:
+        """Note under which name a test knows a class, or a function."""
+
+    def has_file(self, module: str) -> bool:
+        """Tell whether a package lies among the test's files."""
+
+
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; what is asked of it is asked of the program."""
 
-    def __init__(self, name: str, session: "Session") -> None:
+    def __init__(self, name: str, session: Session) -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -102,8 +120,9 @@ class Solution(types.ModuleType):
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: "Session", modules: list[str]) -> None:
-        self._session, self._modules = session, modules
+    def __init__(self, session: Session, modules: list[str]) -> None:
+        self._session = session
+        self._modules = modules
 
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
         """Return the spec of the solution, or of a package that it lies in: `lib` for the solution `lib.sums`."""

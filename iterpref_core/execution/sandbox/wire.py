@@ -30,7 +30,8 @@ class Wire:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._read, self._write = os.read, os.write
+        self._read = os.read
+        self._write = os.write
         self._unread = bytearray()
 
     def send(self, header: str, values: str) -> None:

@@ -40,17 +40,25 @@ flag for pytest. The rest of the frame is parsed by the child."""
 #   <length> head(5.0, 30.0, inf, -1, 0, True, False) pickle         a judged program, for the program's process,
 #   <length> pickle                                                  and its tests, read by the judge's process alone
 # and one answer to each, which `send` shows.
-JUDGE_CPU, JUDGE_CPU_S, JUDGE_BYTES = 2, 5.0, 512 << 20
-"""CPU time of a judge as a multiple of its program's, and besides; memory that it has besides its program's."""
-JUDGE_GRACE_S, LAST_WORDS_S = 5.0, 0.1
-"""Real seconds in which a judge ends whose program has, and a program whose judge has found it gone."""
+JUDGE_CPU = 2
+"""CPU time of a judge as a multiple of its program's."""
+JUDGE_CPU_S = 5.0
+"""CPU seconds that a judge has besides."""
+JUDGE_BYTES = 512 << 20
+"""Memory that a judge has besides its program's."""
+JUDGE_GRACE_S = 5.0
+"""Real seconds in which a judge ends whose program has."""
+LAST_WORDS_S = 0.1
+"""Real seconds in which a program ends whose judge has found it gone."""
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 MAX_CHANNEL = 64 << 20
 """Bytes of reports that are passed on; a report that is cut off there counts as none."""
 
-FIRST_LOOK_S, LOOK_S = 0.05, 0.25
-"""Seconds after which a child's files are measured for the first time, and at most between two times."""
+FIRST_LOOK_S = 0.05
+"""Real seconds after which a child's files are measured for the first time."""
+LOOK_S = 0.25
+"""Real seconds between two measures, at most: the pause doubles from the first one."""
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
 SHARED_MEMORY = "/dev/shm"
@@ -335,7 +343,8 @@ class Zygote:
             finally:
                 os._exit(status)
         program: OneProcess | Processes = OneProcess(pid, self.threads)
-        judge, folder = -1, ""
+        judge = -1
+        folder = ""
         if ours is not None and theirs is not None:
             os.close(theirs)
             if judged:
@@ -395,7 +404,8 @@ class Zygote:
         for descriptor in (process, 0, program.listener, beside):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
-        pause, looked = FIRST_LOOK_S, time.monotonic()
+        pause = FIRST_LOOK_S
+        looked = time.monotonic()
         try:
             while True:
                 used, crowded = program.look()
@@ -415,7 +425,8 @@ class Zygote:
                     continue
                 if any(is_over(folder, self.disk_bytes, MAX_ENTRIES) for folder in self.writable):
                     return "disk"
-                pause, looked = min(2 * pause, LOOK_S), time.monotonic()
+                pause = min(2 * pause, LOOK_S)
+                looked = time.monotonic()
         finally:
             os.close(process)
             if beside is not None:
@@ -509,7 +520,8 @@ def serve(config: dict[str, Any]) -> None:
         return
     os.environ.clear()
     hide_sandbox()
-    sys.modules["__main__"], sys.argv = type(sys)("__main__"), ["solution.py"]
+    sys.modules["__main__"] = type(sys)("__main__")
+    sys.argv = ["solution.py"]
     gc.collect()
     gc.freeze()
     send({"ready": True})
