@@ -1,4 +1,4 @@
-"""Scoring of sample files against their problems' tests: what `iterpref execute` does."""
+"""Scoring of sample files against their problems' tests: the work of `iterpref execute`."""
 
 import logging
 from collections import Counter

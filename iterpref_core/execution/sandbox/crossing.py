@@ -82,7 +82,7 @@ def _is_numpy_scalar(value: Any) -> bool:
 def _bytes_of(value: Any) -> tuple[str, str]:
     """Return the type and the bytes, as hexadecimal digits, of an array or a scalar of numpy.
 
-    What is less precise than `float` crosses as doubles where it might pass for other numbers: numpy rounds the number
+    A number less precise than `float` crosses as doubles where it might pass for other numbers: numpy rounds the number
     that it compares with, so that an infinite `float16` equals everything above 65504.
     """
     import numpy as np
@@ -98,7 +98,7 @@ class Encoder:
     """The values of one message as trees.
 
     Args:
-        references: makes the trees of what is no plain data.
+        references: makes the trees of all that is no plain data.
         containers: that the other side already knows, in their order.
         tag_ints: write integers of more digits than JSON can hold in another way.
 
@@ -158,7 +158,7 @@ class Encoder:
         return [[self.tree(key), self.tree(item)] for key, item in value.items()]
 
     def contents(self, value: Any) -> Tree:
-        """Return the tree of what a container holds, whether it is known or not."""
+        """Return the tree of a container's items, known or not."""
         kind = type(value)
         if kind is list:
             return self._items(value)
@@ -183,7 +183,7 @@ class Decoder:
     """The trees of one message as values. A tree may be anything: whoever wrote it may be hostile.
 
     Args:
-        references: knows what trees of references stand for.
+        references: finds the objects that trees of references name.
         containers: that are known, in their order.
 
     Attributes:

@@ -24,7 +24,8 @@ from typing import Any
 from . import runners
 from .encoding import UnencodableError, summarize, type_name
 from .loading import MAX_MESSAGE, seed, text_of
-from .peer import Peer, ProgramLostError
+from .messages import ProgramLostError
+from .peer import Peer
 from .runners import TEST, NotCompiledError, TestFailedError, compiled
 from .solution_module import Finder, Solution, library_of, names_in, without_builtins
 from .stand_ins import StandIn, StandInClass
@@ -39,7 +40,7 @@ PYTEST_FILE = "test_solution.py"
 
 
 class SolutionFailedError(BaseException):
-    """The solution cannot be loaded; what went wrong is the program's doing, not the test's."""
+    """An error that the program has made, not the test: the solution cannot be loaded."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         super().__init__(facts)
@@ -154,7 +155,7 @@ class Session:
 
     @staticmethod
     def _shown(value: Any) -> str:
-        """Return a value as source; what is no plain data is named by its type."""
+        """Return a value as source; an object that is no plain data is named by its type."""
         try:
             summarize(value, lenient=True)
             return repr(value)[:_MAX_SHOWN]
@@ -363,7 +364,7 @@ def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], f
             imported as; `eager`, whether it runs before the tests or when they import it.
         report: writes a report: step, kind, bytes that the program has printed, and what else there is to say.
         wire: descriptor of the connection to the program.
-        printed: descriptors of what it prints.
+        printed: descriptors of the program's output.
         folder: the judge's own.
 
     Returns:

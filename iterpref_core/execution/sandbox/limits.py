@@ -1,4 +1,4 @@
-"""Resource limits, and the privileges of root: what every child gives up before it runs a program."""
+"""Resource limits, and the privileges of root, which every child gives up before it runs a program."""
 
 import ctypes
 import math

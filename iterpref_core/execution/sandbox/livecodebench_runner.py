@@ -47,11 +47,11 @@ _WITHOUT = {
 _NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
 
 Load = Callable[[Callable[[], ast.Module]], dict[str, Any]]
-"""Runs what makes a tree, as a module with `NAMES`; returns its namespace."""
+"""Function that runs a maker of trees as a module with `NAMES`; returns its namespace."""
 
 
 def _take_away() -> None:
-    """Take from a program what the runner does."""
+    """Take from a program the functions that the runner takes."""
     for module, names in _WITHOUT.items():
         for name in names.split():
             setattr(module, name, None)
@@ -93,7 +93,7 @@ def _as_function(source: str) -> ast.Module:
 
 
 def run_on_text(stdin: str, source: str, load: Load) -> str:
-    """Run a program that reads a text; return what it prints.
+    """Run a program that reads a text; return its output.
 
     Args:
         stdin: the text.

@@ -1,4 +1,4 @@
-"""Loading: the solution as a module, as an import of it would make it, and what is told of an error in it."""
+"""Loading: the solution as a module, as an import of it would make it, and the facts of an error in it."""
 
 import os
 import random
@@ -14,7 +14,7 @@ SETUP = "<setup>"
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an error says; its own `__str__` may do anything."""
+    """Return the text of an error; its own `__str__` may do anything."""
     try:
         return str(error)
     except BaseException as inner:  # noqa: BLE001 - as above
@@ -22,7 +22,7 @@ def text_of(error: BaseException) -> str:
 
 
 class CompileError(Exception):
-    """Carries what `compile` raised about the solution."""
+    """An error of `compile` about the solution."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(cause)
@@ -90,7 +90,7 @@ def line_in(error: BaseException, solution: str) -> int | None:
 
 
 def facts_of(error: BaseException, solution: str, *, compiling: bool = False) -> dict[str, Any]:
-    """Return what is to be told of an error: its type, message, line in the solution."""
+    """Return the facts of an error: its type, message, line in the solution."""
     line = line_in(error, solution)
     message = text_of(error)[:MAX_MESSAGE]
     syntax = compiling

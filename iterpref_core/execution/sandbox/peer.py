@@ -5,7 +5,7 @@ when the program calls a function of the test. Each thread of a side has a threa
 conversation is nested properly: every message names its thread, and thread 0 is the main one.
 
     judge    [0, "ask", "call", 7, "", ...]    f(2): handle 7, its arguments are in the second line of the frame
-    program  [0, "answer", ...]                the result, and what it changed in the arguments
+    program  [0, "answer", ...]                the result, and changes in the arguments
 
 The judge does not trust the program. Whatever arrives is data; a program reaches only objects that the test has handed
 to it, through their ordinary protocol and public attributes, and never modules, frames or what functions hold.
@@ -13,15 +13,15 @@ to it, through their ordinary protocol and public attributes, and never modules,
 
 import copy
 import threading
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
 from . import stand_ins
 from .crossing import Decoder, Encoder
+from .messages import Messages, ProgramLostError
 from .references import NO_MODULES, References
 from .stand_ins import StandInClass
-from .wire import Wire, WireClosedError, dumps, loads
+from .wire import Wire, dumps, loads
 
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
@@ -36,11 +36,7 @@ _OPEN_MODULES = frozenset(
 """Modules whose objects a program may use by their public names, if a test hands them over."""
 
 
-class ProgramLostError(BaseException):
-    """The program has ended, or says what no program says; the test cannot go on."""
-
-
-class Peer(References):
+class Peer(Messages, References):
     """One side of the conversation.
 
     Args:
@@ -49,36 +45,25 @@ class Peer(References):
         line_of: says in which line of the program an exception was raised.
 
     Attributes:
-        lost: why the other side is gone; empty while it is there.
-        operations: what this side can be asked besides objects' protocol, by name.
-        before_sending, after_receiving: called around messages.
+        operations: functions that the other side may ask for besides objects' protocol, by name.
         drivers: of coroutines of the other side that are under way.
     """
 
     def __init__(
         self, wire: Wire, *, judge: bool, line_of: Callable[[BaseException], int | None] | None = None
     ) -> None:
-        super().__init__(judge=judge, line_of=line_of)
-        self._wire = wire
-        self.lost = ""
+        # No number is given twice: threads of the test are 2, 4, ..., the program's own 1, 3, ...
+        Messages.__init__(self, wire, first_thread=2 if judge else 1)
+        References.__init__(self, judge=judge, line_of=line_of)
         self.operations: dict[str, Callable[..., Any]] = {}
-        self.before_sending: Callable[[], None] = lambda: None
-        self.after_receiving: Callable[[], None] = lambda: None
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
-        self._turn = threading.Condition(threading.Lock())
-        self._sending = threading.Lock()
-        self._queues: dict[int, deque[tuple[Any, str]]] = {0: deque()}
-        self._reading = self._has_reader = False
-        self._thread = threading.local()
-        self._thread.number = 0
-        self._next_thread = 2 if judge else 1
 
     # Asking
 
     def ask(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
-        """Have the other side do something; return what it gives, or raise what it raises.
+        """Have the other side do something; return its result, or raise its exception.
 
         Raises:
             ProgramLostError: it is gone.
@@ -134,20 +119,7 @@ class Peer(References):
     def _reading_values(self) -> "_Reading":
         return _Reading(self)
 
-    def lose(self, why: str) -> None:
-        """Note that the other side is gone, once."""
-        with self._turn:
-            self.lost = self.lost or why
-            self._turn.notify_all()
-
     # Answering
-
-    def serve(self) -> None:
-        """Answer whatever is asked in this thread, until the other side is gone."""
-        number = self._my_number()
-        while True:
-            header, values = self._next(number)
-            self._serve(number, header, values)
 
     def _serve(self, number: int, header: Any, values: str) -> None:
         with self._reading_values():
@@ -232,7 +204,7 @@ class Peer(References):
         return self.operations[op](*args, **named)
 
     def _check_attribute(self, target: Any, name: str, *, change: bool = False) -> None:
-        """Refuse what a program must not reach from an object that a test has handed to it.
+        """Refuse an attribute that a program must not reach from an object that a test has handed to it.
 
         Raises:
             AttributeError: it is none of the object's own public attributes.
@@ -255,98 +227,10 @@ class Peer(References):
         named = any(base.__name__.startswith("Test") for base in kind.__mro__)
         return named or any(base.__module__.partition(".")[0] in NO_MODULES for base in kind.__mro__)
 
-    # Threads and messages
-
-    def _my_number(self) -> int:
-        # Threads that the judge starts are 2, 4, ..., the program's own 1, 3, ...: no number is given twice.
-        number = getattr(self._thread, "number", None)
-        if number is None:
-            with self._turn:
-                number = self._thread.number = self._next_thread
-                self._next_thread += 2
-                self._queues[number] = deque()
-        return int(number)
-
-    def _send(self, header: list[Any], values: str) -> None:
-        self.before_sending()
-        if self.lost:
-            raise ProgramLostError(self.lost)
-        try:
-            with self._sending:
-                self._wire.send(dumps(header), values)
-        except WireClosedError as error:
-            self.lose(str(error))
-            raise ProgramLostError(self.lost) from None
-
-    def _next(self, number: int) -> tuple[Any, str]:
-        """Wait for the next message of a thread; whoever waits and finds nobody reading reads for all."""
-        # Threads 0 and 2 both wait; 0 reads the wire. A message for 2 arrives: 0 puts it into the queue of 2, wakes
-        # all, and reads on if nothing has come for itself.
-        while True:
-            with self._turn:
-                while not self._queues[number] and self._reading and not self.lost:
-                    self._turn.wait()
-                if self._queues[number]:
-                    return self._queues[number].popleft()
-                if self.lost:
-                    raise ProgramLostError(self.lost)
-                self._reading = True
-            message = self._read()
-            with self._turn:
-                self._reading = False
-                if message is not None:
-                    self._deliver(message)
-                self._turn.notify_all()
-
-    def _read(self) -> tuple[Any, str] | None:
-        try:
-            header, values = self._wire.receive()
-            self.after_receiving()
-            if type(header) is not list or type(header[0]) is not int or len(header) not in (3, 7):
-                raise WireClosedError("no message")
-            return header, values
-        except (WireClosedError, LookupError) as error:
-            self.lost = self.lost or str(error) or "no message"
-            return None
-
-    def _deliver(self, message: tuple[Any, str]) -> None:
-        number = message[0][0]
-        if number not in self._queues:
-            if message[0][1] != "ask" or len(self._queues) > 64:
-                self.lost = self.lost or "an answer to nothing"
-                return
-            self._queues[number] = deque()
-            threading.Thread(target=self._serve_thread, args=(number,), daemon=True).start()
-        self._queues[number].append(message)
-
-    def _serve_thread(self, number: int) -> None:
-        self._thread.number = number
-        try:
-            self.serve()
-        except ProgramLostError:
-            return
-
-    def _start_reader(self) -> None:
-        """Read also while the main thread is busy: the other side has more than one."""
-        with self._turn:
-            if self._has_reader:
-                return
-            self._has_reader = True
-            self._queues[-1] = deque()
-
-        def read() -> None:
-            self._thread.number = -1
-            try:
-                self.serve()
-            except ProgramLostError:
-                return
-
-        threading.Thread(target=read, daemon=True).start()
-
     # Coroutines
 
     def drive(self, stand_in: Any) -> Generator[None, Any, Any]:
-        """Await what the other side can await: it has a loop of its own, and both have turns."""
+        """Await an awaitable of the other side, which has a loop of its own; both loops have turns."""
         task = self.ask("await", stand_in.iterpref_handle)
         while True:
             done, value = self.ask("step", None, "", (task,))
@@ -410,7 +294,7 @@ class Peer(References):
 
 
 class _Reading:
-    """The reading of what the other side has written: on the judge's side, what cannot be read ends the test."""
+    """The reading of a message; on the judge's side, one that cannot be read ends the test."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer

@@ -15,7 +15,7 @@ from .peer import Peer
 from .wire import Wire
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
-"""Types of what a test is told of at once."""
+"""Types of the names that a test is told of at once."""
 
 
 class _Program:
@@ -44,7 +44,7 @@ class _Program:
         """Run the solution.
 
         Returns:
-            What went wrong, or None; its functions, classes and modules by name; the names that it defines besides.
+            The error as facts, or None; its functions, classes and modules by name; the names that it defines besides.
         """
         solution = os.path.abspath(file_of(name))
         try:

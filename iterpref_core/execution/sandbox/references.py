@@ -2,7 +2,7 @@
 
 Each side keeps what it has sent by reference under a number, the handle. For `make()`, which returns a `Point`:
 
-    program  keeps the object as 7 and its class as 4; sends {"o": [7, 4]}, and once, what class 4 is
+    program  keeps the object as 7 and its class as 4; sends {"o": [7, 4]}, and once a description of class 4
     judge    makes a class `Point` and a stand-in of it with handle 7; `point.x` asks the program for "x" of 7
     judge    sends the stand-in back, as an argument: {"y": 7}; the program takes its own object 7
 """
@@ -94,7 +94,7 @@ class References:
         return bool(names) and all(name.lstrip("_")[:1].isupper() for name in names)
 
     def may_decide(self, stand_in: Any, other: Any) -> bool:
-        """Tell whether an object of the other side may say what a comparison or computation with a value gives."""
+        """Tell whether an object of the other side may decide a comparison or computation with a value."""
         if not self.judge or stand_in.iterpref_made:
             return True
         return isinstance(type(other), StandInClass) or type(other) in (StandInClass, StandInExceptionClass)

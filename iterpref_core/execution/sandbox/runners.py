@@ -47,7 +47,7 @@ def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
 
 
 class _Recorder:
-    """All results of `unittest` that were made, and what was raised in them."""
+    """All results of `unittest` that were made, and the exceptions raised in them."""
 
     def __init__(self) -> None:
         self.results: list[Any] = []
@@ -59,7 +59,7 @@ class _Recorder:
 
 @contextlib.contextmanager
 def _recorded() -> Iterator[_Recorder]:
-    """Record what the results of `unittest` are told, whoever makes them."""
+    """Record the outcomes of all results of `unittest`, whoever makes them."""
     recorder = _Recorder()
     kind = unittest.TestResult
     begin = kind.__init__
@@ -117,7 +117,7 @@ def _judge(recorder: _Recorder) -> None:
 
 
 def _run_cases(module: types.ModuleType) -> None:
-    """Run what `unittest` finds in a module."""
+    """Run the tests that `unittest` finds in a module."""
     suite = unittest.TestLoader().loadTestsFromModule(module)
     suite.run(unittest.TestResult())
 
@@ -205,7 +205,7 @@ def forget(modules: Iterable[str]) -> None:
 
 
 class _Reports:
-    """A plugin of pytest that keeps what its reports say."""
+    """A plugin of pytest that keeps the outcomes of its reports."""
 
     def __init__(self) -> None:
         self.ran = 0

@@ -85,7 +85,7 @@ class Session(Protocol):
 
 
 class Solution(types.ModuleType):
-    """The solution's module, as a test imports it; what is asked of it is asked of the program."""
+    """The solution's module, as a test imports it; all questions about it go to the program."""
 
     def __init__(self, name: str, session: Session) -> None:
         super().__init__(name)

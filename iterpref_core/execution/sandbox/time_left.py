@@ -45,5 +45,5 @@ class TimeLeft:
         return b"\n" in new
 
     def reports(self, channel: bytes) -> bytes:
-        """Return the channel's content at the end, with what was seen before as it was then."""
+        """Return the channel's content at the end; lines that were seen before stand as they were then."""
         return bytes(self._seen) + channel[len(self._seen) :]

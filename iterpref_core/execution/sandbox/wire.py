@@ -18,7 +18,7 @@ loads = json.loads
 
 
 class WireClosedError(Exception):
-    """The other side is gone, or has written what is no frame."""
+    """The other side is gone, or has written no frame."""
 
 
 class Wire:

@@ -75,7 +75,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 
 def _exactly(size: int) -> bytes:
-    """Read so many bytes and not one more: what follows may be for another process."""
+    """Read so many bytes and not one more: the next ones may be for another process."""
     parts = []
     while size:
         part = os.read(0, min(size, 1 << 20))
@@ -139,7 +139,7 @@ class Files:
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
     def read(self, keep: int) -> tuple[bytes, bytes, bytes]:
-        """Return the beginning of what was printed, of standard output so many bytes, and the whole channel."""
+        """Return the beginning of the output, so many bytes of standard output, and the whole channel."""
         size = min(os.fstat(self.channel).st_size, MAX_CHANNEL)
         head = os.pread(self.stdout, HEAD_OF_OUTPUT, 0)
         return head, os.pread(self.stdout, max(0, keep), 0), os.pread(self.channel, size, 0)
@@ -293,7 +293,7 @@ class Zygote:
         return pid, folder
 
     def need_judge(self) -> None:
-        """Import what a judge and a program that it judges are made of, once: programs that need none fork faster."""
+        """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
         if self.sides is not None:
             return
         sys.modules.update(self._sandbox)
@@ -302,7 +302,10 @@ class Zygote:
         self.settle()
 
     def settle(self) -> None:
-        """Take what is there now for what programs start with."""
+        """Measure memory again after an import, and keep the collector from the imported objects.
+
+        A collection in a child would write to them, and so copy their pages.
+        """
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
         gc.collect()
         gc.freeze()
@@ -462,7 +465,7 @@ def hide_sandbox() -> None:
 
 
 def preload(names: list[str], site: list[str]) -> None:
-    """Import modules that programs are likely to need; what is absent here is absent for programs too."""
+    """Import modules that programs are likely to need; a module that is absent here is absent for programs too."""
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.dirname(__file__))] + site
     for name in _PRELOADED:
         importlib.import_module(name)
