@@ -1,10 +1,10 @@
 """Error regions of one pair at a time, for pairs that are not in our files."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from iterpref_core.config import LocalizationMethod
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.localization.localization import ON_TEXT
 
@@ -18,13 +18,15 @@ def localize(rejected: str, chosen: str, method: LocalizationMethod = "line_lcs"
         method: a method that reads the two programs alone.
 
     Raises:
-        ConfigError: the method runs programs, for which it needs tests.
+        ConfigError: there is no such method, or it runs programs, for which it needs tests.
 
     >>> rejected = "def f(x):\n    return -x\n"
     >>> region = localize(rejected, "def f(x):\n    return x\n")
     >>> [rejected[start:end] for start, end in region.rejected]
     ['    return -x']
     """
+    if method not in get_args(LocalizationMethod):
+        raise ConfigError(f"method: {unknown_name('method', str(method), ON_TEXT)}")
     if method not in ON_TEXT:
         raise ConfigError(
             f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
@@ -47,7 +49,7 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
         such a pair teaches a focal objective nothing about its rejected program.
 
     Raises:
-        ConfigError: the method runs programs, for which it needs tests.
+        ConfigError: there is no such method, or it runs programs, for which it needs tests.
 
     >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 
 from iterpref_core.config import Layout
+from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import HALF, Objective, Tokens
 from iterpref_core.training.dataset import TokenizedPair, marked_end, shared_prefix
 
@@ -130,6 +131,11 @@ class Collator:
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
         minus = _weights(("focal" if row.half else "all") if tokens == HALF else tokens, row.focal)
+        if self.objective.referenced and len(row.ref_rejected) != len(minus):
+            raise InputError(
+                f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} needs; "
+                "call `focal_dataset` with this objective"
+            )
         ref_chosen = row.ref_chosen if self.objective.referenced else [0.0] * len(plus)
         ref_rejected = row.ref_rejected if self.objective.referenced else [0.0] * len(minus)
         chosen = zip(row.chosen_ids, plus, ref_chosen, strict=True)

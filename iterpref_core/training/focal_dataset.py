@@ -1,4 +1,4 @@
-"""Focal data set: a plain data set of pairs, made into what `FocalDPOTrainer` takes, for scripts of one's own."""
+"""Focal data set: a plain data set of pairs, tokenized and scored for `FocalDPOTrainer` in a script of one's own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,20 +13,20 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArgum
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.objectives.objectives import HALF, ObjectiveName, find_objective
+from iterpref_core.objectives.objectives import Objective, ObjectiveName, find_objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.dataset import PairForm, TokenizedPair, tokenize_pairs
-from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.script_inputs import require_object
 
 
 def focal_dataset(
     pairs: Dataset,
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    objective: ObjectiveName,
+    objective: ObjectiveName | Objective,
     args: TrainingArguments,
     *,
     max_prompt_length: int = 512,
@@ -34,7 +34,7 @@ def focal_dataset(
     answer: AnswerStyle = "bare",
     prompt: PromptFormat | None = None,
 ) -> Sequence[TokenizedPair]:
-    """Tokens, marks and reference log-probabilities of every pair, as the trainer takes them.
+    """Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
 
     The model is the reference, as it is now; of several processes each scores all pairs. Long prompts lose their start,
     programs their end.
@@ -44,7 +44,7 @@ def focal_dataset(
             `localization.row_spans.mark_errors`, for an objective that weighs error regions.
         model: the model to be trained.
         tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
-        objective: a row of `OBJECTIVES`.
+        objective: a row of `OBJECTIVES`, or its name.
         args: the trainer's, whose precision is the reference's, too.
         max_prompt_length: tokens of a prompt at most.
         max_length: of prompt and program together.
@@ -56,10 +56,19 @@ def focal_dataset(
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
-    row = find_objective(objective, {})
+    require_object("focal_dataset", "pairs", pairs, Dataset)
+    require_object("focal_dataset", "model", model, PreTrainedModel, PeftModel)
+    require_object("focal_dataset", "tokenizer", tokenizer, PreTrainedTokenizerBase)
+    require_object("focal_dataset", "args", args, TrainingArguments)
+    if isinstance(objective, Objective):
+        row = objective
+        name = objective.label
+    else:
+        row = find_objective(objective, {})
+        name = objective
     if row.regional and not {"rejected_spans", "chosen_spans"} <= set(pairs.column_names):
         raise InputError(
-            f"pairs: {objective} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
+            f"pairs: {name} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
             "`pairs.map(mark_errors)` of `iterpref_core.localization.row_spans` first"
         )
     if not len(pairs):
@@ -72,11 +81,11 @@ def focal_dataset(
         add_label_head(whole)
         with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=args.bf16):
             rows = score_pairs(whole, rows, batch_size=2 * args.per_device_train_batch_size)
-    return BothHalves(rows) if row.rejected == HALF else rows
+    return rows
 
 
 def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
-    """A row of somebody's data set in this project's records."""
+    """Return a row of somebody's data set in this project's records."""
     spans = {side: [tuple(span) for span in pair.get(f"{side}_spans") or ()] for side in ("rejected", "chosen")}
     try:
         record = PreferencePair.model_validate(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from accelerate.state import AcceleratorState
@@ -29,8 +29,10 @@ from iterpref_core.training.batches import (
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import switch_off_randomness
-from iterpref_core.training.half_batches import AlternatingSampler
+from iterpref_core.training.half_batches import AlternatingSampler, BothHalves
 from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.script_inputs import require_choice, require_object, require_tokenized
+from iterpref_core.training.settings import NO_DROPOUT
 
 
 class DivergedError(Exception):
@@ -53,7 +55,8 @@ class FocalDPOTrainer(Trainer):
     Args:
         model: the policy.
         args: settings.
-        train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
+        train_dataset: tokenized pairs, such as from `focal_dataset`, each with the reference's log-probabilities when
+            its batch is made.
         processing_class: the tokenizer, which must have an end token.
         objective: the row of the table.
         beta: strength of the implicit KL penalty.
@@ -66,6 +69,7 @@ class FocalDPOTrainer(Trainer):
 
     Raises:
         ConfigError: several GPUs are given to one process.
+        InputError: an argument is a name and no object, pairs are not tokenized, or training would have noise.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -86,6 +90,22 @@ class FocalDPOTrainer(Trainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
+        require_object("FocalDPOTrainer", "model", model, PreTrainedModel, PeftModel)
+        require_object("FocalDPOTrainer", "args", args, TrainingArguments)
+        require_object("FocalDPOTrainer", "processing_class", processing_class, PreTrainedTokenizerBase)
+        require_object("FocalDPOTrainer", "objective", objective, Objective)
+        require_choice("FocalDPOTrainer", "layout", layout, get_args(Layout))
+        require_choice("FocalDPOTrainer", "nll", nll, ("mean", "sum"))
+        require_tokenized("FocalDPOTrainer", "train_dataset", train_dataset)
+        if kwargs.get("eval_dataset") is not None:
+            require_tokenized("FocalDPOTrainer", "eval_dataset", kwargs["eval_dataset"])
+        if getattr(peft_config, "lora_dropout", 0):
+            raise InputError(f"FocalDPOTrainer: peft_config.lora_dropout: {NO_DROPOUT}")
+        if args.neftune_noise_alpha:
+            raise InputError(
+                "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "
+                "remove it"
+            )
         self._objective = objective
         self._alpha = 0.0 if objective.nll_of is None else alpha
         self._nll = nll
@@ -102,7 +122,7 @@ class FocalDPOTrainer(Trainer):
             data_collator=Collator(
                 objective, layout, processing_class.eos_token_id if padding is None else padding, PAD_TO_MULTIPLE_OF
             ),
-            train_dataset=train_dataset,
+            train_dataset=self._as_drawn(train_dataset),
             processing_class=processing_class,
             **kwargs,
         )
@@ -115,6 +135,10 @@ class FocalDPOTrainer(Trainer):
         keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
+
+    def _as_drawn(self, rows: Any) -> Any:
+        """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
+        return BothHalves(rows) if self._objective.rejected == HALF else rows
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         if self._objective.rejected != HALF:
@@ -246,6 +270,8 @@ class FocalDPOTrainer(Trainer):
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
         if rows is None or not len(rows):
             raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
+        require_tokenized("FocalDPOTrainer.evaluate", "eval_dataset", rows)
+        rows = self._as_drawn(rows)
         model = self.model_wrapped
         model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():

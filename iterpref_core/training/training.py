@@ -19,7 +19,7 @@ from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
-from iterpref_core.objectives.objectives import HALF, Objective, find_objective, find_rates
+from iterpref_core.objectives.objectives import Objective, find_objective, find_rates
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
@@ -28,7 +28,6 @@ from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
 from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.export_model import find_license
-from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model_limits import check_limits, read_limits
 from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
@@ -175,16 +174,13 @@ def _make_trainer(
     if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
         check_exactness(placed, params.layout, dtype=rounded)
-    halves = objective.rejected == HALF
-    data: Any = BothHalves(rows) if halves else rows
-    kept_out = np.tile(held, 1 + halves)
     try:
         trainer = FocalDPOTrainer(
             policy,
             arguments,
-            Subset(data, np.flatnonzero(~kept_out).tolist()) if held.any() else data,
+            Subset(rows, np.flatnonzero(~held).tolist()) if held.any() else rows,
             tokenizer,
-            eval_dataset=Subset(data, np.flatnonzero(kept_out).tolist()) if held.any() else None,
+            eval_dataset=Subset(rows, np.flatnonzero(held).tolist()) if held.any() else None,
             objective=objective,
             beta=params.beta,
             alpha=alpha,

@@ -36,12 +36,10 @@ def test_tokens_and_masks_are_the_pipeline_s(
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
-    halves = 2 if "hybrid" in objective else 1
-    assert len(found) == halves * len(rows)
-    for number, row in enumerate(rows * halves):
-        own = replace(found[number], task_id=row.task_id, half=0, ref_chosen=(), ref_rejected=())
+    assert len(found) == len(rows)
+    for number, row in enumerate(rows):
+        own = replace(found[number], task_id=row.task_id, ref_chosen=(), ref_rejected=())
         assert own == row
-        assert found[number].half == number // len(rows)
         if OBJECTIVES[objective].preference:
             assert len(found[number].ref_chosen) == len(row.chosen_ids)
             assert max(found[number].ref_rejected) < 0
@@ -52,6 +50,8 @@ def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_
     assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
     with pytest.raises(ConfigError, match="'causal' runs programs; use `localize_pairs`"):
         mark_errors(row, "causal")
+    with pytest.raises(ConfigError, match="no method 'tokens'; did you mean 'token'"):
+        mark_errors(row, "tokens")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""A script's mistakes are told in one line each, and an objective of one's own draws all pairs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+from iterpref_core import FocalDPOTrainer, focal_dataset
+from iterpref_core.errors import InputError
+from iterpref_core.inference.local.weights import load_model
+from iterpref_core.objectives.objectives import HALF, OBJECTIVES
+from iterpref_core.training.dataset import TokenizedPair
+
+MakeTrainer = Callable[..., FocalDPOTrainer]
+
+
+def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
+    common = {"report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "save_strategy": "no"}
+    return TrainingArguments(str(folder), dataloader_pin_memory=False, **common | settings)
+
+
+def _referenced(rows: list[TokenizedPair]) -> list[TokenizedPair]:
+    return [
+        replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids)) for row in rows
+    ]
+
+
+@pytest.fixture
+def make_trainer(
+    model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> MakeTrainer:
+    def make(**changed: Any) -> FocalDPOTrainer:
+        options = {
+            "model": load_model(model_folder),
+            "args": _arguments(tmp_path),
+            "train_dataset": _referenced(rows),
+            "processing_class": tokenizer,
+            "objective": OBJECTIVES["target-dpo"],
+            "beta": 0.1,
+        }
+        return FocalDPOTrainer(**options | changed)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model": "a/model"}, "model is the text 'a/model'; give the object itself: PreTrainedModel or PeftModel"),
+        ({"args": {}}, "args is a dict; give the object itself: TrainingArguments"),
+        ({"processing_class": "a/model"}, "processing_class is the text 'a/model'; give the object itself"),
+        ({"objective": "target-dpo"}, "objective is the text 'target-dpo'; give the object itself: Objective"),
+        ({"layout": "forked"}, "layout is 'forked'; give one of fork, padded"),
+        ({"nll": "average"}, "nll is 'average'; give one of mean, sum"),
+        ({"train_dataset": Dataset.from_list([{"prompt": "p"}])}, "train_dataset is not tokenized; make it with"),
+        ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is not tokenized; make it with `focal_dataset"),
+        ({"peft_config": LoraConfig(lora_dropout=0.1)}, "lora_dropout: dropout would separate the policy from its ref"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_trainer: MakeTrainer) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        make_trainer(**changed)
+    assert "\n" not in str(raised.value)
+
+
+def test_noise_on_embeddings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neftune_noise_alpha: noise would separate the policy from its reference"):
+        make_trainer(args=_arguments(tmp_path, neftune_noise_alpha=5.0))
+
+
+def test_names_are_refused_before_pairs_are_tokenized(
+    tokenizer: PreTrainedTokenizerBase, model_folder: Path, tmp_path: Path
+) -> None:
+    pairs = Dataset.from_list([{"prompt": "p", "chosen": "c", "rejected": "r"}])
+    with pytest.raises(InputError, match="focal_dataset: model is the text"):
+        focal_dataset(pairs, str(model_folder), tokenizer, "dpo", _arguments(tmp_path))
+    with pytest.raises(InputError, match="focal_dataset: pairs is a list; give the object itself: Dataset"):
+        focal_dataset(list(pairs), load_model(model_folder), tokenizer, "dpo", _arguments(tmp_path))
+
+
+def test_pairs_without_a_reference_are_refused(rows: list[TokenizedPair], make_trainer: MakeTrainer) -> None:
+    with pytest.raises(InputError, match="no reference log-probabilities, which Target-DPO needs; call `focal_dataset"):
+        make_trainer(train_dataset=rows).train()
+
+
+def test_an_objective_with_a_half_draws_every_pair(
+    rows: list[TokenizedPair], make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    objective = replace(OBJECTIVES["ipo"], rejected=HALF)
+    arguments = _arguments(tmp_path, per_device_train_batch_size=4, num_train_epochs=1)
+    trainer = make_trainer(objective=objective, args=arguments)
+    drawn = []
+    collate = trainer.data_collator
+
+    def record(batch: list[TokenizedPair]) -> Any:
+        drawn.extend(batch)
+        return collate(batch)
+
+    trainer.data_collator = record
+    trainer.train()
+    assert sorted(pair.task_id for pair in drawn) == sorted(row.task_id for row in rows)
+    assert sum(pair.half for pair in drawn) == len(rows) // 2
