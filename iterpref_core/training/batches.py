@@ -28,7 +28,7 @@ IGNORED = -100
 PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
 """Places in `counts`: pairs, tokens in the NLL, tokens of y- that count in K-, all tokens of y-."""
 PAD_TO_MULTIPLE_OF = 16
-"""Few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
+"""Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
 """At about this width attention, what its mask hides included, costs a CPU as much as all else in a slot of a small
 model. For larger models it costs less, but rows are full enough at any width."""
@@ -41,7 +41,10 @@ _WEIGHTS = ("w_chosen", "w_rejected", "w_nll", "ref")
 
 @dataclass
 class _Piece:
-    """Slots that go into one row together. Those from `trunk` on are a branch, which sees the first `seen` of them."""
+    """A piece: slots that go into one row together.
+
+    Those from `trunk` on are a branch, which sees the first `seen` of them and itself.
+    """
 
     pair: int
     tokens: list[int] = field(default_factory=list)
@@ -52,8 +55,13 @@ class _Piece:
 
     def append(self, sequence: list[int], start: int, labels: list[Label]) -> None:
         """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
+        # A slot predicts the token after it: the sequence p q a b has the slots p q a with the labels -, a and b.
         count = max(len(sequence) - 1 - start, 0)
-        kept = [label if any(label[1:4]) else _NO_LABEL for label in labels[len(labels) - min(count, len(labels)) :]]
+        first = len(labels) - min(count, len(labels))
+        kept = []
+        for label in labels[first:]:
+            counts = any(label[1:4])
+            kept.append(label if counts else _NO_LABEL)
         self.tokens += sequence[start : start + count]
         self.positions += range(start, start + count)
         self.labels += [_NO_LABEL] * (count - len(kept)) + kept
@@ -64,7 +72,7 @@ class _Piece:
 
 @dataclass(frozen=True)
 class Collator:
-    """Makes a batch of B pairs: R rows of N slots.
+    """A collator, which makes a batch of B pairs: R rows of N slots.
 
     `input_ids`, `position_ids`, `labels` (`IGNORED` where there is none), `w_chosen` (w+), `w_rejected` (w-), `w_nll`
     (v), `ref` and `pair` (from 0) are (R, N); `counts` is (4,). Who sees whom: `attention_mask`, (R, N), where rows are
@@ -100,13 +108,20 @@ class Collator:
 
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
-        fork, preference = self.layout == "fork", self.objective.preference
+        fork = self.layout == "fork"
+        preference = self.objective.preference
         labels = [self._labels(row) for row in rows]
+        pieces: list[_Piece] = []
         if fork and preference:
-            pieces = [_forked(number, row, *labels[number]) for number, row in enumerate(rows)]
-        else:  # SFT has no use for the other programs and does not pay for them
+            for number, row in enumerate(rows):
+                chosen, rejected = labels[number]
+                pieces.append(_forked(number, row, chosen, rejected))
+        else:
+            # All chosen programs come first, as in TRL. SFT has no use for the other ones and does not pay for them.
             sides = (0, 1) if preference else (int(self.objective.nll_of == "rejected"),)
-            pieces = [_program(number, row, labels[number][side]) for side in sides for number, row in enumerate(rows)]
+            for side in sides:
+                for number, row in enumerate(rows):
+                    pieces.append(_program(number, row, labels[number][side]))
         if fork:
             width, places = pack([len(piece) for piece in pieces], self.pad_to_multiple_of)
         else:
@@ -118,19 +133,24 @@ class Collator:
         else:
             lengths = torch.tensor([[len(piece)] for piece in pieces])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
-        minus = [label[2] for _, rejected in labels for label in rejected] if preference else []
+        minus: list[float] = []
+        if preference:
+            for _, rejected in labels:
+                minus += [label[2] for label in rejected]
         counts = [len(rows), float(batch["w_nll"].sum()), sum(minus), len(minus)]
         return batch | {"counts": torch.tensor(counts)}
 
     def _labels(self, row: TokenizedPair) -> tuple[list[Label], list[Label]]:
-        """Of the tokens of y+, and of those of y-; without a preference term all are the NLL's."""
+        """Return the labels of y+ and those of y-. Without a preference term all tokens are in the NLL."""
         if not self.objective.preference:
-            return [(token, 0, 0, 1, 0) for token in row.chosen_ids], [
-                (token, 0, 0, 1, 0) for token in row.rejected_ids
-            ]
+            chosen_nll: list[Label] = [(token, 0, 0, 1, 0) for token in row.chosen_ids]
+            rejected_nll: list[Label] = [(token, 0, 0, 1, 0) for token in row.rejected_ids]
+            return chosen_nll, rejected_nll
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
-        minus = _weights(("focal" if row.half else "all") if tokens == HALF else tokens, row.focal)
+        if tokens == HALF:
+            tokens = "focal" if row.half else "all"
+        minus = _weights(tokens, row.focal)
         if self.objective.referenced and len(row.ref_rejected) != len(minus):
             raise InputError(
                 f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} needs; "
@@ -138,20 +158,22 @@ class Collator:
             )
         ref_chosen = row.ref_chosen if self.objective.referenced else [0.0] * len(plus)
         ref_rejected = row.ref_rejected if self.objective.referenced else [0.0] * len(minus)
-        chosen = zip(row.chosen_ids, plus, ref_chosen, strict=True)
-        rejected = zip(row.rejected_ids, minus, ref_rejected, strict=True)
-        return [(token, w, 0, 1, ref) for token, w, ref in chosen], [
-            (token, 0, w, 0, ref) for token, w, ref in rejected
+        chosen: list[Label] = [
+            (token, weight, 0, 1, ref) for token, weight, ref in zip(row.chosen_ids, plus, ref_chosen, strict=True)
         ]
+        rejected: list[Label] = [
+            (token, 0, weight, 0, ref) for token, weight, ref in zip(row.rejected_ids, minus, ref_rejected, strict=True)
+        ]
+        return chosen, rejected
 
 
 def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
-    """How much each token of a program counts, of which `marks` are 1 in the error region, else 0."""
+    """Return the weight of each token of a program; `marks` are 1 in the error region, else 0."""
     return [1] * len(marks) if tokens == "all" else marks
 
 
 def _program(number: int, row: TokenizedPair, labels: list[Label]) -> _Piece:
-    """Prompt and program in a row of their own."""
+    """Return prompt and program in a row of their own."""
     piece = _Piece(number)
     piece.append(row.prompt_ids + [label[0] for label in labels], 0, labels)
     piece.trunk = len(piece)
@@ -159,12 +181,24 @@ def _program(number: int, row: TokenizedPair, labels: list[Label]) -> _Piece:
 
 
 def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list[Label]) -> _Piece:
-    """The chosen program as the trunk, whose labels have the w- of what both share, and the rejected one's branch."""
-    fork, end = shared_prefix(row.chosen_ids, row.rejected_ids), marked_end([label[2] for label in rejected])
-    shared = [
-        (token, plus, minus, nll, ref)
-        for (token, plus, _, nll, ref), (_, _, minus, *_) in zip(chosen[:fork], rejected[:fork], strict=True)
-    ]
+    """Return the chosen program as the trunk and the rejected one as its branch.
+
+    Labels of the shared beginning have the w+ of the one and the w- of the other.
+    """
+    # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (fork = 1, end = 3):
+    #
+    #   slot       0 1 2 3 | 4 5
+    #   token      p q a b | a x      the trunk, and from slot 4 on the branch
+    #   position   0 1 2 3 | 2 3      as if the branch stood in a row of its own
+    #   label      - a b c | x y
+    #   sees       what is before |   slots 0 and 1 (`seen` = 2), and the branch up to itself
+    #
+    # The last token of the rejected program, c, does not count, so nothing is computed for it.
+    fork = shared_prefix(row.chosen_ids, row.rejected_ids)
+    end = marked_end([label[2] for label in rejected])
+    shared: list[Label] = []
+    for (token, plus, _, nll, ref), (_, _, minus, *_) in zip(chosen[:fork], rejected[:fork], strict=True):
+        shared.append((token, plus, minus, nll, ref))
     piece = _program(number, row, shared + chosen[fork:])
     if end > fork:
         # The branch starts with the token before the first difference once more: only there the two can part.
@@ -174,7 +208,7 @@ def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list
 
 
 def flat_labels(batch: Batch) -> Batch:
-    """The labels of a batch, those of one pair together, in the order of the pairs.
+    """Return the labels of a batch, those of one pair together, in the order of the pairs.
 
     Returns:
         `slots`, which count through all rows, and `labels`, `w_chosen`, `w_rejected`, `w_nll`, `ref` and `pair` there:
@@ -186,7 +220,7 @@ def flat_labels(batch: Batch) -> Batch:
 
 
 def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
-    """Rows for pieces of these lengths: first-fit-decreasing, at the width that costs least.
+    """Return rows for pieces of these lengths: first-fit-decreasing, at the width that costs least.
 
     Widths are multiples of `multiple`, from the longest piece up to three times that. A wider row saves padding, but
     without a kernel that knows better its attention also covers what its mask hides.
@@ -201,8 +235,11 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
     >>> pack([3, 5, 2, 4], 1)
     (7, [(1, 4), (0, 0), (0, 5), (1, 0)])
     """
+    # Pieces of 5, 4, 3 and 2 slots: at width 5 the rows are 5, 4 and 3 + 2, which is 15 slots; at width 6 they are 5,
+    # 4 + 2 and 3, which is 18; at width 7 they are 5 + 2 and 4 + 3, which is 14, and no slot is padding.
     narrowest = _round_up(max(lengths), multiple)
-    packings = ((width, _first_fit(lengths, width)) for width in range(narrowest, 3 * narrowest + 1, multiple))
+    widths = range(narrowest, 3 * narrowest + 1, multiple)
+    packings = [(width, _first_fit(lengths, width)) for width in widths]
     return min(packings, key=lambda packing: _cost(*packing))
 
 
@@ -212,14 +249,18 @@ def _cost(width: int, places: Sequence[Place]) -> float:
 
 
 def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
+    """Return the place of each piece: the longest first, each in the first row that has room for it."""
     filled: list[int] = []
-    places = dict[int, Place]()
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        row = next((row for row, used in enumerate(filled) if used + lengths[index] <= width), len(filled))
+    places: dict[int, Place] = {}
+    longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    for index in longest_first:
+        length = lengths[index]
+        roomy = (row for row, used in enumerate(filled) if used + length <= width)
+        row = next(roomy, len(filled))
         if row == len(filled):
             filled.append(0)
-        places[index] = row, filled[row]
-        filled[row] += lengths[index]
+        places[index] = (row, filled[row])
+        filled[row] += length
     return [places[index] for index in range(len(lengths))]
 
 
@@ -231,26 +272,37 @@ def _fill(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_tok
     """Put pieces into their places; what is left is padding, at position 0 and without labels."""
     rows = 1 + max(row for row, _ in places)
     slots = rows * width
-    tokens, positions, labels, pairs = [pad_token_id] * slots, [0] * slots, [_NO_LABEL] * slots, [0] * slots
+    tokens = [pad_token_id] * slots
+    positions = [0] * slots
+    labels = [_NO_LABEL] * slots
+    pairs = [0] * slots
     for piece, (row, offset) in zip(pieces, places, strict=True):
-        taken = slice(row * width + offset, row * width + offset + len(piece))
-        tokens[taken], positions[taken], labels[taken] = piece.tokens, piece.positions, piece.labels
+        start = row * width + offset
+        taken = slice(start, start + len(piece))
+        tokens[taken] = piece.tokens
+        positions[taken] = piece.positions
+        labels[taken] = piece.labels
         pairs[taken] = [piece.pair] * len(piece)
     targets, *weights = zip(*labels, strict=True)
-    batch = {"input_ids": tokens, "position_ids": positions, "labels": targets, "pair": pairs}
-    return {name: torch.tensor(values).view(rows, width) for name, values in batch.items()} | {
-        name: torch.tensor(values, dtype=torch.float32).view(rows, width)
-        for name, values in zip(_WEIGHTS, weights, strict=True)
-    }
+    batch = {}
+    whole = {"input_ids": tokens, "position_ids": positions, "labels": targets, "pair": pairs}
+    for name, values in whole.items():
+        batch[name] = torch.tensor(values).view(rows, width)
+    for name, values in zip(_WEIGHTS, weights, strict=True):
+        batch[name] = torch.tensor(values, dtype=torch.float32).view(rows, width)
+    return batch
 
 
 def _visible(pieces: Sequence[_Piece], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
-    """For every slot of a row (start, end, branch), as `attention.mask_function` takes them."""
+    """Return (start, end, branch) for every slot of a row, as `attention.mask_function` takes them."""
+    # In the example of `_forked` the slots of the trunk have (0, 0, 0): from the start of the row up to themselves.
+    # Those of the branch have (0, 2, 4): slots 0 and 1, and those from slot 4 on up to themselves.
     visible = torch.zeros(*shape, 3, dtype=torch.long)
     visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
     for piece, (row, offset) in zip(pieces, places, strict=True):
+        branch = offset + piece.trunk
         end = offset + len(piece)
         visible[row, offset:end] = offset
-        visible[row, offset + piece.trunk : end, 1] = offset + piece.seen
-        visible[row, offset + piece.trunk : end, 2] = offset + piece.trunk
+        visible[row, branch:end, 1] = offset + piece.seen
+        visible[row, branch:end, 2] = branch
     return visible

@@ -28,7 +28,7 @@ CHUNK = 8192
 
 @dataclass(frozen=True)
 class LogitTransform:
-    """What a model does to the head's output: z -> cap tanh(scale z / cap), or scale z without a cap.
+    """A transform of the head's output: z -> cap tanh(scale z / cap), or scale z without a cap.
 
     Gemma 2 has a cap (arXiv 2408.00118, section 2), Cohere and Granite a scale.
     """
@@ -37,19 +37,19 @@ class LogitTransform:
     cap: float | None = None
 
     def apply(self, raw: torch.Tensor) -> torch.Tensor:
-        """Logits, from the head's output."""
+        """Return logits, from the head's output."""
         scaled = raw if self.scale == 1 else raw * self.scale
         return scaled if self.cap is None else self.cap * torch.tanh(scaled / self.cap)
 
     def pull_back_(self, gradient: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """In place, the gradient for the head's output, from that for the logits."""
+        """Turn the gradient for the logits, in place, into that for the head's output."""
         if self.cap is not None:
             gradient *= 1 - (logits / self.cap) ** 2
         return gradient if self.scale == 1 else gradient.mul_(self.scale)
 
 
 def logit_transform(config: PreTrainedConfig) -> LogitTransform:
-    """The transform that a model of this configuration applies; one that is not known here, `exactness` finds."""
+    """Return the transform that a model of this configuration applies; `exactness` finds an unknown one."""
     text = config.get_text_config()
     scale = getattr(text, "logit_scale", None)
     scaling = getattr(text, "logits_scaling", None)
@@ -61,7 +61,7 @@ def logit_transform(config: PreTrainedConfig) -> LogitTransform:
 
 
 def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
-    """The model without its head, whose output is the last hidden states."""
+    """Return the model without its head, whose output is the last hidden states."""
     base: torch.nn.Module = model.base_model
     return model.get_submodule("model") if base is model else base  # Llama4ForCausalLM misnames its own part
 
@@ -82,7 +82,14 @@ class LabelLogps(torch.autograd.Function):
         targets: torch.Tensor,
         transform: LogitTransform,
     ) -> torch.Tensor:
-        """Keeps one log-sum-exp for each label."""
+        """Return log-probabilities, and keep one log-sum-exp for each label."""
+        # A vocabulary of six with logits 0 1 2 3 4 5, chunks of two, and the target 3:
+        #
+        #   chunk        0 1    2 3    4 5
+        #   of_target      0      3      3     the target's logit, once its chunk came
+        #   total       1.31   3.44   5.46     log-sum-exp of all chunks up to here
+        #
+        # The log-probability is 3 - 5.46 = -2.46. No more than two logits of a label exist at one time.
         kind = hidden.device.type
         if torch.is_autocast_enabled(kind):
             hidden = hidden.to(torch.get_autocast_dtype(kind))
@@ -92,7 +99,8 @@ class LabelLogps(torch.autograd.Function):
         for start in range(0, len(weight), CHUNK):
             logits, _ = _chunk_logits(hidden, weight, bias, start, transform)
             here = (targets >= start) & (targets < start + logits.shape[1])
-            picked = logits.gather(1, (targets - start).clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
+            column = (targets - start).clamp(0, logits.shape[1] - 1)
+            picked = logits.gather(1, column[:, None])[:, 0]
             of_target = torch.where(here, picked, of_target)
             total = torch.logaddexp(total, logits.logsumexp(dim=1))
         ctx.save_for_backward(hidden, weight, bias, targets, total)
@@ -102,26 +110,27 @@ class LabelLogps(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The derivative of log p(y) for logit k is [k = y] - p_k; each chunk's share goes on at once."""
+        """Return the gradients of hidden states, weight and bias.
+
+        The derivative of log p(y) for logit k is [k = y] - p_k.
+        """
+        # In the example of `forward` the second chunk computes its logits 2 and 3 again. With the kept total of 5.46
+        # they give p = 0.03 and 0.09, so the flow is -0.03 and 1 - 0.09. It goes through the two rows of the weight at
+        # once, and the chunk is forgotten.
         hidden, weight, bias, targets, total = ctx.saved_tensors
-        of_hidden, of_weight, of_bias = (
-            torch.zeros_like(tensor, dtype=kind) if tensor is not None and needed else None
-            for tensor, needed, kind in zip(
-                (hidden, weight, bias),
-                ctx.needs_input_grad[:3],
-                (total.dtype, weight.dtype, weight.dtype),
-                strict=True,
-            )
-        )
+        needs_hidden, needs_weight, needs_bias, *_ = ctx.needs_input_grad
+        of_hidden = torch.zeros_like(hidden, dtype=total.dtype) if needs_hidden else None
+        of_weight = torch.zeros_like(weight) if needs_weight else None
+        of_bias = torch.zeros_like(bias, dtype=weight.dtype) if bias is not None and needs_bias else None
         rows = torch.arange(len(targets), device=targets.device)
         for start in range(0, len(weight), CHUNK):
             logits, part = _chunk_logits(hidden, weight, bias, start, ctx.transform)
             end = start + logits.shape[1]
             flow = (logits - total[:, None]).exp_().mul_(-gradient[:, None])
             here = (targets >= start) & (targets < end)
-            flow.index_put_(
-                (rows, (targets - start).clamp(0, end - start - 1)), gradient.where(here, 0.0), accumulate=True
-            )
+            # Labels whose target is in another chunk add 0 to the nearest logit of this one.
+            column = (targets - start).clamp(0, end - start - 1)
+            flow.index_put_((rows, column), gradient.where(here, 0.0), accumulate=True)
             flow = ctx.transform.pull_back_(flow, logits).to(hidden.dtype)
             if of_hidden is not None:
                 of_hidden += flow @ part
@@ -135,7 +144,7 @@ class LabelLogps(torch.autograd.Function):
 def _chunk_logits(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, start: int, transform: LogitTransform
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of one chunk, at least float32, and the chunk's rows of the weight in the precision of `hidden`."""
+    """Return a chunk's logits, at least float32, and its rows of the weight in the precision of `hidden`."""
     part = weight[start : start + CHUNK].to(hidden.dtype)
     offset = None if bias is None else bias[start : start + CHUNK].to(hidden.dtype)
     with torch.autocast(hidden.device.type, enabled=False):
@@ -144,7 +153,7 @@ def _chunk_logits(
 
 
 def batch_logps(model: Any, batch: Batch, labels: Batch, config: PreTrainedConfig) -> torch.Tensor:
-    """Log-probability of each of a batch's labels, (M,).
+    """Return the log-probability of each of a batch's labels, (M,).
 
     Args:
         model: with a label head, as it is wrapped for training.

@@ -29,6 +29,7 @@ from iterpref_core.training.batches import (
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import switch_off_randomness
+from iterpref_core.training.freed_memory import RELEASE_EVERY, release_freed_memory
 from iterpref_core.training.half_batches import AlternatingSampler, BothHalves
 from iterpref_core.training.label_head import add_label_head, batch_logps
 from iterpref_core.training.script_inputs import require_choice, require_object, require_tokenized
@@ -132,6 +133,7 @@ class FocalDPOTrainer(Trainer):
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
         self.add_callback(_LookBeforeStep(self))
+        self.add_callback(_ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
@@ -325,6 +327,26 @@ class _LookBeforeStep(TrainerCallback):
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
+
+
+class _ReleaseMemory(TrainerCallback):
+    """A callback that gives freed memory back after some micro-batches, since those that follow have other shapes."""
+
+    def __init__(self) -> None:
+        self._micro_batches = 0
+
+    def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Count a micro-batch that does not end a step."""
+        self._count(args)
+
+    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Count the last micro-batch of a step."""
+        self._count(args)
+
+    def _count(self, args: TrainingArguments) -> None:
+        self._micro_batches += 1
+        if self._micro_batches % RELEASE_EVERY == 0:
+            release_freed_memory(args.device)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:
