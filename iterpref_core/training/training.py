@@ -174,13 +174,14 @@ def _make_trainer(
     if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
         check_exactness(placed, params.layout, dtype=rounded)
+    data: Any = rows  # a sequence, which Subset takes as it takes a Dataset
     try:
         trainer = FocalDPOTrainer(
             policy,
             arguments,
-            Subset(rows, np.flatnonzero(~held).tolist()) if held.any() else rows,
+            Subset(data, np.flatnonzero(~held).tolist()) if held.any() else data,
             tokenizer,
-            eval_dataset=Subset(rows, np.flatnonzero(held).tolist()) if held.any() else None,
+            eval_dataset=Subset(data, np.flatnonzero(held).tolist()) if held.any() else None,
             objective=objective,
             beta=params.beta,
             alpha=alpha,
