@@ -38,6 +38,9 @@ class Messages:
         self.after_receiving: Callable[[], None] = lambda: None
         self._turn = threading.Condition(threading.Lock())
         self._sending = threading.Lock()
+        # Held from writing a value down to sending it. Otherwise thread 2 writes `Point` for the first time, thread 4
+        # takes the description of `Point` along, and the message of thread 2, sent before that of 4, lacks it.
+        self._outgoing = threading.RLock()
         self._queues: dict[int, deque[tuple[Any, str]]] = {0: deque()}
         self._reading = False
         self._has_reader = False
@@ -47,6 +50,10 @@ class Messages:
 
     def _serve(self, number: int, header: Any, values: str) -> None:
         """Answer a message that asks."""
+        raise NotImplementedError
+
+    def _heed(self, header: list[Any]) -> None:
+        """Learn what a message tells all threads."""
         raise NotImplementedError
 
     def lose(self, why: str) -> None:
@@ -108,8 +115,11 @@ class Messages:
             self.after_receiving()
             if type(header) is not list or type(header[0]) is not int or len(header) not in (3, 7):
                 raise WireClosedError("no message")
+            # Heeded by whoever reads, in the order of the wire: the message to thread 2 describes `Point`, that to
+            # thread 4 only names `Point`, and thread 4 may be the first to wake.
+            self._heed(header)
             return header, values
-        except (WireClosedError, LookupError) as error:
+        except (WireClosedError, LookupError, ProgramLostError) as error:
             self.lost = self.lost or str(error) or "no message"
             return None
 

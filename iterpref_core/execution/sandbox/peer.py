@@ -69,9 +69,10 @@ class Peer(Messages, References):
             ProgramLostError: it is gone.
         """
         number = self._my_number()
-        values, encoder = self._encoded(lambda encoder: self._arguments(encoder, args, named or {}))
         busy = self.judge and threading.active_count() > 1
-        self._send([number, "ask", op, handle, name, self._take_news(), busy], values)
+        with self._outgoing:
+            values, encoder = self._encoded(lambda encoder: self._arguments(encoder, args, named or {}))
+            self._send([number, "ask", op, handle, name, self._take_news(), busy], values)
         result = self._answer(number, encoder.containers)
         if self.judge and op == "getattr" and type(result) is StandInClass:
             self.name_class(result, name)
@@ -100,7 +101,6 @@ class Peer(Messages, References):
                 self._serve(number, header, values)
                 continue
             with self._reading_values():
-                self._learn(header[2])
                 decoder = Decoder(self, containers)
                 changes, result = loads(values)
                 if changes is not None:
@@ -111,6 +111,11 @@ class Peer(Messages, References):
             if header[1] == "raise":
                 raise value
             return value
+
+    def _heed(self, header: list[Any]) -> None:
+        news = header[5] if header[1] == "ask" else header[2]
+        with self._reading_values():
+            self._learn(news)
 
     def _change(self, decoder: Decoder, changes: list[Any], count: int) -> None:
         for container, tree in zip(decoder.containers[:count], changes, strict=True):
@@ -123,8 +128,7 @@ class Peer(Messages, References):
 
     def _serve(self, number: int, header: Any, values: str) -> None:
         with self._reading_values():
-            _, _, op, handle, name, news, busy = header
-            self._learn(news)
+            _, _, op, handle, name, _, busy = header
             decoder = Decoder(self)
             given, pairs = loads(values)
             args = [decoder.value(tree) for tree in given]
@@ -146,13 +150,14 @@ class Peer(Messages, References):
             changes = self._changes(encoder, containers, args, named, values)
             return [changes, encoder.tree(result)]
 
-        try:
-            text, _ = self._encoded(reply, containers)
-            self._send([number, kind, self._take_news()], text)
-        except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
-            problem = TypeError(f"the value cannot leave the program: {error}")
-            text, _ = self._encoded(lambda encoder: [None, encoder.tree(problem)])
-            self._send([number, "raise", self._take_news()], text)
+        with self._outgoing:
+            try:
+                text, _ = self._encoded(reply, containers)
+                self._send([number, kind, self._take_news()], text)
+            except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
+                problem = TypeError(f"the value cannot leave the program: {error}")
+                text, _ = self._encoded(lambda encoder: [None, encoder.tree(problem)])
+                self._send([number, "raise", self._take_news()], text)
 
     def _changes(self, encoder: Encoder, containers: list[Any], args: Any, named: Any, values: str) -> Any:
         """Return the contents of all containers that came, or None if they are as they were."""
