@@ -187,7 +187,10 @@ def contestants(tokenizer: PreTrainedTokenizerBase, longest: int, sizes: Sizes, 
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     choose_attention(models["fork"], longest)
-    ours = FocalDPOTrainer(objective=OBJECTIVE, beta=arguments.beta, layout="fork", model=models["fork"], **common)
+    # Batches are given to each step, so that no trainer reads its data set.
+    unread = [TokenizedPair([0], [0], [0], [0], [0])]
+    own = common | {"train_dataset": unread}
+    ours = FocalDPOTrainer(objective=OBJECTIVE, beta=arguments.beta, layout="fork", model=models["fork"], **own)
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")
