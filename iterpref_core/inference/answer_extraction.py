@@ -69,9 +69,14 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     broken = _best_broken(blocks.broken, entry_point)
     if broken is not None and _goes_before(broken, best, text, entry_point):
         return broken.code
-    if best is not None:
+    wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
+    if best is not None and rank(best.tree, entry_point) >= wanted:
         return best.code
-    return _cut_program(text, blocks, bare)
+    # A definition with a mistake in its second line is no Python, and the lines behind the mistake may be.
+    cut = _cut_program(text, blocks, bare)
+    if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
+        return cut
+    return best.code
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
@@ -120,7 +125,20 @@ def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excer
     closed = [(block.start, block.end) for block in blocks.broken if block.tagged and block.closed]
     hidden = [*blocks.foreign, *closed]
     inline = [found for found in read_inline_code(text, parser) if rank(found.tree, None) >= Rank.DEFINITION]
-    return [*inline, *read_bare_code(text, hidden, parser)]
+    bare = read_bare_code(text, hidden, parser)
+    return [*inline, *(excerpt for excerpt in bare if not _goes_on(excerpt, text))]
+
+
+def _goes_on(excerpt: Excerpt, text: str) -> bool:
+    r"""Return True if a definition goes on behind the code that Python can parse.
+
+    In "def f(x):\n    y = 1\n    z = (]\n    return y" the first two lines can be parsed. They are not the program:
+    its third line is wrong, and the program is all of the text.
+    """
+    if not hasattr(excerpt.tree.body[-1], "body"):
+        return False
+    following = text[excerpt.end :].lstrip("\r\n")
+    return following[:1] in (" ", "\t") and bool(following.strip())
 
 
 def _best_broken(blocks: Sequence[BrokenBlock], entry_point: str | None) -> BrokenBlock | None:

@@ -397,3 +397,18 @@ def test_no_answer_takes_long(piece: str) -> None:
     for size in (5_000, 100_000, 4 << 20):
         extract_program("```" + piece * (size // len(piece)), "f")
         extract_program("<think>" + piece * (size // len(piece)), "f")
+
+
+@pytest.mark.parametrize("entry_point", ["f", None])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(x):\n    y = x + 1\n    z = [n for n in y if < 8]\n    return z\n",
+        "def f(x):\n    y = list(v) for v in x]\n    z = sum(y)\n    return z\n",
+        "def f(v for c in if v < 0]\n    z = v\n    return z\n",
+        "def f(x):\n    y = x + 1\n    return (y]\n",
+    ],
+)
+def test_bare_code_with_a_mistake_is_the_program_as_it_came(program: str, entry_point: str | None) -> None:
+    """What can be parsed of it, its first lines or its last ones, is not what the model wrote."""
+    assert extract_program(program, entry_point) == program
