@@ -126,7 +126,6 @@ def training_arguments(
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
-        use_cpu=not torch.cuda.is_available(),
     )
 
 
@@ -144,6 +143,9 @@ def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingA
     Raises:
         ConfigError: transformers refuses a value.
     """
+    # The arguments make accelerate's state of this process anew. Without a GPU, and not told to use the CPU, that state
+    # knows no other process: 2 processes would each train as if alone, with twice the micro-batches for a batch.
+    decided["use_cpu"] = not torch.cuda.is_available()
     try:
         return TrainingArguments(**decided | params.arguments)
     except (ValueError, TypeError, ImportError) as error:

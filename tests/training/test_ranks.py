@@ -92,7 +92,6 @@ if "LOCAL_RANK" in os.environ:
 """
 
 
-@pytest.mark.xfail(reason="a launched training takes 6 steps where one process takes 9", strict=False)
 @pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)])
 def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     tmp_path: Path,
@@ -165,7 +164,6 @@ def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.xfail(reason="a launched training takes fewer steps than one process", strict=False)
 @pytest.mark.slow
 def test_two_machines_train_what_one_process_does(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
