@@ -15,10 +15,13 @@ from pydantic import BaseModel
 from iterpref_core.config import Params
 from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
+from tasks.process_start import process_start
 
 DVC = "dvc repro"
 """The command of an invocation that DVC alone runs: no process of ours sees it begin or end."""
 
+_STAGE_VARIABLE = "DVC_STAGE"
+"""DVC's own variable: the name of the stage that it runs."""
 _LIBRARIES = ("accelerate", "dvc", "mlflow", "peft", "prefect", "torch", "transformers", "trl")
 
 
@@ -64,13 +67,12 @@ def dvc_invocation(params: Params) -> Invocation:
     the process that they all come from.
     """
     process = _calling_dvc()
-    # Process ids are used again, so the time of the start is part of the id.
-    created = process.create_time()
     # `dvc exp run` makes up this name, such as `lively-monkey`. It says nothing about the run, so it is only a tag.
     experiment = os.environ.get("DVC_EXP_NAME", "")
-    told_apart = f"{socket.gethostname()} {process.pid} {created} {experiment}"
+    # Process ids are used again, so the start is part of the id.
+    told_apart = f"{socket.gethostname()} {process.pid} {process_start(process)} {experiment}"
     identity = hashlib.sha256(told_apart.encode()).hexdigest()[:32]
-    invocation = _describe(identity, DVC, created, params, observe_source())
+    invocation = _describe(identity, DVC, process.create_time(), params, observe_source())
     if experiment:
         invocation.tags["dvc.experiment"] = experiment
     return invocation
@@ -112,10 +114,11 @@ def _tags(command: str, source: Source) -> dict[str, str]:
 def _calling_dvc() -> psutil.Process:
     """Return the process of DVC that runs this stage; without DVC this process."""
     process = psutil.Process()
-    if "DVC_STAGE" not in os.environ:
+    if _STAGE_VARIABLE not in os.environ:
         return process
     # dvc repro  →  sh -c "python -m flows.stage pairs"  →  python -m flows.stage pairs (this process)
+    # DVC gives the variable to what it starts, and has none itself.
     for parent in process.parents():
-        if "flows.stage" not in " ".join(parent.cmdline()):
+        if _STAGE_VARIABLE not in parent.environ():
             return parent
     return process

@@ -7,6 +7,7 @@ files to be shown. It is there from the beginning, so that what was killed is kn
 import os
 import shutil
 import socket
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tasks.dvc.lock import LockedStage
 from tasks.git.worktree import home
 from tasks.mlflow.invocation import Invocation
 from tasks.paths import STATE
+from tasks.process_start import process_start
 
 RUN_VARIABLE = "ITERPREF_RUN"
 """Tells a stage's process the id of the run that holds it; absent under a bare `dvc repro`."""
@@ -35,11 +37,11 @@ class TornRecordError(Exception):
 
 
 class Owner(BaseModel, frozen=True):
-    """A process, and since when it has been there: process ids are used again."""
+    """A process, with its start, because process ids are used again."""
 
     host: str = Field(default_factory=socket.gethostname)
     pid: int = Field(default_factory=os.getpid)
-    created: float = Field(default_factory=lambda: psutil.Process().create_time())
+    start: float = Field(default_factory=lambda: process_start(psutil.Process()))
 
     def is_gone(self) -> bool:
         """Return whether the process has ended; of another machine's process nobody here knows that."""
@@ -47,7 +49,7 @@ class Owner(BaseModel, frozen=True):
             return False
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE
+            return process_start(process) != self.start or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 
@@ -188,8 +190,16 @@ def record_folders() -> list[Path]:
     folder = unsent()
     if not folder.is_dir():
         return []
-    folders = [path for path in folder.iterdir() if path.is_dir()]
-    return sorted(folders, key=lambda path: path.stat().st_mtime_ns)
+    ages = {}
+    for path in folder.iterdir():
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            # Another process has sent this record meanwhile, and removed it.
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            ages[path] = status.st_mtime_ns
+    return sorted(ages, key=lambda path: ages[path])
 
 
 def running_records() -> Iterator[AnyRecord]:

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tasks.mlflow.records import running_records
 from tasks.mlflow.runs import send_records
 from tasks.mlflow.server import Server
 from tests.once import give_mlflow_tables
@@ -58,7 +60,7 @@ STAGES = {
     "training": {
         "foreach": ["dpo"],
         "do": {
-            "cmd": "python toy.py training ${item}",
+            "cmd": "python toy.py training ${item} || exit",  # a shell stays between DVC and the stage
             "deps": ["data/pairs.jsonl", "code.py"],
             "params": PARAMS,
             "outs": ["models/trained/${item}"],
@@ -205,8 +207,10 @@ def test_a_failed_and_a_killed_stage_are_recorded(toy: Path) -> None:
     assert (row.info.status, row.data.tags["mlflow.note.content"]) == ("FAILED", "beta is large")
     set_beta(0.1)
     training = start_training()
+    (record,) = running_records()
     os.killpg(training.pid, signal.SIGKILL)
     training.wait()
+    wait_until(record.owner.is_gone)
     send_records()
     row = stage_rows("training@dpo")[0]
     assert (row.info.status, row.data.params["beta"]) == ("KILLED", "0.1")
@@ -215,11 +219,15 @@ def test_a_failed_and_a_killed_stage_are_recorded(toy: Path) -> None:
 def start_training() -> subprocess.Popen[bytes]:
     """`dvc repro` of a training that has begun and waits, in a session of its own."""
     Path("block").touch()
-    before = set(Path(".iterpref/unsent").glob("*"))
+    before = set(Path(".iterpref/unsent").glob("*/record.json"))
     command = [sys.executable, "-m", "dvc", "repro", "training@dpo"]
     training = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: bool(set(Path(".iterpref/unsent").glob("*/record.json")) - before))
+    return training
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
-    while not set(Path(".iterpref/unsent").glob("*/record.json")) - {path / "record.json" for path in before}:
+    while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    return training

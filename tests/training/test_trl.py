@@ -129,9 +129,10 @@ def test_loss_and_gradient_are_trl_s_own(
         assert _distance(own_gradient, gradient) < 1e-5
 
 
-@pytest.mark.xfail(reason="in bfloat16 the loss is 6.607 against 6.533", strict=False)
+# In bfloat16 two right computations differ by their rounding, and processors round matrix products in different orders.
+# The loss was off by less than 1% on one kind of processor and by 1.1% on another. A wrong mask shows in float32.
 @pytest.mark.slow
-@pytest.mark.parametrize(("bf16", "loss_off", "gradient_off"), [(False, 1e-5, 1e-4), (True, 1e-2, 0.05)])
+@pytest.mark.parametrize(("bf16", "loss_off", "gradient_off"), [(False, 1e-5, 1e-4), (True, 0.03, 0.1)])
 def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     bf16: bool, loss_off: float, gradient_off: float, smollm2: Path, pairs_file: Path, spans_file: Path,
     params: TrainingParams, tmp_path: Path,

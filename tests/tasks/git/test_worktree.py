@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
@@ -264,6 +265,11 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
     assert before == {path: path.read_bytes() for path in before}
     assert status == run("git", "status", "--porcelain")
     assert "beta: 0.1" in Path("out").read_text(encoding="utf-8")
+
+
+def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout: Path) -> None:
+    with entered_worktree("other"), Repo(".") as repo:
+        assert not repo.config["core"]["check_update"]
 
 
 def test_a_worktree_follows_the_checkout(checkout: Path) -> None:

@@ -344,8 +344,15 @@ def test_a_training_shows_its_curve_while_it_runs_once_and_is_called_killed(monk
     assert points(found["training@dpo"], "loss") == [(1, 3.0), (2, 2.0)]
 
 
+def test_a_corrected_clock_kills_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1.0)
+    assert not owner.is_gone()
+    assert owner == Owner()
+
+
 def test_a_killed_stage_and_a_killed_run_are_called_so() -> None:
-    gone = Owner(pid=psutil.Process().pid, created=1.0)
+    gone = Owner(pid=psutil.Process().pid, start=1.0)
     run = invocation()
     RunRecord(id=run.id, invocation=run, started=STARTED, owner=gone).save()
     StageRecord(stage="training@sft", invocation=run, started=time.time()).save()
