@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from iterpref_core.inference.local.checkpoints import EMBEDDED
 from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
-from iterpref_core.report.export_data_set import DATA, DataSet
+from iterpref_core.report.export_data_set import DATA, DataSet, Origin
 from iterpref_core.report.labels import benchmark_name, model_name
 from iterpref_core.report.number_formats import percent
 from iterpref_core.report.score_rows import ScoreRow, score_rows
@@ -150,7 +150,7 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
 
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
-    licenses = {LICENSES.get(source or "") for source in contents.sources}
+    licenses = {_find_license(origin) for origin in contents.origins}
     if None in licenses or not licenses:
         license = "unknown"
     elif len(licenses) == 1:
@@ -167,6 +167,11 @@ def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
     ).to_yaml()
 
 
+def _find_license(origin: Origin) -> str | None:
+    """Return the license that a problem states, else the license of its set; None if neither is known."""
+    return origin.license or LICENSES.get(origin.source or "")
+
+
 def _render(name: str, **context: Any) -> str:
     """Fill a template of Markdown, in which no text is escaped."""
     environment = Environment(
@@ -178,7 +183,7 @@ def _render(name: str, **context: Any) -> str:
     environment.globals |= {
         "benchmark_name": benchmark_name,
         "count": "{:,}".format,
-        "license_of": lambda source: LICENSES.get(source or "", "unknown: check"),
+        "license_of": lambda origin: _find_license(origin) or "unknown: check",
         "marks": MARKS,
         "percent": percent,
     }

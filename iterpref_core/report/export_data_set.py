@@ -23,19 +23,32 @@ TRAIN = "train"
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The origin of a problem, as far as the problem states it.
+
+    Attributes:
+        source: name of the set; None: unknown.
+        license: an SPDX expression; None: the problem states none.
+    """
+
+    source: str | None = None
+    license: str | None = None
+
+
 @dataclass
 class DataSet:
     """The counts of a data set, for its card.
 
     Attributes:
         splits: split → rows.
-        sources: source of the problems → rows; the key is None for an unknown source.
+        origins: origin of the problems → rows.
         methods: method of localization → pairs.
         tests: kind of test → problems with such a test.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
-    sources: Counter[str | None] = field(default_factory=Counter)
+    origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
 
@@ -64,10 +77,12 @@ def export_pairs(
         InputError: `out` holds something, or there is no pair.
     """
     contents = DataSet()
-    sources = {problem.task_id: problem.source for problem in read_jsonl(problems, Problem)} if problems else {}
+    origins: dict[str, Origin] = {}
+    if problems is not None:
+        origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
     for pair, region in _join(pairs, spans):
         contents.splits[TRAIN] += 1
-        contents.sources[sources.get(pair.problem)] += 1
+        contents.origins[origins.get(pair.problem, Origin())] += 1
         if region is not None:
             contents.methods[region.method] += 1
 
@@ -108,7 +123,7 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         if not _SPLIT.fullmatch(split):
             raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
         contents.splits[split] += 1
-        contents.sources[problem.source or None] += 1
+        contents.origins[_origin(problem)] += 1
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
 
     def rows(split: str) -> Iterator[dict[str, Any]]:
@@ -153,6 +168,10 @@ def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, Foc
         raise RecordError(
             f"{spans}: field 'task_id': {next(iter(regions))!r} is not in {pairs}; localize these pairs again"
         )
+
+
+def _origin(problem: Problem) -> Origin:
+    return Origin(problem.source or None, problem.license or None)
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:

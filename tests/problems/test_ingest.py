@@ -142,6 +142,15 @@ def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: P
     )
 
 
+def test_reasons_are_written_when_no_row_is_taken(tmp_path: Path) -> None:
+    source = _write(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
+    with pytest.raises(InputError, match="no record fits"):
+        ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in written] == [f"{source}:1", f"{source}:2"]
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_broken_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():

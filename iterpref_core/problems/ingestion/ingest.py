@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.config import ExecutionParams
-from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.problems.ingestion.left_out import Dropped, LeftOut, open_left_out
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
@@ -85,7 +84,7 @@ def ingest(
             if tried.trajectory is not None and trajectory_file is not None:
                 trajectory_file.write(tried.trajectory.to_json() + "\n")
         if not counts["problems"]:
-            raise InputError(left_out.explain_nothing("problem", sources))
+            raise left_out.nothing_taken("problem", sources)
     store.unlink(missing_ok=True)
     return Ingested(named_counts(counts, left_out), left_out.first())
 

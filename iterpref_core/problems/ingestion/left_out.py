@@ -8,12 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 
 BAD_RECORD = "bad_record"
 """The reason for rows that do not fit their format."""
 _SHOWN = 3
 """The number of rows that are shown for each reason."""
+
+
+class NothingTakenError(InputError):
+    """An error that says why no row of the sources was taken."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,8 @@ class LeftOut:
             first += rows
         return tuple(first)
 
-    def explain_nothing(self, product: str, sources: Sequence[Path]) -> str:
-        """Return the message for sources of which no row is taken.
+    def nothing_taken(self, product: str, sources: Sequence[Path]) -> NothingTakenError:
+        """Return the error for sources of which no row is taken.
 
         Args:
             product: `problem` or `pair`.
@@ -74,21 +79,33 @@ class LeftOut:
         """
         bad = self._first.get(BAD_RECORD)
         if bad and len(self._counts) == 1:
-            return f"{bad[0].where}: {bad[0].explanation}; no record fits, so check the file and --format"
+            return NothingTakenError(
+                f"{bad[0].where}: {bad[0].explanation}; no record fits, so check the file and --format"
+            )
         listed = ", ".join(map(str, sources))
         found = "it is empty"
         if self._counts:
             row = self.first()[0]
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._counts.items())
             found = f"{reasons}; {row.where}: {row.explanation or row.reason}"
-        return f"{listed}: no {product} to ingest ({found}); check the file and --format"
+        return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 
 
 @contextmanager
 def open_left_out(path: Path | None) -> Iterator[LeftOut]:
-    """Open the record of left-out rows; the file appears whole, and only when the block ends without an error."""
+    """Open the record of left-out rows.
+
+    The file appears whole: when the block ends, also if no row was taken, since the reasons are of use then most of
+    all. After another error there is none.
+    """
     if path is None:
         yield LeftOut(None)
         return
+    nothing: NothingTakenError | None = None
     with atomic_writer(path) as file:
-        yield LeftOut(file)
+        try:
+            yield LeftOut(file)
+        except NothingTakenError as error:
+            nothing = error
+    if nothing is not None:
+        raise nothing

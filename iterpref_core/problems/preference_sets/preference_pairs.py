@@ -76,7 +76,7 @@ def ingest_pairs(
                     span_file.write(region.to_json() + "\n")
                     counts["spans"] += 1
         if not counts["pairs"]:
-            raise InputError(left_out.explain_nothing("pair", sources))
+            raise left_out.nothing_taken("pair", sources)
         if spans is not None and not counts["spans"]:
             listed = ", ".join(map(str, sources))
             raise InputError(
