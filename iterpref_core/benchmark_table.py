@@ -83,7 +83,7 @@ class BenchmarkRow:
 
     Attributes:
         label: the benchmark's name for readers.
-        suite: the key of `evaluation.SUITES` that opens the benchmark.
+        suite: the key of `suite_table.SUITES` that opens the benchmark.
         source: the key of `SOURCES` whose tasks the benchmark asks. Pairs are screened against these tasks. None for
             this project's own problems, which are screened as `pairs.benchmarks` says.
     """
@@ -94,8 +94,8 @@ class BenchmarkRow:
 
 
 BENCHMARKS = {
-    "heldout": BenchmarkRow("held-out", suite="own problems", source=None),
-    "validation": BenchmarkRow("validation split", suite="own problems", source=None),
+    "heldout": BenchmarkRow("held-out", suite="heldout", source=None),
+    "validation": BenchmarkRow("validation split", suite="heldout", source=None),
     "humaneval": BenchmarkRow("HumanEval", suite="evalplus", source="humaneval"),
     "humaneval+": BenchmarkRow("HumanEval+", suite="evalplus", source="humaneval"),
     "mbpp": BenchmarkRow("MBPP", suite="evalplus", source="mbpp"),

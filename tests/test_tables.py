@@ -11,7 +11,7 @@ from iterpref_core.backend_table import BACKENDS, BackendRow
 from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.errors import ConfigError
-from iterpref_core.evaluation.evaluation import SUITES
+from iterpref_core.evaluation.suite_table import SUITES
 from iterpref_core.inference import backend_factory
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
 from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model
@@ -20,14 +20,14 @@ from iterpref_core.report import labels
 from iterpref_core.screening.contamination import Decontamination
 from tests.settings import ROOT, section
 
-OWN = "own problems"
+OWN = "heldout"
 """The suite whose tasks are this project's problems; they are screened as `pairs.benchmarks` says."""
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_has_a_suite_that_opens_it(name: str) -> None:
     suite = BENCHMARKS[name].suite
-    assert suite in SUITES, f"{name}: add a line for the suite {suite!r} to evaluation.SUITES"
+    assert suite in SUITES, f"{name}: add a line for the suite {suite!r} to suite_table.SUITES"
 
 
 def test_every_suite_has_a_benchmark() -> None:

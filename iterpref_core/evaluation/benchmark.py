@@ -1,6 +1,6 @@
 """Benchmark: the base of every suite. It has tasks, what a model is asked, and the programs that judge an answer.
 
-A new suite is one class in one file, its rows in `benchmark_table.py`, and a line in `evaluation.SUITES`.
+A new suite is one class in a folder of `suites/`, its rows in `benchmark_table.py`, and a line in `suite_table.SUITES`.
 """
 
 from abc import ABC, abstractmethod

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import load_params, with_values
-from iterpref_core.evaluation.evaluation import EvaluationSetting, evaluate_model
+from iterpref_core.evaluation.evaluation import evaluate_model
+from iterpref_core.evaluation.suite_table import EvaluationSetting
 
 
 def evaluate(

@@ -2,83 +2,30 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import (
     BudgetParams,
     EvaluationParams,
-    ExecutionParams,
     InferenceParams,
-    LiveCodeBenchParams,
     PromptFormat,
 )
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.answerer import OWN_TEMPERATURE, Answerer, open_answerer
 from iterpref_core.evaluation.benchmark import Benchmark
-from iterpref_core.evaluation.bigcodebench import BigCodeBench
-from iterpref_core.evaluation.evalplus import EvalPlus
-from iterpref_core.evaluation.heldout import Heldout
-from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
+from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EvaluationSetting:
-    """The setting in which benchmarks are measured.
-
-    Attributes:
-        problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
-        livecodebench: release and window.
-        execution: limits, and how many programs run at once.
-        cache: folder for expected results and the verdicts on the benchmarks' own solutions; outside of
-            anything that DVC deletes.
-        limit: tasks of each benchmark, the first ones; None for all.
-        k: for which k pass@k is given.
-    """
-
-    problems: Path
-    livecodebench: LiveCodeBenchParams
-    execution: ExecutionParams
-    cache: Path
-    limit: int | None = None
-    k: tuple[int, ...] = DEFAULT_K
-
-
-SUITES: dict[str, Callable[[BenchmarkName, EvaluationSetting], Benchmark[Any]]] = {
-    "own problems": lambda name, setting: Heldout(name, setting.problems, setting.execution),
-    "evalplus": lambda name, setting: EvalPlus(name, setting.cache / "evalplus", setting.execution),
-    "bigcodebench": lambda name, setting: BigCodeBench(name, setting.execution),
-    "livecodebench": lambda _, setting: LiveCodeBench(setting.livecodebench, setting.execution),
-}
-"""Suite of a row of `benchmark_table.BENCHMARKS` → function that opens the benchmark."""
-
-
-def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark[Any]:
-    """Open the benchmark of this name.
-
-    Raises:
-        DataUnavailableError: the benchmark's data cannot be had here.
-        InputError: the problems of `heldout` or `validation` cannot be used.
-    """
-    open_suite = SUITES[BENCHMARKS[name].suite]
-    benchmark = open_suite(name, setting)
-    benchmark.tasks = dict(islice(benchmark.tasks.items(), setting.limit))
-    benchmark.k = setting.k
-    return benchmark
 
 
 def evaluate_model(

@@ -7,11 +7,12 @@ import pytest
 
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
-from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark
+from iterpref_core.evaluation.evaluation import measure
+from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.inference.stored_model import AnswerStore
+from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 from .conftest import EvalPlusSlice
-from .recorded_model import RecordedModel, answerer_of
 
 RIGHT = "```python\ndef truncate_number(number):\n    return number % 1.0\n```\n"
 DRAFT = "```python\ndef truncate_number(number):\n    whole = int(number)\n    rest = whole\n    return rest\n```\n"

@@ -21,13 +21,9 @@ from iterpref_core.config import (
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.evaluation.evaluation import (
-    EvaluationSetting,
-    evaluate_model,
-    measure,
-    run_benchmarks,
-)
+from iterpref_core.evaluation.evaluation import evaluate_model, measure, run_benchmarks
 from iterpref_core.evaluation.existing_samples import score_samples
+from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.stored_model import AnswerStore

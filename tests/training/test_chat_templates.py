@@ -15,7 +15,8 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
-from iterpref_core.evaluation.evaluation import EvaluationSetting, evaluate_model
+from iterpref_core.evaluation.evaluation import evaluate_model
+from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.codeflow_prompts import draft_prompt

@@ -11,7 +11,7 @@ from typing import Literal
 
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.evaluation.livecodebench_data import LiveTask
+from iterpref_core.evaluation.suites.livecodebench.data import LiveTask
 
 Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.bigcodebench import BigCodeBenchTask
-from iterpref_core.evaluation.published_tasks import read_tasks
-from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
+from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBenchTask
+from iterpref_core.evaluation.suites.published_tasks import read_tasks
+from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE, write
 
 VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}
 

@@ -13,19 +13,17 @@ from evalplus.gen.util import openai_request
 from evalplus.provider import hf, utility
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.evaluation import begun_answers
 from iterpref_core.evaluation.benchmark import PromptForm
-from iterpref_core.evaluation.bigcodebench import BigCodeBench
-from iterpref_core.evaluation.evalplus import EvalPlus
-from iterpref_core.evaluation.evalplus_tasks import Dataset, EvalPlusTask
-from iterpref_core.evaluation.published_tasks import read_tasks
+from iterpref_core.evaluation.suites import begun_answers
+from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.evaluation.suites.evalplus.suite import EvalPlus
+from iterpref_core.evaluation.suites.evalplus.tasks import Dataset, EvalPlusTask
+from iterpref_core.evaluation.suites.published_tasks import read_tasks
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-
-from .bigcodebench_tasks import DOUBLE
-from .conftest import VARIABLES
-from .test_bigcodebench import task_of
+from tests.evaluation.conftest import VARIABLES
+from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE
 
 CHATS = {
     "chatml": "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -68,7 +66,7 @@ def evalplus(dataset: Dataset = "humaneval") -> EvalPlus:
     return bench
 
 
-def task_of_evalplus(prompt: str) -> EvalPlusTask:
+def task_of(prompt: str) -> EvalPlusTask:
     fields = {"task_id": "HumanEval/0", "entry_point": "f", "canonical_solution": "", "atol": 0.0}
     return EvalPlusTask(prompt=prompt, base_input=[], plus_input=[], **fields)
 
@@ -115,7 +113,7 @@ def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
-    task = task_of_evalplus("\ndef f(x):\n    pass\n")
+    task = task_of("\ndef f(x):\n    pass\n")
     sent: dict[str, Any] = {}
 
     class Client:
@@ -137,8 +135,9 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 @pytest.mark.parametrize("split", ["complete", "instruct"])
 def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer: PreTrainedTokenizerBase) -> None:
     # Made with bigcodebench 0.2.5's own `make_raw_chat_prompt`, which is not installed here.
-    recorded = json.loads(Path(__file__).with_name("bigcodebench_prompts.json").read_text(encoding="utf-8"))
-    task = task_of(DOUBLE)
+    path = Path(__file__).parent / "bigcodebench" / "recorded_prompts.json"
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    task = BigCodeBenchTask.model_validate(DOUBLE)
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
@@ -186,7 +185,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
     bench, form = evalplus(dataset), PromptForm(instruct, AnswerFrame(tokenizer))
     assert official.eos == list(bench.stops(form))
-    task = task_of_evalplus('\ndef f(x):\n    """F."""\n')
+    task = task_of('\ndef f(x):\n    """F."""\n')
     prompt = task.prompt.strip() + "\n"
     for model.answer in ANSWERS:
         (impl,) = official.codegen(prompt, do_sample=False, num_samples=1)

@@ -13,16 +13,14 @@ import pytest
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation import bigcodebench
-from iterpref_core.evaluation.bigcodebench import BigCodeBench, BigCodeBenchTask
-from iterpref_core.evaluation.bigcodebench_environment import find_python
-from iterpref_core.evaluation.evaluation import (
-    EvaluationSetting,
-)
 from iterpref_core.evaluation.existing_samples import score_samples
+from iterpref_core.evaluation.suite_table import EvaluationSetting
+from iterpref_core.evaluation.suites.bigcodebench import suite
+from iterpref_core.evaluation.suites.bigcodebench.environment import find_python
+from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.execution import ENGINE
 from tests.engines import outcomes_of
-from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
+from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE, write
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
@@ -31,24 +29,20 @@ COMPARE = "BIGCODEBENCH_COMPARE"
 pytestmark = pytest.mark.filterwarnings("ignore:programs of the environment .* only in tier A:UserWarning")
 
 
-def task_of(row: dict[str, Any]) -> BigCodeBenchTask:
-    return BigCodeBenchTask.model_validate(row)
-
-
 @pytest.fixture
 def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Our own tasks, and our own interpreter in place of BigCodeBench's: it has what is preloaded."""
     path = write(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
-    monkeypatch.setattr(bigcodebench, "find_python", lambda: Path(sys.executable))
+    monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
     own_interpreter(monkeypatch)
     return path
 
 
 def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours has nothing of the official harness's, nor all that is preloaded."""
-    monkeypatch.setattr(bigcodebench, "PRELOAD", ())
-    monkeypatch.setattr(bigcodebench, "INTERCEPTION", "")
+    monkeypatch.setattr(suite, "PRELOAD", ())
+    monkeypatch.setattr(suite, "INTERCEPTION", "")
 
 
 def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dict[str, Any]:
@@ -119,7 +113,7 @@ def task_func():
         "import unittest\nclass TestCases(unittest.TestCase):\n"
         f"    def test(self):\n        self.assertEqual(task_func(), {wanted!r})\n"
     )
-    monkeypatch.setattr(bigcodebench, "find_python", lambda: Path(sys.executable))
+    monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
     monkeypatch.setenv(FULL, str(write(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
     bench = BigCodeBench("bigcodebench-full-complete", execution)
     (task,) = bench.tasks.values()

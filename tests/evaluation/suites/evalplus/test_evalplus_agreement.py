@@ -18,12 +18,11 @@ from typing import Literal
 import pytest
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import EvaluationSetting, open_benchmark
 from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.program_runs import own_samples
+from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.records import Sample
-
-from .conftest import VARIABLES, EvalPlusSlice
+from tests.evaluation.conftest import VARIABLES, EvalPlusSlice
 
 # Some canonical solutions have invalid escapes, which the parser warns about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")

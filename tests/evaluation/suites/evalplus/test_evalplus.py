@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark
+from iterpref_core.evaluation.evaluation import measure
 from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.program_runs import own_samples
+from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
-
-from .conftest import EvalPlusSlice
-from .recorded_model import RecordedModel, answerer_of
+from tests.evaluation.conftest import EvalPlusSlice
+from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 LIAR = """
 class Same(float):

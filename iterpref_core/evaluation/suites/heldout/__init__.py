@@ -1,0 +1,1 @@
+"""This project's own problems, of the splits `heldout` and `validation`."""
