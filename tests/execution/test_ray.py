@@ -15,6 +15,8 @@ from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
+from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
+from iterpref_core.problems.ingestion.selection import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
@@ -150,17 +152,47 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "samples.jsonl", samples)
     evaluate(tmp_path, "local")
-    script = "import sys; from pathlib import Path; from tests.execution.test_ray import evaluate; "
-    command = [sys.executable, "-c", f"{script} evaluate(Path(sys.argv[1]), 'ray')", str(tmp_path)]
-    own = os.environ | {"RAY_ADDRESS": cluster.address}
-    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    on_ray(cluster, "evaluate", tmp_path)
     here, there = (tmp_path / "local", tmp_path / "ray")
     assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
     for path in files:
         assert (there / path).read_bytes() == (here / path).read_bytes(), path
+
+
+def ingest(folder: Path, engine: str) -> None:
+    execution = load_params(ROOT / "params.yaml").execution.model_copy(update={"engine": engine, "workers": 1})
+    source = folder / "in.jsonl"
+    store = folder / f"{engine}.sqlite"
+    dropped = folder / f"{engine}-dropped.jsonl"
+    ingest_problems([source], "jsonl", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped)
+
+
+@pytest.mark.timeout(600)
+def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(cluster, tmp_path):
+    problems = []
+    for number in range(40):
+        test = IoTest(call="f()", expected=str(number if number % 4 else number + 1))
+        reference = f"def f():\n    return {number}\n"
+        problems.append(
+            Problem(task_id=f"own/{number}", prompt="Return it.", entry_point="f", tests=(test,), reference=reference)
+        )
+    write_jsonl(tmp_path / "in.jsonl", problems)
+    ingest(tmp_path, "local")
+    on_ray(cluster, "ingest", tmp_path)
+    assert len((tmp_path / "local.jsonl").read_text().splitlines()) == 30
+    assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+    assert (tmp_path / "ray-dropped.jsonl").read_bytes() == (tmp_path / "local-dropped.jsonl").read_bytes()
+
+
+def on_ray(cluster: Cluster, function: str, folder: Path) -> None:
+    """Call a function of this file with a folder, in a process that uses the cluster."""
+    script = f"import sys, pathlib; from tests.execution.test_ray import {function} as call; "
+    command = [sys.executable, "-c", f"{script} call(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]
+    own = os.environ | {"RAY_ADDRESS": cluster.address}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
