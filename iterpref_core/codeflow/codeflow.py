@@ -92,8 +92,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             advance(0, f"{tally.solved} solved, {answers} answers")
 
         roll_out(selected(run.problems), models.drafter, models.refiner, executor, run.params, keep, count)
-    advice = tally.advice()
-    if advice:
+    for advice in tally.advice():
         logger.warning("%s", advice)
     metrics = tally.metrics()
     metrics["cost_usd"] = round(cost, 6)

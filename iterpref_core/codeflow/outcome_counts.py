@@ -6,8 +6,8 @@ from typing import get_args
 from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
-MAX_CUT_SHARE = 0.02
-"""The share of answers cut off at the length limit above which a run gives advice."""
+QUIET_SHARE = 0.02
+"""The share of answers that may be cut off, or hold no program, before a run says so."""
 
 
 class OutcomeCounts:
@@ -54,13 +54,18 @@ class OutcomeCounts:
             self._prompt_tokens += attempt.prompt_tokens
             self._completion_tokens += attempt.completion_tokens
 
-    def advice(self) -> str:
-        """Return the advice if more than `MAX_CUT_SHARE` of the answers were cut off, else an empty text."""
+    def advice(self) -> list[str]:
+        """Return a sentence for each fault of more than `QUIET_SHARE` of the answers."""
         answers = self._verdicts.total()
         cut = self._by_verdict()["truncated"]
-        if cut <= MAX_CUT_SHARE * answers:
-            return ""
-        return f"{cut} of {answers} answers were cut: raise codeflow.max_new_tokens"
+        sentences = []
+        if cut > QUIET_SHARE * answers:
+            sentences.append(f"{cut:,} of {answers:,} answers were cut: raise codeflow.max_new_tokens")
+        if self._no_program > QUIET_SHARE * answers:
+            sentences.append(
+                f"{self._no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl"
+            )
+        return sentences
 
     def metrics(self) -> dict[str, float]:
         """Return the counts so far; at least one trajectory must have been added.
