@@ -92,16 +92,19 @@ def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
 
 @contextmanager
 def opened_repo(root: Path) -> Iterator[Any]:
-    """Open DVC's view of a repository.
+    """Open DVC's view of a repository, and keep other processes of DVC from writing there meanwhile.
+
+    A stage that ends writes the whole dvc.lock anew. Without the lock, a stage that ends beside it would read half of
+    the file. DVC holds no lock while a stage's command runs, so that the command itself can come here.
 
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     from dvc.exceptions import DvcException
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
 
     try:
-        with Repo(str(root), _wait_for_lock=True) as repo:
+        with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
             yield repo
     except DvcException as error:
         raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None

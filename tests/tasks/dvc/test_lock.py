@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from iterpref_core.errors import InputError
 from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
@@ -24,6 +26,7 @@ STAGES = {
     },
 }
 SECOND = StageName("second", "a")
+OUT = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
 
 
 @pytest.fixture
@@ -60,13 +63,24 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
 
 
 def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
-    out = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
-    lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [out]}}}
+    lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
     Path("dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
     locked = read_lock(repository)["first"]  # there is no folder to be read
-    assert locked == LockedStage(outs=(Artifact(path="folder", md5=out["md5"], size=2),))
+    assert locked == LockedStage(outs=(Artifact(path="folder", md5="401b30e3b8b5d629635a5c613cdb7919", size=2),))
 
 
 def test_a_missing_input_is_an_error(repository: Path) -> None:
     with pytest.raises(InputError, match="folder"):
         observe_inputs(SECOND)
+
+
+def test_a_lock_that_is_being_written_is_not_read(repository: Path) -> None:
+    """Another stage may end at any moment; DVC then writes dvc.lock anew, from its first byte."""
+    written = yaml.safe_dump({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
+    with ThreadPoolExecutor() as threads:
+        with Repo(".") as writer, writer.lock:
+            Path("dvc.lock").write_text(written[:-20], encoding="utf-8")
+            reader = threads.submit(read_lock, repository)
+            wait([reader], timeout=0.5)
+            Path("dvc.lock").write_text(written, encoding="utf-8")
+        assert list(reader.result()) == ["first"]
