@@ -55,6 +55,7 @@ from benchmarks.training import (
 from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.attention import choose_attention, mask_function
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
@@ -125,7 +126,7 @@ class Bench:
     def rows(self, count: int, params: TrainingParams) -> tuple[list[TokenizedPair], PreTrainedTokenizerBase]:
         """Return made-up pairs, tokenized and with a made-up reference, and their tokenizer."""
         pairs = made_up_pairs(count)
-        tokenizer = train_tokenizer((pair.prompt for pair in pairs[:200]), vocab_size=512)
+        tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=512)
         with tempfile.TemporaryDirectory() as folder:
             return tokenized(*located(pairs, Path(folder)), tokenizer, params), tokenizer
 
@@ -229,7 +230,7 @@ def fsdp(bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokenizer = train_tokenizer((pair.prompt for pair in pairs), vocab_size=512)
+        tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs), vocab_size=512)
         model_of(bench.sizes(small)).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
         configuration = yaml.safe_load((ROOT / "accelerate_configs/fsdp2.yaml").read_text(encoding="utf-8"))

@@ -44,6 +44,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.attention import attention_mask, choose_attention
@@ -352,7 +353,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         over the data sheet's; `peak_gb`; `hours` of the steps of the paper's 59,000 pairs and three epochs.
     """
     pairs = made_up_pairs(params.batch_size * steps)
-    tokenizer = train_tokenizer((pair.prompt for pair in pairs[:200]), vocab_size=512)
+    tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=512)
     ticks: list[tuple[int, float]] = []
     alone = {"epochs": 1, "validation_share": 0.0, "select": "last", "merge": False}
     params = params.model_copy(update=alone | {"arguments": {"save_strategy": "no", "logging_steps": 1}})

@@ -10,7 +10,9 @@ import json
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from iterpref_core.prompt_messages import Prompt
 
 UNDECIDED = ("passed", "infra_error")
 """Verdicts that show no failure."""
@@ -169,7 +171,7 @@ class Problem(Record, extra="forbid"):
 
     Attributes:
         task_id: unique name.
-        prompt: the task, as the model reads it.
+        prompt: the task, as the model reads it: a text, or messages.
         entry_point: name that the tests call; empty if the program is a script.
         tests: visible tests; their feedback reaches the model during CodeFlow.
         hidden_tests: tests for scoring alone; nothing about them reaches a model.
@@ -188,7 +190,7 @@ class Problem(Record, extra="forbid"):
     )
 
     task_id: str = Field(min_length=1)
-    prompt: str = Field(min_length=1)
+    prompt: Prompt
     entry_point: str = ""
     tests: tuple[Test, ...]
     hidden_tests: tuple[Test, ...] = ()
@@ -199,6 +201,13 @@ class Problem(Record, extra="forbid"):
     split: str | None = None
     time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     license: str | None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_a_task(cls, prompt: Prompt) -> Prompt:
+        if not prompt:
+            raise ValueError("the text is empty")
+        return prompt
 
     @property
     def own_code(self) -> bool:
@@ -301,13 +310,14 @@ class PreferencePair(Record):
 
     Attributes:
         task_id: the pair's own name.
+        prompt: the task, as the model reads it: a text, or messages.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
 
     task_id: str
-    prompt: str
+    prompt: Prompt
     chosen: str
     rejected: str
     problem_id: str | None = None

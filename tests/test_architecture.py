@@ -15,6 +15,7 @@ LAYERS = ("iterpref_core", "tasks", "flows")
 """Each may import itself and those before it."""
 
 CORE = (
+    ("prompt_messages",),
     ("backend_table", "benchmark_table", "errors", "records"),
     ("input_files",),
     ("config", "cores", "progress"),
@@ -28,7 +29,10 @@ CORE = (
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
 stages on the floor below the command line. docs/architecture.md shows the same picture."""
 
-GROUND = tuple(f"iterpref_core.{name}" for name in ("config", "cores", "errors", "input_files", "progress", "records"))
+GROUND = tuple(
+    f"iterpref_core.{name}"
+    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records")
+)
 CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",

@@ -18,6 +18,7 @@ from iterpref_core.inference.backend_factory import check_model, model_identity,
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.inference.stored_model import AnswerStore, answer_key
 from iterpref_core.progress import show_progress
+from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ class Answerer:
         sampling = replace(self._sampling, stops=stops if self.form.frame is not None else ())
         answered = self._kept(benchmark, wanted, sampling)
         different = dict.fromkeys(wanted)
-        missing = sorted((r for r in different if r not in answered), key=lambda request: len(request.prompt))
+        missing = [request for request in different if request not in answered]
+        missing.sort(key=lambda request: len(prompt_text(request.prompt)))
         if missing:
             with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
                 answered |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
@@ -122,11 +124,11 @@ class Answerer:
             )
         return answered
 
-    def _seed_of(self, prompt: str, number: int) -> int:
+    def _seed_of(self, prompt: Prompt, number: int) -> int:
         """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
         if self._samples == 1:
             return self._seed
-        digest = hashlib.sha256(json.dumps([self._seed, prompt, number]).encode()).digest()
+        digest = hashlib.sha256(json.dumps([self._seed, plain_prompt(prompt), number]).encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
 
 

@@ -14,6 +14,7 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.prompt_messages import Prompt
 from iterpref_core.records import Verdict
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
@@ -35,13 +36,13 @@ class PromptForm:
 
 @dataclass(frozen=True)
 class Question:
-    """The question that a model is asked for one task: a text, with a system message before it.
+    """The question that a model is asked for one task: a text with a system message before it, or messages.
 
     `verbatim`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine.
     """
 
-    text: str
+    text: Prompt
     system: str = ""
     verbatim: bool = False
     private: bool = False

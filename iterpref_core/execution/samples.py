@@ -10,6 +10,7 @@ from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.expectations import expect
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.input_files import Place
+from iterpref_core.prompt_messages import question
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
@@ -72,7 +73,7 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
 
 def program_of(problem: Problem, sample: Sample) -> Program:
     """Return a sample with all of its problem's tests, the hidden ones last."""
-    code = whole_program(problem.prompt, sample)
+    code = whole_program(question(problem.prompt), sample)
     return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
@@ -143,7 +144,8 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     """
     known = read_problems(problems)
     pairs = list(_read_samples(samples, known))  # before anything runs: a broken line costs nothing
-    warn_of_prose(samples, {problem.task_id: problem.prompt for problem, sample in pairs if sample.solution is None})
+    begun = {problem.task_id: question(problem.prompt) for problem, sample in pairs if sample.solution is None}
+    warn_of_prose(samples, begun)
     counts: Counter[str] = Counter()
     with atomic_writer(out) as file:
         for (problem, _), outcome in executor.run_each(pairs, lambda pair: program_of(*pair)):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import ModelError
+from iterpref_core.prompt_messages import Prompt, chat_messages, prompt_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -91,26 +92,31 @@ class AnswerFrame:
         self._separator = prompt.separator
         self._variables = prompt.chat_template_kwargs
 
-    def open(self, prompt: str, system: str = "") -> str:
+    def open(self, prompt: Prompt, system: str = "") -> str:
         """Return what a model reads before it answers.
 
         Args:
-            prompt: the user's message.
+            prompt: the user's message, or the messages of a conversation, without roles where there is no template.
             system: a message for the system before it. Where the template has no place for one, it begins the user's.
         """
         if self.plain:
-            return f"{system}\n\n{prompt}{self._separator}" if system else prompt + self._separator
+            text = prompt_text(prompt) + self._separator
+            return f"{system}\n\n{text}" if system else text
         opening, _ = self._around(self._messages(prompt, system))
         return opening
 
-    def render(self, prompt: str, answer: str) -> Rendered:
+    def render(self, prompt: Prompt, answer: str) -> Rendered:
         """Return an exchange as the template writes it.
+
+        Args:
+            prompt: as for `open`.
+            answer: what is to be trained.
 
         Raises:
             ModelError: also where the template changes the answer, other than by stripping blanks at its ends.
         """
         if self.plain:
-            return Rendered(prompt + self._separator, answer)
+            return Rendered(self.open(prompt), answer)
         messages = self._messages(prompt, "")
         opening, closing = self._around(messages)
         text = self.render_chat([*messages, {"role": "assistant", "content": answer}])
@@ -247,11 +253,15 @@ class AnswerFrame:
         last = "" if end.token is None else str(self.tokenizer.convert_ids_to_tokens(end.token))
         return f"`…{_escape(opening)}` | {_escape(answer)} | `{_escape(end.text + last)}`"
 
-    def _messages(self, prompt: str, system: str) -> list[dict[str, str]]:
-        if system and not self._knows_system:
-            return [{"role": "user", "content": f"{system}\n\n{prompt}"}]
-        before = [{"role": "system", "content": system}] if system else []
-        return [*before, {"role": "user", "content": prompt}]
+    def _messages(self, prompt: Prompt, system: str) -> list[dict[str, str]]:
+        """Return the messages that the template is given; one for the system begins the user's if it has no place."""
+        messages = chat_messages(prompt)
+        if system:
+            messages.insert(0, {"role": "system", "content": system})
+        while messages[0]["role"] == "system" and len(messages) > 1 and not self._knows_system:
+            first = messages.pop(0)
+            messages[0] = {"role": messages[0]["role"], "content": f"{first['content']}\n\n{messages[0]['content']}"}
+        return messages
 
     @cached_property
     def _knows_system(self) -> bool:

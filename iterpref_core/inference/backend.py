@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from iterpref_core.errors import RefusedError
+from iterpref_core.prompt_messages import Prompt
 
 
 def derive_seed(*parts: str | int) -> int:
@@ -22,14 +23,14 @@ def derive_seed(*parts: str | int) -> int:
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt.
+    """One prompt: a text, or messages.
 
     `seed` alone decides its random numbers, whatever else is in the batch: it tells samples apart. `private`: the
     prompt is made of somebody's own code, and is looked at before it goes to another machine. `system`: a message for
     the system before it, of a model that chats. `verbatim`: the prompt is all that the model reads, without a template.
     """
 
-    prompt: str
+    prompt: Prompt
     seed: int
     private: bool = False
     system: str = ""

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from iterpref_core.config import Wording
 from iterpref_core.inference.prompts import fill
+from iterpref_core.prompt_messages import Prompt, question, with_question
 
 _FOLDER = Path(__file__).with_name("codeflow_prompts")
 
 
-def draft_prompt(problem_prompt: str, wording: Wording = "terse") -> str:
-    """The first turn: the task."""
-    return fill(_FOLDER / wording / "draft.txt", {"prompt": problem_prompt})
+def draft_prompt(problem_prompt: Prompt, wording: Wording = "terse") -> Prompt:
+    """Return the first turn: the task. Of messages the last one is worded; those before it stay."""
+    draft = fill(_FOLDER / wording / "draft.txt", {"prompt": question(problem_prompt)})
+    return with_question(problem_prompt, draft)
 
 
-def refine_prompt(problem_prompt: str, code: str, feedback: str, wording: Wording = "terse") -> str:
-    r"""Every later turn: the task, the program that failed, and what its execution said.
+def refine_prompt(problem_prompt: Prompt, code: str, feedback: str, wording: Wording = "terse") -> Prompt:
+    r"""Return a later turn: the task, the program that failed, and what its execution said.
 
     Line ends at the end of any of the three are dropped, so that the layout does not depend on where a text came from.
     Where the last answer held no program, none is shown.
@@ -35,6 +37,8 @@ def refine_prompt(problem_prompt: str, code: str, feedback: str, wording: Wordin
     Write the corrected program.
     """
     if not code.strip():
-        return fill(_FOLDER / wording / "no_program.txt", {"prompt": problem_prompt})
-    values = {"prompt": problem_prompt, "code": code, "feedback": feedback}
-    return fill(_FOLDER / wording / "refine.txt", values)
+        again = fill(_FOLDER / wording / "no_program.txt", {"prompt": question(problem_prompt)})
+    else:
+        values = {"prompt": question(problem_prompt), "code": code, "feedback": feedback}
+        again = fill(_FOLDER / wording / "refine.txt", values)
+    return with_question(problem_prompt, again)

@@ -19,6 +19,7 @@ from iterpref_core.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError, first_line
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
 from iterpref_core.inference.replies import completion_of, read_reply
+from iterpref_core.prompt_messages import chat_messages, prompt_text
 
 logger = logging.getLogger(__name__)
 
@@ -170,9 +171,9 @@ class OpenAIModel(ServedModel):
         if self._tokens is not None:
             return "/completions", asked | self._tokens.body(request, sampling)
         if self._api == "completions" or request.verbatim:
-            asked["prompt"] = request.prompt if request.verbatim else request.prompt + "\n"
+            asked["prompt"] = prompt_text(request.prompt) + ("" if request.verbatim else "\n")
             return "/completions", asked
-        messages = [{"role": "user", "content": request.prompt}]
+        messages = chat_messages(request.prompt)
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
         asked["messages"] = messages

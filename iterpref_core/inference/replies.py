@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.prompt_messages import prompt_text
 
 CHARACTERS_PER_TOKEN = 3
 """An estimate, for servers that do not count tokens."""
@@ -54,7 +55,7 @@ def completion_of(reply: dict[str, Any], request: Request) -> Completion:
     if completion_tokens is None and prompt_tokens is not None and total is not None and total >= prompt_tokens:
         completion_tokens = total - prompt_tokens
     if prompt_tokens is None:
-        prompt_tokens = _estimate(request.system + request.prompt)
+        prompt_tokens = _estimate(request.system + prompt_text(request.prompt))
     if completion_tokens is None:
         completion_tokens = _estimate(text + _reasoning(message))
     truncated = str(choice.get("finish_reason")).lower() in _CUT

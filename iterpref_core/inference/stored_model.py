@@ -15,6 +15,7 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, RefusedError
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
+from iterpref_core.prompt_messages import labeled_text, plain_prompt, prompt_text
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
@@ -59,7 +60,13 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
 
     A request in no special form has the key that it had before there were any.
     """
-    decisive: list[object] = [model, request.prompt, sampling.temperature, sampling.max_new_tokens, request.seed]
+    decisive: list[object] = [
+        model,
+        plain_prompt(request.prompt),
+        sampling.temperature,
+        sampling.max_new_tokens,
+        request.seed,
+    ]
     form = (request.system, request.verbatim, sampling.stops)
     if any(form):
         decisive += form
@@ -93,7 +100,7 @@ class AnswerStore:
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
         """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
         cost = (answer.prompt_tokens, answer.completion_tokens, answer.truncated)
-        row = (key, self._run, answer.text, *cost, model, request.prompt, request.seed)
+        row = (key, self._run, answer.text, *cost, model, labeled_text(request.prompt), request.seed)
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def set_aside(self, keys: Iterable[bytes]) -> None:
@@ -233,7 +240,7 @@ class StoredModel(ServedModel):
             return
         from iterpref_core.screening.privacy import reason_to_withhold  # what finds secrets takes a while to import
 
-        if reason := reason_to_withhold(request.prompt):
+        if reason := reason_to_withhold(prompt_text(request.prompt)):
             self._faults[f"withheld_{reason}"] += 1
             raise RefusedError(
                 f"a prompt from your own code is withheld: it seems to hold personal data or a secret ({reason})"

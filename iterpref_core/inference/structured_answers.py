@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from iterpref_core.inference.backend import Model, Request, Sampling
+from iterpref_core.prompt_messages import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def ask_parsed(
     while chunk := list(islice(source, CHUNK)):
         readings: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
         failed = [(place, error) for place, error in enumerate(readings) if isinstance(error, ValueError)]
-        again = [replace(chunk[place], prompt=chunk[place].prompt + _AGAIN.format(error)) for place, error in failed]
+        again = [_ask_again(chunk[place], error) for place, error in failed]
         answers = model.generate(again, sampling) if again else []
         for (place, _), answer in zip(failed, answers, strict=True):
             readings[place] = _read(answer.text, parse)
@@ -66,3 +67,9 @@ def _read(text: str, parse: Callable[[str], T]) -> T | ValueError:
         return parse(text)
     except ValueError as error:
         return error
+
+
+def _ask_again(request: Request, error: ValueError) -> Request:
+    """Return a request with the fault of its first answer behind the prompt."""
+    text = question(request.prompt) + _AGAIN.format(error)
+    return replace(request, prompt=with_question(request.prompt, text))

@@ -18,6 +18,7 @@ from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder
@@ -127,10 +128,10 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
     """Return the texts that the tokenizer learns from: tasks, programs, and the fixed words of a refinement prompt."""
     texts = []
     for problem in problems:
-        texts.append(problem.prompt)
+        texts.append(prompt_text(problem.prompt))
         texts.append(problem.reference or "")
     # A refinement prompt without any code would be worded as a draft prompt: "#" stands in for the code.
-    refinement = refine_prompt("", "#", "").replace("#", "")
+    refinement = prompt_text(refine_prompt("", "#", "")).replace("#", "")
     return texts + [refinement] * 50
 
 

@@ -23,6 +23,7 @@ from iterpref_core.cores import usable_cores
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.weights import uses_bf16
 from iterpref_core.progress import show_progress
+from iterpref_core.prompt_messages import Prompt
 
 _IGNORED = -100
 """The label of tokens that PyTorch's cross-entropy leaves out."""
@@ -38,7 +39,7 @@ _MUON_GROUPS = 4
 class Example:
     """A prompt, and the completion that the model should give."""
 
-    prompt: str
+    prompt: Prompt
     completion: str
 
 

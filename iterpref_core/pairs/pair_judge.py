@@ -10,6 +10,7 @@ from typing import Literal
 from iterpref_core.inference.backend import Model, Request, Sampling, derive_seed
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import CHUNK, ask_parsed, read_object
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import PreferencePair, Record
 
 FixKind = Literal["substantive", "formatting", "comment", "rename", "whitespace"]
@@ -60,4 +61,5 @@ def judge_pairs(
 
 def judge_prompt(pair: PreferencePair) -> str:
     """Return the prompt that asks the judge about a pair."""
-    return fill(_TEMPLATE, {"prompt": pair.prompt, "rejected": pair.rejected, "chosen": pair.chosen})
+    values = {"prompt": labeled_text(pair.prompt), "rejected": pair.rejected, "chosen": pair.chosen}
+    return fill(_TEMPLATE, values)

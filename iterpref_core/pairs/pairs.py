@@ -15,6 +15,7 @@ from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
+from iterpref_core.prompt_messages import Prompt, prompt_text
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.benchmark_files import source_of
 from iterpref_core.screening.contamination import Decontamination
@@ -113,7 +114,7 @@ def select_pairs(
     return metrics
 
 
-def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:
+def make_pairs(trajectory: Trajectory, prompt: Prompt, params: PairsParams) -> list[PreferencePair]:
     """Return the pairs of a trajectory with a passing version; none if no version can be rejected.
 
     The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
@@ -270,7 +271,7 @@ def _without_repetitions(
     # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
     for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):
         first, *further = same_problem
-        if known.add(f"{first.prompt}\n{first.chosen}"):
+        if known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
             yield from (first, *further)
         else:
             counts["near_duplicate"] += 1 + len(further)

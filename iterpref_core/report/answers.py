@@ -6,6 +6,7 @@ from itertools import chain, combinations, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import Problem, Sample
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, OWN_BENCHMARKS, benchmark_name, in_order
 from iterpref_core.report.stage_outputs import Measured, ModelResults
@@ -161,4 +162,5 @@ def _read_programs(folder: Path, benchmark: str, task_ids: Collection[str]) -> d
 def _read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
     if path is None or not task_ids:
         return {}
-    return {problem.task_id: problem.prompt for problem in read_jsonl(path, Problem) if problem.task_id in task_ids}
+    asked = (problem for problem in read_jsonl(path, Problem) if problem.task_id in task_ids)
+    return {problem.task_id: labeled_text(problem.prompt) for problem in asked}

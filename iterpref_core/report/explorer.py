@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import CodeflowParams
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
 from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, compared_answers, cut, take_turns, text_hash
 from iterpref_core.report.labels import FOCAL, in_words, model_name
@@ -181,7 +182,7 @@ def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParam
     if files.problems:
         for problem in read_jsonl(files.problems, Problem):
             if problem.task_id in outcomes:
-                prompts[problem.task_id] = problem.prompt
+                prompts[problem.task_id] = labeled_text(problem.prompt)
     pairs = {pair.task_id: pair for pair in read_jsonl(files.pairs, PreferencePair) if pair.task_id in outcomes}
     spans = {item.task_id: item for item in read_jsonl(files.spans, FocalSpans) if item.task_id in pairs}
     for item in spans.values():
@@ -189,7 +190,7 @@ def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParam
     shown = {item.task_id: item for item in read_jsonl(files.trajectories, Trajectory) if item.task_id in outcomes}
     for task_id, outcome in outcomes.items():
         pair = pairs.get(task_id)
-        prompt = prompts.get(task_id) or (pair.prompt if pair else "")
+        prompt = prompts.get(task_id) or (labeled_text(pair.prompt) if pair else "")
         entry: Json = {"id": task_id, "prompt": cut(prompt, PROMPT), "outcome": outcome}
         entry["attempts"] = _attempts(shown[task_id], params)
         if shown[task_id].refused:

@@ -1,6 +1,7 @@
 """Data set export: pairs or problems as a folder of Parquet and a card, for `datasets.load_dataset`.
 
-Pairs have TRL's columns `prompt`, `chosen`, `rejected`; problems their record's fields, and a file for each split.
+Pairs have TRL's columns `prompt`, `chosen`, `rejected`; problems their record's fields, and a file for each split. A
+column has one type: where one prompt is a list of messages, all are, and so are the answers of pairs.
 """
 
 import re
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.prompt_messages import chat_messages
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
 from iterpref_core.storage.new_folder import new_folder
@@ -80,7 +82,9 @@ def export_pairs(
     origins: dict[str, Origin] = {}
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
+    chats = False
     for pair, region in _join(pairs, spans):
+        chats = chats or not isinstance(pair.prompt, str)
         contents.splits[TRAIN] += 1
         contents.origins[origins.get(pair.problem, Origin())] += 1
         if region is not None:
@@ -88,14 +92,18 @@ def export_pairs(
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
-            row = {name: getattr(pair, name) for name in ("task_id", "prompt", "chosen", "rejected")}
+            row: dict[str, Any] = {"task_id": pair.task_id}
+            row["prompt"] = chat_messages(pair.prompt) if chats else pair.prompt
+            for side in ("chosen", "rejected"):
+                program = getattr(pair, side)
+                row[side] = [{"role": "assistant", "content": program}] if chats else program
             if spans is not None:
                 row["spans_method"] = region and region.method
                 row["rejected_spans"] = region and [list(span) for span in region.rejected]
                 row["chosen_spans"] = region and [list(span) for span in region.chosen]
             yield row
 
-    _write(out, rows, _pair_features(localized=spans is not None), contents, describe, pairs)
+    _write(out, rows, _pair_features(localized=spans is not None, chats=chats), contents, describe, pairs)
     written: dict[str, float | str] = {"out": str(out), "pairs": float(contents.splits.total())}
     if spans is not None:
         written["spans"] = float(contents.methods.total())
@@ -118,7 +126,9 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         InputError: `out` holds something, there is no problem, or a split's name cannot be a data set's.
     """
     contents = DataSet()
+    chats = False
     for problem in read_jsonl(problems, Problem, unique=True):
+        chats = chats or not isinstance(problem.prompt, str)
         split = problem.split or TRAIN
         if not _SPLIT.fullmatch(split):
             raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
@@ -127,9 +137,12 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
 
     def rows(split: str) -> Iterator[dict[str, Any]]:
-        return (_problem_row(item) for item in read_jsonl(problems, Problem) if (item.split or TRAIN) == split)
+        for problem in read_jsonl(problems, Problem):
+            if (problem.split or TRAIN) == split:
+                prompt = chat_messages(problem.prompt) if chats else problem.prompt
+                yield _problem_row(problem) | {"prompt": prompt}
 
-    _write(out, rows, _problem_features(), contents, describe, problems)
+    _write(out, rows, _problem_features(chats=chats), contents, describe, problems)
     counts = {f"problems/{split}": float(number) for split, number in contents.splits.items()}
     return {"out": str(out), "problems": float(contents.splits.total()), **counts}
 
@@ -184,18 +197,25 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
     return row
 
 
-def _pair_features(*, localized: bool) -> Any:
+def _pair_features(*, localized: bool, chats: bool) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
-    columns = dict.fromkeys(("task_id", "prompt", "chosen", "rejected"), text)
+    columns = {"task_id": text} | dict.fromkeys(("prompt", "chosen", "rejected"), _messages() if chats else text)
     if localized:
         spans = List(List(Value("int64")))
         columns |= {"spans_method": text, "rejected_spans": spans, "chosen_spans": spans}
     return Features(columns)
 
 
-def _problem_features() -> Any:
+def _messages() -> Any:
+    """Return the type of a column of messages."""
+    from datasets import List, Value
+
+    return List({"role": Value("string"), "content": Value("string")})
+
+
+def _problem_features(*, chats: bool) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
@@ -207,4 +227,6 @@ def _problem_features() -> Any:
     test |= {"files": files, "judge_files": files, "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
     columns |= {"license": text, "time_limit_s": number}
+    if chats:
+        columns["prompt"] = _messages()
     return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.report.pair_view import cut_programs, legend, nats, pair_titles
 from iterpref_core.report.program_lines import Piece, ProgramLine, choose_scale, level
@@ -33,7 +34,7 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
     rejected, chosen = cut_programs(pair, spans, shifts)
     parts: list[RenderableType] = [
         Text(pair.task_id, style="bold"),
-        Text(pair.prompt, style="italic"),
+        Text(labeled_text(pair.prompt), style="italic"),
         _panel(rejected_title, rejected, "−", "red", scale),
         _panel(chosen_title, chosen, "+", "green", scale),
     ]

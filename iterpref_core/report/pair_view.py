@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.report.program_lines import LEVELS, ProgramLine, choose_scale, cut_lines, level, sum_changes
 from iterpref_core.storage.jsonl import atomic_writer
@@ -74,7 +75,7 @@ def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | N
     rejected, chosen = cut_programs(pair, spans, shifts)
     return {
         "task_id": pair.task_id,
-        "prompt": pair.prompt,
+        "prompt": labeled_text(pair.prompt),
         "empty": not spans.rejected,
         "titles": pair_titles(spans, shifts),
         "rejected": rejected,

@@ -27,6 +27,7 @@ from typing import Any, Literal, get_args
 
 from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.errors import DataUnavailableError, InputError
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair
 from iterpref_core.screening.benchmark_files import find_benchmark
 from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark
@@ -145,7 +146,7 @@ class ContaminationIndex:
             benchmark → task → kinds of evidence.
         """
         shared: dict[str, dict[str, set[Kind]]] = {}
-        asked = _words(pair.prompt)
+        asked = _words(prompt_text(pair.prompt))
         answered = _words(pair.chosen)
         evidence: dict[Kind, Iterable[Owner]] = {
             "prompt": self._prompts.get(" ".join(asked), ()),

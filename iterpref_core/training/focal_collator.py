@@ -65,7 +65,7 @@ class FocalCollator(DataCollatorForPreference):
                 "FocalCollator: the examples have no column 'rejected_spans'; call `pairs.map(mark_errors)` first, and "
                 "set remove_unused_columns=False in DPOConfig"
             )
-        text, begin = self._written(example)
+        text, begin, end = self._written(example)
         plain = isinstance(example["rejected"], str)
         encoded = self._tokenizer(text, return_offsets_mapping=True, add_special_tokens=plain)
         ids = example["prompt_ids"] + example["rejected_ids"]
@@ -74,19 +74,25 @@ class FocalCollator(DataCollatorForPreference):
                 "FocalCollator: the token ids of an example are not those of its prompt and rejected program; give "
                 "FocalCollator the tokenizer of the trainer, and the data set as TRL reads it"
             )
-        spans = [(begin + start, begin + end) for start, end in example["rejected_spans"]]
+        spans = [(begin + first, min(begin + last, end)) for first, last in example["rejected_spans"]]
         marks: Sequence[int] = mask_from_spans(encoded["offset_mapping"], spans)
         return list(marks[len(example["prompt_ids"]) :])
 
-    def _written(self, example: Example) -> tuple[str, int]:
-        """Return the text that TRL tokenizes, and where the rejected program begins in it."""
+    def _written(self, example: Example) -> tuple[str, int, int]:
+        """Return the text that TRL tokenizes, and where the rejected program begins and ends in it.
+
+        Raises:
+            InputError: the program does not stand in the text.
+        """
         if isinstance(example["rejected"], str):
-            return example["prompt"] + example["rejected"], len(example["prompt"])
+            text = example["prompt"] + example["rejected"]
+            return text, len(example["prompt"]), len(text)
         options = example.get("chat_template_kwargs") or {}
         messages = example["prompt"] + example["rejected"]
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, **options)
-        content = example["rejected"][-1]["content"]
-        begin = text.rfind(content)
-        if begin < 0:
+        text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, **options))
+        content: str = example["rejected"][-1]["content"]
+        kept = content if content in text else content.strip()  # Gemma's template strips blanks at the ends
+        place = text.rfind(kept)
+        if place < 0:
             raise InputError("FocalCollator: the chat template changes the rejected program; correct the template")
-        return text, begin
+        return text, place - content.index(kept), place + len(kept)

@@ -40,7 +40,8 @@ def focal_dataset(
     programs their end.
 
     Args:
-        pairs: columns `prompt`, `chosen` and `rejected`, texts all; `rejected_spans` and `chosen_spans` besides, from
+        pairs: columns `prompt`, `chosen` and `rejected`, texts or messages as TRL takes them, of which all but the
+            last answer is the prompt; `rejected_spans` and `chosen_spans` besides, from
             `localization.row_spans.mark_errors`, for an objective that weighs error regions.
         model: the model to be trained.
         tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
@@ -52,7 +53,8 @@ def focal_dataset(
         prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
 
     Raises:
-        InputError: a column is missing or not text, a span lies outside of its program, or the lengths leave no room.
+        InputError: a column is missing or neither text nor messages, a span lies outside of its program, or the
+            lengths leave no room.
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
@@ -86,15 +88,46 @@ def focal_dataset(
 
 def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
     """Return a row of somebody's data set in this project's records."""
-    spans = {side: [tuple(span) for span in pair.get(f"{side}_spans") or ()] for side in ("rejected", "chosen")}
-    try:
-        record = PreferencePair.model_validate(
-            {"task_id": str(number)} | {name: pair.get(name) for name in ("prompt", "chosen", "rejected")}
+    before, chosen = _last_answer(pair.get("chosen"))
+    others, rejected = _last_answer(pair.get("rejected"))
+    if before != others:
+        raise InputError(
+            f"pairs[{number}]: the two conversations differ before their last answer, which alone is trained; leave "
+            "this pair out"
         )
+    fields = {"prompt": _prompt(pair.get("prompt"), before), "chosen": chosen, "rejected": rejected}
+    try:
+        record = PreferencePair.model_validate({"task_id": str(number)} | fields)
     except ValidationError as error:
         raise InputError(
-            f"pairs[{number}]: {describe_validation_error(error)}; give texts, without roles or messages"
+            f"pairs[{number}]: {describe_validation_error(error)}; give texts, or messages that end with an answer"
         ) from None
-    marked = FocalSpans(task_id=record.task_id, method="given", **spans)
+    marked = FocalSpans(
+        task_id=record.task_id,
+        method="given",
+        rejected=pair.get("rejected_spans") or (),
+        chosen=pair.get("chosen_spans") or (),
+    )
     check_spans(marked, record, Path("pairs"))
     return record, marked
+
+
+def _last_answer(side: Any) -> tuple[list[Any], Any]:
+    """Return the messages before the last answer of a conversation, and that answer; a text has none before it."""
+    if not isinstance(side, list) or not side:
+        return [], side
+    *before, last = side
+    answered = isinstance(last, dict) and last.get("role") == "assistant"
+    return before, last.get("content") if answered else None
+
+
+def _prompt(given: Any, before: list[Any]) -> Any:
+    """Return the prompt of a row, from its column and from what stands before the last answers."""
+    # As TRL has it, [user: "Add."] is followed by [assistant: "x + 1"]; without the column the answers begin with the
+    # user's turn. [user: "Add."] may also be followed by [assistant: "Which?", user: "Ints.", assistant: "x + 1"].
+    if not before:
+        return given
+    if given is None or before[0].get("role") != "assistant":
+        return before
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    return messages + before

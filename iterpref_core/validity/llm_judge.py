@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
+from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import Problem, Record, Test
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
@@ -54,7 +55,9 @@ def judge_tests(problems: Iterable[Problem], judge: Model, counts: Counter[str])
 def judge_prompt(problem: Problem) -> str:
     """Return the judge's prompt: the rubric, the task, its reference and all of its tests."""
     reference = problem.reference if problem.reference is not None else "# none is given"
-    return fill(_TEMPLATE, {"prompt": problem.prompt, "reference": reference, "tests": show_tests(problem)})
+    return fill(
+        _TEMPLATE, {"prompt": labeled_text(problem.prompt), "reference": reference, "tests": show_tests(problem)}
+    )
 
 
 def show_tests(problem: Problem) -> str:

@@ -15,6 +15,7 @@ from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.prompt_messages import read_prompt
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
@@ -84,6 +85,14 @@ def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Callable[.
             "max_tokens": 20,
         }
     ]
+
+
+def test_messages_are_asked_as_they_are(ask: Callable[..., OpenAIModel]) -> None:
+    turns = [("system", "Be brief."), ("user", "Add."), ("assistant", "What?"), ("user", "One.")]
+    messages = [{"role": role, "content": content} for role, content in turns]
+    mock = Scripted()
+    asyncio.run(ask(mock).answer(Request(read_prompt(messages), 3), SAMPLING))
+    assert mock.bodies[0]["messages"] == messages
 
 
 def test_plain_text_is_asked_for_as_a_model_without_a_template_reads_it(ask: Callable[..., OpenAIModel]) -> None:

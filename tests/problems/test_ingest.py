@@ -89,7 +89,7 @@ def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
 
 
 UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
-    ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': String should have at least 1 character"),
+    ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': the text is empty"),
     ("jsonl", [{"task_id": "a", "prompt": "p"}], "in.jsonl:1: field 'tests': Field required"),
     (
         "jsonl",

@@ -15,6 +15,7 @@ from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.problems.preference_sets import answers, columns
 from iterpref_core.problems.preference_sets.columns import parse_columns
 from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.prompt_messages import plain_prompt, question
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import ROOT, section
@@ -80,7 +81,10 @@ def chat(*turns: tuple[str, str]) -> list[dict[str, str]]:
         ({"chosen": chat(("user", "Add one."), ("assistant", fenced(CHOSEN)))}, {"pairs": 1}),
         ({"chosen": chat(("user", "Add one."))}, {"dropped/empty": 1}),
         ({"prompt": chat(("system", "Be brief."), ("user", "Add one."))}, {"pairs": 1}),
-        ({"prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add."))}, {"dropped/several_turns": 1}),
+        ({"prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add one."))}, {"pairs": 1}),
+        ({"prompt": chat(("user", "Add one."), ("assistant", "Hi."))}, {"dropped/bad_record": 1}),
+        ({"prompt": chat(("tool", "3"), ("user", "Add one."))}, {"dropped/bad_record": 1}),
+        ({"prompt": chat(("system", "Be brief."))}, {"dropped/no_prompt": 1}),
         ({"chosen": fenced("x = 1\n") + fenced(CHOSEN)}, {"pairs": 1}),
     ],
 )  # fmt: skip
@@ -95,7 +99,7 @@ def test_what_is_no_pair_of_programs_is_left_out_by_name(
     if result.get("pairs"):
         pair = next(read_pairs(out))
         assert pair.chosen == CHOSEN
-        assert pair.prompt.endswith("Add one.")
+        assert question(pair.prompt) == "Add one."
 
 
 def test_a_chat_brings_its_own_prompt(tmp_path: Path) -> None:
@@ -107,6 +111,13 @@ def test_a_chat_brings_its_own_prompt(tmp_path: Path) -> None:
     source.write_text(json.dumps(record))
     ingest_pairs([source], out)
     assert next(read_pairs(out)).prompt == "Add one."
+
+
+def test_conversations_that_part_before_their_last_answer_are_left_out(tmp_path: Path) -> None:
+    other = chat(("user", "Hi."), ("assistant", "Yes?"), ("user", "Add one."))
+    row = {"chosen": [*TURNS, *chat(("assistant", CHOSEN))], "rejected": [*other, *chat(("assistant", REJECTED))]}
+    found = ingest_pairs([written(tmp_path / "in.jsonl", row, PAIR)], tmp_path / "pairs.jsonl")
+    assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
 
 
 def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
@@ -129,7 +140,9 @@ def test_pairs_keep_their_names_and_repeated_ones_are_named_by_their_line(tmp_pa
     assert [pair.task_id for pair in read_pairs(out)] == ["a", "pair-2", "7", "pair-4", "pair-5"]
 
 
-SHAPES: dict[str, tuple[dict[str, Any], str | None, str]] = {
+TURNS = chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add one."))
+
+SHAPES: dict[str, tuple[dict[str, Any], str | None, Any]] = {
     "other names": (
         {"instruction": "Add", "input": "one.", "accepted": fenced(CHOSEN), "rejected": fenced(REJECTED)},
         "prompt=instruction+input,chosen=accepted",
@@ -143,7 +156,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "a system column": (
         {"system": "You code.", "question": "Add one.", "chosen": CHOSEN, "rejected": REJECTED},
         "prompt=question",
-        "You code.\n\nAdd one.",
+        chat(("system", "You code."), ("user", "Add one.")),
     ),
     "ShareGPT's messages": (
         {
@@ -161,7 +174,47 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, str]] = {
             "rejected": chat(("assistant", fenced(REJECTED))),
         },
         None,
-        "Be terse.\n\nAdd one.",
+        chat(("system", "Be terse."), ("user", "Add one.")),
+    ),
+    "several turns": (
+        {
+            "prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add one.")),
+            "chosen": chat(("assistant", fenced(CHOSEN))),
+            "rejected": chat(("assistant", fenced(REJECTED))),
+        },
+        None,
+        TURNS,
+    ),
+    "several turns in the answers": (
+        {"chosen": [*TURNS, *chat(("assistant", CHOSEN))], "rejected": [*TURNS, *chat(("assistant", REJECTED))]},
+        None,
+        TURNS,
+    ),
+    "several turns in the answers, the first of them beside": (
+        {
+            "prompt": "Hi.",
+            "chosen": [*TURNS, *chat(("assistant", CHOSEN))],
+            "rejected": [*TURNS, *chat(("assistant", REJECTED))],
+        },
+        None,
+        TURNS,
+    ),
+    "answers that go on with the prompt": (
+        {
+            "prompt": TURNS[:1],
+            "chosen": [*TURNS[1:], *chat(("assistant", CHOSEN))],
+            "rejected": [*TURNS[1:], *chat(("assistant", REJECTED))],
+        },
+        None,
+        TURNS,
+    ),
+    "several turns in a text": (
+        {
+            "chosen": f"\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: {fenced(CHOSEN)}",
+            "rejected": f"\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: {fenced(REJECTED)}",
+        },
+        None,
+        TURNS,
     ),
     "a prompt beside whole conversations": (
         {
@@ -200,7 +253,7 @@ def test_every_shape_gives_the_same_pair(tmp_path: Path, name: str) -> None:
     parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
     for source in (written(tmp_path / "in.jsonl", row), tmp_path / "array.json", tmp_path / "rows.parquet"):
         _, pairs = taken(source, columns=named)
-        assert [(pair.task_id, pair.prompt, pair.chosen, pair.rejected) for pair in pairs] == expected
+        assert [(pair.task_id, plain_prompt(pair.prompt), pair.chosen, pair.rejected) for pair in pairs] == expected
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.selection import Selection
 from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.prompt_messages import read_prompt
 from iterpref_core.records import (
     AssertTest,
     FocalSpans,
@@ -135,6 +136,24 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     assert list(read_pairs(again)) == PAIRS
     assert list(read_jsonl(regions, FocalSpans)) == SPANS
     assert again.read_bytes() == pairs.read_bytes()
+
+
+def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Path, load: Any) -> None:
+    turns = read_prompt(
+        [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "?"}, {"role": "user", "content": "1."}]
+    )
+    records = [PAIRS[0], PAIRS[2].model_copy(update={"prompt": turns})]
+    pairs = written(tmp_path / "pairs.jsonl", records)
+    spans = written(tmp_path / "spans.jsonl", SPANS)
+    out = tmp_path / "set"
+    export_pairs(pairs, spans, None, out, describe)
+    rows = load(out)["train"]
+    assert is_conversational(rows[0])
+    assert mark_errors(rows[0])["rejected_spans"] == [[11, 14]]
+    again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
+    ingest_pairs([out / "data/train.parquet"], again, spans=regions)
+    assert again.read_bytes() == pairs.read_bytes()
+    assert list(read_jsonl(regions, FocalSpans)) == SPANS
 
 
 def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, load: Any) -> None:

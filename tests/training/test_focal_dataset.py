@@ -54,17 +54,51 @@ def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_
         mark_errors(row, "tokens")
 
 
+def as_chats(pairs: Dataset, role: str = "assistant") -> Dataset:
+    """Rows of messages, whose answers have a role."""
+    return Dataset.from_list(
+        [
+            {
+                "prompt": [{"role": "user", "content": row["prompt"]}],
+                "chosen": [{"role": role, "content": row["chosen"]}],
+                "rejected": [{"role": role, "content": row["rejected"]}],
+            }
+            for row in pairs
+        ]
+    )
+
+
+def test_messages_are_tokenized_as_texts_are(
+    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    chats = as_chats(pairs)
+    whole = chats.map(lambda row: {side: row["prompt"] + row[side] for side in ("chosen", "rejected")})
+    expected = focal_dataset(pairs.map(mark_errors), model, tokenizer, "sft", settings(tmp_path))
+    for other in (chats, whole, whole.remove_columns("prompt")):
+        assert focal_dataset(other.map(mark_errors), model, tokenizer, "sft", settings(tmp_path)) == expected
+
+
+def test_conversations_that_part_early_are_refused(
+    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    row = as_chats(pairs)[0]
+    row["chosen"] = [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]
+    with pytest.raises(InputError, match=r"pairs\[0\]: the two conversations differ before their last answer"):
+        focal_dataset(Dataset.from_list([row]), model, tokenizer, "dpo", settings(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda pairs: pairs, "target-dpo weighs error regions, .*; call `pairs.map"),
         (lambda pairs: pairs.map(mark_errors).remove_columns("prompt"), r"pairs\[0\]: field 'prompt': .*give texts"),
+        (lambda pairs: as_chats(pairs, "user").map(mark_errors), r"pairs\[0\]: field 'chosen': .*end with an answer"),
         (lambda pairs: pairs.map(mark_errors).select([]), "the data set is empty"),
         (lambda pairs: pairs.map(mark_errors).map(lambda _: {"rejected": "x"}), "a span lies outside of the program"),
         (
             lambda pairs: pairs.map(mark_errors).map(lambda row: {"messages": [{"content": row["prompt"]}]})
             .remove_columns("prompt").rename_column("messages", "prompt"),
-            r"pairs\[0\]: field 'prompt': .*give texts",
+            r"field 'prompt': message 1: the field `role` must be one of system, user, assistant; give texts",
         ),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Request
 from iterpref_core.inference.local.tokenizers import continuing_engine
+from iterpref_core.prompt_messages import prompt_text
 
 _WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
 """Beginnings of answers, on which it is tried where an opening can be cut."""
@@ -61,9 +62,9 @@ def encode_requests(frame: AnswerFrame, requests: Sequence[Request]) -> list[Ask
         verbatim = [
             request
             for request in requests
-            if request.verbatim and (bool(first) and request.prompt.startswith(first)) == opened
+            if request.verbatim and (bool(first) and prompt_text(request.prompt).startswith(first)) == opened
         ]
-        rows = _encode(frame.tokenizer, [request.prompt for request in verbatim], special=not opened)
+        rows = _encode(frame.tokenizer, [prompt_text(request.prompt) for request in verbatim], special=not opened)
         asked.update(zip(verbatim, map(Asked, rows), strict=True))
     return [asked[request] for request in requests]
 

@@ -24,6 +24,7 @@ from iterpref_core.inference.local.generation_config import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import generation_dtype, load_model
+from iterpref_core.prompt_messages import prompt_text
 
 _STOPS_EVERY, _STOPS_WITHIN = 8, 48
 """Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""
@@ -142,7 +143,7 @@ class TransformersModel(BatchModel):
             sampling = replace(sampling, stops=(*sampling.stops, self.frame.end.stop))
         asked = encode_requests(self.frame, requests)
         texts = [
-            request.prompt if request.verbatim else self.frame.open(request.prompt, request.system)
+            prompt_text(request.prompt) if request.verbatim else self.frame.open(request.prompt, request.system)
             for request in requests
         ]
         # Where padding changes answers, texts share a batch if they are as long as each other.

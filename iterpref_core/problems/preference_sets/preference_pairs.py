@@ -21,6 +21,7 @@ from iterpref_core.problems.preference_sets.answers import find_programs
 from iterpref_core.problems.preference_sets.columns import Columns, parse_columns
 from iterpref_core.problems.preference_sets.turns import Turn, read_turns
 from iterpref_core.progress import show_progress
+from iterpref_core.prompt_messages import Prompt, read_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.items import Item, find_shards, read_items
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
@@ -115,14 +116,13 @@ def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str])
         chosen = _turns(columns.values(row, "chosen"))
         rejected = _turns(columns.values(row, "rejected"))
         asked = _asked(row, columns, chosen)
+        prompt = _prompt(asked)
     except ValueError as error:
         return Dropped(BAD_RECORD, where, name, str(error))
-    # A pair has one prompt and one answer: conversations with earlier answers are left out.
-    if any(turn.role == "assistant" for turn in asked):
-        return Dropped("several_turns", where, name)
-    prompt = "\n\n".join(turn.text for turn in asked if turn.text.strip())
-    if not prompt.strip():
+    if prompt is None:
         return Dropped("no_prompt", where, name)
+    if _part_early(chosen, rejected):
+        return Dropped("different_turns", where, name)
     programs = find_programs(_answer(chosen), _answer(rejected))
     if isinstance(programs, str):
         return Dropped(programs, where, name)
@@ -150,22 +150,50 @@ def _turns(values: Sequence[Any]) -> list[Turn]:
 
 
 def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list[Turn]:
-    """Return the turns before the answer: from the prompt's columns, else from the conversation in the chosen answer.
+    """Return the turns before the last answer: those of the prompt's columns, and earlier ones of the chosen answer.
 
     A column `system` is put in front, as in the templates of sets with such a column.
 
     Raises:
         ValueError: the row has neither a prompt's column nor a conversation in the chosen answer.
     """
+    # With the prompt "Add." the chosen answers [user: "Add.", assistant: "Sure."] repeat it. In [user: "Add.",
+    # assistant: "Sure.", user: "Faster.", assistant: "There."] the whole conversation stands, of which the prompt may
+    # have one turn. [assistant: "Sure.", user: "Faster.", assistant: "There."] goes on from the prompt.
     before = chosen[:-1]
-    if before and not columns.has(row, "prompt"):
+    repeated = bool(before) and before[0].role != "assistant"
+    several = any(turn.role == "assistant" for turn in before)
+    if repeated and (several or not columns.has(row, "prompt")):
         asked = before
     else:
         asked = _turns(_joined(columns.values(row, "prompt")))
+        asked += [] if repeated else before
     if not columns.has(row, "system"):
         return asked
     system = [Turn("system", turn.text) for turn in _turns(columns.values(row, "system"))]
     return system + asked
+
+
+def _prompt(asked: Sequence[Turn]) -> Prompt | None:
+    """Return the prompt: the text of a single question, else messages; None if there is no question.
+
+    Raises:
+        ValueError: a turn has a role of its own, or the last one is no question.
+    """
+    turns = [turn for turn in asked if turn.text.strip()]
+    if all(turn.role == "system" for turn in turns):
+        return None
+    if all(turn.role == "" for turn in turns) or (len(turns) == 1 and turns[0].role == "user"):
+        return "\n\n".join(turn.text for turn in turns)
+    return read_prompt([{"role": turn.role or "user", "content": turn.text} for turn in turns])
+
+
+def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:
+    """Return True if two conversations differ before their last answer, which alone is trained."""
+    before = chosen[:-1]
+    others = rejected[:-1]
+    several = any(turn.role == "assistant" for turn in (*before, *others))
+    return several and before != others
 
 
 def _joined(values: list[Any]) -> list[Any]:
@@ -188,8 +216,9 @@ def _region(row: Mapping[str, Any], pair: PreferencePair, item: Item, columns: C
     """
     if row.get("rejected_spans") is None:
         return None
-    if row.get(columns.chosen[0]) != pair.chosen or row.get(columns.rejected[0]) != pair.rejected:
-        return None
+    for side in ("chosen", "rejected"):
+        if _answer(_turns(columns.values(row, side))) != getattr(pair, side):
+            return None
     try:
         region = FocalSpans(
             task_id=pair.task_id,

@@ -11,6 +11,7 @@ from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
 from iterpref_core.inference.answer_extraction import defines, extract_program
 from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.prompt_messages import question
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -67,5 +68,5 @@ class Heldout(Benchmark[Problem]):
         return task.entry_point
 
     def begun_program(self, task: Problem) -> str:
-        """Return the prompt."""
-        return task.prompt
+        """Return the prompt: of messages the last one."""
+        return question(task.prompt)
