@@ -66,7 +66,16 @@ def evalplus() -> Iterator[tuple[RunPrograms, str]]:
 
     def run(count: int) -> None:
         for _ in range(count):
-            status, _ = untrusted_check("humaneval", CODE, [[1]], "f", [2], 0, [0.01], fast_check=True)
+            status, _ = untrusted_check(
+                "humaneval",
+                CODE,
+                [[1]],
+                "f",
+                [2],
+                0,
+                [0.01],
+                fast_check=True,
+            )
             assert status == PASS
 
     yield run, "reliability_guard"
@@ -75,7 +84,12 @@ def evalplus() -> Iterator[tuple[RunPrograms, str]]:
 JUDGED = ("assert", "unittest", "pytest")
 KINDS = {"ours": ours, "ours-two-workers": lambda: ours(2), "evalplus": evalplus}
 KINDS |= {f"ours-{kind}": functools.partial(ours, kind=kind) for kind in JUDGED}
-SHARE_OF_PROGRAMS = {"evalplus": 0.25, "ours-assert": 0.4, "ours-unittest": 0.4, "ours-pytest": 0.05}
+SHARE_OF_PROGRAMS = {
+    "evalplus": 0.25,
+    "ours-assert": 0.4,
+    "ours-unittest": 0.4,
+    "ours-pytest": 0.05,
+}
 """Of the slower ones there are fewer."""
 
 

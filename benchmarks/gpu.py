@@ -103,7 +103,12 @@ SECONDS = {
 """How long each part may take."""
 ROOT = Path(__file__).parents[1]
 FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
-FOUR_BITS = {"load": "4bit", "lora": {"r": 16, "lora_alpha": 32}, "batch_size": 16, "micro_batch_size": 2}
+FOUR_BITS = {
+    "load": "4bit",
+    "lora": {"r": 16, "lora_alpha": 32},
+    "batch_size": 16,
+    "micro_batch_size": 2,
+}
 
 
 class Bench:
@@ -111,7 +116,12 @@ class Bench:
 
     def __init__(self, *, tiny: bool) -> None:
         self.tiny = tiny
-        shared = {"gradient_checkpointing": True, "nll": "sum", "bf16": DEVICE.type == "cuda", "layout": "fork"}
+        shared = {
+            "gradient_checkpointing": True,
+            "nll": "sum",
+            "bf16": DEVICE.type == "cuda",
+            "layout": "fork",
+        }
         self._params = load_params(ROOT / "params.yaml").training.model_copy(update=shared)
 
     def sizes(self, real: Sizes) -> Sizes:
@@ -123,7 +133,11 @@ class Bench:
         small = {"batch_size": 4, "micro_batch_size": 2} if self.tiny else {}
         return self._params.model_copy(update=settings | small)
 
-    def rows(self, count: int, params: TrainingParams) -> tuple[list[TokenizedPair], PreTrainedTokenizerBase]:
+    def rows(
+        self,
+        count: int,
+        params: TrainingParams,
+    ) -> tuple[list[TokenizedPair], PreTrainedTokenizerBase]:
         """Return made-up pairs, tokenized and with a made-up reference, and their tokenizer."""
         pairs = made_up_pairs(count)
         tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=512)
@@ -208,7 +222,11 @@ def mask_times(bench: Bench) -> dict[str, Any]:
             start = clock()
             make(mask_function(visible), count, None, width, width, device=DEVICE)
             seconds.append(clock() - start)
-        found[name] = {"first_s": seconds[0], "median_s": float(np.median(seconds)), "all_s": sum(seconds)}
+        found[name] = {
+            "first_s": seconds[0],
+            "median_s": float(np.median(seconds)),
+            "all_s": sum(seconds),
+        }
     return found
 
 
@@ -288,7 +306,13 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = params.model_copy(update={"epochs": 1, "arguments": {"save_strategy": "no", "logging_steps": 1}})
-        arguments = training_arguments(settings, 1e-4, params.batch_size // params.micro_batch_size, 12, Path(folder))
+        arguments = training_arguments(
+            settings,
+            1e-4,
+            params.batch_size // params.micro_batch_size,
+            12,
+            Path(folder),
+        )
         trainer = FocalDPOTrainer(
             model,
             arguments,

@@ -112,7 +112,13 @@ class Watch(TorchDispatchMode):
         self.peak = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Any = (),
+        kwargs: Any = None,
+    ) -> Any:
         known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if torch.is_tensor(leaf)}
         result = func(*args, **(kwargs or {}))
         self._alive = {key: entry for key, entry in self._alive.items() if not entry[0].expired()}
@@ -141,7 +147,11 @@ def peak_bytes(compute: Callable[[], object]) -> int:
 class Contestant:
     """A trainer, and how it lays out pairs. At a learning rate of 0 the weights before each step are the same."""
 
-    def __init__(self, trainer: Any, lay_out: Callable[[Sequence[TokenizedPair]], dict[str, torch.Tensor]]) -> None:
+    def __init__(
+        self,
+        trainer: Any,
+        lay_out: Callable[[Sequence[TokenizedPair]], dict[str, torch.Tensor]],
+    ) -> None:
         self._trainer, self._lay_out = trainer, lay_out
         self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0, fused=True)
 
@@ -172,7 +182,12 @@ class UnpreparedDPOTrainer(DPOTrainer):
         return dataset
 
 
-def contestants(tokenizer: PreTrainedTokenizerBase, longest: int, sizes: Sizes, folder: str) -> dict[str, Contestant]:
+def contestants(
+    tokenizer: PreTrainedTokenizerBase,
+    longest: int,
+    sizes: Sizes,
+    folder: str,
+) -> dict[str, Contestant]:
     """By name: `trl` as it is compared, `trl as it is`, and `fork`."""
     arguments = DPOConfig(
         output_dir=folder, beta=0.1, max_length=None, bf16=False, activation_checkpointing=False,
@@ -191,7 +206,13 @@ def contestants(tokenizer: PreTrainedTokenizerBase, longest: int, sizes: Sizes, 
     # Batches are given to each step, so that no trainer reads its data set.
     unread = [TokenizedPair([0], [0], [0], [0], [0])]
     own = common | {"train_dataset": unread}
-    ours = FocalDPOTrainer(objective=OBJECTIVE, beta=arguments.beta, layout="fork", model=models["fork"], **own)
+    ours = FocalDPOTrainer(
+        objective=OBJECTIVE,
+        beta=arguments.beta,
+        layout="fork",
+        model=models["fork"],
+        **own,
+    )
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")
@@ -199,7 +220,12 @@ def contestants(tokenizer: PreTrainedTokenizerBase, longest: int, sizes: Sizes, 
     return theirs | {"fork": Contestant(ours, ours.data_collator)}
 
 
-def tuned_forward(model: PreTrainedModel, labels: torch.Tensor, fused_lm_head: bool, **inputs: Any) -> Any:
+def tuned_forward(
+    model: PreTrainedModel,
+    labels: torch.Tensor,
+    fused_lm_head: bool,
+    **inputs: Any,
+) -> Any:
     """Logits only where TRL's mask counts a token, all at once, and none of its metrics: what is fastest on a CPU."""
     assert fused_lm_head
     hidden, counted = model.base_model(**inputs).last_hidden_state[:, :-1], labels[:, 1:] != -100
@@ -207,7 +233,10 @@ def tuned_forward(model: PreTrainedModel, labels: torch.Tensor, fused_lm_head: b
     logps = logits.log_softmax(dim=-1).gather(1, labels[:, 1:][counted][:, None])[:, 0]
     zeros = logps.new_zeros(counted.shape)
     return FusedCausalLMOutput(
-        log_probs=zeros.masked_scatter(counted, logps), entropy=zeros, mean_logits=zeros, is_top1=zeros.bool()
+        log_probs=zeros.masked_scatter(counted, logps),
+        entropy=zeros,
+        mean_logits=zeros,
+        is_top1=zeros.bool(),
     )
 
 
@@ -239,7 +268,10 @@ def trl_batch(pairs: Sequence[TokenizedPair]) -> dict[str, torch.Tensor]:
 
 
 def tokenized(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
+    pairs: Path,
+    spans: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainingParams,
 ) -> list[TokenizedPair]:
     """Pairs as a collator gets them, with a made-up reference that is the same in what two programs share."""
 
@@ -283,7 +315,11 @@ def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
 
 
 def compare(
-    tokenizer: PreTrainedTokenizerBase, pairs: list[TokenizedPair], rounds: int, batch_size: int, narrower: int
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: list[TokenizedPair],
+    rounds: int,
+    batch_size: int,
+    narrower: int,
 ) -> dict[str, Any]:
     """Steps of all contestants on the same batches; each batch begins with another contestant."""
     sizes = QWEN_0_5B
@@ -409,11 +445,28 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             pairs = changed_references(arguments.problems)
             tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=1024)
             rows = tokenized(*located(pairs, Path(folder)), tokenizer, params)
-            results["mbpp"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+            results["mbpp"] = compare(
+                tokenizer,
+                rows,
+                arguments.rounds,
+                arguments.batch_size,
+                narrower,
+            )
     if Path("data/focal.jsonl").is_file():
         tokenizer = load_tokenizer(Path("models/student"))
-        rows = tokenized(Path("data/pairs.jsonl"), Path("data/focal.jsonl"), tokenizer, params)
-        results["nanolab"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+        rows = tokenized(
+            Path("data/pairs.jsonl"),
+            Path("data/focal.jsonl"),
+            tokenizer,
+            params,
+        )
+        results["nanolab"] = compare(
+            tokenizer,
+            rows,
+            arguments.rounds,
+            arguments.batch_size,
+            narrower,
+        )
     if not results:
         raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")
     summary: dict[str, Any] = {"fork_speedup": {name: result["fork_speedup"] for name, result in results.items()}}

@@ -103,10 +103,14 @@ BENCHMARKS = {
     "bigcodebench-full-complete": BenchmarkRow("BigCodeBench-Complete", suite="bigcodebench", source="bigcodebench"),
     "bigcodebench-full-instruct": BenchmarkRow("BigCodeBench-Instruct", suite="bigcodebench", source="bigcodebench"),
     "bigcodebench-hard-complete": BenchmarkRow(
-        "BigCodeBench-Hard-Complete", suite="bigcodebench", source="bigcodebench-hard"
+        "BigCodeBench-Hard-Complete",
+        suite="bigcodebench",
+        source="bigcodebench-hard",
     ),
     "bigcodebench-hard-instruct": BenchmarkRow(
-        "BigCodeBench-Hard-Instruct", suite="bigcodebench", source="bigcodebench-hard"
+        "BigCodeBench-Hard-Instruct",
+        suite="bigcodebench",
+        source="bigcodebench-hard",
     ),
     "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", source="livecodebench"),
 }

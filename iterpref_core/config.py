@@ -115,7 +115,9 @@ class ModelParams(Settings):
     def student_format(self) -> PromptFormat:
         """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
-            style=self.prompt, separator=self.prompt_separator, chat_template_kwargs=self.chat_template_kwargs
+            style=self.prompt,
+            separator=self.prompt_separator,
+            chat_template_kwargs=self.chat_template_kwargs,
         )
 
     @property

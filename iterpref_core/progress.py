@@ -25,7 +25,13 @@ class Advance(Protocol):
 
 
 @contextmanager
-def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Advance]:
+def show_progress(
+    label: str,
+    total: int,
+    *,
+    done: int = 0,
+    unit: str = "",
+) -> Iterator[Advance]:
     """Show the progress of `total` items, of which an earlier run has `done` some.
 
     Yields:

@@ -87,7 +87,14 @@ def evaluate(
         )
     else:
         names = settings.evaluation.benchmarks
-        result = score_samples(samples, names, setting, out, extract=extract, partial=partial)
+        result = score_samples(
+            samples,
+            names,
+            setting,
+            out,
+            extract=extract,
+            partial=partial,
+        )
     show_result(result, json_)
 
 
@@ -105,7 +112,14 @@ def gate(
     from iterpref_core.report.regression_gate import compare_with_baseline
 
     settings = read_params(set_).evaluation
-    comparison = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
+    comparison = compare_with_baseline(
+        baseline,
+        candidate,
+        benchmark or (),
+        alpha,
+        settings.bootstrap,
+        settings.seed,
+    )
     if json_:
         typer.echo(json.dumps(comparison.to_json(), indent=2))
     else:

@@ -68,7 +68,12 @@ def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str
     return export_model(model, out, card)
 
 
-def _export_pairs(pairs: Path, spans: Path | None, out: Path, summary: Any) -> dict[str, float | str]:
+def _export_pairs(
+    pairs: Path,
+    spans: Path | None,
+    out: Path,
+    summary: Any,
+) -> dict[str, float | str]:
     from iterpref_core.report.cards import pairs_card
     from iterpref_core.report.export_data_set import DataSet, export_pairs
 
@@ -76,7 +81,13 @@ def _export_pairs(pairs: Path, spans: Path | None, out: Path, summary: Any) -> d
     known = _is_input(spans, "data/focal.jsonl", about)
 
     def card(data: DataSet) -> str:
-        return pairs_card(data, out.name, about, localized=spans is not None, regions_known=known)
+        return pairs_card(
+            data,
+            out.name,
+            about,
+            localized=spans is not None,
+            regions_known=known,
+        )
 
     problems = PROBLEMS if PROBLEMS.is_file() else None
     return export_pairs(pairs, spans, problems, out, card)

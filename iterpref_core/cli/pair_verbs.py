@@ -53,7 +53,14 @@ def pair(
         f"pair {out.resolve()}",
     )
     with opened as judge:
-        metrics = select_pairs(trajectories, problems, student, screened_params(settings), out, judge=judge)
+        metrics = select_pairs(
+            trajectories,
+            problems,
+            student,
+            screened_params(settings),
+            out,
+            judge=judge,
+        )
         show_result(metrics, json_)
 
 
@@ -108,7 +115,13 @@ def show(
         from iterpref_core.training.shifts import score_shifts
 
         settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))
-        scored = score_shifts(shown, model, trained, settings.training, settings.model.student_format)
+        scored = score_shifts(
+            shown,
+            model,
+            trained,
+            settings.training,
+            settings.model.student_format,
+        )
         shifts = {item.task_id: item for item in scored}
     if html is not None:
         write_html(shown, regions, html, shifts)
@@ -120,7 +133,10 @@ def show(
 
 
 def _find_pairs(
-    path: Path, task_id: str | None, number: int, marked: Container[str] | None = None
+    path: Path,
+    task_id: str | None,
+    number: int,
+    marked: Container[str] | None = None,
 ) -> list[PreferencePair]:
     found: list[PreferencePair] = []
     for candidate in read_pairs(path):

@@ -77,7 +77,14 @@ def ingest(
         _refuse(given, form, {"--columns", "--spans", "--limit", "--dropped"})
         from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
 
-        taken = ingest_pairs(source, out, columns=columns, limit=limit, spans=spans, dropped=dropped)
+        taken = ingest_pairs(
+            source,
+            out,
+            columns=columns,
+            limit=limit,
+            spans=spans,
+            dropped=dropped,
+        )
     elif form == "folder":
         _refuse(given, form, {"--python", "--license", "--heldout"})
         from iterpref_core.problems.own_code.own_code import ingest_own_code
@@ -179,13 +186,24 @@ def synthesize(
             against = None
             if leaves_this_machine(inference):
                 against = filter_for_others(seed_code, license, settings.own_code.licenses)
-            features, counts = make_tree(seed_code, asked, settings.synthesis, against, written)
+            features, counts = make_tree(
+                seed_code,
+                asked,
+                settings.synthesis,
+                against,
+                written,
+            )
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
         counts |= write_problems(features, asked, settings.synthesis, executor, count, out)
         spent = store.spent()
-    dollars = cost_usd(spent.prompt_tokens, spent.completion_tokens, inference.price_prompt, inference.price_completion)
+    dollars = cost_usd(
+        spent.prompt_tokens,
+        spent.completion_tokens,
+        inference.price_prompt,
+        inference.price_completion,
+    )
     counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
     show_result(counts | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
 

@@ -176,7 +176,15 @@ def train(
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     scratch = scratch or out.with_name(f".{out.name}.work")
     result = train_objective(
-        pairs, spans, model, name, settings, out, curve, scratch, prompt=params.model.student_format
+        pairs,
+        spans,
+        model,
+        name,
+        settings,
+        out,
+        curve,
+        scratch,
+        prompt=params.model.student_format,
     )
     if PartialState().is_main_process:
         show_result(result, json_)

@@ -61,7 +61,12 @@ class Conversation:
         problem = self.problem
         if self.attempts:
             last = self.attempts[-1]
-            prompt = refine_prompt(problem.prompt, last.code, last.feedback, self.params.wording)
+            prompt = refine_prompt(
+                problem.prompt,
+                last.code,
+                last.feedback,
+                self.params.wording,
+            )
         else:
             prompt = draft_prompt(problem.prompt, self.params.wording)
         seed = derive_seed(self.params.seed, problem.task_id, self.iteration)

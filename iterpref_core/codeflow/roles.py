@@ -68,7 +68,12 @@ class Models:
             if attempt.iteration > 0 or self.prices.drafts:
                 prompt_tokens += attempt.prompt_tokens
                 completion_tokens += attempt.completion_tokens
-        return cost_usd(prompt_tokens, completion_tokens, self.prices.prompt, self.prices.completion)
+        return cost_usd(
+            prompt_tokens,
+            completion_tokens,
+            self.prices.prompt,
+            self.prices.completion,
+        )
 
 
 def choose_models(
@@ -120,11 +125,27 @@ def choose_models(
             models: list[Model] = []
             if not debugger_drafts:
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
-                model = open_model(student, prompt, student_settings, NO_CAPS, store, params.concurrency, faults)
+                model = open_model(
+                    student,
+                    prompt,
+                    student_settings,
+                    NO_CAPS,
+                    store,
+                    params.concurrency,
+                    faults,
+                )
                 models.append(stack.enter_context(model))
             if debugger_needed:
                 store = stack.enter_context(AnswerStore(path, run))
-                model = open_model(debugger, debugger_prompt, inference, budget, store, params.concurrency, faults)
+                model = open_model(
+                    debugger,
+                    debugger_prompt,
+                    inference,
+                    budget,
+                    store,
+                    params.concurrency,
+                    faults,
+                )
                 models.append(stack.enter_context(model))
             yield OpenModels(drafter=models[0], refiner=models[-1], faults=faults)
 

@@ -72,7 +72,16 @@ def roll_out(
 
     conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
     if drafter.in_process and refiner.in_process:
-        lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended, answered)
+        lead_in_rounds(
+            conversations,
+            drafter,
+            refiner,
+            executor,
+            sampling,
+            params.concurrency,
+            ended,
+            answered,
+        )
     else:
         stream = _Stream(drafter, refiner, executor, sampling, params.concurrency, ended)
         asyncio.run(stream.lead(conversations))
@@ -208,7 +217,12 @@ class _Stream:
 
     async def _judge(self, conversation: Conversation, answer: Completion) -> None:
         loop = asyncio.get_running_loop()
-        following = await loop.run_in_executor(self._threads, conversation.after, answer, self._executor)
+        following = await loop.run_in_executor(
+            self._threads,
+            conversation.after,
+            answer,
+            self._executor,
+        )
         if following.finished:
             self._close(following)
         else:

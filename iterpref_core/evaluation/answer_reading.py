@@ -42,7 +42,9 @@ class ReadAnswers:
 
 
 def read_answers(
-    benchmark: Benchmark[Any], answered: Sequence[tuple[Any, Completion]], form: PromptForm
+    benchmark: Benchmark[Any],
+    answered: Sequence[tuple[Any, Completion]],
+    form: PromptForm,
 ) -> ReadAnswers:
     """Return the programs in answers.
 
@@ -61,7 +63,12 @@ def read_answers(
     if benchmark.sanitizer is None:
         return ReadAnswers(tuple(programs))
     named = [(program, task.entry_point) for program, (task, _) in zip(programs, answered, strict=True)]
-    sanitized = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+    sanitized = sanitize_all(
+        named,
+        benchmark.execution,
+        benchmark.sanitizer,
+        f"{benchmark.name}: sanitize",
+    )
     if sanitized.not_sanitized:
         logger.warning(
             "%s: %s of %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout",
@@ -104,8 +111,18 @@ def count_without_program(
             counts["empty"] += not text.strip()
         elif entry_point and run.verdict not in _NO_PYTHON and not defines(program, entry_point):
             counts["no_entry_point"] += 1
-    _say(benchmark.name, counts["no_program"], len(programs), f"hold no program ({counts['empty']:,} are empty)")
-    _say(benchmark.name, counts["no_entry_point"], len(programs), "do not define the function that their task asks for")
+    _say(
+        benchmark.name,
+        counts["no_program"],
+        len(programs),
+        f"hold no program ({counts['empty']:,} are empty)",
+    )
+    _say(
+        benchmark.name,
+        counts["no_entry_point"],
+        len(programs),
+        "do not define the function that their task asks for",
+    )
     return counts
 
 

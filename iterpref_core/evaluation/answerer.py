@@ -73,7 +73,10 @@ class Answerer:
         return described | ({"precision": self._precision} if self._precision else {})
 
     def answer(
-        self, benchmark: str, questions: Sequence[Question], stops: tuple[str, ...] = ()
+        self,
+        benchmark: str,
+        questions: Sequence[Question],
+        stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
         """The model's answers to each question, in order: as many as there are samples; empty to one that is refused.
 
@@ -107,7 +110,12 @@ class Answerer:
                 logger.warning("%s: %s of %s answers %s", benchmark, f"{number:,}", f"{len(answers):,}", what)
         return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
 
-    def _kept(self, benchmark: str, wanted: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
+    def _kept(
+        self,
+        benchmark: str,
+        wanted: Sequence[Request],
+        sampling: Sampling,
+    ) -> dict[Request, Completion]:
         """Return the answers that are kept, and say how many are from earlier; with `fresh` there are none of these."""
         keys = {request: answer_key(self._identity, request, sampling) for request in wanted}
         earlier = [key for key in keys.values() if key not in self._asked]
@@ -120,7 +128,10 @@ class Answerer:
         count = len({keys[request] for request in answered} & set(earlier))
         if count:
             logger.warning(
-                "%s: %s of %s answers were kept from earlier; --fresh asks again", benchmark, f"{count:,}", len(keys)
+                "%s: %s of %s answers were kept from earlier; --fresh asks again",
+                benchmark,
+                f"{count:,}",
+                len(keys),
             )
         return answered
 

@@ -93,7 +93,11 @@ class Benchmark(ABC, Generic[T]):
     about: Mapping[str, object] = MappingProxyType({})
 
     def __init__(
-        self, name: BenchmarkName, data: tuple[str, str], tasks: Mapping[str, T], execution: ExecutionParams
+        self,
+        name: BenchmarkName,
+        data: tuple[str, str],
+        tasks: Mapping[str, T],
+        execution: ExecutionParams,
     ) -> None:
         self.name, self.data, self.execution = name, data, execution
         self.tasks: Mapping[str, T] = tasks

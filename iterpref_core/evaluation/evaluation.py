@@ -97,12 +97,22 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
     entry["truncated"] = sum(truncated)
     entry["sampling"] = _describe_sampling(benchmark, answerer, read)
     texts = [answer.text for _, answer in answered]
-    entry["answers"] = count_without_program(benchmark, [task for task, _ in answered], texts, read.programs, runs)
+    entry["answers"] = count_without_program(
+        benchmark,
+        [task for task, _ in answered],
+        texts,
+        read.programs,
+        runs,
+    )
     entry["answers"] |= read.counts
     return Evaluated(entry, tuple(samples))
 
 
-def _describe_sampling(benchmark: Benchmark[Any], answerer: Answerer, read: ReadAnswers) -> dict[str, Any]:
+def _describe_sampling(
+    benchmark: Benchmark[Any],
+    answerer: Answerer,
+    read: ReadAnswers,
+) -> dict[str, Any]:
     """Return how the model was asked, as it stands in results.json."""
     sampling = answerer.sampling
     if benchmark.protocol:

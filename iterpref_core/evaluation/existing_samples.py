@@ -75,10 +75,21 @@ def score_samples(
         logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, len(benchmark.tasks), total)
         return Evaluated(evaluated.entry | {"partial": {"tasks": total}}, evaluated.samples)
 
-    return run_benchmarks({"model": path.stem if path else "ground-truth"}, names, score, setting, out)
+    return run_benchmarks(
+        {"model": path.stem if path else "ground-truth"},
+        names,
+        score,
+        setting,
+        out,
+    )
 
 
-def _check_complete(benchmark: Benchmark[Any], known: Sequence[Sample], lacking: str, remedy: str = "add them") -> None:
+def _check_complete(
+    benchmark: Benchmark[Any],
+    known: Sequence[Sample],
+    lacking: str,
+    remedy: str = "add them",
+) -> None:
     if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in known}):
         raise InputError(
             f"{lacking} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "
@@ -87,7 +98,10 @@ def _check_complete(benchmark: Benchmark[Any], known: Sequence[Sample], lacking:
 
 
 def score_existing(
-    benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path, file: SamplesFile | None = None
+    benchmark: Benchmark[Any],
+    samples: Sequence[Sample],
+    cache: Path,
+    file: SamplesFile | None = None,
 ) -> Evaluated:
     """Score programs that are there.
 
@@ -125,7 +139,12 @@ def score_existing(
     return Evaluated(entry, tuple(whole))
 
 
-def _warn_of_answers(benchmark: Benchmark[Any], path: Path, tasks: Sequence[Any], programs: Sequence[str]) -> None:
+def _warn_of_answers(
+    benchmark: Benchmark[Any],
+    path: Path,
+    tasks: Sequence[Any],
+    programs: Sequence[str],
+) -> None:
     """Say how many samples are answers with a program in them, which would have to be extracted."""
     count = 0
     for task, program in zip(tasks, programs, strict=True):

@@ -20,7 +20,12 @@ logger = logging.getLogger(__name__)
 JUDGED_BY = ("iterpref_core.evaluation", "iterpref_core.execution")
 """The code that decides verdicts."""
 
-UNJUDGED = ProgramRun("infra_error", "the task's own solution fails here, so it is not known what is right", "", 0.0)
+UNJUDGED = ProgramRun(
+    "infra_error",
+    "the task's own solution fails here, so it is not known what is right",
+    "",
+    0.0,
+)
 
 
 def run_samples(
@@ -63,7 +68,11 @@ def run_samples(
     return [runs[index] for index in range(len(samples))]
 
 
-def run_own_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> dict[str, ProgramRun]:
+def run_own_solutions(
+    benchmark: Benchmark[Any],
+    executor: Engine,
+    cache: Path,
+) -> dict[str, ProgramRun]:
     """How a suite's own solutions fare, by task_id: run the first time, then read; says which of them fail.
 
     Evaluations that run at once run them only once. The outcomes are of one machine: how long a solution takes decides

@@ -18,7 +18,10 @@ SAMPLES = "samples"
 
 
 def write_results(
-    out: Path, about: Mapping[str, str], entries: Mapping[str, Entry], samples: Mapping[str, Sequence[Sample]]
+    out: Path,
+    about: Mapping[str, str],
+    entries: Mapping[str, Entry],
+    samples: Mapping[str, Sequence[Sample]],
 ) -> None:
     """Write the results of some benchmarks; what the folder has of others of the same model stays.
 

@@ -31,7 +31,10 @@ class Sanitized:
 
 
 def sanitize_all(
-    texts: Sequence[tuple[str, str]], execution: ExecutionParams, sanitizer: Sanitizer, label: str
+    texts: Sequence[tuple[str, str]],
+    execution: ExecutionParams,
+    sanitizer: Sanitizer,
+    label: str,
 ) -> Sanitized:
     """Return the programs in models' answers.
 

@@ -29,7 +29,10 @@ def cut_off(run: ProgramRun) -> ProgramRun:
 
 
 def make_entry(
-    benchmark: Benchmark[Any], samples: Sequence[Sample], runs: Sequence[ProgramRun], own_runs: Mapping[str, ProgramRun]
+    benchmark: Benchmark[Any],
+    samples: Sequence[Sample],
+    runs: Sequence[ProgramRun],
+    own_runs: Mapping[str, ProgramRun],
 ) -> Entry:
     """Summarize what became of samples.
 
@@ -72,7 +75,11 @@ def make_entry(
     if own_runs:
         failed = {task_id: run for task_id, run in own_runs.items() if run.verdict != "passed"}
         reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-        entry["ground_truth"] = {"n": len(own_runs), "passed": len(own_runs) - len(failed), "failed": list(failed)}
+        entry["ground_truth"] = {
+            "n": len(own_runs),
+            "passed": len(own_runs) - len(failed),
+            "failed": list(failed),
+        }
         entry["ground_truth"] |= {"reasons": reasons} if reasons else {}
         trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
         if trusted is not None:
@@ -112,7 +119,11 @@ def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
     0.5
     """
     name = benchmark.replace("+", "_plus")
-    numbers = {"pass_at_1": entry["pass_at_1"], "ci95_low": entry["ci95"][0], "ci95_high": entry["ci95"][1]}
+    numbers = {
+        "pass_at_1": entry["pass_at_1"],
+        "ci95_low": entry["ci95"][0],
+        "ci95_high": entry["ci95"][1],
+    }
     numbers["n"] = float(entry["n"])
     numbers |= {key: entry[key] for key in entry if re.fullmatch(r"pass_at_\d+", key)}
     return {f"{name}/{key}": value for key, value in numbers.items()}

@@ -161,7 +161,12 @@ def _begins_to_define(code: str, entry_point: str | None) -> bool:
     return entry_name(entry_point) in names if entry_point else bool(names)
 
 
-def _goes_before(broken: BrokenBlock, best: Excerpt | None, text: str, entry_point: str | None) -> bool:
+def _goes_before(
+    broken: BrokenBlock,
+    best: Excerpt | None,
+    text: str,
+    entry_point: str | None,
+) -> bool:
     """Return whether a block that is no Python is nearer to what was asked for than the best text that is."""
     if best is None:
         return True

@@ -130,14 +130,22 @@ class AnswerFrame:
             )
         return Rendered(opening, written, start)
 
-    def render_chat(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False) -> str:
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        add_generation_prompt: bool = False,
+    ) -> str:
         """Return a chat as the template writes it."""
         from iterpref_core.inference.local.checkpoints import reading
 
         with reading(self.tokenizer.name_or_path, "chat template"):
             return str(
                 self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=add_generation_prompt, **self._variables
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    **self._variables,
                 )
             )
 

@@ -100,7 +100,10 @@ class Model(Protocol):
         ...
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; `answered` is told of each as it ends. To one that is refused: `REFUSED`."""
         ...
@@ -122,7 +125,10 @@ class ServedModel(ABC):
         """Answer one request."""
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; equal ones are asked once.
 
@@ -183,7 +189,10 @@ class BatchModel(ABC):
 
     @abstractmethod
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; used by one thread at a time."""
 
@@ -203,11 +212,20 @@ class BatchModel(ABC):
             self._waiting = tuple(each for each in waiting if each not in batch)
             futures = [future for *_, future in batch]
 
-            def answered(place: int, answer: Completion, futures: list[asyncio.Future[Completion]] = futures) -> None:
+            def answered(
+                place: int,
+                answer: Completion,
+                futures: list[asyncio.Future[Completion]] = futures,
+            ) -> None:
                 loop.call_soon_threadsafe(_settle, futures[place], answer)
 
             try:
-                await asyncio.to_thread(self.generate, [request for request, *_ in batch], sampling, answered)
+                await asyncio.to_thread(
+                    self.generate,
+                    [request for request, *_ in batch],
+                    sampling,
+                    answered,
+                )
             except Exception as error:  # noqa: BLE001 - passed on to all who wait for this batch
                 for future in futures:
                     if not future.done():

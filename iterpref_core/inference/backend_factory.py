@@ -40,7 +40,12 @@ class Opening:
 def _open_transformers(opening: Opening) -> Iterator[Model]:
     from iterpref_core.inference.local.transformers_model import TransformersModel
 
-    yield TransformersModel(opening.model, opening.concurrency, opening.prompt, opening.inference.bf16)
+    yield TransformersModel(
+        opening.model,
+        opening.concurrency,
+        opening.prompt,
+        opening.inference.bf16,
+    )
 
 
 @contextmanager
@@ -111,7 +116,14 @@ def open_model(
     open_backend = OPENERS[inference.backend]
     with open_backend(opening) as inner:
         yield StoredModel(
-            inner, identity, store, budget, inference, concurrency=concurrency, guarded=guarded, faults=faults
+            inner,
+            identity,
+            store,
+            budget,
+            inference,
+            concurrency=concurrency,
+            guarded=guarded,
+            faults=faults,
         )
 
 
@@ -149,7 +161,11 @@ def open_judge(
         yield judge
 
 
-def check_model(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> Path | str:
+def check_model(
+    model: Path | str,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+) -> Path | str:
     """Check a model with weights on this machine before anything is spent on it. An endpoint's cannot be checked.
 
     Returns:
@@ -166,7 +182,11 @@ def check_model(model: Path | str, prompt: PromptFormat, inference: InferencePar
     return check_checkpoint(model, prompt, loaded=backend.in_process)
 
 
-def model_identity(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> str:
+def model_identity(
+    model: Path | str,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+) -> str:
     """Return the key under which a model's answers are kept: everything they depend on besides prompt and sampling.
 
     For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.

@@ -163,7 +163,11 @@ class OpenAIModel(ServedModel):
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a call."""
-        asked: dict[str, Any] = {"model": self.name, "seed": request.seed, self._limit: sampling.max_new_tokens}
+        asked: dict[str, Any] = {
+            "model": self.name,
+            "seed": request.seed,
+            self._limit: sampling.max_new_tokens,
+        }
         if not self.own_temperature:
             asked["temperature"] = sampling.temperature
         if sampling.stops:

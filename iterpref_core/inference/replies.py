@@ -15,7 +15,13 @@ CHARACTERS_PER_TOKEN = 3
 
 _CUT = {"length", "content_filter", "max_tokens", "max_output_tokens"}
 """Reasons to finish that say that an answer is not whole. What a filter cuts is as final as what a limit does."""
-_REASONING_PARTS = {"thinking", "reasoning", "redacted_thinking", "reasoning_content", "reasoning_text"}
+_REASONING_PARTS = {
+    "thinking",
+    "reasoning",
+    "redacted_thinking",
+    "reasoning_content",
+    "reasoning_text",
+}
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 

@@ -45,10 +45,20 @@ class Spent:
 
     def dollars(self, prices: InferenceParams) -> float:
         """Return the price of the tokens, in dollars."""
-        return cost_usd(self.prompt_tokens, self.completion_tokens, prices.price_prompt, prices.price_completion)
+        return cost_usd(
+            self.prompt_tokens,
+            self.completion_tokens,
+            prices.price_prompt,
+            prices.price_completion,
+        )
 
 
-def cost_usd(prompt_tokens: float, completion_tokens: float, price_prompt: float, price_completion: float) -> float:
+def cost_usd(
+    prompt_tokens: float,
+    completion_tokens: float,
+    price_prompt: float,
+    price_completion: float,
+) -> float:
     """Dollars that tokens cost, by prices in dollars per million."""
     return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
 
@@ -93,7 +103,8 @@ class AnswerStore:
     def get(self, key: bytes) -> Completion | None:
         """The answer kept under a key."""
         row = self._data.row(
-            "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?", (key,)
+            "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?",
+            (key,),
         )
         return None if row is None else Completion(row[0], row[1], row[2], bool(row[3]))
 
@@ -199,7 +210,10 @@ class StoredModel(ServedModel):
         return answer
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; equal ones are asked once.
 
@@ -248,7 +262,11 @@ class StoredModel(ServedModel):
 
     def _reserve(self, calls: int = 1) -> None:
         spent, dollars = self.spent, self.spent.dollars(self._prices) if self._prices else 0.0
-        begun = {"calls": spent.calls + self._in_flight + calls - 1, "tokens": spent.tokens, "dollars": dollars}
+        begun = {
+            "calls": spent.calls + self._in_flight + calls - 1,
+            "tokens": spent.tokens,
+            "dollars": dollars,
+        }
         for name, amount in begun.items():
             cap = getattr(self._caps, name, None)
             if cap is not None and amount >= cap:
@@ -259,7 +277,12 @@ class StoredModel(ServedModel):
                 )
         self._in_flight += calls
 
-    def _settle(self, request: Request, sampling: Sampling, answer: Completion | None) -> None:
+    def _settle(
+        self,
+        request: Request,
+        sampling: Sampling,
+        answer: Completion | None,
+    ) -> None:
         """End a call, and store what it brought; None where it brought no answer."""
         self._in_flight -= 1
         if answer is None:
@@ -274,7 +297,12 @@ class StoredModel(ServedModel):
         if self._store and self.own_temperature:
             self._store.remember_own_temperature(self._identity)
         if self._store:
-            self._store.put(answer_key(self._identity, request, sampling), answer, self._identity, request)
+            self._store.put(
+                answer_key(self._identity, request, sampling),
+                answer,
+                self._identity,
+                request,
+            )
 
 
 def _check_prices(inference: InferenceParams) -> None:

@@ -23,7 +23,11 @@ _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IG
 
 
 def ask_parsed(
-    model: Model, requests: Iterable[Request], sampling: Sampling, parse: Callable[[str], T], counts: Counter[str]
+    model: Model,
+    requests: Iterable[Request],
+    sampling: Sampling,
+    parse: Callable[[str], T],
+    counts: Counter[str],
 ) -> Iterator[T | None]:
     """What was read from the answer to each request, in order; None where neither of two answers could be read.
 
@@ -45,7 +49,11 @@ def ask_parsed(
         for (place, _), answer in zip(failed, answers, strict=True):
             readings[place] = _read(answer.text, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]
-        counts.update(asked=len(chunk), asked_again=len(again), unreadable=results.count(None))
+        counts.update(
+            asked=len(chunk),
+            asked_again=len(again),
+            unreadable=results.count(None),
+        )
         yield from results
 
 

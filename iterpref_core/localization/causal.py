@@ -52,7 +52,12 @@ class _Trials:
         return self.known[code]
 
 
-def find_cause(pair: PreferencePair, problem: Problem, executor: Engine, max_executions: int) -> Cause:
+def find_cause(
+    pair: PreferencePair,
+    problem: Problem,
+    executor: Engine,
+    max_executions: int,
+) -> Cause:
     """Find the part of a pair's edit that its tests need. Blocks; may be called from any thread.
 
     Args:
@@ -83,7 +88,12 @@ def _usable_fix(pair: PreferencePair, trials: _Trials) -> tuple[str, str]:
     return chosen, "" if trials.passes(whole_edit) else "chosen_fails"
 
 
-def _minimize(rejected: str, chosen: str, trials: _Trials, max_executions: int) -> tuple[list[Hunk], bool]:
+def _minimize(
+    rejected: str,
+    chosen: str,
+    trials: _Trials,
+    max_executions: int,
+) -> tuple[list[Hunk], bool]:
     """Return hunks that make the tests pass, 1-minimal unless the budget ends (ddmin), and True if the budget ended."""
     # With hunks 1 2 3 4 of which the tests need 3 alone:
     #   2 parts: [1 2] fails, [3 4] passes -> keep 3 4

@@ -47,7 +47,11 @@ def find_hunks(rejected: str, chosen: str) -> tuple[Hunk, ...]:
     return tuple(hunks)
 
 
-def _stretches(matches: Iterable[tuple[int, int]], count: int, others: int) -> Iterator[tuple[range, range]]:
+def _stretches(
+    matches: Iterable[tuple[int, int]],
+    count: int,
+    others: int,
+) -> Iterator[tuple[range, range]]:
     """Yield the stretches before, between and behind matches, as ranges in both sequences.
 
     >>> list(_stretches([(1, 0)], 3, 2))
@@ -74,7 +78,12 @@ def _split(a: Sequence[str], b: Sequence[str], old: range, new: range) -> Iterat
         j = next_j + 1
 
 
-def _pair_similar(a: Sequence[str], b: Sequence[str], old: range, new: range) -> list[tuple[int, int]]:
+def _pair_similar(
+    a: Sequence[str],
+    b: Sequence[str],
+    old: range,
+    new: range,
+) -> list[tuple[int, int]]:
     """Return ascending pairs of lines (old, new) with the greatest total similarity, each pair at least `_SIMILAR`."""
     # best[i, j]: the greatest total for the old lines from i on and the new lines from j on, with its pairs. The table
     # is filled from the end, so that the entries for i + 1 and j + 1 are there: line i is left out, or line j is, or

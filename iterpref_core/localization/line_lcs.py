@@ -24,7 +24,11 @@ class ErrorRegion:
     anchors: tuple[Span, ...] = ()
 
 
-def locate_error(rejected: str, chosen: str, diff: Callable[[str, str], LineDiff] = diff_lines) -> ErrorRegion:
+def locate_error(
+    rejected: str,
+    chosen: str,
+    diff: Callable[[str, str], LineDiff] = diff_lines,
+) -> ErrorRegion:
     r"""Return the error region of a failing program.
 
     For each run of inserted lines with text, the anchor is the first line with text after the place where they belong:

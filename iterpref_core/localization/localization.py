@@ -70,7 +70,12 @@ def localize_pairs(
     lines = counts.pop("lines", 0)
     focal_lines = counts.pop("focal_lines", 0)
     reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
-    return {"pairs": written, **reported_always, **counts, "focal_line_share": focal_lines / max(lines, 1)}
+    return {
+        "pairs": written,
+        **reported_always,
+        **counts,
+        "focal_line_share": focal_lines / max(lines, 1),
+    }
 
 
 def _by_execution(
@@ -113,7 +118,9 @@ def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, P
 
 
 def _apply_policy(
-    located: Iterable[tuple[PreferencePair, ErrorRegion]], params: LocalizationParams, counts: Counter[str]
+    located: Iterable[tuple[PreferencePair, ErrorRegion]],
+    params: LocalizationParams,
+    counts: Counter[str],
 ) -> Iterator[FocalSpans]:
     for pair, region in located:
         rejected = region.rejected
@@ -135,14 +142,24 @@ def _apply_policy(
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
         counts["focal_lines"] += sum(_lines_with_text(pair.rejected[start:end]) for start, end in rejected)
         counts["lines"] += _lines_with_text(pair.rejected)
-        yield FocalSpans(task_id=pair.task_id, method=params.method, rejected=rejected, chosen=region.chosen)
+        yield FocalSpans(
+            task_id=pair.task_id,
+            method=params.method,
+            rejected=rejected,
+            chosen=region.chosen,
+        )
 
 
 def _lines_with_text(text: str) -> int:
     return sum(bool(line.strip()) for line in split_lines(text))
 
 
-def widen_spans(text: str, spans: tuple[Span, ...], max_lines: int, random: Random) -> tuple[Span, ...]:
+def widen_spans(
+    text: str,
+    spans: tuple[Span, ...],
+    max_lines: int,
+    random: Random,
+) -> tuple[Span, ...]:
     r"""Add 1 to `max_lines` lines before each span, and after it: Diff-Augmentation, an ablation of the paper.
 
     Args:

@@ -9,7 +9,11 @@ from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.localization.localization import ON_TEXT
 
 
-def localize(rejected: str, chosen: str, method: LocalizationMethod = "line_lcs") -> ErrorRegion:
+def localize(
+    rejected: str,
+    chosen: str,
+    method: LocalizationMethod = "line_lcs",
+) -> ErrorRegion:
     r"""Return the error region of a failing program, given the program that passes.
 
     Args:

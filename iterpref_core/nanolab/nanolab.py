@@ -84,7 +84,11 @@ def build_models(
 
 
 def _train_embedded(
-    roles: Sequence[str], problems: Path, nanolab: NanolabParams, execution: ExecutionParams, out: Path
+    roles: Sequence[str],
+    problems: Path,
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+    out: Path,
 ) -> dict[str, float]:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
     tokenizer = train_tokenizer(_corpus(known), nanolab.vocab_size)
@@ -101,7 +105,11 @@ def _train_embedded(
 
 
 def _train(
-    role: str, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, nanolab: NanolabParams, out: Path
+    role: str,
+    examples: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    nanolab: NanolabParams,
+    out: Path,
 ) -> dict[str, float]:
     steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
     model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
@@ -135,7 +143,11 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
     return texts + [refinement] * 50
 
 
-def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:
+def _refinements(
+    problems: Sequence[Problem],
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+) -> list[Example]:
     examples = []
     with open_executor(execution) as executor:
         for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor):

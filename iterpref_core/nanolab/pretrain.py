@@ -138,7 +138,12 @@ def single_threads() -> Iterator[Executor]:
 
 
 def set_gradient(
-    model: LlamaForCausalLM, rows: Sequence[dict[str, list[int]]], pad_token_id: int, pool: Executor, *, bf16: bool
+    model: LlamaForCausalLM,
+    rows: Sequence[dict[str, list[int]]],
+    pad_token_id: int,
+    pool: Executor,
+    *,
+    bf16: bool,
 ) -> float:
     """Set every weight's `grad` to the gradient of a batch's mean loss, computed a few rows of like length at a time.
 
@@ -176,7 +181,11 @@ def set_gradient(
 
 
 def _part_gradient(
-    model: LlamaForCausalLM, part: dict[str, torch.Tensor], *, labeled: int, bf16: bool
+    model: LlamaForCausalLM,
+    part: dict[str, torch.Tensor],
+    *,
+    labeled: int,
+    bf16: bool,
 ) -> tuple[float, tuple[torch.Tensor, ...]]:
     """Return a part's share of the loss and of the gradient, in a batch with `labeled` tokens that have labels."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
@@ -188,7 +197,11 @@ class _NoBfloat16(TorchFunctionMode):
     """A mode in which `Tensor.bfloat16` returns a copy in float32, so that PyTorch's Muon computes in float32."""
 
     def __torch_function__(
-        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
     ) -> Any:
         if function is torch.Tensor.bfloat16:
             # Muon changes the result in place, and `bfloat16` would have returned a new tensor.

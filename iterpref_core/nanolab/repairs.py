@@ -62,7 +62,12 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
     """
     way = random.random()
     if way < 0.65:
-        broken = _transplant(reference, donors, random, lines=1 if random.random() < 0.6 else 2)
+        broken = _transplant(
+            reference,
+            donors,
+            random,
+            lines=1 if random.random() < 0.6 else 2,
+        )
     elif way < 0.8:
         broken = ast.unparse(_ChangeConstants(random, random.randrange(3)).visit(ast.parse(reference))) + "\n"
     elif way < 0.9:
@@ -96,7 +101,12 @@ def _spoil_character(reference: str, random: Random) -> str:
     return reference[:place] + random.choice(("", ")", "s", " ", "0")) + reference[place + 1 :]
 
 
-def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, executor: Engine) -> Iterator[Repair]:
+def make_repairs(
+    problems: Sequence[Problem],
+    per_problem: int,
+    seed: int,
+    executor: Engine,
+) -> Iterator[Repair]:
     """Break every problem's reference `per_problem` times, and yield the broken ones that its visible tests catch."""
     random = Random(seed)
     donors: dict[str, list[str]] = {}

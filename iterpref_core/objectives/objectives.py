@@ -33,7 +33,11 @@ PreferenceLoss = Callable[["Tensor", "Tensor", float], "Tensor"]
 """(batch,) K+, (batch,) K- and beta → (batch,) losses."""
 
 
-def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+def sigmoid_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+) -> "Tensor":
     """-log sigmoid(beta (K+ - K-)) for each pair: DPO's loss (arXiv 2305.18290, equation 7).
 
     Args:
@@ -49,7 +53,11 @@ def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: f
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
-def hinge_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+def hinge_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+) -> "Tensor":
     """Return max(0, 1 - beta (K+ - K-)) for each pair: SLiC's loss on the same margin (arXiv 2309.06657, section 3.2).
 
     Args:
@@ -65,7 +73,11 @@ def hinge_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: flo
     return relu(1 - beta * (chosen_logratio - rejected_logratio))
 
 
-def ipo_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+def ipo_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+) -> "Tensor":
     """Return (K+ - K- - 1 / (2 beta))^2 for each pair: IPO's loss (arXiv 2310.12036, equation 17; tau is beta here).
 
     Args:
@@ -83,7 +95,11 @@ ROBUST_FLIPS = 0.1
 """Share of pairs whose order `robust_loss` takes for wrong: that of the paper's experiments (arXiv 2403.00409)."""
 
 
-def robust_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+def robust_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+) -> "Tensor":
     """Return DPO's loss, corrected for pairs whose order is wrong, for each pair (arXiv 2403.00409, equation 12).
 
     Args:
@@ -99,7 +115,11 @@ def robust_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: fl
     return ((1 - ROBUST_FLIPS) * as_given - ROBUST_FLIPS * flipped) / (1 - 2 * ROBUST_FLIPS)
 
 
-def apo_zero_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+def apo_zero_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+) -> "Tensor":
     """Return 1 - sigmoid(beta K+) + sigmoid(beta K-) for each pair: APO-zero (arXiv 2408.06266, equation 7).
 
     Args:
@@ -204,7 +224,12 @@ OBJECTIVES: dict[str, Objective] = {
     "target-apo-zero": Objective("Target-APO-zero", apo_zero_loss, rejected="focal", counterpart="apo-zero"),
     "simpo": Objective("SimPO", simpo_loss, averaged=True, referenced=False),
     "target-simpo": Objective(
-        "Target-SimPO", simpo_loss, rejected="focal", averaged=True, referenced=False, counterpart="simpo"
+        "Target-SimPO",
+        simpo_loss,
+        rejected="focal",
+        averaged=True,
+        referenced=False,
+        counterpart="simpo",
     ),
 }
 """RPO is DPO with an NLL; SFT has the NLL alone. Learning rates and alphas stand in params.yaml.
@@ -271,7 +296,13 @@ def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float,
 
 
 def sequence_logratio(
-    logps: "Tensor", ref_logps: "Tensor", weights: "Tensor", pair: "Tensor", pairs: int, *, averaged: bool = False
+    logps: "Tensor",
+    ref_logps: "Tensor",
+    weights: "Tensor",
+    pair: "Tensor",
+    pairs: int,
+    *,
+    averaged: bool = False,
 ) -> "Tensor":
     """Return K: the weighted sum of log pi - log pi_ref over the tokens of each program.
 
@@ -294,7 +325,12 @@ def sequence_logratio(
     return sums / zeros.index_add(0, pair, weights.to(terms.dtype)).clamp(min=1)
 
 
-def nll_loss(logps: "Tensor", weights: "Tensor", reduction: Literal["mean", "sum"], pairs: int) -> "Tensor":
+def nll_loss(
+    logps: "Tensor",
+    weights: "Tensor",
+    reduction: Literal["mean", "sum"],
+    pairs: int,
+) -> "Tensor":
     """Negative log-likelihood of the chosen programs.
 
     Args:

@@ -12,7 +12,10 @@ DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic
 
 
 def drop_reason(
-    pair: PreferencePair, params: PairsParams, count_tokens: Callable[[str], int], entry_point: str = ""
+    pair: PreferencePair,
+    params: PairsParams,
+    count_tokens: Callable[[str], int],
+    entry_point: str = "",
 ) -> DropReason | None:
     """Return the first reason to drop a pair, or None to keep it.
 

@@ -51,7 +51,13 @@ def judge_pairs(
         for pair in chunk:
             pair_seed = derive_seed(seed, "judge", pair.task_id)
             requests.append(Request(judge_prompt(pair), pair_seed, pair.problem in own_code))
-        answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=FixJudgment), counts)
+        answers = ask_parsed(
+            judge,
+            requests,
+            SAMPLING,
+            partial(read_object, form=FixJudgment),
+            counts,
+        )
         for pair, answer in zip(chunk, answers, strict=True):
             if answer is None or answer.kind == "substantive":
                 yield pair

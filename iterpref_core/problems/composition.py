@@ -103,7 +103,12 @@ def write_instruction(combination: Combination, random: Random) -> str:
 
 
 def compose_problem(
-    combination: Combination, task_id: str, split: str, random: Random, visible: int, hidden: int
+    combination: Combination,
+    task_id: str,
+    split: str,
+    random: Random,
+    visible: int,
+    hidden: int,
 ) -> Problem:
     """Return a problem; every expected value comes from running the reference.
 
@@ -130,7 +135,12 @@ def compose_problem(
     )
 
 
-def _write_tests(kind: InputKind, reference: str, random: Random, count: int) -> tuple[IoTest, ...]:
+def _write_tests(
+    kind: InputKind,
+    reference: str,
+    random: Random,
+    count: int,
+) -> tuple[IoTest, ...]:
     """Return tests on edge cases and random arguments, all different, with the reference's results."""
     namespace: dict[str, object] = {}
     exec(compile(reference, "<reference>", "exec"), namespace)

@@ -235,7 +235,10 @@ TABLE = InputKind(
         _feature("values", "[{v} for {k}, {v} in {s}]", "the values", "the list of values"),
         _feature("count", "len({s})", "the count", "how many there are"),
         _feature(
-            "largest", "max(({v} for {k}, {v} in {s}), default=0)", "the largest value or 0", "the top value or 0"
+            "largest",
+            "max(({v} for {k}, {v} in {s}), default=0)",
+            "the largest value or 0",
+            "the top value or 0",
         ),
         _feature("pairs", "{s}", "the pairs", "them as pairs"),
         _feature("sorted_pairs", "sorted({s})", "the sorted pairs", "the pairs in order"),

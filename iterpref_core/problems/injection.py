@@ -25,7 +25,13 @@ hang, as many do, cost little."""
 
 
 def inject_bugs(
-    problems: Path, out: Path, spans: Path, executor: Engine, *, mutations: int, seed: int
+    problems: Path,
+    out: Path,
+    spans: Path,
+    executor: Engine,
+    *,
+    mutations: int,
+    seed: int,
 ) -> dict[str, float]:
     """Write pairs with injected bugs and their true regions; both files appear whole.
 

@@ -28,7 +28,11 @@ Written = tuple[str | None, str, str]
 """(program, verdict, feedback) of a model on a task; no program if the samples are not those that were judged."""
 
 
-def compared_answers(models: Mapping[str, ModelResults], results: Path, problems: Path | None) -> list[Json]:
+def compared_answers(
+    models: Mapping[str, ModelResults],
+    results: Path,
+    problems: Path | None,
+) -> list[Json]:
     """Return tasks that two models or more answered, with the first answer of each model.
 
     Args:
@@ -106,7 +110,10 @@ def cut(text: str, longest: int) -> str:
 
 
 def _answers(
-    benchmark: str, task_ids: Sequence[str], entries: Mapping[str, Measured], results: Path
+    benchmark: str,
+    task_ids: Sequence[str],
+    entries: Mapping[str, Measured],
+    results: Path,
 ) -> Iterator[tuple[str, dict[str, Written]]]:
     """Yield each task with the models' answers to it."""
     if not task_ids:
@@ -126,7 +133,12 @@ def _answers(
         yield task_id, written
 
 
-def _entry(benchmark: str, task_id: str, prompt: str, written: Mapping[str, Written]) -> Json:
+def _entry(
+    benchmark: str,
+    task_id: str,
+    prompt: str,
+    written: Mapping[str, Written],
+) -> Json:
     programs = list(dict.fromkeys(program for program, _, _ in written.values() if program is not None))
     numbers = {program: number for number, program in enumerate(programs)}
     differing = {}
@@ -145,7 +157,11 @@ def _entry(benchmark: str, task_id: str, prompt: str, written: Mapping[str, Writ
     }
 
 
-def _read_programs(folder: Path, benchmark: str, task_ids: Collection[str]) -> dict[str, list[str]]:
+def _read_programs(
+    folder: Path,
+    benchmark: str,
+    task_ids: Collection[str],
+) -> dict[str, list[str]]:
     """Return task_id → the task's programs among a model's samples, in the file's order; empty without a file."""
     path = folder / "samples" / f"{benchmark}.jsonl"
     if not path.is_file():

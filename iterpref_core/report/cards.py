@@ -19,7 +19,12 @@ from iterpref_core.report.number_formats import percent
 from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.summary import Summary
 
-LICENSES = {COMPOSED: "apache-2.0", "evalplus": "apache-2.0", "humaneval": "mit", "mbpp": "cc-by-4.0"}
+LICENSES = {
+    COMPOSED: "apache-2.0",
+    "evalplus": "apache-2.0",
+    "humaneval": "mit",
+    "mbpp": "cc-by-4.0",
+}
 """Source of problems → license: this project's own, and published sets as their cards on the Hugging Face hub state
 (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
 MARKS = {"": "", "without_failed_truth": " ¹", "without_overlap": " ²"}
@@ -74,7 +79,14 @@ def model_card(
     )
 
 
-def pairs_card(contents: DataSet, title: str, summary: Summary | None, *, localized: bool, regions_known: bool) -> str:
+def pairs_card(
+    contents: DataSet,
+    title: str,
+    summary: Summary | None,
+    *,
+    localized: bool,
+    regions_known: bool,
+) -> str:
     """Write the README.md of pairs.
 
     Args:
@@ -119,7 +131,11 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     return same_pairs and same_spans
 
 
-def _model_fields(lineage: ModelLineage | None, first: ModelLineage | None, license: str | None) -> str:
+def _model_fields(
+    lineage: ModelLineage | None,
+    first: ModelLineage | None,
+    license: str | None,
+) -> str:
     tags = ["code"]
     if lineage and lineage.objective:
         tags += ["preference-optimization", lineage.objective]

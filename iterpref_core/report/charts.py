@@ -201,6 +201,12 @@ def _linear_scale(source: Point, target: Point) -> Callable[[float], float]:
     return scaled
 
 
-def _line(name: str, style: str, points: Sequence[Point], *, dots: bool = True) -> ChartLine:
+def _line(
+    name: str,
+    style: str,
+    points: Sequence[Point],
+    *,
+    dots: bool = True,
+) -> ChartLine:
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
     return ChartLine(name, style, path, tuple(points) if dots and len(points) <= 12 else ())

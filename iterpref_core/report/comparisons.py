@@ -20,7 +20,11 @@ Comparison = dict[str, Any]
 """One model against another on one benchmark, as it stands in summary.json."""
 
 
-def left_out(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, set[str]]:
+def left_out(
+    benchmark: str,
+    result: Measured,
+    overlapping: Overlapping,
+) -> dict[str, set[str]]:
     """Return, for each part of a benchmark, the tasks that are not in the part.
 
     A part is one of `score_rows.PARTS` or a difficulty. HumanEval+ has the tasks of HumanEval, and so on: pairs that
@@ -61,7 +65,10 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
 
 
 def compare_models(
-    models: Mapping[str, ModelResults], overlapping: Overlapping, resamples: int, seed: int
+    models: Mapping[str, ModelResults],
+    overlapping: Overlapping,
+    resamples: int,
+    seed: int,
 ) -> dict[str, dict[str, dict[str, Comparison]]]:
     """Compare each model with base, and the focal objectives with every baseline too.
 
@@ -88,14 +95,26 @@ def compare_models(
             comparisons = compared.setdefault(name, {}).setdefault(against, {})
             for benchmark in model.measured:
                 if benchmark in models[against].measured:
-                    comparison = _compare(model, models[against], benchmark, overlapping, resamples, seed)
+                    comparison = _compare(
+                        model,
+                        models[against],
+                        benchmark,
+                        overlapping,
+                        resamples,
+                        seed,
+                    )
                     if comparison:
                         comparisons[benchmark] = comparison
     return compared
 
 
 def _compare(
-    model: ModelResults, against: ModelResults, benchmark: str, overlapping: Overlapping, resamples: int, seed: int
+    model: ModelResults,
+    against: ModelResults,
+    benchmark: str,
+    overlapping: Overlapping,
+    resamples: int,
+    seed: int,
 ) -> Comparison:
     ours = model.measured[benchmark]
     theirs = against.measured[benchmark]
@@ -116,7 +135,11 @@ def _compare(
 
 
 def compare_results(
-    ours: Measured, theirs: Measured, without: Collection[str], resamples: int, seed: int
+    ours: Measured,
+    theirs: Measured,
+    without: Collection[str],
+    resamples: int,
+    seed: int,
 ) -> Comparison:
     """Compare a model's result with another's, on the tasks that both were judged on.
 

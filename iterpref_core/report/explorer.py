@@ -59,7 +59,12 @@ class Explored:
     results: Path
 
 
-def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: CodeflowParams, out: Path) -> None:
+def write_explorer(
+    files: Explored,
+    models: Mapping[str, ModelResults],
+    params: CodeflowParams,
+    out: Path,
+) -> None:
     """Write the page.
 
     Args:
@@ -174,7 +179,11 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     return Counter(dict(totals.most_common())), dict(chosen)
 
 
-def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParams) -> Iterator[Json]:
+def _entries(
+    files: Explored,
+    outcomes: Mapping[str, str],
+    params: CodeflowParams,
+) -> Iterator[Json]:
     """Yield the chosen trajectories in the page's form, each with its pair."""
     if files.trajectories is None:
         return

@@ -60,7 +60,11 @@ Describe = Callable[[DataSet], str]
 
 
 def export_pairs(
-    pairs: Path, spans: Path | None, problems: Path | None, out: Path, describe: Describe
+    pairs: Path,
+    spans: Path | None,
+    problems: Path | None,
+    out: Path,
+    describe: Describe,
 ) -> dict[str, float | str]:
     """Write preference pairs, each with its error region if there is one.
 
@@ -110,7 +114,11 @@ def export_pairs(
     return written
 
 
-def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, float | str]:
+def export_problems(
+    problems: Path,
+    out: Path,
+    describe: Describe,
+) -> dict[str, float | str]:
     """Write problems with their tests, each split into a file of its own.
 
     Args:
@@ -163,7 +171,12 @@ def _write(
     with new_folder(out) as partial, TemporaryDirectory() as cache:
         (partial / DATA).mkdir()
         for split in contents.splits:
-            table = Dataset.from_generator(rows, features, cache_dir=cache, gen_kwargs={"split": split})
+            table = Dataset.from_generator(
+                rows,
+                features,
+                cache_dir=cache,
+                gen_kwargs={"split": split},
+            )
             table.to_parquet(partial / DATA / f"{split}.parquet")
         with atomic_writer(partial / CARD) as file:
             file.write(describe(contents))
@@ -223,7 +236,12 @@ def _problem_features(*, chats: bool) -> Any:
     texts = ("kind", "call", "expected", "code", "module", "run", "environment", "input", "output", "checker")
     test = dict.fromkeys(texts, text)
     files = List({"key": text, "value": text})
-    test |= {"atol": number, "tolerance": number, "ignore_case": Value("bool"), "tuples_as_lists": Value("bool")}
+    test |= {
+        "atol": number,
+        "tolerance": number,
+        "ignore_case": Value("bool"),
+        "tuples_as_lists": Value("bool"),
+    }
     test |= {"files": files, "judge_files": files, "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
     columns |= {"license": text, "time_limit_s": number}

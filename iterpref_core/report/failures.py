@@ -49,7 +49,11 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     return [table for table in shown if table["kinds"]]
 
 
-def _failure_table(benchmark: str, scores: Mapping[str, Any], colors: Mapping[str, int]) -> dict[str, Any]:
+def _failure_table(
+    benchmark: str,
+    scores: Mapping[str, Any],
+    colors: Mapping[str, int],
+) -> dict[str, Any]:
     counts = {model: failure_kinds(of_model) for model, of_model in scores.items()}
     kinds = _by_frequency(counts.values())
     rows = []
@@ -74,7 +78,11 @@ def _by_frequency(counted: Iterable[Mapping[str, int]]) -> list[str]:
     return sorted(occurring, key=lambda kind: (-totals[kind], kind))
 
 
-def _bar(samples: int, counts: Mapping[str, int], colors: Mapping[str, int]) -> list[tuple[int, float, float]]:
+def _bar(
+    samples: int,
+    counts: Mapping[str, int],
+    colors: Mapping[str, int],
+) -> list[tuple[int, float, float]]:
     """Return (color, left end, width) of the pieces of a model's bar, in percent of its programs; rare kinds last."""
     pieces = []
     left = 0.0

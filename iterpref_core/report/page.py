@@ -93,7 +93,11 @@ def write_page(
         file.write(html)
 
 
-def _pass_rate_chart(ours: Mapping[int, float], paper: Mapping[int, float], sampled: bool) -> Chart | None:
+def _pass_rate_chart(
+    ours: Mapping[int, float],
+    paper: Mapping[int, float],
+    sampled: bool,
+) -> Chart | None:
     series = [Series("this run", "target-rpo", tuple(ours.items()))]
     if paper:
         series.append(Series("the paper", "paper", tuple(paper.items())))

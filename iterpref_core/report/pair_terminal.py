@@ -21,7 +21,11 @@ MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
 """From weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
 
 
-def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> RenderableType:
+def render_terminal(
+    pair: PreferencePair,
+    spans: FocalSpans,
+    shifts: PairShifts | None = None,
+) -> RenderableType:
     """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen.
 
     Args:
@@ -43,7 +47,13 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
     return Group(*parts)
 
 
-def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Panel:
+def _panel(
+    title: str,
+    lines: Sequence[ProgramLine],
+    sign: str,
+    color: str,
+    scale: float,
+) -> Panel:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -52,7 +62,12 @@ def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str, scal
     return Panel(grid, title=Text(title), title_align="left", border_style=color)
 
 
-def _rows(lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Iterator[tuple[Text, Text]]:
+def _rows(
+    lines: Sequence[ProgramLine],
+    sign: str,
+    color: str,
+    scale: float,
+) -> Iterator[tuple[Text, Text]]:
     for line in lines:
         margin = Text(f"{line.number:>3} {sign if line.marked else ' '}", style=color if line.marked else "dim")
         if line.change is not None:

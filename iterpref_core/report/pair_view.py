@@ -51,10 +51,17 @@ def template_text(name: str) -> str:
 
 
 def cut_programs(
-    pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None
+    pair: PreferencePair,
+    spans: FocalSpans,
+    shifts: PairShifts | None,
 ) -> tuple[list[ProgramLine], list[ProgramLine]]:
     """Return the lines of y- and of y+, with the tokens' changes in training if `shifts` are given."""
-    rejected = cut_lines(pair.rejected, spans.rejected, shifts.rejected if shifts else None, penalized=True)
+    rejected = cut_lines(
+        pair.rejected,
+        spans.rejected,
+        shifts.rejected if shifts else None,
+        penalized=True,
+    )
     chosen = cut_lines(pair.chosen, spans.chosen, shifts.chosen if shifts else None)
     return rejected, chosen
 
@@ -70,7 +77,11 @@ def pair_titles(spans: FocalSpans, shifts: PairShifts | None) -> tuple[str, str]
     return rejected, f"Chosen y+: K+ = {k_plus} nats"
 
 
-def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> dict[str, object]:
+def pair_context(
+    pair: PreferencePair,
+    spans: FocalSpans,
+    shifts: PairShifts | None = None,
+) -> dict[str, object]:
     """Return the arguments of the templates' macro `pair`; tokens have colors if `shifts` are given."""
     rejected, chosen = cut_programs(pair, spans, shifts)
     return {

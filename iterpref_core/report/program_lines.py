@@ -99,7 +99,11 @@ class ProgramLine:
 
 
 def cut_lines(
-    text: str, spans: Sequence[Span], tokens: Sequence[TokenShift] | None = None, *, penalized: bool = False
+    text: str,
+    spans: Sequence[Span],
+    tokens: Sequence[TokenShift] | None = None,
+    *,
+    penalized: bool = False,
 ) -> list[ProgramLine]:
     r"""Cut a program into lines, and every line at the edges of spans and tokens.
 
@@ -209,7 +213,11 @@ def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> ShownToken:
 
 
 def _cut_line(
-    text: str, line: Span, following: int, spans: Sequence[Span], shown: Sequence[ShownToken]
+    text: str,
+    line: Span,
+    following: int,
+    spans: Sequence[Span],
+    shown: Sequence[ShownToken],
 ) -> Iterator[Piece]:
     """Yield the pieces of a line, then a glyph for every character of its end that a token has."""
     start, end = line
@@ -228,7 +236,13 @@ def _cut_line(
         holder = _token_at(shown, place)
         if holder is not None:
             glyph = GLYPHS[text[place]]
-            yield Piece(glyph, marked=False, token=holder, glyph=True, first=holder.start == place)
+            yield Piece(
+                glyph,
+                marked=False,
+                token=holder,
+                glyph=True,
+                first=holder.start == place,
+            )
 
 
 def _token_at(shown: Sequence[ShownToken], place: int) -> ShownToken | None:

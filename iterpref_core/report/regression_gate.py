@@ -55,7 +55,12 @@ class RegressionGate:
 
 
 def compare_with_baseline(
-    baseline: Path, candidate: Path, benchmarks: Sequence[str], alpha: float, resamples: int, seed: int
+    baseline: Path,
+    candidate: Path,
+    benchmarks: Sequence[str],
+    alpha: float,
+    resamples: int,
+    seed: int,
 ) -> RegressionGate:
     """Test whether a candidate is worse than a baseline on the same tasks.
 
@@ -120,7 +125,13 @@ def _measured(model: ModelResults, path: Path, name: str) -> Measured:
     )
 
 
-def _check_same_tasks(before: Measured, after: Measured, name: str, baseline: Path, candidate: Path) -> None:
+def _check_same_tasks(
+    before: Measured,
+    after: Measured,
+    name: str,
+    baseline: Path,
+    candidate: Path,
+) -> None:
     if before.data.sha256 != after.data.sha256:
         raise InputError(
             f"{candidate}: {name} was measured on other data than in {baseline} "

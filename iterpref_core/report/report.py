@@ -75,7 +75,11 @@ def build_report(
     return headline
 
 
-def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferencePair, FocalSpans]]:
+def choose_pairs(
+    pairs: Path,
+    spans: Path,
+    count: int,
+) -> list[tuple[PreferencePair, FocalSpans]]:
     """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
 
     Both files are streamed; only the chosen pairs are held in memory.

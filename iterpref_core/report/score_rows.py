@@ -102,7 +102,12 @@ def measured_benchmarks(summary: Summary) -> list[str]:
     return in_order({name for scores in summary["models"].values() for name in scores}, BENCHMARKS)
 
 
-def compared(summary: Summary, model: str, against: str, benchmark: str = MAIN_BENCHMARK) -> Summary:
+def compared(
+    summary: Summary,
+    model: str,
+    against: str,
+    benchmark: str = MAIN_BENCHMARK,
+) -> Summary:
     """Return a comparison of two models as summary.json has it; empty if there is none."""
     entry: Summary = summary["comparisons"].get(model, {}).get(against, {}).get(benchmark, {})
     return entry
@@ -119,7 +124,11 @@ def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]
 
 
 def _row(
-    model: str, benchmark: str, part: str, scores: Mapping[str, Any], comparison: Mapping[str, Any] | None
+    model: str,
+    benchmark: str,
+    part: str,
+    scores: Mapping[str, Any],
+    comparison: Mapping[str, Any] | None,
 ) -> ScoreRow:
     low, high = scores["ci95"]
     return ScoreRow(

@@ -22,7 +22,13 @@ def results_table(summary: Summary) -> Table:
     for heading in ("held-out\n[95% interval]", "against base\n[95% interval]", "\np"):
         table.add_column(heading, no_wrap=True, justify="right")
     truth = summary["ground_truth"].get(MAIN_BENCHMARK)
-    table.add_row("ground truth", share(truth["passed"] / truth["n"]) if truth else "–", "", "", style="dim")
+    table.add_row(
+        "ground truth",
+        share(truth["passed"] / truth["n"]) if truth else "–",
+        "",
+        "",
+        style="dim",
+    )
     rows = main_rows(summary)
     for model in in_order(set(summary["models"]), MODELS):
         row = rows.get(model)
@@ -34,7 +40,13 @@ def results_table(summary: Summary) -> Table:
         if row and row.difference:
             difference = f"{points(row.difference.value)} {_interval(row.difference.interval, points)}"
             p = p_value(row.difference.p)
-        table.add_row(_name(model), score, difference, p, style="bold" if model in FOCAL else None)
+        table.add_row(
+            _name(model),
+            score,
+            difference,
+            p,
+            style="bold" if model in FOCAL else None,
+        )
     return table
 
 
@@ -44,7 +56,13 @@ def benchmark_table(summary: Summary) -> Table | None:
     Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows of their own.
     A benchmark of which no model solves any task has no rows; one line names such benchmarks.
     """
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False, caption_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+        pad_edge=False,
+        caption_justify="left",
+    )
     for heading in ("model", "benchmark", "pass@1 [95% interval]", "points against base"):
         table.add_column(heading, no_wrap=True)
     rows = score_rows(summary)

@@ -37,7 +37,12 @@ def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
             summary[name] = metrics[name]
     summary |= _distributions(metrics, SHARES, "tenths", range(10))
     if "judge/asked" in metrics:
-        summary["judge"] = group(metrics, "judge") | _distributions(metrics, CRITERIA, "scores", range(1, 6))
+        summary["judge"] = group(metrics, "judge") | _distributions(
+            metrics,
+            CRITERIA,
+            "scores",
+            range(1, 6),
+        )
     return summary
 
 
@@ -56,7 +61,14 @@ def _share_chart(name: str, measured: dict[str, Any]) -> Chart | None:
         marks.append(("the paper's mean " + percent(PAPER_COVERAGE), "paper", PAPER_COVERAGE))
     counts = [(f"{10 * tenth}–{10 * tenth + 10}%", count) for tenth, count in enumerate(measured["tenths"])]
     ticks = [(tenth / 10, f"{10 * tenth}") for tenth in range(0, 11, 2)]
-    return histogram(f"Problems by {in_words(name)}", SHARES[name], counts, (0, 1), ticks, marks)
+    return histogram(
+        f"Problems by {in_words(name)}",
+        SHARES[name],
+        counts,
+        (0, 1),
+        ticks,
+        marks,
+    )
 
 
 def _score_chart(name: str, measured: dict[str, Any]) -> Chart | None:
@@ -68,7 +80,12 @@ def _score_chart(name: str, measured: dict[str, Any]) -> Chart | None:
     return histogram(f"Problems by {name}", CRITERIA[name], counts, (0.5, 5.5), ticks, marks)
 
 
-def _distributions(metrics: dict[str, float], names: dict[str, str], key: str, bins: range) -> dict[str, Any]:
+def _distributions(
+    metrics: dict[str, float],
+    names: dict[str, str],
+    key: str,
+    bins: range,
+) -> dict[str, Any]:
     distributions: dict[str, Any] = {}
     for name in names:
         mean = metrics.get(f"{name}/mean", metrics.get(name))

@@ -74,7 +74,12 @@ def _remedy(source: Published, files: Sequence[str]) -> str:
     return f"set {source.variable} to {needed} from {where}"
 
 
-def _find_copy(source: Published, copy: str, files: Sequence[str], remedy: str) -> BenchmarkData:
+def _find_copy(
+    source: Published,
+    copy: str,
+    files: Sequence[str],
+    remedy: str,
+) -> BenchmarkData:
     path = Path(copy).resolve()
     if len(source.files) > 1 and path.is_dir():
         name = source.name

@@ -126,7 +126,12 @@ class ContaminationIndex:
             if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
-    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+    def _add_words(
+        self,
+        owner: Owner,
+        task: BenchmarkTask,
+        runs: dict[int, list[tuple[int, int]]],
+    ) -> None:
         for prompt in task.prompts:
             for line in _EXAMPLE_LINE.findall(prompt):
                 words = _words(line)
@@ -201,7 +206,14 @@ class Decontamination(ContaminationIndex):
         InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
     """
 
-    def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
+    def __init__(
+        self,
+        benchmarks: Iterable[str],
+        problems: Path,
+        *,
+        drop: bool,
+        pass_over: bool = False,
+    ) -> None:
         super().__init__()
         self._files: dict[str, Path] = {}
         self._absent: dict[str, str] = {}

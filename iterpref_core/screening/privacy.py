@@ -15,7 +15,8 @@ Reason = Literal["secret", "email"]
 
 _EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9_.+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
 _EXAMPLE_DOMAIN = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$", re.IGNORECASE
+    r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$",
+    re.IGNORECASE,
 )
 
 

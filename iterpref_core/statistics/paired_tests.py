@@ -38,7 +38,10 @@ class PairedComparison:
 
 
 def compare_shares(
-    ours: Mapping[str, float], theirs: Mapping[str, float], resamples: int, seed: int
+    ours: Mapping[str, float],
+    theirs: Mapping[str, float],
+    resamples: int,
+    seed: int,
 ) -> PairedComparison | None:
     """Compare two models on the tasks that both were judged on.
 
@@ -79,7 +82,13 @@ def compare_shares(
         p_worse = binomtest(lost, tosses, alternative="greater").pvalue
     else:
         low, high = mean_interval(effects.tolist(), resamples, random)
-        flip_signs = partial(permutation_test, (effects,), np.sum, permutation_type="samples", n_resamples=resamples)
+        flip_signs = partial(
+            permutation_test,
+            (effects,),
+            np.sum,
+            permutation_type="samples",
+            n_resamples=resamples,
+        )
         p_value = flip_signs(rng=random, alternative="two-sided").pvalue
         p_worse = flip_signs(rng=random, alternative="less").pvalue
 

@@ -34,7 +34,11 @@ class Score:
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as they stand in results.json and summary.json."""
-        fields: dict[str, object] = {"n": self.n, "pass_at_1": self.pass_at_1, "ci95": self.ci95}
+        fields: dict[str, object] = {
+            "n": self.n,
+            "pass_at_1": self.pass_at_1,
+            "ci95": self.ci95,
+        }
         for k, at_k in self.beyond.items():
             fields[f"pass_at_{k}"] = at_k.score
             fields[f"pass_at_{k}_ci95"] = at_k.ci95
@@ -52,7 +56,9 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def mean_interval(
-    values: Sequence[float], resamples: int = 10_000, random: np.random.Generator | None = None
+    values: Sequence[float],
+    resamples: int = 10_000,
+    random: np.random.Generator | None = None,
 ) -> tuple[float, float]:
     """95% percentile bootstrap of a mean: tasks are drawn with replacement, always by the same seed."""
     random = random or np.random.default_rng(0)
@@ -67,7 +73,11 @@ def shares_passed(verdicts: Verdicts) -> dict[str, float]:
     return {task_id: sum(passed) / len(passed) for task_id, passed in _judged(verdicts).items()}
 
 
-def score_tasks(verdicts: Verdicts, without: Iterable[str] = (), k: Iterable[int] = DEFAULT_K) -> Score | None:
+def score_tasks(
+    verdicts: Verdicts,
+    without: Iterable[str] = (),
+    k: Iterable[int] = DEFAULT_K,
+) -> Score | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
     The interval is Wilson's (1927, equation 3), sound at 0% and 100%; with several samples of a task a bootstrap's.

@@ -149,7 +149,12 @@ def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
         buffer = buffer[end:]
 
 
-def _next_object(decoder: json.JSONDecoder, buffer: str, text: io.TextIOWrapper, place: Place) -> tuple[int, str]:
+def _next_object(
+    decoder: json.JSONDecoder,
+    buffer: str,
+    text: io.TextIOWrapper,
+    place: Place,
+) -> tuple[int, str]:
     """Return the end of the JSON value at the front of a buffer, and the buffer with the text read to find that end."""
     while True:
         try:

@@ -33,7 +33,12 @@ class Database:
         self._path = path
         self._lock = threading.Lock()
         with self._explained():
-            self._data = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            self._data = sqlite3.connect(
+                path,
+                timeout=_WAIT_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
             try:
                 for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *schema):
                     self._data.execute(statement)

@@ -40,7 +40,11 @@ class Scores(Record):
     reason: Annotated[str, Field(min_length=1)]
 
 
-def judge_tests(problems: Iterable[Problem], judge: Model, counts: Counter[str]) -> Iterator[Scores | None]:
+def judge_tests(
+    problems: Iterable[Problem],
+    judge: Model,
+    counts: Counter[str],
+) -> Iterator[Scores | None]:
     """Yield the judge's scores of each problem's tests, in order; None if they could not be read.
 
     Args:

@@ -110,7 +110,12 @@ def _watched(program: Program) -> Program:
     return replace(program, code=code, tests=tuple(tests), inside=True)
 
 
-def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -> ProblemQuality:
+def measure_tests(
+    problem: Problem,
+    executor: Engine,
+    mutants: int,
+    seed: int,
+) -> ProblemQuality:
     """Measure the tests of a problem, visible and hidden ones together. Blocks; may be called from any thread.
 
     Args:

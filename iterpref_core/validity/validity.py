@@ -66,7 +66,11 @@ class Thresholds:
 
 
 def measure_validity(
-    problems: Path, params: ValidityParams, execution: ExecutionParams, judge: Judge, out: Path
+    problems: Path,
+    params: ValidityParams,
+    execution: ExecutionParams,
+    judge: Judge,
+    out: Path,
 ) -> dict[str, float]:
     """Measure the tests of a sample of CodeFlow's problems, and drop none of them.
 
@@ -86,7 +90,14 @@ def measure_validity(
         ExecutionError: the engine failed.
     """
     drawn = draw_problems(problems, params.sample, params.seed, SPLIT)
-    _, metrics = assess_tests(drawn, execution, judge, out, mutants=params.mutants, seed=params.seed)
+    _, metrics = assess_tests(
+        drawn,
+        execution,
+        judge,
+        out,
+        mutants=params.mutants,
+        seed=params.seed,
+    )
     return metrics
 
 
@@ -148,7 +159,12 @@ def assess_tests(
     return kept, metrics
 
 
-def draw_problems(path: Path, size: int, seed: int, split: str | None = None) -> list[Problem]:
+def draw_problems(
+    path: Path,
+    size: int,
+    seed: int,
+    split: str | None = None,
+) -> list[Problem]:
     """Draw problems from a file in random order, so that the first ones of them are a sample, too.
 
     The order is that of a hash of seed and `task_id`, so that a problem stays in the sample when others come or go.
@@ -179,7 +195,11 @@ def draw_problems(path: Path, size: int, seed: int, split: str | None = None) ->
 def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
     mutants = sum(item.mutants for item in assessed)
     killed = sum(item.killed for item in assessed)
-    metrics = {"problems": float(len(assessed)), "mutants": float(mutants), "killed": float(killed)}
+    metrics = {
+        "problems": float(len(assessed)),
+        "mutants": float(mutants),
+        "killed": float(killed),
+    }
     references = Counter(item.reference or "none" for item in assessed)
     for verdict, count in sorted(references.items()):
         metrics[f"reference/{verdict}"] = float(count)
@@ -202,7 +222,11 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
 
 def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
     means = {}
-    names = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
+    names = {
+        "line_coverage": "line_coverage",
+        "branch_coverage": "branch_coverage",
+        "coverage": "coverage/mean",
+    }
     for field, name in names.items():
         values = _measured(assessed, field)
         if values:

@@ -20,7 +20,11 @@ _MAX_RUNS = 500
 """Beginnings that are tried."""
 
 
-def read_bare_code(text: str, hidden: Sequence[tuple[int, int]], parser: Parser) -> list[Excerpt]:
+def read_bare_code(
+    text: str,
+    hidden: Sequence[tuple[int, int]],
+    parser: Parser,
+) -> list[Excerpt]:
     r"""Return the runs of lines that are Python, in order, each as long as it can be.
 
     EvalPlus's sanitizer tries all pairs of a first and a last line. Here a run begins with a line that is Python and no

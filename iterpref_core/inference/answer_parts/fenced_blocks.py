@@ -32,7 +32,18 @@ _FENCE_LINE = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _PYTHON_TAG = re.compile(r"\{?\.?(?:i?python|py|cpython|pycon)[\d.]*+(?![\w+#])|\S+\.py\b", re.IGNORECASE)
-_NO_TAG = {"", "text", "txt", "plain", "plaintext", "code", "none", "raw", "answer", "solution"}
+_NO_TAG = {
+    "",
+    "text",
+    "txt",
+    "plain",
+    "plaintext",
+    "code",
+    "none",
+    "raw",
+    "answer",
+    "solution",
+}
 """Tags that name no language."""
 _CONTAINERS = {"markdown", "md"}
 """Languages that hold blocks."""
@@ -115,7 +126,13 @@ def read_blocks(text: str, parser: Parser) -> FencedBlocks:
     return blocks
 
 
-def _read_python(text: str, opening: FenceLine, ends: list[_End], parser: Parser, blocks: FencedBlocks) -> int:
+def _read_python(
+    text: str,
+    opening: FenceLine,
+    ends: list[_End],
+    parser: Parser,
+    blocks: FencedBlocks,
+) -> int:
     """Read one block that may be Python; return where reading goes on."""
     behind = _End(len(text), len(text), closed=False)
     for end in (*ends, behind, *_ends_within_lines(text, opening)):

@@ -82,7 +82,12 @@ def read_answer(text: str, asked: Asked, frame: AnswerFrame) -> str:
     return answer.removesuffix(frame.end.text) if frame.end.token is not None else answer
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+def _encode(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    *,
+    special: bool,
+) -> list[list[int]]:
     """Return token ids, without an end token that a tokenizer appends to every text: the text goes on.
 
     Args:
@@ -114,7 +119,13 @@ def _word_that_reaches_back(frame: AnswerFrame) -> str:
     return max(leads, key=leads.__getitem__)
 
 
-def _cut(tokenizer: PreTrainedTokenizerBase, word: str, opening: str, ids: list[int], tried: list[int]) -> Asked:
+def _cut(
+    tokenizer: PreTrainedTokenizerBase,
+    word: str,
+    opening: str,
+    ids: list[int],
+    tried: list[int],
+) -> Asked:
     """Return an opening cut where the first token of the word begins that was tried behind it."""
     if tried[: len(ids)] == ids:
         return Asked(ids)

@@ -32,7 +32,12 @@ def valid_generation(source: ModelSource) -> GenerationConfig | None:
     """
     name, revision = source.name_or_path, source.revision
     with reading(source, NAME):
-        path = cached_file(name, NAME, revision=revision, _raise_exceptions_for_missing_entries=False)
+        path = cached_file(
+            name,
+            NAME,
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+        )
         if path is None:
             return None
         written: dict[str, Any] = json.loads(Path(path).read_bytes())

@@ -60,7 +60,10 @@ def write_checkpoint(name: str, folder: Path) -> None:
     with reading(file, "GGUF model"):
         unpacked = GgufConfig(dequantize=True)  # else transformers may keep it packed, and refuse to save it
         model = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.bfloat16, quantization_config=unpacked
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.bfloat16,
+            quantization_config=unpacked,
         )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -18,7 +18,11 @@ class _GrowingLayer(DynamicLayer):
     """Holds more room than it uses; `keys` and `values` are views of the used part, (rows, heads, tokens, size)."""
 
     def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+        self,
+        key_states: torch.Tensor,
+        value_states: torch.Tensor,
+        *_: Any,
+        **__: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Append the states of new tokens; returns those of all tokens."""
         if not self.is_initialized:

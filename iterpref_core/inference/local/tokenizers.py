@@ -83,13 +83,22 @@ def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
     return part | {name: value for name, value in never.items() if "type" in part and name in part}
 
 
-def _reads_as_written(tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None) -> bool:
+def _reads_as_written(
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    revision: str | None,
+) -> bool:
     """Return whether it splits text as tokenizer.json says, which the model was trained with.
 
     The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
     tokens without a word, or none for blanks.
     """
-    written = cached_file(name, "tokenizer.json", revision=revision, _raise_exceptions_for_missing_entries=False)
+    written = cached_file(
+        name,
+        "tokenizer.json",
+        revision=revision,
+        _raise_exceptions_for_missing_entries=False,
+    )
     if written is None or not tokenizer.is_fast:
         return True
     engine, file = tokenizer.backend_tokenizer, json.loads(Path(written).read_bytes())

@@ -42,7 +42,12 @@ class SeededSampling(LogitsProcessor):
     from the row's seed, so that an answer does not depend on what else is in the batch.
     """
 
-    def __init__(self, seeds: Sequence[int], temperature: float, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        temperature: float,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._temperature = temperature
 
@@ -50,7 +55,11 @@ class SeededSampling(LogitsProcessor):
         """Go on with these rows alone, each with its own random numbers."""
         self._generators = [self._generators[row] for row in rows]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - the protocol's
+    def __call__(
+        self,
+        input_ids: torch.Tensor,
+        scores: torch.Tensor,
+    ) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
         size, device = scores.shape[-1], scores.device
         uniform = torch.stack([torch.rand(size, generator=row, device=device) for row in self._generators])
@@ -81,7 +90,12 @@ class _Watch(StoppingCriteria):
         self._share, self._on_end, self._has_stop, self._start = share, on_end, has_stop, start
         self.ended: list[bool] = []
 
-    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002 - the protocol's
+    def __call__(
+        self,
+        input_ids: torch.Tensor,
+        scores: object,
+        **_: object,
+    ) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), result (rows,)."""
         last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
         now = last.tolist()
@@ -119,7 +133,11 @@ class TransformersModel(BatchModel):
     """
 
     def __init__(
-        self, model: Path | str, batch_size: int, prompt: PromptFormat | None = None, bf16: Bf16 = "auto"
+        self,
+        model: Path | str,
+        batch_size: int,
+        prompt: PromptFormat | None = None,
+        bf16: Bf16 = "auto",
     ) -> None:
         self.concurrency = batch_size
         self.frame = load_frame(model, prompt)
@@ -136,7 +154,10 @@ class TransformersModel(BatchModel):
         self._ends = end_tokens(self.frame, self._model.generation_config)
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; `answered` is told of each at its last token."""
         if self.frame.end.stop:
@@ -163,12 +184,23 @@ class TransformersModel(BatchModel):
             for start in range(0, len(alike), self.concurrency):
                 places = alike[start : start + self.concurrency]
                 prompts = [asked[place] for place in places]
-                self._generate_batch(places, prompts, [requests[place].seed for place in places], sampling, put)
+                self._generate_batch(
+                    places,
+                    prompts,
+                    [requests[place].seed for place in places],
+                    sampling,
+                    put,
+                )
         return [answers[place] for place in range(len(requests))]
 
     @torch.inference_mode()
     def _generate_batch(
-        self, places: list[int], prompts: list[Asked], seeds: list[int], sampling: Sampling, put: Answered
+        self,
+        places: list[int],
+        prompts: list[Asked],
+        seeds: list[int],
+        sampling: Sampling,
+        put: Answered,
     ) -> None:
         """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
         encoded = self.tokenizer.pad({"input_ids": [prompt.ids for prompt in prompts]}, return_tensors="pt")
@@ -213,7 +245,12 @@ class TransformersModel(BatchModel):
             input_ids = input_ids[staying]
             attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
 
-    def _completion(self, tokens: list[int], prompt: Asked, sampling: Sampling) -> Completion:
+    def _completion(
+        self,
+        tokens: list[int],
+        prompt: Asked,
+        sampling: Sampling,
+    ) -> Completion:
         length = next((index + 1 for index, token in enumerate(tokens) if token in self._ends), len(tokens))
         ended = length > 0 and tokens[length - 1] in self._ends
         text = self._text(tokens[: length - ended])
@@ -224,7 +261,12 @@ class TransformersModel(BatchModel):
                 range(length), True, key=lambda count: cut(t := self._text(tokens[:count]), sampling.stops) != t
             )
         truncated = not (stopped or ended) and length == sampling.max_new_tokens
-        return Completion(read_answer(kept, prompt, self.frame), len(prompt.ids), length, truncated)
+        return Completion(
+            read_answer(kept, prompt, self.frame),
+            len(prompt.ids),
+            length,
+            truncated,
+        )
 
     def _text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))

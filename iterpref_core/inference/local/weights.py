@@ -20,7 +20,12 @@ _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """That multiply matrices of bfloat16, as PyTorch names them: of AMD's, Intel's and ARM's processors."""
 
 
-def check_checkpoint(model: Path | str, prompt: PromptFormat | None = None, *, loaded: bool = True) -> Path | str:
+def check_checkpoint(
+    model: Path | str,
+    prompt: PromptFormat | None = None,
+    *,
+    loaded: bool = True,
+) -> Path | str:
     """Look at configuration, tokenizer, chat template, and whether all weights are there; numbers are not read.
 
     Args:

@@ -37,7 +37,11 @@ def convert_humaneval(row: HumanEvalRow) -> PublishedProblem:
         raise LeftOutError("no_tests")
     left_out: Counter[str] = Counter()
     problem = Problem(
-        task_id=row.task_id, prompt=row.prompt, entry_point=row.entry_point, tests=tests, source="humaneval"
+        task_id=row.task_id,
+        prompt=row.prompt,
+        entry_point=row.entry_point,
+        tests=tests,
+        source="humaneval",
     )
     right = right_programs([_whole(row, row.canonical_solution)], left_out)
     buggy = [_whole(row, row.buggy_solution)] if row.buggy_solution else []

@@ -42,7 +42,10 @@ def count_rows_of(sources: Sequence[Path], limit: int | None) -> int:
 
 
 def read_candidates(
-    sources: Sequence[Path], form: Format, selection: Selection, license: str | None
+    sources: Sequence[Path],
+    form: Format,
+    selection: Selection,
+    license: str | None,
 ) -> Iterator[Candidate | Dropped]:
     """Stream the problems of sources and the rows that are left out, in their order.
 
@@ -63,7 +66,12 @@ def _items(sources: Sequence[Path]) -> Iterator[Item]:
 
 
 def _read(
-    item: Item, number: int, form: Format, selection: Selection, license: str | None, names: dict[str, str]
+    item: Item,
+    number: int,
+    form: Format,
+    selection: Selection,
+    license: str | None,
+    names: dict[str, str],
 ) -> Candidate | Dropped:
     where = str(item.where)
     name = ""

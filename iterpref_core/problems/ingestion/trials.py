@@ -143,7 +143,12 @@ def _has_checker(problem: Problem) -> bool:
 
 
 def _try_wrong(
-    published: PublishedProblem, problem: Problem, passing: Sequence[str], run: Run, *, pairs: bool
+    published: PublishedProblem,
+    problem: Problem,
+    passing: Sequence[str],
+    run: Run,
+    *,
+    pairs: bool,
 ) -> tuple[bool, Trajectory | None]:
     """Return True if a wrong program passes, and the trajectory of the nearest wrong one that fails."""
     weak = False
@@ -191,7 +196,18 @@ def _trajectory(problem: Problem, wrong: str, outcome: Outcome, right: str) -> T
         completion_tokens=0,
     )
     repaired = Attempt(
-        iteration=1, code=right, verdict="passed", feedback="", prompt_tokens=0, completion_tokens=0, hidden="passed"
+        iteration=1,
+        code=right,
+        verdict="passed",
+        feedback="",
+        prompt_tokens=0,
+        completion_tokens=0,
+        hidden="passed",
     )
     attempts = (failed, repaired if problem.hidden_tests else repaired.model_copy(update={"hidden": None}))
-    return Trajectory(task_id=problem.task_id, solved=True, attempts=attempts, tests=problem.tests_digest)
+    return Trajectory(
+        task_id=problem.task_id,
+        solved=True,
+        attempts=attempts,
+        tests=problem.tests_digest,
+    )

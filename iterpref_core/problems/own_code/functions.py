@@ -95,7 +95,12 @@ def read_module(name: str, path: Path) -> Module | None:
     raw = path.read_bytes()
     try:
         # `ast` finds the encoding itself. The text is needed too, and nearly every file is UTF-8.
-        return Module(name, raw.decode("utf-8"), hashlib.sha256(raw).hexdigest(), ast.parse(raw))
+        return Module(
+            name,
+            raw.decode("utf-8"),
+            hashlib.sha256(raw).hexdigest(),
+            ast.parse(raw),
+        )
     except (SyntaxError, ValueError, RecursionError):
         return None
 
@@ -119,7 +124,11 @@ def find_functions(module: Module) -> Iterator[Function | str]:
     return _find(module, module.tree.body, ())
 
 
-def _find(module: Module, body: list[ast.stmt], classes: tuple[ast.ClassDef, ...]) -> Iterator[Function | str]:
+def _find(
+    module: Module,
+    body: list[ast.stmt],
+    classes: tuple[ast.ClassDef, ...],
+) -> Iterator[Function | str]:
     names = Counter(node.name for node in body if isinstance(node, Definition))
     for node in body:
         if isinstance(node, ast.ClassDef) and is_public(node.name):
@@ -129,4 +138,10 @@ def _find(module: Module, body: list[ast.stmt], classes: tuple[ast.ClassDef, ...
                 yield "defined_twice"
                 continue
             path = [owner.name for owner in classes] + [node.name]
-            yield Function(module, ".".join(path), node, classes, own_text(node, module.source))
+            yield Function(
+                module,
+                ".".join(path),
+                node,
+                classes,
+                own_text(node, module.source),
+            )

@@ -96,7 +96,11 @@ def ingest_own_code(
     return result
 
 
-def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str]) -> Iterator[Function]:
+def _functions_to_write(
+    root: Path,
+    counts: Counter[str],
+    dropped: Counter[str],
+) -> Iterator[Function]:
     """Yield the functions that a docstring describes."""
     for name, path in source_files(root):
         module = read_module(name, path)
@@ -113,7 +117,12 @@ def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str])
                 yield function
 
 
-def _reason_against(function: Function, prompt: str, license: str, params: OwnCodeParams) -> str | None:
+def _reason_against(
+    function: Function,
+    prompt: str,
+    license: str,
+    params: OwnCodeParams,
+) -> str | None:
     """Return the reason why a function must not become a problem, or None."""
     if not is_allowed(license_of_source(function.module.source, license), params.licenses):
         return "license"
@@ -122,7 +131,12 @@ def _reason_against(function: Function, prompt: str, license: str, params: OwnCo
     return reason_to_withhold(f"{prompt}\n{function.source}")
 
 
-def _problem(function: Function, prompt: str, test_ids: Sequence[str], project: Project) -> Problem:
+def _problem(
+    function: Function,
+    prompt: str,
+    test_ids: Sequence[str],
+    project: Project,
+) -> Problem:
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_tests.py": sandboxed_source("project_tests.py"),
@@ -157,7 +171,11 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sound(problems: Iterable[Problem], executor: Engine, dropped: Counter[str]) -> Iterator[Problem]:
+def _sound(
+    problems: Iterable[Problem],
+    executor: Engine,
+    dropped: Counter[str],
+) -> Iterator[Problem]:
     """Yield the problems whose tests accept the reference."""
     for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
         if outcome.verdict == "passed":

@@ -142,7 +142,11 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
 
 
 def _run_all(
-    executor: Engine, project: Project, files: Sequence[Sequence[str]], tops: Sequence[str], seed: int
+    executor: Engine,
+    project: Project,
+    files: Sequence[Sequence[str]],
+    tops: Sequence[str],
+    seed: int,
 ) -> dict[str, _Run]:
     """Run all tests once. Tests that did not finish are missing in the result."""
     code = sandboxed_source("project_tests.py")

@@ -17,7 +17,18 @@ from iterpref_core.source_code.syntax_tree import parse_source
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
 
 _PYTHON_TAGS = {"python", "py", "python3", "py3"}
-_PROSE_TAGS = {"", "text", "plaintext", "markdown", "md", "console", "output", "bash", "sh", "shell"}
+_PROSE_TAGS = {
+    "",
+    "text",
+    "plaintext",
+    "markdown",
+    "md",
+    "console",
+    "output",
+    "bash",
+    "sh",
+    "shell",
+}
 _TAG = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+#.-]+)", re.MULTILINE)
 _FOREIGN = re.compile(
     r"""

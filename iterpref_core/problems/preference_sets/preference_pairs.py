@@ -108,7 +108,12 @@ def _row(item: Item) -> dict[str, Any] | Dropped:
     return row
 
 
-def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str]) -> PreferencePair | Dropped:
+def _pair(
+    row: Mapping[str, Any],
+    item: Item,
+    columns: Columns,
+    names: set[str],
+) -> PreferencePair | Dropped:
     where = str(item.where)
     name = _name(row.get(columns.task_id[0]), item, names)
     # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
@@ -208,7 +213,12 @@ def _answer(turns: list[Turn]) -> str:
     return next((turn.text for turn in reversed(turns) if turn.role in {"", "assistant"}), "")
 
 
-def _region(row: Mapping[str, Any], pair: PreferencePair, item: Item, columns: Columns) -> FocalSpans | None:
+def _region(
+    row: Mapping[str, Any],
+    pair: PreferencePair,
+    item: Item,
+    columns: Columns,
+) -> FocalSpans | None:
     """Return the error region in a row; None if the pair's programs are not the texts whose characters it counts.
 
     Raises:

@@ -13,7 +13,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant"}
+_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+}
 _SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 

@@ -83,7 +83,11 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _rows_of_columns(field: str, table: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
+def _rows_of_columns(
+    field: str,
+    table: Mapping[str, Any],
+    names: Sequence[str],
+) -> list[tuple[Any, ...]]:
     columns = []
     sizes = {}
     for name in names:

@@ -15,7 +15,10 @@ _DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+
 
 
 def stdin_tests(
-    examples: Iterable[tuple[Any, Any]], *, ignore_case: bool = False, checker: str | None = None
+    examples: Iterable[tuple[Any, Any]],
+    *,
+    ignore_case: bool = False,
+    checker: str | None = None,
 ) -> tuple[StdinTest, ...]:
     r"""Return a test for each (input, output); both may be texts, or lists of lines.
 

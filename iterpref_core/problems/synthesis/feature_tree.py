@@ -108,7 +108,12 @@ class FeatureTree:
             level = level[name].children
         return level
 
-    def sample(self, breadth: Sequence[int], temperature: float, random: Random) -> tuple[FeaturePath, ...]:
+    def sample(
+        self,
+        breadth: Sequence[int],
+        temperature: float,
+        random: Random,
+    ) -> tuple[FeaturePath, ...]:
         """Draw a subtree and return its leaves.
 
         Children are drawn without replacement, each with probability proportional to frequency ** (1 / temperature)
@@ -164,7 +169,11 @@ def probabilities(frequencies: Sequence[float], temperature: float) -> list[floa
 
 
 def _draw(
-    level: dict[str, Node], breadth: Sequence[int], temperature: float, random: Random, path: FeaturePath
+    level: dict[str, Node],
+    breadth: Sequence[int],
+    temperature: float,
+    random: Random,
+    path: FeaturePath,
 ) -> Iterator[FeaturePath]:
     if not level or not breadth:
         yield path
@@ -173,7 +182,13 @@ def _draw(
     for _ in range(min(breadth[0], len(left))):
         weights = probabilities([level[name].frequency for name in left], temperature)
         name = left.pop(random.choices(range(len(left)), weights)[0])
-        yield from _draw(level[name].children, breadth[1:], temperature, random, (*path, name))
+        yield from _draw(
+            level[name].children,
+            breadth[1:],
+            temperature,
+            random,
+            (*path, name),
+        )
 
 
 def nest(paths: Iterable[FeaturePath]) -> dict[str, Any]:

@@ -38,7 +38,11 @@ def read_seeds(source: Path) -> Iterator[str]:
         yield parse_record(Place(source, number), text, SeedProgram).code
 
 
-def filter_for_others(source: Path, license: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:
+def filter_for_others(
+    source: Path,
+    license: str | None,
+    allowed: Collection[str],
+) -> Callable[[str], str | None]:
     """Return a function that says why a program must not go to a model that somebody else runs.
 
     Args:
@@ -60,7 +64,10 @@ def filter_for_others(source: Path, license: str | None, allowed: Collection[str
 
 
 def fit_seeds(
-    seeds: Iterator[str], max_chars: int, reason_against: Callable[[str], str | None] | None, counts: Counter[str]
+    seeds: Iterator[str],
+    max_chars: int,
+    reason_against: Callable[[str], str | None] | None,
+    counts: Counter[str],
 ) -> Iterator[str]:
     """Yield the part of each seed that a model may read. A withheld seed is left out, a long seed is cut.
 

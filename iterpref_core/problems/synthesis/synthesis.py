@@ -100,7 +100,12 @@ def _extraction_requests(programs: Iterable[str], seed: int) -> Iterator[Request
         yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), seed)
 
 
-def evolve(tree: FeatureTree, backend: Model, params: SynthesisParams, counts: Counter[str]) -> None:
+def evolve(
+    tree: FeatureTree,
+    backend: Model,
+    params: SynthesisParams,
+    counts: Counter[str],
+) -> None:
     """Evolve the tree by one round, in place.
 
     All subtrees of a round are drawn from the tree of the round before, so that their requests can go out together.
@@ -129,7 +134,12 @@ def read_features(answer: str) -> tuple[FeaturePath, ...]:
 
 
 def write_problems(
-    tree: FeatureTree, backend: Model, params: SynthesisParams, executor: Engine, count: int, out: Path
+    tree: FeatureTree,
+    backend: Model,
+    params: SynthesisParams,
+    executor: Engine,
+    count: int,
+    out: Path,
 ) -> dict[str, float]:
     """Ask for problems and write the sound ones.
 
@@ -159,7 +169,15 @@ def write_problems(
         return executor.run_one(program_of(problem, sample))
 
     with show_progress("problems", count) as advance:
-        drafted = _draft_problems(tree, backend, params, count, out.name.partition(".")[0], counts, advance)
+        drafted = _draft_problems(
+            tree,
+            backend,
+            params,
+            count,
+            out.name.partition(".")[0],
+            counts,
+            advance,
+        )
         kept = _keep(executor.each(drafted, run), NearDuplicates(params.max_similarity), counts)
         counts["problems/kept"] = write_jsonl(out, kept)
     return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
@@ -186,7 +204,13 @@ def _draft_problems(
             yield Request(prompt, params.seed + number)
 
     asked = Counter[str]()
-    drafts = ask_parsed(backend, requests(), _sampling(params), partial(read_object, form=Draft), asked)
+    drafts = ask_parsed(
+        backend,
+        requests(),
+        _sampling(params),
+        partial(read_object, form=Draft),
+        asked,
+    )
     for number, draft in enumerate(drafts):
         advance()
         counts["asked_again"] = asked["asked_again"]
@@ -219,7 +243,9 @@ def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
 
 
 def _keep(
-    judged: Iterable[tuple[tuple[Problem, str], Outcome]], seen: NearDuplicates, counts: Counter[str]
+    judged: Iterable[tuple[tuple[Problem, str], Outcome]],
+    seen: NearDuplicates,
+    counts: Counter[str],
 ) -> Iterator[Problem]:
     """Yield the problems whose reference passes and whose instruction is new."""
     for (problem, instruction), outcome in judged:

@@ -20,7 +20,13 @@ from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest
 
-LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
+LIMITS = {
+    "cpu_s": 241.0,
+    "wall_s": 242.0,
+    "memory_mb": 30 * 1024,
+    "output_kb": 16 * 1024,
+    "file_mb": 64,
+}
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
 COMPLETION_STOPS = (*STOPS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
 """The end strings of bigcodebench (`provider.utility`) for a continued program; chat models have `STOPS` alone."""
@@ -133,7 +139,12 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             return continuation(answer, STOPS) if form.begun else answer
         return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
 
-    def candidate(self, task: BigCodeBenchTask, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(
+        self,
+        task: BigCodeBenchTask,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
         """Yield one program, behind the imports and the signature that its task gives, as the official harness runs it.
 
         A model that left out the task's imports, or answered with a bare body, is not failed for that.
@@ -141,7 +152,13 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         del reference_s
         calibrated = f"{task.code_prompt}\n    pass\n{code}"
         test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
-        yield Program(calibrated, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT, inside=True)
+        yield Program(
+            calibrated,
+            (test,),
+            SETUP + INTERCEPTION,
+            environment=ENVIRONMENT,
+            inside=True,
+        )
 
     def own_solution(self, task: BigCodeBenchTask) -> str:
         """Return the canonical solution."""
@@ -161,5 +178,10 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     def open_executor(self) -> Engine:
         """Open an engine whose programs run in BigCodeBench's environment."""
-        environment = Environment(str(self._python), preload=PRELOAD, readable=_READABLE, processes=True)
+        environment = Environment(
+            str(self._python),
+            preload=PRELOAD,
+            readable=_READABLE,
+            processes=True,
+        )
         return open_executor(self.execution, environments={ENVIRONMENT: environment})

@@ -41,7 +41,13 @@ class Oracle:
         execution: workers, and whether weak isolation is accepted.
     """
 
-    def __init__(self, dataset: Dataset, sha256: str, cache: Path, execution: ExecutionParams) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        sha256: str,
+        cache: Path,
+        execution: ExecutionParams,
+    ) -> None:
         self._dataset, self._sha256, self._cache, self._execution = dataset, sha256, cache, execution
         self._expected: Expected = {}
         self._tasks: dict[str, EvalPlusTask] = {}
@@ -77,7 +83,13 @@ class Oracle:
         """The canonical solution with the tests of a suite; put another program in its place by `replace`."""
         task = self._tasks[task_id]
         inputs, expected = task.inputs(suite), [decode(text) for text in self._expected[task_id, suite][0]]
-        judge = judge_of(self._dataset, task.entry_point, inputs=inputs, expected=expected, atol=task.atol)
+        judge = judge_of(
+            self._dataset,
+            task.entry_point,
+            inputs=inputs,
+            expected=expected,
+            atol=task.atol,
+        )
         return Program(task.canonical_program, self._calls(task, inputs), judge=judge)
 
     def _calls(self, task: EvalPlusTask, inputs: Sequence[Any]) -> tuple[ValueTest, ...]:

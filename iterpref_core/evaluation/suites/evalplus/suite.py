@@ -25,7 +25,13 @@ SYSTEM = "You are a helpful assistant good at coding."
 RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
 """EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a
 suite a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole suite."""
-LIMITS = {"cpu_s": 61.0, "wall_s": 122.0, "memory_mb": 4096, "output_kb": 16 * 1024, "file_mb": 64}
+LIMITS = {
+    "cpu_s": 61.0,
+    "wall_s": 122.0,
+    "memory_mb": 4096,
+    "output_kb": 16 * 1024,
+    "file_mb": 64,
+}
 """Memory is EvalPlus's; it counts no output and no files."""
 
 
@@ -40,7 +46,12 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     protocol = "evalplus 0.3.1"
     sanitizer = Sanitizer("evalplus.sanitize")
 
-    def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
+    def __init__(
+        self,
+        name: BenchmarkName,
+        cache: Path,
+        execution: ExecutionParams,
+    ) -> None:
         self.dataset = cast("Dataset", name.rstrip("+"))
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
         data, tasks = read_tasks(self.dataset, EvalPlusTask)
@@ -64,7 +75,12 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         continued = continuation(answer, self.stops(form))
         return continued if form.instruct else task.prompt.strip() + "\n" + continued
 
-    def candidate(self, task: EvalPlusTask, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(
+        self,
+        task: EvalPlusTask,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
         """Yield the program with the base tests, and then with the plus tests."""
         del reference_s  # known of each suite
         suites = [suite for suite in self.suites if task.has(suite)]

@@ -61,7 +61,12 @@ def result_function(dataset: Dataset, entry_point: str) -> str:
 
 
 def judge_of(
-    dataset: Dataset, entry_point: str, *, inputs: Sequence[Sequence[Any]], expected: Sequence[Any], atol: float
+    dataset: Dataset,
+    entry_point: str,
+    *,
+    inputs: Sequence[Sequence[Any]],
+    expected: Sequence[Any],
+    atol: float,
 ) -> Judge:
     """EvalPlus's equality for one task.
 
@@ -98,7 +103,12 @@ def judge_of(
             return False
         if right or tolerances[index] == 0 or type(actual) is not type(wanted):
             return right
-        return is_close(as_lists(actual), as_lists(wanted), tolerances[index], numbers_alone=True)
+        return is_close(
+            as_lists(actual),
+            as_lists(wanted),
+            tolerances[index],
+            numbers_alone=True,
+        )
 
     return judge
 

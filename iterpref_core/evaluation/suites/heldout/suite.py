@@ -50,7 +50,12 @@ class Heldout(Benchmark[Problem]):
         del form
         return extract_program(answer, task.entry_point) or ""
 
-    def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(
+        self,
+        task: Problem,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
         """Yield one program with visible and hidden tests."""
         program = program_of(task, Sample(task_id=task.task_id, solution=code))
         if task.time_limit_s is None and reference_s is not None:

@@ -150,7 +150,13 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
             if raw.strip():
                 problem = _parse(raw, path, number)
                 text = (problem.question_content, problem.starter_code, problem.difficulty)
-                task = LiveTask(f"LiveCodeBench/{problem.question_id}", *text, path, number, offset)
+                task = LiveTask(
+                    f"LiveCodeBench/{problem.question_id}",
+                    *text,
+                    path,
+                    number,
+                    offset,
+                )
                 yield task, raw, problem.contest_date.replace(tzinfo=None)
             offset += len(raw)
 

@@ -35,7 +35,12 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         name, sha256, tasks = find_live_data(params)
-        super().__init__("livecodebench", (name, sha256), tasks, execution.model_copy(update=LIMITS))
+        super().__init__(
+            "livecodebench",
+            (name, sha256),
+            tasks,
+            execution.model_copy(update=LIMITS),
+        )
         self.about = {"window": params.model_dump(mode="json")}
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
@@ -48,7 +53,12 @@ class LiveCodeBench(Benchmark[LiveTask]):
         del task
         return program_by_style(answer, style_of(form))
 
-    def candidate(self, task: LiveTask, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(
+        self,
+        task: LiveTask,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
         """Yield the program with each of its task's tests.
 
         Raises:

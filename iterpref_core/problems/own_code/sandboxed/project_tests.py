@@ -69,7 +69,13 @@ class _Plugin:
         seed: the seed of each test's random numbers.
     """
 
-    def __init__(self, order: Sequence[str] | None = None, *, calls: Calls | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        order: Sequence[str] | None = None,
+        *,
+        calls: Calls | None = None,
+        seed: int = 0,
+    ) -> None:
         self._order = order
         self._calls = calls
         self._seed = seed

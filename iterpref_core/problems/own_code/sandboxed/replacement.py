@@ -119,7 +119,13 @@ class Replacement:
         SyntaxError: the candidate is no Python.
     """
 
-    def __init__(self, module: str, qualname: str, sha256: str, candidate: str = "candidate.py") -> None:
+    def __init__(
+        self,
+        module: str,
+        qualname: str,
+        sha256: str,
+        candidate: str = "candidate.py",
+    ) -> None:
         self.module = module
         self.qualname = qualname
         self._sha256 = sha256
@@ -135,7 +141,10 @@ class Replacement:
         sys.meta_path.insert(0, self)
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Find the one module, and no other."""
         spec = PathFinder.find_spec(name, path, target) if name == self.module else None
