@@ -1,4 +1,4 @@
-"""Answer reading: the programs in a model's answers to a benchmark, and what is to be said of those without one."""
+"""Answer reading: find the programs in a model's answers to a benchmark, and count the answers without one."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _NO_PYTHON = ("syntax_error", "truncated")
 
 @dataclass(frozen=True)
 class ReadAnswers:
-    """Return the programs in answers, in order.
+    """The programs in answers, in order.
 
     Attributes:
         programs: one for each answer; empty where it holds none.
@@ -36,7 +36,7 @@ class ReadAnswers:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return what stands in results.json, where it is not 0."""
+        """Return the counts for results.json, without those that are 0."""
         counted = {"reasoning_removed": self.reasoned, "not_sanitized": self.not_sanitized}
         return {name: count for name, count in counted.items() if count}
 
@@ -55,14 +55,17 @@ def read_answers(
         answered: (task, answer).
         form: how the model was asked.
     """
-    texts = [answer.text for _, answer in answered]
+    tasks = [task for task, _ in answered]
+    original = [answer.text for _, answer in answered]
+    texts = original
     if benchmark.sanitizer is not None and form.instruct:
-        texts = [without_reasoning(text) for text in texts]
-    reasoned = sum(text != answer.text for text, (_, answer) in zip(texts, answered, strict=True))
-    programs = [benchmark.program(task, text, form) for text, (task, _) in zip(texts, answered, strict=True)]
+        # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
+        texts = [without_reasoning(text) for text in original]
+    reasoned = sum(text != before for text, before in zip(texts, original, strict=True))
+    programs = [benchmark.program(task, text, form) for task, text in zip(tasks, texts, strict=True)]
     if benchmark.sanitizer is None:
         return ReadAnswers(tuple(programs))
-    named = [(program, task.entry_point) for program, (task, _) in zip(programs, answered, strict=True)]
+    named = [(program, task.entry_point) for task, program in zip(tasks, programs, strict=True)]
     sanitized = sanitize_all(
         named,
         benchmark.execution,
@@ -95,11 +98,11 @@ def count_without_program(
         tasks: the task of each answer, or sample.
         texts: each of them as it came.
         programs: the program in each.
-        runs: what became of each program.
+        runs: the outcome of each program.
 
     Returns:
         `no_program`: texts without a program; `empty`: those of them that are empty; `no_entry_point`: programs that do
-        not define what their task asks for.
+        not define the function or class that their task asks for.
     """
     counts = {"empty": 0, "no_program": 0, "no_entry_point": 0}
     for task, text, program, run in zip(tasks, texts, programs, runs, strict=True):

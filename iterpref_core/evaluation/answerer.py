@@ -23,22 +23,22 @@ from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
 logger = logging.getLogger(__name__)
 
 CUT_SHARE = 0.02
-"""Answers that may end at `max_new_tokens` without a word; more of them measure brevity."""
+"""Share of answers that may end at `max_new_tokens` before a warning says so: with more, a score measures brevity."""
 OWN_TEMPERATURE = "the model's own temperature"
 """Stands in results.json for the temperature of a model that accepts no other one."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
 class Answerer:
-    """Answers prompts, opening the model only if something is left to answer.
+    """A model that answers a benchmark's prompts. It is opened only if an answer is not kept from earlier.
 
     Args:
         open_model: loads the model, whose answers are kept in `store`; called where something is left to ask.
-        identity: what the answers depend on besides prompts and sampling: the model's content.
+        identity: the model's content, on which answers depend besides prompts and sampling.
         store: SQLite file where answers are kept, those of all models in one.
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
         form: how the model is asked.
-        precision: what the model computes in, where it does so in this process.
+        precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
@@ -53,9 +53,13 @@ class Answerer:
         *,
         fresh: bool = False,
     ) -> None:
-        self._open, self._identity, self._store = open_model, identity, store
+        self._open = open_model
+        self._identity = identity
+        self._store = store
+        # One sample of a prompt is greedy, so that a score has no chance in it.
         self._sampling = Sampling(params.temperature if params.samples > 1 else 0.0, params.max_new_tokens)
-        self._seed, self._samples = params.seed, params.samples
+        self._seed = params.seed
+        self._samples = params.samples
         self._precision = precision
         self._fresh = fresh
         self._asked: set[bytes] = set()
@@ -65,12 +69,18 @@ class Answerer:
     def sampling(self) -> dict[str, Any]:
         """Return the sampling as it stands in results.json."""
         asked = self._sampling
-        described: dict[str, Any] = {"temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
-        described |= {"seed": self._seed, "samples": self._samples}
+        described: dict[str, Any] = {
+            "temperature": asked.temperature,
+            "max_new_tokens": asked.max_new_tokens,
+            "seed": self._seed,
+            "samples": self._samples,
+        }
         with AnswerStore(self._store, "") as store:
             if store.accepts_own_temperature_alone(self._identity):
                 described["temperature"] = OWN_TEMPERATURE
-        return described | ({"precision": self._precision} if self._precision else {})
+        if self._precision:
+            described["precision"] = self._precision
+        return described
 
     def answer(
         self,
@@ -78,36 +88,37 @@ class Answerer:
         questions: Sequence[Question],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
-        """The model's answers to each question, in order: as many as there are samples; empty to one that is refused.
+        """Return the answers to each question, in order: one for each sample, empty where the model refused.
 
-        Where more than `CUT_SHARE` of them ended at `max_new_tokens`, a warning says what to raise.
+        If more than `CUT_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise.
 
         Args:
             benchmark: for the progress bar.
-            questions: what it is asked.
-            stops: where an answer may end. Behind an endpoint it goes on, since many servers take only four of them.
+            questions: one for each task.
+            stops: the end strings of an answer. Endpoints get none of them, since many accept only four.
         """
-        wanted = [
-            Request(asked.text, self._seed_of(asked.text, number), asked.private, asked.system, asked.verbatim)
-            for asked in questions
-            for number in range(self._samples)
-        ]
+        wanted: list[Request] = []
+        for asked in questions:
+            for number in range(self._samples):
+                seed = self._seed_of(asked.text, number)
+                wanted.append(Request(asked.text, seed, asked.private, asked.system, asked.verbatim))
         sampling = replace(self._sampling, stops=stops if self.form.frame is not None else ())
         answered = self._kept(benchmark, wanted, sampling)
         different = dict.fromkeys(wanted)
         missing = [request for request in different if request not in answered]
+        # Prompts of similar length share a batch, so that little of it is padding.
         missing.sort(key=lambda request: len(prompt_text(request.prompt)))
         if missing:
             with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
-                answered |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
+                new = self._open().generate(missing, sampling, lambda *_: advance())
+                answered |= zip(missing, new, strict=True)
         answers = [answered[request] for request in wanted]
-        cut = sum(answer.truncated for answer in answers)
-        for number, what in (
-            (answers.count(REFUSED), "were refused, or withheld from another machine, and are empty"),
-            (cut * (cut > CUT_SHARE * len(answers)), "were cut: raise evaluation.max_new_tokens"),
-        ):
-            if number:
-                logger.warning("%s: %s of %s answers %s", benchmark, f"{number:,}", f"{len(answers):,}", what)
+        refused = answers.count(REFUSED)
+        if refused:
+            _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
+        truncated = sum(answer.truncated for answer in answers)
+        if truncated > CUT_SHARE * len(answers):
+            _warn(benchmark, truncated, len(answers), "were cut: raise evaluation.max_new_tokens")
         return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
 
     def _kept(
@@ -116,8 +127,9 @@ class Answerer:
         wanted: Sequence[Request],
         sampling: Sampling,
     ) -> dict[Request, Completion]:
-        """Return the answers that are kept, and say how many are from earlier; with `fresh` there are none of these."""
+        """Return the kept answers, and say how many an earlier process has kept; with `fresh` those are not used."""
         keys = {request: answer_key(self._identity, request, sampling) for request in wanted}
+        # Two benchmarks may ask the same question: the answer to the first one is new, and not from earlier.
         earlier = [key for key in keys.values() if key not in self._asked]
         self._asked.update(earlier)
         with AnswerStore(self._store, "") as store:
@@ -141,6 +153,10 @@ class Answerer:
             return self._seed
         digest = hashlib.sha256(json.dumps([self._seed, plain_prompt(prompt), number]).encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _warn(benchmark: str, count: int, total: int, description: str) -> None:
+    logger.warning("%s: %s of %s answers %s", benchmark, f"{count:,}", f"{total:,}", description)
 
 
 @contextmanager
@@ -170,12 +186,15 @@ def open_answerer(
     """
     prompt = prompt or PromptFormat()
     if is_served(model):
-        asked, cap, form = inference, budget, PromptForm(instruct=inference.api == "chat")
+        asked = inference
+        cap = budget
+        form = PromptForm(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.local.tokenizers import load_frame
 
-        asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
+        asked = inference.model_copy(update={"backend": params.backend})
+        cap = NO_CAP
         model = check_model(model, prompt, asked)
         frame = load_frame(model, prompt)
         form = PromptForm(not frame.plain, frame)
@@ -187,5 +206,7 @@ def open_answerer(
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
-        precision = precision_of(model, asked)[0] if BACKENDS[asked.backend].in_process else None
+        precision = None
+        if BACKENDS[asked.backend].in_process:
+            precision, _ = precision_of(model, asked)
         yield Answerer(opened_model, identity, store, params, form, precision, fresh=fresh)

@@ -1,4 +1,4 @@
-"""Benchmark: the base of every suite. It has tasks, what a model is asked, and the programs that judge an answer.
+"""Benchmark: the base of every suite. It has tasks, the question for a model, and the programs that judge an answer.
 
 A new suite is one class in a folder of `suites/`, its rows in `benchmark_table.py`, and a line in `suite_table.SUITES`.
 """
@@ -71,19 +71,20 @@ class Benchmark(ABC, Generic[T]):
     """A suite on this machine.
 
     Args:
-        name: as it stands in results.json.
-        data: name and SHA-256 of what the tasks were read from.
+        name: the key of `benchmark_table.BENCHMARKS`, under which results.json has the score.
+        data: name and SHA-256 of the file of tasks.
         tasks: task_id → task, in the order of their file.
         execution: limits and workers.
 
     Attributes:
-        harness: what judges, as it stands in results.json.
-        limits: of each program, as they stand there.
-        protocol: whose prompts a model is asked with, as it stands there; empty for this project's own.
-        about: what else stands there.
-        k: for which k pass@k is given.
-        identity: what verdicts depend on beside data, limits, isolation and code, as JSON values.
-        sanitizer: takes the program out of what `program` returns, in the sandbox; the task has an `entry_point` then.
+        harness: the name of the judge in results.json.
+        limits: the limits of each program in results.json.
+        protocol: the origin of the prompts in results.json; empty for this project's own.
+        about: further fields of results.json.
+        k: the values of k for which pass@k is given.
+        identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
+        sanitizer: takes the program out of the text that `program` returns, in the sandbox. Its tasks have an
+            `entry_point`.
     """
 
     harness = ENGINE
@@ -99,7 +100,9 @@ class Benchmark(ABC, Generic[T]):
         tasks: Mapping[str, T],
         execution: ExecutionParams,
     ) -> None:
-        self.name, self.data, self.execution = name, data, execution
+        self.name = name
+        self.data = data
+        self.execution = execution
         self.tasks: Mapping[str, T] = tasks
         self.k: tuple[int, ...] = DEFAULT_K
         self.limits: dict[str, Any] = asdict(limits_of(execution))
@@ -148,7 +151,9 @@ class Benchmark(ABC, Generic[T]):
 
     def form_name(self, form: PromptForm) -> str:
         """Return the name of the protocol's form in which a model is asked."""
-        return ("chat" if form.begun else "chat endpoint") if form.instruct else "completion"
+        if not form.instruct:
+            return "completion"
+        return "chat" if form.begun else "chat endpoint"
 
     def difficulty(self, task: T) -> str:
         """Return the difficulty by which scores are also given; "" if tasks have none."""

@@ -19,8 +19,9 @@ from iterpref_core.evaluation.answerer import OWN_TEMPERATURE, Answerer, open_an
 from iterpref_core.evaluation.benchmark import Benchmark
 from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
+from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of
 from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.inference.backend import Completion
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
@@ -44,14 +45,14 @@ def evaluate_model(
     """Measure a model on every benchmark of `params.benchmarks`.
 
     Args:
-        name: of the model in the results.
+        name: the model's name in the results.
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
         params: benchmarks and sampling.
-        setting: what they are measured with.
+        setting: limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         inference: how a model behind an endpoint is asked.
-        budget: caps on that, of this evaluation.
-        answers: SQLite file that keeps what the model answers.
+        budget: caps on the questions of this evaluation.
+        answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
         fresh: ask again for answers that are kept.
 
@@ -60,14 +61,16 @@ def evaluate_model(
 
     Raises:
         InputError: the model, the endpoint or the problems cannot be used.
-        EndpointError: the endpoint could not be had; what it answered is kept.
+        EndpointError: the endpoint could not be had; its answers so far are kept.
         BudgetError: a cap is reached.
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
     with open_answerer(model, params, inference, budget, answers, prompt, fresh=fresh) as answerer:
         fingerprint = model_fingerprint(model)
-        about = {"model": name} | ({"weights": fingerprint} if fingerprint else {})
+        about = {"model": name}
+        if fingerprint:
+            about["weights"] = fingerprint
         measured = partial(measure, answerer=answerer, cache=setting.cache)
         return run_benchmarks(about, params.benchmarks, measured, setting, out)
 
@@ -82,17 +85,21 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
     tasks = list(benchmark.tasks.values())
     questions = [benchmark.prompt(task, form) for task in tasks]
     with benchmark.open_executor() as executor:
-        own_runs = run_own_solutions(benchmark, executor, cache)  # a harness that fails here has cost no answer yet
+        # Before the model is asked: a harness that fails here has cost no answer yet.
+        own_runs = run_own_solutions(benchmark, executor, cache)
         answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
-        answered = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
+        answered: list[tuple[Any, Completion]] = []
+        for task, several in zip(tasks, answers, strict=True):
+            answered.extend((task, answer) for answer in several)
         read = read_answers(benchmark, answered, form)
         samples = [
             Sample(task_id=task.task_id, solution=program)
             for (task, _), program in zip(answered, read.programs, strict=True)
         ]
         runs = run_samples(benchmark, executor, samples, times_of(own_runs), "score")
+    # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
     truncated = [answer.truncated for _, answer in answered]
-    runs = [cut_off(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
+    runs = [mark_truncated(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
     entry = make_entry(benchmark, samples, runs, own_runs) | {"isolation": executor.isolation}
     entry["truncated"] = sum(truncated)
     entry["sampling"] = _describe_sampling(benchmark, answerer, read)
@@ -133,13 +140,13 @@ def run_benchmarks(
     setting: EvaluationSetting,
     out: Path,
 ) -> dict[str, float]:
-    """Measure benchmarks and write results.json and samples; what cannot be had is an entry that says why.
+    """Measure benchmarks and write results.json and samples; a benchmark without data is an entry with the reason.
 
     Args:
         about: the model's name, and its fingerprint where it has weights.
-        names: of the benchmarks.
-        evaluate: measures one.
-        setting: what they are measured with.
+        names: the benchmarks.
+        evaluate: measures one of them.
+        setting: limits, data and caches.
         out: folder of the results. They replace those of the same benchmarks, and of another model.
 
     Raises:
@@ -158,9 +165,15 @@ def run_benchmarks(
         for k in setting.k:
             if k not in DEFAULT_K and f"pass_at_{k}" not in evaluated.entry:
                 logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", name, k, k)
-        limit = {} if setting.limit is None else {"limit": setting.limit}
-        entries[name], samples[name] = evaluated.entry | dict(benchmark.about) | limit, evaluated.samples
+        entry = evaluated.entry | dict(benchmark.about)
+        if setting.limit is not None:
+            entry["limit"] = setting.limit
+        entries[name] = entry
+        samples[name] = evaluated.samples
     if not samples:
         raise DataUnavailableError("; ".join(dict.fromkeys(entry["reason"] for entry in entries.values())))
     write_results(out, about, entries, samples)
-    return {key: value for measured in samples for key, value in metrics_of(measured, entries[measured]).items()}
+    metrics: dict[str, float] = {}
+    for measured in samples:
+        metrics |= metrics_of(measured, entries[measured])
+    return metrics

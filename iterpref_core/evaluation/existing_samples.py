@@ -46,8 +46,8 @@ def score_samples(
 
     Args:
         path: JSONL of `Sample`.
-        names: of the benchmarks.
-        setting: with which they are measured.
+        names: the benchmarks.
+        setting: limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         extract: the samples are answers, and their programs are found as in a model's answers.
         partial: some tasks may be without a sample; then the scores are of the others.
@@ -109,9 +109,9 @@ def score_existing(
 
     Args:
         benchmark: the suite.
-        samples: of its tasks.
+        samples: programs for its tasks.
         cache: folder where the verdicts on the benchmark's own solutions are kept.
-        file: where the samples come from; None for the benchmark's own solutions.
+        file: the file of the samples; None for the benchmark's own solutions.
     """
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     begun = [benchmark.begun_program(task) for task in tasks]
@@ -119,7 +119,10 @@ def score_existing(
     extract = file is not None and file.extract
     programs = []
     for sample, task, text, beginning in zip(samples, tasks, texts, begun, strict=True):
-        found = extract_program(text, benchmark.entry_point(task)) if extract else whole_program(beginning, sample)
+        if extract:
+            found = extract_program(text, benchmark.entry_point(task))
+        else:
+            found = whole_program(beginning, sample)
         programs.append(found or "")
     if file is not None and not extract:
         completed = zip(samples, begun, strict=True)

@@ -1,4 +1,4 @@
-"""Program runs: what becomes of the programs of a benchmark's samples, and of its own solutions."""
+"""Program runs: the outcomes of a benchmark's samples, and of its own solutions."""
 
 import hashlib
 import json
@@ -33,22 +33,25 @@ def run_samples(
     executor: Engine,
     samples: Sequence[Sample],
     reference_s: Mapping[str, float],
-    what: str,
+    label: str,
 ) -> list[ProgramRun]:
-    """What became of each sample, in order, with a progress bar.
+    """Run samples, with a progress bar, and return the outcome of each, in order.
 
     Args:
-        benchmark: has their tasks.
-        executor: runs their programs.
+        benchmark: the suite.
+        executor: runs programs.
         samples: whole programs.
         reference_s: task_id → CPU seconds of its own solution.
-        what: for the progress bar.
+        label: for the progress bar.
     """
 
     def run(index: int) -> ProgramRun:
         sample = samples[index]
-        task, code = benchmark.tasks[sample.task_id], sample.solution or ""
-        outcome, cpu_s = None, 0.0
+        task = benchmark.tasks[sample.task_id]
+        code = sample.solution or ""
+        outcome = None
+        cpu_s = 0.0
+        # LiveCodeBench has a program for each test: the first one that fails decides.
         for program in benchmark.candidate(task, code, reference_s.get(sample.task_id)):
             outcome = executor.run_one(program)
             cpu_s += outcome.cpu_s
@@ -58,10 +61,11 @@ def run_samples(
             return UNJUDGED
         return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s)
 
+    # All samples of a task come together: its tests may be large, and are made once for all of them.
     place = {task_id: number for number, task_id in enumerate(benchmark.tasks)}
-    order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])  # a task's tests are made once
+    order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])
     runs: dict[int, ProgramRun] = {}
-    with show_progress(f"{benchmark.name}: {what}", len(samples)) as advance:
+    with show_progress(f"{benchmark.name}: {label}", len(samples)) as advance:
         for index, finished in executor.each(order, run):
             runs[index] = finished
             advance(1)
@@ -73,10 +77,11 @@ def run_own_solutions(
     executor: Engine,
     cache: Path,
 ) -> dict[str, ProgramRun]:
-    """How a suite's own solutions fare, by task_id: run the first time, then read; says which of them fail.
+    """Return the outcomes of a suite's own solutions, by task_id; a warning names one that fails.
 
-    Evaluations that run at once run them only once. The outcomes are of one machine: how long a solution takes decides
-    limits. While they run they have the time of one that takes all of its limit.
+    They run once on a machine, also where several evaluations run at the same time, and are read afterwards. Another
+    machine runs its own: the seconds of a solution decide the limits of samples. A solution may take as long as a
+    sample whose reference takes all of its limit.
 
     Args:
         benchmark: the suite.
@@ -101,7 +106,8 @@ def run_own_solutions(
     kept = json.loads(path.read_text(encoding="utf-8"))
     runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
     if any(run.verdict == "infra_error" for run in runs.values()):
-        path.unlink(missing_ok=True)  # that may be the machine's doing
+        # The machine may have been short of memory, so they run again in the next evaluation.
+        path.unlink(missing_ok=True)
     if failed := [task_id for task_id, run in runs.items() if run.verdict != "passed"]:
         message = "%s: %s of the benchmark's own solutions fail, such as %s; results.json names them"
         logger.warning(message, benchmark.name, len(failed), failed[0])
@@ -114,6 +120,6 @@ def times_of(own_runs: Mapping[str, ProgramRun]) -> dict[str, float]:
 
 
 def own_samples(benchmark: Benchmark[Any]) -> list[Sample]:
-    """The suite's own solutions as samples, of the tasks that have one."""
+    """Return the suite's own solutions as samples, for the tasks that have one."""
     solutions = {task_id: benchmark.own_solution(task) for task_id, task in benchmark.tasks.items()}
     return [Sample(task_id=task_id, solution=text) for task_id, text in solutions.items() if text is not None]

@@ -23,15 +23,13 @@ def write_results(
     entries: Mapping[str, Entry],
     samples: Mapping[str, Sequence[Sample]],
 ) -> None:
-    """Write the results of some benchmarks; what the folder has of others of the same model stays.
-
-    Killed in the middle, it leaves no entry beside samples of another run.
+    """Write the results of some benchmarks; the folder keeps those of other benchmarks of the same model.
 
     Args:
         out: folder of the results.
         about: the model's name, and its fingerprint where it has weights.
-        entries: of each benchmark; one that could not be had now does not replace one that was measured.
-        samples: programs of each benchmark that was measured.
+        entries: benchmark → entry. One that could not be measured now does not replace one that was.
+        samples: benchmark → programs, for those that were measured.
 
     Raises:
         InputError: the folder has a results.json that cannot be read.
@@ -40,6 +38,7 @@ def write_results(
     for name, entry in entries.items():
         if entry["available"] or not kept.get(name, {}).get("available"):
             kept.pop(name, None)
+    # Killed before the last line, the folder has new samples and no entry for them, and never an old entry beside them.
     if kept:
         _write(out, about, kept)
     else:

@@ -1,7 +1,7 @@
 """Sanitizing: programs taken out of models' answers by a benchmark's own `sanitize`.
 
-It parses what a model wrote, so it runs where such programs run. It tries all pairs of a first and a last line, so its
-time grows faster than the square of the lines: EvalPlus's takes 0.2 s of CPU for 100 lines of prose, 3.4 s for 300 and
+A sanitizer parses a model's text, so it runs in the sandbox. EvalPlus's tries all pairs of a first and a last line: its
+time grows faster than the square of the lines: it takes 0.2 s of CPU for 100 lines of prose, 3.4 s for 300 and
 7.4 s for 400 (code: 0.3, 7.5 and 19 s). Longer answers are read by this project's own rule, and counted.
 """
 
@@ -24,7 +24,7 @@ _CPU_S = 60.0
 
 @dataclass(frozen=True)
 class Sanitized:
-    """Programs, in the order of their answers, and how many of these the benchmark's `sanitize` did not read."""
+    """The programs in answers, in order, and the number of answers that the benchmark's `sanitize` did not read."""
 
     programs: tuple[str, ...]
     not_sanitized: int
@@ -48,7 +48,8 @@ def sanitize_all(
     environment = None if python is None else _NAME
 
     def sanitize(answer: tuple[str, str]) -> str | None:
-        if answer[0].count("\n") >= MAX_LINES:
+        text, _ = answer
+        if text.count("\n") >= MAX_LINES:
             return None
         calls = (ValueTest("sanitize", answer),)
         values, _ = executor.call(Program(f"from {module} import sanitize", calls, environment=environment))

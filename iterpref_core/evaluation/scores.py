@@ -23,8 +23,8 @@ class Evaluated:
     samples: tuple[Sample, ...]
 
 
-def cut_off(run: ProgramRun) -> ProgramRun:
-    """What became of a sample whose answer ended at `max_new_tokens`: that alone explains a failure."""
+def mark_truncated(run: ProgramRun) -> ProgramRun:
+    """Return the outcome of a sample whose answer ended at `max_new_tokens`: `truncated`, if the program was judged."""
     return run if run.verdict in UNDECIDED else run._replace(verdict="truncated", exception="")
 
 
@@ -34,7 +34,7 @@ def make_entry(
     runs: Sequence[ProgramRun],
     own_runs: Mapping[str, ProgramRun],
 ) -> Entry:
-    """Summarize what became of samples.
+    """Summarize the outcomes of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed. `pass_at_5` (or
     another k of the benchmark) is added over the tasks that have five judged ones (`pass_at_5_n`). `passed` names the
@@ -46,10 +46,10 @@ def make_entry(
     was raised. Where solutions of the benchmark itself fail, `without_failed_truth` has the scores of the other tasks.
 
     Args:
-        benchmark: what was measured.
+        benchmark: the suite.
         samples: the samples.
-        runs: what became of each.
-        own_runs: what became of the benchmark's own solutions, by task_id.
+        runs: the outcome of each sample.
+        own_runs: task_id → the outcome of the benchmark's own solution.
 
     Raises:
         ExecutionError: no sample has been scored.
@@ -75,12 +75,15 @@ def make_entry(
     if own_runs:
         failed = {task_id: run for task_id, run in own_runs.items() if run.verdict != "passed"}
         reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-        entry["ground_truth"] = {
+        truth: Entry = {
             "n": len(own_runs),
             "passed": len(own_runs) - len(failed),
             "failed": list(failed),
         }
-        entry["ground_truth"] |= {"reasons": reasons} if reasons else {}
+        if reasons:
+            truth["reasons"] = reasons
+        entry["ground_truth"] = truth
+        # A task whose own solution fails here, such as for want of a library, says nothing about the model.
         trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
@@ -88,16 +91,16 @@ def make_entry(
 
 
 def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
-    """Tasks and scores by difficulty, where tasks have one and any could be scored."""
+    """Return tasks and scores by difficulty; empty if tasks have none, or none could be scored."""
     tasks: dict[str, list[str]] = {}
     for task_id in verdicts:
         if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
             tasks.setdefault(difficulty, []).append(task_id)
-    scores = {
-        name: score_tasks({task_id: verdicts[task_id] for task_id in some}, k=benchmark.k)
-        for name, some in tasks.items()
-    }
-    entries = {name: score.to_json() | {"tasks": tasks[name]} for name, score in scores.items() if score}
+    entries = {}
+    for name, some in tasks.items():
+        score = score_tasks({task_id: verdicts[task_id] for task_id in some}, k=benchmark.k)
+        if score is not None:
+            entries[name] = score.to_json() | {"tasks": some}
     return {"by_difficulty": entries} if entries else {}
 
 
@@ -113,7 +116,7 @@ def _count(names: Any) -> dict[str, int]:
 
 
 def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
-    """The numbers of an entry of a benchmark that was measured, under names that MLflow accepts.
+    """Return the numbers of a benchmark's entry, under names that MLflow accepts.
 
     >>> metrics_of("mbpp+", {"n": 4, "pass_at_1": 0.5, "ci95": [0.25, 0.75]})["mbpp_plus/pass_at_1"]
     0.5

@@ -23,12 +23,12 @@ class EvaluationSetting:
 
     Attributes:
         problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
-        livecodebench: release and window.
+        livecodebench: release and window of LiveCodeBench.
         execution: limits, and how many programs run at once.
         cache: folder for expected results and the verdicts on the benchmarks' own solutions; outside of
             anything that DVC deletes.
         limit: tasks of each benchmark, the first ones; None for all.
-        k: for which k pass@k is given.
+        k: the values of k for which pass@k is given.
     """
 
     problems: Path

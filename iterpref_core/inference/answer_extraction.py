@@ -3,7 +3,7 @@ r"""The program in a model's answer, which may reason, explain, quote, and show 
 One rule reads the answers of every model: in evaluation, in CodeFlow, in preference pairs, and where tests are a
 reward. docs/models.md says it in words:
 
-1. Reasoning at the beginning goes, and what stands behind an end token.
+1. Reasoning at the beginning goes, and all text behind an end token.
 2. An answer that is Python as a whole is the program.
 3. Of the texts that Python can parse (fenced blocks, bare code) the last one that defines the entry point is the
    program; if none does, the last one with a definition; if none has one, the last script. Other languages are never
@@ -43,7 +43,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     r"""Return the program in an answer; None where it holds none.
 
     Args:
-        answer: what a model wrote.
+        answer: a model's text.
         entry_point: the name of the function or class that the task asks for; None or "" where it has none.
 
     Examples:
@@ -62,6 +62,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     text = _CODE_TAG.sub("\n", text)
     blocks = read_blocks(text, parser)
     best = _best(blocks.python, entry_point)
+    # Bare code is looked at only if no block answers: prose around a block often quotes parts of it.
     bare: list[Excerpt] = []
     if best is None or rank(best.tree, entry_point) < Rank.ENTRY_POINT:
         bare = _read_outside(text, blocks, parser)
@@ -80,7 +81,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
-    """Return whether an answer is Python as a whole, without words that happen to be Python, such as `Done`."""
+    """Return True if an answer is Python as a whole, without words that happen to be Python, such as `Done`."""
     tree = parser.tree(text)
     if tree is None or any(is_prose(statement) for statement in tree.body):
         return False
@@ -88,7 +89,7 @@ def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
 
 
 def defines(program: str, entry_point: str) -> bool:
-    """Return whether a program defines the function or class that a task asks for.
+    """Return True if a program defines the function or class that a task asks for.
 
     >>> defines("def f(x): return x", "f"), defines("def g(x): return f(x)", "f")
     (True, False)
@@ -98,7 +99,7 @@ def defines(program: str, entry_point: str) -> bool:
 
 
 def lacks_program(code: str) -> bool:
-    r"""Return whether a text is no program: it is empty, or prose, in which Python finds no statement.
+    r"""Return True if a text is no program: it is empty, or prose, in which Python finds no statement.
 
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
@@ -142,7 +143,7 @@ def _goes_on(excerpt: Excerpt, text: str) -> bool:
 
 
 def _best_broken(blocks: Sequence[BrokenBlock], entry_point: str | None) -> BrokenBlock | None:
-    """Return the last block that was meant as Python; of these rather one that begins to define what is asked for."""
+    """Return the last block that was meant as Python, and rather one that begins to define the entry point."""
     best = None
     best_defines = False
     for block in blocks:
@@ -167,7 +168,7 @@ def _goes_before(
     text: str,
     entry_point: str | None,
 ) -> bool:
-    """Return whether a block that is no Python is nearer to what was asked for than the best text that is."""
+    """Return True if a block that is no Python is a better answer than the best text that is."""
     if best is None:
         return True
     wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
@@ -182,10 +183,11 @@ def _goes_before(
 
 
 def _cut_program(text: str, blocks: FencedBlocks, bare: Sequence[Excerpt]) -> str | None:
-    """Return what begins as bare code and is no Python, mostly since it was cut."""
+    """Return the text from the first line of bare code on, which is no Python, mostly since it was cut."""
     hidden = list(blocks.foreign)
     for excerpt in (*blocks.python, *bare):
-        if _DEFINITION_LINE.search(excerpt.code):  # a stub: it is Python, and was found to be no program
+        # "def f(x): ..." is a stub: it is Python, and was found to be no program.
+        if _DEFINITION_LINE.search(excerpt.code):
             hidden.append((excerpt.start, excerpt.end))
     outside = hide(text, hidden)
     beginning = _STATEMENT_LINE.search(outside)

@@ -1,7 +1,7 @@
-"""Answer frame: what a model's own chat template writes around a prompt, and around the program that answers it.
+"""Answer frame: the texts that a model's own chat template writes around a prompt, and around its answer.
 
 A model knows the texts that its template wrote when it was tuned. Nothing about them is assumed here: a finished
-exchange is rendered, and what stands around its answer is the frame. Of a template like Llama 2's:
+exchange is rendered, and the frame is the text around its answer. Of a template like Llama 2's:
 
     <s>[INST] Add one. [/INST] x + 1 </s>
     opening ------------------->      end: the text up to, and including, the first token that ends a turn
@@ -30,7 +30,7 @@ _PROMPT = "iterpref-stands-for-the-prompt"
 _NEXT = "iterpref-stands-for-the-next-prompt"
 _SYSTEM = "iterpref-stands-for-the-system-message"
 _PROGRAM = 'def f(x):\n    if x < 1 and "&":\n        return {"a": [x]}\n\n\n    return f"{x!r}"\n'
-"""A program with what templates have been seen to change: blank lines, indentation, braces, quotes, HTML's signs."""
+"""A program with texts that some templates change: blank lines, indentation, braces, quotes, HTML's signs."""
 _SHOWN = 60
 """Characters of a text that a message shows."""
 
@@ -40,7 +40,7 @@ class End:
     """The end of an answer.
 
     Attributes:
-        text: what is written between the answer and the end token. Without an end token it is all of the end.
+        text: the text between the answer and the end token. Without an end token it is all of the end.
         token: id of the first token that ends a turn; None where the template ends turns with ordinary text.
         written: false where the template writes no end at all, so that the tokenizer's end token stands for it.
     """
@@ -51,7 +51,7 @@ class End:
 
     @property
     def stop(self) -> str:
-        """The text that ends an answer where no token does; empty where one does."""
+        """Return the text that ends an answer if no token does; empty if one does."""
         return self.text.rstrip() if self.token is None else ""
 
 
@@ -79,7 +79,7 @@ class AnswerFrame:
 
     Attributes:
         tokenizer: as given.
-        plain: whether prompts are plain text, because there is no chat template.
+        plain: true if prompts are plain text, because there is no chat template.
 
     Raises (all methods):
         ModelError: the template cannot be read, refuses such an exchange, or leaves a part of it out.
@@ -93,7 +93,7 @@ class AnswerFrame:
         self._variables = prompt.chat_template_kwargs
 
     def open(self, prompt: Prompt, system: str = "") -> str:
-        """Return what a model reads before it answers.
+        """Return the text that a model reads before it answers.
 
         Args:
             prompt: the user's message, or the messages of a conversation, without roles where there is no template.
@@ -120,6 +120,7 @@ class AnswerFrame:
         messages = self._messages(prompt, "")
         opening, closing = self._around(messages)
         text = self.render_chat([*messages, {"role": "assistant", "content": answer}])
+        # Of "[INST] Add one. [/INST] x + 1 </s>" the middle is "x + 1". A template that escapes HTML writes "x &lt; 1".
         written = text.removeprefix(opening).removesuffix(closing)
         start = answer.find(written)
         if opening + written + closing != text or start < 0 or written.strip() != answer.strip():
@@ -151,7 +152,7 @@ class AnswerFrame:
 
     @cached_property
     def end(self) -> End:
-        """The end of every answer."""
+        """Return the end of every answer."""
         if self.plain:
             return End("", self.tokenizer.eos_token_id)
         _, closing = self._around(self._messages(_PROMPT, ""))
@@ -164,9 +165,9 @@ class AnswerFrame:
         return end or End("", self.tokenizer.eos_token_id, written=False)
 
     def _before_next_turn(self) -> str:
-        """Return what the template writes between an answer and the next message: some write ends of turns there alone.
+        """Return the text between an answer and the next message: some templates end a turn there alone.
 
-        Empty where there is no such chat, or nothing can be told from it.
+        Empty if the template has no such chat, or the text cannot be found in it.
         """
         messages = [
             *self._messages(_PROMPT, ""),
@@ -202,7 +203,7 @@ class AnswerFrame:
 
     @cached_property
     def disagreement(self) -> str:
-        """How the template's generation prompt and its finished answers disagree; empty where they do not."""
+        """Return a sentence on how the generation prompt and finished answers disagree; empty if they agree."""
         if self.plain:
             return ""
         messages = self._messages(_PROMPT, "")
@@ -221,7 +222,7 @@ class AnswerFrame:
 
     @property
     def remark(self) -> str:
-        """A sentence for the user of the model where its template is not what one would expect; else empty."""
+        """Return a sentence for the user of a model with an unusual template; empty for a usual one."""
         if self.disagreement:
             return (
                 f"{self.disagreement}; the finished answer counts, in training and where the model is asked: "
@@ -245,7 +246,7 @@ class AnswerFrame:
         self.render(_PROMPT, _PROGRAM)
 
     def describe(self, style: AnswerStyle) -> str:
-        """Return a line that shows what is trained: the last of the opening, the program, and the end.
+        """Return a line that shows the trained text: the last of the opening, the program, and the end.
 
         Args:
             style: the form of the answer.
@@ -273,24 +274,29 @@ class AnswerFrame:
 
     @cached_property
     def _knows_system(self) -> bool:
-        """Whether the template writes messages for the system; some raise, others leave them out."""
+        """Return True if the template writes messages for the system; some raise, others leave them out."""
         try:
-            opening, _ = self._around([{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _PROMPT}])
+            opening, _ = self._around(
+                [
+                    {"role": "system", "content": _SYSTEM},
+                    {"role": "user", "content": _PROMPT},
+                ]
+            )
         except ModelError:
             return False
         return _SYSTEM in opening
 
     def _around(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
-        """Return what the template writes before and behind the answer to these messages."""
+        """Return the texts that the template writes before and behind the answer to these messages."""
         text = self.render_chat([*messages, {"role": "assistant", "content": _ANSWER}])
         opening, answer, closing = text.rpartition(_ANSWER)
         if not answer:
             raise self._leaves_out("the message")
         return opening, closing
 
-    def _leaves_out(self, what: str) -> ModelError:
+    def _leaves_out(self, part: str) -> ModelError:
         return ModelError(
-            f"{self.tokenizer.name_or_path}: its chat template leaves {what} out; correct it, or set "
+            f"{self.tokenizer.name_or_path}: its chat template leaves {part} out; correct it, or set "
             "model.prompt: plain"
         )
 
@@ -312,7 +318,8 @@ def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:
 
 def _show_difference(given: str, written: str) -> str:
     """Return both texts from a few characters before the place where they part."""
-    given, written = given.strip(), written.strip()
+    given = given.strip()
+    written = written.strip()
     if given == written:
         return f"{_quote(given)} is not written where other answers are"
     kept = max(_shared(given, written) - _SHOWN // 3, 0)

@@ -12,7 +12,7 @@ from iterpref_core.prompt_messages import Prompt
 
 
 def derive_seed(*parts: str | int) -> int:
-    """A seed in [0, 2^31) that is a function of its parts alone, in every process and on every machine.
+    """Return a seed in [0, 2^31): a function of the parts alone, the same in every process and on every machine.
 
     >>> derive_seed(11, "task-1", 0)
     1554787127
@@ -25,9 +25,12 @@ def derive_seed(*parts: str | int) -> int:
 class Request:
     """One prompt: a text, or messages.
 
-    `seed` alone decides its random numbers, whatever else is in the batch: it tells samples apart. `private`: the
-    prompt is made of somebody's own code, and is looked at before it goes to another machine. `system`: a message for
-    the system before it, of a model that chats. `verbatim`: the prompt is all that the model reads, without a template.
+    Attributes:
+        prompt: the user's message.
+        seed: decides the random numbers of the answer, whatever else is in the batch; samples of a prompt differ in it.
+        private: the prompt is made of somebody's own code, and is searched for secrets before it leaves this machine.
+        system: a message for the system before the prompt, for a model that chats.
+        verbatim: the prompt is all that the model reads, without a template.
     """
 
     prompt: Prompt
@@ -39,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample: temperature 0 is greedy; lengths in tokens. An answer ends before the first of `stops` in it."""
+    """Sampling parameters: temperature 0 is greedy; lengths in tokens. An answer ends before the first of `stops`."""
 
     temperature: float
     max_new_tokens: int
@@ -48,7 +51,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, with what it cost in tokens. `truncated`: it ended at `max_new_tokens`."""
+    """An answer, with its cost in tokens. `truncated`: it ended at `max_new_tokens`."""
 
     text: str
     prompt_tokens: int
@@ -56,13 +59,14 @@ class Completion:
     truncated: bool
 
 
-def cut(text: str, stops: Sequence[str]) -> str:
-    r"""The text up to the first end string in it.
+def before_stop(text: str, stops: Sequence[str]) -> str:
+    r"""Return a text up to the first end string in it.
 
-    >>> cut("x = 1\nprint(x)\ndef f", ["\ndef ", "\nprint("])
+    >>> before_stop("x = 1\nprint(x)\ndef f", ["\ndef ", "\nprint("])
     'x = 1'
     """
-    return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
+    ends = [text.index(stop) for stop in stops if stop in text]
+    return text[: min(ends, default=len(text))]
 
 
 REFUSED = Completion("", 0, 0, truncated=False)
@@ -74,18 +78,19 @@ Answered = Callable[[int, Completion], None]
 
 
 def ignore(place: int, answer: Completion) -> None:
-    """For those who wait for all answers."""
+    """Do nothing: the caller waits for all answers."""
 
 
 class Model(Protocol):
     """Anything that answers prompts: one of them, or many at a time.
 
-    A new backend derives from `ServedModel` or `BatchModel`, whichever method it has, and gets the other one.
+    A new backend derives from `ServedModel` if it has `answer`, or from `BatchModel` if it has `generate`, and gets the
+    other method.
 
     Attributes:
-        in_process: it computes here, in batches on whose shape its rounding depends: ask it in rounds, to ask the same
-            in every run. Otherwise each prompt is answered as soon as it can be, beside any number of others.
-        own_temperature: it was found to accept only its own temperature, so that it is not asked with another one.
+        in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
+            rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
+        own_temperature: the model was found to accept only its own temperature, so that it is asked without another.
     """
 
     in_process: bool
@@ -173,9 +178,9 @@ class ServedModel(ABC):
 
 
 class BatchModel(ABC):
-    """A model that answers prompts in batches: makes a batch of whatever waits, as soon as the batch before is done.
+    """A model that answers prompts in batches: the prompts that wait when the batch before is done are the next one.
 
-    Batches are generated in a thread, so that others go on beside it. What is in a batch depends on who came when.
+    Batches are generated in a thread, so that the event loop goes on. Prompts share a batch if they came in time.
 
     Attributes:
         concurrency: prompts in a batch, at most.

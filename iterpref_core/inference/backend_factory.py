@@ -1,4 +1,4 @@
-"""Backend factory: a model ready to be asked, whatever `inference.backend` says, with its budget and answer store."""
+"""Backend factory: open a model of any `inference.backend`, with its budget and answer store."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -98,9 +98,9 @@ def open_model(
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
             points at any of these.
         prompt: the form in which a model in this process, or served by a vLLM of ours, reads prompts.
-        inference: how it is asked.
-        budget: caps on that.
-        store: keeps its answers; without one neither they nor what they cost outlive this process.
+        inference: the parameters of the backend.
+        budget: caps on the questions.
+        store: keeps the answers; without one neither they nor their cost outlive this process.
         concurrency: prompts at once.
         faults: grows by failed calls of an endpoint, by kind.
 

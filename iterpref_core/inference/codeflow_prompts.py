@@ -15,16 +15,21 @@ _FOLDER = Path(__file__).with_name("codeflow_prompts")
 
 
 def draft_prompt(problem_prompt: Prompt, wording: Wording = "terse") -> Prompt:
-    """Return the first turn: the task. Of messages the last one is worded; those before it stay."""
+    """Return the prompt of the first turn: the task. Of messages the last one is worded; those before it stay."""
     draft = fill(_FOLDER / wording / "draft.txt", {"prompt": question(problem_prompt)})
     return with_question(problem_prompt, draft)
 
 
-def refine_prompt(problem_prompt: Prompt, code: str, feedback: str, wording: Wording = "terse") -> Prompt:
-    r"""Return a later turn: the task, the program that failed, and what its execution said.
+def refine_prompt(
+    problem_prompt: Prompt,
+    code: str,
+    feedback: str,
+    wording: Wording = "terse",
+) -> Prompt:
+    r"""Return the prompt of a later turn: the task, the program that failed, and the feedback of its execution.
 
     Line ends at the end of any of the three are dropped, so that the layout does not depend on where a text came from.
-    Where the last answer held no program, none is shown.
+    If the last answer held no program, none is shown.
 
     >>> print(refine_prompt("Add one.", "f = lambda x: x\n", "f(1) gave 1, expected 2"))
     Add one.

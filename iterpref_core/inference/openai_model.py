@@ -32,18 +32,18 @@ REFUSALS_IN_A_ROW = 20
 _REFUSALS = {400, 413, 422}
 """Status codes by which a server refuses a prompt, or a parameter."""
 _REFUSAL_S = 2.0
-"""How long other calls wait for what the first one finds out."""
+"""Seconds for which other calls wait for the end of the first one."""
 _NO_TEMPERATURE = re.compile(
     r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
     r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature",
     re.IGNORECASE,
 )
-"""What a model's server says that accepts no temperature, or only the model's own: "'temperature' does not support 0.0
-with this model. Only the default (1) value is supported." (OpenAI's reasoning models)."""
+"""The message of a server whose model accepts no temperature, or only its own. OpenAI's reasoning models say:
+"'temperature' does not support 0.0 with this model. Only the default (1) value is supported"."""
 
 
 class _Client(openai.DefaultAsyncHttpxClient):
-    """Counts calls that fail, by kind, and has one asked again whose answer is no JSON, or without choices."""
+    """An HTTP client that counts failed calls by kind, and has a call repeated whose answer cannot be read."""
 
     def __init__(self, faults: Counter[str], **options: Any) -> None:
         super().__init__(**options)
@@ -72,17 +72,16 @@ class OpenAIModel(ServedModel):
     """A model behind an endpoint.
 
     Attributes:
-        own_temperature: the model accepts only its own. It was asked for another one once, and said so.
+        own_temperature: the model accepts only its own temperature: it has refused another one.
 
     Args:
-        name: under which it is served.
-        inference: where, by which API, how long a call may take, and how often it is attempted. `chat`: the server puts
-            the prompt into the model's chat template; `completions`: the prompt and a newline. A verbatim request goes
-            to the latter as it is.
+        name: the name under which the model is served.
+        inference: the URL, the API, the seconds of a call, and its attempts. `chat`: the server puts the prompt into
+            the model's chat template. `completions`: it gets the prompt and a newline. A verbatim request goes to the
+            latter as it is.
         concurrency: prompts that `generate` asks at once.
-        own_temperature: the model is known to accept only its own.
-        tokens: of a server of this project's own, what its model reads and where its answers end; then prompts are
-            sent as token ids, and the server has nothing to add.
+        own_temperature: the model is known to accept only its own temperature.
+        tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
         faults: grows by failed calls: `timeout`, `connection` (none came about, or it ended before the answer did),
             `rate_limited`, `server_error`, `malformed`, and `refused` (prompts that are not answered).
 
@@ -121,11 +120,12 @@ class OpenAIModel(ServedModel):
 
         Raises:
             RefusedError: the server will not answer this prompt.
-            InputError: it will answer none, because of the key, the model's name or a parameter.
-            EndpointError: it could not be had with any of the attempts.
+            InputError: the server answers no prompt, because of the key, the model's name or a parameter.
+            EndpointError: no attempt got an answer.
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
+            # Connections belong to the event loop in which they were opened, and each `generate` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
             self._first = None
@@ -184,7 +184,7 @@ class OpenAIModel(ServedModel):
         return "/chat/completions", asked
 
     def _learns(self, error: openai.APIStatusError, asked: dict[str, Any]) -> bool:
-        """Return whether an error says how the model is to be asked instead, as a call with these fields was not."""
+        """Return True if an error names another way to ask, which this call did not use; the next one does."""
         if error.status_code not in _REFUSALS:
             return False
         if "max_tokens" in asked and "max_completion_tokens" in error.message:
@@ -198,7 +198,7 @@ class OpenAIModel(ServedModel):
         return False
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
-        """The client of the running event loop, which ends this generator, and so the connections, when it ends."""
+        """Yield the client of the running event loop. The loop ends this generator, and so the connections."""
         http_client = _Client(
             self.faults,
             follow_redirects=False,  # prompts go to the place that was named, and to no other
@@ -215,8 +215,9 @@ class OpenAIModel(ServedModel):
                 yield client
 
     def _judge(self, error: openai.APIStatusError) -> Exception:
-        """What an answer with an error status means for the run."""
-        status, said = error.status_code, f"{error.status_code} {_redacted(error.message)}"
+        """Return the error that the run ends with, or that this prompt is refused with."""
+        status = error.status_code
+        said = f"{status} {_redacted(error.message)}"
         if status in {402, 408, 409, 429} or status >= 500:
             return self._unavailable(said)
         where = f"{self.base_url}: model {self.name!r}"
@@ -239,10 +240,10 @@ class OpenAIModel(ServedModel):
 
 
 def endpoint_url(inference: InferenceParams) -> str:
-    """The URL of an endpoint; that there is no secret in it was seen to when the parameters were read.
+    """Return the URL of an endpoint. It holds no secret: the check of the parameters refuses one.
 
     Raises:
-        ConfigError: there is none, or it is no URL.
+        ConfigError: the parameter is absent, or no URL.
     """
     parts = urlsplit(inference.base_url or "")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -254,10 +255,10 @@ def endpoint_url(inference: InferenceParams) -> str:
 
 
 def read_key(base_url: str) -> str:
-    """The key from the environment; a server on this machine needs none.
+    """Return the key from the environment; a server on this machine needs none.
 
     Raises:
-        ConfigError: there is none, or it cannot stand in a header. The message does not show it.
+        ConfigError: the key is absent, or cannot stand in a header. The message does not show it.
     """
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key and is_loopback(base_url):
@@ -277,7 +278,9 @@ def is_loopback(base_url: str) -> bool:
 
 
 def _redacted(text: str) -> str:
-    """What a server said, on one line, without the key, which some servers repeat."""
+    """Return a server's message on one line, without the key, which some servers repeat."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
-    shown = " ".join((text.replace(key, "[key]") if key else text).split())
+    if key:
+        text = text.replace(key, "[key]")
+    shown = " ".join(text.split())
     return shown if len(shown) <= 300 else shown[:300] + "…"

@@ -1,4 +1,4 @@
-"""Prompts: templates as text files, and how they are filled."""
+"""Prompts: text files with fields, and the function that fills them."""
 
 import re
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ _FIELD = re.compile(r"\{([a-z_]+)\}")
 def fill(template: Path, values: Mapping[str, str]) -> str:
     """Fill every field of a template in one pass: braces inside a value are text, even where they spell a field's name.
 
-    Line ends at the end of a value are dropped, so that the layout does not depend on where a text came from. What
-    stands in braces and is no field of `values` stays as it is.
+    Line ends at the end of a value are dropped, so that the layout does not depend on where a text came from. Other
+    words in braces stay as they are.
 
     Args:
         template: the file; a newline at its end is no part of the prompt.
@@ -21,10 +21,15 @@ def fill(template: Path, values: Mapping[str, str]) -> str:
     text = read_template(template)
     missing = values.keys() - set(_FIELD.findall(text))
     assert not missing, f"{template} has no field {sorted(missing)}"
-    return _FIELD.sub(lambda match: values[match[1]].rstrip("\r\n") if match[1] in values else match[0], text)
+
+    def value_of(field: re.Match[str]) -> str:
+        name = field[1]
+        return values[name].rstrip("\r\n") if name in values else field[0]
+
+    return _FIELD.sub(value_of, text)
 
 
 @cache
 def read_template(path: Path) -> str:
-    """The text of a template, without the newline at its end."""
+    """Return the text of a template, without the newline at its end."""
     return path.read_text(encoding="utf-8").removesuffix("\n")

@@ -29,7 +29,7 @@ def read_reply(content: bytes | str) -> dict[str, Any]:
     """Return a reply as JSON has it.
 
     Raises:
-        ValueError: it is none; the message names the field.
+        ValueError: the text is no reply; the message names the field.
     """
     try:
         reply = json.loads(content)
@@ -58,6 +58,7 @@ def completion_of(reply: dict[str, Any], request: Request) -> Completion:
     prompt_tokens = _count(usage.get("prompt_tokens"))
     completion_tokens = _count(usage.get("completion_tokens"))
     total = _count(usage.get("total_tokens"))
+    # Some servers count the prompt and the total alone: {"prompt_tokens": 12, "total_tokens": 40} is 28 for the answer.
     if completion_tokens is None and prompt_tokens is not None and total is not None and total >= prompt_tokens:
         completion_tokens = total - prompt_tokens
     if prompt_tokens is None:
@@ -90,7 +91,7 @@ def _reasoning(message: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    """Return a count of tokens; None for what is none."""
+    """Return a count of tokens; None for another value."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value < 1e15 else None

@@ -1,6 +1,6 @@
 """Stored model: each call from beginning to end: look up, guard, reserve, call, settle, store.
 
-An answer is on disk before it is used: what was received, and perhaps paid for, is never asked for again.
+An answer is on disk before it is used: nothing that was received, and perhaps paid for, is asked for again.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion together."""
+        """Return the tokens of prompts and completions together."""
         return self.prompt_tokens + self.completion_tokens
 
     def dollars(self, prices: InferenceParams) -> float:
@@ -59,7 +59,7 @@ def cost_usd(
     price_prompt: float,
     price_completion: float,
 ) -> float:
-    """Dollars that tokens cost, by prices in dollars per million."""
+    """Return the price of tokens in dollars, from prices in dollars per million."""
     return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
 
 
@@ -68,7 +68,7 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
 
     The seed tells samples of one prompt apart.
 
-    A request in no special form has the key that it had before there were any.
+    A request without system message and the like has the key that it had before there were any.
     """
     decisive: list[object] = [
         model,
@@ -91,17 +91,18 @@ class AnswerStore:
 
     Args:
         path: the file; created where it is missing.
-        run: what is asked from now on is counted as spent by this run.
+        run: the name of the run that pays for the next questions.
 
     Raises:
-        InputError: the file is no such store, or cannot be written.
+        InputError: the file is no answer store, or cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
-        self._run, self._data = run, Database(path, _SCHEMA)
+        self._run = run
+        self._data = Database(path, _SCHEMA)
 
     def get(self, key: bytes) -> Completion | None:
-        """The answer kept under a key."""
+        """Return the answer kept under a key; None if there is none."""
         row = self._data.row(
             "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?",
             (key,),
@@ -115,12 +116,12 @@ class AnswerStore:
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def set_aside(self, keys: Iterable[bytes]) -> None:
-        """Find the answers under these keys no more; what they cost still counts as spent."""
+        """Find the answers under these keys no more; their cost still counts as spent."""
         for key in keys:
             self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
 
     def accepts_own_temperature_alone(self, model: str) -> bool:
-        """Return whether a model was found to accept no temperature but its own."""
+        """Return True if a model was found to accept no temperature but its own."""
         return self._data.row("SELECT 1 FROM own_temperatures WHERE model = ?", (model,)) is not None
 
     def remember_own_temperature(self, model: str) -> None:
@@ -128,7 +129,7 @@ class AnswerStore:
         self._data.execute("INSERT OR IGNORE INTO own_temperatures VALUES (?)", (model,))
 
     def spent(self) -> Spent:
-        """Return what this run has asked so far, over all its restarts."""
+        """Return the spending of this run so far, over all its restarts."""
         query = (
             "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?1 "
             "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
@@ -148,19 +149,19 @@ class AnswerStore:
 
 
 class StoredModel(ServedModel):
-    """A model that is asked only for what the store does not hold, and only while no cap is reached.
+    """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
 
-    Tokens and dollars are exceeded by what was in flight then, at most, and the number of calls never.
+    The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
 
     Args:
-        inner: answers the rest.
-        identity: what the answers depend on besides prompt and sampling.
-        store: keeps them; None: they are not kept.
-        caps: on what the store's run asks, over all its restarts; None: there are none.
+        inner: the model that answers.
+        identity: the key of the model's answers, besides prompt and sampling.
+        store: keeps the answers; None: they are not kept.
+        caps: caps on the spending of the store's run, over all its restarts; None: there are none.
         prices: dollars per million tokens.
         concurrency: prompts that are asked at once of a model that is served.
         guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
-            it. (Own code is filtered when it becomes problems; what its tests say is known only now.)
+            it. (Own code is filtered when it becomes problems; the feedback of its tests is known only now.)
         faults: grows by `withheld_<reason>`.
 
     Raises:
@@ -181,12 +182,16 @@ class StoredModel(ServedModel):
     ) -> None:
         if caps and caps.dollars and prices:
             _check_prices(prices)
-        self._inner, self._identity, self._store = inner, identity, store
-        self._caps, self._prices = caps, prices
+        self._inner = inner
+        self._identity = identity
+        self._store = store
+        self._caps = caps
+        self._prices = prices
         self.in_process = inner.in_process
         self.own_temperature = inner.own_temperature
         self.concurrency = concurrency
-        self._guarded, self._faults = guarded, Counter[str]() if faults is None else faults
+        self._guarded = guarded
+        self._faults = Counter[str]() if faults is None else faults
         self.spent = store.spent() if store else Spent()
         self._in_flight = 0
 
@@ -194,7 +199,7 @@ class StoredModel(ServedModel):
         """Answer one request.
 
         Raises:
-            RefusedError: the model will not answer it, or it stays on this machine.
+            RefusedError: the model will not answer this prompt, or the prompt stays on this machine.
             BudgetError: a cap is reached.
         """
         known = self._look_up(request, sampling)
@@ -247,12 +252,14 @@ class StoredModel(ServedModel):
         return [answers[place] for place in range(len(requests))]
 
     def _look_up(self, request: Request, sampling: Sampling) -> Completion | None:
-        return self._store.get(answer_key(self._identity, request, sampling)) if self._store else None
+        if self._store is None:
+            return None
+        return self._store.get(answer_key(self._identity, request, sampling))
 
     def _guard(self, request: Request) -> None:
         if not (self._guarded and request.private):
             return
-        from iterpref_core.screening.privacy import reason_to_withhold  # what finds secrets takes a while to import
+        from iterpref_core.screening.privacy import reason_to_withhold  # takes a while to import
 
         if reason := reason_to_withhold(prompt_text(request.prompt)):
             self._faults[f"withheld_{reason}"] += 1
@@ -261,7 +268,10 @@ class StoredModel(ServedModel):
             )
 
     def _reserve(self, calls: int = 1) -> None:
-        spent, dollars = self.spent, self.spent.dollars(self._prices) if self._prices else 0.0
+        spent = self.spent
+        dollars = spent.dollars(self._prices) if self._prices else 0.0
+        # With a cap of 10 calls, 7 spent and 2 in flight, one more may begin (7 + 2 + 1 - 1 < 10), and two may not.
+        # Tokens and dollars of a call are known only when it has ended, so calls in flight count as none.
         begun = {
             "calls": spent.calls + self._in_flight + calls - 1,
             "tokens": spent.tokens,
@@ -283,7 +293,7 @@ class StoredModel(ServedModel):
         sampling: Sampling,
         answer: Completion | None,
     ) -> None:
-        """End a call, and store what it brought; None where it brought no answer."""
+        """End a call, and store its answer; None if there is none."""
         self._in_flight -= 1
         if answer is None:
             return

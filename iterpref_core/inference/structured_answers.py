@@ -1,4 +1,4 @@
-"""Structured answers: asked for in a given form, read strictly, asked for once more where unreadable, and counted."""
+"""Structured answers: ask for a given form, read strictly, ask once more for an unreadable one, and count."""
 
 import re
 from collections import Counter
@@ -29,24 +29,28 @@ def ask_parsed(
     parse: Callable[[str], T],
     counts: Counter[str],
 ) -> Iterator[T | None]:
-    """What was read from the answer to each request, in order; None where neither of two answers could be read.
+    """Yield the parsed answer to each request, in order; None if neither of two answers could be parsed.
 
-    The second time the model is told what was wrong with its first answer.
+    The second question tells the model the fault of its first answer.
 
     Args:
-        model: answers.
+        model: the model.
         requests: any number; they are streamed.
-        sampling: how.
+        sampling: the sampling parameters.
         parse: reads an answer; raises ValueError, with a message for the model, where it cannot.
         counts: grows by `asked`, `asked_again` and `unreadable`.
     """
     source = iter(requests)
     while chunk := list(islice(source, CHUNK)):
         readings: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
-        failed = [(place, error) for place, error in enumerate(readings) if isinstance(error, ValueError)]
-        again = [_ask_again(chunk[place], error) for place, error in failed]
+        failed: list[int] = []
+        again: list[Request] = []
+        for place, reading in enumerate(readings):
+            if isinstance(reading, ValueError):
+                failed.append(place)
+                again.append(_ask_again(chunk[place], reading))
         answers = model.generate(again, sampling) if again else []
-        for (place, _), answer in zip(failed, answers, strict=True):
+        for place, answer in zip(failed, answers, strict=True):
             readings[place] = _read(answer.text, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]
         counts.update(
@@ -58,10 +62,10 @@ def ask_parsed(
 
 
 def read_object(answer: str, form: type[M]) -> M:
-    r"""The one JSON object that an answer is, alone or alone in a fence.
+    r"""Return the JSON object of an answer that holds nothing else, but for a fence around it.
 
     Raises:
-        ValueError: it is anything else, or not of the form; the message says what, to the model.
+        ValueError: the answer is anything else, or not of the form; the message tells the model the fault.
     """
     fenced = _FENCED.fullmatch(answer)
     try:

@@ -24,7 +24,7 @@ LOGS = Path(".iterpref/work")
 _LOOPBACK = "127.0.0.1"
 _ENVIRONMENT = Path(".venv-vllm/bin/python")
 _POLL_S = 0.3
-# What would lead the server to our packages, or make it ask for a key, and a key that is none of its business.
+# Variables that would lead the server to our packages, or make it ask for a key, and a key that it has no use for.
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_API_KEY", KEY_VARIABLE}
 _DEFAULTS = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"}  # GiB, where there is no GPU
 _GUARD = """
@@ -50,12 +50,13 @@ finally:
         while True:
             os.wait()
 """
-"""Runs a server, and ends it with all that it started, on SIGTERM or as soon as its client is gone. One that is killed
-with SIGKILL can end nothing itself, and a parent-death signal would end the server without its workers."""
+"""A program that runs a server, and ends it with all that it started, on SIGTERM or as soon as its client is gone. A
+client that is killed with SIGKILL can end nothing itself, and a parent-death signal would end the server without its
+workers."""
 
 
 def find_vllm() -> Path:
-    """The Python of vLLM's environment: `ITERPREF_VLLM_PYTHON`, else what `make vllm` made.
+    """Return the Python of vLLM's environment: `ITERPREF_VLLM_PYTHON`, else the one that `make vllm` made.
 
     Raises:
         ModelError: there is none.
@@ -63,7 +64,8 @@ def find_vllm() -> Path:
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
         if os.access(named, os.X_OK):
-            return Path(named).absolute()  # not resolved: an environment's Python is a link to another one
+            # Not resolved: an environment's Python is a link to another one.
+            return Path(named).absolute()
         raise ModelError(f"{PYTHON_VARIABLE}={named}: no such program; correct it, or unset it and run `make vllm`")
     # Beside our own environment too: `dvc exp run --temp` runs in a copy that has neither.
     for folder in (Path.cwd(), Path(sys.prefix).parent):
@@ -92,9 +94,12 @@ def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
         ModelError: vLLM is not installed, or cannot serve the model.
         EndpointError: the server ended while it was in use.
     """
-    source, python = locate_model(model), find_vllm()
-    with socket.socket() as holder:  # while its port is bound no one else is given it, and a server can listen on it
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as vLLM does
+    source = locate_model(model)
+    python = find_vllm()
+    with socket.socket() as holder:
+        # While this socket holds the port, no other process is given it. It does not listen, so the server can, by
+        # SO_REUSEADDR, which vLLM sets too.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((_LOOPBACK, 0))
         port = holder.getsockname()[1]
         log = logs / f"vllm-{port}.log"
@@ -121,10 +126,12 @@ def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
 def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     folder = Path(source.name_or_path)
     model = str(folder.resolve()) if folder.is_dir() else source.name_or_path
-    revision = ["--revision", source.revision, "--tokenizer-revision", source.revision] if source.revision else []
-    # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
+    revision = []
+    if source.revision:
+        revision = ["--revision", source.revision, "--tokenizer-revision", source.revision]
     saved = read_config(str(source)).dtype
     dtype = ["--dtype", str(saved).removeprefix("torch.")] if saved else []
+    # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
     eager = [] if shutil.which("nvidia-smi") else ["--enforce-eager"]
     return [
         *(str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"),
@@ -164,5 +171,6 @@ def _is_healthy(port: int) -> bool:
 
 def _reason(server: subprocess.Popen[bytes], log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    killed = " (killed, as where memory runs out)" * (server.returncode == 137)
-    return f"exit status {server.returncode}{killed}; {log} ends with: {lines[-1] if lines else 'nothing'}"
+    last = lines[-1] if lines else "nothing"
+    killed = " (killed, as where memory runs out)" if server.returncode == 137 else ""
+    return f"exit status {server.returncode}{killed}; {log} ends with: {last}"

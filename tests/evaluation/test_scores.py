@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
-from iterpref_core.evaluation.scores import Entry, cut_off, make_entry
+from iterpref_core.evaluation.scores import Entry, make_entry, mark_truncated
 from iterpref_core.records import Problem, Sample, Verdict
 from tests.settings import EXECUTION
 
@@ -64,7 +64,7 @@ def test_failures_are_counted_by_what_was_raised() -> None:
         "a": run_of("exception", "f(1) raised KeyError: 'x'", "KeyError"),
         "b": run_of("exception", "NameError: name 'np' is not defined", "NameError"),
         "c": run_of("wrong_answer", "f(2) returned 4, expected 3"),
-        "d": cut_off(run_of("exception", "f(2) raised KeyError: 'x'", "KeyError")),
+        "d": mark_truncated(run_of("exception", "f(2) raised KeyError: 'x'", "KeyError")),
     }
     entry = entry_of([*runs.items(), ("a", "passed")])
     assert entry["exceptions"] == {"KeyError": 1, "NameError": 1}

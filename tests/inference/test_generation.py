@@ -20,7 +20,7 @@ from transformers import (
 
 from iterpref_core.config import PromptFormat, load_params
 from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.backend import Request, Sampling, cut
+from iterpref_core.inference.backend import Request, Sampling, before_stop
 from iterpref_core.inference.backend_factory import model_identity
 from iterpref_core.inference.local import weights
 from iterpref_core.inference.local.growing_cache import growing_cache
@@ -189,7 +189,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     backend._model.register_forward_hook(lambda *_: steps.append(1))
     answers = backend.generate(requests, Sampling(0.0, LIMIT, stops))
     for answer, before in zip(answers, whole, strict=True):
-        assert answer.text == cut(before.text, stops)
+        assert answer.text == before_stop(before.text, stops)
         assert answer.truncated == (before.truncated and answer.text == before.text)
     alone = TransformersModel(folder, 1, bf16=False)
     assert alone.generate(requests[:3], Sampling(0.0, LIMIT, stops)) == answers[:3]

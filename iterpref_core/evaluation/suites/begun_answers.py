@@ -1,11 +1,11 @@
-"""Begun answers: how EvalPlus and BigCodeBench ask a local chat model, and where either ends an answer.
+"""Begun answers: the way in which EvalPlus and BigCodeBench ask a local chat model, and end its answer.
 
 Both render a chat in which the model has begun to answer, up to the first line of a fenced program, and let it go on.
 Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
 """
 
 from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.backend import cut
+from iterpref_core.inference.backend import before_stop
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -16,12 +16,12 @@ RESPONSE = (
 STOPS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main(", "\nprint(")
 """The end strings of an answer; each benchmark adds its own."""
 
-# Theirs too: what a template does with the answer may depend on what is in it.
+# Their own mark, and none of ours: a template may look at an answer's text before it writes it.
 _SPLITTER = "-[[]]-this-is-really-our-highest-priority-[[]]-"
 
 
 def fenced(task: str) -> str:
-    r"""A chat model's task as text in a plain fence.
+    r"""Return a chat model's task as text in a plain fence.
 
     >>> fenced("def f():\n")[len(INSTRUCTION):]
     '\n```\ndef f():\n```\n'
@@ -30,14 +30,15 @@ def fenced(task: str) -> str:
 
 
 def begin_answer(frame: AnswerFrame, message: str) -> str:
-    """Return what a chat model reads: the message, and its own answer up to where the program begins."""
+    """Return the text for a chat model: the message, and its own answer up to the first line of the program."""
     chat = [
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
+    # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and nothing behind: the model goes on there.
     return frame.render_chat(chat).split(_SPLITTER)[0]
 
 
 def continuation(answer: str, stops: tuple[str, ...]) -> str:
-    """What both take of a local model's answer: its text before an end string, with blanks for tabs."""
-    return cut(answer, stops).replace("\t", "    ")
+    """Return a local model's answer before its first end string, with blanks for tabs, as both benchmarks do."""
+    return before_stop(answer, stops).replace("\t", "    ")

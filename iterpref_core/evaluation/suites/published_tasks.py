@@ -22,7 +22,7 @@ def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str,
         The data's name (a copy's file keeps its own) and SHA-256; and tasks by task_id, in the order of the file.
 
     Raises:
-        DataUnavailableError: it cannot be had here; the message names the variable that points at a copy.
+        DataUnavailableError: the file cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken or repeats a task_id, or there is none.
     """
     name, (path,), remedy = find_benchmark(source)

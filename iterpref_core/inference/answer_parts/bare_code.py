@@ -13,7 +13,7 @@ from iterpref_core.inference.answer_parts.python_text import (
 )
 
 _BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
-"""A line with which code may begin: also an assignment, if what stands there is Python."""
+"""A line with which code may begin: also an assignment, if Python can parse it."""
 _FENCE_BEHIND_CODE = re.compile(r"(?<=[^\s`])`{3,}+(?=[ \t]*$)", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)(`+)(?!`)(?:python |py )?([^`\n]+)\1(?!`)")
 _MAX_RUNS = 500
@@ -39,7 +39,8 @@ def read_bare_code(
         >>> read_bare_code("Here it is.\n\ndef f(x):\n    return x + 1\n\nDone\n", (), Parser())[0].code
         'def f(x):\n    return x + 1\n'
     """
-    text = _FENCE_BEHIND_CODE.sub(lambda fence: " " * len(fence[0]), hide(text, hidden))
+    # "return x```": the fence goes, and as many blanks come, so that places in the text stay true.
+    text = _FENCE_BEHIND_CODE.sub(lambda fence: " ".ljust(len(fence[0])), hide(text, hidden))
     lines = lines_of(text)
     starts = [0]
     for line in lines:

@@ -1,7 +1,7 @@
 r"""Fenced blocks of an answer (CommonMark 4.5), read as a person would where a model does not keep to the rules.
 
-A fence begins a line, behind the margin of a list item or a quotation. Where a block ends is decided by what it holds:
-it goes to the first closing fence with which it is Python. So a docstring may show fences:
+A fence begins a line, behind the margin of a list item or a quotation. The text of a block decides where it ends: at
+the first closing fence with which it is Python. So a docstring may show fences:
 
     ```python                    opens
     def add(a, b):
@@ -69,13 +69,13 @@ class FenceLine:
     """Python that stands in the fence's own line, with a newline behind it; mostly empty."""
 
     def closes(self, opening: "FenceLine") -> bool:
-        """Return whether this line may close a block."""
+        """Return True if this line may close a block."""
         if self.info.strip() or self.fence[0] != opening.fence[0] or len(self.fence) < len(opening.fence):
             return False
         return len(self.margin.expandtabs()) <= len(opening.margin.expandtabs()) + 3
 
     def interrupts(self, opening: "FenceLine") -> bool:
-        """Return whether this line opens another block, so that one before it was never closed."""
+        """Return True if this line opens another block, so that the one before it was never closed."""
         return bool(self.info.strip()) and self.fence[0] == opening.fence[0] and self.language in ("python", "foreign")
 
 
@@ -157,7 +157,8 @@ def _read_python(
 def _fence_lines(text: str) -> list[FenceLine]:
     lines = []
     for match in _FENCE_LINE.finditer(text):
-        fence, info = match["fence"], match["info"]
+        fence = match["fence"]
+        info = match["info"]
         if fence[0] == "`" and "`" in info:
             continue  # code within a line: ```f(3)```
         if fence[0] == "~" and not re.match(r"\s*(?:[\w{.]|\Z)", info):
@@ -187,7 +188,7 @@ def _language(info: str) -> tuple[Language, str]:
 
 
 def _ends(lines: list[FenceLine], number: int) -> list[_End]:
-    """Return where a block may end: before each line that closes it, and before what opens another one."""
+    """Return where a block may end: before each line that closes it, and before each that opens another one."""
     opening = lines[number]
     ends: list[_End] = []
     for line in lines[number + 1 :]:
@@ -212,7 +213,7 @@ def _ends_within_lines(text: str, opening: FenceLine) -> Iterator[_End]:
 
 
 def _content(text: str, opening: FenceLine, end: _End) -> str:
-    """Return what stands between two fences, without the margin of a list item or a quotation."""
+    """Return the text between two fences, without the margin of a list item or a quotation."""
     lines = lines_of(text[opening.end : end.at])
     if end.closed and lines and not lines[-1].endswith("\n"):
         last = lines.pop().rstrip()

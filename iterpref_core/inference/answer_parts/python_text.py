@@ -1,4 +1,4 @@
-"""Python texts in answers: what parses, what it defines, and which of several is the program."""
+"""Python texts in answers: their syntax trees, the names that they define, and their rank as the program."""
 
 import ast
 import io
@@ -32,7 +32,7 @@ class Parser:
         self._left = _MAX_PARSED
 
     def affords(self, length: int) -> bool:
-        """Return whether a text of so many characters would still be parsed."""
+        """Return True if a text of so many characters would still be parsed."""
         return length <= min(self._left, MAX_PROGRAM)
 
     def parse(self, text: str) -> ast.Module | SyntaxError:
@@ -57,7 +57,7 @@ class Parser:
 class Excerpt:
     """A Python text that stands at [start, end) of an answer.
 
-    `code` is without the margin of a list item or a quotation, so it may differ from what stands there.
+    `code` is without the margin of a list item or a quotation, so it may differ from the answer's text.
     """
 
     start: int
@@ -112,14 +112,14 @@ def lines_of(text: str) -> list[str]:
 
 
 def is_prose(statement: ast.stmt) -> bool:
-    """Return whether a statement is words that happen to be Python, such as `Done` or `Note: this`."""
+    """Return True if a statement is words that happen to be Python, such as `Done` or `Note: this`."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
     return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant) and _is_idle(statement)
 
 
 def _is_idle(statement: ast.stmt) -> bool:
-    """Return whether a statement changes nothing: an import, or an expression without a call, such as a result."""
+    """Return True if a statement changes nothing: an import, or an expression without a call, such as a result."""
     if not isinstance(statement, ast.Expr):
         return isinstance(statement, ast.Import | ast.ImportFrom)
     return not any(isinstance(node, ast.Call | ast.Await | ast.Yield | ast.YieldFrom) for node in ast.walk(statement))
@@ -130,7 +130,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
-    """Return all nodes outside of functions' bodies: a function inside of another is not what was asked for."""
+    """Return all nodes outside of functions' bodies: a function inside of another is not the one asked for."""
     found: list[ast.AST] = []
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
@@ -158,7 +158,7 @@ def _is_test(definition: _Definition) -> bool:
 
 
 def _is_stub(definition: _Definition) -> bool:
-    """Return whether a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
+    """Return True if a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
     if isinstance(definition, ast.ClassDef):
         methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         if methods:

@@ -1,4 +1,4 @@
-r"""Reasoning: what a model writes before its answer, in tags or channels of its own.
+r"""Reasoning: the text before a model's answer, in tags or channels of its own.
 
 It stands at the beginning of an answer and is removed there alone. The same tag within a program is part of the
 program: `s.split("</think>")`. Where the prompt has opened the reasoning, the answer has its end alone.
@@ -75,7 +75,7 @@ def until_turn_end(answer: str) -> str:
 
 
 def _final_channel(text: str) -> str:
-    """Return what stands in the final channel, where an answer has channels."""
+    """Return the text of the final channel, if an answer has channels; else all of it."""
     if bare := _BARE_CHANNELS.match(text):
         return text[bare.end() :]
     begin = _turn_begin(text)

@@ -1,6 +1,6 @@
 """Checkpoint resolution: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
 
-Or behind an endpoint, which knows it by a name; then there are no weights to be found. A hub id may name a revision
+A stage's folder may also name a model behind an endpoint, whose weights are not here. A hub id may have a revision
 behind an `@`: a commit, a tag or a branch.
 
 Stage `nanolab` writes `models/student` and `models/debugger`. With the embedded models these are checkpoints.
@@ -34,9 +34,9 @@ SMOLLM2 = "smollm2"
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What `from_pretrained` needs: a folder or hub id, and the revision where it is a hub id.
+    """The arguments of `from_pretrained`: a folder or hub id, and a hub id's revision.
 
-    `served`: it is the name under which an endpoint knows the model.
+    `served`: the name is the one under which an endpoint knows the model.
     """
 
     name_or_path: str
@@ -44,7 +44,7 @@ class ModelSource:
     served: bool = False
 
     def __str__(self) -> str:
-        """As `locate_model` reads it."""
+        """Return the name in the form that `locate_model` reads."""
         return f"{self.name_or_path}@{self.revision}" if self.revision else self.name_or_path
 
 
@@ -52,16 +52,20 @@ _POINTER = TypeAdapter(ModelSource)
 
 
 def is_gguf(name: str) -> bool:
-    """Whether a model's name stands for a GGUF file."""
+    """Return True if a model's name stands for a GGUF file."""
     return name == SMOLLM2 or name.endswith(".gguf")
 
 
 @contextmanager
 def reading(checkpoint: object, part: str) -> Iterator[None]:
-    """While a library reads a part of a checkpoint, such as its tokenizer; `checkpoint` is what the user knows it by.
+    """Turn the errors of a library that reads a part of a checkpoint into errors of this project.
+
+    Args:
+        checkpoint: the name of the checkpoint for the user.
+        part: the part that is read, such as `tokenizer`.
 
     Raises:
-        ModelError: what cannot be read, and what the library says about it.
+        ModelError: the part cannot be read; the message repeats the library's reason.
         StorageError: the disk is full, or must not be read.
     """
     try:
@@ -111,17 +115,18 @@ def _adapters_alone(where: object) -> ModelError:
 
 
 def read_config(model: Path | str) -> "PreTrainedConfig":
-    """The configuration of a model: a folder or hub id, or a stage's folder.
+    """Return the configuration of a model: a folder or hub id, or a stage's folder.
 
     Raises:
-        ModelError: there is none, or adapters lie there, or it is of a type that transformers does not know, as where
-            a checkpoint brings code of its own: that is never run.
+        ModelError: the configuration is absent, adapters are in its place, or transformers does not know its type, such
+            as where a checkpoint brings code of its own: that is never run.
     """
     from transformers import AutoConfig
     from transformers.utils import cached_file
 
     source = locate_model(model)
-    name, revision = source.name_or_path, source.revision
+    name = source.name_or_path
+    revision = source.revision
     with reading(source, "config.json"):
         if cached_file(name, "adapter_config.json", revision=revision, _raise_exceptions_for_missing_entries=False):
             raise _adapters_alone(source)
@@ -129,7 +134,7 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
 
 
 def served_name(path: Path | str) -> str:
-    """The name under which an endpoint knows a model: of a stage's folder that says so, or given as it is.
+    """Return the name under which an endpoint knows a model: from a stage's folder, or as it is given.
 
     Raises:
         ModelError: the folder stands for a checkpoint, or does not exist.
@@ -157,7 +162,7 @@ def name_served(name: str) -> ModelSource:
 
 
 def is_served(path: Path | str) -> bool:
-    """Whether a stage's folder stands for a model behind an endpoint."""
+    """Return True if a stage's folder stands for a model behind an endpoint."""
     source = _read_pointer(Path(path))
     return source is not None and source.served
 
@@ -175,7 +180,7 @@ def _read_pointer(folder: Path) -> ModelSource | None:
 def pin_model(name: Path | str) -> ModelSource:
     """Check that a model that is named can be had here, and pin a hub id to the commit that its revision is now.
 
-    Where the hub cannot be asked, what its cache on this machine has stands for it, until this process ends.
+    If the hub cannot be reached, its cache on this machine is asked instead, until this process ends.
 
     Raises:
         ModelError: the folder is no model, or the hub has no such model or cannot be reached.
@@ -184,11 +189,13 @@ def pin_model(name: Path | str) -> ModelSource:
     from huggingface_hub.errors import HFValidationError
 
     source = locate_model(name)
-    model, revision = source.name_or_path, source.revision
+    model = source.name_or_path
+    revision = source.revision
     if Path(model).exists():
         return ModelSource(str(Path(model).resolve()))
     try:
-        HfApi().model_info(model, revision=revision)  # which says that the hub cannot be asked, where the next does not
+        # Raises if the hub cannot be reached, which `resolve_revision` does not.
+        HfApi().model_info(model, revision=revision)
         return ModelSource(model, HfApi().resolve_revision(model, revision=revision).resolved)
     except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
         no_name = isinstance(error, HFValidationError)
@@ -208,5 +215,7 @@ def pin_model(name: Path | str) -> ModelSource:
 def write_pointer(folder: Path, source: ModelSource) -> None:
     """Make `folder` stand for a model that lives elsewhere."""
     with atomic_writer(folder / SOURCE_FILE) as file:
-        json.dump({key: value for key, value in vars(source).items() if value is not False}, file, indent=2)
+        # `served` is written only where it is true.
+        fields = {key: value for key, value in vars(source).items() if value is not False}
+        json.dump(fields, file, indent=2)
         file.write("\n")

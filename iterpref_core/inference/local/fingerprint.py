@@ -21,9 +21,9 @@ _SCHEMA = (
 
 
 def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
-    """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of how it reads prompts.
+    """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of its prompt format.
 
-    Of a stage's folder that stands for a model behind an endpoint, a digest of the name it is served under.
+    A stage's folder that stands for a model behind an endpoint has a digest of the model's name there.
 
     Files count whole. Digests of large ones are remembered by size, time and inode: 15 GB take some ten seconds, once.
 
@@ -39,13 +39,14 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
         digest.update(json.dumps([source.name_or_path, source.revision]).encode())
         return digest.hexdigest()
     for file in sorted(folder.iterdir()):
-        if file.is_file() and file.name != LINEAGE:  # the same weights answer alike, wherever they come from
+        # The same weights answer alike, whatever pairs they were trained on.
+        if file.is_file() and file.name != LINEAGE:
             digest.update(json.dumps([file.name, _digest_file(file)]).encode())
     return digest.hexdigest()
 
 
 def _describe(prompt: PromptFormat) -> str:
-    """Return what of a format matters to a model; empty for the usual one."""
+    """Return the parts of a format that change a model's prompts, as text; empty for the usual format."""
     if prompt.style == "plain":
         separator = "" if prompt.separator == "\n" else json.dumps(prompt.separator)
         return f"plain{separator}"

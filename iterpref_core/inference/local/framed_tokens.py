@@ -13,7 +13,7 @@ from iterpref_core.inference.local.tokenizers import continuing_engine
 from iterpref_core.prompt_messages import prompt_text
 
 _WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
-"""Beginnings of answers, on which it is tried where an opening can be cut."""
+"""Beginnings of answers, with which the place to cut an opening is found."""
 _LONGEST_LEAD = 8
 """Characters that a token may reach back into an opening."""
 
@@ -23,7 +23,7 @@ class Asked:
     """An opening as token ids.
 
     Attributes:
-        ids: what a model reads.
+        ids: the token ids that a model reads.
         lead: the last characters of the opening that are not in `ids`: the answer's first token has them.
     """
 
@@ -52,18 +52,19 @@ def encode_openings(frame: AnswerFrame, openings: Sequence[str]) -> list[Asked]:
 
 
 def encode_requests(frame: AnswerFrame, requests: Sequence[Request]) -> list[Asked]:
-    """Return what a model reads for each request; for a verbatim one all of its text, as vLLM encodes a prompt."""
+    """Return the token ids for each request; a verbatim one is encoded whole, as vLLM encodes a prompt."""
     asked: dict[Request, Asked] = {}
     framed = [request for request in requests if not request.verbatim]
     openings = [frame.open(request.prompt, request.system) for request in framed]
     asked.update(zip(framed, encode_openings(frame, openings), strict=True))
     first = frame.tokenizer.bos_token or ""
-    for opened in (False, True):  # a template may have written the first token already
-        verbatim = [
-            request
-            for request in requests
-            if request.verbatim and (bool(first) and prompt_text(request.prompt).startswith(first)) == opened
-        ]
+    for opened in (False, True):
+        # "<s>[INST] …" has its first token already, and gets no second one.
+        verbatim = []
+        for request in requests:
+            begins = bool(first) and prompt_text(request.prompt).startswith(first)
+            if request.verbatim and begins == opened:
+                verbatim.append(request)
         rows = _encode(frame.tokenizer, [prompt_text(request.prompt) for request in verbatim], special=not opened)
         asked.update(zip(verbatim, map(Asked, rows), strict=True))
     return [asked[request] for request in requests]
@@ -72,12 +73,14 @@ def encode_requests(frame: AnswerFrame, requests: Sequence[Request]) -> list[Ask
 def end_tokens(frame: AnswerFrame, suggested: GenerationConfig) -> set[int]:
     """Return the tokens that end an answer: the frame's, the tokenizer's, and those of a generation config."""
     configured = suggested.eos_token_id
-    ends = configured if isinstance(configured, list) else [configured]
-    return {token for token in (*ends, frame.tokenizer.eos_token_id, frame.end.token) if token is not None}
+    ends = list(configured) if isinstance(configured, list) else [configured]
+    ends.append(frame.tokenizer.eos_token_id)
+    ends.append(frame.end.token)
+    return {token for token in ends if token is not None}
 
 
 def read_answer(text: str, asked: Asked, frame: AnswerFrame) -> str:
-    """Return an answer without what the frame has around it; the end token and what follows are gone already."""
+    """Return an answer without the frame's texts; the end token and all behind it are gone already."""
     answer = text.removeprefix(asked.lead)
     return answer.removesuffix(frame.end.text) if frame.end.token is not None else answer
 
@@ -93,7 +96,7 @@ def _encode(
     Args:
         tokenizer: the model's.
         texts: to encode; special tokens that are spelled out in them count.
-        special: whether the tokenizer adds what it adds to every text; a chat template has written that already.
+        special: true if the tokenizer adds its special tokens; a chat template has written them already.
     """
     if not texts:
         return []
@@ -130,6 +133,8 @@ def _cut(
     if tried[: len(ids)] == ids:
         return Asked(ids)
     engine = continuing_engine(tokenizer)
+    # With "… [/INST] " and the word "def": the last token of all is " def", which is what " " + "def" is encoded to.
+    # So " " is the lead, and the tokens before " def" are read by the model.
     for length in range(min(_LONGEST_LEAD, len(opening)) + 1):
         lead = opening[len(opening) - length :]
         rest = engine.encode(lead + word, add_special_tokens=False).ids

@@ -14,7 +14,7 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_tok
 
 
 def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
-    """Return greedy decoding of the logits as they are: of what a checkpoint suggests only the token ids count.
+    """Return greedy decoding of the logits as they are, with the token ids of a checkpoint's suggestions.
 
     transformers fills what a call leaves unset from the checkpoint's `generation_config.json`: a repetition penalty
     there changes greedy answers.
@@ -23,14 +23,15 @@ def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
 
 
 def valid_generation(source: ModelSource) -> GenerationConfig | None:
-    """Return the suggestions of a checkpoint's file, changed as little as makes them valid; None without such a file.
+    """Return the suggestions of a checkpoint's file, with as few changes as make them valid; None without a file.
 
     A temperature without `do_sample` is the common fault. It gets one, as such files on the hub were corrected.
 
     Raises:
         ModelError: the file cannot be read.
     """
-    name, revision = source.name_or_path, source.revision
+    name = source.name_or_path
+    revision = source.revision
     with reading(source, NAME):
         path = cached_file(
             name,
@@ -45,7 +46,11 @@ def valid_generation(source: ModelSource) -> GenerationConfig | None:
     if written.get("do_sample") is not False:
         candidates.append(written | {"do_sample": True})
     candidates.append({key: written[key] for key in _TOKEN_IDS if key in written})
-    return next((config for config in map(_validated, candidates) if config is not None), GenerationConfig())
+    for candidate in candidates:
+        config = _validated(candidate)
+        if config is not None:
+            return config
+    return GenerationConfig()
 
 
 def _validated(values: dict[str, Any]) -> GenerationConfig | None:

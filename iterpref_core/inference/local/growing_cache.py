@@ -15,7 +15,7 @@ STEP = 64
 
 
 class _GrowingLayer(DynamicLayer):
-    """Holds more room than it uses; `keys` and `values` are views of the used part, (rows, heads, tokens, size)."""
+    """A layer with spare room; `keys` and `values` are views of the used part, (rows, heads, tokens, size)."""
 
     def update(
         self,
@@ -30,18 +30,23 @@ class _GrowingLayer(DynamicLayer):
             self._room = [key_states[..., :0, :], value_states[..., :0, :]]
         held = self.get_seq_length()
         total = held + key_states.shape[-2]
+        # After a prompt of 100 tokens there is room for 164, so that the next 64 tokens copy nothing.
         if total > self._room[0].shape[-2]:
             self._room = [_grown(room, held, total + STEP) for room in self._room]
         for room, new in zip(self._room, (key_states, value_states), strict=True):
             room[..., held:total, :] = new
-        self.keys, self.values = (room[..., :total, :] for room in self._room)
+        keys, values = self._room
+        self.keys = keys[..., :total, :]
+        self.values = values[..., :total, :]
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep these rows alone."""
         held = self.get_seq_length()
         self._room = [room[indices] for room in self._room]
-        self.keys, self.values = (room[..., :held, :] for room in self._room)
+        keys, values = self._room
+        self.keys = keys[..., :held, :]
+        self.values = values[..., :held, :]
 
 
 def _grown(room: torch.Tensor, held: int, size: int) -> torch.Tensor:
@@ -51,9 +56,9 @@ def _grown(room: torch.Tensor, held: int, size: int) -> torch.Tensor:
 
 
 def growing_cache(model: PreTrainedModel) -> DynamicCache | None:
-    """An empty cache for one batch, from which rows can leave.
+    """Return an empty cache for one batch, from which rows can leave.
 
-    None where a layer keeps a recurrent state, or the model has a cache of another kind or none: it makes its own.
+    None if a layer keeps a recurrent state, or the model has another kind of cache or none: it makes its own.
     """
     cache = DynamicCache(config=model.config)
     known = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in cache.layers)

@@ -1,4 +1,4 @@
-"""Model lineage: the record beside a checkpoint's weights of what they were made of, written with them."""
+"""Model lineage: the record of a checkpoint's origin, written beside its weights."""
 
 import platform
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def write_lineage(folder: Path, lineage: ModelLineage) -> None:
 
 
 def read_lineage(folder: Path | str) -> ModelLineage | None:
-    """The record of a checkpoint's folder; None where there is none.
+    """Return the record of a checkpoint's folder; None if there is none.
 
     Raises:
         InputError: the file is no such record.
@@ -49,7 +49,7 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
 
 
 def training_parameters(folder: Path | str) -> dict[str, Any]:
-    """Return how a model read its pairs in training, as parameters: dotted key → value; empty without a record.
+    """Return the parameters by which a model read its pairs in training: dotted key → value; empty without a record.
 
     Raises:
         InputError: the file is no such record.
@@ -65,7 +65,7 @@ def training_parameters(folder: Path | str) -> dict[str, Any]:
 
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
-    """The record, that of the model its training started from, and so on."""
+    """Yield a record, the record of the model from which its training started, and so on."""
     record: ModelLineage | None = lineage
     while record is not None:
         yield record
@@ -73,6 +73,6 @@ def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
 
 
 def training_versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide trained weights."""
+    """Return the versions of Python and of the packages that decide trained weights."""
     packages = ("peft", "tokenizers", "torch", "transformers")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -15,14 +15,14 @@ from iterpref_core.inference.local.tokenizers import load_frame
 
 
 class ServedTokens:
-    """What a served model reads, and where its answers end.
+    """The token ids that a served model reads, and the ends of its answers.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         prompt: the form in which the model reads prompts.
 
     Raises:
-        ModelError: its tokenizer or its chat template cannot be used.
+        ModelError: the model's tokenizer or its chat template cannot be used.
     """
 
     def __init__(self, model: Path | str, prompt: PromptFormat) -> None:
@@ -31,7 +31,7 @@ class ServedTokens:
         self._ends = end_tokens(self._frame, suggested)
 
     def body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
-        """Return the fields of a request to `/completions` that say what is read and where to stop."""
+        """Return the fields of a request to `/completions`: the prompt, and the ends of its answer."""
         (asked,) = encode_requests(self._frame, [request])
         fields: dict[str, Any] = {"prompt": asked.ids, "stop_token_ids": sorted(self._ends)}
         if self._frame.end.stop:

@@ -21,19 +21,21 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model folder or hub id.
 
-    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
-    whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
+    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once.
+    All that renders, evaluates or saves with this tokenizer then agrees, and a trained model is saved without it.
 
     Raises:
         ModelError: there is none, or it cannot be read.
     """
     source = locate_model(model)
+    name = source.name_or_path
+    revision = source.revision
     with reading(source, "tokenizer"):
-        name, revision = source.name_or_path, source.revision
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         if not _reads_as_written(tokenizer, name, revision):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)
-    if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
+    # Without tokenizer.json transformers makes one from config.json alone, which has no words.
+    if not tokenizer("x", add_special_tokens=False)["input_ids"]:
         raise ModelError(
             f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
         )
@@ -88,7 +90,7 @@ def _reads_as_written(
     name: str,
     revision: str | None,
 ) -> bool:
-    """Return whether it splits text as tokenizer.json says, which the model was trained with.
+    """Return True if a tokenizer splits text as tokenizer.json says, with which the model was trained.
 
     The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
     tokens without a word, or none for blanks.
@@ -101,9 +103,11 @@ def _reads_as_written(
     )
     if written is None or not tokenizer.is_fast:
         return True
-    engine, file = tokenizer.backend_tokenizer, json.loads(Path(written).read_bytes())
+    engine = tokenizer.backend_tokenizer
+    file = json.loads(Path(written).read_bytes())
     return all(_state(getattr(engine, part)) == file.get(part) for part in _READS_TEXT)
 
 
-def _state(part: Any) -> Any:  # of the tokenizer's engine, as tokenizer.json has it
+def _state(part: Any) -> Any:
+    """Return a part of a tokenizer's engine as tokenizer.json has it."""
     return None if part is None else json.loads(part.__getstate__())

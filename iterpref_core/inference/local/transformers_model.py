@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from iterpref_core.config import Bf16, PromptFormat
-from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, cut, ignore
+from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
 from iterpref_core.inference.local.framed_tokens import Asked, encode_requests, end_tokens, read_answer
 from iterpref_core.inference.local.generation_config import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
@@ -26,8 +26,10 @@ from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import generation_dtype, load_model
 from iterpref_core.prompt_messages import prompt_text
 
-_STOPS_EVERY, _STOPS_WITHIN = 8, 48
-"""Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""
+_STOPS_EVERY = 8
+"""Tokens between two searches for end strings."""
+_STOPS_WITHIN = 48
+"""The latest tokens, in which end strings are searched: none has forty tokens, and eight may be new."""
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
 
@@ -36,7 +38,7 @@ _Ended = Callable[[int, list[int]], None]
 
 
 class SeededSampling(LogitsProcessor):
-    """Turns greedy decoding into sampling at a temperature, with random numbers of its own for every row.
+    """Sampling at a temperature, made of greedy decoding, with random numbers of its own for every row.
 
     argmax(logits / T + g) with standard Gumbel noise g is a draw from softmax(logits / T). The noise of a row comes
     from the row's seed, so that an answer does not depend on what else is in the batch.
@@ -57,25 +59,26 @@ class SeededSampling(LogitsProcessor):
 
     def __call__(
         self,
-        input_ids: torch.Tensor,
+        input_ids: torch.Tensor,  # noqa: ARG002 - the protocol's
         scores: torch.Tensor,
-    ) -> torch.Tensor:  # noqa: ARG002 - the protocol's
-        """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
-        size, device = scores.shape[-1], scores.device
+    ) -> torch.Tensor:
+        """Return scores whose argmax is a draw. Shapes: input_ids (rows, tokens), the others (rows, vocabulary)."""
+        size = scores.shape[-1]
+        device = scores.device
         uniform = torch.stack([torch.rand(size, generator=row, device=device) for row in self._generators])
         gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7)))
         return scores.float() / self._temperature + gumbel
 
 
 class _Watch(StoppingCriteria):
-    """Notes which rows end, and stops a batch once a share of them has: the others go on without them.
+    """A criterion that stops a batch once a share of its rows has ended: the others go on without them.
 
     Args:
         ends: tokens that end a row.
-        share: of the rows.
-        on_end: is told of each as it ends.
-        has_stop: whether there is an end string in new tokens; None: there are no end strings.
-        start: where in `input_ids` new tokens begin.
+        share: the share of the rows.
+        on_end: is told of each row as it ends.
+        has_stop: returns True if tokens hold an end string; None: there are no end strings.
+        start: the place in `input_ids` of the first new token.
     """
 
     def __init__(
@@ -87,20 +90,24 @@ class _Watch(StoppingCriteria):
         start: int,
     ) -> None:
         self._ends = torch.tensor(sorted(ends), dtype=torch.long)
-        self._share, self._on_end, self._has_stop, self._start = share, on_end, has_stop, start
+        self._share = share
+        self._on_end = on_end
+        self._has_stop = has_stop
+        self._start = start
         self.ended: list[bool] = []
 
     def __call__(
         self,
         input_ids: torch.Tensor,
-        scores: object,
+        scores: object,  # noqa: ARG002 - the protocol's
         **_: object,
-    ) -> torch.Tensor:  # noqa: ARG002 - the protocol's
-        """Shapes: input_ids (rows, tokens), result (rows,)."""
+    ) -> torch.Tensor:
+        """Return whether each row is to stop. Shapes: input_ids (rows, tokens), result (rows,)."""
         last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
         now = last.tolist()
-        if self._has_stop and input_ids.shape[1] % _STOPS_EVERY == 0:
-            latest = input_ids[:, max(self._start, input_ids.shape[1] - _STOPS_WITHIN) :]
+        length = input_ids.shape[1]
+        if self._has_stop and length % _STOPS_EVERY == 0:
+            latest = input_ids[:, max(self._start, length - _STOPS_WITHIN) :]
             now = [end or self._has_stop(tokens) for end, tokens in zip(now, latest.tolist(), strict=True)]
         before = self.ended or [False] * len(now)
         for row, (was, ends) in enumerate(zip(before, now, strict=True)):
@@ -111,22 +118,23 @@ class _Watch(StoppingCriteria):
 
 
 def can_pad(model: PreTrainedModel) -> bool:
-    """Whether texts of different lengths can share a batch, padded on the left.
+    """Return True if texts of different lengths can share a batch, padded on the left.
 
-    Not where a layer carries a state along that padding changes (RWKV), nor where a token's position is its place in
-    the padded row (BART).
+    They cannot if a layer carries a state along that padding changes (RWKV), or a token's position is its place in the
+    padded row (BART).
     """
     return growing_cache(model) is not None and "position_ids" in signature(model.forward).parameters
 
 
 class TransformersModel(BatchModel):
-    """Answers prompts in batches of similar length.
+    """A model in this process, which answers prompts in batches of similar length.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
         prompt: the form in which the model reads prompts.
-        bf16: whether it computes in bfloat16; auto: on a CPU if it has instructions for it, on a GPU as it was saved.
+        bf16: true: the model computes in bfloat16. auto: on a CPU if it has instructions for that, on a GPU in the
+            precision in which it was saved.
 
     Raises:
         ModelError: the model cannot be had or loaded.
@@ -144,11 +152,11 @@ class TransformersModel(BatchModel):
         self.tokenizer = self.frame.tokenizer
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token  # `check_checkpoint` has seen that there is one
+            self.tokenizer.pad_token = self.tokenizer.eos_token  # `check_checkpoint` refuses a model without one
         device = "cuda" if torch.cuda.is_available() else "cpu"
         loaded = load_model(model)
         self._model = loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval()
-        # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
+        # Passed to `generate` it would not do: transformers takes values that it leaves unset from this place.
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)
         self._ends = end_tokens(self.frame, self._model.generation_config)
@@ -167,11 +175,11 @@ class TransformersModel(BatchModel):
             prompt_text(request.prompt) if request.verbatim else self.frame.open(request.prompt, request.system)
             for request in requests
         ]
-        # Where padding changes answers, texts share a batch if they are as long as each other.
-        kinds = [
-            (request.verbatim, 0 if self._pads else len(prompt.ids))
-            for request, prompt in zip(requests, asked, strict=True)
-        ]
+        # Where padding changes answers, only texts of the same length share a batch.
+        kinds = []
+        for request, prompt in zip(requests, asked, strict=True):
+            length = 0 if self._pads else len(prompt.ids)
+            kinds.append((request.verbatim, length))
         order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(texts[row]), row))
         answers: dict[int, Completion] = {}
 
@@ -204,16 +212,21 @@ class TransformersModel(BatchModel):
     ) -> None:
         """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
         encoded = self.tokenizer.pad({"input_ids": [prompt.ids for prompt in prompts]}, return_tensors="pt")
-        input_ids, attention_mask = (encoded[name].to(self._model.device) for name in ("input_ids", "attention_mask"))
-        width, limit = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens
+        input_ids = encoded["input_ids"].to(self._model.device)
+        attention_mask = encoded["attention_mask"].to(self._model.device)
+        width = input_ids.shape[1]
+        limit = width + sampling.max_new_tokens
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
         cache = growing_cache(self._model)
         rows = list(range(len(seeds)))
 
         def ended(row: int, tokens: list[int]) -> None:
-            put(places[rows[row]], self._completion(tokens, prompts[rows[row]], sampling))
+            first_row = rows[row]
+            put(places[first_row], self._completion(tokens, prompts[first_row], sampling))
 
+        # Of four rows, the first one ends after 12 tokens: the batch stops, `rows` becomes [1, 2, 3], and these three
+        # go on with their part of the cache. Rows that wait for the longest of them would cost as much as it does.
         while True:
             watch = _Watch(
                 self._ends,
@@ -251,15 +264,15 @@ class TransformersModel(BatchModel):
         prompt: Asked,
         sampling: Sampling,
     ) -> Completion:
-        length = next((index + 1 for index, token in enumerate(tokens) if token in self._ends), len(tokens))
+        ends = (index + 1 for index, token in enumerate(tokens) if token in self._ends)
+        length = next(ends, len(tokens))
         ended = length > 0 and tokens[length - 1] in self._ends
         text = self._text(tokens[: length - ended])
-        kept = cut(text, sampling.stops)
+        kept = before_stop(text, sampling.stops)
         stopped = kept != text
-        if stopped:  # the token that completes the end string is the last one, whenever the row left its batch
-            length = bisect_left(
-                range(length), True, key=lambda count: cut(t := self._text(tokens[:count]), sampling.stops) != t
-            )
+        if stopped:
+            # The token that completes the end string is the last one, whenever the row left its batch.
+            length = bisect_left(range(length), True, key=lambda count: self._has_stop(tokens[:count], sampling))
         truncated = not (stopped or ended) and length == sampling.max_new_tokens
         return Completion(
             read_answer(kept, prompt, self.frame),

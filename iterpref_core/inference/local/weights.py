@@ -17,7 +17,7 @@ from iterpref_core.inference.local.tokenizers import load_frame
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
-"""That multiply matrices of bfloat16, as PyTorch names them: of AMD's, Intel's and ARM's processors."""
+"""Instructions of AMD's, Intel's and ARM's processors that multiply matrices of bfloat16, by PyTorch's names."""
 
 
 def check_checkpoint(
@@ -26,18 +26,18 @@ def check_checkpoint(
     *,
     loaded: bool = True,
 ) -> Path | str:
-    """Look at configuration, tokenizer, chat template, and whether all weights are there; numbers are not read.
+    """Check configuration, tokenizer, chat template, and that all weights are there; their numbers are not read.
 
     Args:
         model: a folder or hub id, or a stage's folder that points at one.
         prompt: the form in which the model reads prompts.
-        loaded: whether this process will load its weights; those of a hub id are downloaded then.
+        loaded: true if this process will load the weights; those of a hub id are downloaded then.
 
     Returns:
-        The model; a hub id with the commit that was looked at, so that all who read it from then on read the same.
+        The model; a hub id with the commit that was checked, so that later readers read the same.
 
     Raises:
-        ModelError: what is wrong first.
+        ModelError: the first fault that was found.
     """
     source = pin_model(model)
     config = read_config(str(source))
@@ -62,7 +62,7 @@ def _check_quantization(source: ModelSource, quantization: Any) -> None:
     """Refuse quantized weights whose library is not installed.
 
     Raises:
-        ModelError: how they are quantized, and what the library is.
+        ModelError: the kind of quantization, and the library that reads it.
     """
     method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization.quant_method
     try:
@@ -96,7 +96,7 @@ def _check_ids(source: ModelSource, config: PreTrainedConfig, frame: AnswerFrame
 
 
 def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
-    """Decoders alone: what else transformers would make a decoder of answers without sense, and without an error."""
+    """Refuse other models than decoders: transformers loads them as decoders, which answer without sense or error."""
     kind = config.model_type
     encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
     if encoder or getattr(config, "is_encoder_decoder", False):
@@ -104,14 +104,14 @@ def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
 
 
 def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
-    """The causal language model of a folder or hub id, in the precision it was saved in.
+    """Return the causal language model of a folder or hub id, in the precision in which it was saved.
 
     Args:
         model: a folder or hub id, or a stage's folder.
         **options: those of transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
 
     Raises:
-        ModelError: there is none, or it cannot be read, or lacks weights, or has some that are no numbers.
+        ModelError: the model is absent, cannot be read, lacks weights, or has some that are no numbers.
     """
     source = locate_model(model)
     loaded = _load(source, **options)
@@ -129,7 +129,7 @@ def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
 
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
-    """Weights that a checkpoint lacks are an error; transformers fills them with random numbers, and prints a table."""
+    """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
     generation = valid_generation(source)
     level = logging.get_verbosity()
     logging.set_verbosity_error()
@@ -150,7 +150,9 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
         remedy = "download the checkpoint again, or save all of it"
         if any("lm_head" in name for name in missing):
             remedy += "; where the head is the embedding, set tie_word_embeddings: true in config.json"
-        names = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
+        names = ", ".join(missing[:3])
+        if len(missing) > 3:
+            names += ", …"
         raise ModelError(
             f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
         )
@@ -158,7 +160,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:
-    """Whether to compute in bfloat16 on a device (`cpu`, `cuda`, …).
+    """Return True if a model is to compute in bfloat16 on a device (`cpu`, `cuda`, …).
 
     GPUs compute it faster, and so do CPUs that multiply it in one instruction. Other CPUs take twice as long, and so do
     Intel's with AVX512-BF16 and without AMX. Nothing is timed: on a busy machine a timing sometimes says the opposite.
@@ -170,11 +172,15 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
         return choice is not False
     capabilities = torch.cpu.get_capabilities()
     intel = str(capabilities.get("cpu_name", "")).startswith("Intel")
-    return any(capabilities.get(name, False) for name in _BF16_INSTRUCTIONS if not (intel and name == "avx512_bf16"))
+    for name in _BF16_INSTRUCTIONS:
+        slow = intel and name == "avx512_bf16"
+        if capabilities.get(name, False) and not slow:
+            return True
+    return False
 
 
 def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
-    """The precision in which a model that was saved in one generates in this process.
+    """Return the precision in which a model generates in this process.
 
     A GPU has room and speed for whatever a checkpoint was saved in, unless the parameters say otherwise.
     """

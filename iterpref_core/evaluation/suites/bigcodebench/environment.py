@@ -21,7 +21,7 @@ for _, folders, files in os.walk(os.path.join(sysconfig.get_path("purelib"), "nl
 
 
 def find_python() -> Path:
-    """The environment's Python: `ITERPREF_BIGCODEBENCH_PYTHON`, else what `make bigcodebench` made.
+    """Return the environment's Python: `ITERPREF_BIGCODEBENCH_PYTHON`, else the one that `make bigcodebench` made.
 
     Raises:
         DataUnavailableError: there is none, or bigcodebench is not in it.
@@ -31,7 +31,8 @@ def find_python() -> Path:
     candidates = [Path(named)] if named else [folder / _PYTHON for folder in (Path.cwd(), Path(sys.prefix).parent)]
     for candidate in candidates:
         if os.access(candidate, os.X_OK):
-            python = candidate.absolute()  # not resolved: an environment's Python is a link to another one
+            # Not resolved: an environment's Python is a link to another one.
+            python = candidate.absolute()
             if "bigcodebench==" not in contents_of(python):
                 raise DataUnavailableError(f"{python}: bigcodebench is not installed there; run `make bigcodebench`")
             return python
@@ -43,7 +44,7 @@ def find_python() -> Path:
 
 @cache
 def contents_of(python: Path) -> str:
-    """All that an environment holds: packages with versions, and NLTK's corpora."""
+    """Return a text of all that an environment holds: packages with versions, and NLTK's corpora."""
     command = [str(python), "-I", "-c", _CONTENTS]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/").stdout

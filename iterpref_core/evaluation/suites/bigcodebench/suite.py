@@ -1,10 +1,10 @@
 """BigCodeBench, Full and Hard × Complete and Instruct, asked and judged as bigcodebench 0.2.5 does.
 
-A program and its tests are one module, `__test__`; the tests of the class `TestCases` decide. What the official harness
-(`bigcodebench.eval.untrusted_check`) puts around them is in `SETUP`. It also replaces `os.kill`, `subprocess.Popen` and
-others by functions of its own, which protects it and changes what programs see: `INTERCEPTION` calls it for that. The
-sandbox is what protects us. Programs may have processes and sockets of their own where it is of tier A; elsewhere tasks
-that need them fail, and their own solutions tell which.
+A program and its tests are one module, `__test__`; the tests of the class `TestCases` decide. `SETUP` is the state that
+the official harness (`bigcodebench.eval.untrusted_check`) puts around them. The harness also replaces `os.kill`,
+`subprocess.Popen` and others by functions of its own. That protects it, and programs notice: `INTERCEPTION` calls the
+harness for it. Here the sandbox protects the machine. In tier A programs may have processes and sockets of their own;
+in tier B tasks that need them fail, and the ground truth names these tasks.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ ENVIRONMENT = "bigcodebench"
 PRELOAD = ("numpy", "pandas", "matplotlib.pyplot", "scipy.stats", "sklearn", "bigcodebench.eval.utils")
 """Modules that most tasks import; the official harness has numpy and matplotlib loaded too."""
 _READABLE = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/uptime")
-"""What psutil reads about the machine, without a word about any process."""
+"""Files from which psutil reads about the machine. None of them tells of a process."""
 
 SETUP = """\
 import builtins, io, os, sys, tempfile, time
@@ -61,7 +61,7 @@ __name__, __file__, environ = "__test__", "__test__.py", os.environ
 sys.modules["__test__"] = sys.modules["solution"]
 del builtins, io, tempfile, time, _WriteOnly, _home, _temporary
 """
-"""What `bigcodebench.eval.unsafe_execute` and `reliability_guard` put around a program, and a home to write in."""
+"""The state that `bigcodebench.eval.unsafe_execute` and `reliability_guard` make for programs, and a home for files."""
 
 INTERCEPTION = """\
 import atexit
@@ -99,7 +99,7 @@ class BigCodeBenchTask(Record):
 
 
 class BigCodeBench(Benchmark[BigCodeBenchTask]):
-    """One subset and split; the splits differ in what is asked. Which tasks are Hard is published.
+    """One subset and split of BigCodeBench. The splits differ in the question; the list of Hard tasks is published.
 
     Raises:
         DataUnavailableError: the data or the environment of `make bigcodebench` cannot be had here.
@@ -127,8 +127,10 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
                 reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
                 raise DataUnavailableError(reason)
             return Question(task.complete_prompt, verbatim=True)
-        instructed = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
-        message = fenced(task.complete_prompt) if self.split == "complete" else instructed
+        if self.split == "complete":
+            message = fenced(task.complete_prompt)
+        else:
+            message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         if form.frame is None:
             return Question(message)
         return Question(begin_answer(form.frame, message), verbatim=True)
@@ -150,6 +152,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         A model that left out the task's imports, or answered with a bare body, is not failed for that.
         """
         del reference_s
+        # "import math\ndef task_func(x):\n    pass\n" stands before the program, whose own definition replaces it.
         calibrated = f"{task.code_prompt}\n    pass\n{code}"
         test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
         yield Program(

@@ -1,7 +1,8 @@
 """EvalPlus oracle: expected results, computed by canonical solutions in the sandbox, once per data and machine.
 
-EvalPlus publishes inputs without outputs. Its own harness keeps what the solutions return as a pickle of 2.4 GB; here
-values leave the sandbox as canonical text, those of more than a megabyte as digests, which is all that comparing needs.
+EvalPlus publishes inputs without outputs. Its own harness keeps the values that the solutions return as a pickle of
+2.4 GB. Here values leave the sandbox as canonical text, and those of more than a megabyte as digests: both can be
+compared.
 """
 
 import gzip
@@ -23,21 +24,21 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
-"""Of a canonical solution with all inputs of a suite: the slowest takes seconds."""
+"""Limits of a canonical solution with all inputs of a suite: the slowest takes seconds."""
 
 Expected = dict[tuple[str, str], tuple[list[str], float]]
-"""By task_id and suite: the canonical text or digest of what each input gives, and CPU seconds for all of them."""
+"""(task_id, suite) → canonical text or digest of the result for each input, and CPU seconds for all inputs."""
 
 
 class Oracle:
-    """Expected results of the tests of tasks.
+    """The expected results of tasks' tests.
 
-    How long the canonical solutions take decides the time limits, so another machine computes its own.
+    The seconds of the canonical solutions decide the time limits, so another machine computes its own.
 
     Args:
-        dataset: which data set.
-        sha256: of its file.
-        cache: folder where they are kept.
+        dataset: the data set.
+        sha256: the digest of its file.
+        cache: folder where the results are kept.
         execution: workers, and whether weak isolation is accepted.
     """
 
@@ -48,18 +49,23 @@ class Oracle:
         cache: Path,
         execution: ExecutionParams,
     ) -> None:
-        self._dataset, self._sha256, self._cache, self._execution = dataset, sha256, cache, execution
+        self._dataset = dataset
+        self._sha256 = sha256
+        self._cache = cache
+        self._execution = execution
         self._expected: Expected = {}
         self._tasks: dict[str, EvalPlusTask] = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
     def prepare(self, tasks: Sequence[EvalPlusTask], suites: Sequence[Suite]) -> None:
-        """Have what suites of tasks must return; evaluations that run at once compute it only once.
+        """Load the expected results of tasks' suites, or compute them: once, also for evaluations that run at once.
 
-        Where a solution failed, it is all done again the next time: it may have been the machine's doing.
+        If a solution failed, all of it is computed again the next time: the machine may have been the reason.
         """
         self._tasks = {task.task_id: task for task in tasks}
-        wanted = [(task, suite) for task in tasks for suite in suites if task.has(suite)]
+        wanted: list[tuple[EvalPlusTask, Suite]] = []
+        for task in tasks:
+            wanted.extend((task, suite) for suite in suites if task.has(suite))
         asked = [(task.task_id, suite) for task, suite in wanted]
         decisive = [code_digest(*JUDGED_BY), self._sha256, platform.node(), platform.machine(), asked]
         key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
@@ -72,17 +78,19 @@ class Oracle:
             path.unlink(missing_ok=True)
 
     def knows(self, task: EvalPlusTask, suite: Suite) -> bool:
-        """Whether it is known what the tests of a suite must return."""
+        """Return True if the expected results of a task's suite are known."""
         return (task.task_id, suite) in self._expected
 
     def cpu_s(self, task: EvalPlusTask, suite: Suite) -> float:
-        """CPU seconds that the canonical solution took."""
+        """Return the CPU seconds that the canonical solution took."""
         return self._expected[task.task_id, suite][1]
 
     def _program(self, task_id: str, suite: Suite) -> Program:
-        """The canonical solution with the tests of a suite; put another program in its place by `replace`."""
+        """Return the canonical solution with the tests of a suite; `replace` puts another program in its place."""
         task = self._tasks[task_id]
-        inputs, expected = task.inputs(suite), [decode(text) for text in self._expected[task_id, suite][0]]
+        inputs = task.inputs(suite)
+        texts, _ = self._expected[task_id, suite]
+        expected = [decode(text) for text in texts]
         judge = judge_of(
             self._dataset,
             task.entry_point,
@@ -97,7 +105,7 @@ class Oracle:
         return tuple(ValueTest(task.entry_point, arguments, then) for arguments in inputs)
 
     def _compute(self, wanted: Sequence[tuple[EvalPlusTask, Suite]], path: Path) -> None:
-        """Run the canonical solutions, and write what they return; those that fail are left out."""
+        """Run the canonical solutions, and write the values that they return; solutions that fail are left out."""
 
         def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
             task, suite = item

@@ -1,9 +1,10 @@
 """HumanEval, HumanEval+, MBPP and MBPP+ as EvalPlus (0.3.1) asks and judges (`evalplus.eval.untrusted_check`).
 
 A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests if it passes these,
-each in a process of its own. The time limits are EvalPlus's, of CPU time where there it is real time: a verdict depends
-less on what else is running. HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but forgets to
-count the tests that pass it, and so fails every program (corrected after the release: evalplus's pull request 201).
+each in a process of its own. The time limits are EvalPlus's, in CPU time where EvalPlus has real time: so a verdict
+depends less on the load of the machine. HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but
+forgets to count the tests that pass it, and so fails every program (corrected after the release: evalplus's pull
+request 201).
 """
 
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ LIMITS = {
 
 
 class EvalPlus(Benchmark[EvalPlusTask]):
-    """One of its four benchmarks.
+    """One of EvalPlus's four benchmarks.
 
     Raises:
         DataUnavailableError: the data cannot be had here.
@@ -56,7 +57,8 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
         data, tasks = read_tasks(self.dataset, EvalPlusTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
-        self.limits, self.identity = LIMITS | RULES, self.suites
+        self.limits = LIMITS | RULES
+        self.identity = self.suites
         self._oracle = Oracle(self.dataset, data[1], cache, execution)
 
     def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
@@ -82,13 +84,16 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         reference_s: float | None,
     ) -> Iterator[Program]:
         """Yield the program with the base tests, and then with the plus tests."""
-        del reference_s  # known of each suite
+        del reference_s  # the oracle knows the seconds of each suite
         suites = [suite for suite in self.suites if task.has(suite)]
         if not all(self._oracle.knows(task, suite) for suite in suites):
             return
         for suite in suites:
-            program, suite_s = self._oracle.program(task.task_id, suite), self._oracle.cpu_s(task, suite)
-            base_s, factor = RULES["min_time_limit_s"], RULES["gt_time_limit_factor"]
+            program = self._oracle.program(task.task_id, suite)
+            suite_s = self._oracle.cpu_s(task, suite)
+            base_s = RULES["min_time_limit_s"]
+            factor = RULES["gt_time_limit_factor"]
+            # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
             all_s = time_limit(base_s * len(program.tests), suite_s, factor)
             yield replace(
                 program,

@@ -1,8 +1,8 @@
 """EvalPlus's tasks (HumanEval+, MBPP+) and its equality, with its own tables and oracles.
 
-EvalPlus compares inside the process that runs the candidate; here the candidate returns values and the comparison is
-made outside. What `evalplus.eval.unsafe_execute` (0.3.1) accepts is accepted: `True == 1`, a tolerance for floats
-that stays on once a task has shown a float, and the special oracles of some tasks.
+EvalPlus compares inside the process that runs the candidate; here the candidate returns values, and the comparison is
+made outside. The same values are right as in `evalplus.eval.unsafe_execute` (0.3.1): `True == 1`, a tolerance for
+floats that stays on once a task has shown a float, and the special oracles of some tasks.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class EvalPlusTask(Record):
 
     @property
     def canonical_program(self) -> str:
-        """The benchmark's own solution, as EvalPlus runs it."""
+        """Return the benchmark's own solution, as EvalPlus runs it."""
         return self.prompt + self.canonical_solution
 
     def has(self, suite: Suite) -> bool:
@@ -42,7 +42,7 @@ class EvalPlusTask(Record):
         return bool(self.base_input if suite == "base" else self.plus_input)
 
     def inputs(self, suite: Suite) -> list[Any]:
-        """Arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
+        """Return the arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
         inputs = list(self.base_input if suite == "base" else self.plus_input)
         if not inputs or not self.task_id.startswith("Mbpp/"):
             return inputs
@@ -52,7 +52,7 @@ class EvalPlusTask(Record):
 
 
 def result_function(dataset: Dataset, entry_point: str) -> str:
-    """What EvalPlus does to a result before it compares."""
+    """Return the function that EvalPlus applies to a result before it compares, as source; "" for none."""
     from evalplus.eval import MBPP_OUTPUT_NOT_NONE_TASKS, MBPP_OUTPUT_SET_EQ_TASKS
 
     if dataset == "mbpp" and entry_point in MBPP_OUTPUT_SET_EQ_TASKS:
@@ -68,13 +68,13 @@ def judge_of(
     expected: Sequence[Any],
     atol: float,
 ) -> Judge:
-    """EvalPlus's equality for one task.
+    """Return EvalPlus's equality for one task.
 
     Args:
-        dataset: which of the two.
+        dataset: the data set.
         entry_point: name of the task's function.
         inputs: the arguments of each test.
-        expected: what the reference returns in each test, through `result_function`; a `Digest` in the place of a value
+        expected: the reference's result in each test, through `result_function`; a `Digest` in the place of a value
             that is too large to be kept.
         atol: the task's absolute tolerance.
     """
@@ -114,9 +114,10 @@ def judge_of(
 
 
 def _tolerances(expected: Sequence[Any], atol: float) -> list[float]:
-    """EvalPlus switches the tolerance on at the first float result of a task and never off again."""
+    """Return the tolerance of each test. EvalPlus switches it on at a task's first float, and never off again."""
     from evalplus.eval import is_floats
 
+    # Expected results 1, 0.5 and 2 have the tolerances 0, 1e-6 and 1e-6.
     tolerances = []
     for value in expected:
         if atol == 0 and is_floats(value):

@@ -1,6 +1,6 @@
-"""LiveCodeBench's problems: where its files come from, and one problem at a time out of them.
+"""LiveCodeBench's problems, read from its published files one at a time.
 
-A release takes gigabytes, nearly all of it private tests. The files are read once for what is asked, and each
+A release takes gigabytes, nearly all of it private tests. The files are read once for the questions, and each
 problem's tests again when its programs are run. Private tests are published as JSON or, to save space, as packed text.
 """
 
@@ -25,7 +25,7 @@ from iterpref_core.storage.packed_text import unpack_text
 
 
 class PublishedTest(Record):
-    """One test: what goes in, what must come out."""
+    """A test: its input, and the output that it expects."""
 
     input: str
     output: str
@@ -50,7 +50,7 @@ _TESTS = TypeAdapter(list[PublishedTest])
 
 @dataclass(frozen=True)
 class LiveTask:
-    """What is asked, and where its tests are: `offset` bytes into a file. Without `starter_code`, stdin is read."""
+    """A question, and the place of its tests: `offset` bytes into a file. Without `starter_code`, stdin is read."""
 
     task_id: str
     content: str
@@ -62,7 +62,7 @@ class LiveTask:
 
     @property
     def where(self) -> str:
-        """File and line."""
+        """Return file and line, for messages."""
         return f"{self.path}:{self.line}"
 
 
@@ -82,7 +82,8 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
     name, files, _ = find_benchmark("livecodebench", released)
     if name == "livecodebench":
         name += f"-{params.release}"
-    since, until = (day and datetime.fromisoformat(day) for day in (params.since, params.until))
+    since = datetime.fromisoformat(params.since) if params.since else None
+    until = datetime.fromisoformat(params.until) if params.until else None
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
     for path in files:
@@ -103,10 +104,10 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
 
 
 def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
-    """A task's tests, public ones first; and the function that they call, None where programs read standard input.
+    """Return a task's tests, public ones first, and the function that they call; None if programs read standard input.
 
     Raises:
-        RecordError: they are broken.
+        RecordError: the tests are broken.
     """
     with task.path.open("rb") as file:
         file.seek(task.offset)
@@ -114,7 +115,7 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
     field = "public_test_cases"
     try:
         tests = decode_tests(published.public_test_cases)
-        field = "private_test_cases"
+        field = "private_test_cases"  # for the message, if the next line raises
         tests += decode_tests(published.private_test_cases)
         field = "metadata"
         function = dict(json.loads(published.metadata)).get("func_name")
@@ -127,13 +128,13 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
 
 
 def decode_tests(text: str) -> list[PublishedTest]:
-    r"""Tests from a field `public_test_cases` or `private_test_cases`; nothing that a pickle names is imported.
+    r"""Decode a field `public_test_cases` or `private_test_cases`; nothing that a pickle names is imported.
 
     >>> decode_tests('[{"input": "1 2\\n", "output": "3\\n", "testtype": "stdin"}]')[0].output
     '3\n'
 
     Raises:
-        ValueError: it is neither JSON of tests nor its packed form.
+        ValueError: the field is neither JSON of tests nor its packed form.
     """
     unpacked = text if text.lstrip().startswith("[") else unpack_text(text)
     try:
@@ -143,19 +144,20 @@ def decode_tests(text: str) -> list[PublishedTest]:
 
 
 def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
-    """Tasks with their lines and times, in the order of the file; no more than one line is held."""
+    """Yield tasks with their lines and times, in the order of the file; no more than one line is held."""
     with path.open("rb") as file:
         offset = 0
         for number, raw in enumerate(file, 1):
             if raw.strip():
                 problem = _parse(raw, path, number)
-                text = (problem.question_content, problem.starter_code, problem.difficulty)
                 task = LiveTask(
-                    f"LiveCodeBench/{problem.question_id}",
-                    *text,
-                    path,
-                    number,
-                    offset,
+                    task_id=f"LiveCodeBench/{problem.question_id}",
+                    content=problem.question_content,
+                    starter_code=problem.starter_code,
+                    difficulty=problem.difficulty,
+                    path=path,
+                    line=number,
+                    offset=offset,
                 )
                 yield task, raw, problem.contest_date.replace(tzinfo=None)
             offset += len(raw)

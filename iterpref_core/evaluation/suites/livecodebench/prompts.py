@@ -1,4 +1,4 @@
-"""LiveCodeBench prompts by family of model, and how the program is taken out of an answer.
+"""LiveCodeBench prompts by family of model, and the program in an answer.
 
 Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
 compared; a style has its name there (`LMStyle`). The example that base models read before the question is the runner's.
@@ -42,7 +42,7 @@ STOP = "###"
 
 
 def style_of(form: PromptForm) -> Style:
-    """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
+    """Return the family of a model. The runner has a list of names; here the chat template tells the family."""
     if not form.instruct:
         return "GenericBase"
     if form.frame is None:
@@ -55,10 +55,10 @@ def style_of(form: PromptForm) -> Style:
 
 
 def make_question(task: LiveTask, form: PromptForm) -> Question:
-    """What the model is asked; of a model with weights here all that it reads.
+    """Return the question for a model: the message, or for a model with weights here all that it reads.
 
     Raises:
-        DataUnavailableError: it is a base model, and the runner with the example for it is not at hand.
+        DataUnavailableError: the model is a base model, and the runner with the example for it is not at hand.
     """
     style = style_of(form)
     with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
@@ -87,7 +87,7 @@ def make_question(task: LiveTask, form: PromptForm) -> Question:
 
 
 def _example(task: LiveTask) -> tuple[str, str, str]:
-    """Question, starter code and answer of the runner's example before a question of this kind."""
+    """Return question, starter code and answer of the example that the runner shows before such a question."""
     name = "func.json" if task.starter_code else "stdin.json"
     path = Path(os.environ.get(RUNNER_VARIABLE, ""), "lcb_runner/prompts/few_shot_examples/generation", name)
     try:
@@ -106,9 +106,9 @@ def _shown(question: str, starter_code: str, answer: str) -> str:
 
 
 def program_by_style(answer: str, style: Style) -> str:
-    r"""The program: of a chat model, what stands between the last two fences; of a base model, all of its text.
+    r"""Return the program: a chat model's text between the last two fences, or all text of a base model.
 
-    Either up to `STOP`, but for an endpoint's chat. A chat model's answer with fewer than two fences has no program.
+    A local model's answer ends at `STOP`. A chat model's answer with fewer than two fences has no program.
 
     >>> program_by_style("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
@@ -121,4 +121,6 @@ def program_by_style(answer: str, style: Style) -> str:
         return answer.strip()
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]
-    return "\n".join(lines[fences[-2] + 1 : fences[-1]]) if len(fences) >= 2 else ""
+    if len(fences) < 2:
+        return ""
+    return "\n".join(lines[fences[-2] + 1 : fences[-1]])

@@ -1,7 +1,7 @@
 """LiveCodeBench (code generation, lite): contest problems by date, scored with its own semantics in our sandbox.
 
-Each test is a process of its own, with the time limit that the benchmark gives a test. What differs from the
-benchmark's own runner is told in docs/livecodebench.md.
+Each test is a process of its own, with the time limit that the benchmark gives a test. docs/livecodebench.md lists the
+differences from the benchmark's own runner.
 """
 
 import json
@@ -19,15 +19,15 @@ from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Pr
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
-"""Of each test. The 6 seconds are the benchmark's, of real time there; CPU time depends less on the machine's load."""
+"""Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
-    """The problems of a release and window. It publishes no solutions.
+    """The problems of a release and window. LiveCodeBench publishes no solutions.
 
     Raises:
         DataUnavailableError: the data cannot be had here.
-        RecordError: it is broken.
+        RecordError: the data are broken.
     """
 
     harness = f"{ENGINE}+livecodebench"
@@ -78,11 +78,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
             yield Program(code, (called,), judge=right_value(expected))
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
-        """The runner gives its stop text to models that it has generate, and to no server."""
+        """Return the runner's stop text for a local model, and none for a server."""
         return () if style_of(form) == "OpenAIChat" else (STOP,)
 
     def form_name(self, form: PromptForm) -> str:
-        """The runner's name for the family of the model."""
+        """Return the runner's name for the family of the model."""
         return style_of(form)
 
     def difficulty(self, task: LiveTask) -> str:
@@ -95,33 +95,41 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
 
 def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:
-    """The arguments of a functional test, a JSON value a line, and what it must return.
+    """Return the arguments of a functional test, a JSON value a line, and the result that it expects.
 
     Raises:
         ValueError: a line is not JSON, or the output not one value.
     """
-    arguments, expected = (
-        [json.loads(line) for line in text.split("\n") if line.strip()] for text in (test.input, test.output)
-    )
+    arguments = _json_lines(test.input)
+    expected = _json_lines(test.output)
     if len(expected) != 1:
         raise ValueError("its output is not one value")
     return arguments, expected[0]
 
 
+def _json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
 def right_value(expected: Any) -> Judge:
-    """Judges what a function returned: by Python's `==`; a tuple counts as the list that JSON has for it."""
+    """Return a judge of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
 
     def judge(_: int, returned: Any) -> bool:
         if isinstance(returned, Digest):
-            same = [expected, tuple(expected)] if type(expected) is list else [expected]
+            # A result of a megabyte leaves the sandbox as a digest, which says nothing of list or tuple.
+            same = [expected]
+            if type(expected) is list:
+                same.append(tuple(expected))
             return returned in map(summarize, same)
-        return bool((list(returned) if type(returned) is tuple else returned) == expected)
+        if type(returned) is tuple:
+            return bool(list(returned) == expected)
+        return bool(returned == expected)
 
     return judge
 
 
 def right_output(expected: str) -> Judge:
-    """Judges what a program printed: see `same_output`."""
+    """Return a judge of printed texts, by `same_output`."""
     return lambda _, printed: type(printed) is str and same_output(printed, expected)
 
 
@@ -133,12 +141,19 @@ def same_output(printed: str, expected: str) -> bool:
     >>> same_output("1 2.50 \n", "1.0 2.5"), same_output("yes", "YES"), same_output("1\n\n2", "1\n2")
     (True, False, False)
     """
-    ours, theirs = ([line.strip() for line in text.strip().split("\n")] for text in (printed, expected))
+    ours = _stripped_lines(printed)
+    theirs = _stripped_lines(expected)
     return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
 
 
+def _stripped_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.strip().split("\n")]
+
+
 def _same_line(ours: str, theirs: str) -> bool:
+    if ours == theirs:
+        return True
     try:
-        return ours == theirs or [*map(Decimal, ours.split())] == [*map(Decimal, theirs.split())]
-    except InvalidOperation:
+        return [Decimal(word) for word in ours.split()] == [Decimal(word) for word in theirs.split()]
+    except InvalidOperation:  # a word that is no number
         return False
