@@ -1,8 +1,8 @@
 """The execution engine beside EvalPlus's, in interleaved processes: `python benchmarks/execution.py [--json]`.
 
 `cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
-isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` says what tests cost that a judge beside the
-program runs, as multiples of a call's CPU seconds. Each way of running programs has a process of its own that holds
+isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` is the cost of tests that a judge runs beside
+the program, as multiples of a call's CPU seconds. Each way of running programs has a process of its own that holds
 nothing else: the larger a process, the slower it forks.
 """
 
@@ -61,7 +61,7 @@ def ours(workers: int = 1, kind: str = "io") -> Iterator[tuple[RunPrograms, str]
 
 @contextmanager
 def evalplus() -> Iterator[tuple[RunPrograms, str]]:
-    """EvalPlus's check, the same test as an input and what is expected of it."""
+    """EvalPlus's check, with the same test as an input and its expected result."""
     from evalplus.eval import PASS, untrusted_check
 
     def run(count: int) -> None:
@@ -90,20 +90,25 @@ SHARE_OF_PROGRAMS = {
     "ours-unittest": 0.4,
     "ours-pytest": 0.05,
 }
-"""Of the slower ones there are fewer."""
+"""Kind → the share of the programs that is run: of the slower ones there are fewer."""
 
 
 def cpu_of_tree() -> float:
-    """CPU seconds of this process, of its living descendants, and of what each of them has waited for."""
+    """Return the CPU seconds of this process and its living descendants, with those of their ended children."""
     this = psutil.Process()
-    return float(sum(sum(process.cpu_times()[:4]) for process in (this, *this.children(recursive=True))))
+    total = 0.0
+    for process in (this, *this.children(recursive=True)):
+        # User and system time, of the process itself and of the children that it has waited for.
+        total += sum(process.cpu_times()[:4])
+    return total
 
 
 def run_kind(kind: str, count: int) -> dict[str, float | str]:
-    """CPU and wall seconds of one program, in this process."""
+    """Measure the CPU and wall seconds of one program, in this process."""
     with KINDS[kind]() as (run, isolation):
-        run(4)
-        cpu, wall = cpu_of_tree(), time.monotonic()
+        run(4)  # processes are started and modules loaded by now
+        cpu = cpu_of_tree()
+        wall = time.monotonic()
         run(count)
         return {
             "cpu_s": (cpu_of_tree() - cpu) / count,
@@ -113,7 +118,7 @@ def run_kind(kind: str, count: int) -> dict[str, float | str]:
 
 
 def in_a_process(kind: str, programs: int) -> dict[str, float | str]:
-    """What `run_kind` measures in a process that holds nothing else."""
+    """Return the result of `run_kind` in a process that holds nothing else."""
     count = max(1, int(programs * SHARE_OF_PROGRAMS.get(kind, 1.0)))
     command = [sys.executable, "-W", "ignore", __file__, "--kind", kind, "--programs", str(count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
@@ -122,26 +127,29 @@ def in_a_process(kind: str, programs: int) -> dict[str, float | str]:
 
 
 def measure(rounds: int, programs: int) -> dict[str, object]:
-    """All kinds one after the other, round by round; each round begins with another one and gives one ratio."""
-    load, kinds = os.getloadavg()[0], list(KINDS)
+    """Measure all kinds, round by round; each round begins with another kind and gives one ratio."""
+    load = os.getloadavg()[0]
+    kinds = list(KINDS)
     costs: dict[str, list[dict[str, float | str]]] = {kind: [] for kind in kinds}
     for turn in range(rounds):
         first = turn % len(kinds)
         for kind in kinds[first:] + kinds[:first]:
             costs[kind].append(in_a_process(kind, programs))
 
-    def column(kind: str, what: str) -> np.ndarray:
-        return np.array([cost[what] for cost in costs[kind]], dtype=float)
+    def column(kind: str, measure: str) -> np.ndarray:
+        return np.array([cost[measure] for cost in costs[kind]], dtype=float)
 
-    low, median, high = np.percentile(column("ours", "cpu_s") / column("evalplus", "cpu_s"), [25, 50, 75]).round(3)
+    ratios = column("ours", "cpu_s") / column("evalplus", "cpu_s")
+    low, median, high = np.percentile(ratios, [25, 50, 75]).round(3)
+    cpu_vs_call = {}
+    for kind in JUDGED:
+        multiples = column(f"ours-{kind}", "cpu_s") / column("ours", "cpu_s")
+        cpu_vs_call[kind] = round(float(np.median(multiples)), 2)
     isolation = str(costs["ours"][0]["isolation"])
     return {
         "cpu_vs_evalplus": float(median),
         "cpu_vs_evalplus_quartiles": [float(low), float(high)],
-        "cpu_vs_call": {
-            kind: round(float(np.median(column(f"ours-{kind}", "cpu_s") / column("ours", "cpu_s"))), 2)
-            for kind in JUDGED
-        },
+        "cpu_vs_call": cpu_vs_call,
         "tier": isolation.partition(":")[0],
         "isolation": isolation,
         "executions_per_s": round(float(np.median(1 / column("ours-two-workers", "wall_s"))), 1),

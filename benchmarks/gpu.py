@@ -1,12 +1,12 @@
-"""What one GPU does: the layout `fork` beside TRL, a full training, FSDP2, and quantized bases.
+"""Measurements on one GPU: the layout `fork` beside TRL, a full training, FSDP2, and quantized bases.
 
     python -m benchmarks.gpu OUT [PART ...] [--tiny]
 
 Each part runs in a process of its own within a time limit, and writes OUT/PART.json as soon as it is done, so that a
-machine that is lent for minutes leaves what was measured. Models have random weights and the shape of Qwen2.5; pairs
+machine that is lent for minutes leaves its measurements. Models have random weights and the shape of Qwen2.5; pairs
 are made up. Nothing is asked of a hub. `--tiny` tries the parts with small models on a CPU, where numbers mean nothing.
 
-`estimates`  what `iterpref train --estimate` says of the models below; needs no GPU.
+`estimates`  the result of `iterpref train --estimate` for the models below; needs no GPU.
 `compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.
 `attention`  log-probabilities, loss and gradient with flex attention against those with sdpa and eager attention.
 `recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
@@ -54,7 +54,7 @@ from benchmarks.training import (
 )
 from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.attention import choose_attention, mask_function
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator, flat_labels
@@ -100,7 +100,7 @@ SECONDS = {
     "qlora-7b": 110,
     "qlora-72b": 170,
 }
-"""How long each part may take."""
+"""Part → the seconds that it may take."""
 ROOT = Path(__file__).parents[1]
 FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
 FOUR_BITS = {
@@ -166,8 +166,9 @@ def estimates(bench: Bench) -> dict[str, Any]:
 def compare_with_trl(bench: Bench) -> dict[str, Any]:
     """Compare a step of the fork with TRL's, as benchmarks/training.py does."""
     rows, tokenizer = bench.rows(64, bench.params())
-    rounds, narrower = (2, 4) if bench.tiny else (8, 1)
-    return compare(tokenizer, rows, rounds, 4 if bench.tiny else 16, narrower)
+    if bench.tiny:
+        return compare(tokenizer, rows, rounds=2, batch_size=4, narrower=4)
+    return compare(tokenizer, rows, rounds=8, batch_size=16, narrower=1)
 
 
 def compare_attention(bench: Bench) -> dict[str, Any]:
@@ -175,7 +176,9 @@ def compare_attention(bench: Bench) -> dict[str, Any]:
     rows, _ = bench.rows(4, bench.params())
     batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)(rows)
     batch = {name: values.to(DEVICE) for name, values in batch.items()}
-    implementations = ["sdpa", "eager"] + ["flex_attention"] * (DEVICE.type == "cuda")
+    implementations = ["sdpa", "eager"]
+    if DEVICE.type == "cuda":
+        implementations.append("flex_attention")
     found: dict[str, Any] = {}
     for dtype in (torch.float32, torch.bfloat16):
         model = model_of(bench.sizes(QWEN_0_5B)).to(dtype)
@@ -197,7 +200,7 @@ def compare_attention(bench: Bench) -> dict[str, Any]:
 
 
 def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, float, torch.Tensor]:
-    """Return log-probabilities, the mean NLL of what counts, and the gradient of the first layer's queries."""
+    """Return log-probabilities, the mean NLL of counted tokens, and the gradient of the first layer's queries."""
     labels = flat_labels(batch)
     logps = batch_logps(model, batch, labels, model.config)
     loss = -(logps * labels["w_nll"]).sum() / batch["counts"][PAIRS]
@@ -395,7 +398,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Run each part in a process of its own, and print what it found."""
+    """Run each part in a process of its own, and print its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for PART.json")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all but estimates")

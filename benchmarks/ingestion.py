@@ -2,7 +2,7 @@
 
 The rows are of APPS's shape: a statement, a script as reference, and tests as JSON in a text. `cpu_share` is the CPU
 time of all processes over wall time and cores; `peak_mb` is the memory of all processes together, at its highest.
-With `--read-only` the set has no references, so that nothing runs: what reading alone takes.
+With `--read-only` the set has no references, so that nothing runs: the cost of reading alone.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from iterpref_core.cores import usable_cores
 
 REPOSITORY = Path(__file__).parents[1]
 INTERVAL_S = 0.25
-STATEMENT = "Read n, then n integers, and print their sum. " * 20
+_SENTENCE = "Read n, then n integers, and print their sum. "
+STATEMENT = _SENTENCE * 20  # as long as the statement of a contest problem
 REFERENCE = "n = int(input())\nprint(sum(map(int, input().split())))\n"
 
 

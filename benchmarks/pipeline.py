@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def measure(root: Path) -> dict[str, float | str]:
-    """Run the experiment of a repository, with what is not committed in it, then `dvc repro`."""
+    """Run the experiment of a repository, with its uncommitted changes, then `dvc repro`."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder:
         worktree = Path(folder, "worktree")
@@ -65,11 +65,12 @@ def _output(folder: Path, *command: str) -> bytes:
 
 
 def _time(command: tuple[str, ...], folder: Path) -> tuple[float, float]:
-    """Wall and CPU seconds of a command with all that it waited for; its output goes to standard error."""
+    """Return wall and CPU seconds of a command and its children; its output goes to standard error."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         environment.pop(variable, None)
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=folder, env=environment, stdout=sys.stderr, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -77,13 +78,20 @@ def _time(command: tuple[str, ...], folder: Path) -> tuple[float, float]:
 
 
 def _covered(bodies: Path) -> float:
-    """Seconds in which at least one stage's body ran: the union of their intervals."""
+    """Return the seconds in which at least one stage's body ran: the union of their intervals."""
     records = [json.loads(path.read_bytes()) for path in bodies.rglob("*.json")]
-    edges = sorted(edge for record in records for edge in ((record["started"], 1), (record["ended"], -1)))
-    running, covered = 0, 0.0
+    edges = []
+    for record in records:
+        edges.append((record["started"], 1))
+        edges.append((record["ended"], -1))
+    edges.sort()
+    # Bodies from 0 to 4 and from 3 to 6 have the edges 0, 3, 4 and 6; from each to the next one, 1, 2 and 1 run.
+    running = 0
+    covered = 0.0
     for (start, change), (end, _) in pairwise(edges):
         running += change
-        covered += end - start if running else 0.0
+        if running:
+            covered += end - start
     return covered
 
 

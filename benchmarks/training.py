@@ -4,7 +4,8 @@
 
 `fork_speedup` is the median over rounds of TRL's time over ours: of pairs made of a file of problems by changing their
 references (`mbpp`), and of the pairs of the experiment here (`nanolab`). On a CPU, TRL gets a head that scores only
-what its mask counts, since against its own anything looks fast; the clock is the process's there, on a GPU the wall's.
+the tokens that its mask counts, since against its own head anything looks fast. The clock is the process's on a CPU,
+and the wall's on a GPU.
 `memory_ratio` is the peak of a step's tensors, ours over that of TRL as it is; `mask_share` the time of making batches
 and masks; `loss_difference` the largest of all steps. On a GPU `recipe` trains a 7B model of random weights for some
 steps as the paper does (arXiv 2503.02783: batches of 128 pairs of at most 2,048 tokens), by `iterpref train`'s entry.
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 from types import MethodType
@@ -43,7 +45,7 @@ from iterpref_core.cores import usable_cores
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -56,7 +58,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
 OBJECTIVE = OBJECTIVES["target-dpo"]
 Sizes = dict[str, int]
-"""Of a Qwen2 model, by the names of its configuration."""
+"""The sizes of a Qwen2 model, by the names of its configuration."""
 QWEN_0_5B: Sizes = {
     "hidden_size": 896,
     "intermediate_size": 4864,
@@ -74,11 +76,11 @@ QWEN_7B: Sizes = {
     "vocab_size": 152_064,
 }
 FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12}
-"""Of dense bfloat16, by the cards' data sheets."""
+"""Card → FLOPs a second of dense bfloat16, by the data sheets."""
 
 
 def clock() -> float:
-    """Seconds: on a GPU of real time, once it has done what was asked; on a CPU of this process."""
+    """Return seconds: on a GPU of real time, once its queue is empty; on a CPU of this process."""
     if DEVICE.type == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -105,7 +107,7 @@ def model_of(sizes: Sizes, *, tied: bool = True) -> PreTrainedModel:
 
 
 class Watch(TorchDispatchMode):
-    """Counts the bytes of all tensors that operations have made and that live at one time, gradients included."""
+    """A counter of the bytes of all tensors that live at one time, gradients included."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,19 +121,31 @@ class Watch(TorchDispatchMode):
         args: Any = (),
         kwargs: Any = None,
     ) -> Any:
-        known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if torch.is_tensor(leaf)}
+        # A view, such as `x[1:]`, has the storage of an argument, and takes no memory of its own.
+        known = set()
+        for leaf in tree_leaves((args, kwargs)):
+            if torch.is_tensor(leaf):
+                known.add(leaf.untyped_storage().data_ptr())
         result = func(*args, **(kwargs or {}))
-        self._alive = {key: entry for key, entry in self._alive.items() if not entry[0].expired()}
+        self._forget_freed()
         for leaf in tree_leaves(result):
-            if torch.is_tensor(leaf) and leaf.untyped_storage().data_ptr() not in known | self._alive.keys():
-                storage = leaf.untyped_storage()
+            if not torch.is_tensor(leaf):
+                continue
+            storage = leaf.untyped_storage()
+            if storage.data_ptr() not in known | self._alive.keys():
                 self._alive[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()
-        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        held = sum(size for _, size in self._alive.values())
+        self.peak = max(self.peak, held)
         return result
+
+    def _forget_freed(self) -> None:
+        for key, (storage, _) in list(self._alive.items()):
+            if storage.expired():
+                del self._alive[key]
 
 
 def peak_bytes(compute: Callable[[], object]) -> int:
-    """Bytes that a computation's tensors take at most: on a GPU by its allocator, on a CPU by watching operations."""
+    """Return the most bytes of a computation's tensors: on a GPU by its allocator, on a CPU by watching operations."""
     if DEVICE.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -145,18 +159,19 @@ def peak_bytes(compute: Callable[[], object]) -> int:
 
 
 class Contestant:
-    """A trainer, and how it lays out pairs. At a learning rate of 0 the weights before each step are the same."""
+    """A trainer, and its layout of pairs. At a learning rate of 0 the weights before each step are the same."""
 
     def __init__(
         self,
         trainer: Any,
         lay_out: Callable[[Sequence[TokenizedPair]], dict[str, torch.Tensor]],
     ) -> None:
-        self._trainer, self._lay_out = trainer, lay_out
+        self._trainer = trainer
+        self._lay_out = lay_out
         self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0, fused=True)
 
     def step(self, pairs: Sequence[TokenizedPair]) -> tuple[float, float, float]:
-        """Collate, forward, backward, update; returns seconds, those of batch and mask among them, and the loss."""
+        """Collate, forward, backward, update; return seconds, the part of batch and mask, and the loss."""
         start = clock()
         batch = {name: values.to(DEVICE) for name, values in self._lay_out(pairs).items()}
         layout = clock() - start
@@ -165,7 +180,8 @@ class Contestant:
         self._optimizer.step()
         self._optimizer.zero_grad()
         seconds = clock() - start
-        if "visible" in batch:  # the loss has made this mask; how long that took is seen by making it again
+        if "visible" in batch:
+            # The loss has made this mask, among other things. To make it again shows the time of it alone.
             start = clock()
             attention_mask(batch["visible"], self._trainer.model.config._attn_implementation)  # noqa: SLF001 - as ever
             layout += clock() - start
@@ -188,7 +204,7 @@ def contestants(
     sizes: Sizes,
     folder: str,
 ) -> dict[str, Contestant]:
-    """By name: `trl` as it is compared, `trl as it is`, and `fork`."""
+    """Return the contestants by name: `trl` as it is compared, `trl as it is`, and `fork`."""
     arguments = DPOConfig(
         output_dir=folder, beta=0.1, max_length=None, bf16=False, activation_checkpointing=False,
         use_cpu=DEVICE.type == "cpu", precompute_ref_log_probs=True, dataloader_pin_memory=False, report_to="none",
@@ -226,11 +242,14 @@ def tuned_forward(
     fused_lm_head: bool,
     **inputs: Any,
 ) -> Any:
-    """Logits only where TRL's mask counts a token, all at once, and none of its metrics: what is fastest on a CPU."""
+    """Compute logits only where TRL's mask counts a token, all at once, without metrics: the fastest way on a CPU."""
     assert fused_lm_head
-    hidden, counted = model.base_model(**inputs).last_hidden_state[:, :-1], labels[:, 1:] != -100
+    hidden = model.base_model(**inputs).last_hidden_state[:, :-1]
+    # The state at one token predicts the next one: labels are read one place further on.
+    following = labels[:, 1:]
+    counted = following != -100
     logits = model.get_output_embeddings()(hidden[counted])
-    logps = logits.log_softmax(dim=-1).gather(1, labels[:, 1:][counted][:, None])[:, 0]
+    logps = logits.log_softmax(dim=-1).gather(1, following[counted][:, None])[:, 0]
     zeros = logps.new_zeros(counted.shape)
     return FusedCausalLMOutput(
         log_probs=zeros.masked_scatter(counted, logps),
@@ -241,24 +260,26 @@ def tuned_forward(
 
 
 def counted(pair: TokenizedPair) -> dict[str, list[int]]:
-    """Which tokens of each program Target-DPO counts."""
+    """Return the weights of each program's tokens in Target-DPO, 0 or 1."""
     return {"chosen": [1] * len(pair.chosen_ids), "rejected": pair.focal}
 
 
 def trl_batch(pairs: Sequence[TokenizedPair]) -> dict[str, torch.Tensor]:
-    """The pairs as TRL's collator lays them out, its `completion_mask` limited to the tokens that count."""
-    tokens, masks, sums = [], [], {}
+    """Return the pairs in the layout of TRL's collator, its `completion_mask` limited to the tokens that count."""
+    tokens = []
+    masks = []
+    sums = {}
+    # TRL wants all chosen programs first, then all rejected ones.
     for side in ("chosen", "rejected"):
+        reference_sums = []
         for pair in pairs:
             program = pair.chosen_ids if side == "chosen" else pair.rejected_ids
+            reference = pair.ref_chosen if side == "chosen" else pair.ref_rejected
+            weights = counted(pair)[side]
             tokens.append(torch.tensor(pair.prompt_ids + program))
-            masks.append(torch.tensor([0] * len(pair.prompt_ids) + counted(pair)[side]))
-        sums[f"ref_{side}_logps"] = torch.tensor(
-            [
-                float(np.dot(pair.ref_chosen if side == "chosen" else pair.ref_rejected, counted(pair)[side]))
-                for pair in pairs
-            ]
-        )
+            masks.append(torch.tensor([0] * len(pair.prompt_ids) + weights))
+            reference_sums.append(float(np.dot(reference, weights)))
+        sums[f"ref_{side}_logps"] = torch.tensor(reference_sums)
     return {
         "input_ids": pad_sequence(tokens, batch_first=True),
         "attention_mask": pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True),
@@ -273,7 +294,7 @@ def tokenized(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> list[TokenizedPair]:
-    """Pairs as a collator gets them, with a made-up reference that is the same in what two programs share."""
+    """Return pairs for a collator, with a made-up reference that is the same in the part that two programs share."""
 
     def reference(prompt: list[int], program: list[int]) -> list[float]:
         return [-0.5 - (7 * token + 3 * (len(prompt) + place)) % 11 / 8 for place, token in enumerate(program)]
@@ -289,14 +310,15 @@ def tokenized(
 
 
 def changed_references(problems: Path) -> list[PreferencePair]:
-    """Chosen: a problem's reference; rejected: the same with the number in its middle raised by one."""
+    """Return pairs of a problem's reference, and the same with the number in its middle raised by one."""
     pairs = []
     for problem in read_jsonl(problems, Problem, unique=True):
         tree = ast.parse(problem.reference or "")
         numbers = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int]
         if not numbers:
             continue
-        chosen, middle = ast.unparse(tree) + "\n", numbers[len(numbers) // 2]
+        chosen = ast.unparse(tree) + "\n"
+        middle = numbers[len(numbers) // 2]
         assert isinstance(middle.value, int)
         middle.value += 1
         rejected = ast.unparse(tree) + "\n"
@@ -305,13 +327,14 @@ def changed_references(problems: Path) -> list[PreferencePair]:
 
 
 def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
-    """The files of pairs and of their error regions, by `iterpref localize`."""
-    paths = folder / "pairs.jsonl", folder / "focal.jsonl"
-    write_jsonl(paths[0], pairs)
+    """Return the files of pairs and of their error regions, made by `iterpref localize`."""
+    texts = folder / "pairs.jsonl"
+    spans = folder / "focal.jsonl"
+    write_jsonl(texts, pairs)
     command = [sys.executable, "-m", "iterpref_core.cli", "localize", "--method", "line_lcs"]
-    command += ["--pairs", str(paths[0]), "--out", str(paths[1])]
+    command += ["--pairs", str(texts), "--out", str(spans)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return paths
+    return texts, spans
 
 
 def compare(
@@ -321,9 +344,10 @@ def compare(
     batch_size: int,
     narrower: int,
 ) -> dict[str, Any]:
-    """Steps of all contestants on the same batches; each batch begins with another contestant."""
+    """Measure steps of all contestants on the same batches; each batch begins with another contestant."""
     sizes = QWEN_0_5B
-    if narrower > 1:  # two layers, and a vocabulary at which the head's share of the work stays
+    if narrower > 1:
+        # Two layers, and a vocabulary with which the head keeps its share of the work.
         sizes = {
             "hidden_size": 896 // narrower,
             "intermediate_size": 4864 // narrower,
@@ -334,9 +358,9 @@ def compare(
         }
     longest = max(pair.length for pair in pairs)
     Random(23).shuffle(pairs)
-    batches = [
-        [pairs[(turn * batch_size + place) % len(pairs)] for place in range(batch_size)] for turn in range(rounds)
-    ]
+    # Of 5 pairs in batches of 2: the pairs 0 and 1, 2 and 3, 4 and 0, and so on.
+    endless = cycle(pairs)
+    batches = [list(islice(endless, batch_size)) for _ in range(rounds)]
     with tempfile.TemporaryDirectory() as folder:
         entrants = contestants(tokenizer, longest, sizes, folder)
         peaks = {name: peak_bytes(partial(entrant.step, batches[0])) for name, entrant in entrants.items()}
@@ -345,9 +369,14 @@ def compare(
             entrant.step(batches[0])
         steps: dict[str, list[tuple[float, float, float]]] = {name: [] for name in entrants}
         for turn, batch in enumerate(batches):
-            for name in list(entrants)[:: 1 if turn % 2 else -1]:
+            names = list(entrants)
+            if turn % 2 == 0:
+                names.reverse()
+            for name in names:
                 steps[name].append(entrants[name].step(batch))
-    theirs, ours = np.array(steps["trl"]), np.array(steps["fork"])
+    # Columns: seconds of a step, seconds of batch and mask, loss.
+    theirs = np.array(steps["trl"])
+    ours = np.array(steps["fork"])
     low, median, high = np.percentile(theirs[:, 0] / ours[:, 0], [25, 50, 75]).round(3).tolist()
     return {
         "fork_speedup": median,
@@ -403,29 +432,46 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         if DEVICE.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
+        texts, spans = located(pairs, folder)
         train_objective(
-            *located(pairs, folder), folder / "model", "target-rpo", params, folder / "trained", folder / "curve.csv",
-            folder / "work", on_log=lambda _, step: ticks.append((step, clock())), prompt=PromptFormat(style="plain"),
-        )  # fmt: skip
-    rows = [[len(ids) for ids in tokenizer([p.prompt, p.chosen, p.rejected])["input_ids"]] for p in pairs]
-    tokens = np.array(rows).mean(axis=0) * params.batch_size
-    (first, start), (last, end) = ticks[0], ticks[-1]
-    return speed_of((end - start) / (last - first), tokens, parameters) | {
-        "hours": round(59_000 * 3 / params.batch_size * (end - start) / (last - first) / 3600, 2),
+            texts,
+            spans,
+            folder / "model",
+            "target-rpo",
+            params,
+            folder / "trained",
+            folder / "curve.csv",
+            folder / "work",
+            on_log=lambda _, step: ticks.append((step, clock())),
+            prompt=PromptFormat(style="plain"),
+        )
+    lengths = []
+    for pair in pairs:
+        encoded = tokenizer([pair.prompt, pair.chosen, pair.rejected])["input_ids"]
+        lengths.append([len(ids) for ids in encoded])
+    tokens = np.array(lengths).mean(axis=0) * params.batch_size
+    # From the end of the first step, since that one makes the optimizer's state.
+    first, start = ticks[0]
+    last, end = ticks[-1]
+    step_s = (end - start) / (last - first)
+    return speed_of(step_s, tokens, parameters) | {
+        "hours": round(59_000 * 3 / params.batch_size * step_s / 3600, 2),
         "batch_size": params.batch_size,
     }
 
 
 def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, Any]:
-    """Return what a step of so many seconds reached.
+    """Return the speed of steps that take so many seconds.
 
     Args:
-        step_s: of one step.
-        tokens: (3,) of a step's prompts, chosen and rejected programs.
-        parameters: of the model.
+        step_s: seconds of one step.
+        tokens: (3,) tokens of a step's prompts, chosen and rejected programs.
+        parameters: weights of the model.
     """
     on_gpu = DEVICE.type == "cuda"
-    card = next((flops for name, flops in FLOPS.items() if on_gpu and name in torch.cuda.get_device_name()), None)
+    card = None
+    if on_gpu:
+        card = next((flops for name, flops in FLOPS.items() if name in torch.cuda.get_device_name()), None)
     return {
         "tokens_per_s": round((2 * tokens[0] + tokens[1] + tokens[2]) / step_s, 1),
         "mfu": round(6 * parameters * (tokens[0] + tokens[1]) / step_s / card, 4) if card else None,
@@ -436,8 +482,9 @@ def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, An
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All of it, with the machine and its load beside."""
-    load, params = os.getloadavg()[0], load_params().training
+    """Measure all of it, with the machine and its load beside."""
+    load = os.getloadavg()[0]
+    params = load_params().training
     narrower = arguments.narrower or (1 if DEVICE.type == "cuda" else 4)
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
-from iterpref_core.objectives.objectives import ObjectiveName
+from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import Stage, load_graph, select_stages

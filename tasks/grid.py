@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.input_files import read_yaml
-from iterpref_core.objectives.objectives import find_objective
+from iterpref_core.objectives.objective_table import find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
 
 PRESETS = Path("ablations.yaml")

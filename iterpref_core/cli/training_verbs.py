@@ -22,7 +22,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 
 Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
@@ -153,7 +153,7 @@ def train(
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_frame
-        from iterpref_core.objectives.objectives import find_objective
+        from iterpref_core.objectives.objective_table import find_objective
         from iterpref_core.training.estimate import CARDS, estimate_training
         from iterpref_core.training.pair_table import open_pair_table
 

@@ -1,1 +1,1 @@
-"""Objectives table: what training, tuning, the command line and the report know of each objective."""
+"""Preference objectives: `losses` has their mathematics, `objective_table` a row for each."""

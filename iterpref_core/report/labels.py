@@ -1,7 +1,7 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 from iterpref_core.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 
 MODELS = {
     "base": "base",

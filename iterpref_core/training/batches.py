@@ -16,7 +16,7 @@ import torch
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objectives import HALF, Objective, Tokens
+from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
 from iterpref_core.training.dataset import TokenizedPair, marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
@@ -78,7 +78,7 @@ class Collator:
     (v), `ref` and `pair` (from 0) are (R, N); `counts` is (4,). Who sees whom: `attention_mask`, (R, N), where rows are
     plainly causal, else `visible`, (R, N, 3); see `attention.mask_function`.
 
-    >>> from iterpref_core.objectives.objectives import OBJECTIVES
+    >>> from iterpref_core.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
     ...                      ref_chosen=[-0.5, -1.0], ref_rejected=[-0.5, -2.0, -3.0])
     >>> batch = Collator(OBJECTIVES["target-dpo"], "padded", pad_token_id=0)([pair])

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.objectives.objectives import Objective
+from iterpref_core.objectives.objective_table import Objective
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head, batch_logps

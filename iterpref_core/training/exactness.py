@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head, batch_logps

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArgum
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.objectives.objectives import Objective, ObjectiveName, find_objective
+from iterpref_core.objectives.objective_table import Objective, ObjectiveName, find_objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.dataset import PairForm, TokenizedPair, tokenize_pairs

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.objectives.objectives import HALF, Objective, nll_loss, sequence_logratio
+from iterpref_core.objectives.losses import nll_loss, sequence_logratio
+from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.batches import (
     NLL_TOKENS,
     PAD_TO_MULTIPLE_OF,

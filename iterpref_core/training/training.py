@@ -19,7 +19,7 @@ from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
-from iterpref_core.objectives.objectives import Objective, find_objective, find_rates
+from iterpref_core.objectives.objective_table import Objective, find_objective, find_rates
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl

@@ -9,14 +9,8 @@ import torch
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objectives import (
-    OBJECTIVES,
-    find_objective,
-    find_rates,
-    nll_loss,
-    sequence_logratio,
-    sigmoid_loss,
-)
+from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.objectives.objective_table import OBJECTIVES, find_objective, find_rates
 from tests.settings import section
 
 _ONE_PAIR = torch.zeros(5, dtype=torch.long)

@@ -7,7 +7,8 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objectives import OBJECTIVES, sigmoid_loss
+from iterpref_core.objectives.losses import sigmoid_loss
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from tasks.profiles import own_values, write_params, write_values
 from tests.settings import ROOT
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from iterpref_core.objectives.objectives import ObjectiveName
+from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 

@@ -16,7 +16,8 @@ from transformers import PreTrainedModel
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.objectives.objectives import OBJECTIVES, nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.batches import Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import check_exactness

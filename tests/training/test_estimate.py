@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training import estimate
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair

@@ -11,7 +11,7 @@ from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, FocalDPOTrainer, mark_errors
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head

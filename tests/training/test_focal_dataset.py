@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.localization.row_spans import mark_errors
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.focal_dataset import focal_dataset

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.batches import Collator
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.half_batches import AlternatingSampler, BothHalves

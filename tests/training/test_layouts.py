@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training import attention, batches
 from iterpref_core.training.attention import attention_mask, choose_attention, dense_mask
 from iterpref_core.training.batches import Batch, Collator, pack

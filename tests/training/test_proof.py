@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import Layout
-from iterpref_core.objectives.objectives import HALF, OBJECTIVES, ObjectiveName
+from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.trainer import FocalDPOTrainer
 

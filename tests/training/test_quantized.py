@@ -13,7 +13,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.estimate import Estimate, estimate_training
 from iterpref_core.training.policy import load_policy

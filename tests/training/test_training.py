@@ -21,7 +21,7 @@ from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key

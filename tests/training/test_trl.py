@@ -16,12 +16,9 @@ from trl.experimental.cpo import CPOTrainer
 from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.objectives.objectives import (
-    HALF,
-    OBJECTIVES,
+from iterpref_core.objectives.losses import (
     ROBUST_FLIPS,
     SIMPO_MARGIN,
-    ObjectiveName,
     apo_zero_loss,
     hinge_loss,
     ipo_loss,
@@ -29,6 +26,7 @@ from iterpref_core.objectives.objectives import (
     sigmoid_loss,
     simpo_loss,
 )
+from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair, stream_pairs
 from iterpref_core.training.trainer import FocalDPOTrainer
 

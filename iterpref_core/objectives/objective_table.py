@@ -1,0 +1,181 @@
+"""Objective table: one loss, and a row for each of its variants.
+
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count:
+
+    K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
+    L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
+
+DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
+paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only the part that the fix changed
+(Symmetric).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from iterpref_core.config import ObjectiveParams
+from iterpref_core.errors import ConfigError, unknown_name
+from iterpref_core.objectives.losses import (
+    PreferenceLoss,
+    apo_zero_loss,
+    hinge_loss,
+    ipo_loss,
+    robust_loss,
+    sigmoid_loss,
+    simpo_loss,
+)
+
+Tokens = Literal["all", "focal"]
+"""The tokens of a program that count: all of them, or those of its error region (of y+, those that the fix changed)."""
+
+HALF: Literal["half focal"] = "half focal"
+"""All tokens of the rejected program in one half of every batch, those of its error region in the other."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A row of the table: a loss, and the tokens that count in it.
+
+    Attributes:
+        label: its name for readers.
+        loss: the preference term; None for an objective without one.
+        chosen: the tokens of y+ that count in K+.
+        rejected: the tokens of y- that count in K-.
+        nll_of: the program in the NLL; None for an objective without NLL.
+        averaged: true if K+ and K- are means over the tokens that count; else they are sums.
+        referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
+        counterpart: the same objective over all of y-, which the report compares it to.
+    """
+
+    label: str
+    loss: PreferenceLoss | None = None
+    chosen: Tokens = "all"
+    rejected: Literal["all", "focal", "half focal"] = "all"
+    nll_of: Literal["chosen", "rejected"] | None = None
+    averaged: bool = False
+    referenced: bool = True
+    counterpart: str | None = None
+
+    @property
+    def preference(self) -> bool:
+        """Return True if there is a preference term, and so a rejected program."""
+        return self.loss is not None
+
+    @property
+    def scores_reference(self) -> bool:
+        """Return True if the reference has to be scored."""
+        return self.preference and self.referenced
+
+    @property
+    def regional(self) -> bool:
+        """Return True if the objective reads error regions."""
+        return self.preference and {self.chosen, self.rejected} != {"all"}
+
+    @property
+    def focal(self) -> bool:
+        """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
+        return self.chosen == "all" and self.rejected == "focal"
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that decide a training, as JSON. A loss has its name; its code counts in `code_digest`."""
+        decisive = ("chosen", "rejected", "nll_of", "averaged", "referenced")
+        values: dict[str, Any] = {name: getattr(self, name) for name in decisive}
+        values["loss"] = self.loss and self.loss.__name__
+        return values
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "sft": Objective("SFT on chosen", nll_of="chosen"),
+    "dpo": Objective("DPO", sigmoid_loss),
+    "rpo": Objective("RPO", sigmoid_loss, nll_of="chosen"),
+    "target-dpo": Objective("Target-DPO", sigmoid_loss, rejected="focal", counterpart="dpo"),
+    "target-rpo": Objective("Target-RPO", sigmoid_loss, rejected="focal", nll_of="chosen", counterpart="rpo"),
+    "sft-rejected": Objective("SFT-rejected", nll_of="rejected"),
+    "hybrid-dpo": Objective("Hybrid-DPO", sigmoid_loss, rejected=HALF),
+    "hybrid-rpo": Objective("Hybrid-RPO", sigmoid_loss, rejected=HALF, nll_of="chosen"),
+    "symmetric-dpo": Objective("Symmetric-DPO", sigmoid_loss, chosen="focal", rejected="focal"),
+    "symmetric-rpo": Objective("Symmetric-RPO", sigmoid_loss, chosen="focal", rejected="focal", nll_of="chosen"),
+    "ipo": Objective("IPO", ipo_loss, averaged=True),
+    "target-ipo": Objective("Target-IPO", ipo_loss, rejected="focal", averaged=True, counterpart="ipo"),
+    "hinge": Objective("Hinge", hinge_loss),
+    "target-hinge": Objective("Target-hinge", hinge_loss, rejected="focal", counterpart="hinge"),
+    "robust": Objective("Robust DPO", robust_loss),
+    "target-robust": Objective("Target-robust", robust_loss, rejected="focal", counterpart="robust"),
+    "apo-zero": Objective("APO-zero", apo_zero_loss),
+    "target-apo-zero": Objective("Target-APO-zero", apo_zero_loss, rejected="focal", counterpart="apo-zero"),
+    "simpo": Objective("SimPO", simpo_loss, averaged=True, referenced=False),
+    "target-simpo": Objective(
+        "Target-SimPO",
+        simpo_loss,
+        rejected="focal",
+        averaged=True,
+        referenced=False,
+        counterpart="simpo",
+    ),
+}
+"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates and alphas stand in params.yaml.
+
+The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
+Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
+"""
+
+
+def _known(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise ValueError(unknown_name("objective", name, OBJECTIVES))
+    return name
+
+
+ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(OBJECTIVES)})]
+"""A name in the table. Forms offer them in a list."""
+
+
+def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
+    """Return a row of the table.
+
+    Args:
+        name: the objective's name.
+        stated: `training.objectives`, whose names are checked.
+
+    Raises:
+        ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml weighs an NLL
+            that the objective does not have.
+    """
+    if name not in OBJECTIVES:
+        raise ConfigError(unknown_name("objective", name, OBJECTIVES))
+    for stated_name in stated:
+        if stated_name not in OBJECTIVES:
+            raise ConfigError("training.objectives: " + unknown_name("objective", stated_name, OBJECTIVES))
+    row = OBJECTIVES[name]
+    alpha = stated[name].alpha if name in stated else None
+    if alpha and row.nll_of is None:
+        raise ConfigError(
+            f"training.objectives.{name}.alpha: {alpha:g} weighs an NLL, and {name} has none; set it to 0"
+        )
+    return row
+
+
+def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:
+    """Return an objective's learning rate, and its alpha, which is 0 without an NLL.
+
+    Args:
+        name: the name of an objective in the table.
+        stated: `training.objectives`.
+
+    Raises:
+        ConfigError: params.yaml lacks a value.
+    """
+    given = stated.get(name, ObjectiveParams())
+    needed = {"learning_rate": given.learning_rate}
+    if OBJECTIVES[name].nll_of is not None:
+        needed["alpha"] = given.alpha
+    for key, value in needed.items():
+        if value is None:
+            raise ConfigError(
+                f"training.objectives.{name}.{key}: is not in params.yaml; set it, such as "
+                f"--set training.objectives.{name}.{key}={'1.0' if key == 'alpha' else '5e-6'}"
+            )
+    return float(given.learning_rate or 0.0), float(needed.get("alpha") or 0.0)
