@@ -156,13 +156,15 @@ def train(
         from iterpref_core.objectives.objective_table import find_objective
         from iterpref_core.training.estimate import CARDS, estimate_training
         from iterpref_core.training.pair_table import open_pair_table
+        from iterpref_core.training.policy import adapter_options
 
         frame = load_frame(model, params.model.student_format)
         row = find_objective(name, settings.objectives)
         # The table is on disk: in memory, 59,000 pairs would be 3 GB.
         with TemporaryDirectory() as folder:
             rows = open_pair_table(pairs, spans, frame, model, settings, Path(folder))
-            estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
+            adapters = adapter_options(model, settings)
+            estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
         total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
         show_result(total | ({"cards": cards} if json_ else cards), json_)

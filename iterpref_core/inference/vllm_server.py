@@ -14,11 +14,14 @@ from pathlib import Path
 
 from iterpref_core.config import KEY_VARIABLE
 from iterpref_core.errors import EndpointError, ModelError
+from iterpref_core.inference.local.adapters import served_rank
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, read_config
 
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
 ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"
 SERVED_NAME = "iterpref"
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM's `--max-lora-rank` takes."""
 LOGS = Path(".iterpref/work")
 
 _LOOPBACK = "127.0.0.1"
@@ -129,18 +132,40 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     revision = []
     if source.revision:
         revision = ["--revision", source.revision, "--tokenizer-revision", source.revision]
+    named = ["--served-model-name", SERVED_NAME] if source.adapters is None else _serve_adapters(source)
     saved = read_config(str(source)).dtype
     dtype = ["--dtype", str(saved).removeprefix("torch.")] if saved else []
     # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
     eager = [] if shutil.which("nvidia-smi") else ["--enforce-eager"]
     return [
         *(str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"),
-        *("--model", model, *revision, "--served-model-name", SERVED_NAME),
+        *("--model", model, *revision, *named),
         *("--host", _LOOPBACK, "--port", str(port)),
         *("--enable-prefix-caching", "--disable-uvicorn-access-log", "--max-model-len", "auto", *eager),
         # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
         *("--tokenizer-mode", "hf", "--generation-config", "vllm", *dtype),
         *shlex.split(os.environ.get(ARGUMENTS_VARIABLE, "")),
+    ]
+
+
+def _serve_adapters(source: ModelSource) -> list[str]:
+    """Return the arguments by which `SERVED_NAME` stands for adapters, and another name for their base alone.
+
+    Raises:
+        ModelError: vLLM has no place for adapters of their kind.
+    """
+    assert source.adapters is not None
+    rank = served_rank(source)
+    room = next((size for size in _LORA_RANKS if size >= rank), None)
+    if room is None:
+        raise ModelError(
+            f"{source}: vLLM serves adapters of a rank up to {_LORA_RANKS[-1]}, and theirs is {rank}; merge them with "
+            "`iterpref export --model FOLDER --out NEW`, and name NEW"
+        )
+    folder = str(Path(source.adapters).resolve())
+    return [
+        *("--served-model-name", f"{SERVED_NAME}-base", "--enable-lora", "--max-lora-rank", str(room)),
+        *("--lora-modules", f"{SERVED_NAME}={folder}"),
     ]
 
 

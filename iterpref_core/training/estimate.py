@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import torch
-from peft import get_peft_model
+from peft import LoraConfig, get_peft_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -84,6 +84,7 @@ def estimate_training(
     params: TrainingParams,
     *,
     gpus: int = 1,
+    adapters: LoraConfig | None = None,
 ) -> Estimate:
     """Count what a training takes.
 
@@ -93,6 +94,7 @@ def estimate_training(
         objective: the row of the table.
         params: settings.
         gpus: cards that share weights, gradients and optimizer state, and split every batch.
+        adapters: options of adapters that the model has; None: those of `training.lora`.
 
     Raises:
         ConfigError: the batch cannot be split among the cards.
@@ -118,7 +120,7 @@ def estimate_training(
             plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         model: Any = plain
         if params.lora is not None:
-            model = get_peft_model(plain, lora_config(params))
+            model = get_peft_model(plain, adapters or lora_config(params))
             model.enable_input_require_grads()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, params.bf16 is not False):
         model.to_empty(device="cpu")

@@ -8,6 +8,7 @@ own. What an architecture's code does about it is tried on one made-up pair, bef
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,12 +38,16 @@ _PROMPT, _SHARED, _DIFFERENT, _REST = 6, 4, 3, 5
 
 
 def switch_off_randomness(model: torch.nn.Module) -> None:
-    """Dropout and every other noise of training, whatever its form: modules, numbers in modules, and configuration.
+    """Switch off a model's own noise in training, whatever its form: modules, numbers in modules, and configuration.
 
-    StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration.
+    StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration. The dropout
+    of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
     """
+    kept = {id(dropout) for dropout in _adapter_dropouts(model)}
     configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
     for holder in (*model.modules(), *_nested(configs.values())):
+        if id(holder) in kept:
+            continue
         if isinstance(holder, torch.nn.modules.dropout._DropoutNd):  # noqa: SLF001 - the base class of all of them
             holder.p = 0.0
         for name, value in list(vars(holder).items()):
@@ -50,8 +55,30 @@ def switch_off_randomness(model: torch.nn.Module) -> None:
                 setattr(holder, name, 0.0)
 
 
+def _adapter_dropouts(model: torch.nn.Module) -> Iterator[torch.nn.Dropout]:
+    """Yield the dropout modules of adapters; without `lora_dropout` there are none."""
+    for layer in model.modules():
+        dropouts = getattr(layer, "lora_dropout", None)
+        if isinstance(dropouts, torch.nn.ModuleDict):
+            yield from (dropout for dropout in dropouts.values() if isinstance(dropout, torch.nn.Dropout))
+
+
+@contextmanager
+def _without_adapter_dropout(model: torch.nn.Module) -> Iterator[None]:
+    """Switch the dropout of adapters off for a while, in training mode too."""
+    dropouts = list(_adapter_dropouts(model))
+    shares = [dropout.p for dropout in dropouts]
+    for dropout in dropouts:
+        dropout.p = 0.0
+    try:
+        yield
+    finally:
+        for dropout, share in zip(dropouts, shares, strict=True):
+            dropout.p = share
+
+
 def _nested(configs: Iterable[Any]) -> Iterator[Any]:
-    """Configurations and those inside of them."""
+    """Yield configurations and those inside of them."""
     for config in configs:
         yield config
         yield from _nested([value for value in vars(config).values() if hasattr(value, "to_diff_dict")])
@@ -82,6 +109,14 @@ def check_exactness(
     """
     switch_off_randomness(policy)
     policy.train()
+    with _without_adapter_dropout(policy):
+        _compare_with_logits(policy, layout, model, dtype)
+
+
+def _compare_with_logits(
+    policy: PreTrainedModel | PeftModel, layout: Layout, model: Any, dtype: torch.dtype | None
+) -> None:
+    """Do what `check_exactness` does, of a model without noise."""
     called, config, kind = policy if model is None else model, policy.config, policy.config.model_type
     where, precision = policy.device, dtype or policy.dtype
     pair = _made_up_pair(config.get_text_config().vocab_size)

@@ -8,14 +8,13 @@ import torch
 import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from peft import AutoPeftModelForCausalLM
-from transformers import AutoTokenizer
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import reading
+from iterpref_core.inference.local.adapters import attach_adapters
+from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.weights import load_base
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
@@ -56,14 +55,10 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
 
 
 def _load(model: Path) -> tuple[Any, Any]:
-    if not (model / "adapter_config.json").is_file():
-        return load_model(model), load_tokenizer(model)
-    with reading(model, "adapters"):
-        adapted = AutoPeftModelForCausalLM.from_pretrained(str(model))
-        beside = (model / "tokenizer_config.json").is_file()
-        named = str(model) if beside else adapted.peft_config["default"].base_model_name_or_path
-        tokenizer = AutoTokenizer.from_pretrained(named)
-    return _merge(adapted, model), tokenizer
+    source = locate_model(model)
+    base = load_base(model)
+    whole = base if source.adapters is None else _merge(attach_adapters(base, source), model)
+    return whole, load_tokenizer(model)
 
 
 @torch.no_grad()

@@ -1,19 +1,25 @@
-"""The model that is trained, in the form that `training.load` names."""
+"""Policy: the model that is trained, in the form that `training.load` names, with adapters that it may have."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from peft import LoraConfig, PeftModel
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.adapters import attach_adapters, read_adapter_options
+from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.weights import load_base
 from iterpref_core.training.ranks import is_sharded
+from iterpref_core.training.settings import lora_config
 
 
-def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
+def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
     """Return the model to train, in the precision that `training.load` names.
+
+    Adapters that it has are trained further; it is the reference with them, as it is now.
 
     Args:
         model: a folder or hub id.
@@ -24,14 +30,25 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
         ConfigError: the weights are quantized, and there are no adapters to train in their place.
         ModelError: there is no such model, or it cannot be read.
     """
+    base = _load_base(model, params, device)
+    source = locate_model(model)
+    return base if source.adapters is None else attach_adapters(base, source, trainable=True)
+
+
+def _load_base(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
+    """Return the model without adapters of its own.
+
+    Raises:
+        ConfigError: as for `load_policy`.
+    """
     quantization = quantization_config(params)
     if quantization is not None:
         place = {"device_map": {"": device}} if device.type == "cuda" else {}
         # What bitsandbytes leaves as it is (embeddings, norms, the head) has the precision of the matrix products.
-        policy = load_model(model, quantization_config=quantization, dtype=_compute_dtype(params), **place)
+        policy = load_base(model, quantization_config=quantization, dtype=_compute_dtype(params), **place)
         use_one_kernel(policy)
         return policy
-    policy = load_model(model, dtype=torch.bfloat16) if params.load == "bf16" else load_model(model)
+    policy = load_base(model, dtype=torch.bfloat16) if params.load == "bf16" else load_base(model)
     if is_quantized(policy):
         if params.lora is None:
             raise ConfigError(
@@ -42,6 +59,35 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
     trains_all = params.lora is None
     # In bfloat16 small updates would be lost.
     return policy.float() if params.load == "auto" and trains_all else policy
+
+
+def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | None:
+    """Return PEFT's options of the adapters to train: those that the model has, else of `training.lora`.
+
+    Raises:
+        ConfigError: the model has adapters, and `training.lora` is null or asks for others.
+    """
+    source = locate_model(model)
+    wanted = lora_config(params)
+    if source.adapters is None:
+        return wanted
+    options = read_adapter_options(source)
+    remedy = "merge them first (`iterpref export --model FOLDER --out NEW`), and train NEW"
+    if wanted is None or params.lora is None:
+        raise ConfigError(
+            f"{source}: these adapters are trained further with training.lora: {{}} (params.yaml); to train all "
+            f"weights, {remedy}"
+        )
+    for name in params.lora:
+        asked = getattr(wanted, name)
+        had = getattr(options, name)
+        if asked != had:
+            shown = [sorted(value) if isinstance(value, set) else value for value in (asked, had)]
+            raise ConfigError(
+                f"params.yaml: training.lora.{name}: is {shown[0]!r}, and the adapters in {source} have {shown[1]!r}; "
+                f"remove it to train these further, or {remedy}"
+            )
+    return options
 
 
 def is_quantized(model: object) -> bool:

@@ -56,9 +56,6 @@ DECIDED = {
 """Arguments of transformers that the project decides, and where it does."""
 
 
-NO_DROPOUT = "dropout would separate the policy from its reference, so training has none; remove it, or set it to 0"
-
-
 def check_settings(params: TrainingParams) -> None:
     """Refuse options of PEFT and of transformers that cannot be taken, before any computation.
 
@@ -168,8 +165,6 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     for name in params.lora:
         if name not in known:
             raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
-    if params.lora.get("lora_dropout"):
-        raise ConfigError(f"params.yaml: training.lora.lora_dropout: {NO_DROPOUT}")
     options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"} | params.lora
     try:
         return LoraConfig(**options)

@@ -14,8 +14,9 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.config import SaveDtype
 from iterpref_core.errors import InputError
+from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.weights import load_base
 from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
@@ -80,8 +81,9 @@ def write_model(
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if isinstance(trained, PeftModel) and not merge:
             model: PreTrainedModel | PeftModel = trained
+            _name_base(trained, base)
         else:
-            model, share = _whole_model(trained, load_model(base), weights, save_dtype)
+            model, share = _whole_model(trained, load_base(base), weights, save_dtype)
             report_survival(share, model.dtype)
         shutil.rmtree(out, ignore_errors=True)
         with new_folder(out) as partial:
@@ -133,6 +135,14 @@ def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.T
     adapted.load_state_dict(adapters, strict=False, assign=True)
     merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)  # which leaves the old weights as they are
     return merged
+
+
+def _name_base(trained: PeftModel, base: Path | str) -> None:
+    """Have adapters name the model that they belong to, as `locate_model` finds it."""
+    source = locate_model(base)
+    options = trained.peft_config["default"]
+    options.base_model_name_or_path = source.name_or_path
+    options.revision = source.revision
 
 
 def _save(model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:

@@ -34,7 +34,6 @@ from iterpref_core.training.freed_memory import RELEASE_EVERY, release_freed_mem
 from iterpref_core.training.half_batches import AlternatingSampler, BothHalves
 from iterpref_core.training.label_head import add_label_head, batch_logps
 from iterpref_core.training.script_inputs import require_choice, require_object, require_tokenized
-from iterpref_core.training.settings import NO_DROPOUT
 
 
 class DivergedError(Exception):
@@ -101,8 +100,6 @@ class FocalDPOTrainer(Trainer):
         require_tokenized("FocalDPOTrainer", "train_dataset", train_dataset)
         if kwargs.get("eval_dataset") is not None:
             require_tokenized("FocalDPOTrainer", "eval_dataset", kwargs["eval_dataset"])
-        if getattr(peft_config, "lora_dropout", 0):
-            raise InputError(f"FocalDPOTrainer: peft_config.lora_dropout: {NO_DROPOUT}")
         if args.neftune_noise_alpha:
             raise InputError(
                 "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "

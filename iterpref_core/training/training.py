@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 from torch.utils.data import Subset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainingArguments
 
@@ -31,7 +32,7 @@ from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model_limits import check_limits, read_limits
 from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
-from iterpref_core.training.policy import check_load, is_quantized, load_policy
+from iterpref_core.training.policy import adapter_options, check_load, is_quantized, load_policy
 from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
 from iterpref_core.training.reference import reference_logps, reference_path
 from iterpref_core.training.settings import check_settings, lora_config, training_arguments
@@ -99,6 +100,7 @@ def train_objective(
     processes = join_processes()
     check_settings(params)
     check_load(params)
+    adapter_options(model, params)
     accumulation = accumulation_steps(params, processes.num_processes)
     frame = load_frame(model, prompt)
     tokenizer = frame.tokenizer
@@ -188,7 +190,7 @@ def _make_trainer(
             layout=params.layout,
             nll=params.nll,
             max_margin=params.max_margin,
-            peft_config=lora_config(params),
+            peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
         if params.lora is not None and not is_sharded():
             check_exactness(trainer.model, params.layout, dtype=rounded)
@@ -238,14 +240,14 @@ def _lineage(
     metrics: Mapping[str, float],
 ) -> ModelLineage:
     source = locate_model(model)
-    folder = Path(source.name_or_path)
+    folder = Path(source.adapters or source.name_or_path)
     settings = params.model_dump(mode="json", exclude={"accelerate", "objectives", "start"}) | row.values()
     settings["learning_rate"], settings["alpha"] = find_rates(objective, params.objectives)
     return ModelLineage(
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,
         revision=source.revision,
         base_weights=model_fingerprint(model),
-        license=find_license(str(folder)) if folder.is_dir() else None,
+        license=find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
         objective=objective,
         settings=settings | prompt.parameters,
         pairs=int(metrics["pairs"]),

@@ -148,7 +148,16 @@ KINDS: dict[str, tuple[Damage, str]] = {
         r"no usable config\.json \(.*model type `own` but Transformers does not",
     ),
     "own code": (brings_code(model_type="own"), r"no usable config\.json \(.*custom code"),
-    "adapters": (writes("adapter_config.json", "{}"), "LoRA adapters .* `iterpref export --model FOLDER"),
+    "adapters of another kind": (
+        writes("adapter_config.json", '{"peft_type": "IA3"}'),
+        "'IA3'; only LORA is read here",
+    ),
+    "adapters without a base": (writes("adapter_config.json", '{"peft_type": "LORA"}'), "names no base; write its fol"),
+    "adapters of no base here": (
+        writes("adapter_config.json", '{"peft_type": "LORA", "base_model_name_or_path": "/no/base"}'),
+        r"the base of these adapters \(base_model_name_or_path\): /no/base: no such folder",
+    ),
+    "broken adapters": (writes("adapter_config.json", "{"), r"no usable adapter_config\.json"),
     "encoder": (is_another(BertConfig(**SIZES)), "'bert' .* is no decoder; name a causal language model"),
     "with a decoder class": (is_another(BartConfig(vocab_size=4)), "'bart' .* is no decoder; name a causal"),
 }
@@ -218,5 +227,5 @@ def test_what_the_hub_refuses_is_told_with_the_remedy(
             check_checkpoint("org/gated")
         with pytest.raises(ModelError, match=r"'org/absent'.* correct the name"):
             check_checkpoint("org/absent")
-        with pytest.raises(ModelError, match="LoRA adapters"):
+        with pytest.raises(ModelError, match=r"holds LoRA adapters .* download them .* name their folder"):
             check_checkpoint("org/adapters")

@@ -121,7 +121,7 @@ def test_a_stage_begins_with_the_check(
     model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("iterpref_core.training.policy.load_model", lambda _: model())
+    monkeypatch.setattr("iterpref_core.training.policy.load_base", lambda _: model())
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()

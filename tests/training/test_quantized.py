@@ -79,7 +79,6 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
         ({"load": "8bit"}, r"training.load: 8bit: .*; set training.lora"),
         ({"lora": {"rank": 4}}, r"training.lora: no option of LoraConfig 'rank'; "),
         ({"lora": {"r": 0}}, r"training.lora: .*r.* should be a positive integer"),
-        ({"lora": {"lora_dropout": 0.05}}, r"training.lora.lora_dropout: dropout would separate the policy"),
         ({"arguments": {"neftune_noise_alpha": 5}}, r"arguments.neftune_noise_alpha: .*noise would separate"),
         ({"lora": {"target_modules": ["qproj"]}}, r"training.lora: .*qproj"),
         ({"arguments": {"weight_decai": 0.1}}, r"training.arguments: no argument 'weight_decai'; did you mean"),

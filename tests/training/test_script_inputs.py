@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
-from peft import LoraConfig
 from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core import FocalDPOTrainer, focal_dataset
@@ -59,7 +58,6 @@ def make_trainer(
         ({"nll": "average"}, "nll is 'average'; give one of mean, sum"),
         ({"train_dataset": Dataset.from_list([{"prompt": "p"}])}, "train_dataset is not tokenized; make it with"),
         ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is not tokenized; make it with `focal_dataset"),
-        ({"peft_config": LoraConfig(lora_dropout=0.1)}, "lora_dropout: dropout would separate the policy from its ref"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_trainer: MakeTrainer) -> None:

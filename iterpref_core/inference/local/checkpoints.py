@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 SOURCE_FILE = "source.json"
+ADAPTERS = "adapter_config.json"
+"""The file by which PEFT knows a folder of adapters; it names their base."""
 EMBEDDED = "nanolab"
 """Names the models that stage `nanolab` trains."""
 SMOLLM2 = "smollm2"
@@ -34,17 +36,24 @@ SMOLLM2 = "smollm2"
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The arguments of `from_pretrained`: a folder or hub id, and a hub id's revision.
+    """The place of a model's weights, as `from_pretrained` needs it.
 
-    `served`: the name is the one under which an endpoint knows the model.
+    Attributes:
+        name_or_path: a folder or hub id.
+        revision: of a hub id.
+        served: it is the name under which an endpoint knows the model.
+        adapters: a folder of LoRA adapters for the model at that place.
     """
 
     name_or_path: str
     revision: str | None = None
     served: bool = False
+    adapters: str | None = None
 
     def __str__(self) -> str:
         """Return the name in the form that `locate_model` reads."""
+        if self.adapters is not None:
+            return self.adapters
         return f"{self.name_or_path}@{self.revision}" if self.revision else self.name_or_path
 
 
@@ -79,10 +88,11 @@ def reading(checkpoint: object, part: str) -> Iterator[None]:
 
 
 def locate_model(path: Path | str) -> ModelSource:
-    """Follow a stage's folder, a checkpoint folder or a hub id to the weights.
+    """Follow a stage's folder, a checkpoint folder, a folder of adapters or a hub id to the weights.
 
     Raises:
-        ModelError: a folder that is named does not exist or holds no model, or the model is served elsewhere.
+        ModelError: a folder that is named does not exist or holds no model, or the model is served elsewhere, or the
+            base of adapters cannot be told.
     """
     folder = Path(path)
     source = _read_pointer(folder)
@@ -93,8 +103,8 @@ def locate_model(path: Path | str) -> ModelSource:
         )
     if source is not None:
         return source
-    if (folder / "adapter_config.json").is_file():
-        raise _adapters_alone(folder)
+    if (folder / ADAPTERS).is_file():
+        return _locate_adapters(folder)
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
     if is_gguf(str(path)):
@@ -107,18 +117,34 @@ def locate_model(path: Path | str) -> ModelSource:
     return ModelSource(name, revision or None)
 
 
-def _adapters_alone(where: object) -> ModelError:
-    return ModelError(
-        f"{where}: holds LoRA adapters (adapter_config.json) and no model; merge a folder of them into their base with "
-        "`iterpref export --model FOLDER --out NEW`, and name NEW"
-    )
+def _locate_adapters(folder: Path) -> ModelSource:
+    """Return the base that a folder of adapters names, with the folder.
+
+    Raises:
+        ModelError: they are no LoRA adapters, or their base cannot be told.
+    """
+    with reading(folder, ADAPTERS):
+        options = json.loads(read_text(folder / ADAPTERS))
+        kind = options.get("peft_type")
+        base = options.get("base_model_name_or_path")
+    if kind != "LORA":
+        raise ModelError(f"{folder}: {ADAPTERS} has the peft_type {kind!r}; only LORA is read here")
+    if not base:
+        raise ModelError(f"{folder}: {ADAPTERS} names no base; write its folder or hub id as base_model_name_or_path")
+    try:
+        source = locate_model(f"{base}@{options['revision']}" if options.get("revision") else base)
+    except ModelError as error:
+        raise ModelError(f"{folder}: the base of these adapters (base_model_name_or_path): {error}") from None
+    if source.adapters is not None:
+        raise ModelError(f"{folder}: its base {base} is itself a folder of adapters; merge that with `iterpref export`")
+    return replace(source, adapters=str(folder))
 
 
 def read_config(model: Path | str) -> "PreTrainedConfig":
     """Return the configuration of a model: a folder or hub id, or a stage's folder.
 
     Raises:
-        ModelError: the configuration is absent, adapters are in its place, or transformers does not know its type, such
+        ModelError: the configuration is absent, a hub id stands for adapters, or transformers does not know its type,
             as where a checkpoint brings code of its own: that is never run.
     """
     from transformers import AutoConfig
@@ -128,8 +154,11 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
     name = source.name_or_path
     revision = source.revision
     with reading(source, "config.json"):
-        if cached_file(name, "adapter_config.json", revision=revision, _raise_exceptions_for_missing_entries=False):
-            raise _adapters_alone(source)
+        if cached_file(name, ADAPTERS, revision=revision, _raise_exceptions_for_missing_entries=False):
+            raise ModelError(
+                f"{source}: holds LoRA adapters ({ADAPTERS}) and no model; download them (`hf download`), and name "
+                "their folder"
+            )
         return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
 
 
@@ -192,11 +221,11 @@ def pin_model(name: Path | str) -> ModelSource:
     model = source.name_or_path
     revision = source.revision
     if Path(model).exists():
-        return ModelSource(str(Path(model).resolve()))
+        return replace(source, name_or_path=str(Path(model).resolve()))
     try:
         # Raises if the hub cannot be reached, which `resolve_revision` does not.
         HfApi().model_info(model, revision=revision)
-        return ModelSource(model, HfApi().resolve_revision(model, revision=revision).resolved)
+        return replace(source, revision=HfApi().resolve_revision(model, revision=revision).resolved)
     except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
         no_name = isinstance(error, HFValidationError)
         cached = None if no_name else try_to_load_from_cache(model, "config.json", revision=revision)
@@ -209,13 +238,15 @@ def pin_model(name: Path | str) -> ModelSource:
     # minutes.
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants.HF_HUB_OFFLINE = True
-    return ModelSource(model, Path(cached).parent.name)
+    return replace(source, revision=Path(cached).parent.name)
 
 
 def write_pointer(folder: Path, source: ModelSource) -> None:
     """Make `folder` stand for a model that lives elsewhere."""
     with atomic_writer(folder / SOURCE_FILE) as file:
-        # `served` is written only where it is true.
+        # `served` is written only where it is true, and `adapters` where there are some.
         fields = {key: value for key, value in vars(source).items() if value is not False}
+        if source.adapters is None:
+            del fields["adapters"]
         json.dump(fields, file, indent=2)
         file.write("\n")

@@ -23,7 +23,8 @@ _SCHEMA = (
 def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
     """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of its prompt format.
 
-    A stage's folder that stands for a model behind an endpoint has a digest of the model's name there.
+    Adapters count beside their base. A stage's folder that stands for a model behind an endpoint has a digest of the
+    model's name there.
 
     Files count whole. Digests of large ones are remembered by size, time and inode: 15 GB take some ten seconds, once.
 
@@ -33,15 +34,18 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
     if is_served(path):
         return hashlib.sha256(json.dumps(["served", served_name(path)]).encode()).hexdigest()
     source = locate_model(path)
-    folder = Path(source.name_or_path)
     digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
-    if not folder.is_dir():
-        digest.update(json.dumps([source.name_or_path, source.revision]).encode())
-        return digest.hexdigest()
-    for file in sorted(folder.iterdir()):
-        # The same weights answer alike, whatever pairs they were trained on.
-        if file.is_file() and file.name != LINEAGE:
-            digest.update(json.dumps([file.name, _digest_file(file)]).encode())
+    folders = [Path(source.name_or_path)]
+    if source.adapters is not None:
+        folders.append(Path(source.adapters))
+    for folder in folders:
+        if not folder.is_dir():
+            digest.update(json.dumps([source.name_or_path, source.revision]).encode())
+            continue
+        for file in sorted(folder.iterdir()):
+            # The same weights answer alike, whatever pairs they were trained on.
+            if file.is_file() and file.name != LINEAGE:
+                digest.update(json.dumps([file.name, _digest_file(file)]).encode())
     return digest.hexdigest()
 
 

@@ -31,6 +31,9 @@ def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTraine
     name = source.name_or_path
     revision = source.revision
     with reading(source, "tokenizer"):
+        if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
+            name = source.adapters
+            revision = None
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         if not _reads_as_written(tokenizer, name, revision):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)

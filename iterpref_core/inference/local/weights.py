@@ -11,6 +11,7 @@ from transformers.quantizers import AutoHfQuantizer
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.errors import ModelError, first_line
 from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.inference.local.adapters import attach_adapters, check_adapters
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
 from iterpref_core.inference.local.generation_config import valid_generation
 from iterpref_core.inference.local.tokenizers import load_frame
@@ -51,11 +52,12 @@ def check_checkpoint(
     frame.check()
     _check_ids(source, config, frame)
     quantization = getattr(config, "quantization_config", None)
+    check_adapters(source)
     if loaded and quantization is not None:
         _check_quantization(source, quantization)
     elif loaded:  # modules of a quantized model are not made without weights
         _load(source, device_map="meta")
-    return model if Path(source.name_or_path).is_dir() else str(source)
+    return model if source.adapters is not None or Path(source.name_or_path).is_dir() else str(source)
 
 
 def _check_quantization(source: ModelSource, quantization: Any) -> None:
@@ -106,15 +108,42 @@ def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
 def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
     """Return the causal language model of a folder or hub id, in the precision in which it was saved.
 
+    Adapters are in the layers that they adapt, as they were trained: nothing is merged, so nothing is rounded.
+
     Args:
-        model: a folder or hub id, or a stage's folder.
+        model: a folder or hub id, or a folder of adapters, or a stage's folder.
         **options: those of transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
 
     Raises:
         ModelError: the model is absent, cannot be read, lacks weights, or has some that are no numbers.
     """
     source = locate_model(model)
+    loaded = load_base(model, **options)
+    if source.adapters is None:
+        return loaded
+    adapted: PreTrainedModel = attach_adapters(loaded, source).get_base_model()
+    _check_numbers(adapted, source)
+    return adapted
+
+
+def load_base(model: Path | str, **options: Any) -> PreTrainedModel:
+    """Return a model as `load_model` does, without its adapters.
+
+    Raises:
+        ModelError: as for `load_model`.
+    """
+    source = locate_model(model)
     loaded = _load(source, **options)
+    _check_numbers(loaded, source)
+    return loaded
+
+
+def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ModelError: the first such weight.
+    """
     for name, weight in loaded.named_parameters():
         # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
         # that shard a model, those that are sent its weights later hold none (meta).
@@ -125,7 +154,6 @@ def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
                     f"{source}: {bad:,} of the {weight.numel():,} numbers in {name} are NaN or infinite; "
                     "its training diverged or its file is damaged: take an earlier checkpoint, or download it again"
                 )
-    return loaded
 
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:

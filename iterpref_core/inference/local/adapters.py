@@ -1,0 +1,78 @@
+"""Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel
+
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.local.checkpoints import ADAPTERS, ModelSource, reading
+
+_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+
+
+def check_adapters(source: ModelSource) -> None:
+    """Look for the adapters of a model, if it has some; their numbers are not read.
+
+    Raises:
+        ModelError: their options cannot be read, or their weights are not there.
+    """
+    if source.adapters is None:
+        return
+    read_adapter_options(source)
+    if not any((Path(source.adapters) / name).is_file() for name in _WEIGHTS):
+        raise ModelError(f"{source}: has {ADAPTERS} and no {_WEIGHTS[0]}; train again, or copy the folder again")
+
+
+def read_adapter_options(source: ModelSource) -> LoraConfig:
+    """Return the options with which the adapters of a model were made.
+
+    Raises:
+        ModelError: they cannot be read.
+    """
+    assert source.adapters is not None
+    with reading(source, ADAPTERS):
+        options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
+    return options
+
+
+def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bool = False) -> PeftModel:
+    """Put adapters into the layers of their base.
+
+    Args:
+        base: the base, loaded; the adapted layers take the place of its own.
+        source: names the adapters.
+        trainable: whether gradients go to the adapters, as where their training goes on.
+
+    Raises:
+        ModelError: their weights cannot be read, or do not fit the base.
+    """
+    assert source.adapters is not None
+    with reading(source, "adapters"), warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*missing adapter keys")
+        return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)
+
+
+def served_rank(source: ModelSource) -> int:
+    """Return the rank that a server of the adapters must have room for.
+
+    Raises:
+        ModelError: vLLM has no place for adapters of their kind.
+    """
+    options = read_adapter_options(source)
+    unknown: dict[str, Any] = {
+        "use_dora": options.use_dora,
+        "modules_to_save": options.modules_to_save,
+        "bias": options.bias != "none" and options.bias,
+    }
+    for name, value in unknown.items():
+        if value:
+            raise ModelError(
+                f"{source}: vLLM serves no adapters with {name}: {json.dumps(value)}; merge them with `iterpref export "
+                "--model FOLDER --out NEW` and name NEW, or set the backend to transformers"
+            )
+    ranks: list[int] = [options.r, *(options.rank_pattern or {}).values()]
+    return max(ranks)

@@ -1,0 +1,154 @@
+"""Adapters that stay adapters: read as a model by all that read models, trained further, and trained with dropout."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.local.checkpoints import locate_model, pin_model, write_pointer
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.model_lineage import read_lineage
+from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.inference.local.weights import check_checkpoint, load_model
+from iterpref_core.inference.vllm_server import _command
+from iterpref_core.records import PreferencePair
+from iterpref_core.training.export_model import export_model
+from iterpref_core.training.shifts import score_shifts
+from iterpref_core.training.training import train_objective
+
+from .conftest import Inputs, Train, read_curve
+
+TOKENS = torch.tensor([[2, 3, 2, 5]])
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def adapters(
+    pairs_file: Path,
+    spans_file: Path,
+    model_folder: Path,
+    params: TrainingParams,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder of adapters that training has written."""
+    folder = tmp_path_factory.mktemp("adapters")
+    settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})
+    paths = folder / "out", folder / "curve.csv", folder / "work"
+    train_objective(pairs_file, spans_file, model_folder, "target-rpo", settings, *paths)
+    return folder / "out"
+
+
+@pytest.fixture
+def copied(adapters: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(adapters, tmp_path / "copied")
+
+
+def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
+    adapters: Path, model_folder: Path, params: TrainingParams, pair_records: list[PreferencePair], tmp_path: Path
+) -> None:
+    assert check_checkpoint(adapters) == adapters
+    expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model_folder), adapters)
+    logits = load_model(adapters)(TOKENS).logits
+    assert torch.equal(logits, expected(TOKENS).logits)
+    assert not torch.allclose(logits, load_model(model_folder)(TOKENS).logits, atol=1e-3)
+    assert model_fingerprint(adapters) != model_fingerprint(model_folder)
+
+    export_model(adapters, tmp_path / "merged", "card")
+    request = Request(str(pair_records[0].prompt), 0)
+    sampling = Sampling(0.0, 8)
+    models = (adapters, tmp_path / "merged")
+    answers = [TransformersModel(model, 1, bf16=False).generate([request], sampling) for model in models]
+    assert answers[0] == answers[1]
+    changes = [score_shifts(pair_records[:1], model_folder, model, params) for model in (adapters, tmp_path / "merged")]
+    for ours, merged in zip(changes[0][0].rejected, changes[1][0].rejected, strict=True):
+        assert ours.after == pytest.approx(merged.after, abs=1e-4)
+
+
+def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
+    write_pointer(tmp_path / "student", pin_model(adapters))
+    source = locate_model(tmp_path / "student")
+    assert source.adapters == str(adapters)
+    assert torch.equal(load_model(tmp_path / "student")(TOKENS).logits, load_model(adapters)(TOKENS).logits)
+
+
+def test_training_goes_on_from_adapters(
+    adapters: Path, model_folder: Path, inputs: Inputs, train: Train, tmp_path: Path
+) -> None:
+    more = (*inputs[:2], adapters)
+    train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
+    first = read_curve(tmp_path / "more")[0]
+    assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-6), "the reference has the adapters, too"
+    out = tmp_path / "more" / "out"
+    written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (written["r"], written["lora_alpha"]) == (4, 32)
+    assert written["base_model_name_or_path"] == str(model_folder)
+    before = load_file(adapters / WEIGHTS)
+    after = load_file(out / WEIGHTS)
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    lineage = read_lineage(out)
+    assert lineage is not None
+    assert lineage.before is not None
+    assert lineage.before.objective == "target-rpo"
+
+    train("merged", "target-rpo", more, lora={"r": 4}, epochs=1)
+    whole = load_model(tmp_path / "merged" / "out")(TOKENS).logits
+    torch.testing.assert_close(whole, load_model(out)(TOKENS).logits, rtol=0, atol=1e-4)
+
+
+def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs: Inputs, train: Train) -> None:
+    more = (*inputs[:2], adapters)
+    with pytest.raises(ConfigError, match=r"these adapters are trained further with training.lora: {}"):
+        train("none", "dpo", more)
+    with pytest.raises(ConfigError, match=r"training.lora.r: is 8, and the adapters in .* have 4; remove it"):
+        train("other", "dpo", more, lora={"r": 8})
+
+
+def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
+    weights = load_file(copied / WEIGHTS)
+    save_file(dict(list(weights.items())[1:]), copied / WEIGHTS)
+    with pytest.raises(ModelError, match=r"copied: no usable adapters \(.*missing adapter keys"):
+        load_model(copied)
+    (copied / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=r"has adapter_config\.json and no adapter_model\.safetensors"):
+        check_checkpoint(copied)
+
+
+def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs, train: Train, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "merge": False}
+    for name, dropout in (("with", 0.5), ("again", 0.5), ("without", 0.0)):
+        train(name, "target-rpo", lora={"r": 4, "lora_dropout": dropout}, **settings)
+    rows = {name: read_curve(tmp_path / name) for name in ("with", "again", "without")}
+    assert float(rows["with"][0]["rewards/margins"]) == 0.0, "fresh adapters add nothing, with dropout or without"
+    assert rows["with"][0]["loss"] == rows["without"][0]["loss"]
+    assert rows["with"] == rows["again"], "the seed decides what is dropped"
+    assert rows["with"][-1]["loss"] != rows["without"][-1]["loss"]
+    references = [sorted((tmp_path / name / "work" / "reference").glob("*.npy")) for name in ("with", "without")]
+    assert references[0][0].read_bytes() == references[1][0].read_bytes()
+
+
+def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Path, copied: Path) -> None:
+    arguments = " ".join(_command(Path("python"), locate_model(adapters), 1))
+    assert f"--model {model_folder} --served-model-name iterpref-base --enable-lora --max-lora-rank 8" in arguments
+    assert f"--lora-modules iterpref={adapters}" in arguments
+    options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
+    for changed, said in (({"use_dora": True}, "with use_dora: true"), ({"r": 600}, "up to 512, and theirs is 600")):
+        (copied / "adapter_config.json").write_text(json.dumps(options | changed), encoding="utf-8")
+        with pytest.raises(ModelError, match=f"vLLM serves .*{said}"):
+            _command(Path("python"), locate_model(copied), 1)
+
+
+def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:
+    options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
+    options["base_model_name_or_path"] = str(adapters)
+    (copied / "adapter_config.json").write_text(json.dumps(options), encoding="utf-8")
+    with pytest.raises(ModelError, match="is itself a folder of adapters; merge that with `iterpref export`"):
+        check_checkpoint(copied)
