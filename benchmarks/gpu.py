@@ -416,9 +416,9 @@ def main() -> None:
         print(json.dumps({part: found}), flush=True)
         return
     for part in arguments.parts or [part for part in PARTS if part != "estimates"]:
-        command = [sys.executable, "-m", "benchmarks.gpu", str(arguments.out), part, "--here"] + [
-            "--tiny"
-        ] * arguments.tiny
+        command = [sys.executable, "-m", "benchmarks.gpu", str(arguments.out), part, "--here"]
+        if arguments.tiny:
+            command.append("--tiny")
         start = time.perf_counter()
         with (arguments.out / f"{part}.log").open("w") as log:
             try:

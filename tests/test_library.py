@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerBase
@@ -13,8 +14,6 @@ import iterpref_core
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-
-WITH_EXAMPLES = ("Executor", "evaluate", "extract_program", "localize", "mark_errors")
 
 
 def test_names_are_loaded_when_they_are_first_used() -> None:
@@ -33,16 +32,14 @@ def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
         _ = iterpref_core.Executer
 
 
-@pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples_hold(
-    name: str,
-    tmp_path: Path,
-    make_model: Callable[[PreTrainedTokenizerBase], Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    given = {name: getattr(iterpref_core, name) for name in ("Executor", "Limits", "Program")}
-    given |= {name: getattr(iterpref_core, name)}
+@pytest.fixture(scope="module")
+def model_folder(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+    return make_model(train_tokenizer(["Add one.\ndef f(x):\n    y = x + 1\n    return y - 1\n"], 300))
+
+
+def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str, Any]:
+    """The names that an example takes for given: its own, and those that a reader has at hand."""
+    given = {other: getattr(iterpref_core, other) for other in ("Executor", "Limits", "Program", name)}
     if name == "evaluate":
         problem = Problem(
             task_id="p",
@@ -52,10 +49,45 @@ def test_examples_hold(
             reference="def f(x): return x + 1",
             split="heldout",
         )
-        write_jsonl(tmp_path / "problems.jsonl", [problem])
-        model = make_model(train_tokenizer(["Add one. def f(x): return x + 1"], 300))
-        given |= {"model": model, "folder": tmp_path, "problems": tmp_path / "problems.jsonl"}
-    found = doctest.DocTestFinder(recurse=False).find(getattr(iterpref_core, name), name, globs=given)
-    assert any(test.examples for test in found)
+        write_jsonl(folder / "problems.jsonl", [problem])
+        return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
+    if name in {"FocalCollator", "FocalDPOTrainer", "focal_dataset"}:
+        import datasets
+        import transformers
+        import trl
+
+        from iterpref_core.objectives.objective_table import OBJECTIVES
+
+        given |= {
+            "Dataset": datasets.Dataset,
+            "DPOConfig": trl.DPOConfig,
+            "DPOTrainer": trl.DPOTrainer,
+            "OBJECTIVES": OBJECTIVES,
+            "TrainingArguments": transformers.TrainingArguments,
+            "focal_dataset": iterpref_core.focal_dataset,
+            "mark_errors": iterpref_core.mark_errors,
+        }
+        return given | {
+            "folder": folder,
+            "model": transformers.AutoModelForCausalLM.from_pretrained(model_folder),
+            "tokenizer": transformers.AutoTokenizer.from_pretrained(model_folder),
+        }
+    return given
+
+
+@pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
+@pytest.mark.parametrize("name", iterpref_core.__all__)
+def test_examples_hold(
+    name: str,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    public = getattr(iterpref_core, name)
+    given = globals_of_example(name, model_folder, tmp_path)
+    found = doctest.DocTestFinder(recurse=False).find(public, name, globs=given)
+    assert any(test.examples for test in found), f"{name}: its docstring shows no example"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for test in found:
-        assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
+        assert runner.run(test).failed == 0

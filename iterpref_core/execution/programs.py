@@ -35,7 +35,7 @@ def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACT
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one program.
+    r"""Limits of one program.
 
     Attributes:
         cpu_s: CPU seconds, all tests together; of stdin tests, each.
@@ -43,6 +43,12 @@ class Limits:
         memory_mb: MiB of address space on top of what the interpreter has.
         output_kb: KiB printed to standard output and standard error together.
         file_mb: MiB in any one file; all files together may hold four times as much.
+
+    >>> from iterpref_core.records import IoTest
+    >>> endless = Program("def f():\n    while True:\n        pass\n", (IoTest(call="f()", expected="1"),))
+    >>> with Executor(Limits(cpu_s=0.2), workers=1) as executor:
+    ...     executor.run_one(endless).verdict
+    'timeout'
     """
 
     cpu_s: float = 5.0
@@ -100,7 +106,7 @@ class LiveCodeBenchTest:
 
 @dataclass(frozen=True)
 class Program:
-    """One thing to run.
+    r"""A program, with the tests that judge it.
 
     Attributes:
         code: the whole program.
@@ -113,6 +119,13 @@ class Program:
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
         inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
+
+    >>> from iterpref_core.records import IoTest
+    >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
+    >>> with Executor(Limits(), workers=1) as executor:
+    ...     outcome = executor.run_one(Program("def f(x):\n    return 2 * x\n", tests))
+    >>> outcome.verdict, outcome.tests_passed, outcome.feedback
+    ('wrong_answer', 1, 'f(2) returned 4, expected 3')
     """
 
     code: str

@@ -18,7 +18,7 @@ Example = dict[str, Any]
 
 
 class FocalCollator(DataCollatorForPreference):
-    """Lays out a batch as TRL does, and counts of each rejected program the tokens of its error region.
+    r"""A collator of batches in TRL's layout, which counts the error region alone of each rejected program.
 
     The data set has the column `rejected_spans` (`mark_errors`), and `DPOConfig(remove_unused_columns=False)` keeps the
     column. Precomputed references are found by the data set's columns, so those of other spans are never taken.
@@ -26,7 +26,20 @@ class FocalCollator(DataCollatorForPreference):
     Args:
         tokenizer: the model's; it must give offsets.
         max_length: tokens of prompt and program, as in `DPOConfig`; longer ones lose their end.
-        pad_to_multiple_of: of the length of rows.
+        pad_to_multiple_of: the length of rows is padded to a multiple of it.
+
+    >>> row = {"prompt": "Add one.\n", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> trainer = DPOTrainer(
+    ...     model=model,
+    ...     args=DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none"),
+    ...     train_dataset=Dataset.from_list([row]).map(mark_errors),
+    ...     processing_class=tokenizer,
+    ...     data_collator=FocalCollator(tokenizer),
+    ... )
+    >>> batch = trainer.data_collator([trainer.train_dataset[0]])
+    >>> counted = batch["completion_mask"][1] == 1
+    >>> tokenizer.decode(batch["input_ids"][1][counted]).strip()
+    'y = x - 1'
     """
 
     def __init__(

@@ -34,7 +34,7 @@ def focal_dataset(
     answer: AnswerStyle = "bare",
     prompt: PromptFormat | None = None,
 ) -> Sequence[TokenizedPair]:
-    """Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
+    r"""Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
 
     The model is the reference, as it is now; of several processes each scores all pairs. Long prompts lose their start,
     programs their end.
@@ -57,6 +57,14 @@ def focal_dataset(
             lengths leave no room.
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
+
+    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> pairs = Dataset.from_list([row]).map(mark_errors)
+    >>> (found,) = focal_dataset(pairs, model, tokenizer, "target-dpo", TrainingArguments(str(folder), use_cpu=True))
+    >>> tokenizer.decode([token for token, counts in zip(found.rejected_ids, found.focal) if counts]).strip()
+    'y = x - 1'
+    >>> len(found.ref_chosen) == len(found.chosen_ids)
+    True
     """
     require_object("focal_dataset", "pairs", pairs, Dataset)
     require_object("focal_dataset", "model", model, PreTrainedModel, PeftModel)

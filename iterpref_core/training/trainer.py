@@ -51,7 +51,7 @@ class DivergedError(Exception):
 
 
 class FocalDPOTrainer(Trainer):
-    """Trains with any row of the table of objectives.
+    r"""A trainer for any row of the table of objectives.
 
     Args:
         model: the policy.
@@ -71,6 +71,16 @@ class FocalDPOTrainer(Trainer):
     Raises:
         ConfigError: several GPUs are given to one process.
         InputError: an argument is a name and no object, pairs are not tokenized, or training would have noise.
+
+    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> pairs = Dataset.from_list([row]).map(mark_errors)
+    >>> args = TrainingArguments(str(folder), max_steps=2, report_to="none", use_cpu=True)
+    >>> data = focal_dataset(pairs, model, tokenizer, "target-dpo", args)
+    >>> trainer = FocalDPOTrainer(model, args, data, tokenizer, objective=OBJECTIVES["target-dpo"], beta=0.1)
+    >>> result = trainer.train()
+    {'train_runtime': ...}
+    >>> result.global_step
+    2
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
