@@ -6,7 +6,7 @@ cache: a stage that it does not run shows as `Cached`.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
@@ -30,6 +30,7 @@ from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import KilledError, Reproduction, UnreachableError
+from tasks.git.source import name_run, observe_source
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
 from tasks.mlflow.recorded_run import add_results, recorded_run
@@ -40,6 +41,7 @@ from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
 from tasks.stage_name import StageName
 
+COMMAND = "iterpref run"
 CACHED = "Cached"
 """The name of the state of a stage that DVC did not run."""
 
@@ -114,8 +116,23 @@ def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None
     return None if ran else Completed(name=CACHED, message="DVC had nothing to run")
 
 
+def _changes(values: Mapping[str, Any] | None, benchmarks: Sequence[str]) -> dict[str, Any]:
+    """Return the parameters that a run sets itself, by dotted key."""
+    changes = dict(values or {})
+    if benchmarks:
+        changes["evaluation.benchmarks"] = list(benchmarks)
+    return changes
+
+
+def _name_run() -> str:
+    """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
+    given = flow_run.parameters
+    return name_run(COMMAND, observe_source(_changes(given["values"], given["benchmarks"])))
+
+
 @flow(
     name="experiment",
+    flow_run_name=_name_run,
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
     persist_result=False,
@@ -141,11 +158,9 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
-    chosen = dict(values or {})
-    if benchmarks:
-        chosen["evaluation.benchmarks"] = list(benchmarks)
+    chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
-    with recorded_run("iterpref run", chosen) as record, entered(chosen) as folder:
+    with recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
             run_stages(graph, Reproduction(graph, jobs), record)

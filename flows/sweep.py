@@ -15,6 +15,7 @@ from filelock import FileLock
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.experiment import TASK_OPTIONS, Jobs
@@ -37,7 +38,7 @@ from tasks.git.worktree import (
     take_snapshot,
     worktree_of,
 )
-from tasks.grid import BASE, Row, plan_rows
+from tasks.grid import BASE, Row, describe_values, plan_rows
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import RUN_VARIABLE
 from tasks.paths import PARAMS, RESULTS, STATE
@@ -81,7 +82,7 @@ class Sweep(NamedTuple):
     commands: Commands
 
 
-@task(task_run_name="{point.before}", **TASK_OPTIONS)
+@task(task_run_name="stages before the trainings ({point.before})", **TASK_OPTIONS)
 def prepare(point: Point, work: Sweep) -> None:
     """Bring the stages up to date, in DVC's cache, that this point and others need before their trainings begin.
 
@@ -104,7 +105,7 @@ def prepare(point: Point, work: Sweep) -> None:
     remove_worktree(work.snapshot, point.before)
 
 
-@task(task_run_name="{point.name}", **TASK_OPTIONS)
+@task(task_run_name="{point.row.label} ({point.name})", **TASK_OPTIONS)
 def run_point(point: Point, work: Sweep) -> PointScore:
     """Train and score one point, save it as a DVC experiment, and return what it scored on its only benchmark.
 
@@ -147,8 +148,17 @@ def _read_score(results: Path) -> PointScore:
     return PointScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
 
 
+def _name_sweep() -> str:
+    """Return the name of the present flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
+    given = flow_run.parameters
+    subject = given["preset"] or ", ".join(given["objectives"])
+    listed = {key: ",".join(map(str, values)) for key, values in (given["values"] or {}).items()}
+    return " ".join([subject, *describe_values(listed)])
+
+
 @flow(
     name="sweep",
+    flow_run_name=_name_sweep,
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,

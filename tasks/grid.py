@@ -71,7 +71,7 @@ def plan_rows(
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
         for row in rows:
-            label = " ".join([row.label, *_words(point)])
+            label = " ".join([row.label, *describe_values(point)])
             combined.append(row._replace(label=label, values=row.values | point))
     for row in combined:
         changed = with_values(params, row.values)
@@ -80,8 +80,13 @@ def plan_rows(
     return combined
 
 
-def _words(point: Mapping[str, Any]) -> list[str]:
-    return [f"{key.rpartition('.')[2]}={value}" for key, value in point.items()]
+def describe_values(values: Mapping[str, Any]) -> list[str]:
+    """Return a word for each parameter.
+
+    >>> describe_values({"training.beta": 0.3})
+    ['beta=0.3']
+    """
+    return [f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
 
 
 def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:

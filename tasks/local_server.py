@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,22 +46,34 @@ def free_port(preferred: int = 0) -> int:
 
 
 @contextmanager
-def served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
-    """Run a module of Python as a server until the block ends, with its output in a file."""
+def served(
+    name: str, command: Sequence[str], settings: Mapping[str, str], is_healthy: Callable[[], bool]
+) -> Iterator[None]:
+    """Run a module of Python as a server until the block ends, with its output in a file.
+
+    Args:
+        name: for messages, and of the file.
+        command: the module and its arguments.
+        settings: variables that are added to this process's environment, or replace some.
+        is_healthy: asked again and again until the server is ready.
+
+    Raises:
+        ServerError: the server did not start.
+    """
     log = (home() / STATE / "logs" / f"{name}.log").resolve()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         server = child.start([sys.executable, "-m", *command], {**os.environ, **settings}, output)
     try:
-        _wait_healthy(name, server, health, log)
+        _wait_healthy(name, server, is_healthy, log)
         yield
     finally:
         child.end(server)
 
 
-def _wait_healthy(name: str, server: subprocess.Popen[bytes], health: str, log: Path) -> None:
+def _wait_healthy(name: str, server: subprocess.Popen[bytes], is_healthy: Callable[[], bool], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not answers(health):
+    while not is_healthy():
         if server.poll() is not None:
             raise ServerError(f"{name} ended while starting; its log is {log}")
         if time.monotonic() > deadline:

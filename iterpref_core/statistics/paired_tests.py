@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.stats import binomtest, permutation_test  # type: ignore[import-untyped]
 
 from iterpref_core.statistics.pass_at_k import mean_interval
 
@@ -62,6 +61,9 @@ def compare_shares(
     >>> found.p_value, found.p_worse
     (0.0625, 1.0)
     """
+    # The import takes half a second, which those who only read a summary do not wait for.
+    from scipy.stats import binomtest, permutation_test  # type: ignore[import-untyped]
+
     tasks = sorted(ours.keys() & theirs.keys())
     if not tasks:
         return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from math import comb
 
 import numpy as np
-from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
@@ -93,6 +92,9 @@ def score_tasks(
         return None
     shares = [pass_at_k(len(passed), sum(passed), 1) for passed in tasks]
     if all(len(passed) == 1 for passed in tasks):
+        # The import takes half a second, which those who only read a summary do not wait for.
+        from scipy.stats import binomtest  # type: ignore[import-untyped]
+
         wilson = binomtest(sum(map(sum, tasks)), len(tasks)).proportion_ci(method="wilson")
         ci95 = float(wilson.low), float(wilson.high)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.git.worktree import home
-from tasks.local_server import LOOPBACK, served
+from tasks.local_server import LOOPBACK, answers, served
 
 MLFLOW_PORT = 5000
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
@@ -29,5 +29,6 @@ def mlflow_server(port: int, store: str) -> Iterator[str]:
     }
     artifacts = (home() / "mlartifacts").resolve().as_uri()
     command = ["mlflow", "server", "--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port)]
-    with served("mlflow", [*command, "--workers", "1"], settings, f"http://{LOOPBACK}:{port}/health"):
-        yield f"http://{LOOPBACK}:{port}"
+    address = f"http://{LOOPBACK}:{port}"
+    with served("mlflow", [*command, "--workers", "1"], settings, lambda: answers(f"{address}/health")):
+        yield address

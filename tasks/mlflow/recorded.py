@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from iterpref_core.config import Params
+from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import observe_inputs, observe_outputs
 from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
@@ -93,9 +94,6 @@ def _add_outputs(record: StageRecord, stage: StageName) -> None:
     outs = observe_outputs(stage)
     record.locked = record.locked.model_copy(update={"outs": outs})
     if stage.group == "report":
-        # The import takes a while, for scipy.
-        from iterpref_core.report.summary import read_summary
-
         record.scores = summary_scores(read_summary(SUMMARY))
     else:
         record.scores = read_scores([stage])

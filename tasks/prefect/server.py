@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -64,8 +65,9 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
             settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    with served("prefect", command, settings, f"http://{LOOPBACK}:{port}/api/health"):
-        yield f"http://{LOOPBACK}:{port}/api"
+    url = f"http://{LOOPBACK}:{port}/api"
+    with served("prefect", command, settings, lambda: _is_healthy(url)):
+        yield url
 
 
 @contextmanager
@@ -132,6 +134,12 @@ def named_prefect() -> str | None:
     return named
 
 
+def _is_healthy(url: str) -> bool:
+    """Return whether a Prefect server answers, with or without a key."""
+    with _client_of(url) as client:
+        return client.api_healthcheck() is None
+
+
 def _may_name_server() -> bool:
     """Return whether there is a place that may name a Prefect server; without one, Prefect's import is saved."""
     if "PREFECT_API_URL" in os.environ:
@@ -144,14 +152,9 @@ def _may_name_server() -> bool:
 def _ask_prefect(url: str) -> str:
     """Return why a Prefect server cannot be used, asked with the user's key; nothing if it can be."""
     from httpx import HTTPError
-    from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    with (
-        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
-        get_client(sync_client=True) as client,
-    ):
+    with _client_of(url) as client:
         try:
             client.read_flows(limit=1)
         except PrefectHTTPStatusError as error:
@@ -161,3 +164,16 @@ def _ask_prefect(url: str) -> str:
         except HTTPError as error:
             return f"does not answer ({error}): start it"
     return ""
+
+
+@contextmanager
+def _client_of(url: str) -> Iterator[Any]:
+    """Open Prefect's client of a server that may not be there, with the user's key."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with (
+        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True) as client,
+    ):
+        yield client

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 
 from iterpref_core.cli import main
 
@@ -25,3 +27,10 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(ended.value.code or 0), captured.out, captured.err
 
     return call
+
+
+def last_name() -> str:
+    """Return the name of the flow run that began last."""
+    with get_client(sync_client=True) as client:
+        [found] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return str(found.name)
