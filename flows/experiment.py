@@ -35,7 +35,7 @@ from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
-from tasks.mlflow.runs import send_records
+from tasks.mlflow.runs import send_records, sent_afterwards
 from tasks.paths import SUMMARY
 from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
@@ -160,7 +160,7 @@ def experiment(
     leave_out_tracebacks()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
-    with recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
+    with sent_afterwards(), recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
             run_stages(graph, Reproduction(graph, jobs), record)

@@ -41,6 +41,7 @@ from tasks.git.worktree import (
 from tasks.grid import BASE, Row, describe_values, plan_rows
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import RUN_VARIABLE
+from tasks.mlflow.runs import sent_afterwards
 from tasks.paths import PARAMS, RESULTS, STATE
 from tasks.profiles import write_values
 from tasks.slots import Slots, visible_cards
@@ -116,6 +117,8 @@ def run_point(point: Point, work: Sweep) -> PointScore:
     objective = point.row.objective
     target = f"evaluation@{objective}"
     with (
+        # The slot is free by then: the next training does not wait for MLflow.
+        sent_afterwards(),
         work.slots.take(point.name) as slot,
         recorded_run("iterpref sweep", point.row.values, point.row.label) as record,
         worktree_of(work.snapshot, point.name) as folder,
@@ -195,7 +198,8 @@ def sweep(
     graph = load_graph()
     trainings = {row.label: list(_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
     points = {point.name: point for group in trainings.values() for point in group}
-    preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
+    with sent_afterwards():
+        preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     for label, group in trainings.items():

@@ -35,6 +35,7 @@ def run(
     from tasks.dvc.graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
     from tasks.mlflow.recorded_run import add_results, recorded_run
+    from tasks.mlflow.runs import sent_afterwards
 
     started = time.monotonic()
     values = parse_assignments(set_)
@@ -54,7 +55,7 @@ def run(
             folder = Path(experiment(stages=targets, values=values, jobs=jobs))
     else:  # nothing to show in Prefect
         folder = Path.cwd()
-        with recorded_run("iterpref run", {}) as record:
+        with sent_afterwards(), recorded_run("iterpref run", {}) as record:
             add_results(record, graph, folder)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:

@@ -10,13 +10,14 @@ from tasks.dvc.lock import read_lock
 from tasks.mlflow.comparison_columns import merge_columns, read_scores, source_columns, training_columns
 from tasks.mlflow.invocation import begin_invocation
 from tasks.mlflow.records import RunRecord
-from tasks.mlflow.runs import send_records
 from tasks.stage_name import StageName
 
 
 @contextmanager
 def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Iterator[RunRecord]:
     """Record the block as a run that holds stages; their processes are told its `id` in RUN_VARIABLE.
+
+    The record waits to be sent: `sent_afterwards`.
 
     Args:
         command: the command, such as `iterpref run`.
@@ -37,8 +38,6 @@ def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Ite
         raise
     else:
         record.end("FINISHED")
-    finally:
-        send_records()
 
 
 def add_results(record: RunRecord, done: Iterable[str], folder: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,15 @@ _sender = Sender()
 def send_records() -> None:
     """Send the records that wait."""
     _sender.send()
+
+
+@contextmanager
+def sent_afterwards() -> Iterator[None]:
+    """Send the records that wait at the end of a `with` block, however the block ends."""
+    try:
+        yield
+    finally:
+        send_records()
 
 
 def open_stage(server: Server, record: StageRecord) -> str:

@@ -46,7 +46,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
-    for name in ("flows.experiment", "tasks.mlflow.recorded_run"):
+    for name in ("flows.experiment", "tasks.mlflow.runs"):
         monkeypatch.setattr(f"{name}.send_records", lambda: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")
