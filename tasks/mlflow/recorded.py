@@ -18,6 +18,7 @@ from tasks.dvc.lock import observe_inputs, observe_outputs
 from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
 from tasks.mlflow.invocation import Invocation, dvc_invocation
 from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
+from tasks.mlflow.server import log_defect
 from tasks.paths import BODIES, REPORTS, SUMMARY, metrics_path
 from tasks.stage_name import StageName
 
@@ -76,6 +77,7 @@ def _spared(stage: StageName) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
+        log_defect(error)
         reason = f"{type(error).__name__}: {error}"
         print(f"warning: the record of {stage} in MLflow will not be complete: {reason}", file=sys.stderr)
 

@@ -21,7 +21,7 @@ from tasks.git.worktree import home
 from tasks.mlflow.comparison_columns import best_scores, merge_columns
 from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
-from tasks.mlflow.server import DeletedRunError, Server, TrackingError
+from tasks.mlflow.server import DeletedRunError, Server, TrackingError, log_defect
 from tasks.paths import METRICS, MODELS, STATE
 from tasks.stage_name import StageName
 
@@ -51,6 +51,7 @@ class Sender:
             self._away_until = time.monotonic() + _PAUSE_S
             self.warn(str(error))
         except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
+            log_defect(error)
             self.warn(f"nothing is sent to MLflow: {type(error).__name__}: {error}")
 
     def warn(self, reason: str) -> None:
@@ -102,6 +103,7 @@ class Sender:
             record.remove()
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             Server()  # where it is the server that is away, this says so, and the rest waits
+            log_defect(error)
             record.problem = f"{type(error).__name__}: {error}".splitlines()[0][:500]
             record.save()
             self.warn(f"{record.what} is not recorded in MLflow: {record.problem}")

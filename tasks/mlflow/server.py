@@ -217,10 +217,15 @@ def shown_uri() -> str:
 
 
 def explain(error: Exception) -> TrackingError:
-    """Return the true cause of a failure of the server: whether it refuses, is away, or something else."""
+    """Return the true cause of a failure of the server: whether it refuses, is away, or something else.
+
+    A defect is also logged, with its traceback.
+    """
     if isinstance(error, TrackingError):
         return error
     text = str(error) or type(error).__name__
+    if log_defect(error):
+        return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {text}")
     # MLflow's text names the code: "API request to … failed with error code 401 != 200".
     refused = re.search(r"error code (401|403)\b", text)
     if refused:
@@ -229,6 +234,25 @@ def explain(error: Exception) -> TrackingError:
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
     cause = text.rpartition("Caused by ")[2].splitlines()[0][:300]
     return TrackingError(f"MLflow at {shown_uri()} does not answer: {cause}")
+
+
+def log_defect(error: Exception) -> bool:
+    """Log an error with its traceback if nobody's server, disk, network or data explains it, and return whether so.
+
+    A record must not cost the work of hours, so that whoever writes or sends one goes on after any error. This keeps a
+    mistake of the program from looking like a server that is away.
+    """
+    # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
+    if isinstance(error, (IterPrefError, OSError, ImportError, ValueError)):
+        return False
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, (MlflowException, SQLAlchemyError, CommandError)):
+        return False
+    logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
+    return True
 
 
 def check_server() -> str:

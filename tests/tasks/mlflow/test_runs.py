@@ -24,7 +24,7 @@ from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
 from tasks.mlflow.runs import Sender, send_records, write_stage
-from tasks.mlflow.server import Server, safe_name, tracking_uri
+from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.stage_name import StageName
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -217,7 +217,10 @@ def test_no_record_blocks_another(capsys: pytest.CaptureFixture[str], checkout: 
 
 @pytest.mark.parametrize("answer", [None, 401, 403])
 def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_records(
-    answer: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    answer: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     ended("problems", invocation(), metrics={"problems": 9.0})
@@ -228,10 +231,28 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     told = capsys.readouterr().err
     assert told.count("warning: MLflow at ") == 1
     assert (f"answers {answer}" if answer else "Connection refused") in told
+    assert "defect" not in caplog.text
     assert [item.what for item in waiting_records()] == ["problems"]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     Sender().send()
     assert runs()["problems"].data.metrics == {"problems": 9.0}
+
+
+def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    ended("problems", invocation())
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.runs.write_stage", lambda *_: {}["defect"])
+        Sender().send()
+    assert "KeyError: 'defect'" in capsys.readouterr().err
+    assert "Traceback" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
+        patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
+        assert check_server() == "MLflow at here cannot be used: KeyError: 'defect'"
+    Sender().send()
+    assert "problems" in runs()
 
 
 def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
