@@ -1,7 +1,7 @@
-"""Stdin tests: each runs the program as a script of its own, and what it printed is judged out here.
+"""Stdin tests: each runs the program as a script of its own, and its output is judged out here.
 
 A program passes if it ends with exit status 0 and has printed the expected tokens. Where the test has a checker, a
-second program, which the tested one never sees, says whether what was printed is right.
+second program, which the tested one never sees, says whether the output is right.
 """
 
 import json
@@ -19,10 +19,10 @@ from iterpref_core.execution.workers import Console
 from iterpref_core.records import StdinTest
 
 OUTPUT_FACTOR = 4
-"""A program may print this multiple of the expected output, on top of what every program may print."""
+"""A program may print this multiple of the expected output, besides the allowance of every program."""
 
 Observe = Callable[[Program, bytes, Console], Answer | None]
-"""Runs a job on a console; returns what was observed, or None if the engine failed."""
+"""Runs a job on a console; returns the zygote's answer, or None if the engine failed."""
 Call = Callable[[Program], tuple[list[Any], Outcome]]
 """Runs a program whose values are wanted; see `Engine.call`."""
 
@@ -72,7 +72,7 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
 
     Args:
         program: with this test alone.
-        test: what it reads and should print.
+        test: its input, and the output that it should have.
         limits: of the program.
         observe: runs a job on a console.
         call: runs a checker.
@@ -115,7 +115,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
 
 
 def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome:
-    """Rule on what was printed as the test's checker does."""
+    """Rule on the output as the test's checker does."""
     # Two tests: a checker that cannot be loaded fails the first one, and says nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")

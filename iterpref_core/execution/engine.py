@@ -1,4 +1,4 @@
-"""Execution engine: what runs untrusted programs, on this machine or on a cluster."""
+"""Execution engine: the runner of untrusted programs, on this machine or on a cluster."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Engine(ABC):
-    """Runs untrusted programs, isolated; a context manager that owns what it started.
+    """Runs untrusted programs, isolated; a context manager that owns the processes it has started.
 
     Attributes:
         limits: of each program that brings none of its own.
@@ -36,14 +36,14 @@ class Engine(ABC):
         """The outcome of one program. Blocks until it is there; may be called from any thread.
 
         Raises:
-            ExecutionError: the engine is closed, or cannot start what it needs.
+            ExecutionError: the engine is closed, or cannot start its processes.
             ConfigError: a test needs an environment that is not known or cannot be used.
             RecordError: the expected value of a test is not a literal.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End what it started."""
+        """End all processes that it has started."""
 
     def run_each(self, items: Iterable[T], make_program: Callable[[T], Program]) -> Iterator[tuple[T, Outcome]]:
         """(item, outcome of its program), in the order of the items; streams, with a bounded look-ahead."""
@@ -52,7 +52,7 @@ class Engine(ABC):
             yield item, outcome
 
     def each(self, items: Iterable[T], function: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        """(item, what `function` makes of it), in the order of the items; streams, with a bounded look-ahead.
+        """Yield each item with its result of `function`, in the order of the items; streams, with a bounded look-ahead.
 
         Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in a thread a place.
         """
@@ -70,7 +70,7 @@ class Engine(ABC):
             threads.shutdown(wait=False, cancel_futures=True)
 
     def call(self, program: Program) -> tuple[list[Any], Outcome]:
-        """Bring values out of a program: what its value tests return, up to the first that fails, and the outcome."""
+        """Bring values out of a program: those of its value tests, up to the first that fails, and the outcome."""
         values: list[Any] = []
 
         def keep(_test: int, value: Any) -> bool:

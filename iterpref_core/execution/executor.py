@@ -1,4 +1,4 @@
-"""Executor, the supervisor: hands a program to a zygote and rules on what comes back."""
+"""Executor, the supervisor: hands a program to a zygote and rules on the answer."""
 
 import logging
 import pickle
@@ -12,7 +12,7 @@ from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.same_process import problem_of, shares
-from iterpref_core.execution.steps import Step, need_a_judge, steps_of
+from iterpref_core.execution.steps import Step, as_calls, need_a_judge, steps_of
 from iterpref_core.execution.verdicts import Answer, rule
 from iterpref_core.execution.workers import Console, Job, WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest, StdinTest
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
+_FOR_A_JUDGE = frozenset({"bad_return_type", "tampered"})
+"""Verdicts on an assertion that was run as a call, after which a judge runs it: what was returned is no plain value."""
 INSIDE = " judged inside"
 """Follows the isolation where tests ran in the program's own process."""
 
@@ -68,7 +70,7 @@ class Executor(Engine):
         self._warned = False
 
     def close(self) -> None:
-        """End all workers and remove what they left."""
+        """End all workers and remove their folders."""
         self.pool.close()
 
     def run_one(self, program: Program) -> Outcome:
@@ -96,11 +98,21 @@ class Executor(Engine):
         inside = judged and (shares(program) or self.pool.has_processes(program.environment))
         if inside and not program.inside:
             self._warn_once()
-        answer = self._observe(program, _job_of(program, steps, judged=judged and not inside))
+        if inside:
+            return self._ruled(program, steps, judged=False, isolation=self.isolation + INSIDE)
+        if judged and (calls := as_calls(steps)):
+            outcome = self._ruled(program, calls, judged=False, isolation=self.isolation)
+            if outcome.verdict not in _FOR_A_JUDGE:
+                return outcome
+        return self._ruled(program, steps, judged=judged, isolation=self.isolation)
+
+    def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
+        """Run some steps, and return the verdict on them."""
+        answer = self._observe(program, _job_of(program, steps, judged=judged))
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
-        return replace(outcome, isolation=self.isolation + INSIDE if inside else self.isolation)
+        return replace(outcome, isolation=isolation)
 
     def _warn_once(self) -> None:
         """Say that pairs and rewards may be made of tests that a program can deceive."""
@@ -152,14 +164,14 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     if not judged:
         return Job(pickle.dumps(sent | {"steps": tests}), pytest="pytest" in kinds)
     # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
-    #   program  {"setup": "", "code": "def f(x): ...", "served": True, "modules": ["solution"], "logs": False}
+    #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
     #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True}
     scripts = [step.body for step in steps if step.kind == "script"]
     modules = sorted({"solution", *(script["module"] for script in scripts)})
     logs = any("log" in step.source.lower() for step in steps)
-    served = sent | {"served": True, "modules": modules, "logs": logs}
     # Scripts and pytest's files import the solution themselves, and see what that raises.
     eager = bool(kinds - {"script", "pytest"})
+    served = sent | {"modules": modules, "logs": logs, "eager": eager}
     judge = {"steps": tests, "modules": modules, "eager": eager}
     return Job(pickle.dumps(served), pickle.dumps(judge), pytest="pytest" in kinds or _uses_pytest(steps))
 

@@ -1,4 +1,4 @@
-"""Expectations: what a returned value is compared with, out of the program's reach."""
+"""Expectations: the values that returned ones are compared with, out of the program's reach."""
 
 import ast
 import copy
@@ -47,8 +47,8 @@ class Expected:
     """The expectation of a value.
 
     Attributes:
-        holds: whether a value is right; what it raises, a value that cannot be compared raises.
-        source: what people are told that it should be; None if nobody can say.
+        holds: whether a value is right; raises for one that cannot be compared.
+        source: the right value, for people; None if nobody can say.
         text: canonical text of the one value that is certainly right; empty if there is no such.
     """
 
@@ -117,9 +117,9 @@ def is_close(actual: Any, expected: Any, atol: float, *, numbers_alone: bool = F
     (True, False)
 
     Args:
-        actual: what was returned.
-        expected: what it should be.
-        atol: how far numbers may be off, absolutely; besides, they may be off by 1e-7 of what is expected.
+        actual: the value that was returned.
+        expected: the right value.
+        atol: how far numbers may be off, absolutely; besides, they may be off by 1e-7 of the expected number.
         numbers_alone: anything but numbers, and lists or tuples of them, is not close: EvalPlus's rule.
     """
     if _is_number(actual) and _is_number(expected):
@@ -154,7 +154,7 @@ def _pair_up(actual: list[Any], expected: list[Any], close: Callable[[Any, Any],
 
 @functools.lru_cache(maxsize=4096)
 def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = False) -> Expected:
-    """Return what an `io` test expects: a value of exactly these types, or, with a tolerance, one that is close.
+    """Return the expectation of an `io` test: a value of exactly these types, or, with a tolerance, one that is close.
 
     Args:
         source: a Python literal.

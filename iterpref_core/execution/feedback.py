@@ -1,4 +1,4 @@
-"""Feedback texts that tell a debugger what went wrong: short, stable, one line where possible, always valid UTF-8."""
+"""Feedback texts that tell a debugger of the fault: short, stable, one line where possible, always valid UTF-8."""
 
 import ast
 import math
@@ -104,14 +104,14 @@ def error_text(facts: dict[str, Any], code: str) -> str:
 
 
 def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
-    """Return what to say of a failed assertion, and whether the type of what was returned is what is wrong.
+    """Return the feedback on a failed assertion, and whether the type of the returned value is wrong.
 
-    It is `f(2) returned 3, expected 4` for `assert f(2) == 4`; else the statement, and what it says.
+    It is `f(2) returned 3, expected 4` for `assert f(2) == 4`; else the statement and its message.
 
     Args:
         source: of the test.
-        facts: what was reported: `call` and `returned` are the last call of the program, `object` the type of what it
-            returned if that is no plain value, `test_line` the statement.
+        facts: the judge's report: `call` and `returned` are the last call of the program, `object` the type of its
+            result if that is no plain value, `test_line` the statement.
     """
     statement = _statement_at(source, facts["test_line"])
     call = facts.get("call")
@@ -140,7 +140,7 @@ def _statement_at(source: str, line: Any) -> ast.stmt | None:
 
 
 def _expectation(condition: ast.expr) -> str:
-    """Return what is expected of a value: the other side of `==`, or the whole condition."""
+    """Return the expected value as source: the other side of `==`, or the whole condition."""
     match condition:
         case ast.Compare(left=ast.Call(), ops=[ast.Eq() | ast.Is()], comparators=[expected]):
             return ast.unparse(expected)
@@ -150,7 +150,7 @@ def _expectation(condition: ast.expr) -> str:
 
 
 def with_printed(text: str, printed: str) -> str:
-    """Return the text and, on a line of its own, the beginning of what the program printed, if anything."""
+    """Return the text and, on a line of its own, the beginning of the program's output, if there is any."""
     output = printed.strip()
     if output:
         text += "\nprinted: " + clean(output.replace("\n", "\\n"), _MAX_PRINTED)

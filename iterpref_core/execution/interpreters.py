@@ -81,7 +81,7 @@ class Runtime:
 
     Attributes:
         interpreter: path of the program, no link.
-        executable: what programs find as `sys.executable`.
+        executable: the value of `sys.executable` in programs.
         site: folders of installed packages, in the order of `sys.path`.
         readable: all that Python needs to read at run time; no program and no configuration.
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
@@ -136,7 +136,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
 
     Args:
         environment: which.
-        namespaces: the isolation has what programs with processes need.
+        namespaces: the isolation suits programs with processes.
 
     Raises:
         ConfigError: a folder is absent, or the interpreter is absent, too old, or does not answer.

@@ -1,6 +1,6 @@
 """Isolation tiers: which can be had on this machine, found out by doing, and how a zygote is started in it.
 
-Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but what Python needs)
+Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but Python's files)
 around seccomp and resource limits, and Landlock where the kernel has it. Tier B, where namespaces are refused, as in
 a plain Docker container: Landlock, seccomp and resource limits. Tier C: anything less; only with `allow_unsafe`.
 """
@@ -82,9 +82,9 @@ class Plan:
 
 
 def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
-    """A command prefix: only what Python needs is visible, read-only; `root` is an empty, bounded memory disk.
+    """Return a command prefix: only Python's files are visible, read-only; `root` is an empty, bounded memory disk.
 
-    Where programs may have processes, what is started becomes the first process of the namespace, memory can be shared
+    Where programs may have processes, the command becomes the first process of the namespace, memory can be shared
     (on a second disk like the first), and `localhost` has an address.
 
     `/tmp` leads to a folder in it that is not there until a program's setup makes it; unless something that Python
@@ -123,11 +123,16 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
         module: `zygote` or `canary`.
         root: the folder programs may write in; in tier A it exists only inside.
         disk_mb: MiB it can hold, in tier A.
-        runtime: the interpreter, and what it may read.
+        runtime: the interpreter, and the paths that it may read.
     """
     prefix = _bubblewrap(root, disk_mb, runtime) if "bwrap" in plan.layers else []
-    start = f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.{module} import main; main()"
-    return [*prefix, runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
+    start = (
+        f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r})",
+        "import sandbox.fork_hooks",
+        f"import sandbox.{module}",
+        f"sandbox.{module}.main()",
+    )
+    return [*prefix, runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", "\n".join(start)]
 
 
 def _outside(runtime: Runtime) -> str:
@@ -179,7 +184,7 @@ def _problems() -> dict[str, str]:
 
 
 def probe_isolation() -> list[LayerReport]:
-    """Try each isolation layer in a process of its own; a layer is available if what it must prevent failed."""
+    """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
     problems = _problems()
     return [LayerReport(name, not problems[name], problems[name], HOW_TO_GET[name]) for name in LAYERS]
 

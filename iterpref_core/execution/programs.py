@@ -1,4 +1,4 @@
-"""Programs, limits and outcomes: what goes into the engine and what comes out."""
+"""Programs, limits and outcomes: the input and the output of the engine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 
 
 REFERENCE_FACTOR = 4.0
-"""A program may take this multiple of what its problem's ground truth takes: EvalPlus's `gt_time_limit_factor`."""
+"""A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 
 
 def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACTOR) -> float:
@@ -40,7 +40,7 @@ class Limits:
     Attributes:
         cpu_s: CPU seconds, all tests together; of stdin tests, each.
         wall_s: seconds of real time, the backstop for programs that sleep.
-        memory_mb: MiB of address space on top of what the interpreter has.
+        memory_mb: MiB of address space on top of the interpreter's.
         output_kb: KiB printed to standard output and standard error together.
         file_mb: MiB in any one file; all files together may hold four times as much.
 
@@ -65,7 +65,7 @@ class ValueTest:
     The value it returns is for the program's `judge`, or for who asked for it by `Engine.call`.
 
     Attributes:
-        function: an expression for what is called, such as the entry point's name.
+        function: an expression for the function, such as the entry point's name.
         arguments: values of plain types.
         then: an expression for a function of the result, such as `set`; may be empty.
     """
@@ -84,7 +84,7 @@ class ValueTest:
 class LiveCodeBenchTest:
     """A test of LiveCodeBench, run by the rules of its own runner; see `sandbox.livecodebench_runner`.
 
-    What the program prints or returns is for the program's `judge`.
+    The program's `judge` decides about its output or its result.
 
     Attributes:
         stdin: the text that the program reads; None where a function is called.
@@ -98,7 +98,7 @@ class LiveCodeBenchTest:
 
     @property
     def call(self) -> str:
-        """Return the call as source, or what the program is given, for people."""
+        """Return the call as source, or the program's input, for people."""
         if self.stdin is not None:
             return f"the program, given {shorten(self.stdin, 80)!r},"
         return f"{self.function}({', '.join(map(show, self.arguments))})"
@@ -112,7 +112,7 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of value tests, and about what is printed in LiveCodeBench's tests.
+        judge: decides about the values of value tests, and about the output in LiveCodeBench's tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
@@ -160,10 +160,10 @@ class Outcome:
 
     Attributes:
         verdict: see `iterpref_core.records.Verdict`; `infra_error` says nothing about the program.
-        feedback: what a debugger needs to know, short, without times and paths; empty if passed.
+        feedback: the fault, for a debugger: short, without times and paths; empty if passed.
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
-        exception: name of the type of what was raised, without its module; empty if nothing was.
+        exception: name of the raised exception's type, without its module; empty if there was none.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
             tests ran in the program's own process.
         cpu_s: CPU seconds used.

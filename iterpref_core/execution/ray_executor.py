@@ -1,6 +1,6 @@
 """Ray executor: programs on the nodes of a cluster; every task is one program, on whatever node has a free CPU.
 
-Ray places the tasks, and starts them again elsewhere if their node is lost. What a task returns is counted when the
+Ray places the tasks, and starts them again elsewhere if their node is lost. A task's result is counted when the
 supervisor fetches it: a lost node costs time, and neither loses nor repeats an outcome.
 """
 
@@ -95,7 +95,7 @@ class RayExecutor(Engine):
         return self._do(lambda executor: executor.call(program))
 
     def close(self) -> None:
-        """Leave the cluster, if it was this executor that joined it; Ray ends what ran for it."""
+        """Leave the cluster, if it was this executor that joined it; Ray ends its tasks."""
         if self._connected_here:
             ray.shutdown()
 

@@ -1,6 +1,6 @@
 """Same-process tests: those that only mean something beside the program, found by a look at their source.
 
-A test is judged in a process of its own, and values cross. What cannot cross is a change of the program's own world
+A test is judged in a process of its own, and values cross. A change of the program's own world cannot cross
 (a patched module, a seeded generator, an environment variable), a subclass of one of its classes, and what libraries
 hold in memory (data frames, figures). The program's behavior never decides about this, only the text of the test.
 """
@@ -20,7 +20,7 @@ _LIBRARIES = (
 )
 _FIXTURES = frozenset({"monkeypatch", "mocker"})
 _SEEDS = frozenset({"seed", "set_state", "setstate", "chdir", "putenv", "setenv", "reload"})
-"""Functions that change what the program's own modules do next."""
+"""Functions after which the program's own modules do something else."""
 _OUTPUT = frozenset({"stdout", "stderr"})
 """Attributes of `sys` that a test may set: a program's output reaches the test's own streams."""
 _SOLUTION = "solution"
@@ -167,7 +167,7 @@ def _derives(node: ast.AST, theirs: set[str], module: str) -> bool:
 
 
 def _patches(node: ast.AST, modules: set[str], module: str) -> bool:
-    """Tell whether a node changes a module that the program shares, or asks for what would."""
+    """Tell whether a node changes a module that the program shares, or asks for a change."""
     if isinstance(node, ast.arg) and node.arg in _FIXTURES:
         return True
     if isinstance(node, ast.Call):

@@ -35,7 +35,7 @@ def begins_program(prompt: str) -> bool:
 
 
 def whole_program(begun: str, sample: Sample) -> str:
-    """Return the program that a sample stands for; a `completion` goes on with what was begun, unless that is prose."""
+    """Return the program that a sample stands for; a `completion` goes on with the prompt, unless that is prose."""
     if sample.solution is not None:
         return sample.solution
     completion = sample.completion or ""

@@ -1,4 +1,4 @@
-"""Job steps made of tests. What a value is compared with stays here; only what is to be run goes into the sandbox."""
+"""Job steps made of tests. Expected values stay here; only code to be run goes into the sandbox."""
 
 import ast
 import functools
@@ -11,23 +11,26 @@ from iterpref_core.execution.programs import Judge, LiveCodeBenchTest, Program, 
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
 from iterpref_core.source_code.syntax_tree import parse
 
-RETURNING = frozenset({"call", "lenient", "apply", "livecodebench", "livecodebench_call", "console"})
-"""Kinds of steps whose value, or what they print, leaves the sandbox, to be judged outside."""
+RETURNING = frozenset({"call", "lenient", "equal", "apply", "livecodebench", "livecodebench_call", "console"})
+"""Kinds of steps whose value or output leaves the sandbox, to be judged outside."""
 SUITES = frozenset({"unittest", "pytest", "script"})
 """Kinds of steps that Python's own runners run."""
+_MAX_COMPARED = 100_000
+"""Length of an assertion whose literal is compared out here: no text of an equal value reaches `encoding.MAX_TEXT`."""
 
 
 class Step(NamedTuple):
     """One thing the sandbox does and reports on: a test.
 
     Attributes:
-        kind: `call` and `lenient` return a value (of exact types, and of what holds one), `apply` returns one for the
-            program's judge, `livecodebench` what the program prints, also for it; `console` is a script; `check` are
+        kind: `call` and `lenient` return a value (of exact types, and the one that an object holds), `equal`
+            one of exact types that Python's `==` compares, `apply` returns one for the
+            program's judge, `livecodebench` the program's output, also for it; `console` is a script; `check` are
             statements, `unittest` and `pytest` sources of tests, `script` a script that imports the solution.
         body: an expression, statements, a text to be read, a source of tests, a script test as a mapping, or, for
             `apply`, the function, the arguments and the function of the result.
         expected: of a value that is judged outside.
-        shown: what is run, as Python source, where the body is none.
+        shown: makes the Python source of the step, where the body is none.
         test: index of the test it belongs to.
     """
 
@@ -85,16 +88,57 @@ def steps_of(program: Program) -> tuple[Step, ...]:
 
 def need_a_judge(steps: Sequence[Step]) -> bool:
     """Tell whether a judge has to be beside the program: for everything but calls whose values are judged out here."""
-    return not all(
-        step.kind in ("apply", "livecodebench", "livecodebench_call")
-        or (step.kind in ("call", "lenient") and is_plain_call(step.body))
-        for step in steps
-    )
+    return not all(_is_call(step) for step in steps)
+
+
+def _is_call(step: Step) -> bool:
+    if step.kind in ("call", "lenient"):
+        return is_plain_call(step.body)
+    return step.kind in ("equal", "apply", "livecodebench", "livecodebench_call")
+
+
+def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return steps that take no judge, for tests of which each calls something and compares the result with a literal.
+
+    Returns:
+        The steps, with calls in the place of such assertions; empty if one of the steps is another kind of test.
+    """
+    calls: list[Step] = []
+    for step in steps:
+        call = _compared_call(step.body) if step.kind == "check" else step
+        if call is None or not _is_call(call):
+            return ()
+        calls.append(call._replace(test=step.test))
+    return tuple(calls)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compared_call(source: str) -> Step | None:
+    """Return the call in `assert f(2) == 4`, as a step whose value is compared out here; None for any other test."""
+    if len(source) > _MAX_COMPARED:
+        return None
+    try:
+        statements = parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    match statements:
+        case [ast.Assert(test=ast.Compare(left=ast.Call() as call, ops=[ast.Eq()], comparators=[right]))]:
+            text = ast.unparse(call)
+        case _:
+            return None
+    try:
+        value = ast.literal_eval(right)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return None
+    if not is_plain_call(text):
+        return None
+    # Python's own `==`, on the values that the supervisor has decoded: `True` equals `1` here, unlike in `io` tests.
+    return Step("equal", text, Expected(lambda actual: bool(actual == value), ast.unparse(right)))
 
 
 @functools.lru_cache(maxsize=4096)
 def is_plain_call(source: str) -> bool:
-    """Tell whether an expression calls something with literals, and computes nothing with what that gives.
+    """Tell whether an expression calls something with literals, and computes nothing with the result.
 
     >>> [is_plain_call(source) for source in ("f([1, -2])", "Solution().f(2)", "f(2) == 4", "sorted(f(2))")]
     [True, True, False, False]

@@ -1,4 +1,4 @@
-r"""Comparison of what a script printed with what it should have printed, token by token.
+r"""Comparison of a script's output with the right one, token by token.
 
 White space separates tokens; their order and number count, as in CodeContests. Numbers are compared as decimals, so
 that large integers keep all of their digits.

@@ -1,4 +1,4 @@
-"""Verdicts, from what the sandbox reported. Nothing in here trusts the report's contents."""
+"""Verdicts, from the reports of the sandbox. Nothing in here trusts the report's contents."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ class Answer:
 
 
 MAX_REPORT = MAX_TEXT + 4096
-"""Bytes of a report that are decoded: the longest text of a value, with what stands before it."""
+"""Bytes of a report that are decoded: the longest text of a value, with the head of the report."""
 Report = tuple[int, str, int, str]
 """One line of the channel: index of the step, kind, bytes printed so far, payload."""
 
@@ -66,7 +66,7 @@ def parse_channel(channel: bytes) -> Iterator[Report]:
 
 
 class Trial:
-    """One program, its steps and what was observed; each method rules on one kind of evidence."""
+    """One program, its steps and the zygote's answer; each method rules on one kind of evidence."""
 
     def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
         self.program = program
@@ -134,6 +134,8 @@ class Trial:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
         self.call = str(facts.get("call") or "")
+        if step is not None and step.kind == "equal":
+            self.call = step.source
         kind = feedback.clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -150,7 +152,7 @@ class Trial:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        if step is not None and step.kind in RETURNING:
+        if step is not None and step.kind in RETURNING and step.kind != "equal":
             text = f"{feedback.call_text(step.source)} raised {text}"
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
@@ -235,7 +237,7 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         program: the program.
         steps: its steps, as they were sent.
         limits: the limits in force.
-        answer: what the zygote observed.
+        answer: the zygote's.
     """
     trial = Trial(program, steps, limits, answer)
     try:

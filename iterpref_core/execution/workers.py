@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
 START_S = 60.0
-"""Seconds of real time a zygote may take to start and import what is preloaded."""
+"""Seconds of real time a zygote may take to start and import the preloaded modules."""
 FOLDER = "iterpref-execution-"
 """Beginning of the name of a zygote's folder, in tiers B and C."""
 LEAVE_S = 2.0
-"""Seconds of real time that a zygote has to end what it runs and to remove its folder, before it is killed."""
+"""Seconds of real time that a zygote has to end its program and to remove its folder, before it is killed."""
 GRACE_S = 15.0
 """Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
 DISK_FILES = 4
@@ -50,7 +50,7 @@ class Console:
     """The console of a program that is a script.
 
     Attributes:
-        stdin: what it reads.
+        stdin: its input.
         keep: bytes of its standard output that are wanted.
     """
 
@@ -63,8 +63,8 @@ class Job:
     """One thing for a zygote to run.
 
     Attributes:
-        program: what the program's process is told; see `sandbox.harness` and `sandbox.program`.
-        judge: what the judge beside it is told; None where there is none. See `sandbox.judge`.
+        program: the message to the program's process; see `sandbox.harness` and `sandbox.program`.
+        judge: the message to the judge beside it; None where there is none. See `sandbox.judge`.
         pytest: the tests need pytest, which the zygote imports once.
         console: of a script; None for a program that is called.
     """
@@ -85,7 +85,7 @@ class Worker:
     Args:
         plan: the isolation to start it in.
         limits: for each program.
-        runtime: the interpreter, its packages and what to preload.
+        runtime: the interpreter, its packages and the modules to preload.
 
     Attributes:
         usable: it waits for a job.
@@ -165,7 +165,7 @@ class Worker:
         """Have a job run, and wait for its end.
 
         Args:
-            job: what is to be run.
+            job: for the zygote.
             limits: of the program; memory, output and files are those of all programs.
             test_cpu_s: CPU seconds of each test.
 
@@ -317,7 +317,7 @@ class WorkerPool:
         return ""
 
     def close(self) -> None:
-        """End all workers, whatever they are running, and remove what they left."""
+        """End all workers and their programs, and remove their folders."""
         with self._lock:
             self._closed = True
             idle = [worker for workers in self._idle.values() for worker in workers]

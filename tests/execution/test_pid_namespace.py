@@ -28,7 +28,7 @@ BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True), "plain": Environment(sys.executable)}
 
 HELPERS = """
-import asyncio, ctypes, multiprocessing, os, signal, socket, subprocess, sys, threading, time
+import asyncio, ctypes, multiprocessing, os, random, signal, socket, subprocess, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 def call(number, *arguments):
     # The error of a bare system call, 0 if it succeeds.
@@ -101,6 +101,16 @@ ALLOWED = {
     "spawn": ("with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.map(abs, [-1])", [1]),
     "manager": ("with multiprocessing.Manager() as made: return len(made.list([1, 2]))", 2),
     "fork": ("pid = os.fork()\nif not pid: os._exit(7)\nreturn os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])", 7),
+    "numbers of its own": (
+        """
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    os.write(theirs, str(random.random()).encode())
+    os._exit(0)
+return os.read(ours, 99).decode() == str(random.random())
+""",
+        False,
+    ),
     "signal": ("made = subprocess.Popen(['sleep', '9'])\nmade.terminate()\nreturn made.wait()", -15),
     "asyncio": (
         """
@@ -277,8 +287,11 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
             assert started.poll() is None
             time.sleep(0.05)
         started.send_signal(signal.SIGKILL)
-    while sleepers():
+    for _ in range(600):
+        if not sleepers():
+            break
         time.sleep(0.05)
+    assert not sleepers()
 
 
 # What is out of reach

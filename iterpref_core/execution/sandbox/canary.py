@@ -1,4 +1,4 @@
-"""Canary: tries each isolation layer on itself; what it must prevent is attempted, and what it must allow too."""
+"""Canary: tries each isolation layer on itself, with things that it must prevent and others that it must allow."""
 
 import json
 import os
@@ -17,6 +17,7 @@ def _landlock(order: dict[str, Any]) -> str:
     os.mkdir(mine)
     with open(secret, "w") as file:
         file.write("canary")
+    limits.refuse_privileges()
     landlock.enforce(landlock.create_ruleset(order["readable"], [mine], ("/dev/null",)))
     with open(os.path.join(mine, "file"), "w") as file:
         file.write("x")
@@ -37,6 +38,7 @@ def _refused(action: Callable[[], Any]) -> bool:
 
 def _seccomp(_order: dict[str, Any]) -> str:
     parent = os.getppid()
+    limits.refuse_privileges()
     seccomp.announce_threads()
     seccomp.Filter().install()
     for name, action in (
@@ -89,7 +91,7 @@ def main() -> None:
     """Read an order (JSON) from standard input; print the problems by layer.
 
     The order has `root` (a folder to try things in, which is made here unless it is there), `outside` (a path that must
-    not be visible in bubblewrap) and `readable` (what Python needs). The folder is removed here, and so does not
+    not be visible in bubblewrap) and `readable` (Python's files). The folder is removed here, and so does not
     outlive a supervisor that is killed.
     """
     order = json.load(sys.stdin)

@@ -66,8 +66,8 @@ def remove_folder(root: str) -> None:
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
     """Tell whether a folder holds more bytes or more entries than allowed.
 
-    A folder that cannot be entered, or lies too deep, is over: nobody knows what is in it. What is not reached within
-    `LOOK_S` counts as nothing: meanwhile the program runs on.
+    A folder that cannot be entered, or lies too deep, is over: nobody knows its content. Files that are not reached
+    within `LOOK_S` count as nothing: meanwhile the program runs on.
     """
     size = 0
     count = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 SCRIPT = "solution.py"
 FLUSH_FAILED = 120
-"""Python's exit status where what was printed could not be written in the end."""
+"""Python's exit status where the last of the output could not be written."""
 
 
 def _open_streams() -> None:
@@ -46,7 +46,7 @@ def _flushed(name: str) -> bool:
 
 
 def _end(main: types.ModuleType, status: int) -> int:
-    """Do what Python does at the end of a script, in its order, and return the exit status.
+    """End a script as Python does, in its order, and return the exit status.
 
     The interpreter itself is not taken down: that would touch each of the zygote's objects, and cost more than most
     programs do.

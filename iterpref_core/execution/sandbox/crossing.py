@@ -1,7 +1,7 @@
 r"""Values that cross between a judge and a program: plain data by value, everything else by reference.
 
 A value is a tree of JSON. `None`, truth values, numbers, texts and lists are themselves; the rest is an object with one
-key that names what it is: `{"t": [1, 2]}` is the tuple (1, 2). Only exact types are data: an object of a subclass of
+key that names its type: `{"t": [1, 2]}` is the tuple (1, 2). Only exact types are data: an object of a subclass of
 `int` might lie about itself, and crosses by reference.
 
 Containers that can be changed are numbered as they appear, on both sides alike, so that `{"@": 0}` is the first one

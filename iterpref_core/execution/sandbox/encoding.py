@@ -3,7 +3,7 @@
 Plain values (None, bool, int, float, str, list) are themselves in JSON; the rest is a JSON object with one key that
 names the type: `{"t": [1, 2]}` is the tuple (1, 2). Equal values of equal types have equal texts: sets are sorted,
 dictionaries are sorted by key. Other types are never encoded as they are: they may lie about themselves. Where the
-comparison is Python's `==`, some are encoded by what they hold (`lenient`).
+comparison is Python's `==`, some are encoded by the value that they hold (`lenient`).
 
 >>> encode((1, 2.0, {"a"}))
 '{"t":[1,2.0,{"s":["a"]}]}'
@@ -124,7 +124,7 @@ def encode(value: Any, *, lenient: bool = False) -> str:
 
     Args:
         value: anything.
-        lenient: take what is no plain value, but may equal one, for what it holds: members of enumerations, named
+        lenient: take an object that may equal a plain value for the value that it holds: members of enumerations, named
             tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as text.
 
     Raises:
@@ -222,7 +222,7 @@ def _value(tree: Any) -> Any:
 def decode(text: str) -> Any:
     """Return the value of a canonical text; a digest stays one.
 
-    A text that `encode` does not write raises what reading it comes to: see `verdicts.MALFORMED`.
+    A text that `encode` does not write raises one of `verdicts.MALFORMED`.
     """
     if text.startswith("#"):
         return Digest(text)

@@ -114,9 +114,9 @@ def _returned(value: Any, *, lenient: bool) -> tuple[str, str]:
 
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
     """Run one step; returns the kind and payload of its report."""
-    if kind in ("call", "lenient", "apply"):
+    if kind in ("call", "lenient", "equal", "apply"):
         value = _apply(body, namespace) if kind == "apply" else eval(compile(body, TEST, "eval"), namespace)
-        return _returned(value, lenient=kind != "call")
+        return _returned(value, lenient=kind in ("lenient", "apply"))
     if kind.startswith("livecodebench"):
         return _run_in_livecodebench(kind, body, job["code"])
     if kind == "check":

@@ -1,6 +1,6 @@
 """Judge: the side of a judged program that runs its tests; the program lives in another process.
 
-    judge   test code, unittest, pytest        reads the program's output, holds what is expected, reports
+    judge   test code, unittest, pytest        reads the program's output, holds expected values, reports
       |     one connection, plain data only    f(2) -> 4
     program the solution                        has its own memory, folder, limits
 
@@ -9,7 +9,6 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 """
 
 import builtins
-import importlib
 import importlib.machinery
 import io
 import os
@@ -29,7 +28,6 @@ from .peer import Peer
 from .runners import TEST, NotCompiledError, TestFailedError, compiled
 from .solution_module import Finder, Solution, library_of, names_in, without_builtins
 from .stand_ins import StandIn, StandInClass
-from .wire import Wire
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
@@ -51,17 +49,17 @@ class Session:
     """One judged program: its peer, and the last call that a test has made of it.
 
     Args:
-        job: what is to be judged; see `run_judge`.
-        wire: descriptor of the connection.
+        job: the tests and their modules; see `run_judge`.
+        peer: is connected to the program.
         printed: descriptors of the files that the program prints to, standard output first.
-        folder: the judge's own.
+        folder: the judge's own, which it makes when a test has files.
     """
 
-    def __init__(self, job: dict[str, Any], wire: int, printed: tuple[int, int], folder: str) -> None:
+    def __init__(self, job: dict[str, Any], peer: Peer, printed: tuple[int, int], folder: str) -> None:
         self.job = job
         self.folder = folder
         self.shared = os.getcwd()
-        self.peer = Peer(Wire(wire), judge=True)
+        self.peer = peer
         self.peer.after_receiving = self._show_printed
         self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
         self._printed = printed
@@ -106,13 +104,18 @@ class Session:
             self._loaded[name] = Solution(name, self)
         return self._loaded[name]
 
-    def load(self, name: str) -> None:
+    def load(self, name: str, *, unasked: bool = False) -> None:
         """Have the program run the solution.
+
+        Args:
+            name: of the solution's module.
+            unasked: the program does so by itself, as its first act.
 
         Raises:
             SolutionFailedError: it cannot.
         """
-        facts, self._at_hand, self._others = self.peer.ask("load", None, "", (name,))
+        answer = self.peer.awaited() if unasked else self.peer.ask("load", None, "", (name,))
+        facts, self._at_hand, self._others = answer
         if facts is not None:
             raise SolutionFailedError(facts)
 
@@ -135,6 +138,16 @@ class Session:
         if at_hand is None or not self._others.isdisjoint(wanted):
             return dict(self.peer.ask("names", None, "", ("solution", wanted)))
         return {name: at_hand[name] for name in wanted if name in at_hand}
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write files into the judge's own folder, which is made for the first ones: most tests have none."""
+        if not os.path.isdir(self.folder):
+            os.mkdir(self.folder, 0o700)
+        for name, text in files.items():
+            path = os.path.join(self.folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
 
     def has_file(self, module: str) -> bool:
         """Tell whether a package lies among the test's files."""
@@ -195,18 +208,10 @@ def _log_enabled(name: str, level: int) -> bool:
     return logging.getLogger(str(name)).isEnabledFor(int(level))
 
 
-def _write(folder: str, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-
-
 def _redirect(shared: str, folder: str, own: set[str]) -> None:
     """Have the judge's own files found under their names in the shared folder, where a program could put others.
 
-    That is what a test means by `open("expected.txt")`. Modules are imported from the judge's folder alone.
+    A test means that by `open("expected.txt")`. Modules are imported from the judge's folder alone.
     """
 
     # With own = {"expected.txt", "lib/sums.py"}, a test in the shared folder finds "expected.txt", "./lib/sums.py" and
@@ -302,7 +307,7 @@ class _Judge:
     def _pytest(self, source: str) -> None:
         compiled(source, TEST)
         path = os.path.join(self._session.folder, PYTEST_FILE)
-        _write(self._session.folder, {PYTEST_FILE: source})
+        self._session.write({PYTEST_FILE: source})
         self._session.peer.test_modules.add("test_solution")
         runners.run_pytest(path)
 
@@ -310,7 +315,7 @@ class _Judge:
         session = self._session
         files = test["files"]
         own = test["judge_files"]
-        _write(session.folder, {**files, **own})
+        session.write({**files, **own})
         shared = {name: text for name, text in files.items() if name != test["run"]}
         session.peer.ask("prepare", None, "", (test["module"], shared))
         modules = runners.modules_of({**files, **own})
@@ -356,14 +361,14 @@ def _problem(error: BaseException) -> str:
     return ""
 
 
-def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], folder: str) -> int:
+def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], folder: str) -> int:
     """Judge a program: run the steps of a job one after the other, and report each.
 
     Args:
-        raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, what the solution is
-            imported as; `eager`, whether it runs before the tests or when they import it.
-        report: writes a report: step, kind, bytes that the program has printed, and what else there is to say.
-        wire: descriptor of the connection to the program.
+        raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, the names that
+            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it.
+        report: writes a report: step, kind, bytes that the program has printed, and further facts.
+        peer: is connected to the program.
         printed: descriptors of the program's output.
         folder: the judge's own.
 
@@ -373,8 +378,9 @@ def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], f
     job = pickle.loads(raw)
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
-    session = Session(job, wire, printed, folder)
-    sys.meta_path.insert(0, Finder(session, job["modules"]))
+    session = Session(job, peer, printed, folder)
+    finder = Finder(session, job["modules"])
+    sys.meta_path.insert(0, finder)
     judge = _Judge(session)
     index = -1
     test = TEST
@@ -387,7 +393,8 @@ def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], f
 
     try:
         if job["eager"]:
-            importlib.import_module("solution")
+            sys.modules["solution"] = finder.module("solution")
+            session.load("solution", unasked=True)
         tell("loaded", "")
         for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
             test = os.path.join(folder, body["run"]) if kind == "script" else TEST

@@ -9,7 +9,6 @@ _CREATE = 444
 _ADD_RULE = 445
 _RESTRICT = 446
 _RULE_PATH_BENEATH = 1
-_PR_SET_NO_NEW_PRIVS = 38
 
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
@@ -47,8 +46,8 @@ def create_ruleset(
         readable: files and folders (with all beneath) that may be read; absent ones are passed over.
         writable: folders beneath which ordinary files and folders may be made, changed and removed.
         devices: device files that may be read and written.
-        processes: what may be read or written may be executed too, named sockets and pipes may be made, and TCP is
-            not Landlock's business: for programs in a network namespace.
+        processes: files that may be read or written may be executed too, named sockets and pipes may be made, and TCP
+            is not Landlock's business: for programs in a network namespace.
 
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
@@ -73,12 +72,10 @@ def create_ruleset(
 
 
 def enforce(ruleset: int) -> None:
-    """Restrict the calling process for good.
+    """Restrict the calling process for good; it must have no way to new privileges, see `limits.refuse_privileges`.
 
     Raises:
         OSError: the kernel refused.
     """
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0))) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
     if _libc.syscall(_RESTRICT, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

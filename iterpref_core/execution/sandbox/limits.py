@@ -8,6 +8,7 @@ import struct
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -24,7 +25,7 @@ def set_limits(cpu_s: float, memory_bytes: int, file_bytes: int) -> None:
 
     Args:
         cpu_s: only the backstop, since the kernel counts whole seconds.
-        memory_bytes: address space, with what the process had mapped before the program.
+        memory_bytes: address space, with all that the process had mapped before the program.
         file_bytes: in any one file.
     """
     seconds = math.ceil(cpu_s) + 1
@@ -48,6 +49,18 @@ def drop_capabilities() -> None:
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     if _libc.capset(header, bytes(24)) != 0:
         raise OSError(ctypes.get_errno(), "capset")
+
+
+def refuse_privileges() -> None:
+    """Refuse all privileges that a program might gain by executing another, for this process and those forked from it.
+
+    The kernel takes no filter and no ruleset from a process that could gain some.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0))) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
 def die_with_parent(parent: int) -> None:

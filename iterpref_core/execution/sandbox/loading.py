@@ -49,7 +49,7 @@ def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> t
 
     Args:
         setup: source to run before the solution; a `from __future__` of the solution still comes first in it.
-        code: the solution: source, or what makes a tree of it.
+        code: the solution: source, or a function that makes a tree of it.
         name: of the module.
         filename: where it seems to be; by default where it is imported from.
 

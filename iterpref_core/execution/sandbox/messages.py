@@ -16,14 +16,13 @@ from .wire import Wire, WireClosedError, dumps
 
 
 class ProgramLostError(BaseException):
-    """The program has ended, or says what no program says; the test cannot go on."""
+    """The program has ended, or has sent no proper message; the test cannot go on."""
 
 
 class Messages:
     """The sending and receiving of messages, by any number of threads.
 
     Args:
-        wire: to the other side.
         first_thread: number of the first thread that this side starts besides the main one; each further one adds 2.
 
     Attributes:
@@ -31,8 +30,9 @@ class Messages:
         before_sending, after_receiving: called around messages.
     """
 
-    def __init__(self, wire: Wire, first_thread: int) -> None:
-        self._wire = wire
+    _wire: Wire
+
+    def __init__(self, first_thread: int) -> None:
         self.lost = ""
         self.before_sending: Callable[[], None] = lambda: None
         self.after_receiving: Callable[[], None] = lambda: None
@@ -48,12 +48,16 @@ class Messages:
         self._thread.number = 0
         self._next_thread = first_thread
 
+    def connect(self, wire: Wire) -> None:
+        """Take the wire to the other side."""
+        self._wire = wire
+
     def _serve(self, number: int, header: Any, values: str) -> None:
         """Answer a message that asks."""
         raise NotImplementedError
 
     def _heed(self, header: list[Any]) -> None:
-        """Learn what a message tells all threads."""
+        """Learn the news in a message, which are for all threads."""
         raise NotImplementedError
 
     def lose(self, why: str) -> None:
@@ -63,7 +67,7 @@ class Messages:
             self._turn.notify_all()
 
     def serve(self) -> None:
-        """Answer whatever is asked in this thread, until the other side is gone."""
+        """Answer all that is asked in this thread, until the other side is gone."""
         number = self._my_number()
         while True:
             header, values = self._next(number)
@@ -90,7 +94,7 @@ class Messages:
             raise ProgramLostError(self.lost) from None
 
     def _next(self, number: int) -> tuple[Any, str]:
-        """Wait for the next message of a thread; whoever waits and finds nobody reading reads for all."""
+        """Wait for the next message of a thread; if no other thread is reading, this one reads for all."""
         # Threads 0 and 2 both wait; 0 reads the wire. A message for 2 arrives: 0 puts it into the queue of 2, wakes
         # all, and reads on if nothing has come for itself.
         while True:

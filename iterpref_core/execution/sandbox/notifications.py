@@ -26,7 +26,7 @@ class Notification(NamedTuple):
 
 
 def receive(listener: int) -> Notification | None:
-    """Return the next call that waits; None if whoever made the call was killed or interrupted meanwhile."""
+    """Return the next call that waits; None if the caller was killed or interrupted meanwhile."""
     content = bytearray(_NOTIFICATION_BYTES)
     try:
         fcntl.ioctl(listener, _RECEIVE, content)

@@ -7,12 +7,13 @@ conversation is nested properly: every message names its thread, and thread 0 is
     judge    [0, "ask", "call", 7, "", ...]    f(2): handle 7, its arguments are in the second line of the frame
     program  [0, "answer", ...]                the result, and changes in the arguments
 
-The judge does not trust the program. Whatever arrives is data; a program reaches only objects that the test has handed
-to it, through their ordinary protocol and public attributes, and never modules, frames or what functions hold.
+The judge does not trust the program. All that arrives is data; a program reaches only objects that the test has handed
+to it, through their ordinary protocol and public attributes, and never modules, frames or the insides of functions.
 """
 
 import copy
 import threading
+import types
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -21,12 +22,14 @@ from .crossing import Decoder, Encoder
 from .messages import Messages, ProgramLostError
 from .references import NO_MODULES, References
 from .stand_ins import StandInClass
-from .wire import Wire, dumps, loads
+from .wire import dumps, loads
 
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
 _ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
 _INNARDS = ("gi_", "cr_", "ag_", "f_", "tb_", "co_")
+_KNOWN = (*stand_ins.FUNCTIONS, types.ModuleType, types.GeneratorType)
+"""Classes of which most programs have objects that cross."""
 _OPEN_MODULES = frozenset(
     {
         *("_io", "io", "builtins", "collections", "re", "queue", "_queue", "threading", "_thread"),
@@ -40,21 +43,17 @@ class Peer(Messages, References):
     """One side of the conversation.
 
     Args:
-        wire: to the other.
         judge: this is the judge's side, which trusts nothing.
-        line_of: says in which line of the program an exception was raised.
 
     Attributes:
         operations: functions that the other side may ask for besides objects' protocol, by name.
         drivers: of coroutines of the other side that are under way.
     """
 
-    def __init__(
-        self, wire: Wire, *, judge: bool, line_of: Callable[[BaseException], int | None] | None = None
-    ) -> None:
+    def __init__(self, *, judge: bool) -> None:
         # No number is given twice: threads of the test are 2, 4, ..., the program's own 1, 3, ...
-        Messages.__init__(self, wire, first_thread=2 if judge else 1)
-        References.__init__(self, judge=judge, line_of=line_of)
+        Messages.__init__(self, first_thread=2 if judge else 1)
+        References.__init__(self, judge=judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
         self._loop: Any = None
@@ -115,7 +114,7 @@ class Peer(Messages, References):
     def _heed(self, header: list[Any]) -> None:
         news = header[5] if header[1] == "ask" else header[2]
         with self._reading_values():
-            self._learn(news)
+            self.learn(news)
 
     def _change(self, decoder: Decoder, changes: list[Any], count: int) -> None:
         for container, tree in zip(decoder.containers[:count], changes, strict=True):
@@ -137,22 +136,45 @@ class Peer(Messages, References):
         if busy and not self.judge:
             self._start_reader()
         containers = list(decoder.containers)
-        kind = "answer"
+        kind, result = self._outcome(op, target, name, args, named)
+
+        def changes(encoder: Encoder) -> Any:
+            return self._changes(encoder, containers, args, named, values)
+
+        self._reply(number, kind, result, containers, changes)
+
+    def answer_unasked(self, op: str, *args: Any) -> None:
+        """Do something that the other side is sure to ask for, and answer; there the answer is `awaited`."""
+        kind, result = self._outcome(op, None, "", list(args), {})
+        self._reply(0, kind, result, [], lambda _: None)
+
+    def awaited(self) -> Any:
+        """Return the answer that comes without a question, or raise its exception.
+
+        Raises:
+            ProgramLostError: the other side is gone.
+        """
+        return self._answer(0, [])
+
+    def _outcome(self, op: str, target: Any, name: str, args: list[Any], named: dict[str, Any]) -> tuple[str, Any]:
+        """Return the kind of an answer, and the result or the exception that it holds."""
         try:
-            result = self._perform(op, target, name, args, named)
+            return "answer", self._perform(op, target, name, args, named)
         except ProgramLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - it is what the other side is told
-            result = error
-            kind = "raise"
+            return "raise", error
 
-        def reply(encoder: Encoder) -> Any:
-            changes = self._changes(encoder, containers, args, named, values)
-            return [changes, encoder.tree(result)]
+    def _reply(
+        self, number: int, kind: str, result: Any, containers: list[Any], changes: Callable[[Encoder], Any]
+    ) -> None:
+        def content(encoder: Encoder) -> Any:
+            changed = changes(encoder)
+            return [changed, encoder.tree(result)]
 
         with self._outgoing:
             try:
-                text, _ = self._encoded(reply, containers)
+                text, _ = self._encoded(content, containers)
                 self._send([number, kind, self._take_news()], text)
             except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
                 problem = TypeError(f"the value cannot leave the program: {error}")
@@ -296,6 +318,18 @@ class Peer(Messages, References):
             )
         except (TypeError, ValueError):
             raise AttributeError("__signature__") from None
+
+
+def make_peers() -> tuple[Peer, Peer]:
+    """Return the program's side and the judge's, not connected yet.
+
+    A zygote makes them once. The two processes of each program begin with copies, and spend no time on the parts that
+    are the same for all: locks, tables, and the classes of functions and modules, which the judge has learned.
+    """
+    program = Peer(judge=False)
+    judge = Peer(judge=True)
+    judge.learn(program.describe(_KNOWN))
+    return program, judge
 
 
 class _Reading:

@@ -95,7 +95,7 @@ class Processes:
         return stats
 
     def _reap_orphans(self) -> None:
-        """Reap what has ended and whose own parent has ended before, up to the main process."""
+        """Reap ended processes whose own parent has ended before, up to the main process."""
         flags = os.WEXITED | os.WNOHANG
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitid(os.P_ALL, 0, flags | os.WNOWAIT)) is not None and ended.si_pid != self._main:

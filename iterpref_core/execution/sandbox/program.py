@@ -1,6 +1,6 @@
 """Program: the side of a judged program that runs it and answers the judge.
 
-It sees the solution, its setup and the files that a test shares with it; of the test it sees what the test asks it for.
+It sees the solution, its setup and the files that a test shares with it; of the test it sees the questions alone.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ from typing import Any
 
 from .loading import CompileError, facts_of, file_of, line_in, load, seed
 from .peer import Peer
-from .wire import Wire
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
 """Types of the names that a test is told of at once."""
@@ -110,8 +109,8 @@ def _forward_logs(peer: Peer) -> None:
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
 
 
-def serve_program(job: dict[str, Any], descriptor: int) -> None:
-    """Answer a judge until it is done; never returns."""
+def serve_program(job: dict[str, Any], peer: Peer) -> None:
+    """Answer a judge, to which a peer is connected, until it is done; never returns."""
     seed()
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
@@ -119,7 +118,7 @@ def serve_program(job: dict[str, Any], descriptor: int) -> None:
         lines = [line_in(error, path) for path in files]
         return next((line for line in lines if line is not None), None)
 
-    peer = Peer(Wire(descriptor), judge=False, line_of=line_of)
+    peer.line_of = line_of
     program = _Program(job, peer)
     streams = (sys.stdout, sys.stderr)
     end = os._exit
@@ -137,6 +136,8 @@ def serve_program(job: dict[str, Any], descriptor: int) -> None:
     if job["logs"]:
         _forward_logs(peer)
     try:
+        if job["eager"]:
+            peer.answer_unasked("load", "solution")
         peer.serve()
     finally:
         flush()

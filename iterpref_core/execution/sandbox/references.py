@@ -1,6 +1,7 @@
-"""References: whatever is no plain data, as it is named in a message and found again on the other side.
+"""References: objects that are no plain data, as they are named in a message and found again on the other side.
 
-Each side keeps what it has sent by reference under a number, the handle. For `make()`, which returns a `Point`:
+Each side keeps the objects that it has sent by reference under a number, the handle. For `make()`, which returns a
+`Point`:
 
     program  keeps the object as 7 and its class as 4; sends {"o": [7, 4]}, and once a description of class 4
     judge    makes a class `Point` and a stand-in of it with handle 7; `point.x` asks the program for "x" of 7
@@ -14,7 +15,7 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import stand_ins
@@ -43,7 +44,7 @@ def _shared_types() -> dict[int, tuple[str, str]]:
 
 
 SHARED = _shared_types()
-"""Types that are the same on both sides, by identity: whatever a program puts in their place is its own."""
+"""Types that are the same on both sides, by identity: a class that a program puts in their place is its own."""
 _SHARED_NAMES = frozenset(SHARED.values())
 
 
@@ -60,15 +61,15 @@ class References:
 
     Args:
         judge: this is the judge's side, which trusts nothing.
-        line_of: says in which line of the program an exception was raised.
 
     Attributes:
+        line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
     """
 
-    def __init__(self, *, judge: bool, line_of: Callable[[BaseException], int | None] | None = None) -> None:
+    def __init__(self, *, judge: bool) -> None:
         self.judge = judge
-        self._line_of = line_of
+        self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
@@ -110,13 +111,15 @@ class References:
             self._kept.append(value)
         return handle
 
-    def refer(self, value: Any, encoder: Encoder) -> Any:  # noqa: C901 - one a kind
+    def refer(self, value: Any, encoder: Encoder) -> Any:  # noqa: C901, PLR0912 - one a kind
         """Return the tree of a value that is no plain data."""
         # {"y": 5}          your own object 5            {"o": [7, 4]}  my object 7, of my class 4
         # {"k": 4}          my class 4                   {"g": ["builtins", "len"]}  the same on both sides
         # {"x": [...]}      an exception                 {"m": ["math"]}  a module
         # {"e": [["mine", 4], "RED", null]}  a member    {"N": [["mine", 4], [1, 2]]}  a named tuple
         kind = type(value)
+        if kind is types.FunctionType and not self.judge:
+            return {"o": self._object(value)}  # by far the most frequent
         if isinstance(kind, StandInClass):
             return {"y": value.iterpref_handle}
         if kind is StandInClass or kind is StandInExceptionClass:
@@ -189,6 +192,12 @@ class References:
         self._news = []
         return news
 
+    def describe(self, kinds: Iterable[type]) -> list[Any]:
+        """Return the descriptions of some classes of this side, for the other to learn."""
+        for kind in kinds:
+            self._class_number(kind)
+        return self._take_news()
+
     def _describe(self, kind: type) -> dict[str, Any]:
         doc = kind.__dict__.get("__doc__")
         facts: dict[str, Any] = {
@@ -225,7 +234,8 @@ class References:
     def _base(self, base: type) -> Any:
         return SHARED.get(id(base)) or self._class_number(base)
 
-    def _learn(self, news: list[Any]) -> None:
+    def learn(self, news: list[Any]) -> None:
+        """Make the classes that descriptions of the other side name."""
         for handle, facts in news:
             if handle not in self._classes:
                 self._classes[handle] = self._made_class(handle, facts)
@@ -279,7 +289,7 @@ class References:
         seen = error.__dict__.get("_iterpref")
         if seen is not None:
             return {"y": seen[0]}
-        line = None if self._line_of is None else self._line_of(error)
+        line = self.line_of(error)
         if not self.judge:
             error.__traceback__ = None
 

@@ -59,7 +59,7 @@ class _Recorder:
 
 @contextlib.contextmanager
 def _recorded() -> Iterator[_Recorder]:
-    """Record the outcomes of all results of `unittest`, whoever makes them."""
+    """Record the outcomes of all results of `unittest`, those that a test makes itself too."""
     recorder = _Recorder()
     kind = unittest.TestResult
     begin = kind.__init__

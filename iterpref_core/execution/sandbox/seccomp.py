@@ -11,6 +11,7 @@ sockets; not namespaces, ptrace and the rest.
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -22,6 +23,7 @@ _X32_BIT = 0x40000000
 _NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: libraries probe for them by ENOSYS
 
 _LOAD = 0x20
+_JUMP = 0x05
 _JEQ = 0x15
 _JGE = 0x35
 _JGT = 0x25
@@ -52,7 +54,6 @@ _PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, 
 _F_DENIED = (8, 10, 15, 1024)  # SETOWN, SETSIG, SETOWN_EX, SETLEASE: would let the kernel send signals to others
 _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
 
-_PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
 _NEW_LISTENER = 1 << 3
 
@@ -105,6 +106,30 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
         else:
             runs.append((number, number))
     return runs
+
+
+def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
+    """Return instructions that allow the numbers in some runs, and jump over `rest` further ones for all others.
+
+    Numbers below the first run would be allowed too: `_compile` sends them past the tree.
+    """
+    # A tree, since the kernel tries the filter with every number each time that a child installs it. For four runs:
+    #   JGE first of run 3      is the number in the upper half? then skip the lower one
+    #     JGE first of run 2
+    #       ...               run 1
+    #       JGT last of run 2   above the run: to its JUMP
+    #       RETURN allowed
+    #       JUMP                over the upper half, to what follows the tree
+    #     JGE first of run 4    the upper half in the same way
+    #       ...
+    if len(runs) == 1:
+        ((_, last),) = runs
+        return [(_JGT, 1, 0, last), (_RETURN, 0, 0, _ALLOW), (_JUMP, 0, 0, rest)]
+    middle = len(runs) // 2
+    upper = _allowed(runs[middle:], rest)
+    lower = _allowed(runs[:middle], rest + len(upper))
+    first = runs[middle][0]
+    return [(_JGE, len(lower), 0, first), *lower, *upper]
 
 
 def _judged(numbers: dict[str, int]) -> list[Instruction]:
@@ -232,8 +257,10 @@ def _compile(*, processes: bool) -> bytes:
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NR),
     ]
-    for low, high in _ranges(list(allowed.values())):
-        program += [(_JGE, 0, 2, low), (_JGT, 1, 0, high), (_RETURN, 0, 0, _ALLOW)]
+    runs = _ranges(list(allowed.values()))
+    tree = _allowed(runs)
+    lowest = runs[0][0]
+    program += [(_JGE, 1, 0, lowest), (_JUMP, 0, 0, len(tree)), *tree]
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
     program += _judged(judged)
     program += _judged_processes(judged) if processes else _judged_alone(judged)
@@ -246,15 +273,20 @@ def _program(code: ctypes.Array[ctypes.c_char]) -> bytes:
     return struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(code))
 
 
+@functools.cache
+def _number() -> int:
+    return syscalls.numbers(syscalls.SECCOMP)["seccomp"]
+
+
 def _install(program: bytes, flags: int) -> int:
     """Install a filter in the calling process for good; return the listener's descriptor, where one is asked for.
+
+    The process must have no way to new privileges, see `limits.refuse_privileges`.
 
     Raises:
         OSError: the kernel refused the filter.
     """
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0))) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-    done = _libc.syscall(syscalls.numbers(syscalls.SECCOMP)["seccomp"], _SET_MODE_FILTER, flags, program)
+    done = _libc.syscall(_number(), _SET_MODE_FILTER, flags, program)
     if done < 0:
         raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
     return int(done)

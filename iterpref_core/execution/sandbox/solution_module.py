@@ -134,6 +134,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return spec
         return None
 
+    def module(self, name: str) -> types.ModuleType:
+        """Return the solution's module as an import would leave it."""
+        found = self._session.solution(name)
+        found.__loader__ = self
+        found.__spec__ = importlib.machinery.ModuleSpec(name, self)
+        return found
+
     def create_module(self, spec: Any) -> types.ModuleType | None:
         """Return the solution's module; None, as Python asks for, where a plain one will do."""
         return self._session.solution(spec.name) if spec.name in self._modules else None

@@ -1,11 +1,11 @@
 """Stand-ins: objects, classes and exceptions of the other side, as they appear on this one.
 
-A stand-in has a handle, the number by which its own side knows the object. What is done to it is done there, by its
+A stand-in has a handle, the number by which its own side knows the object. All that is done to it is done there, by its
 peer: attributes, calls, iteration, operators. For each class of the other side there is one here with the same name and
 bases, so that `isinstance` and `except` mean the same.
 
 On the judge's side an object that a *function* returned never equals a plain value and never computes with one: a
-program could answer any comparison as it likes. An object of a class that the *test* called is what is under test:
+program could answer any comparison as it likes. An object of a class that the *test* called is itself under test:
 `Vector(1, 2) == (1, 2)` asks it.
 """
 

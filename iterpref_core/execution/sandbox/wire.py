@@ -70,7 +70,7 @@ class Wire:
         """Wait for a frame; return its header and the text of its values.
 
         Raises:
-            WireClosedError: the other side is gone, or what it wrote is no frame.
+            WireClosedError: the other side is gone, or has written no frame.
         """
         (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if size > MAX_FRAME:

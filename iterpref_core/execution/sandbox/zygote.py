@@ -24,7 +24,7 @@ import sys
 import time
 from typing import Any
 
-from . import harness, landlock, limits, seccomp
+from . import fork_hooks, harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over, remove_folder
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
 from .threads import admit_thread, share_semaphores_among_threads
@@ -191,6 +191,7 @@ class Zygote:
         self.processes: bool = config["processes"]
         self.writable = [self.root, SHARED_MEMORY] if self.processes else [self.root]
         limits.drop_capabilities()
+        limits.refuse_privileges()
         limits.hide_memory()
         if self.processes:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
@@ -240,7 +241,7 @@ class Zygote:
                 send_listener(3, listener)
         if served:
             os.close(self.channel)
-            self.sides.program.serve_program(pickle.loads(job), 3)
+            self.sides.serve_program(pickle.loads(job), 3)
         status = harness.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
@@ -256,7 +257,6 @@ class Zygote:
         os.setsid()
         os.chdir(self.folder)
         raw = read_frame()
-        os.mkdir(folder, 0o700)
         null = os.open("/dev/null", os.O_RDWR)
         # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
         kept = [
@@ -272,7 +272,7 @@ class Zygote:
         if self.filter is not None:
             self.filter.install()
         report = harness.open_channel(self.channel)
-        return int(self.sides.judge.run_judge(raw, report, 3, (4, 5), folder))
+        return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
 
     def start_judge(self, cpu_s: float, files: "Files", connection: int) -> tuple[int, str]:
         """Fork a judge; return its process id and its folder. Its job has been read when this returns."""
@@ -357,9 +357,7 @@ class Zygote:
                 program = Processes(pid, receive_listener(ours))
         killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
-        alive = (
-            judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == self.sides.judge.LOST else 0)
-        )
+        alive = judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == self.sides.LOST else 0)
         status, cpu = program.end()
         facts = {
             "killed": killed,
@@ -512,6 +510,7 @@ def serve(config: dict[str, Any]) -> None:
     sys.executable = config["executable"]
     try:
         preload(config["preload"], config["site"])
+        fork_hooks.settle(processes=config["processes"])
         zygote = Zygote(config)
         if zygote.processes:
             try_listener()
