@@ -49,8 +49,8 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.attention import attention_mask, choose_attention
-from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 

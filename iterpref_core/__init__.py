@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from iterpref_core.execution import Executor, Limits, Program
     from iterpref_core.inference.answer_extraction import extract_program
     from iterpref_core.localization.row_spans import localize, mark_errors
-    from iterpref_core.training.focal_collator import FocalCollator
+    from iterpref_core.training.data.focal_collator import FocalCollator
     from iterpref_core.training.focal_dataset import focal_dataset
     from iterpref_core.training.trainer import FocalDPOTrainer
 
@@ -35,7 +35,7 @@ __all__ = [
 
 _MODULES = {
     "Executor": "execution",
-    "FocalCollator": "training.focal_collator",
+    "FocalCollator": "training.data.focal_collator",
     "FocalDPOTrainer": "training.trainer",
     "Limits": "execution",
     "Program": "execution",

@@ -104,6 +104,24 @@ def test_the_core_imports_downwards() -> None:
     assert wrong == [], "share code on a lower floor"
 
 
+def test_training_has_three_layers() -> None:
+    """Data know no model, and models no training."""
+    training = "iterpref_core.training"
+    layers = (f"{training}.data", f"{training}.model", training)
+
+    def layer(module: str) -> int:
+        return next(number for number, name in enumerate(layers) if module == name or module.startswith(f"{name}."))
+
+    inside = [name for name in MODULES if name.startswith(f"{training}.")]
+    wrong = [
+        f"{name} imports {other}"
+        for name in inside
+        for other in imports_of(name)
+        if other in inside and layer(other) > layer(name)
+    ]
+    assert wrong == []
+
+
 def test_the_page_of_docs_shows_the_same_picture() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = page.partition("from the ground up:\n")[2].partition("```")[0].splitlines()

@@ -50,7 +50,7 @@ def check(
     from iterpref_core.benchmark_table import SOURCES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-    from iterpref_core.training.checks import Finding
+    from iterpref_core.training.data.checks import Finding
 
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
@@ -67,7 +67,7 @@ def check(
         kept = sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     if checks and model is not None:
-        from iterpref_core.training.model_limits import read_limits
+        from iterpref_core.training.model.model_limits import read_limits
 
         findings += read_limits(model).findings(checks)
     trained = frame.describe(settings.training.answer) if frame else ""
@@ -101,8 +101,8 @@ def _load_frame(model: str, settings: Params) -> Any:
 
 
 def _check_pairs(pairs: Path, spans: Path, frame: Any, settings: Params) -> Any:
-    from iterpref_core.training.checks import PairChecks
-    from iterpref_core.training.dataset import count_without_spans, stream_pairs
+    from iterpref_core.training.data.checks import PairChecks
+    from iterpref_core.training.data.dataset import count_without_spans, stream_pairs
 
     checks = PairChecks(count_without_spans(pairs, spans))
     for row in stream_pairs(pairs, spans, frame, settings.training):
@@ -115,7 +115,7 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 
     Prompts of a benchmark stop a run, unless `out` is a file without them.
     """
-    from iterpref_core.training.checks import Finding
+    from iterpref_core.training.data.checks import Finding
 
     for name, overlap in overlaps.items():
         if overlap.pairs:
@@ -154,9 +154,9 @@ def train(
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_frame
         from iterpref_core.objectives.objective_table import find_objective
-        from iterpref_core.training.estimate import CARDS, estimate_training
-        from iterpref_core.training.pair_table import open_pair_table
-        from iterpref_core.training.policy import adapter_options
+        from iterpref_core.training.data.pair_table import open_pair_table
+        from iterpref_core.training.model.estimate import CARDS, estimate_training
+        from iterpref_core.training.model.policy import adapter_options
 
         frame = load_frame(model, params.model.student_format)
         row = find_objective(name, settings.objectives)

@@ -1,6 +1,8 @@
 """Focal preference training (arXiv 2503.02783, section 3.3).
 
-Stage `training`; `training.train_objective` is the entry point. `dataset` tokenizes pairs and marks the tokens of error
-regions, `pair_table` keeps them on disk, `batches` lays them out, `reference` scores them once under the model before
-training, and `trainer` computes the loss of a row of the table of objectives.
+Stage `training`; `training.train_objective` is the entry point. Three layers, of which each imports those below:
+
+- `data/`: pairs become tokens and marks, a table on disk, and batches.
+- `model/`: the policy, its attention and label head, and the reference.
+- the modules beside them: the trainer, a run with its settings and checkpoints, and what is written of it.
 """

@@ -18,7 +18,7 @@ from iterpref_core.inference.local.weights import load_base
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
-from iterpref_core.training.exactness import rounding_scale
+from iterpref_core.training.model.exactness import rounding_scale
 
 CARD = "README.md"
 _TRIED = 16

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 from transformers import TrainingArguments
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
+from iterpref_core.training.data.steps import training_steps
+from iterpref_core.training.model.policy import lora_config
 
 _POINTS, _SAVES = 20, 8
 
@@ -126,14 +127,6 @@ def training_arguments(
     )
 
 
-def training_steps(params: TrainingParams, pairs: int) -> int:
-    """Return how many optimizer steps a training takes: of all epochs, unless `max_steps` says how many."""
-    limit = int(params.arguments.get("max_steps", -1))
-    if limit > 0:
-        return limit
-    return max(1, -(-pairs // params.batch_size) * params.epochs)
-
-
 def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingArguments:
     """Return the project's own arguments with those of `training.arguments` in their place.
 
@@ -149,24 +142,3 @@ def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingA
         raise ConfigError(
             f"params.yaml: training.arguments: {first_line(error)}; correct the value, or remove it"
         ) from None
-
-
-def lora_config(params: TrainingParams) -> LoraConfig | None:
-    """Return PEFT's configuration of adapters; None where all parameters are trained.
-
-    Unless `training.lora` says otherwise, all linear layers but the head have adapters.
-
-    Raises:
-        ConfigError: an option is unknown, or has a value that PEFT refuses.
-    """
-    if params.lora is None:
-        return None
-    known = [field.name for field in fields(LoraConfig)]
-    for name in params.lora:
-        if name not in known:
-            raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
-    options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"} | params.lora
-    try:
-        return LoraConfig(**options)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None

@@ -10,9 +10,9 @@ from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.dataset import TokenizedPair, token_places, tokenize_pair
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.data.dataset import TokenizedPair, token_places, tokenize_pair
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_pairs
 
 NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
 """Scores do not depend on what is marked."""

@@ -17,7 +17,8 @@ from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
-from iterpref_core.training.batches import (
+from iterpref_core.training.checkpoint import mark_whole
+from iterpref_core.training.data.batches import (
     NLL_TOKENS,
     PAD_TO_MULTIPLE_OF,
     PAIRS,
@@ -27,12 +28,11 @@ from iterpref_core.training.batches import (
     Collator,
     flat_labels,
 )
-from iterpref_core.training.checkpoint import mark_whole
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.exactness import switch_off_randomness
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
 from iterpref_core.training.freed_memory import RELEASE_EVERY, release_freed_memory
-from iterpref_core.training.half_batches import AlternatingSampler, BothHalves
-from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.exactness import switch_off_randomness
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.script_inputs import require_choice, require_object, require_tokenized
 
 

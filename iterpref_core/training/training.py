@@ -24,18 +24,19 @@ from iterpref_core.objectives.objective_table import Objective, find_objective, 
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.training.attention import choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
-from iterpref_core.training.checks import PairChecks, report_findings
-from iterpref_core.training.exactness import check_exactness
+from iterpref_core.training.data.checks import PairChecks, report_findings
+from iterpref_core.training.data.pair_table import PairTable, held_out, open_pair_table
+from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
-from iterpref_core.training.model_limits import check_limits, read_limits
-from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
-from iterpref_core.training.policy import adapter_options, check_load, is_quantized, load_policy
-from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
-from iterpref_core.training.reference import reference_logps, reference_path
-from iterpref_core.training.settings import check_settings, lora_config, training_arguments
+from iterpref_core.training.model.attention import choose_attention
+from iterpref_core.training.model.exactness import check_exactness
+from iterpref_core.training.model.model_limits import check_limits, read_limits
+from iterpref_core.training.model.policy import adapter_options, check_load, is_quantized, load_policy, lora_config
+from iterpref_core.training.model.ranks import is_launched, is_sharded, join_processes, sharding
+from iterpref_core.training.model.reference import reference_logps, reference_path
+from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog, TellProgress, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 

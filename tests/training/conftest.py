@@ -15,9 +15,9 @@ from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.attention import dense_mask
-from iterpref_core.training.batches import PAIRS, Batch, flat_labels
-from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.batches import PAIRS, Batch, flat_labels
+from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.model.attention import dense_mask
 from iterpref_core.training.training import train_objective
 from tests.settings import section
 

@@ -18,12 +18,12 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.batches import Collator, flat_labels
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.exactness import check_exactness
-from iterpref_core.training.label_head import add_label_head, batch_logps
-from iterpref_core.training.reference import score_pairs
-from iterpref_core.training.settings import lora_config
+from iterpref_core.training.data.batches import Collator, flat_labels
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.exactness import check_exactness
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.model.reference import score_pairs
 from tests.architectures import ARCHITECTURES, build_small
 
 _REFUSED = {

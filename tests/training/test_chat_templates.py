@@ -25,9 +25,9 @@ from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.dataset import tokenize_pair
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.data.dataset import tokenize_pair
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.training import train_objective
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
 from tests.settings import EXECUTION, section

@@ -17,8 +17,8 @@ from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.pair_table import held_out, open_pair_table, problems_of
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_table import held_out, open_pair_table, problems_of
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 from .conftest import Inputs, Train, read_curve, read_weights

@@ -10,8 +10,8 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.checks import Finding, PairChecks, report_findings
-from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
+from iterpref_core.training.data.dataset import TokenizedPair
 
 from .conftest import Inputs, Train
 

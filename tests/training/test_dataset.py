@@ -12,7 +12,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_frame, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs, tokenize_pair
+from iterpref_core.training.data.dataset import TokenizedPair, join_spans, stream_pairs, tokenize_pair
 
 
 @pytest.fixture

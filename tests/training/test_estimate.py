@@ -9,10 +9,10 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training import estimate
-from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.estimate import CARDS, estimate_training
-from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.estimate import CARDS, estimate_training
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 CONFIG = LlamaConfig(
     vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,

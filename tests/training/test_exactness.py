@@ -17,8 +17,8 @@ from transformers import (
 )
 
 from iterpref_core.errors import ConfigError, InputError, ModelError
-from iterpref_core.training.batches import Batch, Collator
-from iterpref_core.training.exactness import check_exactness, switch_off_randomness
+from iterpref_core.training.data.batches import Batch, Collator
+from iterpref_core.training.model.exactness import check_exactness, switch_off_randomness
 
 from .conftest import Train
 
@@ -121,7 +121,7 @@ def test_a_stage_begins_with_the_check(
     model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("iterpref_core.training.policy.load_base", lambda _: model())
+    monkeypatch.setattr("iterpref_core.training.model.policy.load_base", lambda _: model())
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()

@@ -13,9 +13,9 @@ from iterpref_core import FocalCollator, FocalDPOTrainer, mark_errors
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_pairs
 
 Make = Any
 

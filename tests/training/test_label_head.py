@@ -20,7 +20,7 @@ from transformers import (
 
 from iterpref_core.errors import ModelError
 from iterpref_core.training import label_head
-from iterpref_core.training.label_head import add_label_head
+from iterpref_core.training.model.label_head import add_label_head
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 70, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,

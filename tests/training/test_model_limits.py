@@ -20,9 +20,9 @@ from transformers import (
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.weights import check_checkpoint
-from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.model_limits import ModelLimits, check_limits, read_limits
+from iterpref_core.training.data.checks import PairChecks
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.model_limits import ModelLimits, check_limits, read_limits
 
 from .conftest import Inputs, Train
 

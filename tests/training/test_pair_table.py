@@ -16,9 +16,9 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training import pair_table
-from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.pair_table import PairTable, open_pair_table
+from iterpref_core.training.data.checks import PairChecks
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_table import PairTable, open_pair_table
 
 OpenTable = Callable[..., PairTable]
 

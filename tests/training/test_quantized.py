@@ -14,9 +14,9 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.estimate import Estimate, estimate_training
-from iterpref_core.training.policy import load_policy
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.estimate import Estimate, estimate_training
+from iterpref_core.training.model.policy import load_policy
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
 
 pytest.importorskip("bitsandbytes")  # a package of the extra `quantization`, which the tests' environment has

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objective_table import ObjectiveName
-from iterpref_core.training.ranks import sharding
+from iterpref_core.training.model.ranks import sharding
 from iterpref_core.training.training import train_objective
 from tests.settings import ROOT
 

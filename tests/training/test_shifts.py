@@ -14,7 +14,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.model_lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
-from iterpref_core.training.dataset import tokenize_pair
+from iterpref_core.training.data.dataset import tokenize_pair
 from iterpref_core.training.shifts import score_shifts
 
 from .conftest import Inputs, Train

@@ -20,7 +20,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
 
 from .conftest import Inputs, Train
 

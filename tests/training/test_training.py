@@ -25,10 +25,10 @@ from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.pair_table import open_pair_table
-from iterpref_core.training.reference import reference_logps, reference_path, score_pairs
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_table import open_pair_table
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs
 from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve, read_weights
@@ -280,7 +280,7 @@ def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_ma
     arguments = Path("cache"), "tokens", "model", torch.float32, False
     before = reference_path(*arguments)
     assert reference_path(*arguments) == before
-    monkeypatch.setattr(f"iterpref_core.training.reference.{name}", lambda *_: "another version")
+    monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")
     assert reference_path(*arguments) != before
 
 

@@ -27,7 +27,7 @@ from iterpref_core.objectives.losses import (
     simpo_loss,
 )
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
-from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 LOSS_TYPES = {

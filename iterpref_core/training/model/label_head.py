@@ -19,8 +19,8 @@ from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.errors import ModelError
-from iterpref_core.training.attention import attention_mask
-from iterpref_core.training.batches import Batch
+from iterpref_core.training.data.batches import Batch
+from iterpref_core.training.model.attention import attention_mask
 
 CHUNK = 8192
 """Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""

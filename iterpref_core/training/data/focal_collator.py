@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core.errors import InputError
-from iterpref_core.training.tokenized_programs import mask_from_spans
+from iterpref_core.training.data.tokenized_programs import mask_from_spans
 
 Example = dict[str, Any]
 

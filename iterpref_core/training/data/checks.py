@@ -12,7 +12,7 @@ import numpy as np
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.training.dataset import TokenizedPair, marked_end, shared_prefix
+from iterpref_core.training.data.dataset import TokenizedPair, marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
 

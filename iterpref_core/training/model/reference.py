@@ -26,8 +26,8 @@ from iterpref_core.config import Load
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.pair_table import PairTable
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_table import PairTable
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""

@@ -6,9 +6,6 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
-
 _PATIENCE = timedelta(hours=2)
 """How long processes wait for each other: for what one of them does alone, such as merging and saving a large model."""
 
@@ -38,19 +35,3 @@ def sharding(processes: PartialState) -> str:
 def _sharded_by() -> list[str]:
     kinds = ("fsdp", "deepspeed")
     return [kind for kind in kinds if os.environ.get(f"ACCELERATE_USE_{kind.upper()}", "false") == "true"]
-
-
-def accumulation_steps(params: TrainingParams, processes: int) -> int:
-    """Micro-batches that each process computes for one batch.
-
-    Raises:
-        ConfigError: `batch_size` is no multiple of what the processes compute at once.
-    """
-    at_once = params.micro_batch_size * processes
-    if params.batch_size % at_once:
-        times = f" x {processes} processes = {at_once}" if processes > 1 else ""
-        raise ConfigError(
-            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size "
-            f"= {params.micro_batch_size}{times}; change one of them"
-        )
-    return params.batch_size // at_once

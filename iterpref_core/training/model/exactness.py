@@ -18,9 +18,9 @@ from transformers import PreTrainedModel
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 _RANDOM = re.compile("drop|jitter|noise")
 """In the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise, ..."""

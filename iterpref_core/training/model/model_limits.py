@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import locate_model, read_config
-from iterpref_core.training.checks import Finding, PairChecks
+from iterpref_core.training.data.checks import Finding, PairChecks
 
 _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")
 """In the names of tables with a row for every position: GPT-2's `wpe`, OPT's and GPT-J's `embed_positions`."""

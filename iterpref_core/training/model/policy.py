@@ -1,5 +1,6 @@
 """Policy: the model that is trained, in the form that `training.load` names, with adapters that it may have."""
 
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,12 +9,11 @@ from peft import LoraConfig, PeftModel
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, first_line, unknown_name
 from iterpref_core.inference.local.adapters import attach_adapters, read_adapter_options
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.weights import load_base
-from iterpref_core.training.ranks import is_sharded
-from iterpref_core.training.settings import lora_config
+from iterpref_core.training.model.ranks import is_sharded
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
@@ -88,6 +88,27 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
                 f"remove it to train these further, or {remedy}"
             )
     return options
+
+
+def lora_config(params: TrainingParams) -> LoraConfig | None:
+    """Return PEFT's configuration of adapters; None where all parameters are trained.
+
+    Unless `training.lora` says otherwise, all linear layers but the head have adapters.
+
+    Raises:
+        ConfigError: an option is unknown, or has a value that PEFT refuses.
+    """
+    if params.lora is None:
+        return None
+    known = [field.name for field in fields(LoraConfig)]
+    for name in params.lora:
+        if name not in known:
+            raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
+    options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"} | params.lora
+    try:
+        return LoraConfig(**options)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
 
 
 def is_quantized(model: object) -> bool:

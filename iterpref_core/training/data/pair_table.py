@@ -26,8 +26,8 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 from iterpref_core.storage.make_once import make_once
-from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair, count_without_spans, stream_pairs
+from iterpref_core.training.data.checks import PairChecks
+from iterpref_core.training.data.dataset import TokenizedPair, count_without_spans, stream_pairs
 
 _ROWS = 64
 """Rows written at once."""

@@ -13,7 +13,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame, Rendered, render_a
 from iterpref_core.inference.local.framed_tokens import Asked, encode_openings
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.storage.jsonl import check_spans, parse_lines, read_jsonl, read_pairs
-from iterpref_core.training.tokenized_programs import encode_programs, mask_from_spans
+from iterpref_core.training.data.tokenized_programs import encode_programs, mask_from_spans
 
 _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""
