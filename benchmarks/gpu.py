@@ -56,7 +56,7 @@ from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator, flat_labels
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.attention import choose_attention, mask_function
 from iterpref_core.training.model.estimate import estimate_training
@@ -201,9 +201,8 @@ def compare_attention(bench: Bench) -> dict[str, Any]:
 
 def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, float, torch.Tensor]:
     """Return log-probabilities, the mean NLL of counted tokens, and the gradient of the first layer's queries."""
-    labels = flat_labels(batch)
-    logps = batch_logps(model, batch, labels, model.config)
-    loss = -(logps * labels["w_nll"]).sum() / batch["counts"][PAIRS]
+    logps = batch_logps(model, batch, model.config)
+    loss = -(logps * batch["w_nll"]).sum() / batch["counts"][PAIRS]
     model.zero_grad()
     loss.backward()
     query = model.get_submodule("model.layers.0.self_attn.q_proj")

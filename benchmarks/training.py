@@ -49,7 +49,8 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import PairReader
 from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
@@ -305,7 +306,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in stream_pairs(pairs, spans, AnswerFrame(tokenizer), params)
+        for row in PairReader(pairs, spans).tokenize(AnswerFrame(tokenizer), params)
     ]
 
 

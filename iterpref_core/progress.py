@@ -27,12 +27,12 @@ class Advance(Protocol):
 @contextmanager
 def show_progress(
     label: str,
-    total: int,
+    total: int | None,
     *,
     done: int = 0,
     unit: str = "",
 ) -> Iterator[Advance]:
-    """Show the progress of `total` items, of which an earlier run has `done` some.
+    """Show the progress of `total` items, of which an earlier run has `done` some; None: nobody has counted them.
 
     Yields:
         The function to call for finished items.
@@ -51,7 +51,8 @@ def show_progress(
             due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
             if due and first_process and not in_terminal:
                 last_line = time.monotonic()
-                line = f"{label}: {done}/{total} {unit}".rstrip()
+                counted = f"{done}" if total is None else f"{done}/{total}"
+                line = f"{label}: {counted} {unit}".rstrip()
                 if note:
                     line += f", {note}"
                 print(line, file=sys.stderr, flush=True)

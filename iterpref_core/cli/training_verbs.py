@@ -102,11 +102,13 @@ def _load_frame(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, frame: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.dataset import count_without_spans, stream_pairs
+    from iterpref_core.training.data.pair_files import PairReader
 
-    checks = PairChecks(count_without_spans(pairs, spans))
-    for row in stream_pairs(pairs, spans, frame, settings.training):
+    checks = PairChecks()
+    reader = PairReader(pairs, spans)
+    for row in reader.tokenize(frame, settings.training):
         checks.add(row)
+    checks.count_without_spans(reader.without_spans)
     return checks
 
 
@@ -154,6 +156,7 @@ def train(
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_frame
         from iterpref_core.objectives.objective_table import find_objective
+        from iterpref_core.training.data.pair_files import digest_files
         from iterpref_core.training.data.pair_table import open_pair_table
         from iterpref_core.training.model.estimate import CARDS, estimate_training
         from iterpref_core.training.model.policy import adapter_options
@@ -162,7 +165,7 @@ def train(
         row = find_objective(name, settings.objectives)
         # The table is on disk: in memory, 59,000 pairs would be 3 GB.
         with TemporaryDirectory() as folder:
-            rows = open_pair_table(pairs, spans, frame, model, settings, Path(folder))
+            rows = open_pair_table(digest_files(pairs, spans), frame, model, settings, Path(folder))
             adapters = adapter_options(model, settings)
             estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

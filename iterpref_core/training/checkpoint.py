@@ -8,7 +8,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.training.data.pair_files import PairFiles
 
 TRAINED_BY = ("iterpref_core.inference", "iterpref_core.objectives", "iterpref_core.training")
 """The code that decides trained weights: what dvc.yaml names for the stage."""
@@ -16,20 +16,19 @@ TRAINED_BY = ("iterpref_core.inference", "iterpref_core.objectives", "iterpref_c
 _WHOLE = "whole"
 
 
-def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: TrainingParams) -> str:
-    """A digest of what decides the trained weights: a checkpoint of another run is never resumed from.
+def run_key(files: PairFiles, fingerprint: str, objective: str, params: TrainingParams) -> str:
+    """Return a digest of all that decides the trained weights: a checkpoint of another run is never resumed from.
 
     Args:
-        pairs: the pairs' file.
-        spans: the spans' file.
+        files: pairs and their error regions.
         fingerprint: the model's.
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
     settings = params.model_dump(exclude={"accelerate", "objectives", "start"})
     row = [find_objective(objective, params.objectives).values(), find_rates(objective, params.objectives)]
-    data = [file_digest(path) for path in (pairs, spans)]
-    decisive = [*data, fingerprint, objective, settings, row, code_digest(*TRAINED_BY), training_versions()]
+    versions = [code_digest(*TRAINED_BY), training_versions()]
+    decisive = [dict(files.digests), fingerprint, objective, settings, row, *versions]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -26,7 +26,6 @@ from iterpref_core.training.data.batches import (
     REJECTED_TOKENS,
     Batch,
     Collator,
-    flat_labels,
 )
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
@@ -183,19 +182,18 @@ class FocalDPOTrainer(Trainer):
         if num_items_in_batch is not None:
             # Gradients are averaged over processes, which would divide what each has already divided by the whole.
             share = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
-        labels = flat_labels(inputs)
-        logps = batch_logps(model, inputs, labels, self.model.config)
+        logps = batch_logps(model, inputs, self.model.config)
         pairs, per = int(counts[PAIRS]), NLL_TOKENS if self._nll == "mean" else PAIRS
-        nll = nll_loss(logps, labels["w_nll"], self._nll, pairs)
+        nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
         self._count("nll", nll * counts[per], counts[per])
         if self._objective.loss is None:
             return self._alpha * nll * share[per]
         chosen, rejected = (
             sequence_logratio(
                 logps,
-                labels["ref"],
-                labels[f"w_{side}"],
-                labels["pair"],
+                inputs["ref"],
+                inputs[f"w_{side}"],
+                inputs["pair"],
                 pairs,
                 averaged=self._objective.averaged,
             )

@@ -21,11 +21,10 @@ from iterpref_core.inference.local.model_lineage import read_lineage, training_v
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import Objective, find_objective, find_rates
-from iterpref_core.records import FocalSpans, ModelLineage
-from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import ModelLineage
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.data.checks import PairChecks, report_findings
+from iterpref_core.training.data.pair_files import PairFiles, digest_files
 from iterpref_core.training.data.pair_table import PairTable, held_out, open_pair_table
 from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.export_model import find_license
@@ -94,10 +93,7 @@ def train_objective(
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
         options = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "scratch": scratch}
-        settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
-        values = {f"training.{name}": value for name, value in settings.items()}
-        values |= {f"model.{name}": value for name, value in prompt.parameters.items()}
-        return launch_training(Path(params.accelerate), options | {"objective": objective}, values, curve, on_log)
+        return _launch(Path(params.accelerate), options | {"objective": objective}, params, prompt, curve, on_log)
     processes = join_processes()
     check_settings(params)
     check_load(params)
@@ -109,11 +105,12 @@ def train_objective(
         tokenizer.pad_token = tokenizer.eos_token
     fingerprint = model_fingerprint(model, prompt)
     limits = read_limits(model)
-    rows = open_pair_table(pairs, spans, frame, fingerprint, params, scratch / "pairs")
+    files = digest_files(pairs, spans)
+    rows = open_pair_table(files, frame, fingerprint, params, scratch / "pairs")
     held = np.array(held_out(rows.problems, params, processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
-    key = run_key(pairs, spans, fingerprint, objective, params)
+    key = run_key(files, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     arguments = training_arguments(params, learning_rate, accumulation, int(np.sum(~held)), checkpoints)
     trainer = _make_trainer(model, tokenizer, rows, held, row, alpha, params, arguments)
@@ -144,13 +141,28 @@ def train_objective(
             diverged = error
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
-    lineage = _lineage(pairs, spans, model, objective, row, params, prompt, metrics)
+    lineage = _lineage(files, rows.checks, model, objective, row, params, prompt, metrics)
     share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
     return metrics | {"bf16": float(params.bf16 is True), "surviving_change": share}
+
+
+def _launch(
+    configuration: Path,
+    options: Mapping[str, object],
+    params: TrainingParams,
+    prompt: PromptFormat,
+    curve: Path,
+    on_log: OnLog | None,
+) -> dict[str, float]:
+    """Train in the processes that a configuration of accelerate describes, with the same settings in each."""
+    settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
+    values = {f"training.{name}": value for name, value in settings.items()}
+    values |= {f"model.{name}": value for name, value in prompt.parameters.items()}
+    return launch_training(configuration, options, values, curve, on_log)
 
 
 def _make_trainer(
@@ -231,8 +243,8 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
 
 
 def _lineage(
-    pairs: Path,
-    spans: Path,
+    files: PairFiles,
+    checks: PairChecks,
     model: Path | str,
     objective: str,
     row: Objective,
@@ -254,8 +266,8 @@ def _lineage(
         pairs=int(metrics["pairs"]),
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),
-        localization=tuple(sorted({item.method for item in read_jsonl(spans, FocalSpans)})),
-        data={"pairs": file_digest(pairs, "md5"), "spans": file_digest(spans, "md5")},
+        localization=checks.methods,
+        data=dict(files.digests),
         versions=training_versions(),
         before=read_lineage(folder),
     )

@@ -15,8 +15,9 @@ from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.batches import PAIRS, Batch, flat_labels
-from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.batches import PAIRS, Batch
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import PairReader
 from iterpref_core.training.model.attention import dense_mask
 from iterpref_core.training.training import train_objective
 from tests.settings import section
@@ -136,7 +137,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    return list(stream_pairs(pairs_file, spans_file, AnswerFrame(tokenizer), params))
+    return list(PairReader(pairs_file, spans_file).tokenize(AnswerFrame(tokenizer), params))
 
 
 @pytest.fixture(scope="session")
@@ -147,10 +148,10 @@ def weighted_sums() -> WeightedSums:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
-        labels, pairs = flat_labels(batch), int(batch["counts"][PAIRS])
-        logps = logits.flatten(0, 1)[labels["slots"]].log_softmax(dim=-1)
-        ratios = logps.gather(1, labels["labels"][:, None])[:, 0] - labels["ref"]
+        pairs = int(batch["counts"][PAIRS])
+        logps = logits.flatten(0, 1)[batch["slots"]].log_softmax(dim=-1)
+        ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
         names = ("w_chosen", "w_rejected", "w_nll")
-        return torch.stack([logps.new_zeros(pairs).index_add(0, labels["pair"], ratios * labels[n]) for n in names])
+        return torch.stack([logps.new_zeros(pairs).index_add(0, batch["pair"], ratios * batch[n]) for n in names])
 
     return sums

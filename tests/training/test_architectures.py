@@ -18,7 +18,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.batches import Collator, flat_labels
+from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.exactness import check_exactness
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
@@ -78,16 +78,15 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         rows = score_pairs(base, pairs, batch_size=4)
     batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
-    labels = flat_labels(batch)
     model.train()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        logps, again = (batch_logps(model, batch, labels, base.config) for _ in range(2))
+        logps, again = (batch_logps(model, batch, base.config) for _ in range(2))
     assert torch.equal(logps, again), "two passes in training mode"
     ratios = [
-        sequence_logratio(logps, labels["ref"], labels[f"w_{side}"], labels["pair"], len(pairs))
+        sequence_logratio(logps, batch["ref"], batch[f"w_{side}"], batch["pair"], len(pairs))
         for side in ("chosen", "rejected")
     ]
-    nll = nll_loss(logps, labels["w_nll"], "mean", len(pairs))
+    nll = nll_loss(logps, batch["w_nll"], "mean", len(pairs))
     return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
 
 

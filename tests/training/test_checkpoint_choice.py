@@ -18,6 +18,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import digest_files
 from iterpref_core.training.data.pair_table import held_out, open_pair_table, problems_of
 from iterpref_core.training.trainer import FocalDPOTrainer
 
@@ -45,7 +46,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     write_jsonl(files[0], pairs)
     write_jsonl(files[1], spans)
-    table = open_pair_table(*files, load_frame(inputs[2]), "model", params, tmp_path / "tables")
+    table = open_pair_table(digest_files(*files), load_frame(inputs[2]), "model", params, tmp_path / "tables")
     assert table.problems == problems
     held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
     assert held[::2] == held[1::2], "no problem is on both sides"

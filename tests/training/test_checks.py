@@ -23,7 +23,8 @@ def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: Sequence[
 
 
 def check_rows(rows: Sequence[TokenizedPair], without_spans: int = 0) -> PairChecks:
-    checks = PairChecks(without_spans)
+    checks = PairChecks()
+    checks.count_without_spans(without_spans)
     for each in rows:
         checks.add(each)
     return checks

@@ -12,7 +12,8 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_frame, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair, join_spans, stream_pairs, tokenize_pair
+from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.data.pair_files import PairReader
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any
 
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
-    joined = list(join_spans(pairs_file, tmp_path / "focal.jsonl"))
+    joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
     assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]
 
 
@@ -86,7 +87,7 @@ def test_spans_of_other_pairs_are_refused(
     spans = FocalSpans(task_id=task_id, method="line_lcs", rejected=((0, end),), chosen=())
     write_jsonl(tmp_path / "focal.jsonl", [spans])
     with pytest.raises(RecordError, match=message):
-        list(join_spans(pairs_file, tmp_path / "focal.jsonl"))
+        list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
 
 
 def test_nothing_to_train_on_and_no_room_are_refused(
@@ -94,13 +95,10 @@ def test_nothing_to_train_on_and_no_room_are_refused(
 ) -> None:
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
-        next(stream_pairs(pairs_file, tmp_path / "focal.jsonl", AnswerFrame(tokenizer), params))
+        next(PairReader(pairs_file, tmp_path / "focal.jsonl").tokenize(AnswerFrame(tokenizer), params))
+    short = params.model_copy(update={"max_length": 64})
     with pytest.raises(InputError, match="no room for a program"):
-        next(
-            stream_pairs(
-                pairs_file, tmp_path / "x", AnswerFrame(tokenizer), params.model_copy(update={"max_length": 64})
-            )
-        )
+        next(PairReader(pairs_file, tmp_path / "x").tokenize(AnswerFrame(tokenizer), short))
 
 
 @pytest.mark.parametrize(

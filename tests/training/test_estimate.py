@@ -8,9 +8,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training import estimate
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model import estimate
 from iterpref_core.training.model.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
@@ -35,11 +35,10 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
         weight.register_post_accumulate_grad_hook(estimate._forget_gradient)
     scored = [estimate._scored(row) for row in sorted(rows, key=lambda row: -row.length)[:4]]
     batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)(scored)
-    labels = flat_labels(batch)
     gc.collect()
     gc.freeze()
     with estimate._Live(model) as live:
-        batch_logps(model, batch, labels, model.config).sum().backward()
+        batch_logps(model, batch, model.config).sum().backward()
     gc.unfreeze()
     assert found.peak_bytes == pytest.approx(16 * found.parameters + live.peak, rel=0.1)
     assert found.parameters == found.trained == model.num_parameters()

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from iterpref_core.errors import ModelError
-from iterpref_core.training import label_head
+from iterpref_core.training.model import label_head
 from iterpref_core.training.model.label_head import add_label_head
 
 _SIZES: dict[str, Any] = {

@@ -13,9 +13,10 @@ from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTra
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training import attention, batches
+from iterpref_core.training.data import batches
 from iterpref_core.training.data.batches import Batch, Collator, pack
 from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.model import attention
 from iterpref_core.training.model.attention import attention_mask, choose_attention, dense_mask
 
 from .conftest import WeightedSums

@@ -15,9 +15,10 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training import pair_table
+from iterpref_core.training.data import pair_table
 from iterpref_core.training.data.checks import PairChecks
 from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import digest_files
 from iterpref_core.training.data.pair_table import PairTable, open_pair_table
 
 OpenTable = Callable[..., PairTable]
@@ -29,7 +30,8 @@ def open_table(
 ) -> OpenTable:
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> PairTable:
         changed = params.model_copy(update=settings)
-        return open_pair_table(pairs_file, spans, AnswerFrame(tokenizer), fingerprint, changed, tmp_path / "tables")
+        files = digest_files(pairs_file, spans)
+        return open_pair_table(files, AnswerFrame(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened
 

@@ -146,7 +146,7 @@ FAIL_AT_THE_REFERENCE = """
 import os
 if os.environ.get("RANK") == "1":
     from iterpref_core.errors import InputError
-    from iterpref_core.training import reference
+    from iterpref_core.training.model import reference
     def fail(*args, **options):
         raise InputError("pairs.jsonl: this process cannot go on")
     reference.score_batch = fail

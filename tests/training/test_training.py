@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -26,6 +26,7 @@ from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import digest_files
 from iterpref_core.training.data.pair_table import open_pair_table
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs
@@ -55,7 +56,7 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    table = open_pair_table(*inputs[:2], AnswerFrame(tokenizer), "model", params, tmp_path / "pairs")
+    table = open_pair_table(digest_files(*inputs[:2]), AnswerFrame(tokenizer), "model", params, tmp_path / "pairs")
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
         reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)
@@ -200,6 +201,21 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def test_each_file_of_a_training_is_digested_once_and_read_once(
+    train: Train, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    plain = Path.open
+
+    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path)
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    train("run", "dpo", epochs=1)
+    assert [opened.count(path) for path in inputs[:2]] == [2, 2], "a digest and a reading"
+
+
 @pytest.mark.parametrize("layout", ["fork", "padded"])
 def test_a_trained_adapter_becomes_a_plain_checkpoint(
     tmp_path: Path, inputs: Inputs, train: Train, layout: Layout
@@ -260,7 +276,7 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
-        return run_key(*inputs[:2], fingerprint, objective, params.model_copy(update=settings))
+        return run_key(digest_files(*inputs[:2]), fingerprint, objective, params.model_copy(update=settings))
 
     before, alpha = key(), ObjectiveParams(alpha=9.0)
     assert key(objectives=params.objectives | {"rpo": alpha}) == before, "those of other objectives do not count"

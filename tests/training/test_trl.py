@@ -27,7 +27,8 @@ from iterpref_core.objectives.losses import (
     simpo_loss,
 )
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
-from iterpref_core.training.data.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import PairReader
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 LOSS_TYPES = {
@@ -136,7 +137,7 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
-    rows = [_referenced(row) for row in stream_pairs(pairs_file, spans_file, AnswerFrame(tokenizer), params)]
+    rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(AnswerFrame(tokenizer), params)]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
     assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
     case = _Case("target-rpo", smollm2, [rows[0], rows[-1]], tmp_path)

@@ -1,8 +1,8 @@
 """Batches of pairs, as dense tensors that two layouts fill.
 
-A batch is rows of slots. A slot holds a token at a position, and at most one label: the token that it should predict,
-and what that counts for, w+, w- and v, with its log-probability under the reference. K+ and K- of a pair are sums over
-its labels, so the loss does not know how pairs were laid out.
+A batch is rows of slots, each a token at a position, and a list of labels. A label is a token that some slot should
+predict, and the weights with which it counts, w+, w- and v, with its log-probability under the reference. K+ and K- of
+a pair are sums over its labels, so the loss does not know how pairs were laid out.
 
 `padded`: two rows a pair, as everywhere. `fork`: the chosen program follows the prompt (the trunk); the rejected one
 branches off where it first differs, and ends with the last of its tokens that counts. What the two share is computed
@@ -23,8 +23,6 @@ Batch = dict[str, torch.Tensor]
 Place = tuple[int, int]
 """A row, and the slot in it."""
 
-IGNORED = -100
-"""The label of a slot that predicts nothing that counts."""
 PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
 """Places in `counts`: pairs, tokens in the NLL, tokens of y- that count in K-, all tokens of y-."""
 PAD_TO_MULTIPLE_OF = 16
@@ -35,21 +33,29 @@ model. For larger models it costs less, but rows are full enough at any width.""
 
 Label = tuple[int, float, float, float, float]
 """A token, and its w+, w-, v and log-probability under the reference."""
-_NO_LABEL: Label = (IGNORED, 0.0, 0.0, 0.0, 0.0)
 _WEIGHTS = ("w_chosen", "w_rejected", "w_nll", "ref")
+"""The names of a label's numbers in a batch."""
 
 
 @dataclass
 class _Piece:
     """A piece: slots that go into one row together.
 
-    Those from `trunk` on are a branch, which sees the first `seen` of them and itself.
+    Attributes:
+        pair: the number of their pair in the batch.
+        tokens: of each slot.
+        positions: of each slot, as the model counts them.
+        labels: the labels that count.
+        places: of each label its slot, counted from the piece's first.
+        trunk: slots from here on are a branch.
+        seen: how many of the first slots the branch sees, besides itself.
     """
 
     pair: int
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     trunk: int = 0
     seen: int = 0
 
@@ -57,14 +63,13 @@ class _Piece:
         """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
         # A slot predicts the token after it: the sequence p q a b has the slots p q a with the labels -, a and b.
         count = max(len(sequence) - 1 - start, 0)
-        first = len(labels) - min(count, len(labels))
-        kept = []
-        for label in labels[first:]:
-            counts = any(label[1:4])
-            kept.append(label if counts else _NO_LABEL)
+        labeled = min(count, len(labels))
         self.tokens += sequence[start : start + count]
         self.positions += range(start, start + count)
-        self.labels += [_NO_LABEL] * (count - len(kept)) + kept
+        for place, label in enumerate(labels[len(labels) - labeled :], start=len(self.tokens) - labeled):
+            if any(label[1:4]):
+                self.labels.append(label)
+                self.places.append(place)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -72,11 +77,13 @@ class _Piece:
 
 @dataclass(frozen=True)
 class Collator:
-    """A collator, which makes a batch of B pairs: R rows of N slots.
+    """A collator, which makes a batch of B pairs: R rows of N slots, and M labels.
 
-    `input_ids`, `position_ids`, `labels` (`IGNORED` where there is none), `w_chosen` (w+), `w_rejected` (w-), `w_nll`
-    (v), `ref` and `pair` (from 0) are (R, N); `counts` is (4,). Who sees whom: `attention_mask`, (R, N), where rows are
-    plainly causal, else `visible`, (R, N, 3); see `attention.mask_function`.
+    `input_ids` and `position_ids` are (R, N). Who sees whom: `attention_mask`, (R, N), where rows are plainly causal,
+    else `visible`, (R, N, 3); see `attention.mask_function`.
+
+    `slots`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels of one
+    pair together. `slots` count through all rows, and pairs from 0. `counts` is (4,).
 
     >>> from iterpref_core.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -85,14 +92,15 @@ class Collator:
     >>> batch["input_ids"]
     tensor([[5, 6, 0],
             [5, 6, 8]])
-    >>> batch["labels"]
-    tensor([[   6,    7, -100],
-            [-100,    8, -100]])
+    >>> batch["slots"], batch["labels"]
+    (tensor([0, 1, 4]), tensor([6, 7, 8]))
     >>> batch = Collator(OBJECTIVES["target-dpo"], "fork", pad_token_id=0)([pair])
-    >>> batch["input_ids"], batch["position_ids"], batch["labels"]
-    (tensor([[5, 6, 6]]), tensor([[0, 1, 1]]), tensor([[6, 7, 8]]))
+    >>> batch["input_ids"], batch["position_ids"]
+    (tensor([[5, 6, 6]]), tensor([[0, 1, 1]]))
+    >>> batch["slots"], batch["labels"]
+    (tensor([0, 1, 2]), tensor([6, 7, 8]))
     >>> batch["w_chosen"], batch["w_rejected"], batch["ref"]
-    (tensor([[1., 1., 0.]]), tensor([[0., 0., 1.]]), tensor([[-0.5000, -1.0000, -2.0000]]))
+    (tensor([1., 1., 0.]), tensor([0., 0., 1.]), tensor([-0.5000, -1.0000, -2.0000]))
     >>> batch["visible"]
     tensor([[[0, 0, 0],
              [0, 0, 0],
@@ -127,7 +135,7 @@ class Collator:
         else:
             width = _round_up(max(map(len, pieces)), self.pad_to_multiple_of)
             places = [(number, 0) for number in range(len(pieces))]
-        batch = _fill(pieces, places, width, self.pad_token_id)
+        batch = _rows(pieces, places, width, self.pad_token_id) | _labels(pieces, places, width)
         if fork:
             batch["visible"] = _visible(pieces, places, batch["input_ids"].shape)
         else:
@@ -207,18 +215,6 @@ def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list
     return piece
 
 
-def flat_labels(batch: Batch) -> Batch:
-    """Return the labels of a batch, those of one pair together, in the order of the pairs.
-
-    Returns:
-        `slots`, which count through all rows, and `labels`, `w_chosen`, `w_rejected`, `w_nll`, `ref` and `pair` there:
-        (M,) each.
-    """
-    slots = (batch["labels"].flatten() != IGNORED).nonzero()[:, 0]
-    slots = slots[batch["pair"].flatten()[slots].argsort(stable=True)]
-    return {"slots": slots} | {name: batch[name].flatten()[slots] for name in ("labels", "pair", *_WEIGHTS)}
-
-
 def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
     """Return rows for pieces of these lengths: first-fit-decreasing, at the width that costs least.
 
@@ -268,28 +264,40 @@ def _round_up(length: int, multiple: int) -> int:
     return max(-(-length // multiple), 1) * multiple
 
 
-def _fill(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_token_id: int) -> Batch:
-    """Put pieces into their places; what is left is padding, at position 0 and without labels."""
+def _rows(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_token_id: int) -> Batch:
+    """Return tokens and positions of all slots; what no piece has is padding, at position 0."""
     rows = 1 + max(row for row, _ in places)
-    slots = rows * width
-    tokens = [pad_token_id] * slots
-    positions = [0] * slots
-    labels = [_NO_LABEL] * slots
-    pairs = [0] * slots
+    tokens = [pad_token_id] * (rows * width)
+    positions = [0] * (rows * width)
     for piece, (row, offset) in zip(pieces, places, strict=True):
         start = row * width + offset
         taken = slice(start, start + len(piece))
         tokens[taken] = piece.tokens
         positions[taken] = piece.positions
-        labels[taken] = piece.labels
-        pairs[taken] = [piece.pair] * len(piece)
-    targets, *weights = zip(*labels, strict=True)
-    batch = {}
-    whole = {"input_ids": tokens, "position_ids": positions, "labels": targets, "pair": pairs}
-    for name, values in whole.items():
-        batch[name] = torch.tensor(values).view(rows, width)
-    for name, values in zip(_WEIGHTS, weights, strict=True):
-        batch[name] = torch.tensor(values, dtype=torch.float32).view(rows, width)
+    return {
+        "input_ids": torch.tensor(tokens).view(rows, width),
+        "position_ids": torch.tensor(positions).view(rows, width),
+    }
+
+
+def _labels(pieces: Sequence[_Piece], places: Sequence[Place], width: int) -> Batch:
+    """Return the labels of all pieces, those of one pair together, in the order of the pairs."""
+    slots: list[int] = []
+    pairs: list[int] = []
+    labels: list[Label] = []
+    placed = sorted(zip(pieces, places, strict=True), key=lambda each: each[0].pair)
+    for piece, (row, offset) in placed:
+        start = row * width + offset
+        slots += [start + place for place in piece.places]
+        pairs += [piece.pair] * len(piece.labels)
+        labels += piece.labels
+    batch = {
+        "slots": torch.tensor(slots, dtype=torch.long),
+        "pair": torch.tensor(pairs, dtype=torch.long),
+        "labels": torch.tensor([label[0] for label in labels], dtype=torch.long),
+    }
+    for number, name in enumerate(_WEIGHTS, start=1):
+        batch[name] = torch.tensor([label[number] for label in labels], dtype=torch.float32)
     return batch
 
 

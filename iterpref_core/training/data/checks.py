@@ -42,16 +42,20 @@ class PairChecks:
 
     Of every pair, in tokens: prompt, both programs, `shared` (with which both begin), `focal` (of D-), `branch` (of y-
     up to the last of D-), and what the length limits cut off of prompt, both programs and D-; besides, the largest
-    token id, and 1 where the chosen program is blank. Once they are written, `tokens` is a digest of all token ids,
-    without the marks.
+    token id, and 1 where the chosen program is blank.
 
-    Args:
-        without_spans: pairs that have no record of their error region, and are in none of the other numbers.
+    Attributes:
+        tokens: a digest of all token ids, without the marks, once the checks are written.
+        methods: names of the methods of localization, once the checks are written.
     """
 
-    def __init__(self, without_spans: int = 0) -> None:
-        self._numbers, self._ids, self._seen, self.tokens = array("i"), sha256(), set[bytes](), ""
-        self._repeats = {"without_spans": without_spans, "same_pair": 0, "same_chosen": 0, "no_difference": 0}
+    def __init__(self) -> None:
+        self._numbers = array("i")
+        self._ids = sha256()
+        self._seen = set[bytes]()
+        self._repeats = {"without_spans": 0, "same_pair": 0, "same_chosen": 0, "no_difference": 0}
+        self.tokens = ""
+        self.methods: tuple[str, ...] = ()
 
     def add(self, row: TokenizedPair) -> None:
         """Count a pair."""
@@ -74,17 +78,34 @@ class PairChecks:
         self._seen |= {pair.digest(), chosen.digest()}
         self._repeats["no_difference"] += row.chosen_ids == row.rejected_ids
 
-    def save(self, path: Path) -> None:
-        """Write the numbers, and not the digests, but for `tokens`."""
-        repeats = list(self._repeats.values())
-        np.savez(path, numbers=np.array(self._numbers), repeats=repeats, tokens=self._ids.hexdigest())
+    def count_without_spans(self, pairs: int) -> None:
+        """Count pairs that have no record of their error region, and are in none of the other numbers."""
+        self._repeats["without_spans"] += pairs
+
+    def save(self, path: Path, methods: Iterable[str]) -> None:
+        """Write the numbers, and not the digests, but for `tokens`.
+
+        Args:
+            path: of the file, which NumPy reads.
+            methods: names of the methods of localization.
+        """
+        np.savez(
+            path,
+            numbers=np.array(self._numbers),
+            repeats=list(self._repeats.values()),
+            tokens=self._ids.hexdigest(),
+            methods=sorted(methods),
+        )
 
     @classmethod
     def load(cls, path: Path) -> "PairChecks":
-        """Checks that were written; to add pairs would not find what these repeat."""
-        checks, read = cls(), np.load(path)
-        checks._numbers, checks.tokens = array("i", read["numbers"].tobytes()), str(read["tokens"])
+        """Return checks that were written; to add pairs would not find what these repeat."""
+        read = np.load(path)
+        checks = cls()
+        checks._numbers = array("i", read["numbers"].tobytes())
         checks._repeats = dict(zip(checks._repeats, read["repeats"].tolist(), strict=True))
+        checks.tokens = str(read["tokens"])
+        checks.methods = tuple(map(str, read["methods"]))
         return checks
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from iterpref_core.config import AnswerStyle, TrainingParams
-from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.answer_frame import AnswerFrame, Rendered, render_answer
 from iterpref_core.inference.local.framed_tokens import Asked, encode_openings
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.storage.jsonl import check_spans, parse_lines, read_jsonl, read_pairs
 from iterpref_core.training.data.tokenized_programs import encode_programs, mask_from_spans
 
 _BATCH = 64
@@ -80,29 +78,6 @@ def marked_end(marks: Sequence[float]) -> int:
     4
     """
     return next((place for place in range(len(marks), 0, -1) if marks[place - 1]), 0)
-
-
-def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, FocalSpans]]:
-    """Stream the pairs that have spans, in the order of the spans, which follow the order of the pairs.
-
-    Raises:
-        RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
-    """
-    remaining = read_pairs(pairs)
-    for marked in read_jsonl(spans, FocalSpans, unique=True):
-        pair = next((pair for pair in remaining if pair.task_id == marked.task_id), None)
-        if pair is None:
-            raise RecordError(
-                f"{spans}: field 'task_id': {marked.task_id!r} is not in {pairs} or not in its order; "
-                "localize these pairs again"
-            )
-        check_spans(marked, pair, spans)
-        yield pair, marked
-
-
-def count_without_spans(pairs: Path, spans: Path) -> int:
-    """How many pairs have no record in `spans`, each of which is of one pair."""
-    return sum(1 for _ in parse_lines(pairs)) - sum(1 for _ in parse_lines(spans))
 
 
 def tokenize_pair(
@@ -233,22 +208,3 @@ def _tokenize_answers(
         moved = tuple((start + lead, stop + lead) for start, stop in answer.spans)
         # Spans are in the program: the end token after it was not wrong, only what it came after.
         yield [*ids, *closing], [*mask_from_spans(offsets, moved), *[0] * len(closing)]
-
-
-def stream_pairs(
-    pairs: Path, spans: Path, frame: AnswerFrame, form: PairForm | TrainingParams
-) -> Iterator[TokenizedPair]:
-    """Yield the pairs that have spans, tokenized.
-
-    Raises:
-        InputError: there is no pair, or `max_length` leaves no room for programs.
-    """
-    rows = tokenize_pairs(join_spans(pairs, spans), frame, form)
-    first = next(rows, None)
-    if first is None:
-        raise InputError(
-            f"{spans}: no pair to train on: localization kept none; fixes that only insert lines are dropped or kept "
-            "by localization.empty"
-        )
-    yield first
-    yield from rows

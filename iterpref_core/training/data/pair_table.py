@@ -23,11 +23,10 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.progress import show_progress
 from iterpref_core.records import unnumbered
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.jsonl import parse_lines
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.dataset import TokenizedPair, count_without_spans, stream_pairs
+from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.pair_files import PairFiles, PairReader
 
 _ROWS = 64
 """Rows written at once."""
@@ -77,18 +76,16 @@ class PairTable(Sequence[TokenizedPair]):
 
 
 def open_pair_table(
-    pairs: Path,
-    spans: Path,
+    files: PairFiles,
     frame: AnswerFrame,
     fingerprint: str,
     params: TrainingParams,
     folder: Path,
 ) -> PairTable:
-    """The table of pairs with spans; of several processes that want it, one makes it and the others wait.
+    """Return the table of pairs with spans; of several processes that want it, one makes it and the others wait.
 
     Args:
-        pairs: preference pairs.
-        spans: error regions; pairs without a record there are not in the table.
+        files: preference pairs and error regions; pairs without a record there are not in the table.
         frame: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: length limits, in tokens, and the form of the answers.
@@ -100,15 +97,16 @@ def open_pair_table(
     """
     form = [params.max_prompt_length, params.max_length, params.answer]
     versions = [code_digest(*_MADE_BY), tokenizers.__version__, transformers.__version__]
-    decisive = [file_digest(pairs), file_digest(spans), fingerprint, form, versions]
+    decisive = [dict(files.digests), fingerprint, form, versions]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 
     def make(partial: Path) -> None:
         partial.mkdir()
-        checks = PairChecks(count_without_spans(pairs, spans))
-        rows = stream_pairs(pairs, spans, frame, params)
+        checks = PairChecks()
+        reader = PairReader(files.pairs, files.spans)
+        rows = reader.tokenize(frame, params)
         with (
-            show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance,
+            show_progress("tokenize", None, unit="pairs") as advance,
             ArrowWriter(features=_FEATURES, path=str(partial / _PAIRS)) as writer,
         ):
             while batch := list(islice(rows, _ROWS)):
@@ -117,7 +115,8 @@ def open_pair_table(
                 writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
                 advance(len(batch))
             writer.finalize()
-        checks.save(partial / _CHECKS)
+        checks.count_without_spans(reader.without_spans)
+        checks.save(partial / _CHECKS, reader.methods)
 
     return PairTable(make_once(folder / key, make))
 

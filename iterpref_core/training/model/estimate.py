@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objective_table import Objective
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
@@ -105,7 +105,6 @@ def estimate_training(
     collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
-    labels = flat_labels(batch)
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config, dtype=_held_dtype(config, params))
         parameters = plain.num_parameters()
@@ -127,16 +126,13 @@ def estimate_training(
         plain.tie_weights()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
         state = sum(weight.nbytes for weight in model.parameters()) + 3 * sum(weight.nbytes for weight in trained)
-        inputs, targets = (
-            {name: torch.empty(values.shape, dtype=values.dtype) for name, values in part.items()}
-            for part in (batch, labels)
-        )
+        inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
         model.train()
         for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
             weight.register_post_accumulate_grad_hook(_forget_gradient)
         gc.freeze()  # collecting looks at what is made from here on
         with FlopCounterMode(display=False) as flops, _Live(model) as live:
-            batch_logps(model, inputs, targets, plain.config).sum().backward()
+            batch_logps(model, inputs, plain.config).sum().backward()
         gc.unfreeze()
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
     parts = [sample[start : start + size] for start in range(0, len(sample), size)]

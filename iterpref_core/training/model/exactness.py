@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
@@ -124,15 +124,15 @@ def _compare_with_logits(
     add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
     collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
     batch = {name: values.to(where) for name, values in collate([pair]).items()}
-    labels = flat_labels(batch)
     try:
-        logps = batch_logps(called, batch, labels, config)
+        logps = batch_logps(called, batch, config)
     except _FAILURES as error:
         raise ConfigError(
             f"params.yaml: training.layout: {layout}: {kind} cannot be run with it ({first_line(error)}); "
             + ("set training.layout: padded" if layout == "fork" else "train another model")
         ) from None
-    chosen, rejected = logps[labels["w_chosen"] > 0], logps[labels["w_rejected"] > 0]
+    chosen = logps[batch["w_chosen"] > 0]
+    rejected = logps[batch["w_rejected"] > 0]
     trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
     if trunk > rounding_scale(expected[0], precision):
         raise ModelError(

@@ -152,13 +152,12 @@ def _chunk_logits(
     return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part
 
 
-def batch_logps(model: Any, batch: Batch, labels: Batch, config: PreTrainedConfig) -> torch.Tensor:
+def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Tensor:
     """Return the log-probability of each of a batch's labels, (M,).
 
     Args:
         model: with a label head, as it is wrapped for training.
         batch: from a collator.
-        labels: its `flat_labels`.
         config: of the model itself, whose attention decides the form of the mask.
     """
     attention: str = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
@@ -166,8 +165,8 @@ def batch_logps(model: Any, batch: Batch, labels: Batch, config: PreTrainedConfi
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
         attention_mask=attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"],
-        label_slots=labels["slots"],
-        label_targets=labels["labels"],
+        label_slots=batch["slots"],
+        label_targets=batch["labels"],
         use_cache=False,
     )
 
