@@ -18,7 +18,7 @@ PACKED = (".gz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
 
 
-class Place(NamedTuple):
+class LinePlace(NamedTuple):
     """A position in a file: line and column from 1."""
 
     path: Path
@@ -31,11 +31,11 @@ class Place(NamedTuple):
             return f"{self.path}:{self.line}:{self.column}"
         return f"{self.path}:{self.line}"
 
-    def after(self, text: str) -> "Place":
+    def after(self, text: str) -> "LinePlace":
         """Return the position behind a text that begins here."""
         lines = text.count("\n")
         column = len(text) - text.rfind("\n") if lines else self.column + len(text)
-        return Place(self.path, self.line + lines, column)
+        return LinePlace(self.path, self.line + lines, column)
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def decode_line(raw: bytes, path: Path, line: int) -> str:
     try:
         return raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        where = Place(path, line).after(error.object[: error.start].decode("utf-8"))
+        where = LinePlace(path, line).after(error.object[: error.start].decode("utf-8"))
         raise InputError(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
 
@@ -123,7 +123,7 @@ def read_text(path: Path, absent: str = ABSENT) -> str:
     return "".join(line for _, line in read_lines(path, absent))
 
 
-def parse_json(text: str, where: Place) -> Any:
+def parse_json(text: str, where: LinePlace) -> Any:
     """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
@@ -163,7 +163,7 @@ def read_yaml(path: Path, absent: str = ABSENT) -> Any:
         return yaml.load(text, Loader=_OnceLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = Place(path, mark.line + 1, mark.column + 1) if mark else path
+        where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
         raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # A ValueError comes, for example, from 2001-99-99, which PyYAML takes for a date.

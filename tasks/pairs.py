@@ -9,7 +9,7 @@ from tasks.stage_name import StageName
 def run(params: Params) -> None:
     """Choose and filter the preference pairs."""
     from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.pairs.pairs import screened_params, select_pairs
+    from iterpref_core.pairs.pair_selection import screened_params, select_pairs
 
     with (
         recorded(StageName("pairs"), params) as metrics,

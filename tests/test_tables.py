@@ -15,7 +15,7 @@ from iterpref_core.evaluation.suite_table import SUITES
 from iterpref_core.inference import backend_factory
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
 from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model
-from iterpref_core.pairs.pairs import screened_params
+from iterpref_core.pairs.pair_selection import screened_params
 from iterpref_core.report import labels
 from iterpref_core.screening.contamination import Decontamination
 from tests.settings import ROOT, section

@@ -38,7 +38,7 @@ def pair(
     from iterpref_core.cli.places import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.pairs import screened_params, select_pairs
+    from iterpref_core.pairs.pair_selection import screened_params, select_pairs
 
     settings = read_params(set_)
     named = settings.model.student

@@ -9,7 +9,7 @@ from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.expectations import expect
 from iterpref_core.execution.programs import Outcome, Program
-from iterpref_core.input_files import Place
+from iterpref_core.input_files import LinePlace
 from iterpref_core.prompt_messages import question
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
 from iterpref_core.source_code.syntax_tree import parse_source
@@ -79,7 +79,7 @@ def program_of(problem: Problem, sample: Sample) -> Program:
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
     for number, text in parse_lines(path):
-        sample = parse_record(Place(path, number), text, Sample)
+        sample = parse_record(LinePlace(path, number), text, Sample)
         if sample.task_id not in problems:
             raise RecordError(
                 f"{path}:{number}: field 'task_id': no problem has the id {sample.task_id!r}; "

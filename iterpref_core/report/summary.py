@@ -12,7 +12,7 @@ from typing import Any
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.input_files import Place, parse_json, read_text
+from iterpref_core.input_files import LinePlace, parse_json, read_text
 from iterpref_core.report.comparisons import compare_models, scores_of
 from iterpref_core.report.labels import BENCHMARKS, EXPERIMENT, in_order
 from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
@@ -132,7 +132,7 @@ def read_object(path: Path, stage: str) -> Summary:
     Raises:
         InputError: the file is absent or broken.
     """
-    parsed = parse_json(read_text(path, f"run `dvc repro {stage}` first"), Place(path, 1))
+    parsed = parse_json(read_text(path, f"run `dvc repro {stage}` first"), LinePlace(path, 1))
     if not isinstance(parsed, dict):
         raise InputError(f"{path}: not a JSON object; run `dvc repro --force --single-item {stage}`")
     return parsed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.errors import RecordError
-from iterpref_core.input_files import Place, parse_json
+from iterpref_core.input_files import LinePlace, parse_json
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.jsonl import parse_lines
 
@@ -58,7 +58,7 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
     wanted_splits = (HELDOUT,) if only_heldout else (None, HELDOUT)
     fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
-        task = parse_json(text, Place(path, number))
+        task = parse_json(text, LinePlace(path, number))
         if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in fields):
             listed = ", ".join(fields)
             raise RecordError(f"{path}:{number}: no text under any of the fields {listed}; give a benchmark's file")

@@ -37,7 +37,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["prompt", "example", "ngram", "ast"]
+Evidence = Literal["prompt", "example", "ngram", "ast"]
 
 RUN = 8
 """The number of words in a run."""
@@ -70,15 +70,15 @@ class Overlap:
 
     tasks: int = 0
     pairs: int = 0
-    kinds: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0))
+    kinds: dict[Evidence, int] = field(default_factory=lambda: dict.fromkeys(get_args(Evidence), 0))
     examples: list[dict[str, Any]] = field(default_factory=list)
     overlapping: set[str] = field(default_factory=set)
 
-    def add(self, pair: PreferencePair, tasks: dict[str, set[Kind]]) -> None:
+    def add(self, pair: PreferencePair, tasks: dict[str, set[Evidence]]) -> None:
         """Count a pair that shares something with some tasks."""
         self.pairs += 1
         self.overlapping.update(tasks)
-        kinds_of_pair = set[Kind]().union(*tasks.values())
+        kinds_of_pair = set[Evidence]().union(*tasks.values())
         for kind in kinds_of_pair:
             self.kinds[kind] += 1
         if len(self.examples) < SHOWN:
@@ -144,16 +144,16 @@ class ContaminationIndex:
                 runs[run].append((len(self._texts), place))
             self._texts.append((owner, len(words)))
 
-    def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Kind]]]:
+    def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Evidence]]]:
         """Return the tasks that a pair shares something with, and count the pair in `overlaps`.
 
         Returns:
             benchmark → task → kinds of evidence.
         """
-        shared: dict[str, dict[str, set[Kind]]] = {}
+        shared: dict[str, dict[str, set[Evidence]]] = {}
         asked = _words(prompt_text(pair.prompt))
         answered = _words(pair.chosen)
-        evidence: dict[Kind, Iterable[Owner]] = {
+        evidence: dict[Evidence, Iterable[Owner]] = {
             "prompt": self._prompts.get(" ".join(asked), ()),
             "example": self._shared_examples(asked),
             "ngram": self._covered([asked, answered]),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.input_files import Place, decode_line, open_input
+from iterpref_core.input_files import LinePlace, decode_line, open_input
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
 
 _CHUNK = 1 << 16
@@ -42,7 +42,7 @@ class Item(NamedTuple):
         text: the object as JSON.
     """
 
-    where: Place | RowPlace
+    where: LinePlace | RowPlace
     number: int
     text: str
 
@@ -66,7 +66,7 @@ def read_items(path: Path) -> Generator[Item]:
         for number, raw in enumerate(file, 1):
             line = decode_line(raw, path, number).rstrip()
             if line:
-                yield Item(Place(path, number), number, line)
+                yield Item(LinePlace(path, number), number, line)
 
 
 def count_items(path: Path) -> int:
@@ -122,7 +122,7 @@ def _holds_array(file: IO[bytes]) -> bool:
 def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
     decoder = json.JSONDecoder()
     buffer = ""
-    place = Place(path, 1)
+    place = LinePlace(path, 1)
     number = 0
     opened = False
     while True:
@@ -153,7 +153,7 @@ def _next_object(
     decoder: json.JSONDecoder,
     buffer: str,
     text: io.TextIOWrapper,
-    place: Place,
+    place: LinePlace,
 ) -> tuple[int, str]:
     """Return the end of the JSON value at the front of a buffer, and the buffer with the text read to find that end."""
     while True:

@@ -62,14 +62,3 @@ def test_examples_of_problems_go_in_as_they_stand(path: Path, tmp_path: Path) ->
     count = len(path.read_text(encoding="utf-8").splitlines())
     counts = ingest([path], "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count
-    assert path.name in (ROOT / "docs/own-model.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["focal_dpo.py", "grpo_reward.py"])
-def test_an_example_stands_in_the_documentation(name: str) -> None:
-    text = (ROOT / "examples" / name).read_text(encoding="utf-8")
-    code = [
-        line for line in text.partition('"""\n\n')[2].splitlines() if line and not line.startswith(("import", "from"))
-    ]
-    assert len(code) <= 30
-    assert f"examples/{name}" in (ROOT / "docs/trl.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
 from iterpref_core.execution.token_comparison import first_difference, same_tokens
-from iterpref_core.input_files import Place
+from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record
 from tests.engines import outcomes_of
@@ -302,9 +302,9 @@ def test_the_first_difference_is_named() -> None:
 
 def test_a_problem_with_stdin_tests_needs_no_entry_point(executor: Executor) -> None:
     line = '{"task_id": "sum", "prompt": "Add.", "tests": [{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}]}'
-    problem = parse_record(Place("p.jsonl", 1), line, Problem)
+    problem = parse_record(LinePlace("p.jsonl", 1), line, Problem)
     assert (problem.entry_point, problem.tests[0]) == ("", StdinTest(input="1 2\n", output="3\n"))
-    assert parse_record(Place("p.jsonl", 1), problem.to_json(), Problem) == problem
+    assert parse_record(LinePlace("p.jsonl", 1), problem.to_json(), Problem) == problem
     code = "print(sum(map(int, input().split())))"
     assert [o.verdict for o in outcomes_of(executor, [Program(code, problem.tests)])] == ["passed"]
 
@@ -314,4 +314,4 @@ def test_a_test_that_does_not_fit_is_an_error(more: str) -> None:
     test = f'{{"kind": "stdin", "input": "", "output": "", {more}}}'
     line = f'{{"task_id": "sum", "prompt": "Add.", "tests": [{test}]}}'
     with pytest.raises(RecordError, match=r"p\.jsonl:1"):
-        parse_record(Place("p.jsonl", 1), line, Problem)
+        parse_record(LinePlace("p.jsonl", 1), line, Problem)

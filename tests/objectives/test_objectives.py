@@ -98,7 +98,9 @@ def test_rates_are_those_of_the_parameters_alone() -> None:
 
 def test_every_row_has_its_rates_in_params_yaml() -> None:
     stated = section(TrainingParams).objectives
-    assert set(stated) == set(OBJECTIVES)
+    missing = OBJECTIVES.keys() - stated.keys()
+    assert not missing, f"add a learning rate (and alpha) for {sorted(missing)} to training.objectives of params.yaml"
+    assert stated.keys() == OBJECTIVES.keys()
     for name, row in OBJECTIVES.items():
         rate, alpha = find_rates(name, stated)
         assert rate > 0

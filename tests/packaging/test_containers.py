@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.execution.isolation import IN_A_CONTAINER
 from tests.settings import ROOT
 
 DOCKER = ROOT / "docker"
@@ -42,7 +41,6 @@ def test_services_are_pinned_and_reachable_from_this_machine_only() -> None:
 
 def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path: Path) -> None:
     """The image's last step is run in another folder; then a run's clone is made as prefect.yaml and Compose say."""
-    assert re.search(r"USER 1000:1000\n(?:.*\n)*RUN .*git config", IMAGE), "not as root"
     folder = tmp_path / "iterpref"
     folder.mkdir()
     (folder / "flows.py").write_text("", encoding="utf-8")
@@ -59,8 +57,6 @@ def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path:
     command = ["git", "clone", "--quiet", "--branch", clone["branch"], repository, str(tmp_path / "clone")]
     subprocess.run(command, env=environment, check=True)
     assert (tmp_path / "clone/flows.py").is_file()
-    page = (ROOT / "docs/containers.md").read_text(encoding="utf-8")
-    assert IN_A_CONTAINER in " ".join(page.replace("\\\n", "").split()), "what `make demo` names"
 
 
 def test_no_image_gets_what_git_ignores() -> None:

@@ -33,7 +33,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
         files = {name: archive.read(name) for name in archive.namelist()}
     del files[min(name for name in files if name.startswith("iterpref_core/report/templates/"))]
     files["tests/settings.py"] = b""
-    (points,) = (name for name in files if name.endswith("entry_points.txt"))
+    points = next(name for name in files if name.endswith("entry_points.txt"))
     files[points] = files[points].replace(b"cli:", b"absent:")
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, content in files.items():

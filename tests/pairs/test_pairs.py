@@ -9,7 +9,7 @@ import pytest
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.pairs.pairs import DROPPED, make_pairs, select_pairs
+from iterpref_core.pairs.pair_selection import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
@@ -161,7 +161,7 @@ def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off
 
 
 def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_model: Path) -> None:
-    (same,) = (t.model_copy(update={"tests": PROBLEM.tests_digest}) for t in [trajectory("t0", THREE)])
+    same = trajectory("t0", THREE).model_copy(update={"tests": PROBLEM.tests_digest})
     assert len(select(tmp_path, word_model, [same])[1]) == 1
     other = same.model_copy(update={"tests": PROBLEM.model_copy(update={"tests": ()}).tests_digest})
     with pytest.raises(InputError, match="trajectory 't0': its problem's tests are no longer those that judged it"):
@@ -169,8 +169,7 @@ def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_m
 
 
 def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path: Path, word_model: Path) -> None:
-    cut, prose, unjudged = ("x =", "truncated"), ("I cannot.", "syntax_error"), ("x = 0", "infra_error")
-    unusable = [cut, prose, unjudged]
+    unusable = [("x =", "truncated"), ("I cannot.", "syntax_error"), ("x = 0", "infra_error")]
     many = [trajectory(f"t{i}", [version, THREE[-1]]) for i, version in enumerate(unusable)]
     metrics, pairs = select(tmp_path, word_model, [*many, trajectory("t3", [*unusable, *THREE])], params("all"))
     assert [pair.rejected for pair in pairs] == ["x = 0", "x = (", "x = 2"]

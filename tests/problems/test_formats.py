@@ -69,11 +69,10 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> No
     assert taken(source, expected.form)[1] == as_json
 
 
-def test_every_format_is_tried_and_in_the_documentation() -> None:
-    assert {row.form for row in ROWS.values()} == set(format_names()) - {"jsonl"}
-    page = (ROOT / "docs/problems.md").read_text(encoding="utf-8")
+def test_every_format_is_tried() -> None:
+    untried = set(format_names()) - {"jsonl"} - {row.form for row in ROWS.values()}
+    assert not untried, f"add a row for {sorted(untried)} to tests/problems/published_rows.py"
     for name in format_names():
-        assert f"| `--format {name}` |" in page
         assert find_format(name).row.model_fields["row_number"].default == 0
 
 

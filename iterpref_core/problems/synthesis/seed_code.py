@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import AliasChoices, Field
 
-from iterpref_core.input_files import Place, read_text
+from iterpref_core.input_files import LinePlace, read_text
 from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.records import Record
 from iterpref_core.screening.privacy import reason_to_withhold
@@ -35,7 +35,7 @@ def read_seeds(source: Path) -> Iterator[str]:
                 yield read_text(path)
         return
     for number, text in parse_lines(source):
-        yield parse_record(Place(source, number), text, SeedProgram).code
+        yield parse_record(LinePlace(source, number), text, SeedProgram).code
 
 
 def filter_for_others(

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.config import LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
-from iterpref_core.input_files import Place, decode_line
+from iterpref_core.input_files import LinePlace, decode_line
 from iterpref_core.records import Record
 from iterpref_core.screening.benchmark_files import find_benchmark
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
@@ -164,4 +164,4 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
 
 
 def _parse(raw: bytes, path: Path, line: int) -> PublishedTask:
-    return parse_record(Place(path, line), decode_line(raw, path, line), PublishedTask)
+    return parse_record(LinePlace(path, line), decode_line(raw, path, line), PublishedTask)
