@@ -27,42 +27,44 @@ BESIDE = {
     "pyproject.toml",
     "setup.cfg",
 }
-"""What the sdist has beside the packages: what says what it is, and what builds the wheel."""
+"""Files of the sdist beside the packages: those that describe the project, and those that build the wheel."""
 ADVICE = "pip install 'iterpref'"
+"""The message of `iterpref` without its dependencies holds this."""
+# Prints the folder of installed packages, and the version.
 INSTALLED = (
     "import importlib.metadata, sysconfig; print(sysconfig.get_path('purelib'), importlib.metadata.version('iterpref'))"
 )
 
 
 def package_files() -> set[str]:
-    """Files of the packages as git knows them, by their paths in the repository; linters' own are none."""
+    """Return the files of the packages that git knows, by their paths in the repository, without linters' own."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return {name for name in names if not name.endswith("ruff.toml")}
 
 
 def differences(archive: str, packed: set[str], wanted: set[str]) -> Iterator[str]:
-    """A line for each file that an archive lacks, or has without being asked for."""
-    yield from (
-        f"{archive}: {name} is missing; is it in [tool.setuptools.package-data]?" for name in sorted(wanted - packed)
-    )
-    yield from (f"{archive}: {name} does not belong there" for name in sorted(packed - wanted))
+    """Yield a line for each file that an archive lacks, and for each that does not belong in it."""
+    for name in sorted(wanted - packed):
+        yield f"{archive}: {name} is missing; is it in [tool.setuptools.package-data]?"
+    for name in sorted(packed - wanted):
+        yield f"{archive}: {name} does not belong there"
 
 
 def in_wheel(wheel: Path) -> set[str]:
-    """Files of a wheel but for its metadata."""
+    """Return the files of a wheel without its metadata."""
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
 def in_sdist(sdist: Path) -> set[str]:
-    """Files of an sdist, below its one folder, but for metadata."""
+    """Return the files of an sdist below its one folder, without metadata."""
     with tarfile.open(sdist) as archive:
         names = (entry.name.partition("/")[2] for entry in archive if entry.isfile())
         return {name for name in names if not name.startswith("iterpref.egg-info/")}
 
 
 def installation_faults(wheel: Path, wanted: set[str], version: str) -> Iterator[str]:
-    """What is wrong where the wheel alone is installed: its version, a file, or what `iterpref` says is missing."""
+    """Yield the faults of the wheel when it is installed alone: in version, files, and the message of `iterpref`."""
     with tempfile.TemporaryDirectory(prefix="iterpref-release-") as folder:
         venv.create(folder)
         programs = Path(folder, "bin")
@@ -72,18 +74,19 @@ def installation_faults(wheel: Path, wanted: set[str], version: str) -> Iterator
         place, installed = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
         if installed != version:
             yield f"{wheel.name}: installed as {installed}, and pyproject.toml has {version}"
-        yield from (
-            f"{wheel.name}: {name} is not installed" for name in sorted(wanted) if not Path(place, name).is_file()
-        )
+        for name in sorted(wanted):
+            if not Path(place, name).is_file():
+                yield f"{wheel.name}: {name} is not installed"
         said = subprocess.run([programs / "iterpref"], cwd=folder, capture_output=True, text=True, check=False)
         if said.returncode != 2 or ADVICE not in said.stderr:
             yield f"{wheel.name}: `iterpref` without its dependencies must name them: {said.stdout}{said.stderr}"
 
 
 def faults(folder: Path) -> Iterator[str]:
-    """All that is wrong with the release in a folder."""
+    """Yield all faults of the release in a folder."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    wheel, sdist = folder / f"iterpref-{version}-py3-none-any.whl", folder / f"iterpref-{version}.tar.gz"
+    wheel = folder / f"iterpref-{version}-py3-none-any.whl"
+    sdist = folder / f"iterpref-{version}.tar.gz"
     if absent := [path.name for path in (wheel, sdist) if not path.is_file()]:
         yield f"{folder}: {' and '.join(absent)} is missing; build it with `make release`"
         return

@@ -78,7 +78,7 @@ _IN_WORDS = {
     # SQLite's words.
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EROFS,
-    # torch.save's words: the second when it cannot close the file.
+    # torch.save's words: the first while it writes, the second when it closes the file.
     "PytorchStreamWriter failed writing file": errno.ENOSPC,
     "inline_container.cc": errno.ENOSPC,
 }
@@ -86,10 +86,11 @@ _IN_WORDS = {
 
 
 def storage_error(error: BaseException) -> StorageError | None:
-    """Return the user's error if a full disk or a read-only folder caused an error, else None.
+    """Return a `StorageError` for the user if a full disk or a read-only folder caused an error, else None.
 
     Libraries wrap such errors in their own, so the causes of an error count too.
     """
+    # "I/O error: No space left on device (os error 28)" of a library in Rust has no number: then its words tell.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, StorageError):
@@ -108,9 +109,12 @@ def storage_error(error: BaseException) -> StorageError | None:
 
 
 def _cause_of(error: BaseException) -> BaseException | None:
-    if error.__cause__ is not None:
+    """Return the error that led to another one, as a traceback shows it."""
+    if error.__cause__ is not None:  # raise … from cause
         return error.__cause__
-    return None if error.__suppress_context__ else error.__context__
+    if error.__suppress_context__:  # raise … from None
+        return None
+    return error.__context__
 
 
 def storage_errno(text: str) -> int:

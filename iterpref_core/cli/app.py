@@ -14,6 +14,7 @@ from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pa
 from iterpref_core.errors import InputError
 
 _CHECKOUT = Path(__file__).parents[2]
+"""The repository's root, if the package is not installed elsewhere."""
 _PANELS = {
     "Problems": (problem_verbs.ingest, problem_verbs.synthesize, problem_verbs.inject, problem_verbs.quality),
     "CodeFlow": (codeflow_verbs.debug,),
@@ -22,8 +23,11 @@ _PANELS = {
     "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
     "Sharing": (export_verbs.export,),
 }
+"""Title of a panel of `iterpref --help` → the verbs in it."""
 _OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
+"""Verbs of `flows.cli`."""
 _WRITTEN = {"out", "scores", "html"}
+"""Options that name a file or folder to write."""
 
 
 class Verb(TyperCommand):
@@ -71,13 +75,15 @@ def _needs_checkout(ctx: typer.Context) -> None:
     )
 
 
+# An installed wheel has neither flows nor tasks: there the verbs of a checkout only say that they need one.
 if (_CHECKOUT / "dvc.yaml").is_file():
     sys.path.insert(0, str(_CHECKOUT))
     _PANELS = {"Experiment": import_module("flows.cli").VERBS} | _PANELS
 else:
     for name in _OF_A_CHECKOUT:
-        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-        app.command(name, hidden=True, context_settings=anything)(_needs_checkout)
+        # `iterpref run training --set KEY=VALUE` gets the same message as `iterpref run`.
+        any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True}
+        app.command(name, hidden=True, context_settings=any_arguments)(_needs_checkout)
 for panel, verbs in _PANELS.items():
     for verb in verbs:
         app.command(cls=Verb, rich_help_panel=panel)(verb)

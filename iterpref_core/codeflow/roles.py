@@ -122,10 +122,12 @@ def choose_models(
     def open_models(path: Path, run: str) -> Iterator[OpenModels]:
         faults: Counter[str] = Counter()
         with ExitStack() as stack:
-            models: list[Model] = []
+            drafter: Model | None = None
+            refiner: Model | None = None
             if not debugger_drafts:
+                # A run of its own in the store: the student's answers count for no cap of the debugger.
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
-                model = open_model(
+                opened = open_model(
                     student,
                     prompt,
                     student_settings,
@@ -134,10 +136,10 @@ def choose_models(
                     params.concurrency,
                     faults,
                 )
-                models.append(stack.enter_context(model))
+                drafter = stack.enter_context(opened)
             if debugger_needed:
                 store = stack.enter_context(AnswerStore(path, run))
-                model = open_model(
+                opened = open_model(
                     debugger,
                     debugger_prompt,
                     inference,
@@ -146,8 +148,11 @@ def choose_models(
                     params.concurrency,
                     faults,
                 )
-                models.append(stack.enter_context(model))
-            yield OpenModels(drafter=models[0], refiner=models[-1], faults=faults)
+                refiner = stack.enter_context(opened)
+            # With one model in both roles there is only the refiner; for sampling from the student only the drafter.
+            only = drafter or refiner
+            assert only is not None
+            yield OpenModels(drafter=drafter or only, refiner=refiner or only, faults=faults)
 
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)

@@ -14,10 +14,10 @@ from iterpref_core.inference.backend import Completion
 logger = logging.getLogger(__name__)
 
 QUIET_SHARE = 0.02
-"""Share of answers that may be without a program, or with a wrong one, before a message says so."""
+"""Share of answers that may lack the program that is asked for, before a warning says so."""
 
 _NO_PYTHON = ("syntax_error", "truncated")
-"""Verdicts that explain themselves."""
+"""Verdicts on programs that Python cannot read, so that nobody can tell what they define."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ReadAnswers:
     """The programs in answers, in order.
 
     Attributes:
-        programs: one for each answer; empty where it holds none.
+        programs: one for each answer; empty for an answer without a program.
         reasoned: answers from which reasoning was removed, before a benchmark's own sanitizer saw them.
         not_sanitized: answers that were too long for that sanitizer.
     """
@@ -48,12 +48,12 @@ def read_answers(
 ) -> ReadAnswers:
     """Return the programs in answers.
 
-    Where the benchmark has a sanitizer of its own, a chat model's reasoning is removed before it.
+    If the benchmark has a sanitizer of its own, a chat model's reasoning is removed first.
 
     Args:
         benchmark: the suite.
         answered: (task, answer).
-        form: how the model was asked.
+        form: the form in which the model was asked.
     """
     tasks = [task for task, _ in answered]
     original = [answer.text for _, answer in answered]

@@ -77,9 +77,12 @@ def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[
         entries = measured[benchmark]
         if len(entries) < 2 or f"{benchmark}+" in measured:
             continue
-        task_ids = set().union(*(entry.verdicts for entry in entries.values()))
+        task_ids: set[str] = set()
+        for entry in entries.values():
+            task_ids.update(entry.verdicts)
         for task_id in sorted(task_ids, key=text_hash):
-            solved = tuple(entry.verdicts.get(task_id, ("",))[:1] == ("passed",) for entry in entries.values())
+            # Of three models, (False, True, True) is the kind of tasks that the first one alone fails.
+            solved = tuple(_solves(entry, task_id) for entry in entries.values())
             kinds.setdefault((place, solved), []).append((benchmark, task_id))
     in_turn = take_turns(kinds[kind] for kind in sorted(kinds))
     return list(in_turn)[:TASKS]
@@ -175,8 +178,17 @@ def _read_programs(
     return programs
 
 
+def _solves(entry: Measured, task_id: str) -> bool:
+    """Return True if a model's first sample of a task passed."""
+    verdicts = entry.verdicts.get(task_id, ())
+    return bool(verdicts) and verdicts[0] == "passed"
+
+
 def _read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
     if path is None or not task_ids:
         return {}
-    asked = (problem for problem in read_jsonl(path, Problem) if problem.task_id in task_ids)
-    return {problem.task_id: labeled_text(problem.prompt) for problem in asked}
+    prompts = {}
+    for problem in read_jsonl(path, Problem):
+        if problem.task_id in task_ids:
+            prompts[problem.task_id] = labeled_text(problem.prompt)
+    return prompts

@@ -192,11 +192,14 @@ def ticks(low: float, high: float) -> list[float]:
 
 def _linear_scale(source: Point, target: Point) -> Callable[[float], float]:
     """Return the linear map that takes both ends of `source` to those of `target`, to one decimal."""
-    width = (source[1] - source[0]) or 1.0
-    height = target[1] - target[0]
+    first, last = source
+    low, high = target
+    # From (0, 10) to (100, 0), 2.5 becomes 75. A source without width, as of a curve with one step, has the width 1.
+    width = (last - first) or 1.0
 
     def scaled(value: float) -> float:
-        return round(target[0] + (value - source[0]) / width * height, 1)
+        share = (value - first) / width
+        return round(low + share * (high - low), 1)
 
     return scaled
 

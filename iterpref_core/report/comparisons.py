@@ -46,22 +46,24 @@ def left_out(
 
 
 def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, Any]:
-    """A benchmark's scores as they stand in summary.json; `parts` has those of each part.
+    """Return a benchmark's scores for summary.json; `parts` has those of each part.
 
     Args:
-        benchmark: its name.
-        result: of one model.
-        overlapping: tasks that training pairs share something with.
+        benchmark: the benchmark's name.
+        result: the result of one model.
+        overlapping: the tasks that share something with training pairs.
     """
     fields = {"n", "pass_at_1", "ci95", "errors", "exceptions"}
     scores = result.model_dump(mode="json", include=fields, exclude_none=True) | result.beyond
     scores["samples"] = sum(map(len, result.verdicts.values()))
-    parts = {
-        name: part.to_json()
-        for name, without in left_out(benchmark, result, overlapping).items()
-        if (part := score_tasks(result.verdicts, without))
-    }
-    return scores | ({"parts": parts} if parts else {})
+    parts = {}
+    for name, without in left_out(benchmark, result, overlapping).items():
+        part = score_tasks(result.verdicts, without)
+        if part is not None:
+            parts[name] = part.to_json()
+    if parts:
+        scores["parts"] = parts
+    return scores
 
 
 def compare_models(

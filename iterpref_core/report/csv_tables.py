@@ -38,10 +38,12 @@ def _results(summary: Summary) -> Rows:
 
 def _failures(summary: Summary) -> Rows:
     for row in score_rows(summary):
-        if not row.part:
-            scores = summary["models"][row.model][row.benchmark]
-            for kind, number in sorted(failure_kinds(scores).items()):
-                yield row.benchmark, row.model, kind, number, number / scores["samples"]
+        if row.part:
+            continue
+        scores = summary["models"][row.model][row.benchmark]
+        for kind, number in sorted(failure_kinds(scores).items()):
+            share = number / scores["samples"]
+            yield row.benchmark, row.model, kind, number, share
 
 
 DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")

@@ -168,6 +168,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     for item in read_jsonl(files.trajectories, Trajectory, unique=True):
         outcome = known.get(item.task_id, "no pair")
         totals[outcome] += 1
+        # Drafted with a wrong answer, then timed out, then passed: of the kind (pair, timeout).
         failures = [attempt.verdict for attempt in item.attempts if attempt.verdict != "passed"]
         last_failure = str(failures[-1]) if failures else ""
         kinds.setdefault((outcome, last_failure), []).append(item.task_id)
@@ -253,7 +254,10 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     """
     lines: list[list[Any]] = []
     for line in cut_lines(cut(program, PROGRAM), spans):
-        pieces = [[piece.text, 1] if piece.marked else piece.text for piece in line.pieces]
+        # Lists and numbers, not names: the page holds thousands of lines as JSON.
+        pieces: list[Any] = []
+        for piece in line.pieces:
+            pieces.append([piece.text, 1] if piece.marked else piece.text)
         lines.append([int(line.marked), pieces])
     return lines
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any
 
 from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
@@ -42,8 +41,11 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     for row in score_rows(summary):
         if not row.part:
             tables[row.benchmark][row.model] = summary["models"][row.model][row.benchmark]
-    all_scores = chain.from_iterable(table.values() for table in tables.values())
-    kinds = _by_frequency(failure_kinds(scores) for scores in all_scores)
+    counted: list[Mapping[str, int]] = []
+    for table in tables.values():
+        counted.extend(failure_kinds(scores) for scores in table.values())
+    # Colors are given by the frequency on all benchmarks together, so that a kind has the same one everywhere.
+    kinds = _by_frequency(counted)
     colors = {kind: number for number, kind in enumerate(kinds[:KINDS_COLORED], 1)}
     shown = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
     return [table for table in shown if table["kinds"]]

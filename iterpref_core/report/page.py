@@ -109,6 +109,10 @@ def _curve_chart(title: str, column: str, curves: Mapping[str, Curve]) -> Chart 
     """Draw a column of these objectives' curves by step; None if no curve has the column."""
     series = []
     for name, curve in curves.items():
-        points = [(step["step"], step[column]) for step in curve if "step" in step and column in step]
+        points = []
+        for step in curve:
+            # SFT has no margin, and a metric of the validation set is not in every step.
+            if "step" in step and column in step:
+                points.append((step["step"], step[column]))
         series.append(Series(model_name(name), name, tuple(points)))
     return line_chart(title, "step", series)

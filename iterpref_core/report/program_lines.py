@@ -174,9 +174,13 @@ def _begun_change(pieces: Sequence[Piece], without_region: bool) -> float:
 
 def _region_change(pieces: Sequence[Piece], counted: set[int]) -> float:
     """Sum the changes of the region's tokens in a line, except those that an earlier line has counted."""
-    region = {id(piece.token): piece.token.region_change or 0.0 for piece in pieces if piece.token}
-    change = sum(value for key, value in region.items() if key not in counted)
-    counted.update(region)
+    # A token over the end of a line, such as ")\n    ", has a piece in both lines, and counts in the first one.
+    change = 0.0
+    for piece in pieces:
+        if piece.token is None or id(piece.token) in counted:
+            continue
+        change += piece.token.region_change or 0.0
+        counted.add(id(piece.token))
     return change
 
 

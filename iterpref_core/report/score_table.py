@@ -38,17 +38,20 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
     if not sizes.keys() - {(MAIN_BENCHMARK, "")}:
         return None
     order = in_order({benchmark for benchmark, _ in sizes}, BENCHMARKS)
+    # Sorting is stable: the parts of a benchmark keep their order.
     columns = sorted(sizes, key=lambda column: order.index(column[0]))
     rows: list[tuple[str, str, tuple[Cell, ...]]] = []
     if not parts:
-        rows.append(("ground truth", "truth", tuple(_truth(summary, benchmark) for benchmark, _ in columns)))
+        truths = tuple(_truth(summary, benchmark) for benchmark, _ in columns)
+        rows.append(("ground truth", "truth", truths))
     for model in in_order(set(summary["models"]), MODELS):
         missing = summary["unavailable"].get(model, {})
         cells: list[Cell] = []
         for benchmark, part in columns:
             without_score = "n/a" if benchmark in missing else "–"
             cells.append(scores.get((model, benchmark, part), without_score))
-        rows.append((model_name(model), "focal" if model in FOCAL else "", tuple(cells)))
+        style = "focal" if model in FOCAL else ""
+        rows.append((model_name(model), style, tuple(cells)))
     headings = tuple(_heading(benchmark, part, sizes[benchmark, part]) for benchmark, part in columns)
     return ScoreTable(headings, tuple(rows))
 

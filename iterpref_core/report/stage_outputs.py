@@ -184,19 +184,22 @@ def _load_curve(path: Path) -> Curve:
 
 
 def load_hashes(lock: Path) -> dict[str, str]:
-    """Artifact → md5, from `dvc.lock`; empty where DVC has not run.
+    """Return artifact → md5 from `dvc.lock`; empty if DVC has not run.
 
-    Metrics are left out, they tell what happened on the way; so are the report's own files, whose hashes here
-    would be those of the report before.
+    Metrics are left out, because they are no inputs of results; so are the report's own files, whose hashes here would
+    be those of the report before.
 
     Raises:
-        InputError: the file is not what DVC writes.
+        InputError: the file is no lock of DVC's.
     """
     if not lock.is_file():
         return {}
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].items()
-        outs = {out["path"]: out["md5"] for name, stage in stages if name != "report" for out in stage.get("outs", ())}
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        outs: dict[str, str] = {}
+        for name, stage in stages.items():
+            if name != "report":
+                outs.update((out["path"], out["md5"]) for out in stage.get("outs", ()))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"

@@ -113,8 +113,9 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
     codeflow = summary["codeflow"]
     dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    rows = [("became a pair", paired_problems(summary)), *dropped]
-    return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
+    outcomes = [("became a pair", paired_problems(summary)), *dropped]
+    total = max(codeflow["problems"], 1)
+    return [(name, count, count / total) for name, count in outcomes]
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:

@@ -48,9 +48,15 @@ def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
 
 def validity_charts(validity: dict[str, Any]) -> list[Chart]:
     """Draw histograms of coverage, with the paper's mean, of the mutation score, and of a judge's scores."""
-    charts = [_share_chart(name, validity[name]) for name in SHARES if name in validity]
+    charts = []
+    for name in SHARES:
+        if name in validity:
+            charts.append(_share_chart(name, validity[name]))
+    # There are scores only if `validity.judge` names a model.
     judge = validity.get("judge", {})
-    charts += [_score_chart(name, judge[name]) for name in CRITERIA if name in judge]
+    for name in CRITERIA:
+        if name in judge:
+            charts.append(_score_chart(name, judge[name]))
     return [chart for chart in charts if chart is not None]
 
 

@@ -101,10 +101,16 @@ class ContaminationIndex:
 
     def __init__(self) -> None:
         self.overlaps: dict[str, Overlap] = {}
+        # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
+        # Words of a prompt → the tasks that have this prompt.
         self._prompts: dict[str, dict[Owner, None]] = defaultdict(dict)
+        # Normal form of a function → the tasks whose solution has a function of this form.
         self._forms: dict[int, dict[Owner, None]] = defaultdict(dict)
+        # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[str, dict[tuple[str, Owner], None]] = defaultdict(dict)
+        # A text's task and number of words; runs of words point at texts by their place here.
         self._texts: list[tuple[Owner, int]] = []
+        # Hash of a run of words → the texts that have the run, and where in them.
         self._runs: dict[int, list[tuple[int, int]]] = {}
 
     def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
@@ -167,9 +173,13 @@ class ContaminationIndex:
         return shared
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
+        """Yield the owners of the examples that stand in a text."""
+        # An example is found by its first words, and then compared to its end.
         for start in range(len(words) - EXAMPLE + 1):
-            for example, owner in self._examples.get(" ".join(words[start : start + EXAMPLE]), ()):
-                if " ".join(words[start : start + example.count(" ") + 1]) == example:
+            beginning = " ".join(words[start : start + EXAMPLE])
+            for example, owner in self._examples.get(beginning, ()):
+                length = example.count(" ") + 1
+                if " ".join(words[start : start + length]) == example:
                     yield owner
 
     def _same_form(self, code: str) -> Iterator[Owner]:

@@ -59,10 +59,13 @@ def mean_interval(
     resamples: int = 10_000,
     random: np.random.Generator | None = None,
 ) -> tuple[float, float]:
-    """95% percentile bootstrap of a mean: tasks are drawn with replacement, always by the same seed."""
+    """Return the 95% percentile bootstrap interval of a mean; tasks are drawn with replacement, with a fixed seed."""
     random = random or np.random.default_rng(0)
     tasks = np.asarray(values)
-    means = [tasks[random.integers(len(tasks), size=len(tasks))].mean() for _ in range(resamples)]
+    means = []
+    for _ in range(resamples):
+        drawn = random.integers(len(tasks), size=len(tasks))
+        means.append(tasks[drawn].mean())
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
@@ -84,7 +87,7 @@ def score_tasks(
     Args:
         verdicts: of each task's samples.
         without: tasks to leave out.
-        k: for which k above 1 pass@k is added, where a task has that many judged samples.
+        k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples.
     """
     left_out = set(without)
     tasks = [passed for task_id, passed in _judged(verdicts).items() if task_id not in left_out]
@@ -95,7 +98,8 @@ def score_tasks(
         # The import takes half a second, which those who only read a summary do not wait for.
         from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-        wilson = binomtest(sum(map(sum, tasks)), len(tasks)).proportion_ci(method="wilson")
+        solved = sum(passed[0] for passed in tasks)
+        wilson = binomtest(solved, len(tasks)).proportion_ci(method="wilson")
         ci95 = float(wilson.low), float(wilson.high)
     else:
         ci95 = mean_interval(shares)

@@ -44,7 +44,8 @@ PARAMS = section(
     bootstrap=10,
     livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
 )
-DOUBLE, SQUARE = "Write f that will double x (heldout).", "Write f that will square x (heldout)."
+DOUBLE = "Write f that will double x (heldout)."
+SQUARE = "Write f that will square x (heldout)."
 ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}
 
 
@@ -52,7 +53,9 @@ class Bench:
     """`run_benchmarks` on small inputs; counts how often the model is opened."""
 
     def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
-        self.setting, self.folder, self.opened = setting, folder, 0
+        self.setting = setting
+        self.folder = folder
+        self.opened = 0
         self.backend: Model = ReplayModel(ANSWERS)
 
     def run(
@@ -65,7 +68,8 @@ class Bench:
         fresh: bool = False,
     ) -> dict[str, float]:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
-        store, form = self.folder / "answers.sqlite", PromptForm(instruct=True)
+        store = self.folder / "answers.sqlite"
+        form = PromptForm(instruct=True)
         answerer = Answerer(lambda: self._open(identity), identity, store, params, form, fresh=fresh)
         measured = partial(measure, answerer=answerer, cache=self.setting.cache)
         return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
@@ -118,7 +122,8 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -
 
 
 def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(bench: Bench, tmp_path: Path) -> None:
-    samples, out = tmp_path / "mine.jsonl", tmp_path / "out"
+    samples = tmp_path / "mine.jsonl"
+    out = tmp_path / "out"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
     samples.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
@@ -148,11 +153,23 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
             price_prompt=0,
             price_completion=0,
         )
-        inputs = ("debugger", tmp_path / "debugger", PARAMS, bench.setting, tmp_path / "out", inference)
+
+        def evaluate(calls: int) -> dict[str, float]:
+            return evaluate_model(
+                "debugger",
+                tmp_path / "debugger",
+                PARAMS,
+                bench.setting,
+                tmp_path / "out",
+                inference,
+                budget.model_copy(update={"calls": calls}),
+                tmp_path / "answers.sqlite",
+            )
+
         with pytest.raises(BudgetError):
-            evaluate_model(*inputs, budget, tmp_path / "answers.sqlite")
+            evaluate(calls=1)
         for _ in range(2):
-            metrics = evaluate_model(*inputs, budget.model_copy(update={"calls": 2}), tmp_path / "answers.sqlite")
+            metrics = evaluate(calls=2)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
     assert mock.asked.total() == 2
 
@@ -161,7 +178,8 @@ class Fading(FakeModel):
     """Answers a number of prompts, a new program for every seed, and then is gone."""
 
     def __init__(self, answers: int) -> None:
-        self.left, self.seeds = answers, set[int]()
+        self.left = answers
+        self.seeds = set[int]()
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
@@ -183,7 +201,8 @@ def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) ->
     assert not (bench.folder / "out").exists()
     second = bench.backend = Fading(100)
     bench.run(("heldout",), samples=6)
-    assert (len(first.seeds), 100 - second.left) == (7, 5)
+    assert len(first.seeds) == 7
+    assert second.left == 100 - 5, "5 of 2 * 6 samples were left"
     assert not first.seeds & second.seeds, "every sample has a seed of its own"
     uninterrupted = Bench(bench.setting, bench.folder / "other")
     uninterrupted.backend = Fading(12)
@@ -271,10 +290,23 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
     with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
         inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
-        inputs = ("debugger", tmp_path / "debugger", PARAMS, bench.setting, tmp_path / "out", inference, budget)
-        first = evaluate_model(*inputs, answers)
+
+        def evaluate(*, fresh: bool) -> dict[str, float]:
+            return evaluate_model(
+                "debugger",
+                tmp_path / "debugger",
+                PARAMS,
+                bench.setting,
+                tmp_path / "out",
+                inference,
+                budget,
+                answers,
+                fresh=fresh,
+            )
+
+        first = evaluate(fresh=False)
         refused = sum("temperature" in body for body in asked)
-        again = evaluate_model(*inputs, answers, fresh=True)
+        again = evaluate(fresh=True)
     assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
     assert refused == 1
     assert sum("temperature" in body for body in asked) == 1, "it is remembered"

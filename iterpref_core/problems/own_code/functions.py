@@ -112,6 +112,7 @@ def is_public(name: str) -> bool:
 
 def own_text(node: Definition, source: str, last: int | None = None) -> str:
     """Return the text of a definition with its decorators, without indentation, up to a line of the file."""
+    # The line of a decorated function is that of `def`; its decorators stand above.
     starts = [node.lineno]
     starts += [decorator.lineno for decorator in node.decorator_list]
     first = min(starts)

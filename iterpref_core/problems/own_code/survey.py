@@ -56,6 +56,7 @@ def open_project(folder: Path, python: str) -> Project:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
+    # With the layout `src/package/`, modules are named from `src` on, and tests may import from the root, too.
     root = folder / "src" if (folder / "src").is_dir() else folder
     paths = dict.fromkeys([str(root), str(folder)])
     return Project(folder, root, Environment(python, tuple(paths)))

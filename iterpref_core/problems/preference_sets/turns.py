@@ -65,6 +65,7 @@ def _turns_of_text(text: str) -> list[Turn]:
 
 
 def _message(message: Mapping[str, Any]) -> Turn:
+    # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
     role = message.get("role", message.get("from"))
     content = message.get("content", message.get("value"))
     if not isinstance(role, str) or ("content" not in message and "value" not in message):

@@ -97,7 +97,9 @@ def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
     tests = []
     for arguments, result in examples:
         shown = ", ".join(repr(argument) for argument in arguments)
-        tests.append(IoTest(call=f"{problem.entry_point}({shown})", expected=repr(result), tuples_as_lists=True))
+        call = f"{problem.entry_point}({shown})"
+        # Sets in JSON have a list in the place of a tuple.
+        tests.append(IoTest(call=call, expected=repr(result), tuples_as_lists=True))
     return problem.model_copy(update={"tests": tuple(tests)})
 
 

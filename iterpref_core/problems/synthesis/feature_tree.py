@@ -164,8 +164,10 @@ def probabilities(frequencies: Sequence[float], temperature: float) -> list[floa
     """
     logs = [math.log(frequency) for frequency in frequencies]
     # Relative to the largest: at a low temperature the powers themselves would overflow.
-    weights = [math.exp((log - max(logs)) / temperature) for log in logs]
-    return [weight / sum(weights) for weight in weights]
+    largest = max(logs)
+    weights = [math.exp((log - largest) / temperature) for log in logs]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _draw(
@@ -211,6 +213,8 @@ def show(paths: Iterable[FeaturePath]) -> str:
 
 
 def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
+    # Beside siblings with frequencies 4 and 2 a new feature gets their mean, 3; as one of two first children of a
+    # feature with frequency 4 it gets half of that, 2.
     new = [name for name in added if name not in level]
     if new:
         estimate = fmean(node.frequency for node in level.values()) if level else above / len(new)

@@ -199,8 +199,9 @@ def _draft_problems(
         for number in range(count):
             random = Random(f"{params.seed}/problem/{number}")
             offered.append(tree.sample(params.breadth, params.feature_temperature, random))
-            listed = "\n".join(f"{place}. {SEPARATOR.join(path)}" for place, path in enumerate(offered[-1], 1))
-            prompt = fill(PROMPTS / "problem.txt", {"features": listed, "form": json.dumps(Draft.model_json_schema())})
+            lines = [f"{place}. {SEPARATOR.join(path)}" for place, path in enumerate(offered[-1], 1)]
+            form = json.dumps(Draft.model_json_schema())
+            prompt = fill(PROMPTS / "problem.txt", {"features": "\n".join(lines), "form": form})
             yield Request(prompt, params.seed + number)
 
     asked = Counter[str]()

@@ -77,8 +77,10 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
 
 def relabel(code: CodeType, filename: str) -> CodeType:
     """Return code whose parts of the candidate name the candidate's file, with its line numbers."""
-    inner = (relabel(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts)
+    # The code of a function is a constant of the code around it, so that all nested parts are reached.
+    inner = [relabel(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts]
     code = code.replace(co_consts=tuple(inner))
+    # Lines of the candidate were moved up by `_OFFSET`, which no module has, to tell them from the module's own.
     if code.co_firstlineno > _OFFSET:
         code = code.replace(co_filename=filename, co_firstlineno=code.co_firstlineno - _OFFSET)
     return code
@@ -136,8 +138,10 @@ class Replacement:
     def install(self) -> None:
         """Make the next import of the module have the candidate, even if the module has been imported before."""
         top = self.module.partition(".")[0]
-        for name in [name for name in sys.modules if name.partition(".")[0] == top]:
-            del sys.modules[name]
+        # All modules of the package: one that was imported may hold the function that is replaced.
+        for name in list(sys.modules):
+            if name.partition(".")[0] == top:
+                del sys.modules[name]
         sys.meta_path.insert(0, self)
 
     def find_spec(
