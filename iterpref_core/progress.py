@@ -37,6 +37,7 @@ def show_progress(
     Yields:
         The function to call for finished items.
     """
+    # `accelerate launch` and torchrun number the processes in RANK.
     first_process = os.environ.get("RANK", "0") == "0"
     in_terminal = sys.stderr.isatty()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
@@ -48,6 +49,7 @@ def show_progress(
             nonlocal done, last_line
             done += count
             progress.update(bar, completed=done, note=note)
+            # A log that nobody watches gets a line every ten seconds, and one for the end.
             due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
             if due and first_process and not in_terminal:
                 last_line = time.monotonic()

@@ -217,6 +217,7 @@ class Problem(Record, extra="forbid"):
     @property
     def tests_digest(self) -> str:
         """Return a digest of setup, visible and hidden tests: equal digests judge programs alike."""
+        # Without fields that are None: a field that a later version adds changes no digest of a problem without it.
         judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
         return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -62,6 +62,7 @@ def score_samples(
         if samples is None:
             _check_complete(benchmark, own_samples(benchmark), f"{benchmark.name}: no solution (field 'reference')")
             return score_existing(benchmark, own_samples(benchmark), setting.cache)
+        # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
         known = [sample for sample in read_jsonl(samples.path, Sample) if sample.task_id in benchmark.tasks]
         total = len(benchmark.tasks)
         if samples.partial and known:

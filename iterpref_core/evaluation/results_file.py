@@ -58,6 +58,7 @@ def _earlier(out: Path, about: Mapping[str, str]) -> dict[str, Entry]:
         entries = dict(results.pop("benchmarks"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); move it away, or name another folder") from None
+    # The same name with other weights is another model, whose scores must not stand beside the new ones.
     if results == dict(about):
         return entries
     logger.warning("%s: the results of %s are replaced: it was another model", path, results.get("model"))

@@ -146,6 +146,7 @@ class ServedModel(ABC):
         waiting = iter(places)
 
         async def ask_in_turn() -> None:
+            # All tasks take from one iterator, so that each request is asked by the task that is free first.
             for request in waiting:
                 try:
                     answer = await self.answer(request, sampling)
@@ -217,6 +218,8 @@ class BatchModel(ABC):
             self._waiting = tuple(each for each in waiting if each not in batch)
             futures = [future for *_, future in batch]
 
+            # Bound as a default, because the next round of the loop gives `futures` another value, and from another
+            # thread, because a future may be settled by its event loop alone.
             def answered(
                 place: int,
                 answer: Completion,

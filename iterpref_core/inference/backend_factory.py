@@ -56,6 +56,7 @@ def _open_vllm(opening: Opening) -> Iterator[Model]:
 
     tokens = ServedTokens(opening.model, opening.prompt)
     with serve(opening.model) as base_url:
+        # The server gets token ids and adds nothing: prompts are framed here, as for a model in this process.
         here = opening.inference.model_copy(update={"base_url": base_url, "api": "completions"})
         yield OpenAIModel(SERVED_NAME, here, opening.concurrency, opening.faults, tokens)
 
@@ -108,6 +109,7 @@ def open_model(
         InputError: the model or a parameter of `inference` cannot be used.
     """
     model = check_model(model, prompt, inference)
+    # A digest of gigabytes of weights: without a store nobody needs it.
     identity = model_identity(model, prompt, inference) if store else ""
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)

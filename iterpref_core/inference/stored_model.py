@@ -117,6 +117,7 @@ class AnswerStore:
 
     def set_aside(self, keys: Iterable[bytes]) -> None:
         """Find the answers under these keys no more; their cost still counts as spent."""
+        # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:
             self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
 
@@ -130,6 +131,7 @@ class AnswerStore:
 
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
+        # Rows are numbered in their order: those after the last one of a completed run belong to the present run.
         query = (
             "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?1 "
             "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
@@ -239,6 +241,7 @@ class StoredModel(ServedModel):
             self._settle(missing[place], sampling, answer)
             put(missing[place], answer)
 
+        # Answers from the store come first, so that a progress bar begins where the last run ended.
         missing = []
         for request in places:
             known = self._look_up(request, sampling)

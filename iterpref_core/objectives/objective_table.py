@@ -150,6 +150,7 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         if stated_name not in OBJECTIVES:
             raise ConfigError("training.objectives: " + unknown_name("objective", stated_name, OBJECTIVES))
     row = OBJECTIVES[name]
+    # An alpha that weighs nothing is a mistake that would not show in the loss.
     alpha = stated[name].alpha if name in stated else None
     if alpha and row.nll_of is None:
         raise ConfigError(

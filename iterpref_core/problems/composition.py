@@ -70,6 +70,8 @@ def write_reference(combination: Combination) -> str:
     """
     parameter = combination.kind.parameter
     loop = combination.kind.loop
+    # Leaves are code with fields: "{x} % 2 == 0" becomes "n % 2 == 0". A loop over a dictionary has two variables,
+    # "key, value", and leaves name each of them.
     names = {"p": parameter, "x": loop}
     if "," in loop:
         names["k"], names["v"] = loop.split(", ")
@@ -79,6 +81,7 @@ def write_reference(combination: Combination) -> str:
         f"    part = {combination.position.code.format(**names)}",
         f"    kept = [{_item(loop)} for {loop} in part if {combination.predicate.code.format(**names)}]",
     ]
+    # One map step makes `done` of `kept`, a second one `more` of `done`.
     for target, leaf in zip(("done", "more"), combination.maps, strict=False):
         lines.append(f"    {target} = [{leaf.code.format(**names)} for {loop} in {source}]")
         source = target

@@ -96,8 +96,12 @@ def line_chart(
     if not finite:
         return None
 
-    xs = [x for line in finite for x, _ in line.points]
-    ys = [y for line in finite for _, y in line.points]
+    xs: list[float] = []
+    ys: list[float] = []
+    for line in finite:
+        for x, y in line.points:
+            xs.append(x)
+            ys.append(y)
     low, high = y_range or (min(ys), max(ys))
     y_ticks = ticks(low, high)
     # The x axis begins at a round number, and ends where the data end.
@@ -141,6 +145,7 @@ def histogram(
     highest = max((count for _, count in counts), default=0)
     if not highest:
         return None
+    # Of a highest count of 2 the ticks are 0, 0.5, 1 and so on: half a problem cannot be counted.
     y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
     to_x = _linear_scale(scale, (LEFT, RIGHT))
     to_y = _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
@@ -148,6 +153,7 @@ def histogram(
     bars = []
     for place, (label, count) in enumerate(counts):
         bar = Bar(
+            # One unit of space on either side, so that bars of the same height are told apart.
             x=round(LEFT + place * width + 1, 1),
             y=to_y(count),
             width=round(width - 2, 1),
@@ -185,6 +191,7 @@ def ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 5
     power = 10.0 ** floor(log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    # 0.3 / 0.1 is 2.9999999999999996: without the margin the first tick would be 0.2.
     first = floor(low / step + 1e-9)
     last = ceil(high / step - 1e-9)
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]

@@ -120,6 +120,7 @@ def _compare(
 ) -> Comparison:
     ours = model.measured[benchmark]
     theirs = against.measured[benchmark]
+    # A paired test compares the same tasks; under the same name they may have been composed anew in between.
     if ours.data.sha256 != theirs.data.sha256:
         raise InputError(
             f"results: {benchmark} of {model.model} and of {against.model} were measured on different data; "

@@ -174,8 +174,9 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
         kinds.setdefault((outcome, last_failure), []).append(item.task_id)
     groups = []
     for kind in sorted(kinds):
+        outcome, _ = kind
         task_ids = sorted(kinds[kind], key=text_hash)
-        groups.append([(task_id, kind[0]) for task_id in task_ids])
+        groups.append([(task_id, outcome) for task_id in task_ids])
     chosen = list(take_turns(groups))[:TRAJECTORIES]
     return Counter(dict(totals.most_common())), dict(chosen)
 
@@ -193,6 +194,7 @@ def _entries(
         for problem in read_jsonl(files.problems, Problem):
             if problem.task_id in outcomes:
                 prompts[problem.task_id] = labeled_text(problem.prompt)
+    # Each file is streamed, and only the chosen rows are held: a run of CodeFlow may have gigabytes.
     pairs = {pair.task_id: pair for pair in read_jsonl(files.pairs, PreferencePair) if pair.task_id in outcomes}
     spans = {item.task_id: item for item in read_jsonl(files.spans, FocalSpans) if item.task_id in pairs}
     for item in spans.values():

@@ -93,7 +93,7 @@ class ProgramLine:
 
     @property
     def indent(self) -> int:
-        """The columns of blanks that the line begins with, with tab stops at multiples of four."""
+        """Return the columns of blanks at the line's beginning, with tab stops at multiples of four."""
         text = "".join(piece.text for piece in self.pieces if not piece.glyph).expandtabs(4)
         return len(text) - len(text.lstrip(" "))
 
@@ -126,9 +126,11 @@ def cut_lines(
     lines: list[ProgramLine] = []
     counted: set[int] = set()
     for number, (start, end) in enumerate(bounds, 1):
+        # A line's pieces end with the line; the next line's beginning tells where its line end ends.
         last = number == len(bounds)
         following = len(text) if last else bounds[number][0]
         pieces = tuple(_cut_line(text, (start, end), following, spans, shown))
+        # The end token stands behind the program, and has no character of it: a sign stands for it.
         if last and shown and shown[-1].start == len(text):
             pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
         marked = any((s < following and e > start) or s == e == start == end for s, e in spans)

@@ -97,6 +97,7 @@ def compare_with_baseline(
             **comparison,
             "differs": _differences(before, after),
         }
+    # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
     p_values = holm([compared[name]["p_worse"] for name in names])
     for name, p_value in zip(names, p_values, strict=True):
         compared[name]["p_worse_holm"] = p_value

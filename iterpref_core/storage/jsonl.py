@@ -72,6 +72,7 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         raise RecordError(f"{where}: {describe_validation_error(error)}{remedy}") from None
 
 
+# Data of other projects have no ids, so a missing one is no error here, and is made from the line's number.
 class _AnyPair(PreferencePair):
     task_id: str | None = None  # type: ignore[assignment]
 
@@ -127,11 +128,14 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
     path = Path(path)
+    # In the same folder, since a file cannot be renamed to another file system; with the process's number, since two
+    # processes may write the same file.
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             yield file
+            # Else a machine that crashes after the renaming could leave the new name with an empty file.
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

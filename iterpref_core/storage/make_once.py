@@ -17,8 +17,10 @@ def make_once(path: Path, make: Callable[[Path], object]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
+        # Who waited for the lock finds the file of the one that held it.
         if not path.exists():
             partial = path.with_name(f".{path.name}.partial")
+            # A process that was killed may have left a part of a folder.
             shutil.rmtree(partial, ignore_errors=True)
             make(partial)
             partial.replace(path)

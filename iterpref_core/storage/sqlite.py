@@ -40,6 +40,7 @@ class Database:
                 check_same_thread=False,
             )
             try:
+                # Readers go on while one process writes, and a commit does not wait for the disk.
                 for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *schema):
                     self._data.execute(statement)
             except BaseException:
@@ -53,6 +54,7 @@ class Database:
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""
+        # The row is read under the lock: a cursor is not safe while another thread runs a statement.
         with self._lock, self._explained():
             first: tuple[Any, ...] | None = self._data.execute(statement, values).fetchone()
         return first

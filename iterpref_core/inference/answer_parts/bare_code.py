@@ -102,6 +102,7 @@ def _longest_run(lines: list[str], parser: Parser) -> tuple[int, Excerpt] | None
     while length > 0:
         code = "".join(lines[:length]).rstrip() + "\n"
         parsed = parser.parse(code)
+        # "x = 1\nThen we print it.\nprint(x)": the parser names line 2, so the run is tried again with line 1 alone.
         if isinstance(parsed, SyntaxError):
             wrong = parsed.lineno or 0
         else:

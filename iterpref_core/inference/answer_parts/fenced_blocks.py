@@ -243,6 +243,7 @@ def _without_language(code: str) -> str:
 
 def _parse_indented(code: str, parser: Parser) -> Excerpt | None:
     """Return a text as Python, if need be without the indentation that all of its lines have."""
+    # As it came first: of a text that is Python without its indentation, and with it, the latter is meant.
     for text in dict.fromkeys((code, textwrap.dedent(code))):
         tree = parser.tree(text)
         if tree is not None:

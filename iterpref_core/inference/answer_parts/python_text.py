@@ -39,7 +39,8 @@ class Parser:
         """Return the syntax tree of a text, or the error that shows that it is no Python."""
         if not self.affords(len(text)):
             return SyntaxError("too long")
-        self._left -= len(text) + 2_000  # a call has a cost of its own
+        # A call has a cost of its own, about that of 2,000 characters.
+        self._left -= len(text) + 2_000
         try:
             return parse_source(text)
         except SyntaxError as error:
@@ -84,7 +85,8 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
-    if name in _defined_names(tree):  # also as `f = lambda x: x + 1`, which is no definition
+    # The name may also be an assignment, `f = lambda x: x + 1`, which is no definition.
+    if name in _defined_names(tree):
         wanted = [node for node in definitions if node.name == name]
         only_stubs = bool(wanted) and all(map(_is_stub, wanted))
         return Rank.NOTHING if only_stubs else Rank.ENTRY_POINT

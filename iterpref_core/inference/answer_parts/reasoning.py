@@ -78,6 +78,7 @@ def _final_channel(text: str) -> str:
     """Return the text of the final channel, if an answer has channels; else all of it."""
     if bare := _BARE_CHANNELS.match(text):
         return text[bare.end() :]
+    # gpt-oss: "<|channel|>analysis<|message|>Let me see.<|end|><|start|>assistant<|channel|>final<|message|>Use sum."
     begin = _turn_begin(text)
     final = _FINAL_CHANNEL.search(text)
     if _OTHER_CHANNEL.match(text, begin):

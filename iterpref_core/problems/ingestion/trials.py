@@ -154,6 +154,7 @@ def _try_wrong(
     weak = False
     nearest: tuple[str, Outcome] | None = None
     tried = 0
+    # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
     candidates = [(_distance(code, passing), code) for code in published.wrong + published.unjudged]
     for distance, code in sorted(candidates):
         known_wrong = code in published.wrong
@@ -204,7 +205,9 @@ def _trajectory(problem: Problem, wrong: str, outcome: Outcome, right: str) -> T
         completion_tokens=0,
         hidden="passed",
     )
-    attempts = (failed, repaired if problem.hidden_tests else repaired.model_copy(update={"hidden": None}))
+    if not problem.hidden_tests:
+        repaired = repaired.model_copy(update={"hidden": None})
+    attempts = (failed, repaired)
     return Trajectory(
         task_id=problem.task_id,
         solved=True,

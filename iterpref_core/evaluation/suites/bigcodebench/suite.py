@@ -127,6 +127,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
                 reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
                 raise DataUnavailableError(reason)
             return Question(task.complete_prompt, verbatim=True)
+        # Complete gives the signature and docstring, Instruct a description in words.
         if self.split == "complete":
             message = fenced(task.complete_prompt)
         else:

@@ -92,6 +92,7 @@ def judge_of(
 
     def judge(index: int, actual: Any) -> bool:
         wanted = expected[index]
+        # A digest says only whether two large values are the same, so no tolerance is applied to them.
         if isinstance(wanted, Digest) or isinstance(actual, Digest):
             return type(wanted) is type(actual) and actual == wanted
         try:

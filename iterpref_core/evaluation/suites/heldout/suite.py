@@ -34,7 +34,7 @@ class Heldout(Benchmark[Problem]):
         if not tasks:
             raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
         lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
-        # Of exactly these problems: other splits of the file may change without changing a result.
+        # The digest of exactly these problems: other splits of the file may change without changing a result.
         sha256 = hashlib.sha256(lines.encode()).hexdigest()
         super().__init__(split, (split, sha256), tasks, execution)
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
@@ -58,6 +58,7 @@ class Heldout(Benchmark[Problem]):
     ) -> Iterator[Program]:
         """Yield one program with visible and hidden tests."""
         program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        # A problem with a limit of its own was judged by that limit where it comes from.
         if task.time_limit_s is None and reference_s is not None:
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
         yield program

@@ -84,6 +84,7 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
         name += f"-{params.release}"
     since = datetime.fromisoformat(params.since) if params.since else None
     until = datetime.fromisoformat(params.until) if params.until else None
+    # Of the lines in the window alone, so that a file with further contests gives the same digest.
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
     for path in files:
