@@ -13,6 +13,7 @@ from detect_secrets.settings import default_settings
 
 Reason = Literal["secret", "email"]
 
+# Behind an address there is no call, subscript or assignment: `x@app.get("/")` is a product of matrices.
 _EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9_.+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
 _EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$",
@@ -36,6 +37,5 @@ def reason_to_withhold(text: str) -> Reason | None:
         file.write(text)
         file.flush()
         with default_settings():
-            for _ in scan_file(file.name):
-                return "secret"
-    return None
+            first = next(iter(scan_file(file.name)), None)
+    return None if first is None else "secret"

@@ -16,8 +16,10 @@ from iterpref_core.source_code.syntax_tree import parse_source
 
 _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
+"""Fields of syntax trees that hold a name: of variables, definitions, `import … as`, patterns and parameters."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
+"""Nodes that are no part of a program's size: they only hold others."""
 
 
 def same_form(code: str, changed: str, entry_point: str = "") -> bool:
@@ -35,10 +37,9 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
-        forms = {_form(parse_source(text), entry_point) for text in (code, changed)}
+        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
     except (SyntaxError, RecursionError):
         return False
-    return len(forms) == 1
 
 
 def _form(tree: ast.Module, entry_point: str) -> str:
@@ -129,6 +130,7 @@ class _Normalizer(ast.NodeTransformer):
         self._numbers: dict[str, str] = {}
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
+        # "def f(n: int):\n    'Add.'\n    m = n + 1\n    return m" becomes "def f(n):\n    ·0 = n + 1\n    return ·0".
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
             if isinstance(block, list):
@@ -146,7 +148,7 @@ class _Normalizer(ast.NodeTransformer):
     def _name(self, name: str) -> str:
         if name not in self._numbered:
             return name
-        # A dot cannot stand in a Python name, so no name of the program is taken for a number.
+        # No name of a program begins with a middle dot, so none is taken for a number.
         return self._numbers.setdefault(name, f"·{len(self._numbers)}")
 
 

@@ -41,11 +41,10 @@ def removes(name: str) -> Damage:
 
 
 def writes(name: str, text: str) -> Damage:
-    return lambda folder: void((folder / name).write_text(text, encoding="utf-8"))
+    def damage(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
 
-
-def void(_: object) -> None:
-    pass
+    return damage
 
 
 def cuts(name: str) -> Damage:
