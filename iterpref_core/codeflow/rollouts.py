@@ -51,7 +51,7 @@ def roll_out(
         answered: called for each answer of a model in this process, so that progress shows before a trajectory ends.
 
     Raises:
-        IterPrefError: what a model, the executor or `finished` raises.
+        IterPrefError: an error of a model, the executor or `finished`.
     """
     if params.source == "sampling":
         conversations_each = params.sampling.samples

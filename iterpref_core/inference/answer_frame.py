@@ -110,7 +110,7 @@ class AnswerFrame:
 
         Args:
             prompt: as for `open`.
-            answer: what is to be trained.
+            answer: the program to train on.
 
         Raises:
             ModelError: also where the template changes the answer, other than by stripping blanks at its ends.

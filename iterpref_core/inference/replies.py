@@ -1,6 +1,6 @@
 """Replies of OpenAI-compatible endpoints: every shape that has a choice is an answer, if need be an empty one.
 
-Servers differ in what they leave out. Counts may be absent or null, the content may be null or a list of parts, a
+Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts, a
 choice may have no message. Only a reply without any choice is none.
 """
 
@@ -14,7 +14,7 @@ CHARACTERS_PER_TOKEN = 3
 """An estimate, for servers that do not count tokens."""
 
 _CUT = {"length", "content_filter", "max_tokens", "max_output_tokens"}
-"""Reasons to finish that say that an answer is not whole. What a filter cuts is as final as what a limit does."""
+"""Reasons to finish that say that an answer is not whole. A cut by a filter is as final as one by a limit."""
 _REASONING_PARTS = {
     "thinking",
     "reasoning",

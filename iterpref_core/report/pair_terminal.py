@@ -18,7 +18,7 @@ from iterpref_core.report.program_lines import Piece, ProgramLine, choose_scale,
 
 LESS = ("#fdebd3", "#fbc98f", "#f2a653", "#e0862a")
 MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
-"""From weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
+"""Colors from weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
 
 
 def render_terminal(

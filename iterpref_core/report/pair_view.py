@@ -125,7 +125,7 @@ def write_html(
         pairs: the pairs to show.
         spans: task_id → error region, of every pair.
         out: the page.
-        shifts: task_id → what training did to the tokens; they become colors.
+        shifts: task_id → the changes of the tokens by training, as colors.
     """
     shifts = shifts or {}
     scale = choose_scale(shifts.values())

@@ -43,7 +43,7 @@ def build_report(
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
         dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
-        names: the models of the experiment; what others have left in the folders is not read. By default all.
+        names: the models of the experiment; files of other models in the folders are not read. By default all.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,

@@ -1,4 +1,4 @@
-"""Line diff: the longest common subsequence (LCS) of two programs' lines, what lies outside it, and its spans.
+"""Line diff: the longest common subsequence (LCS) of two programs' lines, the lines outside it, and their spans.
 
 `difflib` is no substitute: it matches blocks greedily and so finds fewer common lines.
 

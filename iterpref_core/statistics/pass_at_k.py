@@ -112,5 +112,9 @@ def score_tasks(
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:
-    counted = {task_id: [v for v in outcomes if v != "infra_error"] for task_id, outcomes in verdicts.items()}
-    return {task_id: [v == "passed" for v in verdicts] for task_id, verdicts in counted.items() if verdicts}
+    judged = {}
+    for task_id, outcomes in verdicts.items():
+        passed = [verdict == "passed" for verdict in outcomes if verdict != "infra_error"]
+        if passed:
+            judged[task_id] = passed
+    return judged

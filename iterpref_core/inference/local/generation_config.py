@@ -16,8 +16,8 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_tok
 def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
     """Return greedy decoding of the logits as they are, with the token ids of a checkpoint's suggestions.
 
-    transformers fills what a call leaves unset from the checkpoint's `generation_config.json`: a repetition penalty
-    there changes greedy answers.
+    transformers takes settings that a call leaves unset from the checkpoint's `generation_config.json`: a repetition
+    penalty there changes greedy answers.
     """
     return GenerationConfig(**{name: getattr(suggested, name) for name in _TOKEN_IDS})
 
