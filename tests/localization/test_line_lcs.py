@@ -9,18 +9,15 @@ from hypothesis import strategies as st
 
 from iterpref_core.localization import line_lcs
 from iterpref_core.localization.line_lcs import locate_error
-from iterpref_core.records import Span, line_spans, split_lines
+from iterpref_core.records import line_spans, split_lines
 from iterpref_core.source_code.line_diff import diff_lines
+from tests.texts import marked
 
 programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(
     lambda lines: st.sampled_from(["\n", "\r\n"]).flatmap(
         lambda end: st.sampled_from([end.join(lines), "".join(line + end for line in lines)])
     )
 )
-
-
-def marked(text: str, spans: tuple[Span, ...]) -> list[str]:
-    return [text[start:end] for start, end in spans]
 
 
 def test_docstring_examples() -> None:

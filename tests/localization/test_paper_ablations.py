@@ -7,21 +7,17 @@ from hypothesis import strategies as st
 from iterpref_core.localization import prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.localization.localization import ON_TEXT, Localizer
-from iterpref_core.records import Span
+from tests.texts import marked
 
 PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + b", "é = 'ß'"]), max_size=8).map(
     "\n".join
 )
 
 
-def cut(text: str, spans: tuple[Span, ...]) -> list[str]:
-    return [text[start:end] for start, end in spans]
-
-
 def test_everything_between_the_first_and_the_last_difference() -> None:
     rejected, chosen = "a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n"
-    assert cut(rejected, prefix_suffix.locate_error(rejected, chosen).rejected) == ["x\nb\ny"]
-    assert cut(chosen, prefix_suffix.locate_error(rejected, chosen).chosen) == ["X\nb\nY"]
+    assert marked(rejected, prefix_suffix.locate_error(rejected, chosen).rejected) == ["x\nb\ny"]
+    assert marked(chosen, prefix_suffix.locate_error(rejected, chosen).chosen) == ["X\nb\nY"]
     assert prefix_suffix.locate_error("a\na\n", "a\n").rejected == ((2, 3),), "beginning and end do not overlap"
 
 
@@ -37,12 +33,12 @@ def test_everything_between_the_first_and_the_last_difference() -> None:
     ],
 )
 def test_tokens_outside_the_common_sequence(rejected: str, chosen: str, expected: list[str]) -> None:
-    assert cut(rejected, token.locate_error(rejected, chosen).rejected) == expected
+    assert marked(rejected, token.locate_error(rejected, chosen).rejected) == expected
 
 
 def test_a_missing_token_is_anchored_at_what_was_written_instead() -> None:
-    assert cut("return x\n", token.locate_error("return x\n", "return -x\n").anchors) == ["x"]
-    assert cut("f(x)\n", token.locate_error("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
+    assert marked("return x\n", token.locate_error("return x\n", "return -x\n").anchors) == ["x"]
+    assert marked("f(x)\n", token.locate_error("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
     assert token.locate_error("\n", "x\n").anchors == ()
 
 

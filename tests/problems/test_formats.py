@@ -21,6 +21,7 @@ from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
 from tests.settings import EXECUTION, ROOT
+from tests.texts import written
 
 
 def taken(source: Path, form: str, **selection: Any) -> tuple[Ingested, list[Problem]]:
@@ -28,11 +29,6 @@ def taken(source: Path, form: str, **selection: Any) -> tuple[Ingested, list[Pro
     store = source.with_suffix(".sqlite")
     found = ingest([source], form, out, EXECUTION, Selection(**selection), store)
     return found, list(read_jsonl(out, Problem))
-
-
-def written(path: Path, *rows: dict[str, Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.mark.parametrize("module", list(pkgutil.iter_modules(published.__path__)), ids=lambda module: module.name)

@@ -13,6 +13,7 @@ from iterpref_core.problems.injection import inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import EXECUTION, section
+from tests.texts import marked
 
 ADD = Problem(
     task_id="add",
@@ -44,10 +45,6 @@ def inject(
     out, spans = folder / "pairs.jsonl", folder / "true.jsonl"
     counts = inject_bugs(folder / "problems.jsonl", out, spans, executor, mutations=mutations, seed=seed)
     return counts, list(read_pairs(out)), list(read_jsonl(spans, FocalSpans, unique=True))
-
-
-def marked(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
-    return [text[start:end] for start, end in spans]
 
 
 def test_the_changed_line_is_the_true_region(tmp_path: Path, executor: Engine) -> None:

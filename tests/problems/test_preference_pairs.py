@@ -19,6 +19,7 @@ from iterpref_core.prompt_messages import plain_prompt, question
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import ROOT, section
+from tests.texts import written
 
 CHOSEN = "def f(x):\n    return x + 1\n"
 REJECTED = "def f(x):\n    return x\n"
@@ -40,11 +41,6 @@ def taken(source: Path, **options: Any) -> tuple[dict[str, float], list[Preferen
     out = source.with_suffix(".pairs")
     found = ingest_pairs([source], out, **options)
     return found.counts, list(read_pairs(out))
-
-
-def written(path: Path, *rows: dict[str, Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) -> None:

@@ -8,14 +8,15 @@ import pytest
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBenchTask
 from iterpref_core.evaluation.suites.published_tasks import read_tasks
-from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE, write
+from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE
+from tests.texts import written
 
 VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}
 
 
 def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(VARIABLES["bigcodebench"], str(write(tmp_path / "full.jsonl", DOUBLE, WHERE)))
-    monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(write(tmp_path / "hard.jsonl", WHERE)))
+    monkeypatch.setenv(VARIABLES["bigcodebench"], str(written(tmp_path / "full.jsonl", DOUBLE, WHERE)))
+    monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(written(tmp_path / "hard.jsonl", WHERE)))
     (name, sha256), tasks = read_tasks("bigcodebench-hard", BigCodeBenchTask)
     assert (name, len(sha256), list(tasks)) == ("hard.jsonl", 64, ["BigCodeBench/1"])
 

@@ -20,7 +20,8 @@ from iterpref_core.evaluation.suites.bigcodebench.environment import find_python
 from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.execution import ENGINE
 from tests.engines import outcomes_of
-from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE, write
+from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE
+from tests.texts import written
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:programs of the environment .* o
 @pytest.fixture
 def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Our own tasks, and our own interpreter in place of BigCodeBench's: it has what is preloaded."""
-    path = write(tmp_path / "two.jsonl", DOUBLE, WHERE)
+    path = written(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
     own_interpreter(monkeypatch)
@@ -79,7 +80,7 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
         {"task_id": "BigCodeBench/0", "solution": "def task_func(x:"},
         {"task_id": "BigCodeBench/1", "solution": "def task_func(x):\n    return '/' + x"},
     ]
-    path = write(tmp_path / "samples.jsonl", *samples)
+    path = written(tmp_path / "samples.jsonl", *samples)
     score_samples(path, ["bigcodebench-full-instruct"], setting, tmp_path / "out")
     entry = entry_of(tmp_path / "out", "bigcodebench-full-instruct")
     assert entry["passed"] == ["BigCodeBench/0"]
@@ -114,7 +115,7 @@ def task_func():
         f"    def test(self):\n        self.assertEqual(task_func(), {wanted!r})\n"
     )
     monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
-    monkeypatch.setenv(FULL, str(write(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
+    monkeypatch.setenv(FULL, str(written(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
     bench = BigCodeBench("bigcodebench-full-complete", execution)
     (task,) = bench.tasks.values()
     with bench.open_executor() as executor:
@@ -126,7 +127,7 @@ def task_func():
 def test_without_its_environment_the_message_says_what_to_run(
     monkeypatch: pytest.MonkeyPatch, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
-    path = write(tmp_path / "two.jsonl", DOUBLE)
+    path = written(tmp_path / "two.jsonl", DOUBLE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", str(tmp_path / "absent"))
     with pytest.raises(DataUnavailableError, match="run `make bigcodebench`"):

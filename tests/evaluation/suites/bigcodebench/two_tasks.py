@@ -1,7 +1,5 @@
 """Two tasks in the exact format of BigCodeBench's data, written for the tests."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 DOUBLE: dict[str, Any] = {
@@ -31,9 +29,3 @@ WHERE: dict[str, Any] = {
     "doc_struct": "{}",
     "libs": "['absent_library', 'os']",
 }
-
-
-def write(path: Path, *tasks: dict[str, Any]) -> Path:
-    """Tasks as JSON lines."""
-    path.write_text("".join(json.dumps(task) + "\n" for task in tasks), encoding="utf-8")
-    return path
