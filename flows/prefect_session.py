@@ -63,7 +63,7 @@ def marked_runs() -> Iterator[None]:
 
 
 def leave_out_tracebacks() -> None:
-    """Log a user's mistake without Prefect's traceback: its message says what to do."""
+    """Log a user's mistake without Prefect's traceback: its message names the remedy."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_shorten)
 
@@ -123,7 +123,7 @@ def _shorten(record: logging.LogRecord) -> bool:
 
 
 def _drain_prefect() -> None:
-    """Send what Prefect still has queued: without its server it would wait for ever when the process ends."""
+    """Send Prefect's queued logs and events: without its server it would wait for ever when the process ends."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

@@ -1,8 +1,8 @@
 """Sweep: a grid of trainings, several at the same time, each a DVC experiment; and a table of their scores.
 
 A point of the grid has a git worktree of its own with the checkout's files as they were when the sweep began, so the
-user's files never change, and later edits are in no point. What several points need, such as the pairs, is made once
-before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings one here.
+user's files never change, and later edits are in no point. Stages that several points need, such as the pairs, run
+once before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings one here.
 """
 
 import hashlib
@@ -108,7 +108,7 @@ def prepare(point: Point, work: Sweep) -> None:
 
 @task(task_run_name="{point.row.label} ({point.name})", **TASK_OPTIONS)
 def run_point(point: Point, work: Sweep) -> PointScore:
-    """Train and score one point, save it as a DVC experiment, and return what it scored on its only benchmark.
+    """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
 
     Raises:
         IterPrefError: a stage failed.
@@ -226,7 +226,7 @@ def sweep(
 def run_points(
     points: Mapping[str, Point], snapshot: Snapshot, jobs: int, params: Params
 ) -> tuple[dict[str, PrefectFuture[None]], dict[str, PrefectFuture[PointScore]]]:
-    """Run all points and what they need before, each as a task of the present flow run; wait for their end.
+    """Run all points and the stages before them, each as a task of the present flow run; wait for their end.
 
     Returns:
         The preparations and the points, which have ended, by name.

@@ -70,7 +70,7 @@ def _last_state(raw: bytes) -> str:
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and what is left of its group, also where it has ended itself."""
+    """End a child and the rest of its group, also where the child has ended itself."""
     _signal(child, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_S)

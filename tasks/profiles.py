@@ -1,7 +1,7 @@
 """Profiles: named sets of values for params.yaml, such as `tiny` for tests.
 
 A profile may build on another one, which it names as `base`. `nano` names every value that any profile changes, and all
-others build on it, so that what a profile leaves does not depend on the one before.
+others build on it, so that the values after a change of profile do not depend on the profile before.
 """
 
 import re
@@ -71,7 +71,7 @@ def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, pr
         profiles: folder of the profiles.
 
     Returns:
-        What changed, one line a value.
+        The changes, one line a value.
 
     Raises:
         ConfigError: there is no such profile or parameter, or a value is out of range; nothing is written then.
@@ -86,7 +86,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     """Write values, by dotted key such as `training.beta`, into a parameters file; comments and all else stay.
 
     Returns:
-        What changed, one line a value.
+        The changes, one line a value.
 
     Raises:
         ConfigError: a parameter does not exist, or a value is out of range; nothing is written then.

@@ -23,7 +23,7 @@ def init(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write a profile, your own models and values into params.yaml. What you have changed there yourself stays."""
+    """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
     from tasks.profiles import own_values, write_params
 
     values = parse_assignments(set_)

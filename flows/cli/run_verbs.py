@@ -1,4 +1,4 @@
-"""`iterpref run`, `sweep` and `ui`: the flows against a Prefect server, and what came out."""
+"""`iterpref run`, `sweep` and `ui`: the flows against a Prefect server, and their results."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Reproduction: one command of DVC in a process of its own, its lines passed on, and what went wrong in a stage."""
+"""Reproduction: one command of DVC in a process of its own, its lines passed on, and the reason of a failure."""
 
 import os
 import re
@@ -45,7 +45,7 @@ class Commands:
 
     def run(
         self,
-        what: str,
+        subject: str,
         arguments: Sequence[str],
         environment: dict[str, str],
         say: Callable[[str], object],
@@ -54,7 +54,7 @@ class Commands:
         """Run a command of DVC to its end, and return the names of the stages that ran in it.
 
         Args:
-            what: the purpose, such as a stage's name, for messages.
+            subject: the name of a stage or a point, for messages.
             arguments: the arguments of `dvc`.
             environment: variables that are added to this process's environment, or replace some.
             say: called with each line of the output.
@@ -86,7 +86,7 @@ class Commands:
             with self._lock:
                 self._running.discard(process)
         if process.returncode:
-            raise explain_failure(what, lines, process.returncode)
+            raise explain_failure(subject, lines, process.returncode)
         ran = []
         for line in lines:
             if started := _STARTED.match(line):
@@ -120,7 +120,7 @@ class Reproduction:
 
         Raises:
             CancelledError: the run was cancelled before the stage started.
-            IterPrefError: what `Commands.run` raises.
+            IterPrefError: the errors of `Commands.run`.
         """
         with self._slots.take(stage.name) as slot:
             # The global flag stands before the command: DVC knows it nowhere else.
@@ -146,7 +146,7 @@ class Reproduction:
         return False
 
 
-def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPrefError:
+def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> IterPrefError:
     """Return the error of a command of DVC that failed, with the stage's own reason if it gave one.
 
     >>> explain_failure("training@dpo", ["ERROR: failed to run: python …, exited with -9"], 1).args[0]
@@ -158,13 +158,13 @@ def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPre
     # Signal 9 is -9 to Python, and 137 to a shell.
     number = -code if code < 0 else code - 128
     if number > 0 and code != 255:
-        killed = f"stage {what} was killed (signal {number})"
+        killed = f"stage {subject} was killed (signal {number})"
         if number == signal.SIGKILL:
             killed += "; the system may have run out of memory"
         return KilledError(killed)
     if not reasons:
         last = "\n".join(lines[-20:])
-        return StageError(f"stage {what} failed with exit code {code}; its last lines:\n{last}")
+        return StageError(f"stage {subject} failed with exit code {code}; its last lines:\n{last}")
     kinds = {2: InputError, TRY_AGAIN: UnreachableError}
     kind = kinds.get(code, StageError)
-    return kind(f"stage {what}: {reasons[-1]}")
+    return kind(f"stage {subject}: {reasons[-1]}")

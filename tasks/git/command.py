@@ -25,7 +25,7 @@ class GitError(InputError):
 
 
 def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None) -> bytes:
-    """Run a git command and return what it printed: bytes, because a file's name need not be UTF-8.
+    """Run a git command and return its output: bytes, because a file's name need not be UTF-8.
 
     Args:
         arguments: the command and its arguments.

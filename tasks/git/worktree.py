@@ -1,7 +1,7 @@
 """Worktrees: a run with other values happens in a git worktree, so that nobody's files change under their feet.
 
 A worktree holds the checkout's files as they were when the run began, committed or not. It shares DVC's cache and the
-answers of models with the checkout, so that neither computes, nor pays for, what the other has. The worktree of a
+answers of models with the checkout, so that neither computes, nor pays for, a result of the other. The worktree of a
 killed run stays, so that the next one continues there.
 """
 
@@ -30,13 +30,13 @@ _SUBMODULE = b"160000"
 
 
 class Snapshot(NamedTuple):
-    """A checkout's files at one moment, as git objects: what is edited later is not among them.
+    """A checkout's files at one moment, as git objects, without later edits.
 
     Attributes:
         origin: the checkout; in a repository of several projects a folder of it.
         prefix: path of the checkout inside the repository.
         head: the commit that is checked out.
-        tree: that commit's files with all changes and new files of the checkout, but without what git ignores.
+        tree: that commit's files with all changes and new files of the checkout, but without ignored files.
     """
 
     origin: Path
@@ -89,7 +89,7 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
     The commit checked out there is the user's own, so that experiments belong to it. The snapshot is git's index.
 
     Args:
-        snapshot: what the worktree gets; what DVC made there before stays.
+        snapshot: the files that the worktree gets; results of DVC that are there stay.
         name: of the worktree, which stays for the next run that asks for it.
 
     Yields:
@@ -167,7 +167,7 @@ def add_objective(folder: Path, name: str) -> None:
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
-    """Give a worktree the commit and the files of a snapshot; what git ignores there stays."""
+    """Give a worktree the commit and the files of a snapshot; files that git ignores there stay."""
     if (top / ".git").exists():
         # The checkout may have moved since.
         git("worktree", "repair", str(top), folder=snapshot.origin)
@@ -205,7 +205,7 @@ def _share(origin: Path, folder: Path) -> None:
 
 
 def _check_out() -> None:
-    """Bring what dvc.lock names into the present folder, as far as the cache has it."""
+    """Bring the files that dvc.lock names into the present folder, as far as the cache has it."""
     from dvc.repo import Repo
 
     if LOCK.is_file():

@@ -1,1 +1,1 @@
-"""MLflow: records of what ran, and the tracking server that gets them."""
+"""MLflow: records of executions, and the tracking server that gets them."""

@@ -1,4 +1,4 @@
-"""Recorded stage: one call of the core, with its metrics written, and a record of what ran."""
+"""Recorded stage: one call of the core, with its metrics written, and a record of the execution."""
 
 import csv
 import json

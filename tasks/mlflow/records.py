@@ -1,7 +1,7 @@
-"""Records: what ran, as files, until MLflow has it.
+"""Records: executions of stages and commands as files, until MLflow has them.
 
 Each execution of a stage, and each run that holds stages, is a folder in `.iterpref/unsent` with `record.json` and the
-files to be shown. It is there from the beginning, so that what was killed is known; whoever sends it removes it.
+files to be shown. The folder is there from the beginning, so that a killed execution is known. The sender removes it.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""MLflow runs: what records say, written to the tracking server.
+"""MLflow runs: the records, written to the tracking server.
 
-A run for each command, and nested in it one for each stage that ran. A run is found by its key, so that what is sent
-again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
+A run for each command, and nested in it one for each stage that ran. A run is found by its key, so that a record that
+is sent again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Sender:
         self._told: set[str] = set()
 
     def send(self) -> None:
-        """Send all records of what has ended, each by itself."""
+        """Send all records of ended executions, each by itself."""
         if not record_folders() or time.monotonic() < self._away_until:
             return
         try:
@@ -78,7 +78,7 @@ class Sender:
                 self._send_one(server, record)
 
     def _ended_records(self) -> Iterator[AnyRecord]:
-        """Read the records of what has ended, or was killed."""
+        """Read the records of executions that have ended, or were killed."""
         for folder in record_folders():
             try:
                 record = read_record(folder)
@@ -150,7 +150,7 @@ def write_stage(server: Server, record: StageRecord) -> None:
     Raises:
         DeletedRunError: it was deleted on MLflow's pages.
     """
-    assert record.ended is not None, "only what has ended is sent"
+    assert record.ended is not None, "only ended executions are sent"
     run_id = open_stage(server, record)
     curve = _curve(server, run_id, record)
     server.log_metrics(run_id, curve, record.ended)
@@ -173,7 +173,7 @@ def write_run(server: Server, record: RunRecord) -> None:
     Raises:
         DeletedRunError: it was deleted on MLflow's pages.
     """
-    assert record.ended is not None, "only what has ended is sent"
+    assert record.ended is not None, "only ended executions are sent"
     state = state_of(record)
     if not _is_news(server, record, state):
         return
@@ -256,7 +256,7 @@ def _curve(server: Server, run_id: str, record: StageRecord) -> dict[str, dict[i
 
 
 def _log_files(server: Server, run_id: str, record: StageRecord) -> None:
-    """Add what the stage measured, and the files that it set aside, as artifacts."""
+    """Add the stage's metrics, and the files that it set aside, as artifacts."""
     if record.metrics:
         server.client.log_dict(run_id, record.metrics, "metrics.json")
     if not record.files.is_dir():
@@ -332,7 +332,7 @@ def _note(record: StageRecord) -> str:
 
 def _add_to_holder(server: Server, record: StageRecord) -> None:
     """Add a stage to the run that holds it."""
-    assert record.ended is not None, "only what has ended is sent"
+    assert record.ended is not None, "only ended executions are sent"
     holder = _open_holder(server, record.invocation)
     stages = dict(record.behind)
     if record.status == "FINISHED":

@@ -42,7 +42,7 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
 
     Args:
         port: on loopback.
-        pages: serve the web pages, and run what only a lasting server needs.
+        pages: serve the web pages, and run the services that only a lasting server needs.
 
     Yields:
         The address of the server's interface for programs, once the server answers.
