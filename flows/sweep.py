@@ -231,6 +231,7 @@ def run_points(
     Returns:
         The preparations and the points, which have ended, by name.
     """
+    # To `Slots` a point is a stage behind its preparation; preparations stand first, so that they start first.
     stages = {}
     for point in points.values():
         stages[point.before] = Stage(point.before, (), accelerated=True)
@@ -259,17 +260,22 @@ def run_points(
 def _points(
     row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
 ) -> Iterator[Point]:
+    """Yield the points of a row of the grid, one for each seed."""
     trained: Sequence[int] = range(params.training.seed, params.training.seed + seeds)
     if row.objective == BASE:
+        # Nothing is trained, so that all seeds would give the same score.
         trained = trained[:1]
         last = f"evaluation@{BASE}"
     else:
+        # All trainings need the same stages, also that of an objective that dvc.yaml does not have.
         last = next((name for name in graph if name.startswith("training@")), "")
+    # Such as problems, nanolab, codeflow, pairs and localization: all before `training@sft`.
     upstream = graph[last].upstream if last in graph else ()
     needs = tuple(select_stages(graph, upstream)) if upstream else ()
     for seed in trained:
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
         named = row._replace(values=values)
+        # Points with equal values before their trainings share one preparation, which its digest names.
         point = Point(f"{preset or 'sweep'}-{named.digest()}", named, "", needs)
         text = json.dumps([needs, point.preparation()], sort_keys=True)
         yield point._replace(before=f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}")

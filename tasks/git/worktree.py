@@ -177,6 +177,7 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     else:
         git("worktree", "prune", folder=snapshot.origin)
         git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
+    # Files and index become those of the snapshot; HEAD stays the user's commit, to which experiments belong.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
 

@@ -49,6 +49,7 @@ def add_results(record: RunRecord, done: Iterable[str], folder: Path) -> None:
         folder: the checkout or worktree in which they ran.
     """
     lock = read_lock(folder)
+    # A stage without outputs is in no lock.
     names = [StageName.parse(name) for name in done if name in lock]
     record.stages = {str(name): lock[str(name)] for name in names}
     columns = [source_columns(record.invocation.source)]

@@ -223,6 +223,7 @@ def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, d
 
 def _open_holder(server: Server, invocation: Invocation) -> str:
     """Return the id of a command's run, which holds the runs of its stages."""
+    # Stages of one command are sent by several processes, and each of them may be the first.
     holder = server.open_run(invocation.id, invocation.name, invocation.started, invocation.tags)
     server.log_params(holder, invocation.params)
     return holder
@@ -308,6 +309,7 @@ def _log_models(server: Server, run_id: str, record: StageRecord) -> None:
 
     group = StageName.parse(record.stage).group
     for item in _models_among(record.locked.outs):
+        # A model with the same digest may be there already: another run has trained just the same weights.
         written = server.find_model(item) or server.create_model(item, run_id, record.columns)
         server.client.log_outputs(run_id, models=[LoggedModelOutput(written, step=0)])
     for item in _models_among(record.locked.deps):
