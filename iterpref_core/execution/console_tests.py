@@ -33,11 +33,13 @@ def split(program: Program) -> list[Program]:
     Tests of other kinds that follow each other stay together.
     """
     groups: list[list[int]] = []
+    after_a_script = True
     for index, test in enumerate(program.tests):
-        alone = isinstance(test, StdinTest) or (index > 0 and isinstance(program.tests[index - 1], StdinTest))
-        if alone or not groups:
+        is_script = isinstance(test, StdinTest)
+        if is_script or after_a_script:
             groups.append([])
         groups[-1].append(index)
+        after_a_script = is_script
     if len(groups) == 1:
         return [program]
     return [_part(program, group) for group in groups]
@@ -80,11 +82,13 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
     message = pickle.dumps({"setup": program.setup, "code": program.code, "steps": [("console", None)]})
-    answer = observe(program, message, Console(test.input.encode("utf-8", "replace"), most + 1))
+    console = Console(test.input.encode("utf-8", "replace"), keep=most + 1)
+    answer = observe(program, message, console)
     if answer is None:
         return None
     shown = f"the program, given {feedback.shorten(test.input, 80)!r},"
-    trial = Trial(program, (Step("console", None, shown=lambda: shown),), limits, answer)
+    step = Step("console", None, shown=lambda: shown)
+    trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.head)
     if len(answer.stdout) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
@@ -96,7 +100,8 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     difference = first_difference(printed, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
     if difference is None:
         return trial.outcome("passed", "", 1)
-    return trial.outcome("wrong_answer", _wrong_tokens(shown, answer.paths.hide(printed), test.output, difference), 0)
+    text = _wrong_tokens(shown, answer.paths.hide(printed), test.output, difference)
+    return trial.outcome("wrong_answer", text, 0)
 
 
 def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
@@ -119,7 +124,8 @@ def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome
     # Two tests: a checker that cannot be loaded fails the first one, and says nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")
-    values, outcome = call(Program(test.checker or "", (is_there, decides), cpu_s=trial.program.cpu_s))
+    checker = Program(test.checker or "", (is_there, decides), cpu_s=trial.program.cpu_s)
+    values, outcome = call(checker)
     if values[:1] != [True]:
         return trial.outcome("infra_error", f"the checker of a test cannot be used: {outcome.feedback}", 0)
     if values[1:] == [True]:
@@ -127,7 +133,8 @@ def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome
     said = "the checker does not accept it"
     if outcome.verdict != "passed":
         said = f"the checker failed on it: {outcome.verdict} {outcome.exception}".rstrip()
-    text = feedback.wrong_output(trial.steps[0].source, trial.answer.paths.hide(printed), test.output)
+    shown = trial.answer.paths.hide(printed)
+    text = feedback.wrong_output(trial.steps[0].source, shown, test.output)
     return trial.outcome("wrong_answer", f"{text}: {said}", 0)
 
 

@@ -61,6 +61,7 @@ class Engine(ABC):
         try:
             for item in items:
                 waiting.append((item, threads.submit(function, item)))
+                # The oldest one is waited for only where so many others are under way that no place is idle.
                 while waiting and (len(waiting) >= LOOK_AHEAD * self.places or waiting[0][1].done()):
                     first, result = waiting.popleft()
                     yield first, result.result()

@@ -32,9 +32,19 @@ def open_executor(
     known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}
     known |= environments or {}
     limits = limits_of(params)
-    unsafe = params.allow_unsafe
     if params.engine == "local":
-        return Executor(limits, workers=params.workers, allow_unsafe=unsafe, preload=preload, environments=known)
+        return Executor(
+            limits,
+            workers=params.workers,
+            allow_unsafe=params.allow_unsafe,
+            preload=preload,
+            environments=known,
+        )
     from iterpref_core.execution.ray_executor import RayExecutor  # Ray takes a second to import
 
-    return RayExecutor(limits, allow_unsafe=unsafe, preload=preload, environments=known)
+    return RayExecutor(
+        limits,
+        allow_unsafe=params.allow_unsafe,
+        preload=preload,
+        environments=known,
+    )

@@ -80,16 +80,21 @@ class Executor(Engine):
     def _run_part(self, program: Program) -> Outcome:
         """Return the outcome of tests that share a process."""
         (first, *_) = program.tests
-        if isinstance(first, StdinTest):
-            limits = program.limits(self.limits)
-            outcome = run_on_console(program, first, limits, self._observe_console, self.call)
-            return replace(outcome, isolation=self.isolation) if outcome else self._failed(program)
-        return self._run_called(program)
+        if not isinstance(first, StdinTest):
+            return self._run_called(program)
+        limits = program.limits(self.limits)
+        outcome = run_on_console(program, first, limits, self._observe_console, self.call)
+        if outcome is None:
+            return self._failed(program)
+        return replace(outcome, isolation=self.isolation)
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
-        needed = sorted({name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages})
-        if missing := self.pool.missing(needed, program.environment):
+        needed: set[str] = set()
+        for test in program.tests:
+            if isinstance(test, ScriptTest):
+                needed.update(test.packages)
+        if missing := self.pool.missing(sorted(needed), program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         if problem := problem_of(program):
@@ -162,18 +167,21 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     tests = [(step.kind, step.body) for step in steps]
     kinds = {step.kind for step in steps}
     if not judged:
-        return Job(pickle.dumps(sent | {"steps": tests}), pytest="pytest" in kinds)
+        job = sent | {"steps": tests}
+        return Job(pickle.dumps(job), pytest="pytest" in kinds)
     # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
     #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
     #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True}
-    scripts = [step.body for step in steps if step.kind == "script"]
-    modules = sorted({"solution", *(script["module"] for script in scripts)})
+    modules = {"solution"}
+    modules.update(step.body["module"] for step in steps if step.kind == "script")
     logs = any("log" in step.source.lower() for step in steps)
     # Scripts and pytest's files import the solution themselves, and see what that raises.
     eager = bool(kinds - {"script", "pytest"})
-    served = sent | {"modules": modules, "logs": logs, "eager": eager}
-    judge = {"steps": tests, "modules": modules, "eager": eager}
-    return Job(pickle.dumps(served), pickle.dumps(judge), pytest="pytest" in kinds or _uses_pytest(steps))
+    both = {"modules": sorted(modules), "eager": eager}
+    served = sent | both | {"logs": logs}
+    judge = both | {"steps": tests}
+    pytest = "pytest" in kinds or _uses_pytest(steps)
+    return Job(pickle.dumps(served), pickle.dumps(judge), pytest=pytest)
 
 
 def _uses_pytest(steps: Sequence[Step]) -> bool:

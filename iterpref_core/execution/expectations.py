@@ -81,12 +81,22 @@ def identical(left: Any, right: Any) -> bool:
     if kind is list or kind is tuple:
         return len(left) == len(right) and all(map(identical, left, right))
     if kind is dict:
-        others = {_exact(key): value for key, value in right.items()}
-        keys = {_exact(key): value for key, value in left.items()}
-        return keys.keys() == others.keys() and all(identical(value, others[key]) for key, value in keys.items())
+        return _same_items(left, right, identical)
     if kind is set or kind is frozenset:
         return set(map(_exact, left)) == set(map(_exact, right))
-    return bool(left == right or (kind is float and math.isnan(left) and math.isnan(right)))
+    if kind is float and math.isnan(left):
+        return math.isnan(right)
+    return bool(left == right)
+
+
+def _same_items(left: dict[Any, Any], right: dict[Any, Any], same: Callable[[Any, Any], bool]) -> bool:
+    """Tell whether two dictionaries have keys of the same types, and the same values under each."""
+    # {1: "a"} and {True: "a"} are equal to Python: the keys (int, 1) and (bool, True) are not.
+    of_left = {_exact(key): value for key, value in left.items()}
+    of_right = {_exact(key): value for key, value in right.items()}
+    if of_left.keys() != of_right.keys():
+        return False
+    return all(same(value, of_right[key]) for key, value in of_left.items())
 
 
 def as_lists(value: Any) -> Any:
@@ -134,9 +144,7 @@ def is_close(actual: Any, expected: Any, atol: float, *, numbers_alone: bool = F
     if numbers_alone:
         return kind is bool and actual == expected
     if kind is dict:
-        others = {_exact(key): value for key, value in actual.items()}
-        keys = {_exact(key): value for key, value in expected.items()}
-        return keys.keys() == others.keys() and all(close(others[key], value) for key, value in keys.items())
+        return _same_items(actual, expected, close)
     if kind is set or kind is frozenset:
         return identical(actual, expected) or _pair_up(list(actual), list(expected), close)
     return identical(actual, expected)
@@ -173,9 +181,12 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     wanted = shape(value)
     if atol is None:
         return Expected(lambda actual: identical(shape(actual), wanted), source.strip(), text)
-    return Expected(
-        lambda actual: shape(actual) == wanted or is_close(shape(actual), wanted, atol), source.strip(), text
-    )
+
+    def holds(actual: Any) -> bool:
+        found = shape(actual)
+        return bool(found == wanted) or is_close(found, wanted, atol)
+
+    return Expected(holds, source.strip(), text)
 
 
 def _as_it_is(value: Any) -> Any:

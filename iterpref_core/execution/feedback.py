@@ -118,12 +118,19 @@ def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
     returned = facts.get("returned")
     if isinstance(statement, ast.Assert) and call and returned is not None:
         expected = _expectation(statement.test)
-        if facts.get("object") and expected != ast.unparse(statement.test):
-            return wrong_type(str(call), str(facts["object"]), expected), True
+        kind = facts.get("object")
+        # Of `assert f(2) == 4` the expectation is `4`, and an object is of a wrong type. Of `assert f(2)` it is the
+        # whole condition, which an object of any type may meet.
+        compares = expected != ast.unparse(statement.test)
+        if kind and compares:
+            return wrong_type(str(call), str(kind), expected), True
         return wrong_value(str(call), str(returned), expected), False
-    text = source if statement is None else ast.unparse(statement).partition("\n")[0]
+    shown = source if statement is None else ast.unparse(statement).partition("\n")[0]
+    text = f"{clean(shown, _MAX_CALL)} failed"
     message = clean(str(facts["message"]), _MAX_MESSAGE)
-    return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else ""), False
+    if message:
+        text += f": {message}"
+    return text, False
 
 
 def _statement_at(source: str, line: Any) -> ast.stmt | None:

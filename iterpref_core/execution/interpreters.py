@@ -106,6 +106,7 @@ _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
+    # Of two names for one path the first counts: in a flat layout a folder of packages is the library's too.
     names = [(path, "site-packages") for path in site]
     names += [(path, "lib") for path in standard if path]
     names.append((interpreter, "python"))
@@ -123,12 +124,18 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
 
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     """This interpreter and its installed packages."""
-    libraries = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_config_var("LIBDIR")]
+    standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+    shared_objects = sysconfig.get_config_var("LIBDIR")
     site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     interpreter = str(Path(sys.executable).resolve())
-    readable = _topmost([*libraries, *site, *_SYSTEM_PATHS])
-    names = _names_of(interpreter, libraries[:2], site)
-    return Runtime(interpreter, interpreter, tuple(dict.fromkeys(site)), readable, preload, names=names)
+    return Runtime(
+        interpreter,
+        executable=interpreter,
+        site=tuple(dict.fromkeys(site)),
+        readable=_topmost([*standard, shared_objects, *site, *_SYSTEM_PATHS]),
+        preload=preload,
+        names=_names_of(interpreter, standard, site),
+    )
 
 
 def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
@@ -145,7 +152,8 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         if not Path(folder).is_dir():
             raise ConfigError(f"environment of {environment.python}: paths: {folder}: no such folder; correct the path")
     interpreter, libraries, installed, preload = _ask(environment.python)
-    site = dict.fromkeys([*(str(Path(path).resolve()) for path in environment.paths), *installed])
+    projects = [Path(folder).resolve() for folder in environment.paths]
+    site = dict.fromkeys([*map(str, projects), *installed])
     executable = interpreter
     readable = [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
     processes = environment.processes and namespaces
@@ -153,11 +161,21 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
         executable = str(path)
         readable += [interpreter, str(path.parent), str(path.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
-    preload = [*preload, *environment.preload]
-    rest = _topmost(readable), tuple(preload), environment.hash_seed, processes
-    projects = [(str(Path(path).resolve()), Path(path).resolve().name) for path in environment.paths]
-    names = (*_names_of(interpreter, libraries[:2], installed), (executable, "python"), *projects)
-    return Runtime(interpreter, executable, tuple(site), *rest, names)
+    names = [
+        *_names_of(interpreter, libraries[:2], installed),
+        (executable, "python"),
+        *((str(project), project.name) for project in projects),
+    ]
+    return Runtime(
+        interpreter,
+        executable,
+        site=tuple(site),
+        readable=_topmost(readable),
+        preload=(*preload, *environment.preload),
+        hash_seed=environment.hash_seed,
+        processes=processes,
+        names=tuple(names),
+    )
 
 
 @functools.cache
@@ -165,12 +183,18 @@ def _ask(python: str) -> tuple[str, list[str | None], list[str], list[str]]:
     # In isolated mode, so that neither the caller's variables nor the current folder change the answer.
     try:
         done = subprocess.run(
-            [python, "-I", "-c", _ASK], capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/"
+            [python, "-I", "-c", _ASK],
+            capture_output=True,
+            text=True,
+            timeout=_ASK_S,
+            check=True,
+            cwd="/",
         )
         version, interpreter, libraries, site, preload = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ConfigError(f"{python}: is not a working Python interpreter ({error}); correct the path") from None
     if tuple(version) < OLDEST:
-        actual, needed = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+        actual = ".".join(map(str, version))
+        needed = ".".join(map(str, OLDEST))
         raise ConfigError(f"{python}: is Python {actual}; programs need {needed} or later: give another environment")
     return interpreter, libraries, site, preload

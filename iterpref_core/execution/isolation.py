@@ -90,15 +90,20 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     `/tmp` leads to a folder in it that is not there until a program's setup makes it; unless something that Python
     needs lies in the machine's own `/tmp`.
     """
-    command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    memory_disk = ["--size", str(disk_mb * 2**20), "--tmpfs"]
+    command = [shutil.which("bwrap") or "bwrap"]
+    command += ["--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
     visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
     for path in visible:
         command += ["--ro-bind", str(Path(path).resolve()), path]
-    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
-    command += ["--size", str(disk_mb * 2**20), "--tmpfs", root]
-    command += ["--perms", "0300", "--size", str(disk_mb * 2**20), "--tmpfs", _JUDGE]  # nobody may list it
+    command += ["--proc", "/proc"]
+    command += ["--dev", "/dev", "--remount-ro", "/dev"]
+    command += [*memory_disk, root]
+    # Nobody may list the folders of judges; whoever knows the name of one may enter it.
+    command += ["--perms", "0300", *memory_disk, _JUDGE]
     if runtime.processes:
-        command += ["--size", str(disk_mb * 2**20), "--tmpfs", "/dev/shm", "--remount-ro", "/proc", "--as-pid-1"]
+        command += [*memory_disk, "/dev/shm"]
+        command += ["--remount-ro", "/proc", "--as-pid-1"]
         for name in ("hosts", "nsswitch.conf"):
             command += ["--ro-bind", str(SANDBOX / f"etc-{name}.txt"), f"/etc/{name}"]
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):

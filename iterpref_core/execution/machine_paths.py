@@ -15,6 +15,13 @@ _UNMISTAKABLE = 3
 """Parts of a path that is nothing else by accident."""
 
 
+def _pattern_of(path: str) -> str:
+    # A short one, such as `/job`, may be the end of another path.
+    if path.count("/") < _UNMISTAKABLE:
+        return r"(?<![\w/])" + re.escape(path)
+    return re.escape(path)
+
+
 class MachinePaths:
     """Paths with the names that people are shown instead.
 
@@ -24,17 +31,20 @@ class MachinePaths:
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._names = {path: name for path, name in names if len(path) > 1}
-        found = []
-        for path in sorted(self._names, key=len, reverse=True):
-            # A short one, such as `/job`, may be the end of another path.
-            before = r"(?<![\w/])" if path.count("/") < _UNMISTAKABLE else ""
-            found.append(before + re.escape(path))
-        self._pattern = re.compile(rf"(?:{'|'.join(found)})(?![\w.-])") if found else None
+        self._pattern: re.Pattern[str] | None = None
+        if not self._names:
+            return
+        longest_first = sorted(self._names, key=len, reverse=True)
+        any_of_them = "|".join(map(_pattern_of, longest_first))
+        # `/tmp/x7/w` is not the beginning of `/tmp/x7/window`.
+        self._pattern = re.compile(rf"(?:{any_of_them})(?![\w.-])")
 
     def hide(self, value: Any) -> Any:
         """Return a text with names for its paths; of lists and dictionaries, all texts."""
         if isinstance(value, str):
-            return self._pattern.sub(lambda match: self._names[match[0]], value) if self._pattern else value
+            if self._pattern is None:
+                return value
+            return self._pattern.sub(lambda match: self._names[match[0]], value)
         if isinstance(value, list):
             return [self.hide(item) for item in value]
         if isinstance(value, dict):

@@ -140,9 +140,11 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
-        if len(self.tests) > 1 and any(isinstance(test, LiveCodeBenchTest) for test in self.tests):
+        of_livecodebench = [test for test in self.tests if isinstance(test, LiveCodeBenchTest)]
+        if of_livecodebench and len(self.tests) > 1:
             raise ValueError("Program.tests has a LiveCodeBenchTest among others; each is a program of its own")
-        named = {test.environment for test in self.tests if isinstance(test, ScriptTest)} | {self.environment}
+        named = {self.environment}
+        named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
         if len(named - {None}) > 1:
             raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")
         object.__setattr__(self, "environment", max(named, key=bool))

@@ -66,9 +66,12 @@ def _shares(test: Test | ValueTest | LiveCodeBenchTest) -> bool:
     if isinstance(test, PytestTest):
         return _looks(test.code, _SOLUTION, False)
     if isinstance(test, ScriptTest):
-        sources = [text for name, text in test.all_files().items() if name.endswith(".py")]
-        imported = any(_imports(text, test.module) for text in sources)
-        return not imported or any(_looks(text, test.module, False) for text in sources)
+        files = test.all_files()
+        sources = [text for name, text in files.items() if name.endswith(".py")]
+        # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
+        if not any(_imports(text, test.module) for text in sources):
+            return True
+        return any(_looks(text, test.module, False) for text in sources)
     return False
 
 
@@ -81,12 +84,18 @@ def _imports(source: str, module: str) -> bool:
         return True
     parent, _, last = module.rpartition(".")
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(alias.name == module for alias in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom):
-            if node.module == module or ((node.module or "") == parent and any(a.name == last for a in node.names)):
-                return True
-        if isinstance(node, ast.Constant) and node.value == module:
+        match node:
+            case ast.Import(names=names):
+                found = any(alias.name == module for alias in names)
+            case ast.ImportFrom(module=source_module, names=names):
+                # `from lib.sums import f` and `from lib import sums`, for the module `lib.sums`
+                of_parent = (source_module or "") == parent and any(alias.name == last for alias in names)
+                found = source_module == module or of_parent
+            case ast.Constant(value=value):
+                found = value == module
+            case _:
+                found = False
+        if found:
             return True
     return False
 

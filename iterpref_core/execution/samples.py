@@ -99,17 +99,20 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
     Raises:
         RecordError: it has none, or an expected value is no literal.
     """
-    if not problem.tests + (() if visible else problem.hidden_tests):
-        raise RecordError(f"{where}: problem {problem.task_id!r}: field 'tests' is empty; a test is {IoTest.example}")
-    for test in problem.tests + problem.hidden_tests:
-        if isinstance(test, IoTest):
-            try:
-                expect(test.expected)
-            except ValueError as error:
-                raise RecordError(
-                    f"{where}: problem {problem.task_id!r}: field 'expected' of test {test.call!r}: {error}; it is "
-                    f"a Python literal, so a text needs quotes: a test is {TEXT_TEST}"
-                ) from None
+    place = f"{where}: problem {problem.task_id!r}"
+    tests = problem.tests + problem.hidden_tests
+    if not (problem.tests if visible else tests):
+        raise RecordError(f"{place}: field 'tests' is empty; a test is {IoTest.example}")
+    for test in tests:
+        if not isinstance(test, IoTest):
+            continue
+        try:
+            expect(test.expected)
+        except ValueError as error:
+            raise RecordError(
+                f"{place}: field 'expected' of test {test.call!r}: {error}; it is "
+                f"a Python literal, so a text needs quotes: a test is {TEXT_TEST}"
+            ) from None
 
 
 def read_problems(path: Path) -> dict[str, Problem]:
@@ -147,13 +150,19 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     begun = {problem.task_id: question(problem.prompt) for problem, sample in pairs if sample.solution is None}
     warn_of_prose(samples, begun)
     counts: Counter[str] = Counter()
+    outcomes = executor.run_each(pairs, lambda pair: program_of(*pair))
     with atomic_writer(out) as file:
-        for (problem, _), outcome in executor.run_each(pairs, lambda pair: program_of(*pair)):
-            known_fields = {name: value for name, value in vars(outcome).items() if name in Result.model_fields}
-            result = Result(task_id=problem.task_id, sample=counts[problem.task_id], **known_fields)
-            file.write(result.to_json() + "\n")
-            counts[problem.task_id] += 1
+        for (problem, _), outcome in outcomes:
+            task = problem.task_id
+            file.write(_result(task, counts[task], outcome).to_json() + "\n")
+            counts[task] += 1
     return counts.total()
+
+
+def _result(task_id: str, sample: int, outcome: Outcome) -> Result:
+    facts = vars(outcome)
+    known = {name: facts[name] for name in facts.keys() & Result.model_fields.keys()}
+    return Result(task_id=task_id, sample=sample, **known)
 
 
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:

@@ -63,7 +63,8 @@ def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judg
             expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
         except ValueError as error:
             raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
-        return Step("call" if test.atol is None else "lenient", test.call, expected)
+        kind = "call" if test.atol is None else "lenient"
+        return Step(kind, test.call, expected)
     if isinstance(test, AssertTest):
         return Step("check", test.code)
     if isinstance(test, UnittestTest):

@@ -100,7 +100,11 @@ class Worker:
         self._own_folder: str | None = None
         if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
             self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
-        own = [(self._root, "."), (f"{self._root}/w", "."), (str(isolation.SANDBOX), "sandbox")]
+        own = [
+            (self._root, "."),
+            (f"{self._root}/w", "."),
+            (str(isolation.SANDBOX), "sandbox"),
+        ]
         self._paths = MachinePaths([*runtime.names, *own])
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._socket, theirs = socket.socketpair()
@@ -176,10 +180,16 @@ class Worker:
         patience_s = limits.wall_s + GRACE_S
         stdin = job.console.stdin if job.console else b""
         keep = job.console.keep if job.console else -1
-        times = limits.cpu_s, limits.wall_s, test_cpu_s or math.inf
-        self._send(
-            _JOB.pack(*times, keep, len(stdin), job.judge is not None, job.pytest) + stdin + job.program, patience_s
+        head = _JOB.pack(
+            limits.cpu_s,
+            limits.wall_s,
+            test_cpu_s or math.inf,
+            keep,
+            len(stdin),
+            job.judge is not None,
+            job.pytest,
         )
+        self._send(head + stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
         facts, (head, stdout, channel) = self._receive()
@@ -273,7 +283,8 @@ class WorkerPool:
                 raise ExecutionError("the executor is closed; run programs inside its `with` block")
             if idle := self._idle[environment]:
                 return idle.pop()
-        worker = Worker(self.plan, self.limits, self._runtime(environment))
+        runtime = self._runtime(environment)
+        worker = Worker(self.plan, self.limits, runtime)
         with self._lock:
             self.workers.add(worker)
         return worker
@@ -312,7 +323,10 @@ class WorkerPool:
         """The first package that an environment lacks; empty if it has all of them."""
         for package in packages:
             name = package.partition(".")[0]
-            if name not in sys.stdlib_module_names and not PathFinder.find_spec(name, self._runtime(environment).site):
+            if name in sys.stdlib_module_names:
+                continue
+            site = self._runtime(environment).site
+            if not PathFinder.find_spec(name, site):
                 return package
         return ""
 

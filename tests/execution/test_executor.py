@@ -8,7 +8,7 @@ from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 from tests.engines import outcomes_of
 
-LIMITS = Limits(cpu_s=0.5, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.5, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ VERDICTS = [
     ("(" * 5000, "syntax_error", None),
     ("def f(x):\n    while True: pass", "timeout", "time limit of 0.5 s exceeded in f(1)"),
     ("while True: pass", "timeout", "time limit of 0.5 s exceeded while the program was loaded"),
-    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 3 s of real time in f(1)"),
+    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 6 s of real time in f(1)"),
     ("def f(x): return [0] * 10**10", "memory", "memory limit of 256 MB exceeded in f(1)"),
     ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
     ("import sys\ndef f(x): sys.exit(0)", "exited_early", "the program called sys.exit in f(1)"),

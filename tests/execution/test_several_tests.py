@@ -7,14 +7,11 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+from tests.execution.script_tests import script
 
 CODE = "def f(x): return x + 1"
 HELPED = "from helper import wanted\nfrom solution import f\nassert f(1) == wanted()\n"
 READING = "from solution import f\nassert f(1) == int(open('wanted.txt').read())\n"
-
-
-def script(text: str, **files: str) -> ScriptTest:
-    return ScriptTest(module="solution", files={"t.py": text} | files, run="t.py")
 
 
 TESTS: dict[str, Callable[[int], Test]] = {

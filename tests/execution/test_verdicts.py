@@ -12,13 +12,10 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
 from tests.execution.liars import LIARS
+from tests.execution.script_tests import script
 
 LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
 CASE = "class T(unittest.TestCase):\n    def setUp(self): self.two = 2\n"
-
-
-def script(text: str, **files: str) -> ScriptTest:
-    return ScriptTest(module="solution", files={"t.py": text, **files}, run="t.py")
 
 
 KINDS = {

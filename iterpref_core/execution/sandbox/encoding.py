@@ -88,7 +88,7 @@ def _held(value: Any, kind: type) -> Any:
     return held
 
 
-def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one a type
+def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901, PLR0912 - one a type
     kind = type(value)
     if id(kind) in _PLAIN:
         return value
@@ -103,7 +103,9 @@ def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one
     if kind is tuple:
         return {"t": _items(value, lenient, tag_ints)}
     if kind is dict:
-        pairs = [[_tree(k, lenient, tag_ints), _tree(v, lenient, tag_ints)] for k, v in dict.items(value)]
+        pairs = []
+        for key, item in dict.items(value):
+            pairs.append([_tree(key, lenient, tag_ints), _tree(item, lenient, tag_ints)])
         return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
         items = _items(value, lenient, tag_ints)
@@ -181,9 +183,16 @@ def _digest(pieces: Iterable[str]) -> Digest:
     return Digest(f"#{size}:{signature.hexdigest()}")
 
 
+def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
+    # [[1, "a"], [2, "b"]]: all keys first, so that they are looked at before one of them is put into a table
+    keys = _value([key for key, _ in pairs])
+    values = _value([value for _, value in pairs])
+    return dict(zip(_hashable(keys), values, strict=True))
+
+
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "t": lambda body: tuple(_value(body)),
-    "d": lambda body: dict(zip(_hashable(_value([key for key, _ in body])), _value([v for _, v in body]), strict=True)),
+    "d": _dictionary,
     "s": lambda body: set(_hashable(_value(body))),
     "f": lambda body: frozenset(_hashable(_value(body))),
     "b": lambda body: body.encode("latin-1"),

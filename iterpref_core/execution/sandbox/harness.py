@@ -24,7 +24,7 @@ from typing import Any
 from . import livecodebench_runner as livecodebench
 from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize
-from .loading import CompileError, facts_of, file_of, load, seed
+from .loading import CompileError, facts_of, file_of, load, seed, write_files
 from .runners import TEST, TestFailedError, compiled, forget, modules_of, run_pytest, run_script, run_unittest
 
 
@@ -66,14 +66,6 @@ def _apply(body: tuple[str, tuple[Any, ...], str], namespace: dict[str, Any]) ->
     return eval(_expression(then), namespace)(value) if then else value
 
 
-def _write(files: dict[str, str]) -> None:
-    for name, text in files.items():
-        if os.path.dirname(name):
-            os.makedirs(os.path.dirname(name), exist_ok=True)
-        with open(name, "w", encoding="utf-8") as file:
-            file.write(text)
-
-
 def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     """Run a script beside the solution, which it imports or reads as a file."""
     setup = job["setup"]
@@ -81,7 +73,7 @@ def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     files = {file_of(test["module"]): f"{setup}\n{code}" if setup else code}
     files |= test["files"]
     files |= test["judge_files"]
-    _write(files)
+    write_files("", files)
     sys.path.insert(0, os.getcwd())
     forget(modules_of([*test["files"], *test["judge_files"]]))
     main = types.ModuleType("__main__")
@@ -96,12 +88,15 @@ def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:
     path = os.path.abspath("solution.py")
 
     def load_it(make: Any) -> dict[str, Any]:
-        return vars(load(livecodebench.NAMES, make, livecodebench.MODULE, path))
+        module = load(livecodebench.NAMES, make, livecodebench.MODULE, path)
+        return vars(module)
 
     if kind == "livecodebench":
-        return "value", summarize(livecodebench.run_on_text(body, code, load_it))
+        printed = livecodebench.run_on_text(body, code, load_it)
+        return "value", summarize(printed)
     function, arguments = body
-    return _returned(livecodebench.call(function, arguments, code, load_it), lenient=True)
+    value = livecodebench.call(function, arguments, code, load_it)
+    return _returned(value, lenient=True)
 
 
 def _returned(value: Any, *, lenient: bool) -> tuple[str, str]:
@@ -124,7 +119,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     elif kind == "unittest":
         run_unittest(compiled(body, TEST), namespace)
     elif kind == "pytest":
-        _write({"test_solution.py": body})
+        write_files("", {"test_solution.py": body})
         sys.path.insert(0, os.getcwd())
         run_pytest(os.path.abspath("test_solution.py"))
     elif kind == "script":
@@ -134,13 +129,18 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
 
 def describe(error: BaseException, solution: str, test: str, *, compiling: bool = False) -> str:
     """Return an error as a JSON object: type, message, lines in the solution and in the test, where it was raised."""
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    innermost = frames[-1][0] if frames else ""
-    facts = facts_of(error, solution, compiling=compiling) | {
-        "test_line": dict(frames).get(test),
-        "in_test": innermost == test or (test != TEST and innermost != solution),
-        "suite": {"raised": error.raised} if type(error) is TestFailedError else None,
-    }
+    innermost = ""
+    test_line = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        innermost = frame.f_code.co_filename
+        if innermost == test:
+            test_line = line
+    facts = facts_of(error, solution, compiling=compiling)
+    facts["test_line"] = test_line
+    # A script test has modules of its own: whatever is not raised in the solution is raised in the test.
+    facts["in_test"] = innermost == test or (test != TEST and innermost != solution)
+    if type(error) is TestFailedError:
+        facts["suite"] = {"raised": error.raised}
     return json.dumps(facts)
 
 

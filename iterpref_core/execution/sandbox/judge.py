@@ -22,7 +22,7 @@ from typing import Any
 
 from . import runners
 from .encoding import UnencodableError, summarize, type_name
-from .loading import MAX_MESSAGE, seed, text_of
+from .loading import MAX_MESSAGE, seed, text_of, write_files
 from .messages import ProgramLostError
 from .peer import Peer
 from .runners import TEST, NotCompiledError, TestFailedError, compiled
@@ -63,6 +63,7 @@ class Session:
         self.peer.after_receiving = self._show_printed
         self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
         self._printed = printed
+        # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
@@ -82,12 +83,14 @@ class Session:
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
-        for place, (descriptor, stream) in enumerate(zip(self._printed, (sys.stdout, sys.stderr), strict=True)):
+        streams = (sys.stdout, sys.stderr)
+        for place, descriptor in enumerate(self._printed):
             size = os.fstat(descriptor).st_size
             shown = self._copied[place]
             if size > shown:
                 self._copied[place] = size
-                stream.write(os.pread(descriptor, size - shown, shown).decode("utf-8", "replace"))
+                new = os.pread(descriptor, size - shown, shown)
+                streams[place].write(new.decode("utf-8", "replace"))
 
     def printed(self) -> int:
         """Return how many bytes the program has printed on standard output."""
@@ -126,7 +129,9 @@ class Session:
         found = self._found(wanted)
         for name in without_builtins(found):
             value = found[name]
-            if name in sys.stdlib_module_names and (isinstance(value, StandIn) or type(value) is StandInClass):
+            is_theirs = isinstance(value, StandIn) or type(value) is StandInClass
+            # A solution with a function `math` does not keep a test from `math.isclose`.
+            if is_theirs and name in sys.stdlib_module_names:
                 value = library_of(name, code) or value
             self.named(name, value)
             namespace[name] = value
@@ -143,11 +148,7 @@ class Session:
         """Write files into the judge's own folder, which is made for the first ones: most tests have none."""
         if not os.path.isdir(self.folder):
             os.mkdir(self.folder, 0o700)
-        for name, text in files.items():
-            path = os.path.join(self.folder, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+        write_files(self.folder, files)
 
     def has_file(self, module: str) -> bool:
         """Tell whether a package lies among the test's files."""
@@ -163,8 +164,14 @@ class Session:
 
     def last_object(self) -> str | None:
         """Return the type of the last call's result, if that is no plain value."""
-        value = self._last[3][0] if self._last and self._last[3] else None
-        return type_name(type(value)) if isinstance(value, StandIn) and not value.iterpref_made else None
+        if not self._last:
+            return None
+        *_, result = self._last
+        value = result[0] if result else None
+        # An object that the test itself has made, by calling its class, may be compared: it is under test.
+        if isinstance(value, StandIn) and not value.iterpref_made:
+            return type_name(type(value))
+        return None
 
     @staticmethod
     def _shown(value: Any) -> str:
@@ -181,8 +188,10 @@ class Session:
         except (AttributeError, ProgramLostError):
             name = "the program"
         shown = [self._shown(arg) for arg in args]
-        shown += [f"{key}={self._shown(arg)}" for key, arg in (named or {}).items()]
-        return f"{name}({', '.join(shown)})"[:_MAX_SHOWN]
+        for key, arg in (named or {}).items():
+            shown.append(f"{key}={self._shown(arg)}")
+        listed = ", ".join(shown)
+        return f"{name}({listed})"[:_MAX_SHOWN]
 
 
 def _warn(message: Any, filename: str, line: int) -> None:
@@ -197,7 +206,14 @@ def _log(name: str, level: int, message: str, line: int, function: str) -> None:
     logger = logging.getLogger(str(name))
     if logger.isEnabledFor(int(level)):
         record = logger.makeRecord(
-            str(name), int(level), "solution.py", int(line), str(message), (), None, str(function)
+            str(name),
+            int(level),
+            fn="solution.py",
+            lno=int(line),
+            msg=str(message),
+            args=(),
+            exc_info=None,
+            func=str(function),
         )
         logger.handle(record)
 
@@ -316,13 +332,16 @@ class _Judge:
         files = test["files"]
         own = test["judge_files"]
         session.write({**files, **own})
+        # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
         shared = {name: text for name, text in files.items() if name != test["run"]}
         session.peer.ask("prepare", None, "", (test["module"], shared))
         modules = runners.modules_of({**files, **own})
         session.peer.test_modules |= {"__main__", *modules}
         # The solution stays loaded, and with it the packages that it lies in.
-        runners.forget(name for name in modules if not f"{test['module']}.".startswith(f"{name}."))
-        _redirect(session.shared, session.folder, {*own, *(name for name in files if name.endswith(".py"))})
+        solution = f"{test['module']}."
+        runners.forget(name for name in modules if not solution.startswith(f"{name}."))
+        sources = {name for name in files if name.endswith(".py")}
+        _redirect(session.shared, session.folder, own.keys() | sources)
         sys.path.insert(0, session.folder)
         namespace = self.namespace("__main__")
         path = os.path.join(session.folder, test["run"])
@@ -333,9 +352,9 @@ class _Judge:
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
     """Return the facts of an error that a test has raised, or has let pass from the program."""
+    # An error that the program has raised has crossed, and says in which line of the program that was.
     seen = error.__dict__.get("_iterpref")
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    lines = dict(frames)
+    lines = {frame.f_code.co_filename: line for frame, line in traceback.walk_tb(error.__traceback__)}
     call, returned = session.last_call()
     return {
         "type": type_name(type(error)),

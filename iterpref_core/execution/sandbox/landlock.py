@@ -19,6 +19,13 @@ _MAKE_SOCKET_OR_PIPE = 1 << 9 | 1 << 10
 _READ = _READ_FILE | _READ_DIR
 _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights that make sense on a single file
 
+_LATER_RIGHTS = ((2, 13), (3, 14), (5, 15))
+"""Versions of Landlock, and the right on files that came with each: linking, truncating, ioctl."""
+_WITH_NETWORK = 4
+_CONNECT_AND_BIND = 3
+_WITH_SCOPES = 6
+_SIGNALS_AND_ABSTRACT_SOCKETS = 3
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -53,10 +60,18 @@ def create_ruleset(
         OSError: the kernel has no Landlock or refused a rule.
     """
     version = max(0, int(_libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
-    everything = (1 << 13) - 1 + sum(1 << bit for since, bit in ((2, 13), (3, 14), (5, 15)) if version >= since)
-    network = 0 if processes or version < 4 else 3
-    scopes = 0 if version < 6 else 3
-    size = 8 if version < 4 else 16 if version < 6 else 24
+    everything = (1 << 13) - 1
+    for since, bit in _LATER_RIGHTS:
+        if version >= since:
+            everything |= 1 << bit
+    network = 0 if processes or version < _WITH_NETWORK else _CONNECT_AND_BIND
+    scopes = 0 if version < _WITH_SCOPES else _SIGNALS_AND_ABSTRACT_SOCKETS
+    # The structure has grown: an older kernel takes no longer one than it knows.
+    size = 8
+    if version >= _WITH_NETWORK:
+        size = 16
+    if version >= _WITH_SCOPES:
+        size = 24
     attributes = struct.pack("=QQQ", everything, network, scopes)[:size]
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:

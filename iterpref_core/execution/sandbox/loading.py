@@ -44,6 +44,17 @@ def file_of(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
+def write_files(folder: str, files: dict[str, str]) -> None:
+    """Write texts into files of a folder, by their names; an empty one is the current folder."""
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        parent = os.path.dirname(path)
+        if parent:
+            os.makedirs(parent, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> types.ModuleType:
     """Run setup and solution in a fresh module, as an import of the solution would.
 

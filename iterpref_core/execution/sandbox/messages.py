@@ -14,6 +14,9 @@ from typing import Any
 
 from .wire import Wire, WireClosedError, dumps
 
+_MAX_THREADS = 64
+"""Threads of the other side that this one serves."""
+
 
 class ProgramLostError(BaseException):
     """The program has ended, or has sent no proper message; the test cannot go on."""
@@ -117,7 +120,8 @@ class Messages:
         try:
             header, values = self._wire.receive()
             self.after_receiving()
-            if type(header) is not list or type(header[0]) is not int or len(header) not in (3, 7):
+            # An answer has three parts and a question seven; each begins with the number of its thread.
+            if type(header) is not list or len(header) not in (3, 7) or type(header[0]) is not int:
                 raise WireClosedError("no message")
             # Heeded by whoever reads, in the order of the wire: the message to thread 2 describes `Point`, that to
             # thread 4 only names `Point`, and thread 4 may be the first to wake.
@@ -128,13 +132,14 @@ class Messages:
             return None
 
     def _deliver(self, message: tuple[Any, str]) -> None:
-        number = message[0][0]
+        number, kind, *_ = message[0]
         if number not in self._queues:
-            if message[0][1] != "ask" or len(self._queues) > 64:
+            if kind != "ask" or len(self._queues) > _MAX_THREADS:
                 self.lost = self.lost or "an answer to nothing"
                 return
             self._queues[number] = deque()
-            threading.Thread(target=self._serve_thread, args=(number,), daemon=True).start()
+            server = threading.Thread(target=self._serve_thread, args=(number,), daemon=True)
+            server.start()
         self._queues[number].append(message)
 
     def _serve_thread(self, number: int) -> None:

@@ -69,16 +69,24 @@ class Peer(Messages, References):
         """
         number = self._my_number()
         busy = self.judge and threading.active_count() > 1
+
+        def arguments(encoder: Encoder) -> Any:
+            return self._arguments(encoder, args, named or {})
+
         with self._outgoing:
-            values, encoder = self._encoded(lambda encoder: self._arguments(encoder, args, named or {}))
-            self._send([number, "ask", op, handle, name, self._take_news(), busy], values)
+            values, encoder = self._encoded(arguments)
+            header = [number, "ask", op, handle, name, self._take_news(), busy]
+            self._send(header, values)
         result = self._answer(number, encoder.containers)
         if self.judge and op == "getattr" and type(result) is StandInClass:
             self.name_class(result, name)
         return result
 
     def _arguments(self, encoder: Encoder, args: Any, named: dict[str, Any]) -> Any:
-        return [[encoder.tree(arg) for arg in args], [[key, encoder.tree(arg)] for key, arg in named.items()]]
+        # f([1, 2], key="a") has [[[1,2]],[["key","a"]]]
+        given = [encoder.tree(arg) for arg in args]
+        by_name = [[key, encoder.tree(arg)] for key, arg in named.items()]
+        return [given, by_name]
 
     def _encoded(self, make: Callable[[Encoder], Any], containers: Any = ()) -> tuple[str, Encoder]:
         encoder = Encoder(self, containers)
@@ -241,12 +249,19 @@ class Peer(Messages, References):
         kind = target if isinstance(target, type) else type(target)
         if change and (kind is target or self._runs_tests(kind)):
             raise AttributeError(f"{kind.__name__!r} object attribute {name!r} is read-only")
-        own = [base for base in kind.__mro__ if base.__module__ in self.test_modules]
-        known = bool(own) and (change or name in getattr(target, "__dict__", ()))
-        known = known or any(name in vars(base) for base in own)
-        known = known or (kind.__module__ in _OPEN_MODULES and not change and not name.startswith(_INNARDS))
-        if not known or name.startswith("_"):
+        if name.startswith("_") or not self._is_public(target, kind, name, change):
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+
+    def _is_public(self, target: Any, kind: type, name: str, change: bool) -> bool:
+        """Tell whether a program may use an attribute of an object: one of the test's classes, or of an open module."""
+        # For `class Log(list): lines = []` of a test a program may use `lines`, and whatever the test or the program
+        # has set on the object; for a bare list, its public methods.
+        own = [base for base in kind.__mro__ if base.__module__ in self.test_modules]
+        if own and (change or name in getattr(target, "__dict__", ())):
+            return True
+        if any(name in vars(base) for base in own):
+            return True
+        return kind.__module__ in _OPEN_MODULES and not change and not name.startswith(_INNARDS)
 
     @staticmethod
     def _runs_tests(kind: type) -> bool:

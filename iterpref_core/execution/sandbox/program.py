@@ -10,7 +10,7 @@ import types
 import warnings
 from typing import Any
 
-from .loading import CompileError, facts_of, file_of, line_in, load, seed
+from .loading import CompileError, facts_of, file_of, line_in, load, seed, write_files
 from .peer import Peer
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
@@ -30,13 +30,7 @@ class _Program:
 
         Files of the test win: its author may have one of the solution's name.
         """
-        files = {file_of(module): self._job["code"]}
-        files |= shared
-        for name, text in files.items():
-            if os.path.dirname(name):
-                os.makedirs(os.path.dirname(name), exist_ok=True)
-            with open(name, "w", encoding="utf-8") as file:
-                file.write(text)
+        write_files("", {file_of(module): self._job["code"], **shared})
         sys.path.insert(0, os.getcwd())
 
     def load(self, name: str) -> tuple[dict[str, Any] | None, dict[str, Any], set[str]]:
@@ -47,14 +41,22 @@ class _Program:
         """
         solution = os.path.abspath(file_of(name))
         try:
-            module = self._modules[name] = load(self._job["setup"], self._job["code"], name)
+            module = load(self._job["setup"], self._job["code"], name)
         except CompileError as error:
             return facts_of(error.cause, solution, compiling=True), {}, set()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
             return facts_of(error, solution), {}, set()
-        known = {str(key): value for key, value in vars(module).items() if not str(key).startswith("__")}
-        at_hand = {key: value for key, value in known.items() if type(value) in _AT_HAND}
-        return None, at_hand, known.keys() - at_hand.keys()
+        self._modules[name] = module
+        at_hand: dict[str, Any] = {}
+        others: set[str] = set()
+        for key, value in vars(module).items():
+            if str(key).startswith("__"):
+                continue
+            if type(value) in _AT_HAND:
+                at_hand[str(key)] = value
+            else:
+                others.add(str(key))
+        return None, at_hand, others
 
     def names(self, name: str, wanted: list[str]) -> dict[str, Any]:
         """Return those of the names that the solution defines."""
@@ -103,7 +105,14 @@ def _forward_logs(peer: Peer) -> None:
     def call_handlers(self: Any, record: Any) -> None:
         if self.handlers or logging.root.handlers:
             call(self, record)
-        peer.ask("log", None, "", (self.name, record.levelno, record.getMessage(), record.lineno, record.funcName))
+        facts = (
+            self.name,
+            record.levelno,
+            record.getMessage(),
+            record.lineno,
+            record.funcName,
+        )
+        peer.ask("log", None, "", facts)
 
     logging.Logger.isEnabledFor = is_enabled  # type: ignore[method-assign]
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]

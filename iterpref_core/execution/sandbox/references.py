@@ -33,6 +33,7 @@ _HIDDEN = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackTyp
 
 
 def _shared_types() -> dict[int, tuple[str, str]]:
+    # {id(int): ("builtins", "int"), id(FunctionType): ("types", "FunctionType"), ...}
     named: dict[int, tuple[str, str]] = {}
     for module in (builtins, types):
         for name, value in vars(module).items():

@@ -104,8 +104,9 @@ def _judge(recorder: _Recorder) -> None:
         test, error = recorder.raised[0]
         kind = type(error)
         name = test.id().rsplit(".", 1)[-1]
-        message = f"{name}: {kind.__name__}: {text_of(error).partition(chr(10))[0]}"
-        raise TestFailedError(message, "" if issubclass(kind, AssertionError) else kind.__name__)
+        first_line = text_of(error).partition("\n")[0]
+        raised = "" if issubclass(kind, AssertionError) else kind.__name__
+        raise TestFailedError(f"{name}: {kind.__name__}: {first_line}", raised)
     if any(not result.wasSuccessful() for result in recorder.results):
         raise TestFailedError("a test that was expected to fail passed")
     ran = sum(result.testsRun for result in recorder.results)
@@ -133,14 +134,16 @@ def run_unittest(code: types.CodeType, namespace: dict[str, Any]) -> None:
     Raises:
         TestFailedError: a test failed, or none ran.
     """
+    # Names that were there before are the solution's: its own classes of tests are not these tests.
     known = {name: id(value) for name, value in namespace.items()}
     namespace.setdefault("unittest", unittest)
     with _recorded() as recorder:
         _run_as_main(code, namespace)
         if not recorder.ran():
-            new = {name: value for name, value in namespace.items() if known.get(name) != id(value)}
             module = types.ModuleType(str(namespace.get("__name__")))
-            vars(module).update(new)
+            for name, value in namespace.items():
+                if known.get(name) != id(value):
+                    setattr(module, name, value)
             _run_cases(module)
         _judge(recorder)
 
@@ -237,6 +240,10 @@ PYTEST = (
 )  # fmt: skip
 
 
+_NO_TESTS = 5
+"""Exit status of pytest that has found no tests."""
+
+
 def run_pytest(path: str) -> None:
     """Run a file of tests by pytest.
 
@@ -253,11 +260,14 @@ def run_pytest(path: str) -> None:
     if reports.failed:
         name, message = reports.failed[0]
         error = getattr(reports, "error", None)
+        # Without a name it is the file that has failed, not a test: an import of it raised.
         if not name and isinstance(error, Exception):
             raise error
-        raised = "" if reports.raised[:1] in ([], ["AssertionError"], ["Failed"]) else reports.raised[0]
+        raised = reports.raised[0] if reports.raised else ""
+        if raised in ("AssertionError", "Failed"):
+            raised = ""
         raise TestFailedError(f"{name}: {message}" if name else message, raised)
-    if status != 0 or not reports.ran:
-        raise TestFailedError(
-            "all tests were skipped, or none ran" if status in (0, 5) else f"pytest ended with {status!r}"
-        )
+    if status not in (0, _NO_TESTS):
+        raise TestFailedError(f"pytest ended with {status!r}")
+    if status == _NO_TESTS or not reports.ran:
+        raise TestFailedError("all tests were skipped, or none ran")

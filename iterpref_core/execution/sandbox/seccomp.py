@@ -44,8 +44,9 @@ _ARCH = 4
 
 _CLONE_THREAD = 0x00010000
 _CLONE_DENIED = 0x7E028000  # every CLONE_NEW..., and CLONE_PARENT, which would make a child of the zygote's
+_AF_UNIX = 1
 # UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
-_FAMILIES = (1, 2, 10)
+_FAMILIES = (_AF_UNIX, 2, 10)
 _KINDS = (1, 2, 5)
 _PROTOCOLS = (0, 6, 17)
 _LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
@@ -68,6 +69,11 @@ Instruction = tuple[int, int, int, int]
 def _argument(index: int) -> int:
     """Return the offset of the low half of an argument in `struct seccomp_data` (little endian)."""
     return 16 + 8 * index
+
+
+def _always(number: int, decision: int) -> list[Instruction]:
+    """Return instructions for one system call, whatever its arguments."""
+    return [(_JEQ, 0, 1, number), (_RETURN, 0, 0, decision)]
 
 
 def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
@@ -135,15 +141,17 @@ def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
 def _judged(numbers: dict[str, int]) -> list[Instruction]:
     """Return the instructions for calls that are judged in the same way for every program."""
     program: list[Instruction] = []
-    program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
-    program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
-    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, _ALLOW, _EPERM)
-    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER), _ALLOW, _EPERM)
-    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
-    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
-    program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
+    # The arguments of these two are behind a pointer, which no filter can follow: libraries use the older calls then.
+    program += _always(numbers["clone3"], _ENOSYS)
+    program += _always(numbers["openat2"], _ENOSYS)
+    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["fcntl"], 1, _F_DENIED, hit=_EPERM, miss=_ALLOW)
+    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, hit=_EPERM, miss=_ALLOW)
+    # Event loops wake themselves through a pair.
+    program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,), hit=_ALLOW, miss=_EPERM)
     for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
-        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _ENOTSUP)]
+        program += _always(number, _ENOTSUP)
     if "open" in numbers:
         program += _no_truncating_read(numbers["open"], 1)
     return program + _no_truncating_read(numbers["openat"], 2)
@@ -161,14 +169,15 @@ def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
         (_RETURN, 0, 0, _EPERM),
     ]
     for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, (_PLACEHOLDER,), _ALLOW, _EPERM)
-    program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
+        program += _one_of(numbers[name], 0, (_PLACEHOLDER,), hit=_ALLOW, miss=_EPERM)
+    # Without an address it goes to the other end of a pair alone.
+    program += _one_of(numbers["sendto"], 5, (0,), hit=_ALLOW, miss=_EPERM)
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
-        program += _one_of(number, 0, (0, _PLACEHOLDER), _ALLOW, _EPERM)
+        program += _one_of(number, 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
     for number in syscalls.numbers(syscalls.PRIORITY).values():
         program += _own_priority(number)
     for number in syscalls.numbers(syscalls.PRETENDED).values():
-        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
+        program += _always(number, _PRETEND)
     return program
 
 
@@ -202,11 +211,11 @@ def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
     numbers = numbers | syscalls.numbers(syscalls.JUDGED_PROCESSES)
     for name in ("fork", "vfork"):
         if name in numbers:
-            program += [(_JEQ, 0, 1, numbers[name]), (_RETURN, 0, 0, _NOTIFY)]
+            program += _always(numbers[name], _NOTIFY)
     for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, _EPERM, _ALLOW)
-    program += [(_JEQ, 0, 1, numbers["sendto"]), (_RETURN, 0, 0, _ALLOW)]
-    program += _one_of(numbers["setsockopt"], 1, _LEVELS, _ALLOW, _EPERM)
+        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, hit=_EPERM, miss=_ALLOW)
+    program += _always(numbers["sendto"], _ALLOW)
+    program += _one_of(numbers["setsockopt"], 1, _LEVELS, hit=_ALLOW, miss=_EPERM)
     return program + _ordinary_socket(numbers["socket"])
 
 

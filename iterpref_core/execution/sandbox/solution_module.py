@@ -128,11 +128,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Return the spec of the solution, or of a package that it lies in: `lib` for the solution `lib.sums`."""
         if name in self._modules:
             return importlib.machinery.ModuleSpec(name, self)
-        if any(module.startswith(f"{name}.") for module in self._modules) and not self._session.has_file(name):
-            spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
-            spec.submodule_search_locations = [os.path.join(self._session.folder, name.replace(".", "/"))]
-            return spec
-        return None
+        holds_it = any(module.startswith(f"{name}.") for module in self._modules)
+        if not holds_it or self._session.has_file(name):
+            return None
+        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
+        folder = os.path.join(self._session.folder, name.replace(".", "/"))
+        spec.submodule_search_locations = [folder]
+        return spec
 
     def module(self, name: str) -> types.ModuleType:
         """Return the solution's module as an import would leave it."""

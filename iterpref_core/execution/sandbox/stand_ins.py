@@ -192,9 +192,20 @@ def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type,
         bases: the stand-ins of its bases.
     """
     methods = [name for name in facts["methods"] if name in PROTOCOL and name not in _ALWAYS]
-    body: dict[str, Any] = {"__slots__": (), "__module__": str(facts["module"]), "__doc__": facts["doc"]}
+    body: dict[str, Any] = {
+        "__slots__": (),
+        "__module__": str(facts["module"]),
+        "__doc__": facts["doc"],
+        "iterpref_peer": peer,
+        "iterpref_class": handle,
+    }
     for name in methods:
-        body[name] = _OWN.get(name) or (_operator(name) if name in OPERATORS else _crossing(name))
+        if name in _OWN:
+            body[name] = _OWN[name]
+        elif name in OPERATORS:
+            body[name] = _operator(name)
+        else:
+            body[name] = _crossing(name)
     if "__eq__" in methods and "__hash__" not in methods:
         body["__hash__"] = None  # as Python has it for a class that compares and cannot be hashed
     if facts["coroutine"]:
@@ -202,13 +213,14 @@ def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type,
     if facts["function"]:
         body["__doc__"] = property(lambda self: peer.ask("getattr", self.iterpref_handle, "__doc__"))
         body["__signature__"] = property(lambda self: peer.signature(self.iterpref_handle))
-    body |= {"iterpref_peer": peer, "iterpref_class": handle}
     made = StandInClass(str(facts["name"]), bases or (StandIn,), body)
     type.__setattr__(made, "__qualname__", str(facts["qualname"]))
     if facts["fields"] is not None:
-        blank = dataclasses.make_dataclass("Fields", [str(name) for name in facts["fields"]])
-        type.__setattr__(made, "__dataclass_fields__", blank.__dataclass_fields__)  # type: ignore[attr-defined]
-        type.__setattr__(made, "__match_args__", tuple(map(str, facts["fields"])))
+        # With the fields of a dataclass, `dataclasses.asdict` and `match` work on the stand-in.
+        fields = [str(name) for name in facts["fields"]]
+        blank: Any = dataclasses.make_dataclass("Fields", fields)
+        type.__setattr__(made, "__dataclass_fields__", blank.__dataclass_fields__)
+        type.__setattr__(made, "__match_args__", tuple(fields))
     return made
 
 
@@ -256,30 +268,34 @@ def make_enum(peer: Any, handle: int, facts: dict[str, Any], members: list[tuple
     options: dict[str, Any] = {} if mixin is None else {"type": mixin}
     kind: Any = _ENUMS[facts["enum"]]
     made: Any = kind(
-        str(facts["name"]), members, module=str(facts["module"]), qualname=str(facts["qualname"]), **options
+        str(facts["name"]),
+        members,
+        module=str(facts["module"]),
+        qualname=str(facts["qualname"]),
+        **options,
     )
+    type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
+    return made
+
+
+def _asked_for(peer: Any, handle: int) -> Callable[[Any, str], Any]:
+    """Return the `__getattr__` of a class that is data here: a method of the other side's is called there."""
 
     def attribute(self: Any, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return peer.ask("member", handle, name, (self,))
 
-    type.__setattr__(made, "__getattr__", attribute)
-    return made
+    return attribute
 
 
 def make_namedtuple(peer: Any, handle: int, facts: dict[str, Any]) -> Any:
     """Make a named tuple with the fields of the other side's; methods that it has besides are asked for."""
-    made: Any = collections.namedtuple(  # type: ignore[misc]
-        str(facts["name"]), [str(field) for field in facts["fields"]], rename=True, module=str(facts["module"])
-    )
-
-    def attribute(self: Any, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return peer.ask("member", handle, name, (self,))
-
-    type.__setattr__(made, "__getattr__", attribute)
+    fields = [str(field) for field in facts["fields"]]
+    name = str(facts["name"])
+    module = str(facts["module"])
+    made: Any = collections.namedtuple(name, fields, rename=True, module=module)  # type: ignore[misc]
+    type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
     made.__doc__ = facts["doc"]
     return made
 

@@ -195,20 +195,22 @@ class Zygote:
         limits.hide_memory()
         if self.processes:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
-        if "landlock" in config["layers"]:
-            readable = [*config["readable"], *(_NAMESPACES if self.processes else ())]
-            self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
-        self.threads: int | None = None
-        if "seccomp" in config["layers"]:
-            self.filter = seccomp.Filter(processes=self.processes)
-            if not self.processes:
-                self.threads = seccomp.announce_threads()
         self.judge_root: str = config["judge_root"]
         self.judge_ruleset: int | None = None
         if not os.path.exists(self.judge_root):
             os.mkdir(self.judge_root, 0o700)
         if "landlock" in config["layers"]:
+            readable = list(config["readable"])
+            if self.processes:
+                readable += _NAMESPACES
+            self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
             self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
+        self.threads: int | None = None
+        if "seccomp" in config["layers"]:
+            self.filter = seccomp.Filter(processes=self.processes)
+            if not self.processes:
+                self.threads = seccomp.announce_threads()
+        # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
         self.channel = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1024) - 1
         self._memory_mb: int = config["memory_mb"]
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
@@ -259,16 +261,19 @@ class Zygote:
         raw = read_frame()
         null = os.open("/dev/null", os.O_RDWR)
         # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
-        kept = [
-            fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in (null, null, null, connection, files.stdout, files.output)
-        ]
+        wanted = (null, null, null, connection, files.stdout, files.output)
+        kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
         os.dup2(files.channel, self.channel, inheritable=False)
         if self.judge_ruleset is not None:
             landlock.enforce(self.judge_ruleset)
         for number, descriptor in enumerate(kept):
             os.dup2(descriptor, number)
         os.closerange(len(kept), 64 + len(kept))
-        limits.set_limits(JUDGE_CPU * cpu_s + JUDGE_CPU_S, self.memory_bytes + JUDGE_BYTES, self.file_bytes)
+        limits.set_limits(
+            JUDGE_CPU * cpu_s + JUDGE_CPU_S,
+            self.memory_bytes + JUDGE_BYTES,
+            self.file_bytes,
+        )
         if self.filter is not None:
             self.filter.install()
         report = harness.open_channel(self.channel)
@@ -357,7 +362,7 @@ class Zygote:
                 program = Processes(pid, receive_listener(ours))
         killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
-        alive = judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == self.sides.LOST else 0)
+        alive = judged and killed is None and not _ends(pid, self.patience_with(judge))
         status, cpu = program.end()
         facts = {
             "killed": killed,
@@ -373,6 +378,10 @@ class Zygote:
         files.close()
         for each in self.writable:
             empty_folder(each)
+
+    def patience_with(self, judge: int) -> float:
+        """Return the seconds that a program has to end: its judge may have found it gone just before it is."""
+        return LAST_WORDS_S if _status(judge) == self.sides.LOST else 0.0
 
     def end_judge(self, pid: int, folder: str) -> int:
         """Wait for a judge whose program has ended, and end it if it goes on; return its exit status."""
@@ -464,12 +473,13 @@ def hide_sandbox() -> None:
 
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need; a module that is absent here is absent for programs too."""
-    sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.dirname(__file__))] + site
-    for name in _PRELOADED:
+    own = os.path.dirname(os.path.dirname(__file__))
+    sys.path[:] = [path for path in sys.path if path != own]
+    sys.path += site
+    for name in (*_PRELOADED, *names):
         importlib.import_module(name)
-    for name in names:
-        importlib.import_module(name)
-    for name in ("exit", "quit"):  # `site`, which is not imported, would have made them
+    # `site`, which is not imported, would have made these.
+    for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
 
 
