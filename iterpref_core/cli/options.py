@@ -37,6 +37,7 @@ def read_params(assignments: Sequence[str] | None, options: Mapping[str, object]
     Raises:
         ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
     """
+    # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
     return with_values(load_params(), parse_assignments(assignments) | overrides)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import chain, combinations, zip_longest
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,8 +94,15 @@ def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
     >>> list(take_turns(["abc", "d"]))
     ['a', 'd', 'b', 'c']
     """
-    rows = zip_longest(*([(item,) for item in group] for group in groups), fillvalue=())
-    return chain.from_iterable(chain.from_iterable(rows))
+    waiting = [iter(group) for group in groups]
+    while waiting:
+        still_waiting = []
+        for group in waiting:
+            for item in group:
+                yield item
+                still_waiting.append(group)
+                break
+        waiting = still_waiting
 
 
 def text_hash(text: str) -> bytes:

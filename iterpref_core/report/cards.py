@@ -3,7 +3,6 @@
 A card says only what was recorded of these very weights or files. Everything else is called unknown.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,7 +95,10 @@ def pairs_card(
         localized: True if there are columns for spans.
         regions_known: True if the summary is about these very spans, too.
     """
-    models = [summary["provenance"]["params"]["model"][role] for role in ("student", "debugger")] if summary else []
+    models = []
+    if summary is not None:
+        named = summary["provenance"]["params"]["model"]
+        models = [named["student"], named["debugger"]]
     return _render(
         "pairs_card.md",
         data=_data_set_fields(contents, title, ["preference", "dpo", "trl"]),
@@ -118,7 +120,10 @@ def problems_card(contents: DataSet, title: str) -> str:
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:
     """Return the record that names the model from which all training started."""
-    return deque(ancestors(lineage), maxlen=1)[0] if lineage else None
+    if lineage is None:
+        return None
+    *_, first = ancestors(lineage)
+    return first
 
 
 def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> bool:
@@ -161,11 +166,13 @@ def _start(first: ModelLineage | None) -> str:
 def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     """Return the scores of the model with these weights, under any name."""
     measured = summary["provenance"].get("weights", {})
-    names = [name for name, fingerprint in measured.items() if fingerprint == weights][:1]
-    return [row for row in score_rows(summary) if row.model in names and row.part in MARKS]
+    # The same weights may have been measured under two names, such as `base` and a training of no steps: one will do.
+    name = next((name for name, fingerprint in measured.items() if fingerprint == weights), None)
+    return [row for row in score_rows(summary) if row.model == name and row.part in MARKS]
 
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
+    # Rows of two licenses have "other" on the hub, and one row without a license makes the whole unknown.
     licenses = {_find_license(origin) for origin in contents.origins}
     if None in licenses or not licenses:
         license = "unknown"

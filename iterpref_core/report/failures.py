@@ -89,7 +89,9 @@ def _bar(
     pieces = []
     left = 0.0
     by_color = {color: counts.get(kind, 0) for kind, color in colors.items()}
-    by_color[KINDS_COLORED + 1] = sum(number for kind, number in counts.items() if kind not in colors)
+    # All rare kinds share one color, at the end of the bar.
+    rare = [number for kind, number in counts.items() if kind not in colors]
+    by_color[KINDS_COLORED + 1] = sum(rare)
     for color, number in by_color.items():
         width = 100 * number / samples
         if number:

@@ -155,7 +155,12 @@ def choose_scale(pairs: Iterable[PairShifts]) -> float:
     >>> choose_scale([])
     0.4
     """
-    sizes = sorted(abs(token.change) for pair in pairs for token in (*pair.chosen, *pair.rejected))
+    sizes = []
+    for pair in pairs:
+        for token in (*pair.chosen, *pair.rejected):
+            sizes.append(abs(token.change))
+    sizes.sort()
+    # Of 101 tokens the 96th: the few largest changes would leave the others without color.
     reached = sizes[int(COVERED * (len(sizes) - 1))] if sizes else 0.0
     return next((scale for scale in SCALES if scale >= reached), SCALES[-1])
 
@@ -170,8 +175,15 @@ def level(change: float, scale: float) -> int:
 
 
 def _begun_change(pieces: Sequence[Piece], without_region: bool) -> float:
-    tokens = [piece.token for piece in pieces if piece.token and piece.first]
-    return sum(token.change for token in tokens if not (without_region and token.region_change is not None))
+    """Sum the changes of the tokens that begin in a line, those of the region left out if that is asked for."""
+    change = 0.0
+    for piece in pieces:
+        if piece.token is None or not piece.first:
+            continue
+        in_region = piece.token.region_change is not None
+        if not (without_region and in_region):
+            change += piece.token.change
+    return change
 
 
 def _region_change(pieces: Sequence[Piece], counted: set[int]) -> float:
@@ -192,6 +204,7 @@ def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
 
 def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> list[ShownToken]:
     """Join tokens that share a character; a token without characters goes with the token after it."""
+    # "é" as two bytes is two tokens at the same character: they are shown as one, with the sum of their changes.
     groups: list[list[TokenShift]] = []
     waiting: list[TokenShift] = []
     for token in tokens:
@@ -202,7 +215,9 @@ def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> li
             else:
                 groups.append(waiting)
             waiting = []
-    return [_merge(group, spans) for group in ([*groups, waiting] if waiting else groups)]
+    if waiting:
+        groups.append(waiting)
+    return [_merge(group, spans) for group in groups]
 
 
 def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> ShownToken:

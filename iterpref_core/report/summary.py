@@ -106,6 +106,7 @@ def read_summary(path: Path) -> Summary:
 def paired_problems(summary: Summary) -> int:
     """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
     codeflow = summary["codeflow"]
+    # `further_pairs` are the second and later pairs of a problem.
     return int(codeflow["pairs"] - codeflow.get("further_pairs", 0))
 
 

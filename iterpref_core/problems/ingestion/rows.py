@@ -81,6 +81,7 @@ def _read(
         names[name] = where
         stated = license or published.problem.license or form.license or None
         changes = {"task_id": name, "license": stated}
+        # "[1, 2]" in a published set is one list or two numbers: each reading is a problem, and right programs decide.
         readings = []
         for reading in (published.problem, *published.other_readings):
             readings.append(selection.apply(reading.model_copy(update=changes)))
@@ -139,6 +140,7 @@ def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:
     tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, StdinTest)]
     if not name or not tests:
         return
+    # `Solution().add` and `add` are both looked for as `add`.
     programs = [*right, problem.reference or ""]
     if any(defines(program, name) for program in programs):
         return

@@ -71,6 +71,7 @@ def contest_problem(
             time_limit_s=time_limit_s,
         )
         return PublishedProblem(_split(problem, visible), right=programs, left_out=left_out or {})
+    # The starter code shows whether the function is a method of a class; without it the first right program does.
     call = call_of(function, starter_code or "".join(programs[:1]), class_name)
     asked = Problem(
         task_id=task_id,
