@@ -81,9 +81,13 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     """
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
-    message = pickle.dumps({"setup": program.setup, "code": program.code, "steps": [("console", None)]})
+    job = {
+        "setup": program.setup,
+        "code": program.code,
+        "steps": [("console", None)],
+    }
     console = Console(test.input.encode("utf-8", "replace"), keep=most + 1)
-    answer = observe(program, message, console)
+    answer = observe(program, pickle.dumps(job), console)
     if answer is None:
         return None
     shown = f"the program, given {feedback.shorten(test.input, 80)!r},"

@@ -33,7 +33,12 @@ def clean(text: str, limit: int) -> str:
     """One line of printable text without addresses, shortened; blanks within a line stay as they are."""
     lines = (line.strip() for line in shorten(text, 4 * limit).split("\n"))
     text = _ADDRESS.sub("0x...", " ".join(line for line in lines if line))
-    return shorten(_CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text), limit)
+    printable = _CONTROL.sub(_escaped, text)
+    return shorten(printable, limit)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def _show_int(value: int) -> str:
@@ -139,9 +144,12 @@ def _statement_at(source: str, line: Any) -> ast.stmt | None:
         tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if not isinstance(line, int):
+        return None
+    # Breadth first: of a loop and the assertion in it, the assertion comes later.
     found = None
     for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and isinstance(line, int) and node.lineno <= line <= (node.end_lineno or 0):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
             found = node
     return found
 

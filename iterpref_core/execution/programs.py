@@ -153,7 +153,8 @@ class Program:
         """Return the limits of this program where all have common ones."""
         if self.cpu_s is None:
             return common
-        return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * max(1.0, self.cpu_s / common.cpu_s))
+        longer = max(1.0, self.cpu_s / common.cpu_s)
+        return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * longer)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def _livecodebench_step(test: LiveCodeBenchTest, judged: Expected | None) -> Ste
 def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> Step:
     judged = Expected(functools.partial(judge, index)) if judge else None
     if isinstance(test, ValueTest):
-        return Step("apply", (test.function, tuple(test.arguments), test.then), judged, lambda: test.call)
+        body = (test.function, tuple(test.arguments), test.then)
+        return Step("apply", body, judged, lambda: test.call)
     if isinstance(test, LiveCodeBenchTest):
         return _livecodebench_step(test, judged)
     if isinstance(test, IoTest):
@@ -72,10 +73,11 @@ def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judg
     if isinstance(test, PytestTest):
         return Step("pytest", test.code)
     assert isinstance(test, ScriptTest)  # a stdin test is no step of a program: see `console_tests`
-    body = test.model_dump(exclude={"kind", "environment", "packages"})
-    body["judge_files"] = body["judge_files"] or {}
     source = test.all_files()[test.run]
-    return Step("script", body | {"source": source}, shown=lambda: source)
+    sent = test.model_dump(exclude={"kind", "environment", "packages"})
+    sent["judge_files"] = sent["judge_files"] or {}
+    sent["source"] = source
+    return Step("script", sent, shown=lambda: source)
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:
@@ -84,7 +86,11 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     Raises:
         RecordError: the expected value of an `io` test is not a literal.
     """
-    return tuple(_step_of(index, test, program.judge)._replace(test=index) for index, test in enumerate(program.tests))
+    steps: list[Step] = []
+    for index, test in enumerate(program.tests):
+        step = _step_of(index, test, program.judge)
+        steps.append(step._replace(test=index))
+    return tuple(steps)
 
 
 def need_a_judge(steps: Sequence[Step]) -> bool:

@@ -36,7 +36,11 @@ MAPPINGS: dict[str, type] = {
     "Counter": collections.Counter,
     "defaultdict": collections.defaultdict,
 }
-_VIEWS: dict[type, str] = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+_VIEWS: dict[type, str] = {
+    type({}.keys()): "keys",
+    type({}.values()): "values",
+    type({}.items()): "items",
+}
 
 PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     range: lambda v: (v.start, v.stop, v.step),

@@ -163,7 +163,8 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
     if id(kind) not in (id(list), id(tuple)) or len(value) <= _PIECE:
         text = encode(value, lenient=lenient)
         return text if len(text) <= MAX_TEXT else _digest([text])
-    pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in range(0, len(value), _PIECE))
+    starts = range(0, len(value), _PIECE)
+    pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in starts)
     first = [type_name(kind)]
     size = 0
     for piece in pieces:

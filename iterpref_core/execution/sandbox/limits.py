@@ -59,7 +59,8 @@ def refuse_privileges() -> None:
     Raises:
         OSError: the kernel refused.
     """
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0))) != 0:
+    one_and_zeros = map(ctypes.c_ulong, (1, 0, 0, 0))
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *one_and_zeros) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 

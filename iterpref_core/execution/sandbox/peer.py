@@ -366,9 +366,9 @@ class _Reading:
 def _signature_facts(function: Any) -> list[tuple[str, int, bool, Any]]:
     import inspect
 
-    parameters = inspect.signature(function).parameters.values()
-    empty = inspect.Parameter.empty
-    return [
-        (each.name, int(each.kind), each.default is not empty, None if each.default is empty else each.default)
-        for each in parameters
-    ]
+    facts: list[tuple[str, int, bool, Any]] = []
+    for each in inspect.signature(function).parameters.values():
+        has_default = each.default is not inspect.Parameter.empty
+        default = each.default if has_default else None
+        facts.append((each.name, int(each.kind), has_default, default))
+    return facts

@@ -98,7 +98,11 @@ class Processes:
         """Reap ended processes whose own parent has ended before, up to the main process."""
         flags = os.WEXITED | os.WNOHANG
         with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitid(os.P_ALL, 0, flags | os.WNOWAIT)) is not None and ended.si_pid != self._main:
+            while True:
+                # First only asked for: the main process must not be reaped here.
+                ended = os.waitid(os.P_ALL, 0, flags | os.WNOWAIT)
+                if ended is None or ended.si_pid == self._main:
+                    return
                 os.waitid(os.P_PID, ended.si_pid, flags)
 
     def look(self) -> tuple[float, bool]:

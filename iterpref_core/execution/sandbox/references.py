@@ -218,6 +218,7 @@ class References:
             return facts | enumeration | {"sort": "enum", "members": members}
         if stand_ins.is_namedtuple(kind):
             return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]
+        described = [base for base in kind.__bases__ if base is not object and not self._name_of(base)]
         methods: set[str] = set()
         for base in kind.__mro__[:-1]:
             methods |= vars(base).keys() & stand_ins.PROTOCOL
@@ -225,7 +226,7 @@ class References:
             methods.discard("__hash__")
         fields = getattr(kind, "__dataclass_fields__", None)
         return facts | {
-            "bases": [self._base(base) for base in kind.__bases__ if base is not object and not self._name_of(base)],
+            "bases": [self._base(base) for base in described],
             "methods": sorted(methods),
             "coroutine": kind is types.CoroutineType,
             "function": kind in stand_ins.FUNCTIONS,

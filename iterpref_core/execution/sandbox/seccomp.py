@@ -84,8 +84,11 @@ def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: in
     #   JEQ pid   1, 0     equal: skip one, to the hit; each further value would skip one less than the one before
     #   RETURN miss
     #   RETURN hit
-    tests = [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
-    body = [(_LOAD, 0, 0, _argument(index)), *tests, (_RETURN, 0, 0, miss), (_RETURN, 0, 0, hit)]
+    body: list[Instruction] = [(_LOAD, 0, 0, _argument(index))]
+    for i, value in enumerate(values):
+        body.append((_JEQ, len(values) - i, 0, value))
+    body.append((_RETURN, 0, 0, miss))
+    body.append((_RETURN, 0, 0, hit))
     return [(_JEQ, 0, len(body), number), *body]
 
 
@@ -130,7 +133,11 @@ def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
     #       ...
     if len(runs) == 1:
         ((_, last),) = runs
-        return [(_JGT, 1, 0, last), (_RETURN, 0, 0, _ALLOW), (_JUMP, 0, 0, rest)]
+        return [
+            (_JGT, 1, 0, last),
+            (_RETURN, 0, 0, _ALLOW),
+            (_JUMP, 0, 0, rest),
+        ]
     middle = len(runs) // 2
     upper = _allowed(runs[middle:], rest)
     lower = _allowed(runs[:middle], rest + len(upper))
@@ -269,11 +276,14 @@ def _compile(*, processes: bool) -> bytes:
     runs = _ranges(list(allowed.values()))
     tree = _allowed(runs)
     lowest = runs[0][0]
-    program += [(_JGE, 1, 0, lowest), (_JUMP, 0, 0, len(tree)), *tree]
+    program.append((_JGE, 1, 0, lowest))
+    program.append((_JUMP, 0, 0, len(tree)))
+    program += tree
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
     program += _judged(judged)
     program += _judged_processes(judged) if processes else _judged_alone(judged)
-    program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
+    program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
+    program.append((_RETURN, 0, 0, _EPERM))
     return _packed(program)
 
 

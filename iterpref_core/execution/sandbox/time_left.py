@@ -40,7 +40,9 @@ class TimeLeft:
         return {name: limit_s - used[name] for name, limit_s in self.limits_s.items()}
 
     def _has_new_line(self) -> bool:
-        new = os.pread(self._channel, max(0, os.fstat(self._channel).st_size - len(self._seen)), len(self._seen))
+        begin = len(self._seen)
+        size = os.fstat(self._channel).st_size
+        new = os.pread(self._channel, max(0, size - begin), begin)
         self._seen += new
         return b"\n" in new
 

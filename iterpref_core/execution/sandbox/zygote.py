@@ -98,8 +98,9 @@ def read_frame() -> bytes:
 def send(facts: dict[str, Any], *parts: bytes) -> None:
     """Answer the supervisor: facts as a line of JSON, then parts of raw bytes, whose sizes are among the facts."""
     # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]} and a line break; then 3 bytes, none, and 12
-    line = json.dumps(facts | {"sizes": [len(part) for part in parts]}).encode() + b"\n"
-    for part in (line, *parts):
+    sizes = [len(part) for part in parts]
+    line = json.dumps(facts | {"sizes": sizes}) + "\n"
+    for part in (line.encode(), *parts):
         data = memoryview(part)
         while data:
             data = data[os.write(0, data) :]
@@ -142,7 +143,9 @@ class Files:
         """Return the beginning of the output, so many bytes of standard output, and the whole channel."""
         size = min(os.fstat(self.channel).st_size, MAX_CHANNEL)
         head = os.pread(self.stdout, HEAD_OF_OUTPUT, 0)
-        return head, os.pread(self.stdout, max(0, keep), 0), os.pread(self.channel, size, 0)
+        stdout = os.pread(self.stdout, max(0, keep), 0)
+        channel = os.pread(self.channel, size, 0)
+        return head, stdout, channel
 
     def close(self) -> None:
         """Close all; the child has its own."""
@@ -422,8 +425,10 @@ class Zygote:
                 left_s = left.look(used)
                 if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
                     return hit[0]
-                wait = min(left_s["wall"], max(min(left_s["cpu"], left_s["test"]) / program.cpus, 0.002))
-                events = dict(poll.poll(min(wait, pause) * 1000 + 1))
+                # No limit can be reached earlier: all CPUs together use up the CPU time in this much real time.
+                cpu_s = min(left_s["cpu"], left_s["test"]) / program.cpus
+                wait = min(left_s["wall"], max(cpu_s, 0.002), pause)
+                events = dict(poll.poll(wait * 1000 + 1))
                 if process in events or beside in events:
                     return None
                 if 0 in events:
