@@ -289,8 +289,21 @@ class ObjectiveParams(Settings):
         return {name: value for name, value in write(self).items() if value is not None}
 
 
+class GrpoParams(Settings):
+    """The settings of GRPO, which trains on a model's own answers with their tests as the reward."""
+
+    steps: PositiveInt
+    problems: PositiveInt
+    generations: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    beta: Annotated[float, Field(ge=0, le=10)]
+    max_new_tokens: PositiveInt
+    backend: LocalBackendName
+    arguments: dict[str, Any]
+
+
 class TrainingParams(Settings):
-    """The settings of focal preference training: shared by all objectives, but for those in `objectives`.
+    """The settings of training: shared by all objectives, but for those in `objectives` and `grpo`.
 
     The names in `objectives` are checked by `objectives.find_objective`, which has the table of all objectives.
     """
@@ -319,6 +332,7 @@ class TrainingParams(Settings):
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     arguments: dict[str, Any]
+    grpo: GrpoParams
     objectives: dict[str, ObjectiveParams]
 
 

@@ -174,7 +174,7 @@ class Problem(Record, extra="forbid"):
         prompt: the task, as the model reads it: a text, or messages.
         entry_point: name that the tests call; empty if the program is a script.
         tests: visible tests; their feedback reaches the model during CodeFlow.
-        hidden_tests: tests for scoring alone; nothing about them reaches a model.
+        hidden_tests: tests for scoring alone; no model reads anything about them. GRPO's reward is a score.
         reference: a right program.
         setup: code that runs before the program, such as imports that every program finds.
         source: the set that the problem is from, `COMPOSED`, or `OWN_CODE` and a project's name.
@@ -341,10 +341,11 @@ class ModelLineage(Record):
         objective: name in the table of objectives; None: no preference training.
         settings: settings of the training, the objective's row among them.
         pairs: number of pairs trained on, without those kept for validation.
+        problems: number of problems trained on, with tests in place of pairs.
         steps: number of optimizer steps that training took.
         model_step: the step whose weights were kept.
         localization: methods named in the spans.
-        data: MD5 of the files of pairs and spans, by which DVC knows them.
+        data: MD5 of the files of pairs and spans, or of problems, by which DVC knows them.
         versions: versions of Python and packages.
         surviving_change: share of the weights' change that is left after rounding to the written precision.
         before: the base's own lineage, if the base has one.
@@ -357,6 +358,7 @@ class ModelLineage(Record):
     objective: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     pairs: int | None = None
+    problems: int | None = None
     steps: int
     model_step: int | None = None
     localization: tuple[str, ...] = ()

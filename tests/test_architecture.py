@@ -24,6 +24,7 @@ CORE = (
     ("screening",),
     ("execution", "inference"),
     ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
+    ("reinforcement",),
     ("cli",),
 )
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'

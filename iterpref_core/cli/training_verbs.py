@@ -22,9 +22,9 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.objectives.objective_table import GRPO, LABELS
 
-Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
+Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
 
 
 def check(
@@ -132,10 +132,13 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 
 
 def train(
-    pairs: PairsOption,
-    spans: Annotated[Path, input_file(help="JSONL of spans.")],
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
+    pairs: Annotated[
+        Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected; not for grpo.")
+    ] = None,
+    spans: Annotated[Path | None, input_file(help="JSONL of spans; not for grpo.")] = None,
+    problems: Annotated[Path | None, input_file(help="JSONL of problems, whose tests are the reward of grpo.")] = None,
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
     scratch: Annotated[
@@ -148,10 +151,20 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train a model on pairs (focal preference training). After a kill, it continues from its last checkpoint."""
+    """Train a model on pairs (focal preference training), or with tests as the reward (grpo).
+
+    After a kill, it continues from its last checkpoint.
+    """
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
     settings = params.training
+    if name == GRPO:
+        _train_grpo(pairs, spans, problems, model, out, curve, scratch, params, estimate=estimate, as_json=json_)
+        return
+    if pairs is None or spans is None:
+        raise InputError(f"--pairs and --spans are missing: {name} is trained on pairs and their error regions")
+    if problems is not None:
+        raise InputError(f"--problems: {name} is trained on pairs and takes none; leave it out, or choose {GRPO}")
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_frame
@@ -172,14 +185,9 @@ def train(
         total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
         show_result(total | ({"cards": cards} if json_ else cards), json_)
         return
-    if out is None:
-        raise InputError("--out is missing: name a folder for the trained model")
-    from accelerate import PartialState
-
+    out, curve, scratch = _places(out, curve, scratch)
     from iterpref_core.training.training import train_objective
 
-    curve = curve or out.with_name(f"{out.name}.curve.csv")
-    scratch = scratch or out.with_name(f".{out.name}.work")
     result = train_objective(
         pairs,
         spans,
@@ -191,5 +199,55 @@ def train(
         scratch,
         prompt=params.model.student_format,
     )
+    _show_once(result, json_)
+
+
+def _train_grpo(
+    pairs: Path | None,
+    spans: Path | None,
+    problems: Path | None,
+    model: str,
+    out: Path | None,
+    curve: Path | None,
+    scratch: Path | None,
+    params: Params,
+    *,
+    estimate: bool,
+    as_json: bool,
+) -> None:
+    """Train with tests as the reward; `train` describes the options."""
+    if problems is None:
+        raise InputError(f"--problems is missing: {GRPO} is trained on problems, whose tests are the reward")
+    if pairs is not None or spans is not None:
+        raise InputError(f"--pairs and --spans: {GRPO} is trained on problems and takes none; leave them out")
+    if estimate:
+        raise InputError(f"--estimate counts trainings on pairs; there is none for {GRPO}")
+    out, curve, scratch = _places(out, curve, scratch)
+    from iterpref_core.reinforcement.grpo import train_grpo
+
+    result = train_grpo(
+        problems,
+        model,
+        params.training,
+        params.execution,
+        out,
+        curve,
+        scratch,
+        prompt=params.model.student_format,
+    )
+    _show_once(result, as_json)
+
+
+def _places(out: Path | None, curve: Path | None, scratch: Path | None) -> tuple[Path, Path, Path]:
+    """Return the folder of the model, the file of the curve and the folder of unfinished work."""
+    if out is None:
+        raise InputError("--out is missing: name a folder for the trained model")
+    return out, curve or out.with_name(f"{out.name}.curve.csv"), scratch or out.with_name(f".{out.name}.work")
+
+
+def _show_once(result: Mapping[str, float], as_json: bool) -> None:
+    """Print a training's result, of all processes in the main one."""
+    from accelerate import PartialState
+
     if PartialState().is_main_process:
-        show_result(result, json_)
+        show_result(dict(result), as_json)

@@ -123,6 +123,13 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 """
 
 
+GRPO = "grpo"
+"""The objective that has tests in place of pairs; TRL's trainer computes its loss (`reinforcement`)."""
+
+LABELS = {**{name: row.label for name, row in OBJECTIVES.items()}, GRPO: "GRPO"}
+"""Every objective that a model can be trained with → its name for readers."""
+
+
 def _known(name: str) -> str:
     if name not in OBJECTIVES:
         raise ValueError(unknown_name("objective", name, OBJECTIVES))
@@ -130,7 +137,7 @@ def _known(name: str) -> str:
 
 
 ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(OBJECTIVES)})]
-"""A name in the table. Forms offer them in a list."""
+"""A name in the table, so that pairs can be trained on. Forms offer them in a list."""
 
 
 def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
@@ -146,9 +153,7 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
     """
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
-    for stated_name in stated:
-        if stated_name not in OBJECTIVES:
-            raise ConfigError("training.objectives: " + unknown_name("objective", stated_name, OBJECTIVES))
+    _check_stated(stated)
     row = OBJECTIVES[name]
     # An alpha that weighs nothing is a mistake that would not show in the loss.
     alpha = stated[name].alpha if name in stated else None
@@ -159,19 +164,28 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
     return row
 
 
+def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
+    """Refuse names in `training.objectives` that no objective has, and an alpha for GRPO."""
+    for name in stated:
+        if name not in LABELS:
+            raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
+        if name == GRPO and stated[name].alpha:
+            raise ConfigError(f"training.objectives.{name}.alpha: weighs an NLL, and {name} has none; remove it")
+
+
 def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:
     """Return an objective's learning rate, and its alpha, which is 0 without an NLL.
 
     Args:
-        name: the name of an objective in the table.
-        stated: `training.objectives`.
+        name: the name of an objective in the table, or `GRPO`.
+        stated: `training.objectives`, whose names are checked.
 
     Raises:
-        ConfigError: params.yaml lacks a value.
+        ConfigError: params.yaml lacks a value, or names an objective that there is not.
     """
     given = stated.get(name, ObjectiveParams())
     needed = {"learning_rate": given.learning_rate}
-    if OBJECTIVES[name].nll_of is not None:
+    if name != GRPO and OBJECTIVES[name].nll_of is not None:
         needed["alpha"] = given.alpha
     for key, value in needed.items():
         if value is None:

@@ -1,11 +1,12 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 from iterpref_core.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.objectives.objective_table import GRPO, OBJECTIVES
+from iterpref_core.objectives.objective_table import LABELS as OBJECTIVE_LABELS
 
 MODELS = {
     "base": "base",
-    **{name: row.label for name, row in OBJECTIVES.items()},
+    **OBJECTIVE_LABELS,
     "debugger": "debugger (ceiling)",
 }
 """Every model there can be, in the order of the results table."""
@@ -28,7 +29,7 @@ OWN_BENCHMARKS = tuple(name for name, row in BENCHMARK_ROWS.items() if row.sourc
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""
 
-BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
+BASELINES = (*(name for name, row in OBJECTIVES.items() if not row.regional), GRPO)
 """Objectives that know nothing of error regions. A focal objective has to beat the best of them."""
 
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}

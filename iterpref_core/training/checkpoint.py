@@ -25,7 +25,7 @@ def run_key(files: PairFiles, fingerprint: str, objective: str, params: Training
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
-    settings = params.model_dump(exclude={"accelerate", "objectives", "start"})
+    settings = params.model_dump(exclude={"accelerate", "grpo", "objectives", "start"})
     row = [find_objective(objective, params.objectives).values(), find_rates(objective, params.objectives)]
     versions = [code_digest(*TRAINED_BY), training_versions()]
     decisive = [dict(files.digests), fingerprint, objective, settings, row, *versions]

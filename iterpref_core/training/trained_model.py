@@ -29,7 +29,18 @@ Entry = Mapping[str, float]
 _PROGRESS = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
 REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
 _SCORES = ("loss", "nll", *REWARDS)
-CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *(f"validation/{name}" for name in _SCORES))
+_TESTED = (
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "kl",
+    "entropy",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+    "unjudged",
+)
+"""TRL's names for what it logs of answers that tests reward, and the share of them that could not be judged."""
+CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *_TESTED, *(f"validation/{name}" for name in _SCORES))
 """Columns of the training curve; a run has those that its objective and settings give it."""
 
 OnLog = Callable[[dict[str, float], int], None]
@@ -157,7 +168,7 @@ def curve_entry(logs: Entry) -> dict[str, float]:
     if "loss" not in logs and "eval_loss" not in logs:
         return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
-    return {name: float(value) for name, value in named.items() if name in CURVE}
+    return {name: float(value) for name, value in named.items() if name in CURVE and value is not None}
 
 
 def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
@@ -211,7 +222,9 @@ class TellProgress(TrainerCallback):
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Remember the loss, to show it beside the next steps; write and hand on what belongs to the curve."""
         if logs and "loss" in logs:
-            self._note = f"loss {logs['loss']:.3f}"
+            # The loss of GRPO is near 0 whatever the model does.
+            name = "reward" if logs.get("reward") is not None else "loss"
+            self._note = f"{name} {logs[name]:.3f}"
         if state.is_world_process_zero and (point := curve_entry(logs or {})):
             write_curve(self._curve, state.log_history)
             if self._on_log:

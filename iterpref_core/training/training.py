@@ -254,7 +254,7 @@ def _lineage(
 ) -> ModelLineage:
     source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
-    settings = params.model_dump(mode="json", exclude={"accelerate", "objectives", "start"}) | row.values()
+    settings = params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"}) | row.values()
     settings["learning_rate"], settings["alpha"] = find_rates(objective, params.objectives)
     return ModelLineage(
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,

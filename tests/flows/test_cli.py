@@ -21,6 +21,7 @@ from tests.settings import ROOT
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
+TRAIN = ["train", "--model", "m", "--objective"]
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +70,13 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
     [
         (["trian"], "No such command"),
         (["train", "--objectiv", "dpo"], "--objective"),
+        ([*TRAIN, "dpo"], "--pairs and --spans are missing"),
+        ([*TRAIN, "grop"], "'grop' is not one of"),
+        ([*TRAIN, "grpo"], "--problems is missing"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl"], "--out is missing"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes none; leave them out"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
         (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),

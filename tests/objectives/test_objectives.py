@@ -10,7 +10,7 @@ import torch
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.objectives.objective_table import OBJECTIVES, find_objective, find_rates
+from iterpref_core.objectives.objective_table import GRPO, LABELS, OBJECTIVES, find_objective, find_rates
 from tests.settings import section
 
 _ONE_PAIR = torch.zeros(5, dtype=torch.long)
@@ -98,9 +98,10 @@ def test_rates_are_those_of_the_parameters_alone() -> None:
 
 def test_every_row_has_its_rates_in_params_yaml() -> None:
     stated = section(TrainingParams).objectives
-    missing = OBJECTIVES.keys() - stated.keys()
+    missing = LABELS.keys() - stated.keys()
     assert not missing, f"add a learning rate (and alpha) for {sorted(missing)} to training.objectives of params.yaml"
-    assert stated.keys() == OBJECTIVES.keys()
+    assert stated.keys() == LABELS.keys()
+    assert find_rates(GRPO, stated)[1] == 0
     for name, row in OBJECTIVES.items():
         rate, alpha = find_rates(name, stated)
         assert rate > 0

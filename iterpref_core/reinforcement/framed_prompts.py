@@ -1,0 +1,72 @@
+"""Framed prompts: problems as a model reads them, and the programs in its answers.
+
+The prompt is the one that evaluation asks, in the frame of the model's own template. The end of the frame ends an
+answer, and the same rule as everywhere finds the program in it.
+"""
+
+from collections.abc import Sequence
+
+from transformers import GenerationConfig
+
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.inference.local.framed_tokens import Asked, encode_openings, end_tokens, read_answer
+from iterpref_core.records import Problem
+
+
+class FramedPrompts:
+    """The prompts of a training, as token ids, and the way back from an answer's token ids to a program.
+
+    Args:
+        frame: what the model's template writes around prompts and answers.
+        generation: the model's own generation config, which may name further end tokens.
+
+    Attributes:
+        end_tokens: ids of the tokens that end an answer, ascending.
+
+    Raises:
+        ModelError: the template ends answers with text, which TRL cannot stop at.
+    """
+
+    def __init__(self, frame: AnswerFrame, generation: GenerationConfig) -> None:
+        if frame.end.stop:
+            raise ModelError(
+                f"{frame.tokenizer.name_or_path}: its chat template ends answers with the text {frame.end.stop!r} "
+                "and no token, where TRL's GRPOTrainer cannot stop; give the template an end token, or set "
+                "model.prompt: plain"
+            )
+        self._frame = frame
+        self.end_tokens = sorted(end_tokens(frame, generation))
+        self._asked: dict[str, Asked] = {}
+
+    def opening(self, problem: Problem) -> str:
+        """Return the text that the model reads before its answer."""
+        return self._frame.open(draft_prompt(problem.prompt))
+
+    def length(self, problem: Problem) -> int:
+        """Return the number of tokens that the model reads before its answer."""
+        (asked,) = encode_openings(self._frame, [self.opening(problem)])
+        return len(asked.ids)
+
+    def encode(self, openings: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of texts from `opening`."""
+        new = [text for text in dict.fromkeys(openings) if text not in self._asked]
+        self._asked.update(zip(new, encode_openings(self._frame, new), strict=True))
+        return [self._asked[text].ids for text in openings]
+
+    def program(self, problem: Problem, answer: Sequence[int]) -> str:
+        """Return the program in an answer; empty where it has none.
+
+        Args:
+            problem: the one that was asked.
+            answer: token ids, up to the end token, if the model wrote one.
+        """
+        ids = list(answer)
+        if ids and ids[-1] in self.end_tokens:
+            ids.pop()
+        opening = self.opening(problem)
+        self.encode([opening])
+        text = str(self._frame.tokenizer.decode(ids, skip_special_tokens=True))
+        return extract_program(read_answer(text, self._asked[opening], self._frame), problem.entry_point) or ""

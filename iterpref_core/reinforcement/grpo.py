@@ -1,0 +1,330 @@
+"""GRPO: a model answers problems several times, and answers that pass their tests become more likely than the others.
+
+TRL's `GRPOTrainer` trains. Of four answers to one problem, two of which pass:
+
+    reward       1      0      0      1
+    advantage    0.87  -0.87  -0.87   0.87    (reward - mean) / standard deviation, of the four
+
+The log-probability of the tokens of each answer then moves by its advantage. Where all four pass, or none does,
+nothing moves.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from hashlib import sha256
+from importlib.metadata import version
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PrinterCallback
+
+from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
+from iterpref_core.errors import ConfigError, ModelError, TrainingError
+from iterpref_core.execution import open_executor
+from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.generation_config import plain_generation
+from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
+from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
+from iterpref_core.objectives.objective_table import GRPO, find_rates
+from iterpref_core.records import ModelLineage
+from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
+from iterpref_core.reinforcement.grpo_trainer import FramedGRPOTrainer
+from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, read_chosen, survey_problems
+from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
+from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.training.checkpoint import last_checkpoint
+from iterpref_core.training.export_model import find_license
+from iterpref_core.training.launch import launch_training
+from iterpref_core.training.model.exactness import switch_off_randomness
+from iterpref_core.training.model.model_limits import read_limits
+from iterpref_core.training.model.policy import adapter_options, check_load, load_policy, lora_config
+from iterpref_core.training.model.ranks import is_launched, join_processes, sharding
+from iterpref_core.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
+from iterpref_core.training.trainer import DivergedError
+
+logger = logging.getLogger(__name__)
+
+_TRAINED_BY = (
+    "iterpref_core.execution",
+    "iterpref_core.inference",
+    "iterpref_core.reinforcement",
+    "iterpref_core.training",
+)
+"""The code that decides trained weights."""
+_SHARED = (
+    "bf16",
+    "gradient_checkpointing",
+    "load",
+    "lora",
+    "max_grad_norm",
+    "max_prompt_length",
+    "merge",
+    "micro_batch_size",
+    "save_dtype",
+    "seed",
+    "warmup_ratio",
+    "arguments",
+)
+"""The settings of `training` that GRPO reads besides its own; the others are about pairs."""
+
+
+def train_grpo(
+    problems: Path,
+    model: Path | str,
+    params: TrainingParams,
+    execution: ExecutionParams,
+    out: Path,
+    curve: Path,
+    scratch: Path,
+    on_log: OnLog | None = None,
+    prompt: PromptFormat | None = None,
+) -> dict[str, float]:
+    """Train a model on its own answers, with tests as the reward; a killed run resumes from its last checkpoint.
+
+    Called in every process of `accelerate launch`, it trains in all of them together.
+
+    Args:
+        problems: JSONL of problems; those of split `codeflow`, and those that name no split, take part.
+        model: the model to start from; a folder or hub id.
+        params: settings; with `accelerate` this process starts others, which train.
+        execution: limits and isolation of the programs that are run.
+        out: folder for the trained checkpoint.
+        curve: CSV of the training curve, one row per logged step.
+        scratch: folder for checkpoints, kept outside of `out`.
+        on_log: called with (metrics, step) while training runs.
+        prompt: the form in which the model reads prompts; the trained model keeps to it.
+
+    Returns:
+        `problems` that take part, `left_out/<reason>`, `answers` that were drawn, `steps`, `model_step` (whose weights
+        were written), of the first and the last logged steps the mean `reward/first` and `reward/last`,
+        `truncated_share` of the last, and `surviving_change`. Where training diverged `stopped/<reason>`: the step.
+
+    Raises:
+        ConfigError: settings are unknown or do not fit each other or the number of processes.
+        InputError: problems or model cannot be used, or `out` holds something other than a model of this objective.
+        TrainingError: training diverged before its first checkpoint.
+        IsolationError: programs cannot be isolated on this machine.
+    """
+    prompt = prompt or PromptFormat()
+    learning_rate, _ = find_rates(GRPO, params.objectives)
+    check_out(out, GRPO)
+    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
+    model = check_checkpoint(model, prompt)
+    if params.accelerate and not is_launched():
+        options = {"problems": problems, "model": model, "out": out, "curve": curve, "scratch": scratch}
+        values = _parameters(params, execution, prompt)
+        return launch_training(Path(params.accelerate), options | {"objective": GRPO}, values, curve, on_log)
+    processes = join_processes()
+    accumulation = check_grpo_settings(params, processes.num_processes)
+    check_load(params)
+    adapter_options(model, params)
+    fingerprint = model_fingerprint(model, prompt)
+    policy = load_policy(model, params, processes.device)
+    tokenizer_frame = load_frame(model, prompt)
+    prompts = FramedPrompts(tokenizer_frame, policy.generation_config)
+    survey = survey_problems(problems, prompts, params.max_prompt_length)
+    _check_length(model, params)
+    drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
+    chosen = read_chosen(problems, drawn)
+    key = _run_key(problems, fingerprint, params, execution)
+    checkpoints = scratch / "checkpoints" / f"{GRPO}-{key}{sharding(processes)}"
+    switch_off_randomness(policy)
+    policy.generation_config = plain_generation(policy.generation_config)
+    policy.generation_config.eos_token_id = prompts.end_tokens
+    rows = {"prompt": [prompts.opening(chosen[name]) for name in drawn], "task_id": drawn}
+    diverged: DivergedError | None = None
+    with ExitStack() as opened:
+        executor = opened.enter_context(open_executor(execution))
+        trainer = _make_trainer(
+            policy=policy,
+            prompts=prompts,
+            tokenizer=tokenizer_frame.tokenizer,
+            rewards=TestsAsReward(chosen, prompts, executor),
+            rows=rows,
+            config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
+            params=params,
+        )
+        trainer.add_callback(TellProgress(f"train {GRPO}", opened, curve, on_log))
+        resume = last_checkpoint(checkpoints)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except DivergedError as error:
+            diverged = error
+    step = _choose(trainer, checkpoints, diverged)
+    metrics = _metrics(trainer.state.log_history, survey, params) | {
+        "steps": float(trainer.state.global_step),
+        "model_step": float(step),
+    }
+    if diverged:
+        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
+    lineage = _lineage(problems, model, params, prompt, metrics)
+    trainer.drop_reference()
+    share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
+    if processes.is_main_process:
+        _say_what_taught_nothing(trainer.state.log_history)
+        write_curve(curve, trainer.state.log_history, step)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait_for_everyone()
+    return metrics | {"bf16": float(params.bf16 is True), "surviving_change": share}
+
+
+def _parameters(params: TrainingParams, execution: ExecutionParams, prompt: PromptFormat) -> dict[str, Any]:
+    """Return the settings as parameters for a command line: dotted key → value."""
+    training = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
+    values = {f"training.{name}": value for name, value in training.items()}
+    values |= {f"execution.{name}": value for name, value in execution.model_dump(mode="json").items()}
+    return values | {f"model.{name}": value for name, value in prompt.parameters.items()}
+
+
+def _check_length(model: Path | str, params: TrainingParams) -> None:
+    """Refuse lengths that a model has no positions for.
+
+    Raises:
+        ConfigError: the longest prompt and answer together are longer than the model's longest text.
+    """
+    limits = read_limits(model)
+    longest = params.max_prompt_length + params.grpo.max_new_tokens
+    if limits.has_table and limits.positions is not None and longest > limits.positions:
+        raise ConfigError(
+            f"{limits.model}: config.json: max_position_embeddings is {limits.positions:,}; prompt and answer may have "
+            f"{longest:,} tokens; lower training.max_prompt_length or training.grpo.max_new_tokens"
+        )
+
+
+def _run_key(problems: Path, fingerprint: str, params: TrainingParams, execution: ExecutionParams) -> str:
+    """Return a digest of what decides the trained weights: a checkpoint of another run is never resumed from."""
+    decisive = [
+        file_digest(problems),
+        fingerprint,
+        _settings(params),
+        execution.model_dump(mode="json", exclude={"engine", "workers"}),
+        code_digest(*_TRAINED_BY),
+        _versions(),
+    ]
+    return sha256(dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _settings(params: TrainingParams) -> dict[str, Any]:
+    """Return the settings that GRPO reads, each under its name: those of `training.grpo` as `grpo.<name>`."""
+    values = params.model_dump(mode="json", include=set(_SHARED))
+    values |= {f"grpo.{name}": value for name, value in params.grpo.model_dump(mode="json").items()}
+    values["learning_rate"], _ = find_rates(GRPO, params.objectives)
+    return values
+
+
+def _versions() -> dict[str, str]:
+    return training_versions() | {"trl": version("trl")}
+
+
+def _make_trainer(
+    *,
+    policy: Any,
+    prompts: FramedPrompts,
+    tokenizer: Any,
+    rewards: TestsAsReward,
+    rows: Mapping[str, list[str]],
+    config: Any,
+    params: TrainingParams,
+) -> FramedGRPOTrainer:
+    """Return the trainer.
+
+    Raises:
+        ConfigError: PEFT or TRL has no place for these adapters.
+    """
+    try:
+        trainer = FramedGRPOTrainer(
+            prompts=prompts,
+            model=policy,
+            reward_funcs=rewards.passes_tests,
+            args=config,
+            train_dataset=Dataset.from_dict(dict(rows)),
+            processing_class=tokenizer,
+            peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
+        )
+    except (ValueError, ModelError) as error:
+        if params.lora is None:
+            raise
+        raise ConfigError(
+            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
+            "options, or set training.lora: null to train all weights"
+        ) from None
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _choose(trainer: FramedGRPOTrainer, checkpoints: Path, diverged: DivergedError | None) -> int:
+    """Return the step whose weights become the model; where training diverged, load them.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    if diverged is None:
+        return int(trainer.state.global_step)
+    advice = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
+    last = last_checkpoint(checkpoints)
+    if last is None:
+        raise TrainingError(
+            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+        )
+    if trainer.accelerator.is_main_process:
+        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    trainer.load_weights(last)
+    return int(last.name.rpartition("-")[2])
+
+
+def _metrics(history: list[dict[str, float]], survey: Survey, params: TrainingParams) -> dict[str, float]:
+    logged = [entry for entry in history if entry.get("reward") is not None]
+    metrics = {
+        "problems": float(len(survey.names)),
+        **{f"left_out/{reason}": float(count) for reason, count in survey.left_out.items()},
+        "answers": float(params.grpo.steps * params.grpo.problems * params.grpo.generations),
+    }
+    if logged:
+        metrics["reward/first"] = float(logged[0]["reward"])
+        metrics["reward/last"] = float(logged[-1]["reward"])
+        metrics["truncated_share"] = float(logged[-1]["completions/clipped_ratio"])
+    return metrics
+
+
+def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
+    """Warn if all answers to a problem had the same reward, in the whole training."""
+    alike = [entry["frac_reward_zero_std"] for entry in history if "frac_reward_zero_std" in entry]
+    if alike and min(alike) == 1.0:
+        rewards = [entry["reward"] for entry in history if entry.get("reward") is not None]
+        solved = "every answer passed" if rewards and min(rewards) == 1.0 else "no answer passed"
+        logger.warning(
+            "the model learned nothing: of no problem some answers passed and others failed (in the first steps %s); "
+            "give it other problems, raise training.grpo.generations, or start from a model that solves some",
+            solved if rewards and min(rewards) in (0.0, 1.0) else "all or none passed",
+        )
+
+
+def _lineage(
+    problems: Path, model: Path | str, params: TrainingParams, prompt: PromptFormat, metrics: Mapping[str, float]
+) -> ModelLineage:
+    source = locate_model(model)
+    folder = Path(source.adapters or source.name_or_path)
+    return ModelLineage(
+        base=folder.resolve().name if folder.is_dir() else source.name_or_path,
+        revision=source.revision,
+        base_weights=model_fingerprint(model),
+        license=find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
+        objective=GRPO,
+        settings=_settings(params) | prompt.parameters,
+        problems=int(metrics["problems"]),
+        steps=int(metrics["steps"]),
+        model_step=int(metrics["model_step"]),
+        data={"problems": file_digest(problems, "md5")},
+        versions=_versions(),
+        before=read_lineage(folder),
+    )

@@ -1,0 +1,153 @@
+"""Settings of GRPO: what TRL's trainer is told, from `training` and `training.grpo`."""
+
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+from trl import GRPOConfig
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, first_line, unknown_name
+from iterpref_core.training.settings import check_settings
+
+_POINTS = 20
+_SAVES = 8
+
+_DECIDED = {
+    "num_generations": "training.grpo.generations",
+    "num_generations_eval": "nothing: GRPO has no validation here",
+    "generation_batch_size": "training.grpo.problems",
+    "steps_per_generation": "training.grpo.problems",
+    "num_iterations": "the trainer, which uses every answer once, so that a killed training resumes exactly",
+    "sync_ref_model": "the trainer, whose reference is the model before training, also after a kill",
+    "max_completion_length": "training.grpo.max_new_tokens",
+    "temperature": "training.grpo.temperature",
+    "beta": "training.grpo.beta",
+    "use_vllm": "training.grpo.backend",
+    "shuffle_dataset": "training.seed",
+    "disable_dropout": "the trainer, which has no dropout",
+    "model_init_kwargs": "the option --model, and training.load",
+    "trust_remote_code": "the project: code of a checkpoint is never run",
+    "chat_template_kwargs": "model.chat_template_kwargs",
+    "generation_kwargs": "the model's template, which ends answers",
+    "reward_weights": "the tests, which are the only reward",
+}
+"""Arguments of TRL that the project decides, and where it does."""
+
+_CHOICES = {
+    "loss_type": ("grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"),
+    "scale_rewards": ("group", "batch", "none", True, False),
+    "importance_sampling_level": ("token", "sequence"),
+    "vllm_mode": ("colocate", "server"),
+}
+"""Arguments whose values TRL checks only when it first needs them, and those values."""
+
+
+def check_grpo_settings(params: TrainingParams, processes: int) -> int:
+    """Refuse settings that cannot be taken, before any computation.
+
+    Args:
+        params: the section `training`.
+        processes: that train together.
+
+    Returns:
+        The number of micro-batches that each process computes for a step.
+
+    Raises:
+        ConfigError: a name is unknown or decided elsewhere, numbers do not fit each other, or vLLM is not installed.
+    """
+    check_settings(params)
+    grpo = params.grpo
+    if "max_steps" in params.arguments:
+        raise ConfigError("params.yaml: training.arguments.max_steps: with grpo, training.grpo.steps says how many")
+    shared = {field.name for field in fields(TrainingArguments)}
+    own = [field.name for field in fields(GRPOConfig) if field.name not in shared]
+    for name in grpo.arguments:
+        where = f"params.yaml: training.grpo.arguments.{name}"
+        if name in shared:
+            raise ConfigError(f"{where}: is an argument of every training; set it in training.arguments")
+        if name in _DECIDED:
+            raise ConfigError(f"{where}: is decided by {_DECIDED[name]}; set it there")
+        if name not in own:
+            raise ConfigError(f"params.yaml: training.grpo.arguments: {unknown_name('argument', name, own)}")
+        if name in _CHOICES and grpo.arguments[name] not in _CHOICES[name]:
+            known = map(str, _CHOICES[name])
+            raise ConfigError(f"{where}: {unknown_name('value', str(grpo.arguments[name]), known)}")
+    if grpo.backend == "vllm" and find_spec("vllm") is None:
+        raise ConfigError(
+            "params.yaml: training.grpo.backend: vllm: is not installed in this environment, where TRL calls it; "
+            "install it there (pip install 'trl[vllm]'), or set transformers"
+        )
+    answers = grpo.problems * grpo.generations
+    at_once = params.micro_batch_size * processes
+    if answers % at_once:
+        times = f" x {processes} processes = {at_once}" if processes > 1 else ""
+        raise ConfigError(
+            f"params.yaml: training.grpo: {grpo.problems} problems x {grpo.generations} generations = {answers} "
+            f"answers in a step are no multiple of training.micro_batch_size = {params.micro_batch_size}{times}; "
+            "change one of them"
+        )
+    grpo_config(params, learning_rate=1e-6, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
+    return answers // at_once
+
+
+def grpo_config(
+    params: TrainingParams, learning_rate: float, accumulation: int, folder: Path, ends: list[int]
+) -> GRPOConfig:
+    """Return what TRL's trainer is told.
+
+    Args:
+        params: the section `training`, with `bf16` decided.
+        learning_rate: the objective's.
+        accumulation: micro-batches that this process computes for a step.
+        folder: for checkpoints.
+        ends: ids of the tokens that end an answer.
+
+    Raises:
+        ConfigError: transformers or TRL refuses a value.
+    """
+    grpo = params.grpo
+    log_every = int(params.arguments.get("logging_steps", max(1, grpo.steps // _POINTS))) or 1
+    save_every = log_every * max(1, grpo.steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
+    vllm = grpo.backend == "vllm"
+    decided: dict[str, Any] = {
+        "output_dir": str(folder),
+        "learning_rate": learning_rate,
+        "max_steps": grpo.steps,
+        "per_device_train_batch_size": params.micro_batch_size,
+        "gradient_accumulation_steps": accumulation,
+        "num_generations": grpo.generations,
+        "max_completion_length": grpo.max_new_tokens,
+        "temperature": grpo.temperature,
+        "beta": grpo.beta,
+        "use_vllm": vllm,
+        # transformers is given the end tokens with the model's generation config, vLLM with each call.
+        "generation_kwargs": {"stop_token_ids": ends} if vllm else None,
+        "shuffle_dataset": False,  # the rows are drawn already
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": int(params.warmup_ratio * grpo.steps),
+        "max_grad_norm": params.max_grad_norm,
+        "bf16": params.bf16 is True,
+        "activation_checkpointing": params.gradient_checkpointing,
+        "seed": params.seed,
+        "data_seed": params.seed,
+        "logging_steps": log_every,
+        "save_strategy": "steps",
+        "save_steps": save_every,
+        "save_total_limit": 2,
+        "ddp_find_unused_parameters": False,
+        "logging_nan_inf_filter": False,  # a loss that is not finite ends training
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": not torch.cuda.is_available(),
+    }
+    try:
+        return GRPOConfig(**decided | params.arguments | grpo.arguments)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(
+            f"params.yaml: training.grpo.arguments: {first_line(error)}; correct the value, or remove it"
+        ) from None

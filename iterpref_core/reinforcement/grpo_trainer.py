@@ -1,0 +1,81 @@
+"""GRPO trainer: TRL's own, with prompts in the model's frame and checkpoints that a killed training continues from."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.training.checkpoint import mark_whole
+from iterpref_core.training.trainer import DivergedError
+
+
+class FramedGRPOTrainer(GRPOTrainer):
+    """TRL's trainer of GRPO (arXiv 2402.03300).
+
+    Args:
+        prompts: encodes the openings in the column `prompt`.
+        **kwargs: as for `GRPOTrainer`.
+    """
+
+    def __init__(self, *, prompts: FramedPrompts, **kwargs: Any) -> None:
+        self._framed = prompts
+        super().__init__(**kwargs)
+        self.add_callback(_StopAtDivergence())
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Put a checkpoint's weights in place of the trained ones, however they are sharded."""
+        self.state.best_model_checkpoint = str(checkpoint)
+        self._load_best_model()
+
+    def drop_reference(self) -> None:
+        """Remove the copy of adapters that TRL keeps as the reference where training began with adapters."""
+        trained = self.accelerator.unwrap_model(self.model)
+        if isinstance(trained, PeftModel) and "ref" in trained.peft_config:
+            trained.delete_adapter("ref")
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write none: the card of a model is `iterpref export`'s."""
+
+    def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Return token ids, and neither images nor their fields."""
+        return self._framed.encode(prompts), None, {}
+
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> Any:
+        """Draw answers as TRL does, from a model that has probabilities.
+
+        Raises:
+            DivergedError: the logits are no numbers.
+        """
+        tokens = torch.tensor([prompt_ids[0]], device=self.accelerator.device)
+        with torch.no_grad():
+            logits = self.model_wrapped(input_ids=tokens).logits
+        if not bool(logits.isfinite().all()):
+            raise DivergedError("logits", self.state.global_step, math.nan)
+        return super()._generate_single_turn(prompt_ids, *args, **kwargs)
+
+    def _send_telemetry(self) -> None:
+        """Send nothing: TRL would tell the hub of every training."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """A checkpoint is marked as whole after every process has written its part."""
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+class _StopAtDivergence(TrainerCallback):
+    """A callback that ends training where loss or gradient are no numbers, before that is saved."""
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Look at what was logged."""
+        for reason, name in (("loss", "loss"), ("gradient", "grad_norm")):
+            value = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(value):
+                raise DivergedError(reason, state.global_step, value)

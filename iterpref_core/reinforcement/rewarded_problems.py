@@ -1,0 +1,100 @@
+"""Rewarded problems: those whose tests can be a reward, and the order in which a training asks them."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from iterpref_core.errors import InputError
+from iterpref_core.execution import check_tests, program_of
+from iterpref_core.execution.same_process import shares
+from iterpref_core.records import Problem, Sample
+from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.storage.jsonl import read_jsonl
+
+logger = logging.getLogger(__name__)
+
+SPLIT = "codeflow"
+"""The split that is trained on, as in CodeFlow; problems of a file without splits all take part."""
+
+_REASONS = {
+    "judged_inside": "their tests run beside the program (`judged inside`), so that a program can deceive them; "
+    "docs/execution.md has the kinds of tests that it cannot deceive",
+    "too_long": "their prompts have more tokens than training.max_prompt_length",
+}
+"""The reasons why a problem is left out, in words."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The problems of a file, as far as a training needs to know them.
+
+    Attributes:
+        names: `task_id` of those that take part, in the order of the file.
+        left_out: reason → number of problems.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+def survey_problems(path: Path, prompts: FramedPrompts, max_prompt_length: int) -> Survey:
+    """Return which problems of a file take part, and say how many are left out.
+
+    Args:
+        path: JSONL of problems.
+        prompts: the form in which the model reads them.
+        max_prompt_length: tokens of the longest prompt.
+
+    Raises:
+        InputError: no problem takes part, one has no tests, or a `task_id` stands there twice.
+    """
+    names = []
+    reasons: Counter[str] = Counter()
+    for problem in _of_split(path):
+        check_tests(problem, path)
+        if shares(program_of(problem, Sample(task_id=problem.task_id, solution=""))):
+            reasons["judged_inside"] += 1
+        elif prompts.length(problem) > max_prompt_length:
+            reasons["too_long"] += 1
+        else:
+            names.append(problem.task_id)
+    total = len(names) + reasons.total()
+    if not total:
+        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
+    told = [f"{count:,} of {total:,} problems are left out: {_REASONS[reason]}" for reason, count in reasons.items()]
+    if not names:
+        raise InputError(f"{path}: no problem is left to train on: {'; '.join(told)}")
+    for line in told:
+        logger.warning("%s: %s", path, line)
+    return Survey(tuple(names), {reason: reasons[reason] for reason in _REASONS})
+
+
+def read_chosen(path: Path, names: Sequence[str]) -> dict[str, Problem]:
+    """Return the problems of these names."""
+    wanted = set(names)
+    return {problem.task_id: problem for problem in _of_split(path) if problem.task_id in wanted}
+
+
+def draw_names(names: Sequence[str], count: int, seed: int) -> list[str]:
+    """Return as many names, in random order: each of them once before any of them comes again.
+
+    >>> drawn = draw_names(["a", "b", "c"], 5, seed=1)
+    >>> sorted(drawn[:3]), len(drawn)
+    (['a', 'b', 'c'], 5)
+    """
+    random = Random(seed)
+    drawn: list[str] = []
+    while len(drawn) < count:
+        order = list(names)
+        random.shuffle(order)
+        drawn += order
+    return drawn[:count]
+
+
+def _of_split(path: Path) -> Iterator[Problem]:
+    for problem in read_jsonl(path, Problem, unique=True):
+        if problem.split in (None, SPLIT):
+            yield problem

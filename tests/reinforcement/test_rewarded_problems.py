@@ -1,0 +1,71 @@
+"""Rewarded problems: those that take part, those that are left out for a reason, and the order of asking."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from transformers import GenerationConfig
+
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rewarded_problems import draw_names, read_chosen, survey_problems
+from iterpref_core.storage.jsonl import write_jsonl
+
+PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
+
+
+@pytest.fixture(scope="module")
+def prompts(coin: Path) -> FramedPrompts:
+    return FramedPrompts(load_frame(coin), GenerationConfig())
+
+
+def write(path: Path, *problems: Problem) -> Path:
+    write_jsonl(path, problems)
+    return path
+
+
+def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
+    tmp_path: Path, problems: list[Problem], prompts: FramedPrompts, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, third = problems
+    inside = second.model_copy(update={"hidden_tests": (PATCHES,)})
+    long = third.model_copy(update={"prompt": "Add one. " * 40})
+    other = third.model_copy(update={"task_id": "kept apart", "split": "heldout"})
+    named = third.model_copy(update={"task_id": "named", "split": "codeflow"})
+    path = write(tmp_path / "problems.jsonl", first, inside, long, other, named)
+    survey = survey_problems(path, prompts, max_prompt_length=40)
+    assert survey.names == ("p0", "named")
+    assert survey.left_out == {"judged_inside": 1, "too_long": 1}
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert "1 of 4 problems are left out: their tests run beside the program (`judged inside`)" in lines[0]
+    assert "1 of 4 problems are left out: their prompts have more tokens" in lines[1]
+    assert read_chosen(path, ["named"]) == {"named": named}
+
+
+def test_without_a_problem_there_is_nothing_to_train_on(
+    tmp_path: Path, problems: list[Problem], prompts: FramedPrompts
+) -> None:
+    inside = problems[0].model_copy(update={"tests": (PATCHES,)})
+    with pytest.raises(InputError, match="no problem is left to train on: 1 of 1 problems are left out: their tests"):
+        survey_problems(write(tmp_path / "inside.jsonl", inside), prompts, 40)
+    heldout = problems[0].model_copy(update={"split": "heldout"})
+    with pytest.raises(InputError, match="no problem of split 'codeflow'"):
+        survey_problems(write(tmp_path / "heldout.jsonl", heldout), prompts, 40)
+    untested = problems[0].model_copy(update={"tests": (), "hidden_tests": ()})
+    with pytest.raises(RecordError, match="problem 'p0': field 'tests' is empty"):
+        survey_problems(write(tmp_path / "untested.jsonl", untested), prompts, 40)
+    unreadable = problems[0].model_copy(update={"tests": (IoTest(call="f(1)", expected="two"),)})
+    with pytest.raises(RecordError, match="field 'expected' of test 'f\\(1\\)'"):
+        survey_problems(write(tmp_path / "unreadable.jsonl", unreadable), prompts, 40)
+
+
+def test_every_problem_is_asked_before_any_is_asked_again() -> None:
+    names = [f"p{number}" for number in range(7)]
+    drawn = draw_names(names, 17, seed=3)
+    assert [Counter(drawn[:7]), Counter(drawn[7:14])] == [Counter(names)] * 2
+    assert drawn[:7] != drawn[7:14] != names
+    assert draw_names(names, 10, seed=3) == drawn[:10], "more steps ask the same at first"
+    assert draw_names(names, 17, seed=4) != drawn
