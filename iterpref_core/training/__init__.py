@@ -4,5 +4,5 @@ Stage `training`; `training.train_objective` is the entry point. Three layers, o
 
 - `data/`: pairs become tokens and marks, a table on disk, and batches.
 - `model/`: the policy, its attention and label head, and the reference.
-- the modules beside them: the trainer, a run with its settings and checkpoints, and what is written of it.
+- the modules beside them: the trainer, a run with its settings and checkpoints, and the files that it writes.
 """

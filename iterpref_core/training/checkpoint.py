@@ -10,8 +10,12 @@ from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.pair_files import PairFiles
 
-TRAINED_BY = ("iterpref_core.inference", "iterpref_core.objectives", "iterpref_core.training")
-"""The code that decides trained weights: what dvc.yaml names for the stage."""
+TRAINED_BY = (
+    "iterpref_core.inference",
+    "iterpref_core.objectives",
+    "iterpref_core.training",
+)
+"""The code that decides trained weights, which dvc.yaml names for the stage."""
 
 _WHOLE = "whole"
 
@@ -26,16 +30,26 @@ def run_key(files: PairFiles, fingerprint: str, objective: str, params: Training
         params: settings; those of other objectives do not count.
     """
     settings = params.model_dump(exclude={"accelerate", "grpo", "objectives", "start"})
-    row = [find_objective(objective, params.objectives).values(), find_rates(objective, params.objectives)]
+    row = [
+        find_objective(objective, params.objectives).values(),
+        find_rates(objective, params.objectives),
+    ]
     versions = [code_digest(*TRAINED_BY), training_versions()]
-    decisive = [dict(files.digests), fingerprint, objective, settings, row, *versions]
+    decisive = [
+        dict(files.digests),
+        fingerprint,
+        objective,
+        settings,
+        row,
+        *versions,
+    ]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end, if any."""
-    numbered = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in numbered if (path / _WHOLE).exists()), None)
+    """Return the newest checkpoint that was written to its end, if any."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def mark_whole(checkpoint: Path) -> None:

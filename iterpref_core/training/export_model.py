@@ -12,7 +12,10 @@ from huggingface_hub.errors import HFValidationError
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.adapters import attach_adapters
 from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
+from iterpref_core.inference.local.model_lineage import (
+    read_lineage,
+    write_lineage,
+)
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_base
 from iterpref_core.records import Problem
@@ -84,7 +87,7 @@ def _merge(adapted: Any, model: Path) -> Any:
 
 
 def find_license(base: str) -> str | None:
-    """The license that a model's own card names, from its folder or the hub's cache; None where none is known."""
+    """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
     try:
         card = Path(base) / CARD if Path(base).is_dir() else try_to_load_from_cache(base, CARD)
         if not isinstance(card, str | Path) or not Path(card).is_file():
@@ -97,7 +100,7 @@ def find_license(base: str) -> str | None:
 
 
 def count_sources(problems: Path) -> dict[str, int]:
-    """Where the problems come from that pairs are made of: source → how many; empty where the file is not here.
+    """Return the sources of the problems that pairs are made of: source → number; empty where the file is not here.
 
     Raises:
         RecordError: a line is broken.

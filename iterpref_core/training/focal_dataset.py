@@ -8,15 +8,27 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from pydantic import ValidationError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainingArguments,
+)
 
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.objectives.objective_table import Objective, ObjectiveName, find_objective
+from iterpref_core.objectives.objective_table import (
+    Objective,
+    ObjectiveName,
+    find_objective,
+)
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
-from iterpref_core.training.data.dataset import PairForm, TokenizedPair, tokenize_pairs
+from iterpref_core.training.data.dataset import (
+    PairForm,
+    TokenizedPair,
+    tokenize_pairs,
+)
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.script_inputs import require_object
@@ -49,7 +61,7 @@ def focal_dataset(
         args: the trainer's, whose precision is the reference's, too.
         max_prompt_length: tokens of a prompt at most.
         max_length: of prompt and program together.
-        answer: what the model is to answer: the program alone, or in a fence.
+        answer: the form of an answer: the program alone, or in a fence.
         prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
 
     Raises:
@@ -103,7 +115,11 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
             f"pairs[{number}]: the two conversations differ before their last answer, which alone is trained; leave "
             "this pair out"
         )
-    fields = {"prompt": _prompt(pair.get("prompt"), before), "chosen": chosen, "rejected": rejected}
+    fields = {
+        "prompt": _prompt(pair.get("prompt"), before),
+        "chosen": chosen,
+        "rejected": rejected,
+    }
     try:
         record = PreferencePair.model_validate({"task_id": str(number)} | fields)
     except ValidationError as error:
@@ -130,7 +146,7 @@ def _last_answer(side: Any) -> tuple[list[Any], Any]:
 
 
 def _prompt(given: Any, before: list[Any]) -> Any:
-    """Return the prompt of a row, from its column and from what stands before the last answers."""
+    """Return the prompt of a row, from its column and from the messages before the last answers."""
     # As TRL has it, [user: "Add."] is followed by [assistant: "x + 1"]; without the column the answers begin with the
     # user's turn. [user: "Add."] may also be followed by [assistant: "Which?", user: "Ints.", assistant: "x + 1"].
     if not before:

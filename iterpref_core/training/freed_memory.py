@@ -1,7 +1,7 @@
 """Freed memory of a training on the CPU, which glibc would keep.
 
 Every batch has another shape. glibc keeps freed blocks below 32 MB for blocks of the same size, and splits them for
-smaller ones, so that what a process holds grows with the number of shapes that it has seen.
+smaller ones, so that the memory of a process grows with the number of shapes that it has seen.
 """
 
 import ctypes

@@ -12,7 +12,7 @@ from typing import Any
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 
 _MESSAGE = "error: "
-"""How the line of a verb begins that says why it cannot go on."""
+"""The beginning of the line with which a verb says why it cannot go on."""
 
 
 def launch_training(
@@ -22,16 +22,16 @@ def launch_training(
     curve: Path,
     on_log: Callable[[dict[str, float], int], None] | None,
 ) -> dict[str, float]:
-    """Run `iterpref train` in the processes that a configuration describes; returns what it printed.
+    """Run `iterpref train` in the processes that a configuration describes, and return its metrics.
 
     A process that fails says why and ends; `accelerate launch` then ends the others, wherever they wait.
 
     Args:
         configuration: a YAML file as `accelerate config` writes it.
         options: of the verb, without their dashes.
-        parameters: what `--set` is given, key → value.
+        parameters: the values for `--set`, key → value.
         curve: the file that the main process writes as training goes.
-        on_log: called with (metrics, step) for what is new in it.
+        on_log: called with (metrics, step) for the points that are new in it.
 
     Raises:
         ConfigError: there is no such configuration.
@@ -43,12 +43,22 @@ def launch_training(
             f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
             "or null for one process"
         )
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(configuration)]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        str(configuration),
+    ]
     command += ["-m", "iterpref_core.cli", "train", "--json"]
-    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    command += [part for key, value in parameters.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    for key, value in parameters.items():
+        command += ["--set", f"{key}={json.dumps(value)}"]
     curve.unlink(missing_ok=True)
-    known, message, refused = set[tuple[str, str]](), "", False
+    known = set[tuple[str, str]]()
+    message = ""
+    refused = False
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
         subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True) as child,
@@ -56,8 +66,10 @@ def launch_training(
         assert child.stderr is not None
         try:
             for line in child.stderr:
-                message = message or (line.removeprefix(_MESSAGE).strip() if line.startswith(_MESSAGE) else "")
-                refused |= "exitcode  : 2 " in line  # of the first process that failed, in the launcher's account
+                if line.startswith(_MESSAGE) and not message:
+                    message = line.removeprefix(_MESSAGE).strip()
+                # The launcher's account has the exit code of the first process that failed.
+                refused = refused or "exitcode  : 2 " in line
                 if not message:
                     print(line, end="", file=sys.stderr)
                 _tell(curve, known, on_log)
@@ -77,14 +89,22 @@ def launch_training(
     return result
 
 
-def _tell(curve: Path, known: set[tuple[str, str]], on_log: Callable[[dict[str, float], int], None] | None) -> None:
-    """Tell what the curve has by now and had not before."""
+def _tell(
+    curve: Path,
+    known: set[tuple[str, str]],
+    on_log: Callable[[dict[str, float], int], None] | None,
+) -> None:
+    """Tell the points that the curve has by now and had not before."""
     if on_log is None or not curve.exists():
         return
     with curve.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = row.pop("step")
-            new = {name: float(value) for name, value in row.items() if value and (step, name) not in known}
-            if new:
-                on_log(new, int(step))
-                known |= {(step, name) for name in new}
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        step = row.pop("step")
+        new: dict[str, float] = {}
+        for name, value in row.items():
+            if value and (step, name) not in known:
+                new[name] = float(value)
+                known.add((step, name))
+        if new:
+            on_log(new, int(step))

@@ -17,7 +17,7 @@ from iterpref_core.config import SaveDtype
 logger = logging.getLogger(__name__)
 
 ENOUGH = 0.9
-"""Of the change; less of it is said."""
+"""Share of the change; that less survives is said."""
 
 
 def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
@@ -36,7 +36,9 @@ def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
 
 
 def surviving_change(
-    before: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], written: Mapping[str, torch.Tensor]
+    before: Mapping[str, torch.Tensor],
+    trained: Mapping[str, torch.Tensor],
+    written: Mapping[str, torch.Tensor],
 ) -> float:
     """Return the share of the weights' change that rounding left: 1 - sum |trained - written| / sum |trained - before|.
 

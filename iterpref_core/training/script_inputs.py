@@ -1,4 +1,4 @@
-"""Script inputs: what a script of one's own hands to the trainer by mistake, refused in one line each."""
+"""Script inputs: arguments that a script of one's own hands to the trainer by mistake, refused in one line each."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -12,7 +12,10 @@ from iterpref_core.errors import ConfigError, first_line, unknown_name
 from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.policy import lora_config
 
-_POINTS, _SAVES = 20, 8
+_POINTS = 20
+"""Points of a curve, unless `logging_steps` says how many."""
+_SAVES = 8
+"""Checkpoints of a training."""
 
 DECIDED = {
     "output_dir": "the option --out",
@@ -79,9 +82,13 @@ def check_settings(params: TrainingParams) -> None:
 
 
 def training_arguments(
-    params: TrainingParams, learning_rate: float, accumulation: int, pairs: int, folder: Path
+    params: TrainingParams,
+    learning_rate: float,
+    accumulation: int,
+    pairs: int,
+    folder: Path,
 ) -> TrainingArguments:
-    """Return what the trainer is told.
+    """Return the trainer's arguments.
 
     Args:
         params: settings, checked by `check_settings`.

@@ -1,4 +1,4 @@
-"""Log-probability shifts: what training did to every token of a pair."""
+"""Log-probability shifts: the change that training made to every token of a pair."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,23 @@ from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.data.dataset import TokenizedPair, token_places, tokenize_pair
+from iterpref_core.records import (
+    FocalSpans,
+    PairShifts,
+    PreferencePair,
+    Span,
+    TokenShift,
+)
+from iterpref_core.training.data.dataset import (
+    TokenizedPair,
+    token_places,
+    tokenize_pair,
+)
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 
 NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
-"""Scores do not depend on what is marked."""
+"""Spans for scoring, which does not depend on them."""
 
 
 def score_shifts(
@@ -50,15 +60,20 @@ def score_shifts(
         raise ModelError(
             f"{after}: it tokenizes these pairs differently from {before}; give the model that was trained from it"
         )
-    before_rows, after_rows = (_score(model, rows, batch_size) for model in (before, after))
-    return [
-        PairShifts(
-            task_id=pair.task_id,
-            chosen=_shifts(token_places(pair, pair.chosen, frame, params), old.ref_chosen, new.ref_chosen),
-            rejected=_shifts(token_places(pair, pair.rejected, frame, params), old.ref_rejected, new.ref_rejected),
+    before_rows = _score(before, rows, batch_size)
+    after_rows = _score(after, rows, batch_size)
+    shifts = []
+    for pair, old, new in zip(pairs, before_rows, after_rows, strict=True):
+        chosen = token_places(pair, pair.chosen, frame, params)
+        rejected = token_places(pair, pair.rejected, frame, params)
+        shifts.append(
+            PairShifts(
+                task_id=pair.task_id,
+                chosen=_shifts(chosen, old.ref_chosen, new.ref_chosen),
+                rejected=_shifts(rejected, old.ref_rejected, new.ref_rejected),
+            )
         )
-        for pair, old, new in zip(pairs, before_rows, after_rows, strict=True)
-    ]
+    return shifts
 
 
 def _score(model: Path | str, rows: list[TokenizedPair], batch_size: int) -> list[TokenizedPair]:

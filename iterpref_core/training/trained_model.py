@@ -1,9 +1,10 @@
-"""Trained model and its curve: a plain checkpoint, whatever it was trained with, and what training tells as it goes."""
+"""Trained model and its curve: a plain checkpoint or adapters, and the numbers that training tells as it goes."""
 
 import csv
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,31 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from iterpref_core.config import SaveDtype
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
+from iterpref_core.inference.local.model_lineage import (
+    read_lineage,
+    write_lineage,
+)
 from iterpref_core.inference.local.weights import load_base
 from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.model.policy import is_quantized
-from iterpref_core.training.saved_precision import report_survival, surviving_change, written_dtype
+from iterpref_core.training.saved_precision import (
+    report_survival,
+    surviving_change,
+    written_dtype,
+)
 
 Entry = Mapping[str, float]
 
 _PROGRESS = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
-REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
+REWARDS = (
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "rewards/accuracies",
+)
 _SCORES = ("loss", "nll", *REWARDS)
 _TESTED = (
     "reward",
@@ -39,8 +52,14 @@ _TESTED = (
     "completions/clipped_ratio",
     "unjudged",
 )
-"""TRL's names for what it logs of answers that tests reward, and the share of them that could not be judged."""
-CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *_TESTED, *(f"validation/{name}" for name in _SCORES))
+"""TRL's names for the numbers of answers that tests reward, and the share of them that could not be judged."""
+CURVE = (
+    *_PROGRESS,
+    *REWARDS,
+    "focal_fraction",
+    *_TESTED,
+    *(f"validation/{name}" for name in _SCORES),
+)
 """Columns of the training curve; a run has those that its objective and settings give it."""
 
 OnLog = Callable[[dict[str, float], int], None]
@@ -78,7 +97,7 @@ def write_model(
         trainer: holds the trained weights, sharded or not, in full or as adapters.
         base: the model that training started from.
         out: folder for the checkpoint.
-        lineage: what it was made of; what rounding left of the change is added.
+        lineage: its origin, to which the share of the change that rounding left is added.
         merge: whether adapters become part of a whole model; else they are written alone.
         save_dtype: the precision of a whole model; adapters alone are written as they were trained.
 
@@ -100,7 +119,10 @@ def write_model(
         with new_folder(out) as partial:
             _save(model, weights, partial)
             trainer.processing_class.save_pretrained(partial)
-            write_lineage(partial, lineage.model_copy(update={"surviving_change": round(share, 4)}))
+            write_lineage(
+                partial,
+                lineage.model_copy(update={"surviving_change": round(share, 4)}),
+            )
     trainer.accelerator.wait_for_everyone()
     return share
 
@@ -156,7 +178,11 @@ def _name_base(trained: PeftModel, base: Path | str) -> None:
     options.revision = source.revision
 
 
-def _save(model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
+def _save(
+    model: PreTrainedModel | PeftModel,
+    weights: dict[str, torch.Tensor],
+    folder: Path,
+) -> None:
     if isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
     else:
@@ -164,7 +190,7 @@ def _save(model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor], 
 
 
 def curve_entry(logs: Entry) -> dict[str, float]:
-    """The numbers of a log line that belong to the curve, under their names there; none of the summary at the end."""
+    """Return the numbers of a log line that belong to the curve, by their names there; none of the summary's."""
     if "loss" not in logs and "eval_loss" not in logs:
         return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
@@ -172,19 +198,23 @@ def curve_entry(logs: Entry) -> dict[str, float]:
 
 
 def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
-    """One row per step that was logged or scored on validation pairs; the columns are those that the run has.
+    """Write a row for each step that was logged or scored on validation pairs; the columns are those that the run has.
 
     Args:
         path: of the CSV file.
         history: the trainer's.
         chosen: the step whose weights were written, once it is known. With validation, `chosen` is 1 in its row.
     """
+    # A step that is logged and scored has two entries, and one row.
     rows: dict[int, dict[str, Any]] = {}
     for entry in history:
-        if numbers := curve_entry(entry):
+        numbers = curve_entry(entry)
+        if numbers:
             step = int(entry["step"])
-            rows.setdefault(step, {}).update(numbers | {"step": step})
-    columns = [name for name in CURVE if any(name in row for row in rows.values())]
+            row = rows.setdefault(step, {})
+            row |= numbers | {"step": step}
+    named = set(chain.from_iterable(rows.values()))
+    columns = [name for name in CURVE if name in named]
     if "validation/loss" in columns and chosen is not None:
         columns.append("chosen")
         for step, row in rows.items():
@@ -200,13 +230,16 @@ class TellProgress(TrainerCallback):
 
     Args:
         label: of the progress shown.
-        opened: closes it, by whoever trains.
+        opened: closes it when training ends.
         curve: CSV that the main process writes.
         on_log: called in the main process.
     """
 
     def __init__(self, label: str, opened: ExitStack, curve: Path, on_log: OnLog | None) -> None:
-        self._label, self._opened, self._curve, self._on_log = label, opened, curve, on_log
+        self._label = label
+        self._opened = opened
+        self._curve = curve
+        self._on_log = on_log
         self._note = ""
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
@@ -215,12 +248,19 @@ class TellProgress(TrainerCallback):
         self._advance = self._opened.enter_context(shown)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count a step; the last one is logged too, whatever is between two logged ones."""
+        """Count a step; the last one is logged too, however many are between two logged ones."""
         self._advance(note=self._note)
         control.should_log = control.should_log or state.global_step == state.max_steps
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Remember the loss, to show it beside the next steps; write and hand on what belongs to the curve."""
+    def on_log(
+        self,
+        _args: Any,
+        state: Any,
+        _control: Any,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Remember the loss, to show it beside the next steps; write and hand on the curve's new point."""
         if logs and "loss" in logs:
             # The loss of GRPO is near 0 whatever the model does.
             name = "reward" if logs.get("reward") is not None else "loss"

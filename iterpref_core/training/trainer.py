@@ -11,7 +11,14 @@ from accelerate.state import AcceleratorState
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import Sampler, Subset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
@@ -28,25 +35,37 @@ from iterpref_core.training.data.batches import (
     Collator,
 )
 from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
-from iterpref_core.training.freed_memory import RELEASE_EVERY, release_freed_memory
+from iterpref_core.training.data.half_batches import (
+    AlternatingSampler,
+    BothHalves,
+)
+from iterpref_core.training.freed_memory import (
+    RELEASE_EVERY,
+    release_freed_memory,
+)
 from iterpref_core.training.model.exactness import switch_off_randomness
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.script_inputs import require_choice, require_object, require_tokenized
+from iterpref_core.training.script_inputs import (
+    require_choice,
+    require_object,
+    require_tokenized,
+)
 
 
 class DivergedError(Exception):
     """Training must stop: ends the training loop before the step that would follow.
 
     Attributes:
-        reason: what is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, which exceeds its limit.
+        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, beyond its limit.
         step: the optimizer step whose batch showed it, from 1.
-        value: what it was.
+        value: that number.
     """
 
     def __init__(self, reason: str, step: int, value: float) -> None:
         super().__init__(f"{reason} = {value:g} at step {step}")
-        self.reason, self.step, self.value = reason, step, value
+        self.reason = reason
+        self.step = step
+        self.value = value
 
 
 class FocalDPOTrainer(Trainer):
@@ -102,7 +121,12 @@ class FocalDPOTrainer(Trainer):
     ) -> None:
         require_object("FocalDPOTrainer", "model", model, PreTrainedModel, PeftModel)
         require_object("FocalDPOTrainer", "args", args, TrainingArguments)
-        require_object("FocalDPOTrainer", "processing_class", processing_class, PreTrainedTokenizerBase)
+        require_object(
+            "FocalDPOTrainer",
+            "processing_class",
+            processing_class,
+            PreTrainedTokenizerBase,
+        )
         require_object("FocalDPOTrainer", "objective", objective, Objective)
         require_choice("FocalDPOTrainer", "layout", layout, get_args(Layout))
         require_choice("FocalDPOTrainer", "nll", nll, ("mean", "sum"))
@@ -117,7 +141,8 @@ class FocalDPOTrainer(Trainer):
         self._objective = objective
         self._alpha = 0.0 if objective.nll_of is None else alpha
         self._nll = nll
-        self._beta, self._max_margin = beta, max_margin
+        self._beta = beta
+        self._max_margin = max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         self._gradient_norm: Any = None
@@ -128,7 +153,10 @@ class FocalDPOTrainer(Trainer):
             model=add_adapters(model, peft_config, args),
             args=args,
             data_collator=Collator(
-                objective, layout, processing_class.eos_token_id if padding is None else padding, PAD_TO_MULTIPLE_OF
+                objective,
+                layout,
+                processing_class.eos_token_id if padding is None else padding,
+                PAD_TO_MULTIPLE_OF,
             ),
             train_dataset=self._as_drawn(train_dataset),
             processing_class=processing_class,
@@ -155,7 +183,7 @@ class FocalDPOTrainer(Trainer):
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
-        """`counts` of the whole batch: all its accumulation steps, in all processes."""
+        """Return the `counts` of the whole batch: all its accumulation steps, in all processes."""
         counts = torch.stack([batch["counts"] for batch in batch_samples]).sum(dim=0).to(device)
         return self.accelerator.reduce(counts, "sum")  # type: ignore[no-any-return]
 
@@ -166,7 +194,7 @@ class FocalDPOTrainer(Trainer):
         return_outputs: bool = False,  # the signature is transformers'
         num_items_in_batch: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The loss of a batch; of a part of one, its share, so that shares add up to the loss of the whole.
+        """Return the loss of a batch; of a part of one, its share, so that shares add up to the loss of the whole.
 
         L = mean over pairs of -log sigmoid(beta (K+ - K-)) + alpha NLL(y+)   (arXiv 2503.02783, section 3.3)
 
@@ -180,10 +208,12 @@ class FocalDPOTrainer(Trainer):
         counts = inputs["counts"]
         share = torch.ones_like(counts)
         if num_items_in_batch is not None:
-            # Gradients are averaged over processes, which would divide what each has already divided by the whole.
+            # Of 4 pairs in two processes with two micro-batches each, a micro-batch has 1 / 4 of the pairs. Gradients
+            # are averaged over processes, which divides by 2 once more, so its share is 2 / 4.
             share = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
         logps = batch_logps(model, inputs, self.model.config)
-        pairs, per = int(counts[PAIRS]), NLL_TOKENS if self._nll == "mean" else PAIRS
+        pairs = int(counts[PAIRS])
+        per = NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
         self._count("nll", nll * counts[per], counts[per])
         if self._objective.loss is None:
@@ -218,12 +248,15 @@ class FocalDPOTrainer(Trainer):
         self._sums[name] = self._sums[name] + item if name in self._sums else item
 
     def _take_means(self) -> dict[str, float]:
-        """Means over what was computed since the last call, in all processes, and their `loss`."""
+        """Return the means over all that was computed since the last call, in all processes, and their `loss`."""
         rows = self.accelerator.reduce(torch.stack(list(self._sums.values())), "sum").tolist()
         means = {name: total / count for name, (total, count) in zip(self._sums, rows, strict=True) if count}
         self._sums.clear()
         loss = means.pop("preference", 0.0)
-        return {"loss": loss + self._alpha * means["nll"] if self._alpha else loss, **means}
+        return {
+            "loss": loss + self._alpha * means["nll"] if self._alpha else loss,
+            **means,
+        }
 
     def _clip_grad_norm(self, model: Any) -> Any:
         self._gradient_norm = super()._clip_grad_norm(model)
@@ -303,12 +336,14 @@ class FocalDPOTrainer(Trainer):
 
     def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
         """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
-        state = self.accelerator.state
-        batches = (
-            max(1, len(rows) // (state.num_processes * self.args.per_device_eval_batch_size)) * state.num_processes
-        )
-        for number in range(state.process_index, batches, state.num_processes):
-            first, end = (len(rows) * edge // batches for edge in (number, number + 1))
+        # 11 pairs, two processes, batches of 2: each process has 11 // 4 = 2 batches, so there are 4 in all, which end
+        # at the pairs 2, 5, 8 and 11. The first process takes the first and the third of them.
+        processes = self.accelerator.num_processes
+        of_each = max(1, len(rows) // (processes * self.args.per_device_eval_batch_size))
+        batches = of_each * processes
+        for number in range(self.accelerator.process_index, batches, processes):
+            first = len(rows) * number // batches
+            end = len(rows) * (number + 1) // batches
             yield [rows[index] for index in range(first, end)]
 
     def load_weights(self, checkpoint: Path) -> None:
@@ -317,7 +352,7 @@ class FocalDPOTrainer(Trainer):
         self._load_best_model()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """A checkpoint is marked as whole after every process has written its part."""
+        """Save a checkpoint, and mark it as whole after every process has written its part."""
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
@@ -367,9 +402,11 @@ def keep_output_precision(state: AcceleratorState) -> None:
 
 
 def add_adapters(
-    model: PreTrainedModel | PeftModel, config: PeftConfig | None, args: TrainingArguments
+    model: PreTrainedModel | PeftModel,
+    config: PeftConfig | None,
+    args: TrainingArguments,
 ) -> PreTrainedModel | PeftModel:
-    """The model with fresh adapters, as TRL adds them; without a configuration as it is."""
+    """Return the model with fresh adapters, as TRL adds them; without a configuration as it is."""
     set_seed(args.seed)  # adapters are drawn
     zero3 = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
     if config is not None:

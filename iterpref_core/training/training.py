@@ -11,32 +11,69 @@ import numpy as np
 import torch
 from peft import PeftModel
 from torch.utils.data import Subset
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainingArguments
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError, TrainingError
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
+from iterpref_core.inference.local.model_lineage import (
+    read_lineage,
+    training_versions,
+)
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
-from iterpref_core.objectives.objective_table import Objective, find_objective, find_rates
+from iterpref_core.objectives.objective_table import (
+    Objective,
+    find_objective,
+    find_rates,
+)
 from iterpref_core.records import ModelLineage
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
-from iterpref_core.training.data.pair_table import PairTable, held_out, open_pair_table
+from iterpref_core.training.data.pair_table import (
+    PairTable,
+    held_out,
+    open_pair_table,
+)
 from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.exactness import check_exactness
 from iterpref_core.training.model.model_limits import check_limits, read_limits
-from iterpref_core.training.model.policy import adapter_options, check_load, is_quantized, load_policy, lora_config
-from iterpref_core.training.model.ranks import is_launched, is_sharded, join_processes, sharding
-from iterpref_core.training.model.reference import reference_logps, reference_path
+from iterpref_core.training.model.policy import (
+    adapter_options,
+    check_load,
+    is_quantized,
+    load_policy,
+    lora_config,
+)
+from iterpref_core.training.model.ranks import (
+    is_launched,
+    is_sharded,
+    join_processes,
+    sharding,
+)
+from iterpref_core.training.model.reference import (
+    reference_logps,
+    reference_path,
+)
 from iterpref_core.training.settings import check_settings, training_arguments
-from iterpref_core.training.trained_model import REWARDS, OnLog, TellProgress, check_out, write_curve, write_model
+from iterpref_core.training.trained_model import (
+    REWARDS,
+    OnLog,
+    TellProgress,
+    check_out,
+    write_curve,
+    write_model,
+)
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 
 logger = logging.getLogger(__name__)
@@ -92,8 +129,22 @@ def train_objective(
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
-        options = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "scratch": scratch}
-        return _launch(Path(params.accelerate), options | {"objective": objective}, params, prompt, curve, on_log)
+        options = {
+            "pairs": pairs,
+            "spans": spans,
+            "model": model,
+            "out": out,
+            "curve": curve,
+            "scratch": scratch,
+        }
+        return _launch(
+            Path(params.accelerate),
+            options | {"objective": objective},
+            params,
+            prompt,
+            curve,
+            on_log,
+        )
     processes = join_processes()
     check_settings(params)
     check_load(params)
@@ -115,7 +166,12 @@ def train_objective(
     arguments = training_arguments(params, learning_rate, accumulation, int(np.sum(~held)), checkpoints)
     trainer = _make_trainer(model, tokenizer, rows, held, row, alpha, params, arguments)
     reference = reference_path(
-        scratch / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True, params.load
+        scratch / "reference",
+        rows.checks.tokens,
+        fingerprint,
+        trainer.model.dtype,
+        params.bf16 is True,
+        params.load,
     )
 
     class Begin(TrainerCallback):
@@ -126,13 +182,19 @@ def train_objective(
                 check_exactness(trainer.model, params.layout, prepared, dtype)
             if row.scores_reference:
                 batch_size = 2 * params.micro_batch_size
-                rows.reference = reference_logps(prepared, rows, reference, batch_size=batch_size, processes=processes)
+                rows.reference = reference_logps(
+                    prepared,
+                    rows,
+                    reference,
+                    batch_size=batch_size,
+                    processes=processes,
+                )
 
     trainer.add_callback(Begin())
-    scored = (
-        not row.scores_reference or reference.exists()
-    )  # else the weights of a checkpoint would be their own reference
-    resume, diverged = last_checkpoint(checkpoints) if scored else None, None
+    # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
+    scored = not row.scores_reference or reference.exists()
+    resume = last_checkpoint(checkpoints) if scored else None
+    diverged = None
     with ExitStack() as opened:
         trainer.add_callback(TellProgress(f"train {objective}", opened, curve, on_log))
         try:
@@ -142,12 +204,22 @@ def train_objective(
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     lineage = _lineage(files, rows.checks, model, objective, row, params, prompt, metrics)
-    share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
+    share = write_model(
+        trainer,
+        model,
+        out,
+        lineage,
+        merge=params.merge,
+        save_dtype=params.save_dtype,
+    )
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return metrics | {"bf16": float(params.bf16 is True), "surviving_change": share}
+    return metrics | {
+        "bf16": float(params.bf16 is True),
+        "surviving_change": share,
+    }
 
 
 def _launch(
@@ -175,11 +247,11 @@ def _make_trainer(
     params: TrainingParams,
     arguments: TrainingArguments,
 ) -> FocalDPOTrainer:
-    """The trainer, with the pairs that are held out for validation, of a model that was tried where it is whole.
+    """Make the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
 
     Raises:
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
-        ModelError: training would not compute what the model's own logits say.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
     """
     policy = load_policy(model, params, arguments.device)
     if params.layout == "fork":
@@ -218,8 +290,13 @@ def _make_trainer(
     return trainer
 
 
-def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainingParams) -> int:
-    """Load the checkpoint that becomes the model, unless the trainer holds it; returns its step.
+def _choose(
+    trainer: FocalDPOTrainer,
+    checkpoints: Path,
+    diverged: DivergedError | None,
+    params: TrainingParams,
+) -> int:
+    """Load the checkpoint that becomes the model, unless the trainer holds it, and return its step.
 
     Raises:
         TrainingError: training diverged before its first checkpoint.
@@ -233,7 +310,11 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
                 f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
             )
         if trainer.accelerator.is_main_process:
-            logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+            logger.warning(
+                "training diverged: %s; an earlier checkpoint becomes the model; %s",
+                diverged,
+                advice,
+            )
     elif best is None:
         return int(trainer.state.global_step)
     folder = Path(best) if best else last
@@ -296,14 +377,20 @@ def _metrics(
         **{f"data/{name}": value for name, value in checks.numbers().items()},
     }
     if scored:
-        metrics |= {"validation_pairs": float(held), "validation/loss": float(scored[-1]["eval_loss"])}
+        metrics |= {
+            "validation_pairs": float(held),
+            "validation/loss": float(scored[-1]["eval_loss"]),
+        }
     return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})
 
 
 def _mean_loss(history: Sequence[Mapping[str, float]]) -> float:
-    """Mean over all steps, those before a resume included: each logged loss is the mean since the one before."""
-    total = step = 0.0
+    """Return the mean over all steps, those before a resume included."""
+    # Each logged loss is the mean since the one before: 0.6 at step 2 and 0.3 at step 6 are 0.4 over all.
+    total = 0.0
+    last = 0.0
     for entry in history:
         if "loss" in entry:
-            total, step = total + entry["loss"] * (entry["step"] - step), entry["step"]
-    return total / step if step else 0.0
+            total += entry["loss"] * (entry["step"] - last)
+            last = entry["step"]
+    return total / last if last else 0.0

@@ -5,7 +5,7 @@ predict, and the weights with which it counts, w+, w- and v, with its log-probab
 a pair are sums over its labels, so the loss does not know how pairs were laid out.
 
 `padded`: two rows a pair, as everywhere. `fork`: the chosen program follows the prompt (the trunk); the rejected one
-branches off where it first differs, and ends with the last of its tokens that counts. What the two share is computed
+branches off where it first differs, and ends with the last of its tokens that counts. Their common part is computed
 once, which for local fixes is most of it. Several such pairs stand in one row, so that next to nothing is padding.
 """
 
@@ -17,7 +17,11 @@ import torch
 from iterpref_core.config import Layout
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
-from iterpref_core.training.data.dataset import TokenizedPair, marked_end, shared_prefix
+from iterpref_core.training.data.dataset import (
+    TokenizedPair,
+    marked_end,
+    shared_prefix,
+)
 
 Batch = dict[str, torch.Tensor]
 Place = tuple[int, int]
@@ -28,7 +32,7 @@ PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
 PAD_TO_MULTIPLE_OF = 16
 """Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
-"""At about this width attention, what its mask hides included, costs a CPU as much as all else in a slot of a small
+"""At about this width attention, its hidden part included, costs a CPU as much as all else in a slot of a small
 model. For larger models it costs less, but rows are full enough at any width."""
 
 Label = tuple[int, float, float, float, float]
@@ -145,7 +149,12 @@ class Collator:
         if preference:
             for _, rejected in labels:
                 minus += [label[2] for label in rejected]
-        counts = [len(rows), float(batch["w_nll"].sum()), sum(minus), len(minus)]
+        counts = [
+            len(rows),
+            float(batch["w_nll"].sum()),
+            sum(minus),
+            len(minus),
+        ]
         return batch | {"counts": torch.tensor(counts)}
 
     def _labels(self, row: TokenizedPair) -> tuple[list[Label], list[Label]]:
@@ -199,7 +208,7 @@ def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list
     #   token      p q a b | a x      the trunk, and from slot 4 on the branch
     #   position   0 1 2 3 | 2 3      as if the branch stood in a row of its own
     #   label      - a b c | x y
-    #   sees       what is before |   slots 0 and 1 (`seen` = 2), and the branch up to itself
+    #   sees       those before   |   slots 0 and 1 (`seen` = 2), and the branch up to itself
     #
     # The last token of the rejected program, c, does not count, so nothing is computed for it.
     fork = shared_prefix(row.chosen_ids, row.rejected_ids)
@@ -211,7 +220,11 @@ def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list
     if end > fork:
         # The branch starts with the token before the first difference once more: only there the two can part.
         piece.seen = max(len(row.prompt_ids) + fork - 1, 0)
-        piece.append(row.prompt_ids + row.rejected_ids[:end], piece.seen, rejected[fork:end])
+        piece.append(
+            row.prompt_ids + row.rejected_ids[:end],
+            piece.seen,
+            rejected[fork:end],
+        )
     return piece
 
 
@@ -219,7 +232,7 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
     """Return rows for pieces of these lengths: first-fit-decreasing, at the width that costs least.
 
     Widths are multiples of `multiple`, from the longest piece up to three times that. A wider row saves padding, but
-    without a kernel that knows better its attention also covers what its mask hides.
+    without a kernel that knows better its attention also covers the part that its mask hides.
 
     Args:
         lengths: slots of each piece.
@@ -264,8 +277,13 @@ def _round_up(length: int, multiple: int) -> int:
     return max(-(-length // multiple), 1) * multiple
 
 
-def _rows(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_token_id: int) -> Batch:
-    """Return tokens and positions of all slots; what no piece has is padding, at position 0."""
+def _rows(
+    pieces: Sequence[_Piece],
+    places: Sequence[Place],
+    width: int,
+    pad_token_id: int,
+) -> Batch:
+    """Return tokens and positions of all slots; those without a piece are padding, at position 0."""
     rows = 1 + max(row for row, _ in places)
     tokens = [pad_token_id] * (rows * width)
     positions = [0] * (rows * width)

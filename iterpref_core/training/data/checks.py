@@ -2,7 +2,7 @@
 
 import logging
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import chain
@@ -12,7 +12,11 @@ import numpy as np
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.training.data.dataset import TokenizedPair, marked_end, shared_prefix
+from iterpref_core.training.data.dataset import (
+    TokenizedPair,
+    marked_end,
+    shared_prefix,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +25,30 @@ MAX_CUT_SHARE = 0.05
 MAX_EMPTY_SHARE = 0.5
 """Pairs without a token in D-: above this share of all, training on D- is refused."""
 WHOLE_SHARE = 0.95
-"""Of the rejected programs' tokens: D- that has more is no region of them."""
+"""Share of the rejected programs' tokens; a D- that has more is no region of them."""
 
+_CUT = ("cut prompt", "cut chosen", "cut rejected", "cut focal")
 _COLUMNS = (
-    "prompt", "chosen", "rejected", "shared", "focal", "branch",
-    "cut prompt", "cut chosen", "cut rejected", "cut focal", "largest id", "blank",
-)  # fmt: skip
+    "prompt",
+    "chosen",
+    "rejected",
+    "shared",
+    "focal",
+    "branch",
+    *_CUT,
+    "largest id",
+    "blank",
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and what to do about it. `stops`: a run should not start."""
+    """A fault of the data, with its remedy.
+
+    Attributes:
+        stops: a run should not start.
+        text: one line.
+    """
 
     stops: bool
     text: str
@@ -41,8 +58,8 @@ class PairChecks:
     """Twelve integers a pair, and two digests, by which repetitions are found.
 
     Of every pair, in tokens: prompt, both programs, `shared` (with which both begin), `focal` (of D-), `branch` (of y-
-    up to the last of D-), and what the length limits cut off of prompt, both programs and D-; besides, the largest
-    token id, and 1 where the chosen program is blank.
+    up to the last of D-), and the tokens that the length limits cut off prompt, both programs and D-; besides, the
+    largest token id, and 1 where the chosen program is blank.
 
     Attributes:
         tokens: a digest of all token ids, without the marks, once the checks are written.
@@ -53,23 +70,35 @@ class PairChecks:
         self._numbers = array("i")
         self._ids = sha256()
         self._seen = set[bytes]()
-        self._repeats = {"without_spans": 0, "same_pair": 0, "same_chosen": 0, "no_difference": 0}
+        self._repeats = {
+            "without_spans": 0,
+            "same_pair": 0,
+            "same_chosen": 0,
+            "no_difference": 0,
+        }
         self.tokens = ""
         self.methods: tuple[str, ...] = ()
 
     def add(self, row: TokenizedPair) -> None:
         """Count a pair."""
-        self._numbers.extend(
-            (
-                len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids),
-                shared_prefix(row.chosen_ids, row.rejected_ids), sum(row.focal), marked_end(row.focal), *row.cut,
-                max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)), row.blank,
-            )
-        )  # fmt: skip
-        prompt, *programs = (array("q", [len(ids), *ids]) for ids in (row.prompt_ids, row.chosen_ids, row.rejected_ids))
-        chosen = blake2b(prompt + programs[0], digest_size=16)
+        numbers = {
+            "prompt": len(row.prompt_ids),
+            "chosen": len(row.chosen_ids),
+            "rejected": len(row.rejected_ids),
+            "shared": shared_prefix(row.chosen_ids, row.rejected_ids),
+            "focal": sum(row.focal),
+            "branch": marked_end(row.focal),
+            "largest id": max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)),
+            "blank": row.blank,
+        }
+        numbers |= zip(_CUT, row.cut, strict=True)
+        self._numbers.extend(numbers[name] for name in _COLUMNS)
+        chosen = blake2b(
+            _as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids),
+            digest_size=16,
+        )
         pair = chosen.copy()
-        pair.update(programs[1])
+        pair.update(_as_bytes(row.rejected_ids))
         self._ids.update(pair.digest())
         if pair.digest() in self._seen:
             self._repeats["same_pair"] += 1
@@ -99,7 +128,7 @@ class PairChecks:
 
     @classmethod
     def load(cls, path: Path) -> "PairChecks":
-        """Return checks that were written; to add pairs would not find what these repeat."""
+        """Return checks that were written; added pairs would not be known as repetitions of these."""
         read = np.load(path)
         checks = cls()
         checks._numbers = array("i", read["numbers"].tobytes())
@@ -109,7 +138,7 @@ class PairChecks:
         return checks
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """(pairs,) of one of the integers."""
+        """Return one of the integers of all pairs, (pairs,)."""
         column: np.ndarray = np.array(self._numbers, np.int64).reshape(-1, len(_COLUMNS))[:, _COLUMNS.index(name)]
         return column
 
@@ -117,79 +146,162 @@ class PairChecks:
         return len(self._numbers) // len(_COLUMNS)
 
     def counts(self) -> dict[str, int]:
-        """Pairs of each kind: D- empty, wholly or partly cut off, prompts and y+ cut, y+ blank; repetitions."""
-        focal, cut = self["focal"] > 0, self["cut focal"] > 0
+        """Return the number of pairs of each kind.
+
+        D- is empty, wholly or partly cut off; prompts and y+ are cut; y+ is blank; a pair repeats another.
+        """
+        has_focal = self["focal"] > 0
+        loses_focal = self["cut focal"] > 0
         return {
-            "focal_empty": int((~focal & ~cut).sum()),
-            "focal_lost": int((~focal & cut).sum()),
-            "focal_cut": int((focal & cut).sum()),
+            "focal_empty": int((~has_focal & ~loses_focal).sum()),
+            "focal_lost": int((~has_focal & loses_focal).sum()),
+            "focal_cut": int((has_focal & loses_focal).sum()),
             "prompts_cut": int((self["cut prompt"] > 0).sum()),
             "chosen_cut": int((self["cut chosen"] > 0).sum()),
             "blank": int(self["blank"].sum()),
         } | self._repeats
 
     def lengths(self) -> dict[str, np.ndarray]:
-        """(pairs,) tokens before anything is cut; a `pair` is the prompt and the longer program."""
+        """Return the tokens before anything is cut, (pairs,) each; a `pair` is the prompt and the longer program."""
         whole = {name: self[name] + self[f"cut {name}"] for name in ("prompt", "chosen", "rejected")}
         return whole | {"pair": whole["prompt"] + np.maximum(whole["chosen"], whole["rejected"])}
 
     def numbers(self) -> dict[str, float]:
-        """The key numbers: shares of the pairs, or of tokens where the name says so; lengths in tokens."""
+        """Return the key numbers: shares of the pairs, or of tokens where the name says so; lengths in tokens."""
+        numbers: dict[str, float] = {}
+        for name, count in self.counts().items():
+            if name != "without_spans":
+                numbers[f"{name}_share"] = count / len(self)
         rejected = int(self["rejected"].sum())
+        after_focal = self["rejected"] - self["branch"]
+        numbers["shared_prefix_token_share"] = float(self["shared"].sum() / rejected)
+        numbers["after_focal_token_share"] = float(after_focal.sum() / rejected)
+        # A prompt of 6 tokens, programs of 10 that share 4, and D- that ends at 7: padded rows have 6 + 10 + 6 + 10
+        # tokens, a forked one 6 + 10 and the branch's 7 - 4.
         trunk = self["prompt"] + self["chosen"]
-        forked = trunk + np.maximum(self["branch"] - self["shared"], 0)
+        branch = np.maximum(self["branch"] - self["shared"], 0)
         padded = trunk + self["prompt"] + self["rejected"]
-        return {
-            **{f"{name}_share": n / len(self) for name, n in self.counts().items() if name != "without_spans"},
-            "shared_prefix_token_share": float(self["shared"].sum() / rejected),
-            "after_focal_token_share": float((self["rejected"] - self["branch"]).sum() / rejected),
-            "fork_token_share": float(forked.sum() / padded.sum()),
-            **{
-                f"{name}_tokens_p{percent}": float(np.percentile(sizes, percent, method="inverted_cdf"))
-                for name, sizes in self.lengths().items()
-                for percent in (50, 95, 100)
-            },
-        }
+        numbers["fork_token_share"] = float((trunk + branch).sum() / padded.sum())
+        for name, sizes in self.lengths().items():
+            for percent in (50, 95, 100):
+                length = np.percentile(sizes, percent, method="inverted_cdf")
+                numbers[f"{name}_tokens_p{percent}"] = float(length)
+        return numbers
 
     def findings(self, params: TrainingParams) -> Iterator[Finding]:
-        """What is wrong, each with what to do."""
-        pairs, counts = len(self), self.counts()
-        if without := counts["without_spans"]:
+        """Yield the faults of the data, each with its remedy.
+
+        Args:
+            params: limits of length, and the size of a batch, which decide some of them.
+        """
+        yield from self._region_findings()
+        yield from self._length_findings(params)
+        pairs = len(self)
+        counts = self.counts()
+        if pairs < params.batch_size:
+            few = f"training.batch_size = {params.batch_size}, so each of {params.epochs} epochs is one step"
+            yield self._finding(
+                pairs,
+                f"fewer pairs than one batch ({few})",
+                "lower it, or bring more",
+            )
+        yield from self._if_any(
+            counts["blank"],
+            "the chosen program is empty",
+            "drop these pairs, which teach to answer nothing",
+            limit=0.0,
+        )
+        yield from self._if_any(
+            counts["no_difference"],
+            "chosen and rejected are the same tokens",
+            "drop these pairs",
+        )
+        yield from self._if_any(counts["same_pair"], "a repetition of an earlier pair", "drop them")
+        yield from self._if_any(
+            counts["same_chosen"],
+            "an earlier prompt and chosen with another rejected",
+            "fine if intended",
+        )
+
+    def _region_findings(self) -> Iterator[Finding]:
+        """Yield the faults of error regions: none known, too much of a program, or empty."""
+        pairs = len(self)
+        counts = self.counts()
+        without = counts["without_spans"]
+        if without:
             text = f"{without} of {without + pairs} pairs have no spans and are not trained on"
-            yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
-        share = self["focal"].sum() / max(int(self["rejected"].sum()) - pairs, 1)  # the end token is never in D-
+            yield Finding(
+                False,
+                f"{text}; localization left them out (localization.empty), or did not get them",
+            )
+        end_tokens = pairs  # one a program, and never in D-
+        share = self["focal"].sum() / max(int(self["rejected"].sum()) - end_tokens, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
-            yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
+            yield Finding(
+                False,
+                f"{text}; pair each program with a closer fix, or choose another localization.method",
+            )
+        yield from self._if_any(
+            counts["focal_empty"],
+            "D- is empty",
+            "set localization.empty to anchor or drop, or choose another method",
+            limit=MAX_EMPTY_SHARE,
+        )
+
+    def _length_findings(self, params: TrainingParams) -> Iterator[Finding]:
+        """Yield the pairs that the length limits cut."""
+        counts = self.counts()
         longest = int(self.lengths()["pair"].max())
         enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
         raised = f"raise training.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
-        few = f"training.batch_size = {params.batch_size}, so each of {params.epochs} epochs is one step"
-        for count, limit, text, remedy in (
-            (
-                counts["focal_empty"], MAX_EMPTY_SHARE, "D- is empty",
-                "set localization.empty to anchor or drop, or choose another method",
-            ),
-            (counts["focal_lost"] + counts["focal_cut"], MAX_CUT_SHARE, "D- is cut off, wholly or partly", raised),
-            (counts["chosen_cut"], 1, "the chosen program loses its end, and never learns to stop", raised),
-            (
-                counts["prompts_cut"], 1, "the prompt loses its start",
-                f"raise training.max_prompt_length = {params.max_prompt_length}",
-            ),
-            (pairs * (pairs < params.batch_size), 1, f"fewer pairs than one batch ({few})", "lower it, or bring more"),
-            (counts["blank"], 0, "the chosen program is empty", "drop these pairs, which teach to answer nothing"),
-            (counts["no_difference"], 1, "chosen and rejected are the same tokens", "drop these pairs"),
-            (counts["same_pair"], 1, "a repetition of an earlier pair", "drop them"),
-            (counts["same_chosen"], 1, "an earlier prompt and chosen with another rejected", "fine if intended"),
-        ):  # fmt: skip
-            if count:
-                stops = count > limit * pairs
-                too_many = f", more than {limit:.0%}" if stops and limit else ""
-                yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
+        yield from self._if_any(
+            counts["focal_lost"] + counts["focal_cut"],
+            "D- is cut off, wholly or partly",
+            raised,
+            limit=MAX_CUT_SHARE,
+        )
+        yield from self._if_any(
+            counts["chosen_cut"],
+            "the chosen program loses its end, and never learns to stop",
+            raised,
+        )
+        yield from self._if_any(
+            counts["prompts_cut"],
+            "the prompt loses its start",
+            f"raise training.max_prompt_length = {params.max_prompt_length}",
+        )
+
+    def _if_any(self, count: int, text: str, remedy: str, limit: float = 1.0) -> Iterator[Finding]:
+        """Yield the finding of some pairs, if there are any."""
+        if count:
+            yield self._finding(count, text, remedy, limit)
+
+    def _finding(self, count: int, text: str, remedy: str, limit: float = 1.0) -> Finding:
+        """Return the finding of some pairs.
+
+        Args:
+            count: how many they are.
+            text: their fault.
+            remedy: the thing to do.
+            limit: the share of all pairs above which a run should not start; with 1 it always may.
+        """
+        pairs = len(self)
+        stops = count > limit * pairs
+        too_many = f", more than {limit:.0%}" if stops and limit else ""
+        return Finding(
+            stops,
+            f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}",
+        )
+
+
+def _as_bytes(ids: Sequence[int]) -> bytes:
+    """Return token ids as bytes that no other ids give, even if more of them follow."""
+    return array("q", [len(ids), *ids]).tobytes()
 
 
 def report_findings(findings: Iterable[Finding], *, needs_focal: bool) -> None:
-    """Log what was found before training, and stop where it must.
+    """Log the findings before training, and stop where it must.
 
     Args:
         findings: of `PairChecks`.

@@ -8,10 +8,17 @@ import numpy as np
 
 from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame, Rendered, render_answer
+from iterpref_core.inference.answer_frame import (
+    AnswerFrame,
+    Rendered,
+    render_answer,
+)
 from iterpref_core.inference.local.framed_tokens import Asked, encode_openings
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.training.data.tokenized_programs import encode_programs, mask_from_spans
+from iterpref_core.training.data.tokenized_programs import (
+    encode_programs,
+    mask_from_spans,
+)
 
 _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""
@@ -48,7 +55,7 @@ class TokenizedPair:
 
     @property
     def length(self) -> int:
-        """Tokens of the prompt and the longer program."""
+        """Return the number of tokens of the prompt and the longer program."""
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
@@ -62,26 +69,36 @@ class PairForm:
 
 
 def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
-    """How many items two sequences begin with in common.
+    """Return the number of items that two sequences begin with in common.
 
     >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
     2
     """
-    places = enumerate(zip(first, second, strict=False))
-    return next((place for place, (left, right) in places if left != right), min(len(first), len(second)))
+    shared = 0
+    for left, right in zip(first, second, strict=False):
+        if left != right:
+            break
+        shared += 1
+    return shared
 
 
 def marked_end(marks: Sequence[float]) -> int:
-    """The place after the last mark that is not 0; 0 if there is none.
+    """Return the place after the last mark that is not 0; 0 if there is none.
 
     >>> marked_end([0, 1, 0, 1, 0])
     4
     """
-    return next((place for place in range(len(marks), 0, -1) if marks[place - 1]), 0)
+    end = len(marks)
+    while end and not marks[end - 1]:
+        end -= 1
+    return end
 
 
 def tokenize_pair(
-    pair: PreferencePair, spans: FocalSpans, frame: AnswerFrame, form: PairForm | TrainingParams
+    pair: PreferencePair,
+    spans: FocalSpans,
+    frame: AnswerFrame,
+    form: PairForm | TrainingParams,
 ) -> TokenizedPair:
     """Tokenize one pair, as `tokenize_pairs` does."""
     return next(tokenize_pairs([(pair, spans)], frame, form))
@@ -98,7 +115,7 @@ def tokenize_pairs(
 
     Args:
         pairs: the programs, and D- and D+ as characters of them.
-        frame: what the model's chat template writes; its tokenizer must give offsets and have an end token.
+        frame: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
         form: length limits, and the form of the answers.
 
     Raises:
@@ -116,18 +133,25 @@ def tokenize_pairs(
 
 
 def _tokenize_batch(
-    batch: Sequence[tuple[PreferencePair, FocalSpans]], frame: AnswerFrame, form: PairForm | TrainingParams
+    batch: Sequence[tuple[PreferencePair, FocalSpans]],
+    frame: AnswerFrame,
+    form: PairForm | TrainingParams,
 ) -> Iterator[TokenizedPair]:
+    """Tokenize some pairs: the tokenizer is called once for all prompts, and once for all programs."""
+    # The answers alternate: chosen and rejected of the first pair, chosen and rejected of the second, and so on.
     answers: list[_Answer] = []
     for pair, marked in batch:
-        for program, spans in ((pair.chosen, marked.chosen), (pair.rejected, marked.rejected)):
-            answers.append(_place(pair, program, spans, frame, form.answer))
+        answers.append(_place(pair, pair.chosen, marked.chosen, frame, form.answer))
+        answers.append(_place(pair, pair.rejected, marked.rejected, frame, form.answer))
     openings = encode_openings(frame, [answer.rendered.opening for answer in answers[::2]])
-    asked = [opening for opening in openings for _ in ("chosen", "rejected")]
+    asked: list[Asked] = []
+    for opening in openings:
+        asked += [opening, opening]
     tokens = _tokenize_answers(answers, asked, frame)
     for (pair, _), opening in zip(batch, openings, strict=True):
         chosen, focal_chosen = next(tokens)
         rejected, focal = next(tokens)
+        # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
         whole = opening.ids
         surplus = max(len(whole) - form.max_prompt_length, 0)
         begin = whole[:1] if surplus and whole[0] == frame.tokenizer.bos_token_id else []
@@ -139,25 +163,38 @@ def _tokenize_batch(
             rejected_ids=rejected[:room],
             focal=focal[:room],
             focal_chosen=focal_chosen[:room],
-            cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
+            cut=[
+                surplus,
+                len(chosen[room:]),
+                len(rejected[room:]),
+                sum(focal[room:]),
+            ],
             task_id=pair.task_id,
             blank=int(not pair.chosen.strip()),
             problem_id=pair.problem_id or "",
         )
 
 
-def token_places(pair: PreferencePair, program: str, frame: AnswerFrame, form: PairForm | TrainingParams) -> list[Span]:
-    """Return where the tokens that `tokenize_pair` makes of one of a pair's programs lie in it, before any is cut.
+def token_places(
+    pair: PreferencePair,
+    program: str,
+    frame: AnswerFrame,
+    form: PairForm | TrainingParams,
+) -> list[Span]:
+    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is cut.
 
-    What stands around the program has no characters there: such a token lies at one of its ends.
+    The frame around the program has no characters there: such a token lies at one of its ends.
     """
+    # In the text " def f" of Llama 2's frame, whose opening ends with the blank (`lead`), the token " def" has the
+    # characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
     answer = _place(pair, program, (), frame, form.answer)
     (asked,) = encode_openings(frame, [answer.rendered.opening])
     text = asked.lead + answer.rendered.answer + frame.end.text
     _, offsets = next(encode_programs(frame.tokenizer, [text]))
     _, begin = render_answer(program, form.answer)
     closing = [] if frame.end.token is None else [(len(text), len(text))]
-    edges = np.array([*offsets, *closing]) - len(asked.lead) + answer.rendered.start - begin
+    moved = answer.rendered.start - begin - len(asked.lead)
+    edges = np.array([*offsets, *closing]) + moved
     places: list[Span] = edges.clip(0, len(program)).tolist()
     return places
 
@@ -176,8 +213,17 @@ class _Answer:
 
 
 def _place(
-    pair: PreferencePair, program: str, spans: Iterable[Span], frame: AnswerFrame, style: AnswerStyle
+    pair: PreferencePair,
+    program: str,
+    spans: Iterable[Span],
+    frame: AnswerFrame,
+    style: AnswerStyle,
 ) -> _Answer:
+    """Return a program as it is to be answered, with its spans.
+
+    Raises:
+        ModelError: the template changes the program.
+    """
     answer, begin = render_answer(program, style)
     try:
         rendered = frame.render(pair.prompt, answer)
@@ -185,9 +231,13 @@ def _place(
         raise ModelError(f"pair {pair.task_id!r}: {error}") from None
     moved = begin - rendered.start
     end = len(rendered.answer)
-    return _Answer(
-        rendered, tuple((min(max(start + moved, 0), end), min(max(stop + moved, 0), end)) for start, stop in spans)
-    )
+    placed = []
+    for first, last in spans:
+        # A template may have stripped blanks at the ends of the answer, and with them a part of a span.
+        start = min(max(first + moved, 0), end)
+        stop = min(max(last + moved, 0), end)
+        placed.append((start, stop))
+    return _Answer(rendered, tuple(placed))
 
 
 def _tokenize_answers(
@@ -201,10 +251,13 @@ def _tokenize_answers(
             "ends; name one as eos_token in tokenizer_config.json"
         )
     closing = [] if end.token is None else [end.token]
-    texts = [opening.lead + answer.rendered.answer + end.text for opening, answer in zip(asked, answers, strict=True)]
+    texts = []
+    for opening, answer in zip(asked, answers, strict=True):
+        texts.append(opening.lead + answer.rendered.answer + end.text)
     encoded = encode_programs(frame.tokenizer, texts)
     for (ids, offsets), opening, answer in zip(encoded, asked, answers, strict=True):
         lead = len(opening.lead)
-        moved = tuple((start + lead, stop + lead) for start, stop in answer.spans)
-        # Spans are in the program: the end token after it was not wrong, only what it came after.
-        yield [*ids, *closing], [*mask_from_spans(offsets, moved), *[0] * len(closing)]
+        moved = [(start + lead, stop + lead) for start, stop in answer.spans]
+        # Spans are in the program: the end token after it was not wrong, only the program before it.
+        focal = mask_from_spans(offsets, moved) + [0] * len(closing)
+        yield ids + closing, focal

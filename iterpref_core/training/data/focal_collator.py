@@ -49,7 +49,11 @@ class FocalCollator(DataCollatorForPreference):
         pad_to_multiple_of: int | None = None,
     ) -> None:
         padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        super().__init__(pad_token_id=padding, max_length=max_length, pad_to_multiple_of=pad_to_multiple_of)
+        super().__init__(
+            pad_token_id=padding,
+            max_length=max_length,
+            pad_to_multiple_of=pad_to_multiple_of,
+        )
         self._tokenizer = tokenizer
 
     def torch_call(self, examples: list[Example]) -> dict[str, Any]:

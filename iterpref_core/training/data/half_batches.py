@@ -38,15 +38,20 @@ class AlternatingSampler(Sampler[int]):
     """
 
     def __init__(self, pairs: int, seed: int) -> None:
-        self._pairs, self._seed, self._epoch = pairs, seed, 0
+        self._pairs = pairs
+        self._seed = seed
+        self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before an epoch, so that a resumed run draws what it would have drawn."""
+        """Choose the order of an epoch; the trainer calls this, so that a resumed run draws the same."""
         self._epoch = epoch
 
     def __len__(self) -> int:
         return self._pairs
 
     def __iter__(self) -> Iterator[int]:
+        # Of three pairs, which are 0 1 2 in the first half and 3 4 5 in the second, the order 2 0 1 draws 2 3 1.
         order = Random(f"{self._seed}/{self._epoch}").sample(range(self._pairs), self._pairs)
-        return (pair + self._pairs * (place % 2) for place, pair in enumerate(order))
+        for place, pair in enumerate(order):
+            half = place % 2
+            yield pair + self._pairs * half

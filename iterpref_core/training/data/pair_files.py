@@ -10,7 +10,11 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
-from iterpref_core.training.data.dataset import PairForm, TokenizedPair, tokenize_pairs
+from iterpref_core.training.data.dataset import (
+    PairForm,
+    TokenizedPair,
+    tokenize_pairs,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,14 @@ def digest_files(pairs: Path, spans: Path) -> PairFiles:
     Raises:
         OSError: a file cannot be read.
     """
-    return PairFiles(pairs, spans, {"pairs": file_digest(pairs, "md5"), "spans": file_digest(spans, "md5")})
+    return PairFiles(
+        pairs,
+        spans,
+        {
+            "pairs": file_digest(pairs, "md5"),
+            "spans": file_digest(spans, "md5"),
+        },
+    )
 
 
 class PairReader:

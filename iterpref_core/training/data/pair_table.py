@@ -1,6 +1,7 @@
 """Pair table: tokenized pairs in a memory-mapped Arrow file, made once for all processes and objectives.
 
-A process holds what it looks at; the operating system keeps the pages, once for all processes, as long as it has room.
+A process holds the rows that it looks at. The operating system keeps the pages, once for all processes, as long as it
+has room.
 """
 
 import hashlib
@@ -32,11 +33,17 @@ _ROWS = 64
 """Rows written at once."""
 
 _MADE_BY = ("iterpref_core.inference", "iterpref_core.training")
-_PAIRS, _CHECKS = "pairs.arrow", "checks.npz"
+_PAIRS = "pairs.arrow"
+_CHECKS = "checks.npz"
 _FEATURES = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {"cut": List(Value("int32")), "task_id": Value("string"), "problem_id": Value("string"), "blank": Value("int8")}
+    | {
+        "cut": List(Value("int32")),
+        "task_id": Value("string"),
+        "problem_id": Value("string"),
+        "blank": Value("int8"),
+    }
 )
 
 
@@ -45,7 +52,7 @@ class PairTable(Sequence[TokenizedPair]):
 
     Attributes:
         checks: of all pairs, counted as they were written.
-        problems: of all pairs, what tells their problems apart.
+        problems: of all pairs, a name for each problem.
         totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
         starts: (2 pairs + 1,) where these programs begin in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
@@ -56,8 +63,11 @@ class PairTable(Sequence[TokenizedPair]):
         self.checks = PairChecks.load(folder / _CHECKS)
         task_ids = self._rows.data["task_id"].to_pylist()
         self.problems = problems_of(task_ids, self._rows.data["problem_id"].to_pylist())
+        # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
+        # In the reference they start at 0 3 8 12, and it ends at 18.
         lengths = np.concatenate([self.checks["chosen"], self.checks["rejected"]])
-        self.totals = np.tile(self.checks["prompt"], 2) + lengths
+        prompts = self.checks["prompt"]
+        self.totals = np.concatenate([prompts, prompts]) + lengths
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
         self.reference: np.ndarray | None = None
 
@@ -68,11 +78,14 @@ class PairTable(Sequence[TokenizedPair]):
         row = TokenizedPair(**self._rows[index])
         if self.reference is None:
             return row
-        chosen, rejected = (
-            self.reference[self.starts[program] : self.starts[program + 1]].tolist()
-            for program in (index, len(self) + index)
-        )
+        chosen = self._of_program(self.reference, index)
+        rejected = self._of_program(self.reference, len(self) + index)
         return replace(row, ref_chosen=chosen, ref_rejected=rejected)
+
+    def _of_program(self, reference: np.ndarray, program: int) -> list[float]:
+        """Return the reference's log-probabilities of a program's tokens."""
+        logps: list[float] = reference[self.starts[program] : self.starts[program + 1]].tolist()
+        return logps
 
 
 def open_pair_table(
@@ -89,14 +102,18 @@ def open_pair_table(
         frame: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: length limits, in tokens, and the form of the answers.
-        folder: where tables are kept, each under a digest of what decides it.
+        folder: where tables are kept, each under a digest of all that decides it.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
     form = [params.max_prompt_length, params.max_length, params.answer]
-    versions = [code_digest(*_MADE_BY), tokenizers.__version__, transformers.__version__]
+    versions = [
+        code_digest(*_MADE_BY),
+        tokenizers.__version__,
+        transformers.__version__,
+    ]
     decisive = [dict(files.digests), fingerprint, form, versions]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 

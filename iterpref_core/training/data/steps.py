@@ -8,7 +8,7 @@ def accumulation_steps(params: TrainingParams, processes: int) -> int:
     """Return how many micro-batches each process computes for one batch.
 
     Raises:
-        ConfigError: `batch_size` is no multiple of what the processes compute at once.
+        ConfigError: `batch_size` is no multiple of the pairs that the processes compute at once.
     """
     at_once = params.micro_batch_size * processes
     if params.batch_size % at_once:

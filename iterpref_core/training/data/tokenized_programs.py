@@ -23,7 +23,7 @@ from iterpref_core.records import Span
 def encode_programs(
     tokenizer: PreTrainedTokenizerBase, programs: Sequence[str]
 ) -> Iterator[tuple[list[int], list[Span]]]:
-    """The tokens of programs that continue prompts, without any special token; on all cores.
+    """Tokenize programs that continue prompts, without any special token; on all cores.
 
     Yields:
         Ids, and for each the [start, end) of its characters in the program; empty for a token that stands for none.
@@ -35,14 +35,21 @@ def encode_programs(
     for encoding, program in zip(encodings, programs, strict=True):
         offsets = encoding.offsets
         repeated = any(map(eq, offsets, offsets[1:]))
-        yield encoding.ids, list(_own_characters(offsets, program)) if repeated else offsets
+        yield (
+            encoding.ids,
+            list(_own_characters(offsets, program)) if repeated else offsets,
+        )
 
 
 def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
-    """Where tokens of the same characters are as many as their UTF-8 bytes, each is one byte: of one character."""
+    """Yield for each token its own character, where tokens of the same characters are the bytes of these."""
+    # A tokenizer without "é" and "ü" spells "éü" in the four bytes C3 A9 C3 BC, and gives each the characters 0 to 2.
+    # As many tokens as bytes: the first two are of "é" (0 to 1), the others of "ü" (1 to 2).
     for (start, end), run in groupby(offsets):
         tokens = len(list(run))
-        owners = [place for place in range(start, end) for _ in text[place].encode()]
+        owners: list[int] = []
+        for place in range(start, end):
+            owners += [place] * len(text[place].encode())
         if len(owners) == tokens:
             yield from ((place, place + 1) for place in owners)
         else:
@@ -64,9 +71,13 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
     [0, 1, 1]
     """
-    starts, ends = np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets)).reshape(-1, 2).T
+    edges = np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets)).reshape(-1, 2)
+    starts = edges[:, 0]
+    ends = edges[:, 1]
+    has_characters = starts < ends
     marks = np.zeros(len(offsets), dtype=bool)
     for first, last in spans:
-        marks |= (starts < last) & (first < ends) & (starts < ends) & (first < last)
+        if first < last:
+            marks |= has_characters & (starts < last) & (first < ends)
     mask: list[int] = marks.astype(int).tolist()
     return mask

@@ -1,7 +1,7 @@
 """Training estimate: peak memory and hours of one training, counted on the model itself, which takes no memory.
 
 A model is made with PyTorch's fake tensors, which have shapes and no numbers, and a micro-batch of the longest pairs
-is computed with it as training does, forward and backward. What its tensors would take at one time is counted, and so
+is computed with it as training does, forward and backward. The bytes of its tensors at one time are counted, and so
 are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
 """
 
@@ -28,7 +28,10 @@ from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.model.quantized_linear import BYTES_PER_WEIGHT, quantize_without_numbers
+from iterpref_core.training.model.quantized_linear import (
+    BYTES_PER_WEIGHT,
+    quantize_without_numbers,
+)
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
@@ -47,12 +50,16 @@ class Card:
     flops: float
 
 
-CARDS = (Card("H200", 141e9, 989e12), Card("H100", 80e9, 989e12), Card("A100", 80e9, 312e12))
+CARDS = (
+    Card("H200", 141e9, 989e12),
+    Card("H100", 80e9, 989e12),
+    Card("A100", 80e9, 312e12),
+)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training takes. Bytes are those of each card: sharded state, and one micro-batch's tensors."""
+    """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors."""
 
     parameters: int
     trained: int
@@ -65,15 +72,15 @@ class Estimate:
 
     @property
     def peak_bytes(self) -> int:
-        """Weights, gradients, optimizer, tensors of a micro-batch, and what sharding gathers for a moment."""
+        """Return the bytes of weights, gradients, optimizer, a micro-batch, and the layer that sharding gathers."""
         return self.state_bytes + self.batch_bytes + self.gathered_bytes
 
     def fits(self, card: Card) -> bool:
-        """Whether the peak leaves `MARGIN` of the card free."""
+        """Return whether the peak leaves `MARGIN` of the card free."""
         return self.peak_bytes <= (1 - MARGIN) * card.memory
 
     def hours(self, card: Card) -> float:
-        """Of all cards together working."""
+        """Return the hours that all cards work together."""
         return self.flops / (card.flops * MFU * self.gpus) / 3600
 
 
@@ -86,7 +93,7 @@ def estimate_training(
     gpus: int = 1,
     adapters: LoraConfig | None = None,
 ) -> Estimate:
-    """Count what a training takes.
+    """Count the memory and the hours that a training takes.
 
     Args:
         config: the model's.
@@ -112,7 +119,10 @@ def estimate_training(
         if params.load in BYTES_PER_WEIGHT:
             quantize_without_numbers(plain, head, params.load)
         lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
-        gathered = [*max(lists, key=len, default=[]), head]  # at once: a layer, or the head
+        gathered = [
+            *max(lists, key=len, default=[]),
+            head,
+        ]  # at once: a layer, or the head
         layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in gathered]
         add_label_head(plain)
         if params.gradient_checkpointing:
@@ -121,7 +131,10 @@ def estimate_training(
         if params.lora is not None:
             model = get_peft_model(plain, adapters or lora_config(params))
             model.enable_input_require_grads()
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, params.bf16 is not False):
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        torch.autocast("cpu", torch.bfloat16, params.bf16 is not False),
+    ):
         model.to_empty(device="cpu")
         plain.tie_weights()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -130,7 +143,7 @@ def estimate_training(
         model.train()
         for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
             weight.register_post_accumulate_grad_hook(_forget_gradient)
-        gc.freeze()  # collecting looks at what is made from here on
+        gc.freeze()  # the collector looks only at objects that are made from here on
         with FlopCounterMode(display=False) as flops, _Live(model) as live:
             batch_logps(model, inputs, plain.config).sum().backward()
         gc.unfreeze()
@@ -169,7 +182,11 @@ def _forget_gradient(weight: torch.Tensor) -> None:
 
 
 def _scored(row: TokenizedPair) -> TokenizedPair:
-    return replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
+    return replace(
+        row,
+        ref_chosen=[0.0] * len(row.chosen_ids),
+        ref_rejected=[0.0] * len(row.rejected_ids),
+    )
 
 
 class _Live(TorchDispatchMode):
@@ -177,7 +194,8 @@ class _Live(TorchDispatchMode):
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
-        self.peak = self._bytes = 0
+        self.peak = 0
+        self._bytes = 0
         self._known = {weight.untyped_storage()._cdata for weight in model.parameters()}  # noqa: SLF001 - a storage's only identity
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,9 +1,9 @@
-"""Exactness of a model in training: no randomness, attention to what is before alone, and its own log-probabilities.
+"""Exactness of a model in training: no randomness, attention to earlier tokens alone, and its own log-probabilities.
 
 At the first step policy and reference are the same weights, so K+ = K- = 0 (arXiv 2503.02783, section 3.3) and the loss
-is log 2 + alpha NLL. That holds only where a forward pass in training mode computes what one in evaluation does, where
-the label head gives what the model's logits give, and where a branch of the layout `fork` is what it is in a row of its
-own. What an architecture's code does about it is tried on one made-up pair, before anything is computed for real.
+is log 2 + alpha NLL. That holds only if a forward pass in training mode equals one in evaluation, if the label head
+agrees with the model's logits, and if a branch of the layout `fork` equals a row of its own. The code of each
+architecture is tried on one made-up pair, before anything is computed for real.
 """
 
 import re
@@ -23,22 +23,29 @@ from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 _RANDOM = re.compile("drop|jitter|noise")
-"""In the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise, ..."""
+"""A part of the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise."""
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 _ROUNDING = 0.02
 """Nats, in half precision, before the control says more."""
 _AS_THE_CONTROL = 3.0
-"""How much more than the control's a difference may be: the control is what the same pass cannot compute wrongly."""
+"""The multiple of the control's difference that a branch's may reach: the control cannot be computed wrongly."""
 
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
-"""What models raise on inputs that their code has no place for."""
+_FAILURES = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+)
+"""Errors that models raise on inputs that their code has no place for."""
 
 _PROMPT, _SHARED, _DIFFERENT, _REST = 6, 4, 3, 5
-"""Tokens of the made-up pair: prompt, what both programs begin with, where they differ, what both end with."""
+"""Tokens of the made-up pair: prompt, the beginning of both programs, their difference, the end of both."""
 
 
 def switch_off_randomness(model: torch.nn.Module) -> None:
-    """Switch off a model's own noise in training, whatever its form: modules, numbers in modules, and configuration.
+    """Switch off a model's own noise in training, in all its forms: modules, numbers in modules, and configuration.
 
     StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration. The dropout
     of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
@@ -91,10 +98,10 @@ def check_exactness(
     model: Any = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Compare, in training mode, what training computes of a made-up pair with what the model's own logits say.
+    """Compare, in training mode, the log-probabilities of a made-up pair in training with those of the model's logits.
 
     In half precision logits are rounded, by how much depends on the model: a branch of the layout `fork` is then held
-    against the trunk of the same row, which is what it is in a row of its own whatever the mask says.
+    against the trunk of the same row, which no mask separates from a row of its own.
 
     Args:
         policy: with or without adapters that change nothing yet; it gets a label head.
@@ -103,9 +110,9 @@ def check_exactness(
         dtype: of matrix products; the policy's without autocast.
 
     Raises:
-        ModelError: the model draws random numbers, sees what stands behind a token, cannot be run on tokens alone, or
+        ModelError: the model draws random numbers, sees later tokens, cannot be run on tokens alone, or
             does something to its logits that the label head does not know.
-        ConfigError: a branch of the layout `fork` is not what it is in a row of its own.
+        ConfigError: a branch of the layout `fork` differs from a row of its own.
     """
     switch_off_randomness(policy)
     policy.train()
@@ -114,11 +121,17 @@ def check_exactness(
 
 
 def _compare_with_logits(
-    policy: PreTrainedModel | PeftModel, layout: Layout, model: Any, dtype: torch.dtype | None
+    policy: PreTrainedModel | PeftModel,
+    layout: Layout,
+    model: Any,
+    dtype: torch.dtype | None,
 ) -> None:
-    """Do what `check_exactness` does, of a model without noise."""
-    called, config, kind = policy if model is None else model, policy.config, policy.config.model_type
-    where, precision = policy.device, dtype or policy.dtype
+    """Compare as `check_exactness` does, for a model without noise."""
+    called = policy if model is None else model
+    config = policy.config
+    kind = config.model_type
+    where = policy.device
+    precision = dtype or policy.dtype
     pair = _made_up_pair(config.get_text_config().vocab_size)
     expected = _from_logits(called, pair, kind, where, precision)
     add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
@@ -133,7 +146,8 @@ def _compare_with_logits(
         ) from None
     chosen = logps[batch["w_chosen"] > 0]
     rejected = logps[batch["w_rejected"] > 0]
-    trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
+    trunk = _difference(chosen, expected[0])
+    branch = _difference(rejected, expected[1][_SHARED:])
     if trunk > rounding_scale(expected[0], precision):
         raise ModelError(
             f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
@@ -147,26 +161,41 @@ def _compare_with_logits(
 
 
 def _made_up_pair(vocabulary: int) -> TokenizedPair:
-    """Token ids from the middle of the vocabulary, where no special token is."""
+    """Return a pair of token ids from the middle of the vocabulary, where no special token is."""
     sizes = (_PROMPT, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
     random = torch.Generator().manual_seed(0)
-    drawn = torch.randint(vocabulary // 4, vocabulary - vocabulary // 4, (sum(sizes),), generator=random)
+    drawn = torch.randint(
+        vocabulary // 4,
+        vocabulary - vocabulary // 4,
+        (sum(sizes),),
+        generator=random,
+    )
     prompt, start, rest, right, wrong = (part.tolist() for part in drawn.split(sizes))
     size = _SHARED + _DIFFERENT + _REST
     focal = [0] * _SHARED + [1] * (_DIFFERENT + _REST)
     zeros = [0.0] * size
     return TokenizedPair(
-        prompt, start + right + rest, start + wrong + rest, focal, focal, ref_chosen=zeros, ref_rejected=zeros
+        prompt,
+        start + right + rest,
+        start + wrong + rest,
+        focal,
+        focal,
+        ref_chosen=zeros,
+        ref_rejected=zeros,
     )
 
 
 def _from_logits(
-    model: Any, pair: TokenizedPair, kind: str, device: torch.device, dtype: torch.dtype
+    model: Any,
+    pair: TokenizedPair,
+    kind: str,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
+    """Return log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
 
     Raises:
-        ModelError: two passes differ, or tokens see what stands behind them, or there is no pass at all.
+        ModelError: two passes differ, or tokens see later ones, or there is no pass at all.
     """
     prompt = pair.prompt_ids
     rows = [torch.tensor([prompt + program], device=device) for program in (pair.chosen_ids, pair.rejected_ids)]
@@ -177,7 +206,7 @@ def _from_logits(
             f"{kind}: cannot be run on tokens alone ({first_line(error)}); train a causal language model"
         ) from None
     chosen, rejected, again = logits
-    if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # what is no number, training itself will tell
+    if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # training itself tells of numbers that are none
         raise ModelError(
             f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
             "switches off, so that noise would separate policy and reference; train another model"
@@ -188,20 +217,28 @@ def _from_logits(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
-    scores = [out.log_softmax(dim=-1)[len(prompt) - 1 : -1] for out in (chosen, rejected)]
-    first, second = (
-        score.gather(1, row[0, len(prompt) :, None])[:, 0] for score, row in zip(scores, rows, strict=True)
-    )
-    return first, second
+    return _of_program(chosen, rows[0], len(prompt)), _of_program(rejected, rows[1], len(prompt))
+
+
+def _of_program(logits: torch.Tensor, row: torch.Tensor, prompt: int) -> torch.Tensor:
+    """Return the log-probabilities of a program's tokens, (T,).
+
+    Args:
+        logits: (prompt + T, V), of which those at a token predict the next one.
+        row: (1, prompt + T) token ids.
+        prompt: tokens of the prompt.
+    """
+    scores = logits.log_softmax(dim=-1)[prompt - 1 : -1]
+    return scores.gather(1, row[0, prompt:, None])[:, 0]
 
 
 def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    """By the median: in half precision a token now and then takes another expert."""
+    """Return the median difference: in half precision a token now and then takes another expert."""
     return float((first - second).abs().median()) if len(first) else 0.0
 
 
 def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:
-    """Return what rounding may change of logits or log-probabilities: in half precision, by the largest of them."""
+    """Return the change that rounding may make to logits or log-probabilities, in half precision by the largest."""
     if dtype in _TOLERANCE:
         return _TOLERANCE[dtype]
     return max(0.3, 4 * torch.finfo(dtype).eps * float(values.abs().max()))

@@ -5,7 +5,7 @@ of its memory. Here the decoder runs as ever, the M hidden states that a label b
 projection goes over the vocabulary in chunks: forward keeps one log-sum-exp per label, backward computes each chunk
 again.
 
-The model is called through its own forward, and the head through its own `__call__`, so that what wraps them (PEFT,
+The model is called through its own forward, and the head through its own `__call__`, so that their wrappers (PEFT,
 DDP, FSDP2's and ZeRO-3's hooks that gather weights) does its part.
 """
 
@@ -55,8 +55,15 @@ def logit_transform(config: PreTrainedConfig) -> LogitTransform:
     scaling = getattr(text, "logits_scaling", None)
     if scale is None and scaling is not None:
         scale = scaling if text.model_type == "hyperclovax" else 1 / scaling
-    caps = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
-    cap = next((cap for name in caps if (cap := getattr(text, name, None)) is not None), None)
+    caps = (
+        "final_logit_softcapping",
+        "logits_soft_cap",
+        "output_logit_soft_cap",
+    )
+    cap = next(
+        (cap for name in caps if (cap := getattr(text, name, None)) is not None),
+        None,
+    )
     return LogitTransform(1.0 if scale is None else scale, cap)
 
 
@@ -70,7 +77,7 @@ class LabelLogps(torch.autograd.Function):
     """log softmax(transform(hidden @ weight.T + bias))[targets], chunk by chunk of the vocabulary.
 
     Shapes: hidden (M, H), weight (V, H), bias (V,) or None, targets (M,) token ids. The result is (M,), in nats and at
-    least float32, whatever autocast says.
+    least float32, under autocast too.
     """
 
     @staticmethod
@@ -142,14 +149,21 @@ class LabelLogps(torch.autograd.Function):
 
 
 def _chunk_logits(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, start: int, transform: LogitTransform
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    start: int,
+    transform: LogitTransform,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a chunk's logits, at least float32, and its rows of the weight in the precision of `hidden`."""
-    part = weight[start : start + CHUNK].to(hidden.dtype)
-    offset = None if bias is None else bias[start : start + CHUNK].to(hidden.dtype)
+    rows = slice(start, start + CHUNK)
+    part = weight[rows].to(hidden.dtype)
+    offset = None if bias is None else bias[rows].to(hidden.dtype)
+    # Both are in the precision of `hidden` already, so autocast has nothing to choose.
     with torch.autocast(hidden.device.type, enabled=False):
         raw = linear(hidden, part, offset)
-    return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part
+    precise = torch.promote_types(hidden.dtype, torch.float32)
+    return transform.apply(raw.to(precise)), part
 
 
 def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Tensor:
@@ -176,7 +190,7 @@ def add_label_head(model: PreTrainedModel) -> None:
 
     Afterwards `model(..., label_slots=slots, label_targets=targets)` gives the (M,) log-probabilities, in nats and at
     least float32, of `targets` (M,) at the slots `slots` (M,), which count through all rows of the batch. Any other
-    call is as before, and a model that has the head already stays as it is. Weights, their names and what is saved
+    call is as before, and a model that has the head already stays as it is. Weights, their names and saved files
     stay as they are.
 
     Args:
@@ -196,7 +210,11 @@ def add_label_head(model: PreTrainedModel) -> None:
             "adapters and quantization"
         )
 
-    def head_forward(self: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+    def head_forward(
+        self: torch.nn.Linear,
+        hidden: torch.Tensor,
+        targets: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         if targets is None:
             return linear(hidden, self.weight, self.bias)
         logps: torch.Tensor = LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)

@@ -15,14 +15,14 @@ from iterpref_core.inference.local.checkpoints import locate_model, read_config
 from iterpref_core.training.data.checks import Finding, PairChecks
 
 _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")
-"""In the names of tables with a row for every position: GPT-2's `wpe`, OPT's and GPT-J's `embed_positions`."""
+"""A part of the names of tables with a row for every position: GPT-2's `wpe`, OPT's and GPT-J's `embed_positions`."""
 _OFFSET = 2
 """Rows that OPT and BioGPT have before that of the first position."""
 
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """What a model can read.
+    """The limits of the texts that a model can read.
 
     Attributes:
         model: its folder or hub id.
@@ -41,7 +41,7 @@ class ModelLimits:
     rope_type: str = ""
 
     def findings(self, checks: PairChecks) -> Iterator[Finding]:
-        """Yield what of the pairs is beyond a limit, each with what to do."""
+        """Yield the ways in which pairs are beyond a limit, each with its remedy."""
         where = f"{self.model}: config.json"
         largest = int(checks["largest id"].max())
         if largest >= self.ids:
@@ -56,14 +56,20 @@ class ModelLimits:
             text = f"{where}: max_position_embeddings is {self.positions:,}; the longest pair has {longest:,} tokens"
             shorten = f"lower training.max_length to {self.positions}, or drop long pairs (pairs.max_tokens)"
             if self.has_table:
-                yield Finding(stops=True, text=f"{text}, which the model has no positions for; {shorten}")
+                yield Finding(
+                    stops=True,
+                    text=f"{text}, which the model has no positions for; {shorten}",
+                )
             else:
-                yield Finding(stops=False, text=f"{text}: the model was never trained on such lengths; {shorten}")
+                yield Finding(
+                    stops=False,
+                    text=f"{text}: the model was never trained on such lengths; {shorten}",
+                )
         if self.changes_at is not None and longest > self.changes_at:
             yield Finding(
                 stops=True,
                 text=f"{where}: rope_type {self.rope_type!r} changes the frequencies of a whole batch beyond "
-                f"{self.changes_at:,} tokens, and the longest pair has {longest:,}: what a pair scores would depend on "
+                f"{self.changes_at:,} tokens, and the longest pair has {longest:,}: a pair's score would depend on "
                 f"the rest of its batch; lower training.max_length to {self.changes_at}, or drop long pairs "
                 "(pairs.max_tokens)",
             )
@@ -94,7 +100,7 @@ def check_limits(limits: ModelLimits, checks: PairChecks) -> list[Finding]:
     """Return the findings that do not stop a training.
 
     Raises:
-        ModelError: what stops it.
+        ModelError: all findings that stop it.
     """
     findings = list(limits.findings(checks))
     stopping = [finding.text for finding in findings if finding.stops]

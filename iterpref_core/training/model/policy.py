@@ -10,7 +10,10 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
-from iterpref_core.inference.local.adapters import attach_adapters, read_adapter_options
+from iterpref_core.inference.local.adapters import (
+    attach_adapters,
+    read_adapter_options,
+)
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.weights import load_base
 from iterpref_core.training.model.ranks import is_sharded
@@ -44,8 +47,13 @@ def _load_base(model: Path | str, params: TrainingParams, device: torch.device) 
     quantization = quantization_config(params)
     if quantization is not None:
         place = {"device_map": {"": device}} if device.type == "cuda" else {}
-        # What bitsandbytes leaves as it is (embeddings, norms, the head) has the precision of the matrix products.
-        policy = load_base(model, quantization_config=quantization, dtype=_compute_dtype(params), **place)
+        # Embeddings, norms and the head, which bitsandbytes leaves, have the precision of the matrix products.
+        policy = load_base(
+            model,
+            quantization_config=quantization,
+            dtype=_compute_dtype(params),
+            **place,
+        )
         use_one_kernel(policy)
         return policy
     policy = load_base(model, dtype=torch.bfloat16) if params.load == "bf16" else load_base(model)
@@ -104,7 +112,10 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     for name in params.lora:
         if name not in known:
             raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
-    options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"} | params.lora
+    options = {
+        "target_modules": "all-linear",
+        "task_type": "CAUSAL_LM",
+    } | params.lora
     try:
         return LoraConfig(**options)
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Quantized matrices without numbers: what they take, for the estimate, as bitsandbytes computes with them.
+"""Quantized matrices without numbers, for the estimate: they take the memory that bitsandbytes takes.
 
 A quantized matrix is held in 4 or 8 bits. Each product with it makes the whole matrix in the precision of its input
 for a moment, in the forward pass and again in the backward pass, and keeps none of it in between.

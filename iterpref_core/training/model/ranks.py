@@ -1,4 +1,4 @@
-"""Ranks: the processes that train together, how many they are, and what each of them does alone."""
+"""Ranks: the processes that train together, their number, and whether they share the weights."""
 
 import os
 from datetime import timedelta
@@ -7,11 +7,11 @@ import torch
 from accelerate import PartialState
 
 _PATIENCE = timedelta(hours=2)
-"""How long processes wait for each other: for what one of them does alone, such as merging and saving a large model."""
+"""Time that processes wait for one of them which works alone, such as merging and saving a large model."""
 
 
 def is_launched() -> bool:
-    """Whether `accelerate launch` or `torchrun` started this process as one of several."""
+    """Return whether `accelerate launch` or `torchrun` started this process as one of several."""
     return "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -23,13 +23,14 @@ def join_processes() -> PartialState:
 
 
 def is_sharded() -> bool:
-    """Whether each process holds a part of the weights alone."""
+    """Return whether each process holds a part of the weights alone."""
     return bool(_sharded_by())
 
 
 def sharding(processes: PartialState) -> str:
-    """What tells checkpoints apart: only as many processes that shard in the same way can resume one."""
-    return "".join(f"-{part}" for part in (*_sharded_by(), processes.num_processes) if part != 1)
+    """Return a suffix for checkpoints: only as many processes that shard in the same way can resume one."""
+    kinds = "".join(f"-{kind}" for kind in _sharded_by())
+    return kinds if processes.num_processes == 1 else f"{kinds}-{processes.num_processes}"
 
 
 def _sharded_by() -> list[str]:

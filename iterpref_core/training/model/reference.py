@@ -1,6 +1,6 @@
 """Reference log-probabilities: per token, computed once, shared by all objectives.
 
-Whatever tokens an objective weighs, its reference term is a weighted sum of these. They are kept outside of DVC's
+The reference term of any objective is a weighted sum of these. They are kept outside of DVC's
 outputs under a key of everything that decides them (model, token ids, precision), in a memory-mapped array that all
 processes and objectives share. The model before training scores them as it is prepared for training, sharded or
 not: no process holds a whole copy besides.
@@ -34,9 +34,14 @@ Program = tuple[list[int], list[int]]
 
 
 def reference_path(
-    cache: Path, tokens: str, fingerprint: str, weights: torch.dtype, bf16: bool, load: Load = "auto"
+    cache: Path,
+    tokens: str,
+    fingerprint: str,
+    weights: torch.dtype,
+    bf16: bool,
+    load: Load = "auto",
 ) -> Path:
-    """Where the log-probabilities are kept, under a digest of what decides them; masks do not.
+    """Return the path of the log-probabilities: its name is a digest of all that decides them, which masks do not.
 
     Args:
         cache: folder.
@@ -47,12 +52,29 @@ def reference_path(
         load: how the weights are held, quantized or not.
     """
     code = code_digest("iterpref_core.inference", "iterpref_core.training")
-    decisive = [tokens, fingerprint, str(weights), bf16, load, code, training_versions()]
+    decisive = [
+        tokens,
+        fingerprint,
+        str(weights),
+        bf16,
+        load,
+        code,
+        training_versions(),
+    ]
     return cache / f"{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]}.npy"
 
 
-def reference_logps(model: Any, rows: PairTable, path: Path, *, batch_size: int, processes: PartialState) -> np.ndarray:
-    """The log-probabilities on disk, (tokens,) of all chosen programs and then all rejected; computed if not there.
+def reference_logps(
+    model: Any,
+    rows: PairTable,
+    path: Path,
+    *,
+    batch_size: int,
+    processes: PartialState,
+) -> np.ndarray:
+    """Return the log-probabilities on disk, (tokens,) of all chosen programs and then all rejected.
+
+    They are computed if they are not there.
 
     A lock makes objectives that train at the same time compute them once. Several processes each score their share,
     and the main process writes.
@@ -72,16 +94,18 @@ def reference_logps(model: Any, rows: PairTable, path: Path, *, batch_size: int,
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
-        processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
+        processes.wait_for_everyone()  # all who wait here find the file that the lock's last holder wrote
         if not path.exists():
-            partial, starts = path.with_suffix(".partial"), rows.starts
+            starts = rows.starts
             scores = np.empty(int(starts[-1]) if processes.is_main_process else 0, np.float32)
             for batch in score_programs(model, program, rows.totals, batch_size, processes):
                 for number, score in gather_object(batch):
                     if processes.is_main_process:
                         scores[starts[number] : starts[number + 1]] = score
             if processes.is_main_process:
-                with partial.open("wb") as file:  # and no memory-mapped one, whose full disk is a signal and no error
+                partial = path.with_suffix(".partial")
+                # In a memory-mapped file a full disk would be a signal, which ends the process, and no error.
+                with partial.open("wb") as file:
                     np.save(file, scores)
                 partial.replace(path)
             processes.wait_for_everyone()
@@ -97,7 +121,7 @@ def score_programs(
     batch_size: int,
     processes: PartialState | None = None,
 ) -> Iterator[list[tuple[int, np.ndarray]]]:
-    """Log-probability of every completion token given all before it.
+    """Score every completion token given all before it.
 
     Args:
         model: a causal language model with a label head.
@@ -110,7 +134,8 @@ def score_programs(
         For each pass the numbers of its programs, each with float32 nats, as many as its completion has tokens.
     """
     model.eval()
-    rank, world = (processes.process_index, processes.num_processes) if processes else (0, 1)
+    rank = processes.process_index if processes else 0
+    world = processes.num_processes if processes else 1
     share = np.arange(len(totals))[rank::world]
     order = share[np.argsort(totals[share], kind="stable")]
     passes = math.ceil(math.ceil(len(totals) / world) / batch_size)
@@ -124,29 +149,38 @@ def score_programs(
 
 
 def score_pairs(model: Any, rows: Sequence[TokenizedPair], *, batch_size: int) -> list[TokenizedPair]:
-    """Pairs whose reference is a model in this process, which has a label head."""
-    programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
+    """Return pairs with log-probabilities of a model in this process, which has a label head."""
+    programs: list[Program] = []
+    for row in rows:
+        programs.append((row.prompt_ids, row.chosen_ids))
+        programs.append((row.prompt_ids, row.rejected_ids))
     totals = np.array([len(prompt) + len(completion) for prompt, completion in programs])
     scores = dict(chain.from_iterable(score_programs(model, programs.__getitem__, totals, batch_size)))
-    return [
-        replace(row, ref_chosen=scores[2 * number].tolist(), ref_rejected=scores[2 * number + 1].tolist())
-        for number, row in enumerate(rows)
-    ]
+    scored = []
+    for number, row in enumerate(rows):
+        chosen = scores[2 * number].tolist()
+        rejected = scores[2 * number + 1].tolist()
+        scored.append(replace(row, ref_chosen=chosen, ref_rejected=rejected))
+    return scored
 
 
 @torch.no_grad()
 def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
-    """The same of a few programs, in rows that are padded on the right."""
+    """Return the log-probabilities of a few programs' tokens, in nats; their rows are padded on the right."""
     device = next(model.parameters()).device
     rows = [torch.tensor(prompt + completion, device=device) for prompt, completion in batch]
     lengths = torch.tensor([len(row) for row in rows], device=device)
     ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    # The first token of all is predicted from nothing, and counts for nothing: such a place has no label.
-    places = [
-        [number * ids.shape[1] + place for place in range(max(len(prompt), 1), len(prompt) + len(completion))]
-        for number, (prompt, completion) in enumerate(batch)
-    ]
-    slots = torch.tensor([place for row_places in places for place in row_places], dtype=torch.long, device=device)
+    # Prompt "p q" and completion "a b" in a row of five slots, which is the second: p q a b are its slots 5 6 7 8. The
+    # labels a and b stand in 7 and 8, and are predicted in 6 and 7. The first token of a row without a prompt is
+    # predicted from nothing: it has no label, and 0 for its log-probability.
+    width = ids.shape[1]
+    places: list[list[int]] = []
+    for number, (prompt, completion) in enumerate(batch):
+        first = number * width + max(len(prompt), 1)
+        end = number * width + len(prompt) + len(completion)
+        places.append(list(range(first, end)))
+    slots = torch.tensor(list(chain.from_iterable(places)), dtype=torch.long, device=device)
     logps = model(
         input_ids=ids,
         attention_mask=(torch.arange(ids.shape[1], device=device) < lengths[:, None]).long(),
@@ -154,7 +188,9 @@ def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
         label_targets=ids.flatten()[slots],
         use_cache=False,
     )
-    return [
-        torch.nn.functional.pad(score, (len(completion) - len(score), 0))
-        for score, (_, completion) in zip(logps.cpu().split(list(map(len, places))), batch, strict=True)
-    ]
+    counts = [len(row_places) for row_places in places]
+    scores = []
+    for score, (_, completion) in zip(logps.cpu().split(counts), batch, strict=True):
+        unpredicted = len(completion) - len(score)
+        scores.append(torch.nn.functional.pad(score, (unpredicted, 0)))
+    return scores
