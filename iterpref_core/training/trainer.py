@@ -39,11 +39,11 @@ from iterpref_core.training.data.half_batches import (
     AlternatingSampler,
     BothHalves,
 )
-from iterpref_core.training.freed_memory import (
+from iterpref_core.training.model.exactness import switch_off_randomness
+from iterpref_core.training.model.freed_memory import (
     RELEASE_EVERY,
     release_freed_memory,
 )
-from iterpref_core.training.model.exactness import switch_off_randomness
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.script_inputs import (
     require_choice,

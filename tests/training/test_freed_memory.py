@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from iterpref_core.training import trainer
-from iterpref_core.training.freed_memory import RELEASE_EVERY, release_freed_memory
+from iterpref_core.training.model.freed_memory import RELEASE_EVERY, release_freed_memory
 from tests.training.conftest import Train
 
 BLOCK = 64 * 1024

@@ -28,6 +28,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_table import PairTable
+from iterpref_core.training.model.freed_memory import RELEASE_EVERY, release_freed_memory
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
@@ -145,6 +146,9 @@ def score_programs(
             # A process that is done takes part in the others' passes, where weights are sharded.
             scores = score_batch(model, [program(number) for number in batch or [0]])
             yield [(number, score.numpy()) for number, score in zip(batch, scores, strict=False)]
+            # Each pass is longer than all before it, so none finds its memory among the blocks that these freed.
+            if turn % RELEASE_EVERY == RELEASE_EVERY - 1:
+                release_freed_memory(next(model.parameters()).device)
             advance(len(batch))
 
 

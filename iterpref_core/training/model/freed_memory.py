@@ -1,4 +1,4 @@
-"""Freed memory of a training on the CPU, which glibc would keep.
+"""Freed memory of a training on the CPU, and of scoring its reference, which glibc would keep.
 
 Every batch has another shape. glibc keeps freed blocks below 32 MB for blocks of the same size, and splits them for
 smaller ones, so that the memory of a process grows with the number of shapes that it has seen.
@@ -9,7 +9,7 @@ import ctypes
 import torch
 
 RELEASE_EVERY = 5
-"""Micro-batches between two releases: memory that is given back has to be asked for again, which takes time."""
+"""Passes of a micro-batch between two releases: memory that is given back is asked for again, which takes time."""
 
 
 def release_freed_memory(device: torch.device) -> None:
