@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import FlowRunSort
 
 from iterpref_core.cli import main
 
@@ -29,8 +28,7 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return call
 
 
-def last_name() -> str:
-    """Return the name of the flow run that began last."""
+def run_names() -> set[str]:
+    """Return the names of all flow runs that the server knows."""
     with get_client(sync_client=True) as client:
-        [found] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
-    return str(found.name)
+        return {str(found.name) for found in client.read_flow_runs()}
