@@ -25,12 +25,11 @@ from peft import PeftModel
 from transformers import PrinterCallback
 
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError, TrainingError
+from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.generation_config import plain_generation
-from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import GRPO, find_rates
@@ -42,13 +41,13 @@ from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, re
 from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.training.checkpoint import last_checkpoint
-from iterpref_core.training.export_model import find_license
+from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model.exactness import switch_off_randomness
 from iterpref_core.training.model.model_limits import read_limits
-from iterpref_core.training.model.policy import adapter_options, check_load, load_policy, lora_config
+from iterpref_core.training.model.policy import adapter_options, adapters_refused, check_load, load_policy, lora_config
 from iterpref_core.training.model.ranks import is_launched, join_processes, sharding
+from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError
 
@@ -254,10 +253,7 @@ def _make_trainer(
     except (ValueError, ModelError) as error:
         if params.lora is None:
             raise
-        raise ConfigError(
-            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-            "options, or set training.lora: null to train all weights"
-        ) from None
+        raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -271,13 +267,7 @@ def _choose(trainer: FramedGRPOTrainer, checkpoints: Path, diverged: DivergedErr
     if diverged is None:
         return int(trainer.state.global_step)
     advice = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
-    last = last_checkpoint(checkpoints)
-    if last is None:
-        raise TrainingError(
-            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
-        )
-    if trainer.accelerator.is_main_process:
-        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    last = last_before_divergence(checkpoints, diverged, advice, tell=trainer.accelerator.is_main_process)
     trainer.load_weights(last)
     return int(last.name.rpartition("-")[2])
 
@@ -312,13 +302,8 @@ def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
 def _lineage(
     problems: Path, model: Path | str, params: TrainingParams, prompt: PromptFormat, metrics: Mapping[str, float]
 ) -> ModelLineage:
-    source = locate_model(model)
-    folder = Path(source.adapters or source.name_or_path)
     return ModelLineage(
-        base=folder.resolve().name if folder.is_dir() else source.name_or_path,
-        revision=source.revision,
-        base_weights=model_fingerprint(model),
-        license=find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
+        **describe_origin(model),
         objective=GRPO,
         settings=_settings(params) | prompt.parameters,
         problems=int(metrics["problems"]),
@@ -326,5 +311,4 @@ def _lineage(
         model_step=int(metrics["model_step"]),
         data={"problems": file_digest(problems, "md5")},
         versions=_versions(),
-        before=read_lineage(folder),
     )

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.errors import TrainingError
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.pair_files import PairFiles
+
+logger = logging.getLogger(__name__)
 
 TRAINED_BY = (
     "iterpref_core.inference",
@@ -50,6 +54,28 @@ def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint that was written to its end, if any."""
     whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, tell: bool) -> Path:
+    """Return the checkpoint that becomes the model of a training that diverged, and warn.
+
+    Args:
+        folder: holds the checkpoints.
+        diverged: the error that ended training.
+        advice: the remedy for the user.
+        tell: False: another process warns.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    last = last_checkpoint(folder)
+    if last is None:
+        raise TrainingError(
+            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+        )
+    if tell:
+        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    return last
 
 
 def mark_whole(checkpoint: Path) -> None:

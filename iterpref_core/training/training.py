@@ -19,13 +19,9 @@ from transformers import (
 )
 
 from iterpref_core.config import PromptFormat, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError, TrainingError
-from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.model_lineage import (
-    read_lineage,
-    training_versions,
-)
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import (
@@ -34,7 +30,7 @@ from iterpref_core.objectives.objective_table import (
     find_rates,
 )
 from iterpref_core.records import ModelLineage
-from iterpref_core.training.checkpoint import last_checkpoint, run_key
+from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, run_key
 from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
 from iterpref_core.training.data.pair_table import (
@@ -43,13 +39,13 @@ from iterpref_core.training.data.pair_table import (
     open_pair_table,
 )
 from iterpref_core.training.data.steps import accumulation_steps
-from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.exactness import check_exactness
 from iterpref_core.training.model.model_limits import check_limits, read_limits
 from iterpref_core.training.model.policy import (
     adapter_options,
+    adapters_refused,
     check_load,
     is_quantized,
     load_policy,
@@ -65,6 +61,7 @@ from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
+from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import (
     REWARDS,
@@ -282,10 +279,7 @@ def _make_trainer(
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
-        raise ConfigError(
-            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-            "options, or set training.lora: null to train all weights"
-        ) from None
+        raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -301,24 +295,18 @@ def _choose(
     Raises:
         TrainingError: training diverged before its first checkpoint.
     """
-    last = last_checkpoint(checkpoints)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     if diverged:
-        advice = "lower the learning rate" + (" or raise training.max_margin" if diverged.reason == "margin" else "")
-        if last is None:
-            raise TrainingError(
-                f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
-            )
-        if trainer.accelerator.is_main_process:
-            logger.warning(
-                "training diverged: %s; an earlier checkpoint becomes the model; %s",
-                diverged,
-                advice,
-            )
-    elif best is None:
+        advice = "lower the learning rate"
+        if diverged.reason == "margin":
+            advice += " or raise training.max_margin"
+        main = trainer.accelerator.is_main_process
+        last = last_before_divergence(checkpoints, diverged, advice, tell=main)
+        folder = Path(best) if best else last
+    elif best:
+        folder = Path(best)
+    else:
         return int(trainer.state.global_step)
-    folder = Path(best) if best else last
-    assert folder is not None
     trainer.load_weights(folder)
     return int(folder.name.rpartition("-")[2])
 
@@ -333,15 +321,10 @@ def _lineage(
     prompt: PromptFormat,
     metrics: Mapping[str, float],
 ) -> ModelLineage:
-    source = locate_model(model)
-    folder = Path(source.adapters or source.name_or_path)
     settings = params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"}) | row.values()
     settings["learning_rate"], settings["alpha"] = find_rates(objective, params.objectives)
     return ModelLineage(
-        base=folder.resolve().name if folder.is_dir() else source.name_or_path,
-        revision=source.revision,
-        base_weights=model_fingerprint(model),
-        license=find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
+        **describe_origin(model),
         objective=objective,
         settings=settings | prompt.parameters,
         pairs=int(metrics["pairs"]),
@@ -350,7 +333,6 @@ def _lineage(
         localization=checks.methods,
         data=dict(files.digests),
         versions=training_versions(),
-        before=read_lineage(folder),
     )
 
 

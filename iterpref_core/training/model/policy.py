@@ -122,6 +122,14 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
         raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
 
 
+def adapters_refused(error: Exception) -> ConfigError:
+    """Return the error for adapters that PEFT or a trainer has no place for in this model."""
+    return ConfigError(
+        f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
+        "options, or set training.lora: null to train all weights"
+    )
+
+
 def is_quantized(model: object) -> bool:
     """Return whether a model holds quantized weights, which stay as they are and where they are."""
     return bool(getattr(model, "is_quantized", False))

@@ -1,0 +1,26 @@
+"""Origin: the model that a training starts from, as the lineage of the trained model records it."""
+
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.model_lineage import read_lineage
+from iterpref_core.training.export_model import find_license
+
+
+def describe_origin(model: Path | str) -> dict[str, Any]:
+    """Return the fields of a `ModelLineage` that tell where a training starts.
+
+    Args:
+        model: folder or hub id of the model, or folder of its adapters.
+    """
+    source = locate_model(model)
+    folder = Path(source.adapters or source.name_or_path)
+    return {
+        "base": folder.resolve().name if folder.is_dir() else source.name_or_path,
+        "revision": source.revision,
+        "base_weights": model_fingerprint(model),
+        "license": find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
+        "before": read_lineage(folder),
+    }
