@@ -1,8 +1,9 @@
 """The whole experiment from nothing, in a git worktree of its own: `python benchmarks/pipeline.py [--json]`.
 
 `demo_s` is the wall time of `iterpref run` without any cache; `orchestration_share` is the part of it in which no
-stage's body ran; `noop_s` is the time of `dvc repro` with nothing to do; `cpu_share` is CPU seconds over wall seconds
-times cores.
+stage's body ran; `noop_s` is the time of `dvc repro` with nothing to do, and `noop_run_s` that of `iterpref run`;
+`cpu_share` is CPU seconds over wall seconds times cores. `sweep_ratio` is the wall time of `iterpref sweep --jobs 2`
+over that of `--jobs 1`: four trainings each, with other seeds, scored on the validation split, by one thread a process.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from iterpref_core.cores import usable_cores
 
 RUN = (sys.executable, "-m", "iterpref_core.cli", "run")
 NOTHING_TO_DO = (sys.executable, "-m", "dvc", "repro")
+SWEEP = (sys.executable, "-m", "iterpref_core.cli", "sweep", "--objective", "dpo")
 
 
 def main() -> None:
@@ -48,25 +51,38 @@ def measure(root: Path) -> dict[str, float | str]:
             demo_s, cpu_s = _time(RUN, worktree)
             covered_s = _covered(worktree / ".iterpref" / "bodies")
             noop_s, _ = _time(NOTHING_TO_DO, worktree)
+            noop_run_s, _ = _time(RUN, worktree)
+            sweep_ratio = _sweep_ratio(worktree)
         finally:
             _output(root, "git", "worktree", "remove", "--force", str(worktree))
     return {
         "demo_s": round(demo_s, 1),
         "orchestration_share": round(1 - covered_s / demo_s, 4),
         "noop_s": round(noop_s, 1),
+        "noop_run_s": round(noop_run_s, 1),
         "cpu_share": round(cpu_s / (demo_s * usable_cores()), 3),
+        "sweep_ratio": round(sweep_ratio, 3),
         "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }
+
+
+def _sweep_ratio(worktree: Path) -> float:
+    """Return the time of a sweep of two jobs over the time of one job."""
+    one_thread = {"OMP_THREAD_LIMIT": "1"}
+    one_job_s, _ = _time((*SWEEP, "--set", "training.seed=101,102,103,104", "--jobs", "1"), worktree, one_thread)
+    two_jobs_s, _ = _time((*SWEEP, "--set", "training.seed=105,106,107,108", "--jobs", "2"), worktree, one_thread)
+    return two_jobs_s / one_job_s
 
 
 def _output(folder: Path, *command: str) -> bytes:
     return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True).stdout
 
 
-def _time(command: tuple[str, ...], folder: Path) -> tuple[float, float]:
+def _time(command: tuple[str, ...], folder: Path, variables: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Return wall and CPU seconds of a command and its children; its output goes to standard error."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.update(variables or {})
     for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         environment.pop(variable, None)
     started = time.monotonic()
