@@ -183,7 +183,7 @@ def sweep(
         objectives: objectives to train, unless the preset names them.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
-        seeds: number of trainings for each point; seeds count up from `training.seed`.
+        seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
         jobs: number of points at the same time; with GPUs each has one of its own.
 
     Raises:
@@ -196,7 +196,7 @@ def sweep(
     rows = plan_rows(params, preset, objectives, values or {})
     get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
     graph = load_graph()
-    trainings = {row.label: list(_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
+    trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
     points = {point.name: point for group in trainings.values() for point in group}
     with sent_afterwards():
         preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
@@ -257,11 +257,12 @@ def run_points(
     return preparations, futures
 
 
-def _points(
+def plan_points(
     row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
 ) -> Iterator[Point]:
     """Yield the points of a row of the grid, one for each seed."""
-    trained: Sequence[int] = range(params.training.seed, params.training.seed + seeds)
+    first_seed = row.values.get("training.seed", params.training.seed)
+    trained: Sequence[int] = range(first_seed, first_seed + seeds)
     if row.objective == BASE:
         # Nothing is trained, so that all seeds would give the same score.
         trained = trained[:1]

@@ -74,6 +74,8 @@ def plan_rows(
             label = " ".join([row.label, *describe_values(point)])
             combined.append(row._replace(label=label, values=row.values | point))
     for row in combined:
+        if "evaluation.benchmarks" in row.values:
+            raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)
         if row.objective != BASE:
             find_objective(row.objective, changed.training.objectives)

@@ -12,9 +12,11 @@ import pytest
 import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.sweep import SweepResult, run_point, sweep
+from flows.sweep import SweepResult, plan_points, run_point, sweep
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import StageError
+from tasks.grid import plan_rows
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
@@ -176,6 +178,15 @@ def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments
         assert references.count(f"/{name}\n") == 2, "one of each commit"
 
 
+def test_a_grid_of_seeds_trains_each_of_them() -> None:
+    params = load_params(ROOT / "params.yaml")
+    trained = {}
+    for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
+        for point in plan_points(row, None, "validation", 2, params, {}):
+            trained[point.name] = point.row.values["training.seed"]
+    assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
+
+
 @pytest.mark.parametrize(("code", "kind"), [("2", InputError), ("1", StageError)])
 def test_a_point_that_fails_ends_no_other(toy: Path, code: str, kind: type[Exception]) -> None:
     (toy / "0.1.code").write_text(code, encoding="utf-8")
@@ -202,6 +213,7 @@ def test_the_verb_prints_the_table_and_refuses_a_bad_grid_before_a_server_starts
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),
         (("nonsense",), "no preset 'nonsense'"),
+        (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),
         (("--jobs", "0"), "--jobs"),
     ):
         code, _, err = iterpref("sweep", *arguments)
