@@ -6,13 +6,17 @@ import os
 import signal
 from pathlib import Path
 
+import mlflow
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
 from safetensors.torch import load_file
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
+from iterpref_core.inference.local import freed_memory
 from iterpref_core.inference.local.framed_tokens import encode_openings
+from iterpref_core.inference.local.freed_memory import RELEASE_EVERY
 from iterpref_core.inference.local.model_lineage import read_lineage
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
@@ -20,6 +24,7 @@ from iterpref_core.reinforcement import tests_as_reward
 from iterpref_core.reinforcement.grpo import train_grpo
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.checkpoint import last_checkpoint
+from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
 
 from .conftest import PROMPTS, RIGHT, WRONG, Train, settings
@@ -50,9 +55,12 @@ def preference(folder: Path) -> float:
 
 
 def test_answers_that_pass_their_tests_become_more_likely(
-    tmp_path: Path, train: Train, problems_file: Path, coin: Path
+    tmp_path: Path, train: Train, problems_file: Path, coin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    released: list[torch.device] = []
+    monkeypatch.setattr(freed_memory, "release_freed_memory", released.append)
     metrics = train("run")
+    assert released == [torch.device("cpu")] * (8 // RELEASE_EVERY)
     assert preference(tmp_path / "run" / "out") > preference(coin) + 0.2
     assert (metrics["problems"], metrics["answers"], metrics["steps"]) == (3, 8 * 2 * 8, 8)
     curve = read_curve(tmp_path / "run")
@@ -113,6 +121,20 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     whole, resumed = read_weights(tmp_path / "whole" / "out"), read_weights(killed / "out")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert any(not torch.equal(whole[name], weight) for name, weight in read_weights(coin).items())
+
+
+def test_metrics_go_where_report_to_says(
+    tmp_path: Path, train: Train, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    metrics = train("run", settings(steps=2).model_copy(update={"arguments": {"report_to": "mlflow"}}))
+    mlflow.flush_async_logging()
+    (run,) = MlflowClient(uri, uri).search_runs(["0"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["reward"] == metrics["reward/last"]
+    assert run.data.params["num_generations"] == "8"
 
 
 def test_a_model_of_another_objective_is_left_alone(tmp_path: Path, train: Train) -> None:
