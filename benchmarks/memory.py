@@ -105,7 +105,7 @@ def estimate(folder: Path) -> Told:
     model = folder / "model"
     files = digest_files(folder / "pairs.jsonl", folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = open_pair_table(files, load_frame(model, PLAIN), model, params, Path(scratch))
+        rows = open_pair_table(files, load_frame(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
         tokens = float(rows.totals.mean())
     return {"estimate": found.peak_bytes, "tokens": tokens}
