@@ -20,7 +20,7 @@ from tasks.dvc.lock import Artifact, LockedStage
 from tasks.git.worktree import home
 from tasks.mlflow.comparison_columns import best_scores, merge_columns
 from tasks.mlflow.invocation import DVC, Invocation
-from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
+from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, read_records, record_folders, with_end
 from tasks.mlflow.server import DeletedRunError, Server, TrackingError, log_defect
 from tasks.paths import METRICS, MODELS, STATE
 from tasks.stage_name import StageName
@@ -66,7 +66,7 @@ class Sender:
         Raises:
             TrackingError: the server cannot be used.
         """
-        ended = list(self._ended_records())
+        ended = self._ended_records()
         if not ended:
             return
         server = Server()
@@ -77,21 +77,12 @@ class Sender:
             if isinstance(record, RunRecord):
                 self._send_one(server, record)
 
-    def _ended_records(self) -> Iterator[AnyRecord]:
+    def _ended_records(self) -> list[AnyRecord]:
         """Read the records of executions that have ended, or were killed."""
-        for folder in record_folders():
-            try:
-                record = read_record(folder)
-            except TornRecordError as error:
-                self.warn(str(error))
-                continue
-            if record.ended is None and record.owner.is_gone():
-                # The last time at which the record was written is the last sign of life.
-                record.ended = (folder / "record.json").stat().st_mtime
-                record.status = "KILLED"
-                record.error = "killed: its process is gone"
-            if record.ended is not None:
-                yield record
+        records, torn = read_records()
+        for error in torn:
+            self.warn(str(error))
+        return [with_end(record) for record in records if not record.is_running()]
 
     def _send_one(self, server: Server, record: AnyRecord) -> None:
         try:

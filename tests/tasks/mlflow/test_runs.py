@@ -24,9 +24,10 @@ from tasks.git.source import Source
 from tasks.mlflow import live_curve
 from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.live_curve import LiveCurve
-from tasks.mlflow.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
+from tasks.mlflow.records import RunRecord, StageRecord, end_killed, record_folders, waiting_records, with_end
 from tasks.mlflow.runs import Sender, send_records, write_stage
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
+from tasks.process import ProcessIdentity
 from tasks.stage_name import StageName
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -368,14 +369,32 @@ def test_a_training_shows_its_curve_while_it_runs_once_and_is_called_killed(monk
 
 
 def test_a_corrected_clock_kills_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = Owner()
+    owner = ProcessIdentity.observe(psutil.Process())
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1.0)
     assert not owner.is_gone()
-    assert owner == Owner()
+    assert owner == ProcessIdentity.observe(psutil.Process())
+
+
+def another_process() -> ProcessIdentity:
+    """A process that had the number of this one before."""
+    return ProcessIdentity.observe(psutil.Process()).model_copy(update={"start": 1.0})
+
+
+def test_a_record_that_ends_while_it_is_read_is_not_called_killed() -> None:
+    before = StageRecord(stage="pairs", invocation=invocation(), owner=another_process())
+    before.model_copy().end("FINISHED")
+    assert before.ended is None
+    assert with_end(before).status == "FINISHED"
+
+
+def test_a_folder_without_a_record_is_none() -> None:
+    (ended("pairs", invocation()).folder.parent / "empty").mkdir()
+    send_records()
+    assert waiting_records() == []
 
 
 def test_a_killed_stage_and_a_killed_run_are_called_so() -> None:
-    gone = Owner(pid=psutil.Process().pid, start=1.0)
+    gone = another_process()
     run = invocation()
     RunRecord(id=run.id, invocation=run, started=STARTED, owner=gone).save()
     StageRecord(stage="training@sft", invocation=run, started=time.time()).save()
