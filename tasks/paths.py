@@ -29,7 +29,6 @@ SUMMARY = REPORTS / "summary.json"
 STATE = places.STATE
 WORK = places.WORK
 ANSWERS = places.ANSWERS
-BODIES = STATE / "bodies"
 
 
 def model_path(name: str) -> Path:

@@ -33,10 +33,8 @@ def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
         assert {"rows_per_s", "peak_mb", "cpu_share", "size_mb"} <= found.keys()
 
 
-def test_time_in_which_bodies_ran_is_counted_once(tmp_path: Path) -> None:
-    for name, interval in {"a": (0, 4), "b": (2, 5), "c": (7, 8)}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(dict(zip(("started", "ended"), interval, strict=True))))
-    assert pipeline._covered(tmp_path) == 6.0
+def test_time_in_which_bodies_ran_is_counted_once() -> None:
+    assert pipeline.covered_seconds([(0, 4), (2, 5), (7, 8)]) == 6.0
 
 
 def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

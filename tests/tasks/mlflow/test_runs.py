@@ -18,6 +18,7 @@ import psutil
 import pytest
 from mlflow.entities import ViewType
 
+from benchmarks.pipeline import stage_intervals
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.git.source import Source
@@ -86,7 +87,7 @@ def points(run: Any, name: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in Server().client.get_metric_history(run.info.run_id, name)]
 
 
-def test_a_training_has_its_time_its_curve_and_what_tells_it_apart() -> None:
+def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Path) -> None:
     columns = {"objective": "target-rpo", "alpha": "20.0", "beta": "0.3", "data": MD5[:8], "commit": "aaaaaaaa"}
     locked = LockedStage(deps=(PAIRS,), params={"training.beta": 0.3})
     ended("training@target-rpo", invocation(), curve=CURVE, columns=columns, locked=locked, metrics={"loss": 2.5})
@@ -96,6 +97,7 @@ def test_a_training_has_its_time_its_curve_and_what_tells_it_apart() -> None:
     run, holder = found["training@target-rpo"], found["beta=0.3"]
     assert run.data.tags["mlflow.parentRunId"] == holder.info.run_id
     assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
+    assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
     assert run.data.metrics == {"loss": 2.0, "mean_loss": 2.5}, "the curve's last point stands"
     assert columns.items() <= run.data.params.items()
     assert columns.items() <= holder.data.tags.items(), "what is compared stands on the row of the command"
