@@ -16,9 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage
-from tasks.git.worktree import home
 from tasks.mlflow.invocation import Invocation
-from tasks.paths import STATE
+from tasks.paths import STATE, home
 from tasks.process import ProcessIdentity
 
 RUN_VARIABLE = "ITERPREF_RUN"

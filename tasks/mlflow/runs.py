@@ -17,12 +17,11 @@ from filelock import FileLock, Timeout
 
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import Artifact, LockedStage
-from tasks.git.worktree import home
 from tasks.mlflow.comparison_columns import best_scores, merge_columns
 from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, read_records, record_folders, with_end
 from tasks.mlflow.server import DeletedRunError, Server, TrackingError, log_defect
-from tasks.paths import METRICS, MODELS, STATE
+from tasks.paths import METRICS, MODELS, STATE, home
 from tasks.stage_name import StageName
 
 _PAUSE_S = 60.0

@@ -12,7 +12,7 @@ from typing import Any
 
 from iterpref_core.errors import IterPrefError
 from tasks.dvc.lock import Artifact
-from tasks.git.worktree import home
+from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 VIEW = "iterpref"
@@ -187,7 +187,7 @@ class Server:
     def _make_experiment(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
 
-        location = _artifacts_uri() if _is_in_checkout() else None
+        location = artifacts_uri() if _is_in_checkout() else None
         try:
             return self.client.get_experiment(self.client.create_experiment(name, location))
         except MlflowException:
@@ -212,6 +212,11 @@ def tracking_uri() -> str:
     if re.match(r"[a-z0-9+]+:", uri) or uri.startswith("databricks"):
         return uri
     return (home() / uri).resolve().as_uri()
+
+
+def artifacts_uri() -> str:
+    """Return the address of the folder of artifacts beside the data base in the checkout."""
+    return (home() / _ARTIFACTS).resolve().as_uri()
 
 
 def shown_uri() -> str:
@@ -315,16 +320,12 @@ def _is_in_checkout() -> bool:
     return tracking_uri() == _checkout_database()
 
 
-def _artifacts_uri() -> str:
-    return (home() / _ARTIFACTS).resolve().as_uri()
-
-
 def _move_artifacts(location: str) -> None:
     """Let the data base of a checkout that was moved or copied name the folder of artifacts beside it.
 
     MLflow keeps whole paths, and would go on to write into the old folder.
     """
-    new = _artifacts_uri()
+    new = artifacts_uri()
     if location == new or not (location.startswith("file:") and location.endswith(f"/{_ARTIFACTS}")):
         return
     path = (home() / "mlflow.db").resolve()
