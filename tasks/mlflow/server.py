@@ -234,11 +234,11 @@ def explain(error: Exception) -> TrackingError:
     text = str(error) or type(error).__name__
     if log_defect(error):
         return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {text}")
-    # MLflow's text names the code: "API request to … failed with error code 401 != 200".
-    refused = re.search(r"error code (401|403)\b", text)
-    if refused:
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
-        return TrackingError(f"MLflow at {shown_uri()} answers {refused[1]}: {hint}")
+        return TrackingError(f"MLflow at {shown_uri()} answers {error.get_http_status_code()}: {hint}")
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
     cause = text.rpartition("Caused by ")[2].splitlines()[0][:300]
     return TrackingError(f"MLflow at {shown_uri()} does not answer: {cause}")

@@ -17,6 +17,7 @@ import mlflow
 import psutil
 import pytest
 from mlflow.entities import ViewType
+from mlflow.exceptions import RestException
 
 from benchmarks.pipeline import stage_intervals
 from tasks.doctor import examine_services
@@ -27,7 +28,7 @@ from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.records import RunRecord, StageRecord, end_killed, record_folders, waiting_records, with_end
 from tasks.mlflow.runs import Sender, send_records, write_stage
-from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
+from tasks.mlflow.server import Server, check_server, explain, safe_name, tracking_uri
 from tasks.process import ProcessIdentity
 from tasks.stage_name import StageName
 from tests.http_server import serving
@@ -241,6 +242,11 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     Sender().send()
     assert runs()["problems"].data.metrics == {"problems": 9.0}
+
+
+def test_a_refusal_in_json_is_one_too() -> None:
+    error = RestException({"error_code": "PERMISSION_DENIED", "message": "not yours"})
+    assert "answers 403: renew MLFLOW_TRACKING_TOKEN" in str(explain(error))
 
 
 def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
