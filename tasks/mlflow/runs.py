@@ -356,14 +356,16 @@ def _summarize(server: Server, holder: str, record: AnyRecord, stages: Mapping[s
     assert record.ended is not None, "only ended executions are sent"
     known = server.client.get_run(holder).data
     before = {name: known.tags[name] for name in record.columns if name in known.tags}
-    merged = merge_columns([before, record.columns])
+    tags = merge_columns([before, record.columns])
     links = known.tags.get("mlflow.note.content", "").splitlines()
     for stage, locked in stages.items():
         if not any(line.startswith(f"- [{stage}]") for line in links):
             links += _link(server, holder, stage, locked)
-    server.set_tags(holder, merged | {"mlflow.note.content": "\n".join(links)})
-    summary = record.scores | best_scores(known.metrics | record.scores)
-    server.log_metrics(holder, {name: {0: value} for name, value in summary.items()}, record.ended)
+    tags["mlflow.note.content"] = "\n".join(links)
+    server.set_tags(holder, tags)
+    scores = record.scores | best_scores(known.metrics | record.scores)
+    series = {name: {0: score} for name, score in scores.items()}
+    server.log_metrics(holder, series, record.ended)
 
 
 def _link(server: Server, holder: str, stage: str, locked: LockedStage) -> list[str]:
