@@ -66,7 +66,7 @@ def examine_configuration(params: Params) -> list[Diagnosis]:
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution import probe_isolation
-    from iterpref_core.execution.isolation import choose
+    from iterpref_core.execution.running.isolation import choose
 
     for layer in probe_isolation():
         if layer.available:

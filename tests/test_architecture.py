@@ -131,6 +131,34 @@ def test_training_has_three_layers() -> None:
     assert wrong == []
 
 
+def test_execution_has_rooms() -> None:
+    """Each imports itself and those before it; the code of the sandbox imports nothing else of the project."""
+    execution = "iterpref_core.execution"
+    rooms = ("sandbox", "protocol", "judging", "running", "samples")
+
+    def floor(module: str) -> int:
+        return rooms.index(module.removeprefix(f"{execution}.").partition(".")[0])
+
+    inside = [name for name in MODULES if name.startswith(f"{execution}.")]
+    wrong = [
+        f"{name} imports {other}"
+        for name in inside
+        for other in imports_of(name)
+        if other in inside and floor(other) > floor(name)
+    ]
+    assert wrong == []
+    # A zygote has the folder of the sandbox and no other code of ours.
+    sandbox = f"{execution}.sandbox"
+    outside = [
+        f"{name} imports {other}"
+        for name in inside
+        if name.startswith(sandbox)
+        for other in imports_of(name)
+        if not other.startswith(sandbox)
+    ]
+    assert outside == []
+
+
 def test_the_page_of_docs_shows_the_same_picture() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = page.partition("from the ground up:\n")[2].partition("```")[0].splitlines()

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution.engine import Engine
-from iterpref_core.execution.expectations import expect
-from iterpref_core.execution.programs import Outcome, Program
+from iterpref_core.execution.judging.expectations import expect
+from iterpref_core.execution.protocol.programs import Outcome, Program
+from iterpref_core.execution.running.engine import Engine
 from iterpref_core.input_files import LinePlace
 from iterpref_core.prompt_messages import question
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test

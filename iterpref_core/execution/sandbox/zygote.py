@@ -24,11 +24,19 @@ import sys
 import time
 from typing import Any
 
-from . import fork_hooks, harness, landlock, limits, seccomp
-from .cleanup import empty_folder, is_over, remove_folder
-from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
-from .threads import admit_thread, share_semaphores_among_threads
-from .time_left import TimeLeft
+from . import fork_hooks, harness
+from .confinement import landlock, limits, seccomp
+from .confinement.cleanup import empty_folder, is_over, remove_folder
+from .confinement.pid_namespace import (
+    Processes,
+    connect,
+    leaves_connections,
+    receive_listener,
+    send_listener,
+    try_listener,
+)
+from .confinement.threads import admit_thread, share_semaphores_among_threads
+from .confinement.time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
@@ -305,7 +313,7 @@ class Zygote:
         if self.sides is not None:
             return
         sys.modules.update(self._sandbox)
-        self.sides = importlib.import_module("sandbox.sides")
+        self.sides = importlib.import_module("sandbox.judged.sides")
         hide_sandbox()
         self.settle()
 

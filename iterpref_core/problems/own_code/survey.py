@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from iterpref_core.config import ExecutionParams, OwnCodeParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.interpreters import Environment
+from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.problems.own_code.functions import Function
 from iterpref_core.progress import show_progress
 

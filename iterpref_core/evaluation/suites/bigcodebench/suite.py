@@ -17,7 +17,7 @@ from iterpref_core.evaluation.suites.begun_answers import INSTRUCTION, STOPS, be
 from iterpref_core.evaluation.suites.bigcodebench.environment import contents_of, find_python
 from iterpref_core.evaluation.suites.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
-from iterpref_core.execution.interpreters import Environment
+from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest
 
 LIMITS = {

@@ -1,0 +1,202 @@
+"""Same-process tests: those that only mean something beside the program, found by a look at their source.
+
+A test is judged in a process of its own, and values cross. A change of the program's own world cannot cross
+(a patched module, a seeded generator, an environment variable), a subclass of one of its classes, and what libraries
+hold in memory (data frames, figures). The program's behavior never decides about this, only the text of the test.
+"""
+
+import ast
+import builtins
+import functools
+from collections.abc import Iterator, Sequence
+
+from iterpref_core.execution.protocol.programs import LiveCodeBenchTest, Program, ValueTest
+from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+from iterpref_core.source_code.syntax_tree import parse
+
+_LIBRARIES = (
+    *("mock", "unittest.mock", "pytest_mock", "freezegun", "responses", "requests_mock"),
+    *("doctest", "pandas", "matplotlib", "seaborn"),
+)
+_FIXTURES = frozenset({"monkeypatch", "mocker"})
+_SEEDS = frozenset({"seed", "set_state", "setstate", "chdir", "putenv", "setenv", "reload"})
+"""Functions after which the program's own modules do something else."""
+_OUTPUT = frozenset({"stdout", "stderr"})
+"""Attributes of `sys` that a test may set: a program's output reaches the test's own streams."""
+_SOLUTION = "solution"
+
+
+def shares(program: Program) -> bool:
+    """Tell whether a program's tests have to run beside it."""
+    return program.inside or any(_shares(test) for test in program.tests)
+
+
+def problem_of(program: Program) -> str:
+    """Return why a test cannot be compiled; empty if all can, as far as this Python can say."""
+    if program.environment is not None:
+        return ""
+    for test in program.tests:
+        for source in _sources(test):
+            try:
+                _parsed(source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+                reason = error.msg if isinstance(error, SyntaxError) else str(error)
+                return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
+    return ""
+
+
+def _sources(test: Test | ValueTest | LiveCodeBenchTest) -> Sequence[str]:
+    if isinstance(test, AssertTest | UnittestTest | PytestTest):
+        return [test.code]
+    if isinstance(test, ScriptTest):
+        return [test.all_files()[test.run]]
+    return []
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(source: str) -> ast.Module:
+    tree: ast.Module = parse(source.removeprefix("\ufeff"))
+    return tree
+
+
+def _shares(test: Test | ValueTest | LiveCodeBenchTest) -> bool:
+    if isinstance(test, AssertTest | UnittestTest):
+        return _looks(test.code, _SOLUTION, True)
+    if isinstance(test, PytestTest):
+        return _looks(test.code, _SOLUTION, False)
+    if isinstance(test, ScriptTest):
+        files = test.all_files()
+        sources = [text for name, text in files.items() if name.endswith(".py")]
+        # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
+        if not any(_imports(text, test.module) for text in sources):
+            return True
+        return any(_looks(text, test.module, False) for text in sources)
+    return False
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports(source: str, module: str) -> bool:
+    """Tell whether a source imports a module, or names it, as `import_module` does."""
+    try:
+        tree = _parsed(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    parent, _, last = module.rpartition(".")
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found = any(alias.name == module for alias in names)
+            case ast.ImportFrom(module=source_module, names=names):
+                # `from lib.sums import f` and `from lib import sums`, for the module `lib.sums`
+                of_parent = (source_module or "") == parent and any(alias.name == last for alias in names)
+                found = source_module == module or of_parent
+            case ast.Constant(value=value):
+                found = value == module
+            case _:
+                found = False
+        if found:
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=1024)
+def _looks(source: str, module: str, together: bool) -> bool:
+    """Tell whether a source changes the program's world or derives from its classes.
+
+    Args:
+        source: of the test.
+        module: that the solution is imported as.
+        together: the solution's names are the test's own, without an import.
+    """
+    try:
+        tree = _parsed(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    nodes = list(ast.walk(tree))
+    if any(_is_library(name) for node in nodes for name in _imported(node)):
+        return True
+    modules = {name for node in nodes for name in _bound_modules(node)}
+    theirs = _names_of_solution(nodes, module, together)
+    return any(_patches(node, modules, module) or _derives(node, theirs, module) for node in nodes)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_library(name: str) -> bool:
+    return any(name == library or name.startswith(f"{library}.") for library in _LIBRARIES)
+
+
+def _bound_modules(node: ast.AST) -> Iterator[str]:
+    """Yield the names that imports bind to modules."""
+    if isinstance(node, ast.Import):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+
+
+def _names_of_solution(nodes: list[ast.AST], module: str, together: bool) -> set[str]:
+    """Return the names under which a test has the solution's own."""
+    names = set()
+    star = together
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            names |= {alias.asname or alias.name for alias in node.names}
+            star = star or "*" in names
+    if not star:
+        return names
+    bound = set(dir(builtins)) | {"unittest"}
+    for node in nodes:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            bound.add(node.name)
+        if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", None) != module:
+            bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return names | (used - bound)
+
+
+def _derives(node: ast.AST, theirs: set[str], module: str) -> bool:
+    """Tell whether a statement defines a subclass of one of the solution's classes."""
+    if not isinstance(node, ast.ClassDef):
+        return False
+    for base in node.bases:
+        root = base
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        name = root.id if isinstance(root, ast.Name) else ""
+        if name in theirs or (isinstance(base, ast.Attribute) and name == module.partition(".")[0]):
+            return True
+    return False
+
+
+def _patches(node: ast.AST, modules: set[str], module: str) -> bool:
+    """Tell whether a node changes a module that the program shares, or asks for a change."""
+    if isinstance(node, ast.arg) and node.arg in _FIXTURES:
+        return True
+    if isinstance(node, ast.Call):
+        called = node.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        return name in _SEEDS
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        targets = [node.target]
+    return any(_is_of_module(target, modules - {module.partition(".")[0]}) for target in targets)
+
+
+def _is_of_module(target: ast.expr, modules: set[str]) -> bool:
+    """Tell whether something is assigned to an attribute of a module, or to an item of one."""
+    outer = target.value if isinstance(target, ast.Subscript) else target
+    if not isinstance(outer, ast.Attribute) or outer.attr in _OUTPUT:
+        return False
+    root: ast.expr = outer
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id in modules

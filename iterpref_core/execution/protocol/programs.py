@@ -1,0 +1,183 @@
+"""Programs, limits and outcomes: the input and the output of the engine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from iterpref_core.execution.protocol.value_texts import shorten, show
+from iterpref_core.records import ScriptTest, Test, Verdict
+
+Judge = Callable[[int, Any], bool]
+"""A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
+
+A value whose text is longer than four million characters arrives as a `Digest`, to be compared with
+`summarize(expected)`.
+"""
+
+
+REFERENCE_FACTOR = 4.0
+"""A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
+
+
+def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACTOR) -> float:
+    """Return the CPU seconds that a benchmark gives a program: enough on a slow machine, and never less than the base.
+
+    Args:
+        base_s: CPU seconds that every program has.
+        reference_s: CPU seconds that the ground truth took on this machine.
+        factor: how much slower than the ground truth a right program may be.
+
+    >>> time_limit(2.0, 0.01), time_limit(2.0, 1.5)
+    (2.0, 6.0)
+    """
+    return max(base_s, factor * reference_s)
+
+
+@dataclass(frozen=True)
+class Limits:
+    r"""Limits of one program.
+
+    Attributes:
+        cpu_s: CPU seconds, all tests together; of stdin tests, each.
+        wall_s: seconds of real time, the backstop for programs that sleep.
+        memory_mb: MiB of address space on top of the interpreter's.
+        output_kb: KiB printed to standard output and standard error together.
+        file_mb: MiB in any one file; all files together may hold four times as much.
+
+    >>> from iterpref_core.records import IoTest
+    >>> endless = Program("def f():\n    while True:\n        pass\n", (IoTest(call="f()", expected="1"),))
+    >>> with Executor(Limits(cpu_s=0.2), workers=1) as executor:
+    ...     executor.run_one(endless).verdict
+    'timeout'
+    """
+
+    cpu_s: float = 5.0
+    wall_s: float = 30.0
+    memory_mb: int = 512
+    output_kb: int = 64
+    file_mb: int = 16
+
+
+@dataclass(frozen=True)
+class ValueTest:
+    """A call whose arguments are at hand as values: much cheaper than source, which would have to be compiled.
+
+    The value it returns is for the program's `judge`, or for who asked for it by `Engine.call`.
+
+    Attributes:
+        function: an expression for the function, such as the entry point's name.
+        arguments: values of plain types.
+        then: an expression for a function of the result, such as `set`; may be empty.
+    """
+
+    function: str
+    arguments: Sequence[Any]
+    then: str = ""
+
+    @property
+    def call(self) -> str:
+        """Return the call as source, for people."""
+        return f"{self.function}({', '.join(map(show, self.arguments))})"
+
+
+@dataclass(frozen=True)
+class LiveCodeBenchTest:
+    """A test of LiveCodeBench, run by the rules of its own runner; see `sandbox.livecodebench_runner`.
+
+    The program's `judge` decides about its output or its result.
+
+    Attributes:
+        stdin: the text that the program reads; None where a function is called.
+        function: its name; empty where the program reads.
+        arguments: values of plain types.
+    """
+
+    stdin: str | None = None
+    function: str = ""
+    arguments: Sequence[Any] = ()
+
+    @property
+    def call(self) -> str:
+        """Return the call as source, or the program's input, for people."""
+        if self.stdin is not None:
+            return f"the program, given {shorten(self.stdin, 80)!r},"
+        return f"{self.function}({', '.join(map(show, self.arguments))})"
+
+
+@dataclass(frozen=True)
+class Program:
+    r"""A program, with the tests that judge it.
+
+    Attributes:
+        code: the whole program.
+        tests: at least one test.
+        setup: source to run before the code, such as imports; may be empty.
+        judge: decides about the values of value tests, and about the output in LiveCodeBench's tests.
+        cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
+            needs; real time is limited in proportion. Each stdin test has all of it.
+        test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
+            few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
+        environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
+        inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
+
+    >>> from iterpref_core.records import IoTest
+    >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
+    >>> with Executor(Limits(), workers=1) as executor:
+    ...     outcome = executor.run_one(Program("def f(x):\n    return 2 * x\n", tests))
+    >>> outcome.verdict, outcome.tests_passed, outcome.feedback
+    ('wrong_answer', 1, 'f(2) returned 4, expected 3')
+    """
+
+    code: str
+    tests: tuple[Test | ValueTest | LiveCodeBenchTest, ...]
+    setup: str = ""
+    judge: Judge | None = None
+    cpu_s: float | None = None
+    test_cpu_s: float | None = None
+    environment: str | None = None
+    inside: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.tests:
+            raise ValueError("Program.tests is empty; without a test there is no proof of anything")
+        of_livecodebench = [test for test in self.tests if isinstance(test, LiveCodeBenchTest)]
+        if of_livecodebench and len(self.tests) > 1:
+            raise ValueError("Program.tests has a LiveCodeBenchTest among others; each is a program of its own")
+        named = {self.environment}
+        named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
+        if len(named - {None}) > 1:
+            raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")
+        object.__setattr__(self, "environment", max(named, key=bool))
+
+    def limits(self, common: Limits) -> Limits:
+        """Return the limits of this program where all have common ones."""
+        if self.cpu_s is None:
+            return common
+        longer = max(1.0, self.cpu_s / common.cpu_s)
+        return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * longer)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one program.
+
+    Attributes:
+        verdict: see `iterpref_core.records.Verdict`; `infra_error` says nothing about the program.
+        feedback: the fault, for a debugger: short, without times and paths; empty if passed.
+        tests_passed: tests passed before the first that failed.
+        tests_total: tests of the program.
+        exception: name of the raised exception's type, without its module; empty if there was none.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
+            tests ran in the program's own process.
+        cpu_s: CPU seconds used.
+        slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
+    """
+
+    verdict: Verdict
+    feedback: str
+    tests_passed: int
+    tests_total: int
+    exception: str = ""
+    isolation: str = ""
+    cpu_s: float = 0.0
+    slowest_s: float = 0.0

@@ -1,0 +1,50 @@
+"""Engine factory: opens the engine that `params.yaml` describes."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.execution.protocol.programs import Limits
+from iterpref_core.execution.running.engine import Engine
+from iterpref_core.execution.running.executor import Executor
+from iterpref_core.execution.running.interpreters import Environment
+
+
+def limits_of(params: ExecutionParams) -> Limits:
+    """The limits of one program."""
+    return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
+
+
+def open_executor(
+    params: ExecutionParams, preload: tuple[str, ...] = (), environments: Mapping[str, Environment] | None = None
+) -> Engine:
+    """The engine that `params.yaml` describes; use it in a `with` block.
+
+    Args:
+        params: limits, workers, and the environments that the user has named.
+        preload: modules to import once per worker of this interpreter.
+        environments: more environments, by name.
+
+    Raises:
+        IsolationError: the machine lacks a layer and `allow_unsafe` is off.
+        ExecutionError: the Ray cluster cannot be used.
+    """
+    known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}
+    known |= environments or {}
+    limits = limits_of(params)
+    if params.engine == "local":
+        return Executor(
+            limits,
+            workers=params.workers,
+            allow_unsafe=params.allow_unsafe,
+            preload=preload,
+            environments=known,
+        )
+    from iterpref_core.execution.running.ray_executor import RayExecutor  # Ray takes a second to import
+
+    return RayExecutor(
+        limits,
+        allow_unsafe=params.allow_unsafe,
+        preload=preload,
+        environments=known,
+    )

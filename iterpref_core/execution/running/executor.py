@@ -1,0 +1,189 @@
+"""Executor, the supervisor: hands a program to a zygote and rules on the answer."""
+
+import logging
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from iterpref_core.execution.judging.console_tests import run_on_console, run_parts
+from iterpref_core.execution.judging.same_process import problem_of, shares
+from iterpref_core.execution.judging.steps import Step, as_calls, need_a_judge, steps_of
+from iterpref_core.execution.judging.verdicts import rule
+from iterpref_core.execution.protocol.jobs import Answer, Console, Job
+from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.running import isolation
+from iterpref_core.execution.running.engine import Engine
+from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
+from iterpref_core.records import ScriptTest, StdinTest
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+"""Times a program is started if its zygote dies under it."""
+_FOR_A_JUDGE = frozenset({"bad_return_type", "tampered"})
+"""Verdicts on an assertion that was run as a call, after which a judge runs it: what was returned is no plain value."""
+INSIDE = " judged inside"
+"""Follows the isolation where tests ran in the program's own process."""
+
+
+class Executor(Engine):
+    """Runs untrusted programs against their tests, isolated; a context manager that owns its worker processes.
+
+    >>> from iterpref_core.records import IoTest
+    >>> program = Program("def f(x): return x + 2", (IoTest(call="f(1)", expected="2"),))
+    >>> with Executor(Limits(), workers=1) as executor:
+    ...     outcome = executor.run_one(program)
+    >>> outcome.verdict, outcome.feedback
+    ('wrong_answer', 'f(1) returned 3, expected 2')
+
+    Args:
+        limits: for each program.
+        workers: zygotes, and so programs at a time; one per CPU core is right.
+        allow_unsafe: accept isolation weaker than tier B, with a warning.
+        preload: modules to import once per zygote, such as `numpy`.
+        namespaces: use bubblewrap where it works; False asks for tier B.
+        environments: other interpreters, by the names that tests give them.
+
+    Attributes:
+        pool: its workers.
+
+    Raises:
+        IsolationError: untrusted programs cannot be isolated on this machine.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        workers: int,
+        allow_unsafe: bool = False,
+        preload: tuple[str, ...] = (),
+        namespaces: bool = True,
+        environments: Mapping[str, Environment] | None = None,
+    ) -> None:
+        plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
+        self.isolation = str(plan)
+        self.limits = limits
+        self.places = workers
+        self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
+        self._warned = False
+
+    def close(self) -> None:
+        """End all workers and remove their folders."""
+        self.pool.close()
+
+    def run_one(self, program: Program) -> Outcome:
+        """See `Engine.run_one`."""
+        return run_parts(program, self._run_part)
+
+    def _run_part(self, program: Program) -> Outcome:
+        """Return the outcome of tests that share a process."""
+        (first, *_) = program.tests
+        if not isinstance(first, StdinTest):
+            return self._run_called(program)
+        limits = program.limits(self.limits)
+        outcome = run_on_console(program, first, limits, self._observe_console, self.call)
+        if outcome is None:
+            return self._failed(program)
+        return replace(outcome, isolation=self.isolation)
+
+    def _run_called(self, program: Program) -> Outcome:
+        """Return the outcome of tests that call the program."""
+        needed: set[str] = set()
+        for test in program.tests:
+            if isinstance(test, ScriptTest):
+                needed.update(test.packages)
+        if missing := self.pool.missing(sorted(needed), program.environment):
+            return self._failure(program, f"the test needs package {missing}, which is not installed")
+        steps = steps_of(program)
+        if problem := problem_of(program):
+            return self._failure(program, problem)
+        judged = need_a_judge(steps)
+        inside = judged and (shares(program) or self.pool.has_processes(program.environment))
+        if inside and not program.inside:
+            self._warn_once()
+        if inside:
+            return self._ruled(program, steps, judged=False, isolation=self.isolation + INSIDE)
+        if judged and (calls := as_calls(steps)):
+            outcome = self._ruled(program, calls, judged=False, isolation=self.isolation)
+            if outcome.verdict not in _FOR_A_JUDGE:
+                return outcome
+        return self._ruled(program, steps, judged=judged, isolation=self.isolation)
+
+    def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
+        """Run some steps, and return the verdict on them."""
+        answer = self._observe(program, _job_of(program, steps, judged=judged))
+        if answer is None:
+            return self._failed(program)
+        outcome = rule(program, steps, program.limits(self.limits), answer)
+        return replace(outcome, isolation=isolation)
+
+    def _warn_once(self) -> None:
+        """Say that pairs and rewards may be made of tests that a program can deceive."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "some tests run beside the program (`judged inside`): they patch or seed modules, use pandas, "
+                "matplotlib or doctest, or derive from its classes. A program can deceive them: pairs and rewards made "
+                "of them show less. docs/execution.md has the kinds of tests that it cannot deceive"
+            )
+
+    def _failed(self, program: Program) -> Outcome:
+        return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
+
+    def _failure(self, program: Program, text: str) -> Outcome:
+        total = len(program.tests)
+        return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
+
+    def _observe_console(self, program: Program, message: bytes, console: Console) -> Answer | None:
+        return self._observe(program, Job(message, console=console))
+
+    def _observe(self, program: Program, job: Job) -> Answer | None:
+        """Run a job on a zygote and return its answer; None if the engine failed.
+
+        A job that hit a time limit on a busy machine is run once more, alone.
+        """
+        answer = self._try(program, job, 1)
+        return self._try(program, job, self.places) if answer is not None and answer.busy else answer
+
+    def _try(self, program: Program, job: Job, places: int) -> Answer | None:
+        """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
+        for _ in range(ATTEMPTS):
+            with self.pool.worker(program.environment, places) as worker:
+                try:
+                    return worker.run(job, program.limits(self.limits), program.test_cpu_s)
+                except WorkerDiedError as error:
+                    logger.warning("worker %d was lost while it ran a program: %s", worker.pid, error)
+        return None
+
+
+def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
+    """Return the job of a program: everything but the values that results are compared with.
+
+    Where a judge is beside the program, the tests are the judge's alone.
+    """
+    sent: dict[str, Any] = {"setup": program.setup, "code": program.code}
+    tests = [(step.kind, step.body) for step in steps]
+    kinds = {step.kind for step in steps}
+    if not judged:
+        job = sent | {"steps": tests}
+        return Job(pickle.dumps(job), pytest="pytest" in kinds)
+    # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
+    #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
+    #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True}
+    modules = {"solution"}
+    modules.update(step.body["module"] for step in steps if step.kind == "script")
+    logs = any("log" in step.source.lower() for step in steps)
+    # Scripts and pytest's files import the solution themselves, and see what that raises.
+    eager = bool(kinds - {"script", "pytest"})
+    both = {"modules": sorted(modules), "eager": eager}
+    served = sent | both | {"logs": logs}
+    judge = both | {"steps": tests}
+    pytest = "pytest" in kinds or _uses_pytest(steps)
+    return Job(pickle.dumps(served), pickle.dumps(judge), pytest=pytest)
+
+
+def _uses_pytest(steps: Sequence[Step]) -> bool:
+    return any(step.kind in ("script", "unittest", "check") and "pytest" in step.source for step in steps)

@@ -1,0 +1,114 @@
+"""Ray executor: programs on the nodes of a cluster; every task is one program, on whatever node has a free CPU.
+
+Ray places the tasks, and starts them again elsewhere if their node is lost. A task's result is counted when the
+supervisor fetches it: a lost node costs time, and neither loses nor repeats an outcome.
+"""
+
+import functools
+import logging
+import os
+import pickle
+import re
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from iterpref_core.errors import ExecutionError
+from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.running.engine import Engine, T
+from iterpref_core.execution.running.executor import Executor
+from iterpref_core.execution.running.interpreters import Environment
+
+NODES_LOST = 5
+"""Times a task is started again because its node or process was lost; then something other than chance is at work."""
+_ANSWER_S = 10
+
+
+@functools.cache
+def _executor(settings: bytes) -> Executor:
+    """The executor of a node's process, which ends with its process; that serves one task after another."""
+    return Executor(**pickle.loads(settings), workers=1)
+
+
+def _act(settings: bytes, action: Callable[[Executor], Any]) -> Any:
+    return action(_executor(settings))
+
+
+class RayExecutor(Engine):
+    """Runs untrusted programs on the nodes of a Ray cluster; used like `Executor`.
+
+    The cluster is the one at `RAY_ADDRESS`, or else one that Ray starts on this machine. Its nodes need this package
+    in the same version. There are as many places as the cluster has CPUs.
+
+    Args:
+        limits: for each program.
+        allow_unsafe: accept nodes with isolation weaker than tier B.
+        preload: modules to import once per zygote.
+        environments: other interpreters, by the names that tests give them; every node needs them at the same paths.
+
+    Raises:
+        IsolationError: untrusted programs cannot be isolated on the node that was asked.
+        ExecutionError: the cluster cannot be reached.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        allow_unsafe: bool = False,
+        preload: tuple[str, ...] = (),
+        environments: Mapping[str, Environment] | None = None,
+    ) -> None:
+        self.limits = limits
+        settings = {"allow_unsafe": allow_unsafe, "preload": preload, "environments": environments}
+        self._settings = pickle.dumps(settings | {"limits": limits})
+        self._connected_here = not ray.is_initialized()
+        if self._connected_here:
+            _connect()
+        self._task: Any = ray.remote(num_cpus=1, max_retries=NODES_LOST)(_act)
+        try:
+            self.isolation = self._do(lambda executor: executor.isolation)
+            self.places = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        except BaseException:
+            self.close()
+            raise
+
+    def _do(self, action: Callable[[Executor], T]) -> T:
+        """Run an action on a node and return its result; raise its own errors as they were raised there."""
+        try:
+            result: T = ray.get(self._task.remote(self._settings, action))
+            return result
+        except RayTaskError as error:
+            raise error.cause from None
+        except RayError as error:
+            raise ExecutionError(f"the Ray cluster lost a task: {error}") from None
+
+    def run_one(self, program: Program) -> Outcome:
+        """See `Engine.run_one`."""
+        return self._do(lambda executor: executor.run_one(program))
+
+    def call(self, program: Program) -> tuple[list[Any], Outcome]:
+        """See `Engine.call`."""
+        return self._do(lambda executor: executor.call(program))
+
+    def close(self) -> None:
+        """Leave the cluster, if it was this executor that joined it; Ray ends its tasks."""
+        if self._connected_here:
+            ray.shutdown()
+
+
+def _connect() -> None:
+    address = os.environ.get("RAY_ADDRESS", "")
+    # A cluster that is started here is for this machine alone.
+    options: dict[str, Any] = {} if address else {"_node_ip_address": "127.0.0.1"}
+    try:
+        if match := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for many minutes
+            socket.create_connection((match[1], int(match[2])), timeout=_ANSWER_S).close()
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False, **options)
+    except (OSError, RayError) as error:
+        raise ExecutionError(
+            f"the Ray cluster at {address or 'this machine'} cannot be reached ({error}); check RAY_ADDRESS"
+        ) from None

@@ -1,0 +1,314 @@
+"""Workers: zygotes that the supervisor starts when they are needed, uses again, and replaces when they are lost."""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.errors import ConfigError, ExecutionError
+from iterpref_core.execution.protocol.jobs import Answer, Job
+from iterpref_core.execution.protocol.machine_paths import MachinePaths
+from iterpref_core.execution.protocol.programs import Limits
+from iterpref_core.execution.running import isolation
+from iterpref_core.execution.running.interpreters import Environment, Runtime, own_runtime, runtime_of
+from iterpref_core.execution.sandbox.confinement.cleanup import remove_folder
+
+logger = logging.getLogger(__name__)
+
+_LENGTH = struct.Struct("=I")
+_JOB = struct.Struct("=dddqq??")
+START_S = 60.0
+"""Seconds of real time a zygote may take to start and import the preloaded modules."""
+FOLDER = "iterpref-execution-"
+"""Beginning of the name of a zygote's folder, in tiers B and C."""
+LEAVE_S = 2.0
+"""Seconds of real time that a zygote has to end its program and to remove its folder, before it is killed."""
+GRACE_S = 15.0
+"""Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
+DISK_FILES = 4
+"""All files of a program together may hold this many times `Limits.file_mb`."""
+
+
+class WorkerDiedError(Exception):
+    """The zygote ended or stopped answering; says nothing about the program it was running."""
+
+
+class Worker:
+    """One zygote process.
+
+    Args:
+        plan: the isolation to start it in.
+        limits: for each program.
+        runtime: the interpreter, its packages and the modules to preload.
+
+    Attributes:
+        usable: it waits for a job.
+
+    Raises:
+        ExecutionError: it cannot be started.
+    """
+
+    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime) -> None:
+        self._root = "/job"
+        self._plan = plan
+        self._own_folder: str | None = None
+        if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
+            self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
+        own = [
+            (self._root, "."),
+            (f"{self._root}/w", "."),
+            (str(isolation.SANDBOX), "sandbox"),
+        ]
+        self._paths = MachinePaths([*runtime.names, *own])
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self._socket, theirs = socket.socketpair()
+        self._answers = self._socket.makefile("rb")
+        self.usable = True
+        self._ending = threading.Lock()
+        # What is preloaded may look for a place to write, which is emptied after each program.
+        variables = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
+        try:
+            self._process = subprocess.Popen(
+                isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._errors,
+                env=isolation.ENVIRONMENT | variables,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:  # the machine has no process or memory left
+            self._close_streams()
+            raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+        """Process id, of bubblewrap in tier A."""
+        config = {**vars(runtime), **vars(limits)} | {
+            "root": self._root,
+            "judge_root": isolation.judge_root(plan, self._root),
+            "disk_mb": DISK_FILES * limits.file_mb,
+            "layers": plan.layers,
+        }
+        try:
+            self._send(json.dumps(config).encode(), START_S)
+            problem = self._receive()[0].get("error")
+        except WorkerDiedError as error:
+            problem = error
+        if problem:
+            self.close()
+            raise ExecutionError(f"a worker cannot be started in tier {plan}: {problem}")
+
+    def _died(self, error: Exception) -> WorkerDiedError:
+        self._errors.seek(0)
+        said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
+        return WorkerDiedError(f"the zygote does not answer ({error}); it said: {said or 'nothing'}")
+
+    def _send(self, frame: bytes, patience_s: float) -> None:
+        self._socket.settimeout(patience_s)
+        try:
+            self._socket.sendall(_LENGTH.pack(len(frame)) + frame)
+        except OSError as error:
+            raise self._died(error) from None
+
+    def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the facts of an answer, and its parts."""
+        try:
+            facts = json.loads(self._answers.readline())
+            return facts, [self._answers.read(size) for size in facts.pop("sizes")]
+        except (OSError, ValueError) as error:
+            raise self._died(error) from None
+
+    def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
+        """Have a job run, and wait for its end.
+
+        Args:
+            job: for the zygote.
+            limits: of the program; memory, output and files are those of all programs.
+            test_cpu_s: CPU seconds of each test.
+
+        Raises:
+            WorkerDiedError: the zygote is gone or does not answer.
+        """
+        self.usable = False
+        patience_s = limits.wall_s + GRACE_S
+        stdin = job.console.stdin if job.console else b""
+        keep = job.console.keep if job.console else -1
+        head = _JOB.pack(
+            limits.cpu_s,
+            limits.wall_s,
+            test_cpu_s or math.inf,
+            keep,
+            len(stdin),
+            job.judge is not None,
+            job.pytest,
+        )
+        self._send(head + stdin + job.program, patience_s)
+        if job.judge is not None:
+            self._send(job.judge, patience_s)
+        facts, (head, stdout, channel) = self._receive()
+        self.usable = not facts.pop("worn")
+        return Answer(**facts, paths=self._paths, head=head, stdout=stdout, channel=channel)
+
+    def end(self) -> None:
+        """End the zygote and all it holds; a thread that waits for its answer hears of it.
+
+        A zygote whose socket is closed ends its program, removes its folder and goes. One that does not is killed.
+        """
+        self.usable = False
+        with self._ending:  # a closing pool and the thread that waits for the answer may both end it
+            with contextlib.suppress(OSError):  # it has gone before
+                self._socket.shutdown(socket.SHUT_RDWR)
+            try:
+                self._process.wait(LEAVE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self._process.wait()
+            if self._own_folder:
+                remove_folder(self._own_folder)
+                remove_folder(isolation.judge_root(self._plan, self._own_folder))
+
+    def close(self) -> None:
+        """End the zygote, for which nobody waits."""
+        self.end()
+        self._close_streams()
+
+    def _close_streams(self) -> None:
+        for stream in (self._answers, self._socket, self._errors):
+            stream.close()
+
+
+@dataclass(eq=False)
+class WorkerPool:
+    """All workers of one executor.
+
+    Args:
+        plan: the isolation to start workers in.
+        limits: for each program.
+        places: programs at a time.
+        preload: modules to import once per worker of this interpreter.
+        environments: other interpreters, by the names that tests give them.
+
+    Attributes:
+        workers: those that are alive.
+    """
+
+    plan: isolation.Plan
+    limits: Limits
+    places: int
+    preload: tuple[str, ...]
+    environments: Mapping[str, Environment]
+
+    def __post_init__(self) -> None:
+        self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
+        self.workers: set[Worker] = set()
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._free = threading.Semaphore(self.places)
+        self._closed = False
+
+    @contextlib.contextmanager
+    def worker(self, environment: str | None, places: int) -> Iterator[Worker]:
+        """A worker of an environment, for one job; another is started if none is idle.
+
+        Args:
+            environment: its name; None for this interpreter.
+            places: that the job takes; all of them, and nothing runs beside it.
+
+        Raises:
+            ConfigError: the environment is not known, or its interpreter cannot be used.
+            ExecutionError: none can be started, or the pool is closed.
+        """
+        with self._turn:  # whoever waits for all places is not overtaken
+            for _ in range(places):
+                self._free.acquire()
+        try:
+            worker = self._take(environment)
+            try:
+                yield worker
+            finally:
+                self._give_back(worker, environment)
+        finally:
+            self._free.release(places)
+
+    def _take(self, environment: str | None) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise ExecutionError("the executor is closed; run programs inside its `with` block")
+            if idle := self._idle[environment]:
+                return idle.pop()
+        runtime = self._runtime(environment)
+        worker = Worker(self.plan, self.limits, runtime)
+        with self._lock:
+            self.workers.add(worker)
+        return worker
+
+    def _give_back(self, worker: Worker, environment: str | None) -> None:
+        with self._lock:
+            if worker.usable and not self._closed:
+                self._idle[environment].append(worker)
+                return
+            self.workers.discard(worker)
+        worker.close()
+
+    def _runtime(self, environment: str | None) -> Runtime:
+        if environment is None:
+            return own_runtime(self.preload)
+        if environment not in self.environments:
+            raise ConfigError(
+                f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
+                "name it there with its interpreter, as `iterpref ingest` printed it"
+            )
+        wanted = self.environments[environment]
+        if wanted.processes and self.plan.tier != "A":
+            warnings.warn(
+                f"programs of the environment {environment!r} may have processes and sockets only in tier A: this is "
+                f"tier {self.plan}; what needs them fails (`iterpref doctor` says what tier A takes)",
+                stacklevel=2,
+            )
+        return runtime_of(wanted, namespaces=self.plan.tier == "A")
+
+    def has_processes(self, environment: str | None) -> bool:
+        """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
+        known = None if environment is None else self.environments.get(environment)
+        return known is not None and known.processes and self.plan.tier == "A"
+
+    def missing(self, packages: Iterable[str], environment: str | None) -> str:
+        """The first package that an environment lacks; empty if it has all of them."""
+        for package in packages:
+            name = package.partition(".")[0]
+            if name in sys.stdlib_module_names:
+                continue
+            site = self._runtime(environment).site
+            if not PathFinder.find_spec(name, site):
+                return package
+        return ""
+
+    def close(self) -> None:
+        """End all workers and their programs, and remove their folders."""
+        with self._lock:
+            self._closed = True
+            idle = [worker for workers in self._idle.values() for worker in workers]
+            busy = self.workers.difference(idle)
+            self.workers -= set(idle)
+            self._idle.clear()
+        for worker in busy:
+            worker.end()
+        for worker in idle:
+            worker.close()

@@ -1,0 +1,1 @@
+"""Judged programs: a judge, the program beside it, and the connection between them."""

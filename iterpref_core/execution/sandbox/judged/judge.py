@@ -1,0 +1,435 @@
+"""Judge: the side of a judged program that runs its tests; the program lives in another process.
+
+    judge   test code, unittest, pytest        reads the program's output, holds expected values, reports
+      |     one connection, plain data only    f(2) -> 4
+    program the solution                        has its own memory, folder, limits
+
+In a test the names of the solution are stand-ins, so that every comparison, counter and method of a test case is
+computed here, on real numbers, texts and lists. Reports go to a file that the program has no descriptor of.
+"""
+
+import builtins
+import importlib.machinery
+import io
+import os
+import pickle
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .. import runners
+from ..encoding import UnencodableError, summarize, type_name
+from ..loading import MAX_MESSAGE, seed, text_of, write_files
+from ..runners import TEST, NotCompiledError, TestFailedError, compiled
+from .messages import ProgramLostError
+from .peer import Peer
+from .solution_module import Finder, Solution, library_of, names_in, without_builtins
+from .stand_ins import StandIn, StandInClass
+
+Report = Callable[[int, str, int, str], None]
+LOST = 3
+"""Exit status of a judge that has found its program gone."""
+_RUNNERS = frozenset({"unittest", "pytest"})
+_MAX_SHOWN = 400
+PYTEST_FILE = "test_solution.py"
+
+
+class SolutionFailedError(BaseException):
+    """An error that the program has made, not the test: the solution cannot be loaded."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__(facts)
+        self.facts = facts
+
+
+class Session:
+    """One judged program: its peer, and the last call that a test has made of it.
+
+    Args:
+        job: the tests and their modules; see `run_judge`.
+        peer: is connected to the program.
+        printed: descriptors of the files that the program prints to, standard output first.
+        folder: the judge's own, which it makes when a test has files.
+    """
+
+    def __init__(self, job: dict[str, Any], peer: Peer, printed: tuple[int, int], folder: str) -> None:
+        self.job = job
+        self.folder = folder
+        self.shared = os.getcwd()
+        self.peer = peer
+        self.peer.after_receiving = self._show_printed
+        self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
+        self._printed = printed
+        # Bytes of each of the two files that have been shown here.
+        self._copied = [0, 0]
+        self._loaded: dict[str, Solution] = {}
+        self._last: tuple[Any, ...] = ()
+        self._at_hand: dict[str, Any] | None = None
+        self._others: set[str] = set()
+        self._ask = self.peer.ask
+        self.peer.ask = self._remember  # type: ignore[method-assign]
+
+    def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
+        """Ask, and keep the last call that was made for its result, for messages."""
+        if op != "call" and name != "__call__":
+            return self._ask(op, handle, name, args, named)
+        self._last = (handle, args, named, ())
+        value = self._ask(op, handle, name, args, named)
+        self._last = (handle, args, named, (value,))
+        return value
+
+    def _show_printed(self) -> None:
+        """Print the program's new output here, so that a test that captures output sees it."""
+        streams = (sys.stdout, sys.stderr)
+        for place, descriptor in enumerate(self._printed):
+            size = os.fstat(descriptor).st_size
+            shown = self._copied[place]
+            if size > shown:
+                self._copied[place] = size
+                new = os.pread(descriptor, size - shown, shown)
+                streams[place].write(new.decode("utf-8", "replace"))
+
+    def printed(self) -> int:
+        """Return how many bytes the program has printed on standard output."""
+        return os.fstat(self._printed[0]).st_size
+
+    def named(self, name: str, value: Any) -> None:
+        """Note under which name a test knows a class, or a function."""
+        if type(value) is StandInClass:
+            self.peer.name_class(value, name)
+
+    def solution(self, name: str) -> Solution:
+        """Return a module of the solution."""
+        if name not in self._loaded:
+            self._loaded[name] = Solution(name, self)
+        return self._loaded[name]
+
+    def load(self, name: str, *, unasked: bool = False) -> None:
+        """Have the program run the solution.
+
+        Args:
+            name: of the solution's module.
+            unasked: the program does so by itself, as its first act.
+
+        Raises:
+            SolutionFailedError: it cannot.
+        """
+        answer = self.peer.awaited() if unasked else self.peer.ask("load", None, "", (name,))
+        facts, self._at_hand, self._others = answer
+        if facts is not None:
+            raise SolutionFailedError(facts)
+
+    def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
+        """Put the solution's names that a code may look up into a namespace."""
+        names = names_in(code) - namespace.keys() - _RUNNERS
+        wanted = sorted(name for name in names if not name.startswith("__"))
+        found = self._found(wanted)
+        for name in without_builtins(found):
+            value = found[name]
+            is_theirs = isinstance(value, StandIn) or type(value) is StandInClass
+            # A solution with a function `math` does not keep a test from `math.isclose`.
+            if is_theirs and name in sys.stdlib_module_names:
+                value = library_of(name, code) or value
+            self.named(name, value)
+            namespace[name] = value
+
+    def _found(self, wanted: list[str]) -> dict[str, Any]:
+        """Return those of the names that the solution defines; functions and the like have come when it was loaded."""
+        at_hand = self._at_hand
+        self._at_hand = None
+        if at_hand is None or not self._others.isdisjoint(wanted):
+            return dict(self.peer.ask("names", None, "", ("solution", wanted)))
+        return {name: at_hand[name] for name in wanted if name in at_hand}
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write files into the judge's own folder, which is made for the first ones: most tests have none."""
+        if not os.path.isdir(self.folder):
+            os.mkdir(self.folder, 0o700)
+        write_files(self.folder, files)
+
+    def has_file(self, module: str) -> bool:
+        """Tell whether a package lies among the test's files."""
+        return os.path.exists(os.path.join(self.folder, module.replace(".", "/"), "__init__.py"))
+
+    def last_call(self) -> tuple[str, str | None]:
+        """Return the last call and its result, both as source; None where it returned nothing."""
+        if not self._last:
+            return "", None
+        handle, args, named, result = self._last
+        call = self._call_text(handle, args, named)
+        return call, self._shown(result[0]) if result else None
+
+    def last_object(self) -> str | None:
+        """Return the type of the last call's result, if that is no plain value."""
+        if not self._last:
+            return None
+        *_, result = self._last
+        value = result[0] if result else None
+        # An object that the test itself has made, by calling its class, may be compared: it is under test.
+        if isinstance(value, StandIn) and not value.iterpref_made:
+            return type_name(type(value))
+        return None
+
+    @staticmethod
+    def _shown(value: Any) -> str:
+        """Return a value as source; an object that is no plain data is named by its type."""
+        try:
+            summarize(value, lenient=True)
+            return repr(value)[:_MAX_SHOWN]
+        except (UnencodableError, ValueError, TypeError, RecursionError):
+            return f"<{type_name(type(value))}>"
+
+    def _call_text(self, handle: int, args: Any, named: Any) -> str:
+        try:
+            name = str(self._ask("getattr", handle, "__name__"))
+        except (AttributeError, ProgramLostError):
+            name = "the program"
+        shown = [self._shown(arg) for arg in args]
+        for key, arg in (named or {}).items():
+            shown.append(f"{key}={self._shown(arg)}")
+        listed = ", ".join(shown)
+        return f"{name}({listed})"[:_MAX_SHOWN]
+
+
+def _warn(message: Any, filename: str, line: int) -> None:
+    if not isinstance(message, Warning):
+        raise TypeError("no warning")
+    warnings.warn_explicit(message, type(message), str(filename), int(line))
+
+
+def _log(name: str, level: int, message: str, line: int, function: str) -> None:
+    import logging
+
+    logger = logging.getLogger(str(name))
+    if logger.isEnabledFor(int(level)):
+        record = logger.makeRecord(
+            str(name),
+            int(level),
+            fn="solution.py",
+            lno=int(line),
+            msg=str(message),
+            args=(),
+            exc_info=None,
+            func=str(function),
+        )
+        logger.handle(record)
+
+
+def _log_enabled(name: str, level: int) -> bool:
+    import logging
+
+    return logging.getLogger(str(name)).isEnabledFor(int(level))
+
+
+def _redirect(shared: str, folder: str, own: set[str]) -> None:
+    """Have the judge's own files found under their names in the shared folder, where a program could put others.
+
+    A test means that by `open("expected.txt")`. Modules are imported from the judge's folder alone.
+    """
+
+    # With own = {"expected.txt", "lib/sums.py"}, a test in the shared folder finds "expected.txt", "./lib/sums.py" and
+    # the folder "lib" in the judge's folder; "out.txt", which the program may have written, where it is.
+    def moved(path: Any) -> Any:
+        if not isinstance(path, str | os.PathLike):
+            return path
+        relative = os.path.relpath(os.path.join(shared, path), shared)
+        inside = relative in own or any(name.startswith(relative + "/") for name in own)
+        return os.path.join(folder, relative) if inside and relative != "." else path
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *args: Any, **named: Any) -> Any:
+            return function(moved(path), *args, **named)
+
+        return call
+
+    builtins.open = io.open = wrapped(io.open)
+    for name in ("open", "stat", "lstat", "access", "listdir", "scandir"):
+        setattr(os, name, wrapped(getattr(os, name)))
+
+    def only_ours(path: str) -> Any:
+        where = os.path.abspath(path or shared)
+        if where != shared and not where.startswith(shared + "/"):
+            raise ImportError
+        return importlib.machinery.FileFinder(
+            folder + where.removeprefix(shared), (importlib.machinery.SourceFileLoader, [".py"])
+        )
+
+    sys.path_hooks.insert(0, only_ours)
+    sys.path_importer_cache.clear()
+
+
+class _Judge:
+    """Runs the steps of a job."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._namespace: dict[str, Any] | None = None
+
+    def namespace(self, name: str) -> dict[str, Any]:
+        """Return the names of a fresh module for tests."""
+        module = types.ModuleType(name)
+        sys.modules[name] = module
+        self._session.peer.test_modules.add(name)
+        return vars(module)
+
+    def run(self, kind: str, body: Any) -> tuple[str, str]:
+        """Run one step; returns the kind and payload of its report."""
+        if kind in ("call", "lenient", "apply"):
+            return self._value(kind, body)
+        if kind == "check":
+            code = compiled(body, TEST)
+            namespace = self._names()
+            self._session.fill(namespace, code)
+            exec(code, namespace)
+        elif kind == "unittest":
+            code = compiled(body, TEST)
+            namespace = self.namespace("__main__")
+            namespace["__name__"] = "test_solution"
+            sys.modules["test_solution"] = sys.modules["__main__"]
+            self._session.peer.test_modules.add("test_solution")
+            self._session.fill(namespace, code)
+            runners.run_unittest(code, namespace)
+        elif kind == "pytest":
+            self._pytest(body)
+        elif kind == "script":
+            self._script(body)
+        else:
+            raise ValueError(kind)
+        return "passed", ""
+
+    def _names(self) -> dict[str, Any]:
+        if self._namespace is None:
+            self._namespace = self.namespace("test_solution")
+        return self._namespace
+
+    def _value(self, kind: str, body: Any) -> tuple[str, str]:
+        function, arguments, then = body if kind == "apply" else (body, None, "")
+        codes = [compiled(source, TEST, "eval") for source in (function, then) if source]
+        namespace = self._names()
+        for code in codes:
+            self._session.fill(namespace, code)
+        value = eval(codes[0], namespace)
+        if arguments is not None:
+            value = value(*arguments)
+            value = eval(codes[1], namespace)(value) if then else value
+        try:
+            return "value", summarize(value, lenient=kind != "call")
+        except UnencodableError as error:
+            return "type", str(error)
+
+    def _pytest(self, source: str) -> None:
+        compiled(source, TEST)
+        path = os.path.join(self._session.folder, PYTEST_FILE)
+        self._session.write({PYTEST_FILE: source})
+        self._session.peer.test_modules.add("test_solution")
+        runners.run_pytest(path)
+
+    def _script(self, test: dict[str, Any]) -> None:
+        session = self._session
+        files = test["files"]
+        own = test["judge_files"]
+        session.write({**files, **own})
+        # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
+        shared = {name: text for name, text in files.items() if name != test["run"]}
+        session.peer.ask("prepare", None, "", (test["module"], shared))
+        modules = runners.modules_of({**files, **own})
+        session.peer.test_modules |= {"__main__", *modules}
+        # The solution stays loaded, and with it the packages that it lies in.
+        solution = f"{test['module']}."
+        runners.forget(name for name in modules if not solution.startswith(f"{name}."))
+        sources = {name for name in files if name.endswith(".py")}
+        _redirect(session.shared, session.folder, own.keys() | sources)
+        sys.path.insert(0, session.folder)
+        namespace = self.namespace("__main__")
+        path = os.path.join(session.folder, test["run"])
+        namespace["__file__"] = path
+        sys.argv = [path]
+        runners.run_script(test["source"], path, namespace)
+
+
+def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
+    """Return the facts of an error that a test has raised, or has let pass from the program."""
+    # An error that the program has raised has crossed, and says in which line of the program that was.
+    seen = error.__dict__.get("_iterpref")
+    lines = {frame.f_code.co_filename: line for frame, line in traceback.walk_tb(error.__traceback__)}
+    call, returned = session.last_call()
+    return {
+        "type": type_name(type(error)),
+        "bases": [type_name(base) for base in type.mro(type(error))],
+        "message": text_of(error)[:MAX_MESSAGE],
+        "line": seen[2] if seen else None,
+        "test_line": lines.get(test),
+        "in_test": seen is None,
+        "syntax": False,
+        "suite": {"raised": error.raised} if type(error) is TestFailedError else None,
+        "call": call,
+        "returned": returned,
+        "object": session.last_object(),
+    }
+
+
+def _problem(error: BaseException) -> str:
+    """Return the problem of a test itself; empty if there is none."""
+    if isinstance(error, NotCompiledError):
+        return f"the test cannot be compiled: {error}"
+    if isinstance(error, ModuleNotFoundError) and "_iterpref" not in error.__dict__:
+        return f"the test needs package {error.name}, which is not installed"
+    return ""
+
+
+def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], folder: str) -> int:
+    """Judge a program: run the steps of a job one after the other, and report each.
+
+    Args:
+        raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, the names that
+            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it.
+        report: writes a report: step, kind, bytes that the program has printed, and further facts.
+        peer: is connected to the program.
+        printed: descriptors of the program's output.
+        folder: the judge's own.
+
+    Returns:
+        Exit status of the judge.
+    """
+    job = pickle.loads(raw)
+    seed()
+    sys.setrecursionlimit(sys.getrecursionlimit() + 500)
+    session = Session(job, peer, printed, folder)
+    finder = Finder(session, job["modules"])
+    sys.meta_path.insert(0, finder)
+    judge = _Judge(session)
+    index = -1
+    test = TEST
+
+    def tell(kind: str, facts: Any) -> None:
+        import json
+
+        text = facts if isinstance(facts, str) else json.dumps(facts)
+        report(index, kind, session.printed(), text.replace(folder, "."))
+
+    try:
+        if job["eager"]:
+            sys.modules["solution"] = finder.module("solution")
+            session.load("solution", unasked=True)
+        tell("loaded", "")
+        for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
+            test = os.path.join(folder, body["run"]) if kind == "script" else TEST
+            said = judge.run(kind, body)
+            if session.peer.lost:
+                raise ProgramLostError(session.peer.lost)
+            tell(*said)
+        index = len(job["steps"])
+        tell("done", "")
+    except SolutionFailedError as error:
+        tell("error", error.facts)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
+        if session.peer.lost:
+            tell("lost", {"why": session.peer.lost, "call": session.last_call()[0]})
+        elif problem := _problem(error):
+            tell("unfit", problem)
+        else:
+            tell("error", facts_of(error, session, test))
+    return LOST if session.peer.lost else 0

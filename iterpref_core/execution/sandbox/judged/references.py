@@ -1,0 +1,400 @@
+"""References: objects that are no plain data, as they are named in a message and found again on the other side.
+
+Each side keeps the objects that it has sent by reference under a number, the handle. For `make()`, which returns a
+`Point`:
+
+    program  keeps the object as 7 and its class as 4; sends {"o": [7, 4]}, and once a description of class 4
+    judge    makes a class `Point` and a stand-in of it with handle 7; `point.x` asks the program for "x" of 7
+    judge    sends the stand-in back, as an argument: {"y": 7}; the program takes its own object 7
+"""
+
+import builtins
+import enum
+import importlib
+import sys
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..loading import text_of
+from . import stand_ins
+from .crossing import MAPPINGS, PARTS, Decoder, Encoder
+from .stand_ins import StandIn, StandInClass, StandInExceptionClass
+
+_CHAIN = 5
+"""Causes of causes of an exception that cross with it."""
+_PLAIN_ATTRIBUTES = ("name", "path")
+"""Attributes that builtin exceptions hold beside their arguments."""
+NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
+"""Modules from which a program takes no exceptions and modules: the test's runner would obey them."""
+_HIDDEN = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackType)
+
+
+def _shared_types() -> dict[int, tuple[str, str]]:
+    # {id(int): ("builtins", "int"), id(FunctionType): ("types", "FunctionType"), ...}
+    named: dict[int, tuple[str, str]] = {}
+    for module in (builtins, types):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and not name.startswith("_"):
+                named.setdefault(id(value), (module.__name__, name))
+    for kind in (*PARTS, *MAPPINGS.values(), deque):
+        named.setdefault(id(kind), (kind.__module__, kind.__name__))
+    return named
+
+
+SHARED = _shared_types()
+"""Types that are the same on both sides, by identity: a class that a program puts in their place is its own."""
+_SHARED_NAMES = frozenset(SHARED.values())
+
+
+def lookup(module: str, qualname: str) -> Any:
+    """Return the object of a name in a module, which is imported if it has to be."""
+    found = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+class References:
+    """The objects of this side that the other knows, and the stand-ins here for those of the other.
+
+    Args:
+        judge: this is the judge's side, which trusts nothing.
+
+    Attributes:
+        line_of: says in which line of the program an exception was raised.
+        test_modules: names of the modules that are the test's own.
+    """
+
+    def __init__(self, *, judge: bool) -> None:
+        self.judge = judge
+        self.line_of: Callable[[BaseException], int | None] = lambda _: None
+        self.test_modules: set[str] = set()
+        # Objects of this side by their handles, and handles by what tells objects apart.
+        self._kept: list[Any] = []
+        self._handles: dict[Any, int] = {}
+        # Classes of this side that were described, and descriptions that the next message takes along.
+        self._described: set[int] = set()
+        self._news: list[Any] = []
+        self._sorts: dict[int, str] = {}
+        # Classes that stand for those of the other side, by its handles; enumerations and named tuples, which are
+        # plain classes here, by identity; objects that stand for others.
+        self._classes: dict[int, type] = {}
+        self._theirs: dict[int, int] = {}
+        self._stand_ins: weakref.WeakValueDictionary[int, StandIn] = weakref.WeakValueDictionary()
+        self._class_names: dict[int, set[str]] = {}
+
+    def name_class(self, kind: Any, name: str) -> None:
+        """Note under which name a test has found a class of the program."""
+        self._class_names.setdefault(kind.iterpref_class, set()).add(name)
+
+    def is_under_test(self, kind: Any) -> bool:
+        """Tell whether objects of a class decide about themselves: it is called as classes are, not as functions."""
+        names = self._class_names.get(kind.iterpref_class, set())
+        return bool(names) and all(name.lstrip("_")[:1].isupper() for name in names)
+
+    def may_decide(self, stand_in: Any, other: Any) -> bool:
+        """Tell whether an object of the other side may decide a comparison or computation with a value."""
+        if not self.judge or stand_in.iterpref_made:
+            return True
+        return isinstance(type(other), StandInClass) or type(other) in (StandInClass, StandInExceptionClass)
+
+    def _keep(self, value: Any) -> int:
+        key: Any = id(value)
+        # `item.double` is a new object each time that it is asked for; what it is bound to and its function stay.
+        if type(value) is types.MethodType:
+            key = (id(value.__self__), id(value.__func__))
+        handle = self._handles.get(key)
+        if handle is None:
+            handle = self._handles[key] = len(self._kept)
+            self._kept.append(value)
+        return handle
+
+    def refer(self, value: Any, encoder: Encoder) -> Any:  # noqa: C901, PLR0912 - one a kind
+        """Return the tree of a value that is no plain data."""
+        # {"y": 5}          your own object 5            {"o": [7, 4]}  my object 7, of my class 4
+        # {"k": 4}          my class 4                   {"g": ["builtins", "len"]}  the same on both sides
+        # {"x": [...]}      an exception                 {"m": ["math"]}  a module
+        # {"e": [["mine", 4], "RED", null]}  a member    {"N": [["mine", 4], [1, 2]]}  a named tuple
+        kind = type(value)
+        if kind is types.FunctionType and not self.judge:
+            return {"o": self._object(value)}  # by far the most frequent
+        if isinstance(kind, StandInClass):
+            return {"y": value.iterpref_handle}
+        if kind is StandInClass or kind is StandInExceptionClass:
+            return {"y": value.iterpref_class}
+        if isinstance(value, type):
+            if id(value) in self._theirs:
+                return {"y": self._theirs[id(value)]}
+            name = self._name_of(value)
+            return {"g": name} if name else {"k": self._class_number(value)}
+        if isinstance(value, BaseException):
+            return self._exception_tree(value, encoder, _CHAIN)
+        if kind is types.TracebackType:
+            return None  # frames stay where they are
+        if isinstance(value, types.ModuleType):
+            return {"m": [value.__name__, *([] if self.judge else self._object(value))]}
+        if isinstance(value, enum.Enum):
+            member = value._name_ if kind.__members__.get(value._name_ or "") is value else None
+            if id(kind) in self._theirs or self._describes(kind, "enum"):
+                held = encoder.tree(value._value_) if member is None else None
+                return {"e": [self._class_reference(kind), member, held]}
+        elif issubclass(kind, tuple) and (id(kind) in self._theirs or stand_ins.is_namedtuple(kind)):
+            return {"N": [self._class_reference(kind), [encoder.tree(item) for item in value]]}
+        name = self._name_of(value)
+        if name:
+            return {"g": name}
+        if self.judge and isinstance(value, _HIDDEN):
+            raise TypeError(f"{kind.__name__} objects stay with the test")
+        return {"o": self._object(value)}
+
+    def _object(self, value: Any) -> list[int]:
+        return [self._keep(value), self._class_number(type(value))]
+
+    def _describes(self, kind: type, sort: str) -> bool:
+        self._class_number(kind)
+        return self._sorts.get(id(kind)) == sort
+
+    def _class_reference(self, kind: type) -> list[Any]:
+        if id(kind) in self._theirs:
+            return ["theirs", self._theirs[id(kind)]]
+        return ["mine", self._class_number(kind)]
+
+    def _name_of(self, value: Any) -> tuple[str, str] | None:
+        """Return where the other side finds the same class or function; None if it is to be asked for it."""
+        if id(value) in SHARED and isinstance(value, type):
+            return SHARED[id(value)]
+        if not self.judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+            return None
+        module = value.__module__
+        qualname = value.__qualname__
+        if not module or module in self.test_modules or module not in sys.modules or "<" in qualname:
+            return None
+        try:
+            return (module, qualname) if lookup(module, qualname) is value else None
+        except (AttributeError, ImportError):
+            return None
+
+    def _class_number(self, kind: type) -> int:
+        # A class is described once, in the message that first names it ("news"): for `Point` of the program
+        # [4, {"sort": "object", "name": "Point", "methods": ["__eq__"], "bases": [], ...}]
+        handle = self._keep(kind)
+        if handle not in self._described:
+            self._described.add(handle)
+            facts = self._describe(kind)
+            self._sorts[id(kind)] = facts["sort"]
+            self._news.append([handle, facts])
+        return handle
+
+    def _take_news(self) -> list[Any]:
+        news = self._news
+        self._news = []
+        return news
+
+    def describe(self, kinds: Iterable[type]) -> list[Any]:
+        """Return the descriptions of some classes of this side, for the other to learn."""
+        for kind in kinds:
+            self._class_number(kind)
+        return self._take_news()
+
+    def _describe(self, kind: type) -> dict[str, Any]:
+        doc = kind.__dict__.get("__doc__")
+        facts: dict[str, Any] = {
+            "sort": "object",
+            "name": kind.__name__,
+            "qualname": kind.__qualname__,
+            "module": str(kind.__module__),
+            "doc": doc if type(doc) is str else None,
+        }
+        if issubclass(kind, BaseException):
+            bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
+            return facts | {"sort": "exception", "bases": [self._base(base) for base in bases]}
+        enumeration = stand_ins.enum_facts(kind) if issubclass(kind, enum.Enum) else None
+        if enumeration:
+            fresh = Encoder(self)
+            members = [[name, fresh.tree(member._value_)] for name, member in kind._member_map_.items()]  # type: ignore[attr-defined]
+            return facts | enumeration | {"sort": "enum", "members": members}
+        if stand_ins.is_namedtuple(kind):
+            return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]
+        described = [base for base in kind.__bases__ if base is not object and not self._name_of(base)]
+        methods: set[str] = set()
+        for base in kind.__mro__[:-1]:
+            methods |= vars(base).keys() & stand_ins.PROTOCOL
+        if getattr(kind, "__hash__", None) is None:
+            methods.discard("__hash__")
+        fields = getattr(kind, "__dataclass_fields__", None)
+        return facts | {
+            "bases": [self._base(base) for base in described],
+            "methods": sorted(methods),
+            "coroutine": kind is types.CoroutineType,
+            "function": kind in stand_ins.FUNCTIONS,
+            "fields": list(fields) if type(fields) is dict else None,
+        }
+
+    def _base(self, base: type) -> Any:
+        return SHARED.get(id(base)) or self._class_number(base)
+
+    def learn(self, news: list[Any]) -> None:
+        """Make the classes that descriptions of the other side name."""
+        for handle, facts in news:
+            if handle not in self._classes:
+                self._classes[handle] = self._made_class(handle, facts)
+
+    def _made_class(self, handle: int, facts: dict[str, Any]) -> type:
+        sort = facts["sort"]
+        if sort == "exception":
+            known = self._known_exception(facts)
+            bases: list[type] = []
+            for base in facts["bases"]:
+                # A number is a class that was described before; a name is a builtin one: ["builtins", "ValueError"].
+                if type(base) is int:
+                    bases.append(self._classes[base])
+                else:
+                    bases.append(lookup(*self._shared(base)))
+            return known or stand_ins.make_exception_class(self, handle, facts, tuple(bases))
+        if sort == "enum":
+            decoder = Decoder(self)
+            members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
+            made: type = stand_ins.make_enum(self, handle, facts, members)
+        elif sort == "namedtuple":
+            made = stand_ins.make_namedtuple(self, handle, facts)
+        else:
+            described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
+            return stand_ins.make_class(self, handle, facts, described)
+        self._theirs[id(made)] = handle
+        return made
+
+    @staticmethod
+    def _shared(name: Any) -> tuple[str, str]:
+        if tuple(name) not in _SHARED_NAMES:
+            raise LookupError("no shared type")
+        return (name[0], name[1])
+
+    def _known_exception(self, facts: dict[str, Any]) -> type | None:
+        """Return the class of the standard library that a class of exceptions is, if a test can know it."""
+        module = str(facts["module"])
+        qualname = str(facts["qualname"])
+        root = module.partition(".")[0]
+        if root in NO_MODULES or module not in sys.modules or module in ("__main__", *self.test_modules):
+            return None
+        if root not in sys.stdlib_module_names and root != "numpy":
+            return None
+        try:
+            found = lookup(module, qualname)
+        except (AttributeError, ImportError):
+            return None
+        return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+    def _exception_tree(self, error: BaseException, encoder: Encoder, depth: int) -> Any:
+        seen = error.__dict__.get("_iterpref")
+        if seen is not None:
+            return {"y": seen[0]}
+        line = self.line_of(error)
+        if not self.judge:
+            error.__traceback__ = None
+
+        def related(other: BaseException | None) -> Any:
+            return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
+
+        attributes = [[key, encoder.tree(value)] for key, value in vars(error).items()]
+        for key in _PLAIN_ATTRIBUTES:
+            value = getattr(error, key, None)
+            if type(value) is str:
+                attributes.append([key, value])
+        kind = type(error)
+        args = error.args
+        # open("x") raises with args (2, "No such file or directory") and takes the name as a third one.
+        if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
+            args = (*args, error.filename)
+        return {
+            "x": [
+                self._keep(error),
+                self._name_of(kind) or self._class_number(kind),
+                [encoder.tree(arg) for arg in args],
+                text_of(error),
+                attributes,
+                related(error.__cause__),
+                related(error.__context__),
+                error.__suppress_context__,
+                line,
+            ]
+        }
+
+    def _made_exception(self, body: list[Any], decoder: Decoder) -> BaseException:
+        handle, kind, args, text, attributes, cause, context, suppress, line = body
+        found = self._classes[kind] if type(kind) is int else self.resolve("g", kind, decoder)
+        if not (isinstance(found, type) and issubclass(found, BaseException)):
+            raise TypeError("no exception")
+        values = tuple(decoder.value(arg) for arg in args)
+        held = {str(key): decoder.value(tree) for key, tree in attributes}
+        # ValueError("no") is made as Python does. A class such as `class E(Exception)` with `__init__(self, code)` that
+        # passes on a text is not: its `__init__` would take the text for the code.
+        try:
+            made = found.__new__(found, *values)
+            if not isinstance(found, StandInExceptionClass):
+                made.__init__(*values)  # type: ignore[misc]
+        except Exception:  # noqa: BLE001 - a class whose arguments are not those it keeps
+            made = BaseException.__new__(found)
+        if not isinstance(made, OSError):
+            made.args = values
+        for key, value in held.items():
+            if key in _PLAIN_ATTRIBUTES and not isinstance(found, StandInExceptionClass):
+                setattr(made, key, value)
+            else:
+                made.__dict__[key] = value
+        made.__dict__["_iterpref"] = (handle, str(text), line)
+        for name, other in (("__cause__", cause), ("__context__", context)):
+            if other is not None:
+                setattr(made, name, decoder.value(other))
+        made.__suppress_context__ = bool(suppress)
+        return made
+
+    def resolve(self, tag: str, body: Any, decoder: Decoder) -> Any:
+        """Return the object of this side that a tree of `refer` names."""
+        match tag:
+            case "y":
+                return self._kept[body]
+            case "o":
+                return self._stand_in(*body)
+            case "k":
+                return self._classes[body]
+            case "g":
+                return lookup(*(self._shared(body) if self.judge else body))
+            case "x":
+                return self._made_exception(body, decoder)
+            case "m":
+                return self._module(*body)
+            case "e":
+                kind: Any = self._referenced(body[0])
+                return kind[body[1]] if body[1] is not None else kind(decoder.value(body[2]))
+            case "N":
+                kind = self._referenced(body[0])
+                return tuple.__new__(kind, [decoder.value(item) for item in body[1]])
+        raise LookupError("no such tag")
+
+    def _stand_in(self, handle: int, kind: int) -> StandIn:
+        found = self._stand_ins.get(handle)
+        if found is None:
+            made = self._classes[kind]
+            if not isinstance(made, StandInClass):
+                raise TypeError("no class of objects")
+            found = self._stand_ins[handle] = stand_ins.make_object(made, handle)
+        return found
+
+    def _referenced(self, reference: list[Any]) -> Any:
+        whose, handle = reference
+        return self._classes[handle] if whose == "mine" else self._kept[handle]
+
+    def _module(self, name: str, handle: int | None = None, kind: int | None = None) -> Any:
+        root = name.partition(".")[0]
+        if not self.judge or (root not in NO_MODULES and name not in self.test_modules):
+            try:
+                return importlib.import_module(name)
+            except Exception:
+                if not self.judge:
+                    raise
+        if handle is None or kind is None:
+            raise LookupError("no such module")
+        return self._stand_in(handle, kind)

@@ -1,0 +1,56 @@
+"""Several tests of one program: each is run, and none takes another's modules or files for its own."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+from tests.execution.judging.script_tests import script
+
+CODE = "def f(x): return x + 1"
+HELPED = "from helper import wanted\nfrom solution import f\nassert f(1) == wanted()\n"
+READING = "from solution import f\nassert f(1) == int(open('wanted.txt').read())\n"
+
+
+TESTS: dict[str, Callable[[int], Test]] = {
+    "assert": lambda wanted: AssertTest(code=f"x = f(1)\nassert x == {wanted}"),
+    "unittest": lambda wanted: UnittestTest(
+        code=f"import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.assertEqual(f(1), {wanted})\n"
+    ),
+    "pytest": lambda wanted: PytestTest(code=f"from solution import f\ndef test_it(): assert f(1) == {wanted}\n"),
+    "script": lambda wanted: script(f"from solution import f\nassert f(1) == {wanted}\n"),
+    "module": lambda wanted: script(HELPED, **{"helper.py": f"def wanted(): return {wanted}\n"}),
+    "file": lambda wanted: script(READING, **{"wanted.txt": str(wanted)}),
+}
+"""Tests that `f(1)` is a number, by form."""
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    with Executor(Limits(cpu_s=5, wall_s=60), workers=1) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(TESTS, TESTS)))
+def test_the_second_test_is_the_second(executor: Executor, first: str, second: str, inside: bool) -> None:
+    right = TESTS[first](2)
+    passed = executor.run_one(Program(CODE, (right, TESTS[second](2)), inside=inside))
+    assert (passed.verdict, passed.feedback) == ("passed", "")
+    failed = executor.run_one(Program(CODE, (right, TESTS[second](3)), inside=inside))
+    assert (failed.verdict, failed.tests_passed) == ("wrong_answer", 1)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])
+@pytest.mark.parametrize(("wanted", "verdict"), [(2, "passed"), (3, "wrong_answer")])
+def test_a_script_may_be_the_judges_alone(executor: Executor, inside: bool, wanted: int, verdict: str) -> None:
+    own = {"t.py": f"from solution import f\nassert f(1) == {wanted}\n"}
+    test = ScriptTest(module="solution", files={}, judge_files=own, run="t.py")
+    assert executor.run_one(Program(CODE, (test,), inside=inside)).verdict == verdict
+
+
+def test_a_script_that_is_nowhere_is_named_by_its_record() -> None:
+    with pytest.raises(ValueError, match=r"'run' names 't[.]py', which is neither"):
+        ScriptTest(module="solution", files={"s.py": ""}, run="t.py")

@@ -1,0 +1,232 @@
+# ruff: noqa: E501 - a table of programs, one a line or two
+"""Verdicts in a table: programs that lie to tests, and honest ones that look odd.
+
+Each liar meets every kind of test that it could fool, in both tiers; none may pass. Each honest program passes its own.
+Only tests that have to share a process with the program can be fooled, and their results say so.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+from tests.execution.judging.liars import LIARS
+from tests.execution.judging.script_tests import script
+
+LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
+CASE = "class T(unittest.TestCase):\n    def setUp(self): self.two = 2\n"
+
+
+KINDS = {
+    "assert": AssertTest(code="assert f(2) == 2 * 2"),
+    "ordered": AssertTest(code="assert f(2) > 1 + 1 and f(3) == 3 * 3"),
+    "loop": AssertTest(code="for n, square in [(2, 4), (3, 9)]:\n    assert f(n) == square"),
+    "check": AssertTest(code="def check(g):\n    assert g(2) == 4\n    assert g(3) == 9\ncheck(f)"),
+    "unittest": UnittestTest(
+        code=f"import unittest\n{CASE}    def test_two(self): self.assertEqual(f(self.two), 4)\n"
+        "    def test_three(self): self.assertEqual(f(3), 9)\n"
+    ),
+    "subtests": UnittestTest(
+        code=f"import unittest\n{CASE}    def test_all(self):\n        for n in range(4):\n"
+        "            with self.subTest(n=n): self.assertEqual(f(n), n * n)\n"
+    ),
+    "script": script("from solution import f\nassert f(2) == 4\nassert f(3) == 9\n"),
+    "suite": script(f"import unittest\nfrom solution import f\n{CASE}    def test_two(self): "
+                    "self.assertEqual(f(self.two), 4)\nif __name__ == '__main__':\n    unittest.main()\n"),
+    "main": script("import sys\nfrom solution import f\ndef main():\n    assert f(2) == 4\n    return 0\n"
+                   "if __name__ == '__main__':\n    sys.exit(main())\n"),
+    "call": IoTest(call="f(2)", expected="4"),
+    "expression": IoTest(call="f(2) == 4", expected="True"),
+    "sorted": IoTest(call="sorted([f(3), f(2)])", expected="[4, 9]"),
+    "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
+    "library": AssertTest(code="assert math.isclose(f(2), 4)"),
+    "between": AssertTest(code="assert 3 < f(2) < 5"),
+    "in": AssertTest(code="assert f(2) in [4]"),
+    "variable": AssertTest(code="ok = f(2) == 4\nassert ok"),
+    "counter": AssertTest(code="right = 0\nfor n in (2, 3):\n    if f(n) == n * n: right += 1\nassert right == 2"),
+    "caught": AssertTest(code="try:\n    value = f(2)\nexcept Exception:\n    value = None\nassert value == 4"),
+    "thread": AssertTest(code="import threading\nseen = []\nt = threading.Thread(target=lambda: seen.append(f(2)))\n"
+                              "t.start()\nt.join()\nassert seen == [4]"),
+    "async case": UnittestTest(
+        code="import unittest\nclass T(unittest.IsolatedAsyncioTestCase):\n    async def test_two(self):\n"
+        "        self.assertEqual(f(2), 4)\n"
+    ),
+    "inherited": UnittestTest(
+        code="import unittest\nclass Base:\n    def test_all(self):\n        for n in (2, 3): self.assertEqual(f(n), n * n)\n"
+        "class T(Base, unittest.TestCase): pass\n"
+    ),
+    "pytest": PytestTest(
+        code="import pytest\nfrom solution import f\n@pytest.mark.parametrize('n', [2, 3])\n"
+        "def test_all(n): assert f(n) == n * n\n"
+    ),
+    "approx": PytestTest(code="import pytest\nfrom solution import f\ndef test_it(): assert f(2) == pytest.approx(4)\n"),
+    "expected file": ScriptTest(
+        module="solution",
+        files={"t.py": "import helper\nfrom solution import f\nassert f(2) == helper.wanted()\n",
+               "helper.py": "def wanted(): return int(open('expected.txt').read())\n"},
+        run="t.py",
+        judge_files={"expected.txt": "4"},
+    ),
+}  # fmt: skip
+"""Tests that `f(2)` is 4, in every form."""
+
+U = "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        "
+HONEST = {
+    "int enum": ("import enum\nclass E(enum.IntEnum):\n    A = 4\ndef f(): return E.A", AssertTest(code="assert f() == 4")),
+    "str enum": ("import enum\nclass E(str, enum.Enum):\n    A = 'a'\ndef f(): return E.A", AssertTest(code="assert f() == 'a'")),
+    "fraction": ("from fractions import Fraction\ndef f(): return Fraction(1, 2)", AssertTest(code="assert f() == 0.5")),
+    "decimal": ("from decimal import Decimal\ndef f(): return Decimal('1.5')", AssertTest(code="assert f() == 1.5")),
+    "keys": ("def f(): return {1: 2}.keys()", AssertTest(code="assert f() == {1}")),
+    "items": ("def f(): return {1: 2}.items()", AssertTest(code="assert f() == {(1, 2)}")),
+    "bytearray": ("def f(): return bytearray(b'x')", AssertTest(code="assert f() == b'x'")),
+    "late numpy": ("def f():\n    import numpy as np\n    return np.int64(4)", AssertTest(code="assert f() == 4")),
+    "numpy float": ("import numpy as np\ndef f(): return [np.float64(0.5)]", AssertTest(code="assert f() == [0.5]")),
+    "assigned": ("def f(x): return x * 2", AssertTest(code="x = f(2)\nassert x == 4\nassert x != 5")),
+    "near": ("def f(): return 3.1400000001", AssertTest(code="assert abs(f() - 3.14) < 1e-6")),
+    "isclose": ("def f(): return 0.1 + 0.2", AssertTest(code="import math\nassert math.isclose(f(), 0.3)")),
+    "not equal": ("def f(): return 4", AssertTest(code="assert f() != 5 and f() > 3")),
+    "match": ("import re\ndef f(s): return re.match('a', s)", AssertTest(code="assert f('abc')\nassert not f('b')")),
+    "raises": ("def f(x): raise ValueError(x)", UnittestTest(code=f"{U}with self.assertRaises(ValueError): f(1)")),
+    "raises called": ("def f(x): raise ValueError(x)", UnittestTest(code=f"{U}self.assertRaises(ValueError, f, 1)")),
+    "asserts itself": (
+        "def f(x): assert x > 0", UnittestTest(code=f"{U}with self.assertRaises(AssertionError): f(-1)")),
+    "only raises": (
+        "def f(x): assert x > 0",
+        UnittestTest(code=f"import unittest\n{CASE}    def test_it(self): self.assertRaises(AssertionError, f, -self.two)")),
+    "in a thread": (
+        "def f(x): return x + 1",
+        UnittestTest(code=f"import threading\n{U}seen = []\n        def work():\n            seen.append(f(1))\n"
+                     "            assert seen == [2]\n        t = threading.Thread(target=work)\n        t.start()\n"
+                     "        t.join()\n        self.assertEqual(seen, [2])")),
+    "thread alone": (
+        "def f(x): return x + 1",
+        UnittestTest(code=f"import threading\n{U}def work():\n            assert f(1) == 2\n"
+                     "        t = threading.Thread(target=work)\n        t.start()\n        t.join()")),
+    "exit main": ("def f(x): return x", script("import sys, solution\ndef main():\n    assert solution.f(1) == 1\n"
+                                               "    return 0\nsys.exit(main())")),
+    "exit result": (
+        "def f(x): return x",
+        script("import sys, unittest, solution\nclass T(unittest.TestCase):\n    def test_it(self): "
+               "self.assertEqual(solution.f(1), 1)\nsuite = unittest.defaultTestLoader.loadTestsFromTestCase(T)\n"
+               "result = unittest.TextTestRunner().run(suite)\nsys.exit(not result.wasSuccessful())")),
+    "skips some": (
+        "def f(x): return x",
+        UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n"
+                     "    def test_a(self): self.fail()\n    def test_b(self): self.assertEqual(f(1), 1)")),
+    "mimetypes": ("import mimetypes\ndef f(): return mimetypes.guess_type('a.html')[0]",
+                  AssertTest(code="assert f() == 'text/html'")),
+    "almost": ("def f(): return 3.14159", UnittestTest(code=f"{U}self.assertAlmostEqual(f(), 3.14, places=2)")),
+    "delta": ("def f(): return 3", UnittestTest(code=f"import unittest\n{CASE}    def test_it(self): "
+                                                "self.assertAlmostEqual(f(), self.two, delta=10)")),
+    "members": ("def f(): return [1, 2]", UnittestTest(code=f"{U}self.assertIn(1, f())\n        self.assertIsNotNone(f())")),
+    "setup and more": ("def f(x): return x * x", KINDS["unittest"]),
+    "loop": ("def f(x): return x * x", KINDS["loop"]),
+    "check": ("def f(x): return x * x", KINDS["check"]),
+    "suite": ("def f(x): return x * x", KINDS["suite"]),
+    "subtests": ("def f(x): return x * x", KINDS["subtests"]),
+    "ordered": ("def f(x): return x * x", KINDS["ordered"]),
+    "script": ("def f(x): return x * x", KINDS["script"]),
+    "main": ("def f(x): return x * x", KINDS["main"]),
+    "list for a scalar": ("def f(): return 4", IoTest(call="f()", expected="4")),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["A", pytest.param("B", marks=pytest.mark.slow)])
+def executor(request):
+    report = next(report for report in probe_isolation() if report.name == "bwrap")
+    if request.param == "A" and not report.available:
+        pytest.skip(report.problem)
+    with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("name", LIARS)
+def test_no_liar_passes(executor, name):
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = threads.map(lambda test: executor.run_one(Program(LIARS[name], (test,))), KINDS.values())
+    passed = [
+        kind for kind, outcome in zip(KINDS, outcomes, strict=True) if outcome.verdict in ("passed", "infra_error")
+    ]
+    assert passed == []
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_no_honest_program_is_accused(executor, name):
+    code, test = HONEST[name]
+    outcome = executor.run_one(Program(code, (test,)))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("import numpy as np\ndef f(): return np.float16('inf')", "wrong_answer"),
+        ("import numpy as np\ndef f(): return np.float16(3.14)", "wrong_answer"),
+        ("import numpy as np\ndef f(): return np.int64(1)", "wrong_answer"),
+        (
+            "class L(float):\n    def __eq__(s, o): return True\n    __hash__ = None\ndef f(): return L(1)",
+            "bad_return_type",
+        ),
+        ("class L:\n    def __sub__(s, o): return 0\n    __rsub__ = __sub__\ndef f(): return L()", "bad_return_type"),
+    ],
+)
+def test_what_equals_a_number_is_a_number(executor, code, verdict):
+    assert executor.run_one(Program(code, (AssertTest(code="assert f() == 3.14159"),))).verdict == verdict
+    for test in ("assert f() == [1, 2]", "assert abs(f() - 70000) < 1e-3", "assert f() == 70000"):
+        assert executor.run_one(Program(code, (AssertTest(code=test),))).verdict != "passed"
+
+
+def test_a_package_is_missing_only_where_its_environment_lacks_it(executor):
+    code = "class MissingPackageError(Exception): pass\ndef f(x): raise MissingPackageError('no_such_one')"
+    test = ScriptTest(
+        module="solution", files={"t.py": "import solution\nsolution.f(1)"}, run="t.py", packages=("json",)
+    )
+    assert executor.run_one(Program(code, (test,))).verdict == "exception"
+    absent = test.model_copy(update={"packages": ("json", "no_such_one")})
+    outcome = executor.run_one(Program(code, (absent,)))
+    assert (outcome.verdict, outcome.feedback) == (
+        "infra_error", "the test needs package no_such_one, which is not installed",
+    )  # fmt: skip
+
+
+CLIMBING = [
+    "g.__globals__", "g.__code__", "g.__closure__", "g.__defaults__", "g.__builtins__", "g.__self__", "g.__func__",
+    "item.__dict__", "item.__init__", "item.double.__func__", "item.double.__self__", "item.double.__globals__",
+    "item.__class__.__init__.__globals__", "item._secret", "made.gi_frame",
+    "made.gi_code", "case._outcome", "case.skipTest", "case.fail", "case.id", "case._testMethodName",
+    "Kind._private", "'{0.__init__.__globals__}'.format(item)",
+    "setattr(item, '__class__', int)", "setattr(g, '__code__', f.__code__)", "setattr(case, '_outcome', None)",
+    "[setattr(case, 'assertEqual', print)]", "[setattr(Kind, 'double', print)]", "[setattr(type(case), 'test_it', print)]",
+    "delattr(item, '__dict__')", "append.__self__", "append.__module__.x", "out.__class__.__init__.__globals__",
+]  # fmt: skip
+CLIMBER = f"""
+def f(g, item, made, case, Kind, append, out):
+    try: item.broken()
+    except ZeroDivisionError as caught: error = caught
+    found = []
+    for source in {CLIMBING!r}:
+        try: value = eval(source)
+        except Exception: continue
+        if source == "item.__init__" and type(value).__name__ == "method-wrapper": continue  # of the stand-in itself
+        if value is not None: found.append(source)
+    return found
+"""
+CLIMBED = """
+import io, unittest
+class Item:
+    _secret = 1
+    def __init__(self): self.price = 2
+    def double(self): return self.price * 2
+    def broken(self): return 1 / 0
+class T(unittest.TestCase):
+    def test_it(self):
+        found = f(lambda x: x, Item(), (x for x in [1]), self, Item, [].append, io.StringIO())
+        assert found == [], found
+"""
+
+
+def test_a_program_climbs_nowhere_from_the_objects_of_a_test(executor):
+    """Else it could reach the test's own functions, its runner and what is expected."""
+    outcome = executor.run_one(Program(CLIMBER, (UnittestTest(code=CLIMBED),)))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")

@@ -1,0 +1,90 @@
+"""Feedback has no path of the machine, and is the same in both tiers."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
+from iterpref_core.execution.protocol.machine_paths import MachinePaths
+from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.records import AssertTest, IoTest, StdinTest, Test
+from tests.engines import outcomes_of
+from tests.settings import ROOT
+
+LIMITS = Limits(cpu_s=2, wall_s=60)
+CALLED = {
+    "import": ("from json import nope\ndef f(): return 1", "from 'json' (lib/json/__init__.py), line 1"),
+    "import of a package": ("def f():\n    from pydantic import nope", "(site-packages/pydantic/__init__.py)"),
+    "interpreter": ("import sys\ndef f(): return sys.executable", "f() returned 'python', expected 1"),
+    "search path": ("import sys\ndef f(): return sys.path[-1]", "f() returned 'site-packages', expected 1"),
+    "file": ("import os\ndef f(): return os.__file__", "f() returned 'lib/os.py', expected 1"),
+    "folder": ("import os\ndef f(): return os.getcwd()", "f() returned '.', expected 1"),
+    "absent file": ("import os\ndef f(): open(os.path.abspath('x'))", "No such file or directory: './x'"),
+    "long message": ("import os\ndef f(): raise ValueError('x' * 150 + os.__file__ * 30)", "lib/os.py"),
+    "printed": ("import os\nprint(os.__file__, os.getcwd())\ndef f(): 1 / 0", "printed: lib/os.py ."),
+    "stack": ("import traceback\nprint('\\n')\ntraceback.print_stack()\ndef f(): pass", "sandbox/zygote.py"),
+    "module": ("import json\ndef f(): raise ValueError(json)", "<module 'json' from 'lib/json/__init__.py'>"),
+    "type of an object": ("import os\nX = type(os.__file__, (), {})\ndef f(): return X()", "of type lib/os.py"),
+    "type of an error": ("import os\nX = type(os.__file__, (Exception,), {})\ndef f(): raise X", "raised lib/os.py"),
+    "like the folder": ("def f(): return '/jobs/w', '/a/job/w'", "('/jobs/w', '/a/job/w')"),
+    "somebody's path": ("def f(): return '/home/user//x', '/lib/x'", "('/home/user//x', '/lib/x')"),
+}
+CALL = IoTest(call="f()", expected="1")
+PROGRAMS: dict[str, tuple[str, Test, str]] = {
+    **{name: (code, CALL, feedback) for name, (code, feedback) in CALLED.items()},
+    "assertion": ("import os\ndef f(): return os.__file__", AssertTest(code="assert f() == 1, f()"), "lib/os.py"),
+    "script": (
+        "import os\nprint(__file__, os.__file__)",
+        StdinTest(input="", output=""),
+        "'./solution.py lib/os.py\\n'",
+    ),
+    "script's error": ("raise ValueError(__file__)", StdinTest(input="", output=""), "ValueError: ./solution.py"),
+    "script before a checker": (
+        "print(__file__)",
+        StdinTest(input="", output="", checker="def check(*_): return False"),
+        "printed './solution.py\\n'",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[dict[str, Outcome]]:
+    """What all programs did, in each tier that can be had."""
+    bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
+    found = []
+    for namespaces in [True, False] if bwrap.available else [False]:
+        with Executor(LIMITS, workers=1, namespaces=namespaces) as executor:
+            programs = [Program(code, (test,)) for code, test, _ in PROGRAMS.values()]
+            found.append(dict(zip(PROGRAMS, outcomes_of(executor, programs), strict=True)))
+    return found
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_feedback_has_no_path_of_the_machine(outcomes: list[dict[str, Outcome]], name: str) -> None:
+    texts = {one[name].feedback for one in outcomes}
+    assert len(texts) == 1, texts
+    (text,) = texts
+    assert PROGRAMS[name][2] in text
+    for path in (sys.prefix, sys.base_prefix, str(ROOT), tempfile.gettempdir()):
+        assert path not in text
+
+
+def test_a_projects_folder_is_called_by_its_name(tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    project.mkdir()
+    (project / "cart.py").write_text("total = 1\n")
+    environments = {"shop": Environment(sys.executable, paths=(str(project),))}
+    with Executor(LIMITS, workers=1, environments=environments) as executor:
+        outcome = executor.run_one(Program("def f():\n    from cart import nope", (CALL,), environment="shop"))
+    assert "cannot import name 'nope' from 'cart' (shop/cart.py)" in outcome.feedback
+
+
+def test_only_whole_paths_have_names() -> None:
+    paths = MachinePaths([("/job", "."), ("/job/w", "."), ("/", "root")])
+    assert paths.hide({"a": ["/job/w/x", "/job/wx", "/jobs", "x/job", "/job"], "b": 3}) == {
+        "a": ["./x", "./wx", "/jobs", "x/job", "."],
+        "b": 3,
+    }
+    assert MachinePaths([]).hide("/job") == "/job"
