@@ -1,6 +1,5 @@
 """Artifact paths of the stages, relative to the repository's root. dvc.yaml names the same ones."""
 
-import os
 from pathlib import Path
 
 from iterpref_core.cli import places
@@ -27,17 +26,10 @@ HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "summary.json"
 
-HOME_VARIABLE = "DVC_ROOT"
-"""Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
-
 STATE = places.STATE
 WORK = places.WORK
 ANSWERS = places.ANSWERS
-
-
-def home() -> Path:
-    """Return the root of the user's checkout, also for a run that happens in a worktree of it."""
-    return Path(os.environ.get(HOME_VARIABLE, "."))
+BODIES = STATE / "bodies"
 
 
 def model_path(name: str) -> Path:

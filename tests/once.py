@@ -3,10 +3,14 @@
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tasks.paths import STATE
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -35,3 +39,21 @@ def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None
         assert MlflowClient(uri, uri).search_experiments()
 
     shutil.copy2(made_once(factory, "mlflow-tables", make) / "mlflow.db", workspace)
+
+
+def give_prefect_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
+    """Spare a Prefect server of the workspace the seconds in which it makes its tables."""
+    target = workspace / STATE / "prefect"
+    target.mkdir(parents=True)
+    shutil.copy2(prefect_tables(factory), target)
+
+
+def prefect_tables(factory: pytest.TempPathFactory) -> Path:
+    """Return the data base of a Prefect server on which nothing has run."""
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+        environment = os.environ | {"PREFECT_HOME": str(folder)}
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    return made_once(factory, "prefect-tables", make) / "prefect.db"

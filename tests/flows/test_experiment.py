@@ -13,6 +13,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, UnreachableError, explain_failure
+from tests.dvc_repository import init_dvc
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
 
@@ -57,9 +58,10 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = {"run.sh": RUN, "input": "1", "dvc.yaml": yaml.safe_dump({"stages": STAGES}), ".gitignore": ".iterpref/\n"}
     for name, text in files.items():
         Path(name).write_text(text, encoding="utf-8")
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "."],
-                    ["git", "commit", "-qm", "toy"]):  # fmt: skip
-        subprocess.run(command, check=True)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    init_dvc()
+    subprocess.run(["git", "add", "."], check=True)
+    subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
     return tmp_path
 
 

@@ -16,6 +16,7 @@ import yaml
 from tasks.mlflow.records import running_records
 from tasks.mlflow.runs import send_records
 from tasks.mlflow.server import Server
+from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
@@ -97,7 +98,7 @@ def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
         Path(name).write_text(text, encoding="utf-8")
     give_mlflow_tables(tmp_path_factory, tmp_path)
     run("git", "init", "--quiet")
-    run(sys.executable, "-m", "dvc", "init", "--quiet")
+    init_dvc()
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "toy")
     return tmp_path

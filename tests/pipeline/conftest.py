@@ -1,14 +1,19 @@
-"""One tiny experiment in a copy of the working tree, shared by all tests of this folder."""
+"""Repositories to run in: one tiny experiment in a copy of the working tree, and a toy of two stages."""
 
 import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from dvc.repo import Repo
 
 from tasks.profiles import write_params
+from tests.once import give_mlflow_tables, give_prefect_tables
 from tests.settings import ROOT
 
 PATIENCE_S = 900
@@ -61,6 +66,54 @@ class Checkout:
 
 
 ITERPREF = (sys.executable, "-m", "iterpref_core.cli")
+
+
+STAGES = {
+    "first": {"cmd": "echo first >> ran; echo 1 > first", "outs": ["first"]},
+    "slow": {"cmd": "echo slow >> ran; sh wait.sh && echo 2 > slow", "deps": ["first"], "outs": ["slow"]},
+}
+WAIT = "while test -e block; do sleep 0.1; done"
+
+
+class Toy(Checkout):
+    """A repository with two stages. The second one waits as long as there is a file `block`."""
+
+    def ran(self) -> list[str]:
+        """Return the stages that have begun, in order."""
+        path = self.path / "ran"
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+    def start_run(self) -> subprocess.Popen[str]:
+        """Start `iterpref run`, and return its process once its second stage is at work."""
+        before = self.ran().count("slow")
+        run = self.start(*ITERPREF, "run")
+        self.wait_for(lambda: self.ran().count("slow") > before or run.poll() is not None)
+        assert run.poll() is None, self.output()
+        return run
+
+    def wait_for(self, so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not so():
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """A toy that has not run, with the data bases that a first run would make."""
+    toy = Toy(tmp_path / "toy")
+    toy.path.mkdir()
+    files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "wait.sh": WAIT, "block": ""}
+    files |= {"params.yaml": (ROOT / "params.yaml").read_text(encoding="utf-8"), ".gitignore": "output.log\n"}
+    for name, text in files.items():
+        (toy.path / name).write_text(text, encoding="utf-8")
+    give_mlflow_tables(tmp_path_factory, toy.path)
+    give_prefect_tables(tmp_path_factory, toy.path)
+    toy.run("git", "init", "--quiet")
+    Repo.init(str(toy.path)).close()
+    toy.environment |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
+    return toy
 
 
 @pytest.fixture(scope="session")

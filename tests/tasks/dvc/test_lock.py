@@ -1,7 +1,5 @@
 """DVC's lock, read, and what a stage finds and writes, with the digests that DVC will write."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from dvc.repo import Repo
 from iterpref_core.errors import InputError
 from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
 from tasks.stage_name import StageName
+from tests.dvc_repository import init_dvc, reproduce
 
 STAGES = {
     "first": {"cmd": "mkdir -p folder && echo 1 > folder/x", "outs": ["folder"]},
@@ -36,23 +35,19 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DVC_ROOT", raising=False)
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
     Path("params.yaml").write_text("training: {beta: 0.1}\n", encoding="utf-8")
-    dvc("init", "--quiet", "--no-scm")
+    init_dvc(no_scm=True)
     return tmp_path
-
-
-def dvc(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, capture_output=True)
 
 
 def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None:
     assert read_lock(repository) == {}, "nothing has run"
-    dvc("repro", "first")
+    reproduce("first")
     inputs, lock = observe_inputs(SECOND)
     assert lock == read_lock(repository)
     assert inputs.params == {"training.beta": 0.1}
     Path("a.txt").write_text("1\n", encoding="utf-8")
     outs = observe_outputs(SECOND)
-    dvc("repro")
+    reproduce()
     locked = read_lock(repository)["second@a"]
     assert locked == inputs.model_copy(update={"outs": outs})
     written = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]["second@a"]

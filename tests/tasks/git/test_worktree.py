@@ -15,6 +15,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
 from tasks.git.worktree import add_objective, entered_worktree, home, take_snapshot, worktree_of
 from tasks.profiles import write_values
+from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import ROOT
 
 TASTE = """
@@ -57,7 +58,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
     run("git", "init", "--quiet")
-    run(sys.executable, "-m", "dvc", "init", "--quiet")
+    init_dvc()
     shutil.copy2(ROOT / "params.yaml", "params.yaml")
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": STAGE}}), encoding="utf-8")
     Path(".gitignore").write_text(".iterpref/\nout\n", encoding="utf-8")
@@ -66,7 +67,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("new.txt").write_text("new\n", encoding="utf-8")
     text = Path("params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"), encoding="utf-8")
-    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    reproduce()
     return folder
 
 
@@ -151,12 +152,12 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch:
     run("git", "init", "--quiet", str(top))
     (top / "elsewhere.txt").write_text("elsewhere", encoding="utf-8")
     (project / "params.yaml").write_text("beta: 1\n", encoding="utf-8")
-    run(sys.executable, "-m", "dvc", "init", "--quiet", "--subdir")
+    init_dvc(subdir=True)
     stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "-C", str(top), "add", ".")
     run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
-    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    reproduce()
     submodule_elsewhere = top / "vendor"
     run("git", "init", "--quiet", str(submodule_elsewhere))
     with entered_worktree("other") as folder:
@@ -203,11 +204,11 @@ def test_make_gc_keeps_what_a_run_with_other_values_made(checkout: Path) -> None
     run("git", "commit", "--quiet", "--message", "with its lock")
     with entered_worktree("other"):
         write_values({"training.beta": 0.3})
-        run(sys.executable, "-m", "dvc", "repro", "--quiet")
+        reproduce()
     write_values({"training.beta": 0.5})
-    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    reproduce()
     write_values({"training.beta": 0.1})
-    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    reproduce()
     bin_folder = Path(sys.executable).parent
     run("make", "-f", str(ROOT / "Makefile"), "gc", f"BIN={bin_folder}", "GCFLAGS=--force --quiet")
     cached = [path.read_text(encoding="utf-8") for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
@@ -257,7 +258,7 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
         write_values({"training.beta": 0.3, "evaluation.benchmarks": ("heldout",)})
         assert load_params().training.beta == 0.3
         assert "# paper: 0.1" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
-        run(sys.executable, "-m", "dvc", "repro", "--quiet")
+        reproduce()
         assert "beta: 0.3" in Path("out").read_text(encoding="utf-8")
         with pytest.raises(ConfigError, match="betta"):
             write_values({"training.betta": 0.3})

@@ -1,0 +1,64 @@
+"""`iterpref ui`: its pages know of killed runs, start runs, and leave nothing when they are interrupted."""
+
+import json
+import os
+import signal
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.pipeline.conftest import ITERPREF, PATIENCE_S, Toy
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_started(toy: Toy) -> None:
+    run = toy.start_run()
+    run.kill()
+    run.wait()
+    ui = toy.start(*ITERPREF, "ui")
+    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
+    pages = json.loads((toy.path / ".iterpref/ui.json").read_text(encoding="utf-8"))
+    prefect = pages["prefect"]
+    assert [httpx.get(page).status_code for page in (prefect.removesuffix("/api"), pages["mlflow"])] == [200, 200]
+    assert _states(prefect) == ["Crashed"], "it was killed while there was no server"
+
+    run = toy.start_run()
+    toy.wait_for(lambda: "Running" in _states(prefect))
+    run.kill()
+    run.wait()
+    killed = time.monotonic()
+    toy.wait_for(lambda: _states(prefect) == ["Crashed", "Crashed"])
+    assert time.monotonic() - killed < 600, "a minute where nothing else runs; by Prefect's own settings never"
+
+    toy.wait_for(lambda: len(_deployments(prefect)) == 2)
+    deployments = _deployments(prefect)
+    assert set(deployments) == {"experiment", "sweep"}
+    create = f"deployments/{deployments['experiment']}/create_flow_run"
+    refused = _ask(prefect, create, {"parameters": {"jobs": 0}})
+    assert (refused.status_code, "field 'jobs'" in refused.text) == (409, True)
+    assert _ask(prefect, create, {"state": {"type": "SCHEDULED"}}).status_code == 201
+    toy.wait_for(lambda: toy.ran() == ["first", "slow", "slow", "slow"])
+    left = psutil.Process(ui.pid).children(recursive=True)
+    os.kill(ui.pid, signal.SIGINT)
+    assert ui.wait(PATIENCE_S) == 0
+    assert psutil.wait_procs(left, PATIENCE_S)[1] == []
+
+    (toy.path / "block").unlink()
+    toy.iterpref("run")
+    assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here"
+
+
+def _states(prefect: str) -> list[str]:
+    return sorted(run["state_name"] for run in _ask(prefect, "flow_runs/filter", {}).json())
+
+
+def _deployments(prefect: str) -> dict[str, str]:
+    """Name → id of the deployments."""
+    return {found["name"]: found["id"] for found in _ask(prefect, "deployments/filter", {}).json()}
+
+
+def _ask(prefect: str, what: str, body: dict[str, object]) -> httpx.Response:
+    return httpx.post(f"{prefect}/{what}", json=body, timeout=60)
