@@ -55,7 +55,8 @@ def ours(workers: int = 1, kind: str = "io") -> Iterator[tuple[RunPrograms, str]
     with Executor(Limits(), workers=workers) as executor:
 
         def run(count: int) -> None:
-            assert all(o.verdict == "passed" for _, o in executor.run_each(range(count), lambda _: program))
+            for _, outcome in executor.run_each(range(count), lambda _: program):
+                assert outcome.verdict == "passed"
 
         yield run, executor.isolation
 
@@ -120,10 +121,14 @@ def run_kind(kind: str, count: int) -> dict[str, float | str]:
 
 def in_a_process(kind: str, programs: int) -> dict[str, float | str]:
     """Return the result of `run_kind` in a process that holds nothing else."""
-    count = max(1, int(programs * SHARE_OF_PROGRAMS.get(kind, 1.0)))
-    command = [sys.executable, "-W", "ignore", __file__, "--kind", kind, "--programs", str(count)]
+    share = SHARE_OF_PROGRAMS.get(kind, 1.0)
+    count = max(1, int(programs * share))
+    command = [sys.executable, "-W", "ignore", __file__]
+    command += ["--kind", kind]
+    command += ["--programs", str(count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    cost: dict[str, float | str] = json.loads(done.stdout.splitlines()[-1])
+    last_line = done.stdout.splitlines()[-1]
+    cost: dict[str, float | str] = json.loads(last_line)
     return cost
 
 
@@ -146,6 +151,11 @@ def measure(rounds: int, programs: int) -> dict[str, object]:
     for kind in BESIDES:
         multiples = column(f"ours-{kind}", "cpu_s") / column("ours", "cpu_s")
         cpu_vs_call[kind] = round(float(np.median(multiples)), 2)
+    cpu_ms = {}
+    for kind in kinds:
+        cpu_s = float(np.median(column(kind, "cpu_s")))
+        cpu_ms[kind] = round(1000 * cpu_s, 2)
+    per_second = 1 / column("ours-two-workers", "wall_s")
     isolation = str(costs["ours"][0]["isolation"])
     return {
         "cpu_vs_evalplus": float(median),
@@ -153,8 +163,8 @@ def measure(rounds: int, programs: int) -> dict[str, object]:
         "cpu_vs_call": cpu_vs_call,
         "tier": isolation.partition(":")[0],
         "isolation": isolation,
-        "executions_per_s": round(float(np.median(1 / column("ours-two-workers", "wall_s"))), 1),
-        "cpu_ms": {kind: round(1000 * float(np.median(column(kind, "cpu_s"))), 2) for kind in kinds},
+        "executions_per_s": round(float(np.median(per_second)), 1),
+        "cpu_ms": cpu_ms,
         "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
@@ -170,13 +180,15 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, help="measure this way of running alone, in this process")
     arguments = parser.parse_args()
     if arguments.kind:
-        print(json.dumps(run_kind(arguments.kind, arguments.programs)))
+        cost = run_kind(arguments.kind, arguments.programs)
+        print(json.dumps(cost))
         return
     result = measure(arguments.rounds, arguments.programs)
     if arguments.json:
         print(json.dumps({"execution": result}))
-    else:
-        print("\n".join(f"{name:26} {value}" for name, value in result.items()))
+        return
+    for name, value in result.items():
+        print(f"{name:26} {value}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,18 +147,22 @@ class Bench:
 
 def estimates(bench: Bench) -> dict[str, Any]:
     """Estimate every model of the parts `recipe` and `qlora-...`, in the settings that they train in."""
-    found: dict[str, Any] = {}
-    for name, sizes, settings in (
+    trainings = (
         ("recipe", QWEN_3B, FULL),
         ("recipe of 7B in bfloat16", QWEN_7B, FULL | {"load": "bf16"}),
         ("qlora-7b", QWEN_7B, FOUR_BITS),
         ("qlora-72b", QWEN_72B, FOUR_BITS | {"micro_batch_size": 1}),
-    ):
+    )
+    found: dict[str, Any] = {}
+    for name, sizes, settings in trainings:
         params = bench.params(**settings | {"bf16": True})
         rows, _ = bench.rows(64, params)
         config = config_of(bench.sizes(sizes), tied=False)
         estimate = estimate_training(config, rows, OBJECTIVES["target-rpo"], params)
-        found[name] = {"peak_gb": round(estimate.peak_bytes / 1e9, 2), "parameters": estimate.parameters}
+        found[name] = {
+            "peak_gb": round(estimate.peak_bytes / 1e9, 2),
+            "parameters": estimate.parameters,
+        }
         print(name, found[name], flush=True)
     return found
 
@@ -202,27 +206,40 @@ def compare_attention(bench: Bench) -> dict[str, Any]:
 def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, float, torch.Tensor]:
     """Return log-probabilities, the mean NLL of counted tokens, and the gradient of the first layer's queries."""
     logps = batch_logps(model, batch, model.config)
-    loss = -(logps * batch["w_nll"]).sum() / batch["counts"][PAIRS]
+    weighted = logps * batch["w_nll"]
+    loss = -weighted.sum() / batch["counts"][PAIRS]
     model.zero_grad()
     loss.backward()
     query = model.get_submodule("model.layers.0.self_attn.q_proj")
-    assert isinstance(query.weight.grad, torch.Tensor)
-    return logps.detach(), loss.item(), query.weight.grad.float().clone()
+    gradient = query.weight.grad
+    assert isinstance(gradient, torch.Tensor)
+    return logps.detach(), loss.item(), gradient.float().clone()
 
 
 def mask_times(bench: Bench) -> dict[str, Any]:
     """Time a batch's mask for flex attention, made step by step and by a compiled function, in ten shapes each."""
     rows, _ = bench.rows(64, bench.params())
     collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)
-    batches = [collate(rows[start : start + 2])["visible"].to(DEVICE) for start in range(0, 60, 2)]
+    masks = []
+    for first in range(0, 60, 2):
+        batch = collate(rows[first : first + 2])
+        masks.append(batch["visible"].to(DEVICE))
+    shapes = {tuple(visible.shape) for visible in masks}
     compiled = torch.compile(create_block_mask, dynamic=True)
-    found: dict[str, Any] = {"shapes": len({tuple(batch.shape) for batch in batches})}
+    found: dict[str, Any] = {"shapes": len(shapes)}
     for name, make in (("as it is", create_block_mask), ("compiled", compiled)):
         seconds = []
-        for visible in batches:
+        for visible in masks:
             count, width, _ = visible.shape
             start = clock()
-            make(mask_function(visible), count, None, width, width, device=DEVICE)
+            make(
+                mask_function(visible),
+                B=count,
+                H=None,
+                Q_LEN=width,
+                KV_LEN=width,
+                device=DEVICE,
+            )
             seconds.append(clock() - start)
         found[name] = {
             "first_s": seconds[0],
@@ -254,40 +271,60 @@ def fsdp(bench: Bench) -> dict[str, Any]:
         model_of(bench.sizes(small)).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
         configuration = yaml.safe_load((ROOT / "accelerate_configs/fsdp2.yaml").read_text(encoding="utf-8"))
-        configuration |= {"num_processes": 1, "use_cpu": DEVICE.type == "cpu"}
+        configuration |= {
+            "num_processes": 1,
+            "use_cpu": DEVICE.type == "cpu",
+        }
         (folder / "fsdp2.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-        files = located(pairs, folder)
-        for way, launcher in (
-            ("alone", []),
-            ("fsdp2", ["-m", "accelerate.commands.launch", "--config_file", str(folder / "fsdp2.yaml")]),
-        ):
+        launchers: dict[str, list[str]] = {
+            "alone": [],
+            "fsdp2": ["-m", "accelerate.commands.launch", "--config_file", str(folder / "fsdp2.yaml")],
+        }
+        texts, spans = located(pairs, folder)
+        settings = {
+            "batch_size": 8,
+            "micro_batch_size": 2,
+            "epochs": 2,
+            "bf16": params.bf16,
+            "gradient_checkpointing": True,
+        }
+        for way, launcher in launchers.items():
             command = [sys.executable, *launcher, "-m", "iterpref_core.cli", "train", "--json"]
-            command += ["--pairs", str(files[0]), "--spans", str(files[1]), "--objective", "target-rpo"]
-            command += ["--model", str(folder / "model"), "--out", str(folder / way)]
-            settings = {
-                "batch_size": 8,
-                "micro_batch_size": 2,
-                "epochs": 2,
-                "bf16": params.bf16,
-                "gradient_checkpointing": True,
-            }
+            command += ["--pairs", str(texts)]
+            command += ["--spans", str(spans)]
+            command += ["--objective", "target-rpo"]
+            command += ["--model", str(folder / "model")]
+            command += ["--out", str(folder / way)]
             for key, value in settings.items():
                 command += ["--set", f"training.{key}={json.dumps(value)}"]
             start = time.perf_counter()
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 return {"failed": way, "error": done.stderr[-2000:]}
+            seconds = time.perf_counter() - start
             curve = np.genfromtxt(folder / f"{way}.curve.csv", delimiter=",", names=True)
-            found[way] = {"losses": curve["loss"].tolist(), "seconds": round(time.perf_counter() - start, 1)}
-        one = load_file(folder / "alone" / "model.safetensors")
-        other = load_file(folder / "fsdp2" / "model.safetensors")
+            found[way] = {
+                "losses": curve["loss"].tolist(),
+                "seconds": round(seconds, 1),
+            }
+        alone = load_file(folder / "alone" / "model.safetensors")
+        fsdp2 = load_file(folder / "fsdp2" / "model.safetensors")
         base = load_file(folder / "model" / "model.safetensors")
-        off = sum(float((one[key].float() - other[key].float()).square().sum()) for key in one)
-        moved = sum(float((one[key].float() - base[key].float()).square().sum()) for key in one)
-    losses = np.array([found["alone"]["losses"], found["fsdp2"]["losses"]])
-    found["largest_loss_off"] = float(np.abs(losses[0] - losses[1]).max())
+        off = _squared_distance(alone, fsdp2)
+        moved = _squared_distance(alone, base)
+    losses_off = np.array(found["alone"]["losses"]) - np.array(found["fsdp2"]["losses"])
+    found["largest_loss_off"] = float(np.abs(losses_off).max())
     found["weights_off"] = (off / moved) ** 0.5  # as a share of what training changed
     return found
+
+
+def _squared_distance(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
+    """Return the sum of squared differences over all weights of two models."""
+    total = 0.0
+    for key, weights in one.items():
+        difference = weights.float() - other[key].float()
+        total += float(difference.square().sum())
+    return total
 
 
 def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
@@ -331,10 +368,15 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
         trainer.train_dataset = scored
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    sizes = [[len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids)] for row in rows]
-    tokens = np.array(sizes).mean(axis=0) * params.batch_size
+    lengths = []
+    for row in rows:
+        lengths.append([len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids)])
+    tokens = np.array(lengths).mean(axis=0) * params.batch_size
     step_s = (ticks[-1] - ticks[0]) / (len(ticks) - 1)
-    return speed_of(step_s, tokens, parameters) | {"made_s": round(made_s, 1), "losses": losses}
+    return speed_of(step_s, tokens, parameters) | {
+        "made_s": round(made_s, 1),
+        "losses": losses,
+    }
 
 
 def quantized_model(sizes: Sizes, params: TrainingParams) -> PreTrainedModel:
@@ -361,9 +403,11 @@ def quantized_model(sizes: Sizes, params: TrainingParams) -> PreTrainedModel:
                 ).to(DEVICE)
             elif weight.dim() == 1:
                 value = 0.0 if name == "bias" else 1.0
-                setattr(module, name, _frozen(torch.full(weight.shape, value, dtype=DTYPE, device=DEVICE)))
+                numbers = torch.full(weight.shape, value, dtype=DTYPE, device=DEVICE)
+                setattr(module, name, _frozen(numbers))
             else:
-                setattr(module, name, _frozen(_random(tuple(weight.shape))))
+                numbers = _random(tuple(weight.shape))
+                setattr(module, name, _frozen(numbers))
     with DEVICE:
         model.model.rotary_emb = Qwen2RotaryEmbedding(config)
     use_one_kernel(model)
@@ -404,30 +448,45 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="small models, to try the parts")
     parser.add_argument("--here", action="store_true", help="the one part in this process")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
     if arguments.here:
         (part,) = arguments.parts
-        start = time.perf_counter()
-        found = PARTS[part](Bench(tiny=arguments.tiny))
-        found["seconds"] = round(time.perf_counter() - start, 1)
-        found["device"] = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
-        (arguments.out / f"{part}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        print(json.dumps({part: found}), flush=True)
+        run_here(part, out, tiny=arguments.tiny)
         return
-    for part in arguments.parts or [part for part in PARTS if part != "estimates"]:
-        command = [sys.executable, "-m", "benchmarks.gpu", str(arguments.out), part, "--here"]
-        if arguments.tiny:
-            command.append("--tiny")
-        start = time.perf_counter()
-        with (arguments.out / f"{part}.log").open("w") as log:
-            try:
-                code: int | str = subprocess.run(command, stderr=log, timeout=SECONDS[part], check=False).returncode
-            except subprocess.TimeoutExpired:
-                code = f"ended after its {SECONDS[part]} s"
-        print(f"{part}: {time.perf_counter() - start:.0f} s, exit code {code}", flush=True)
-        if code != 0:
-            lines = (arguments.out / f"{part}.log").read_text(errors="replace").splitlines()
-            print("\n".join(lines[-15:]), flush=True)
+    parts = arguments.parts or [part for part in PARTS if part != "estimates"]
+    for part in parts:
+        run_in_a_process(part, out, tiny=arguments.tiny)
+
+
+def run_here(part: str, out: Path, *, tiny: bool) -> None:
+    """Measure a part in this process; write and print its result."""
+    start = time.perf_counter()
+    found = PARTS[part](Bench(tiny=tiny))
+    found["seconds"] = round(time.perf_counter() - start, 1)
+    found["device"] = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
+    (out / f"{part}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({part: found}), flush=True)
+
+
+def run_in_a_process(part: str, out: Path, *, tiny: bool) -> None:
+    """Measure a part in a process that ends after the part's time; print the end of its log if it fails."""
+    command = [sys.executable, "-m", "benchmarks.gpu", str(out), part, "--here"]
+    if tiny:
+        command.append("--tiny")
+    start = time.perf_counter()
+    log = out / f"{part}.log"
+    code: int | str
+    with log.open("w") as file:
+        try:
+            code = subprocess.run(command, stderr=file, timeout=SECONDS[part], check=False).returncode
+        except subprocess.TimeoutExpired:
+            code = f"ended after its {SECONDS[part]} s"
+    seconds = time.perf_counter() - start
+    print(f"{part}: {seconds:.0f} s, exit code {code}", flush=True)
+    if code != 0:
+        lines = log.read_text(errors="replace").splitlines()
+        print("\n".join(lines[-15:]), flush=True)
 
 
 if __name__ == "__main__":

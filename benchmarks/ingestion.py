@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,9 +31,13 @@ def write_set(path: Path, rows: int, tests: int) -> None:
     """Write a set in which no two rows have the same tests."""
     with path.open("w", encoding="utf-8") as file:
         for row in range(rows):
-            numbers = [list(range(row + test, row + test + 40)) for test in range(tests)]
-            inputs = [f"40\n{' '.join(map(str, given))}\n" for given in numbers]
-            outputs = [f"{sum(given)}\n" for given in numbers]
+            inputs = []
+            outputs = []
+            for test in range(tests):
+                first = row + test
+                numbers = range(first, first + 40)
+                inputs.append(f"40\n{' '.join(map(str, numbers))}\n")
+                outputs.append(f"{sum(numbers)}\n")
             record = {
                 "problem_id": row,
                 "question": STATEMENT,
@@ -51,9 +56,11 @@ def measure(rows: int, tests: int, *, read_only: bool) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "set.jsonl")
         write_set(source, rows, tests)
-        (Path(folder) / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+        shutil.copy(REPOSITORY / "params.yaml", folder)
         form = "rstar" if read_only else "apps"
-        command = [sys.executable, "-m", "iterpref_core.cli", "ingest", str(source), "--format", form, "--out", "out"]
+        command = [sys.executable, "-m", "iterpref_core.cli", "ingest", str(source)]
+        command += ["--format", form]
+        command += ["--out", "out"]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
         started = time.monotonic()
         child = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
@@ -105,8 +112,9 @@ def main() -> None:
     result = measure(arguments.rows, arguments.tests, read_only=arguments.read_only)
     if arguments.json:
         print(json.dumps({"ingestion": result}))
-    else:
-        print("\n".join(f"{name:14} {value}" for name, value in result.items()))
+        return
+    for name, value in result.items():
+        print(f"{name:14} {value}")
 
 
 if __name__ == "__main__":

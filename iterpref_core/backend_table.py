@@ -8,10 +8,10 @@ class BackendRow:
     """A row of the backend table.
 
     Attributes:
-        weights: the model's weights are on this machine. A backend without weights knows no more of a model than the
-            name under which the server at `inference.base_url` has it. Its answers have prices, so a cap on dollars
-            needs them, and private prompts are searched for secrets before they go to a server on another machine.
-        in_process: the model computes in this process.
+        weights: True if the model's weights are on this machine. If not, the backend knows a model only by its name on
+            the server at `inference.base_url`. The server's answers cost money: a cap on dollars needs their prices.
+            Private prompts are searched for secrets before they go to a server on another machine.
+        in_process: True if the model computes in this process.
         extra: the extra of pyproject.toml with the packages that the backend needs.
         models_path: the path behind `inference.base_url` at which the server lists its models; "" if there is none.
     """

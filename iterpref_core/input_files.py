@@ -96,10 +96,12 @@ def decode_line(raw: bytes, path: Path, line: int) -> str:
     Raises:
         InputError: the line is not UTF-8.
     """
+    encoding = "utf-8-sig" if line == 1 else "utf-8"
     try:
-        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
-        where = LinePlace(path, line).after(error.object[: error.start].decode("utf-8"))
+        readable = error.object[: error.start].decode("utf-8")
+        where = LinePlace(path, line).after(readable)
         raise InputError(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
 
@@ -143,12 +145,13 @@ class _OnceLoader(yaml.SafeLoader):
     """A YAML loader that refuses a repeated key, of which PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        first: dict[str, int] = {}
+        first_lines: dict[str, int] = {}
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in first:
-                problem = f"{key.value!r} stands on line {first[key.value]} too; leave one of them"
+            if isinstance(key, yaml.ScalarNode) and key.value in first_lines:
+                line = first_lines[key.value]
+                problem = f"{key.value!r} stands on line {line} too; leave one of them"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            first[str(key.value)] = key.start_mark.line + 1
+            first_lines[str(key.value)] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 

@@ -92,7 +92,9 @@ def bootstrap_difference(
     solved = _solved(left, tasks)
     solved_right = _solved(right, tasks)
     # Problems that nobody solved share one column, the last: they are drawn too, and count for nothing.
-    chances = np.append(np.full(len(tasks), 1 / n), 1 - len(tasks) / n)
+    chance_of_each = np.full(len(tasks), 1 / n)
+    chance_of_unsolved = 1 - len(tasks) / n
+    chances = np.append(chance_of_each, chance_of_unsolved)
     random = np.random.default_rng(seed)
     differences = np.empty(resamples)
     for number in range(resamples):
@@ -103,15 +105,17 @@ def bootstrap_difference(
         differences[number] = mean_left - mean_right
     low, high = np.quantile(differences, [0.025, 0.975])
     rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
-    return (float(low), float(high)), min(1.0, 2 * float(rarer))
+    p_value = min(1.0, 2 * float(rarer))
+    return (float(low), float(high)), p_value
 
 
 def _solved(scores: Sequence[PointScore], tasks: Sequence[str]) -> Matrix:
     """Return 1 where a training solved a problem, else 0; shape (trainings, problems)."""
-    column = {task: number for number, task in enumerate(tasks)}
+    columns = {task: number for number, task in enumerate(tasks)}
     matrix = np.zeros((len(scores), len(tasks)))
     for row, score in enumerate(scores):
-        matrix[row, [column[task] for task in score.passed]] = 1
+        for task in score.passed:
+            matrix[row, columns[task]] = 1
     return matrix
 
 

@@ -56,7 +56,11 @@ def examine(params: Params) -> list[Diagnosis]:
     if any(item.status == "missing" for item in extras):
         # All other checks need these packages.
         return found
-    return [*found, *examine_configuration(params), *_benchmarks(params), *examine_services(), *_machine()]
+    found += examine_configuration(params)
+    found += _benchmarks(params)
+    found += examine_services()
+    found += _machine()
+    return found
 
 
 def examine_configuration(params: Params) -> list[Diagnosis]:
@@ -108,14 +112,18 @@ def examine_extras(params: Params) -> Iterator[Diagnosis]:
     # A requirement is a text such as `dvc==3.66.1; extra == "pipeline"`.
     for requirement in requires("iterpref") or ():
         asked_by = re.search(r"extra == [\"'](\w+)", requirement)
-        name = re.match(r"[\w.-]+", requirement)
-        if asked_by and name and asked_by[1] in absent and _installed_version(name[0]) is None:
-            absent[asked_by[1]].append(name[0])
-    for extra, names in absent.items():
-        if names:
+        package = re.match(r"[\w.-]+", requirement)
+        if not asked_by or not package:
+            continue
+        extra = asked_by[1]
+        if extra in absent and _installed_version(package[0]) is None:
+            absent[extra].append(package[0])
+    for extra, packages in absent.items():
+        if packages:
             remedy = f"python -m pip install -e '.[{extra}]'"
             problem: Status = "missing" if extra in needed else "absent"
-            yield _diagnose(f"extra: {extra}", f"not installed: {', '.join(names)}", problem, remedy)
+            detail = f"not installed: {', '.join(packages)}"
+            yield _diagnose(f"extra: {extra}", detail, problem, remedy)
 
 
 def _installed_version(name: str) -> str | None:

@@ -20,15 +20,15 @@ def run(params: Params, model: str) -> None:
     with recorded(StageName("evaluation", model), params) as metrics:
         metrics.update(
             evaluate_model(
-                model,
-                model_path(model),
-                params.evaluation,
-                setting,
-                RESULTS / model,
-                params.inference,
-                params.budget,
-                ANSWERS,
-                prompt_format(model, params),
+                name=model,
+                model=model_path(model),
+                params=params.evaluation,
+                setting=setting,
+                out=RESULTS / model,
+                inference=params.inference,
+                budget=params.budget,
+                answers=ANSWERS,
+                prompt=prompt_format(model, params),
             )
         )
         scores = {}

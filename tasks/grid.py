@@ -97,15 +97,20 @@ def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iter
         raise ConfigError(f"{PRESETS}: {unknown_name('preset', preset, presets)}")
     try:
         if preset != TUNE:
-            written = [_Written.model_validate(row) for row in presets[preset]]
-            yield from (Row(row.label, row.objective, row.model_extra or {}) for row in written)
+            for written in presets[preset]:
+                row = _Written.model_validate(written)
+                yield Row(row.label, row.objective, row.model_extra or {})
             return
         grid = _Tuning.model_validate(presets[TUNE])
     except ValidationError as error:
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
     for name in objectives or grid.objectives:
-        row = find_objective(name, params.training.objectives)
-        for alpha, rate in product(grid.alphas if row.nll_of else (0.0,), grid.learning_rates):
-            point = {"learning_rate": rate, "alpha": alpha}
-            values = {f"training.objectives.{name}.{key}": value for key, value in point.items()}
+        objective = find_objective(name, params.training.objectives)
+        # Without an NLL term there is nothing that alpha could weigh.
+        alphas = grid.alphas if objective.nll_of else (0.0,)
+        for alpha, rate in product(alphas, grid.learning_rates):
+            values = {
+                f"training.objectives.{name}.learning_rate": rate,
+                f"training.objectives.{name}.alpha": alpha,
+            }
             yield Row(f"{name} lr={rate:g} alpha={alpha:g}", name, values)

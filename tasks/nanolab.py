@@ -11,6 +11,12 @@ def run(params: Params) -> None:
     from iterpref_core.nanolab.nanolab import build_models
 
     with recorded(StageName("nanolab"), params) as metrics:
-        metrics.update(
-            build_models(PROBLEMS, params.model, params.nanolab, params.execution, MODELS, params.inference.backend)
+        measured = build_models(
+            problems=PROBLEMS,
+            model=params.model,
+            nanolab=params.nanolab,
+            execution=params.execution,
+            out=MODELS,
+            backend=params.inference.backend,
         )
+        metrics.update(measured)

@@ -14,15 +14,24 @@ def run(params: Params) -> None:
     with (
         recorded(StageName("pairs"), params) as metrics,
         open_judge(
-            params.pairs.judge,
-            params.model.debugger_format,
-            params.inference,
-            params.budget,
-            params.codeflow.concurrency,
-            ANSWERS,
-            "pairs",
+            model=params.pairs.judge,
+            prompt=params.model.debugger_format,
+            inference=params.inference,
+            budget=params.budget,
+            concurrency=params.codeflow.concurrency,
+            answers=ANSWERS,
+            run="pairs",
         ) as judge,
     ):
         metrics.update(
-            select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, screened_params(params), PAIRS, CONTAMINATION, judge, DROPPED)
+            select_pairs(
+                trajectories=TRAJECTORIES,
+                problems=PROBLEMS,
+                tokenizer=STUDENT,
+                params=screened_params(params),
+                out=PAIRS,
+                report=CONTAMINATION,
+                judge=judge,
+                dropped=DROPPED,
+            )
         )

@@ -52,11 +52,16 @@ def own_values(params: Path = PARAMS, profiles: Path = PROFILES) -> dict[str, An
     profile nano has epochs 3, the file has epochs 7 and all else as nano  →  {"training.epochs": 7}
     """
     present = dict(flatten(read_yaml(params, "run from the repository's root")))
+    name = str(present.get("profile"))
     try:
-        profile = profile_values(str(present.get("profile")), profiles)
+        profile = profile_values(name, profiles)
     except ConfigError:  # a profile of one's own that is gone
         return {}
-    return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
+    own = {}
+    for key, value in profile.items():
+        if present.get(key) != value:
+            own[key] = present.get(key)
+    return own
 
 
 def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, profiles: Path = PROFILES) -> list[str]:

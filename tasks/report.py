@@ -18,19 +18,18 @@ def run(params: Params, *models: str) -> None:
 
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
     with recorded(StageName("report"), params) as metrics:
-        metrics.update(
-            build_report(
-                RESULTS,
-                METRICS,
-                PAIRS,
-                FOCAL,
-                params,
-                LOCK,
-                REPORTS,
-                contamination=CONTAMINATION,
-                problems=PROBLEMS,
-                trajectories=TRAJECTORIES,
-                dropped=DROPPED,
-                names=names or None,
-            )
+        measured = build_report(
+            results=RESULTS,
+            metrics=METRICS,
+            pairs=PAIRS,
+            spans=FOCAL,
+            params=params,
+            lock=LOCK,
+            out=REPORTS,
+            contamination=CONTAMINATION,
+            problems=PROBLEMS,
+            trajectories=TRAJECTORIES,
+            dropped=DROPPED,
+            names=names or None,
         )
+        metrics.update(measured)

@@ -13,17 +13,16 @@ def run(params: Params, objective: str) -> None:
 
     stage = StageName("training", objective)
     with recorded(stage, params) as metrics:
-        metrics.update(
-            train_objective(
-                PAIRS,
-                FOCAL,
-                params.training.start or STUDENT,
-                objective,
-                params.training,
-                model_path(objective),
-                METRICS / "training" / f"{objective}.curve.csv",
-                WORK / "training",
-                on_log=LiveCurve(stage),
-                prompt=params.model.student_format,
-            )
+        measured = train_objective(
+            pairs=PAIRS,
+            spans=FOCAL,
+            model=params.training.start or STUDENT,
+            objective=objective,
+            params=params.training,
+            out=model_path(objective),
+            curve=METRICS / "training" / f"{objective}.curve.csv",
+            scratch=WORK / "training",
+            on_log=LiveCurve(stage),
+            prompt=params.model.student_format,
         )
+        metrics.update(measured)

@@ -12,13 +12,20 @@ def run(params: Params) -> None:
     from iterpref_core.validity.validity import measure_validity
 
     judge = open_judge(
-        params.validity.judge,
-        params.model.debugger_format,
-        params.inference,
-        params.budget,
-        params.codeflow.concurrency,
-        ANSWERS,
-        "validity",
+        model=params.validity.judge,
+        prompt=params.model.debugger_format,
+        inference=params.inference,
+        budget=params.budget,
+        concurrency=params.codeflow.concurrency,
+        answers=ANSWERS,
+        run="validity",
     )
     with recorded(StageName("validity"), params) as metrics:
-        metrics.update(measure_validity(PROBLEMS, params.validity, params.execution, judge, VALIDITY))
+        measured = measure_validity(
+            problems=PROBLEMS,
+            params=params.validity,
+            execution=params.execution,
+            judge=judge,
+            out=VALIDITY,
+        )
+        metrics.update(measured)

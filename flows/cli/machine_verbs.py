@@ -52,7 +52,8 @@ def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
 
     findings = examine(read_params(set_))
     if json_:
-        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
+        records = [finding.model_dump() for finding in findings]
+        typer.echo(json.dumps(records, indent=2))
     else:
         table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
         for finding in findings:

@@ -138,8 +138,9 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
         key, _, values = text.partition("=")
         # A list is one value, whose commas are its own.
         parts = [values] if values.startswith("[") else values.split(",")
-        for value in parts:
-            grid.setdefault(key, []).extend(parse_assignments([f"{key}={value}"]).values())
+        for part in parts:
+            for name, value in parse_assignments([f"{key}={part}"]).items():
+                grid.setdefault(name, []).append(value)
     return grid
 
 
@@ -162,17 +163,27 @@ def _print_sweep(result: "SweepResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from iterpref_core.report.number_formats import p_value, points
+    from iterpref_core.report.number_formats import interval, p_value, points
 
     table = Table(title=f"{result.benchmark}, compared to the first row", title_justify="left")
     for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
         table.add_column(column, justify="right" if column else "left")
     for row in result.rows:
-        cells = [row.label, f"{row.pass_at_1:.1%}", str(len(row.scores))]
-        cells.append(f"{100 * row.spread:.1f}" if row.spread is not None else "")
+        spread = ""
+        if row.spread is not None:
+            spread = f"{100 * row.spread:.1f}"
+        cells = [
+            row.label,
+            f"{row.pass_at_1:.1%}",
+            str(len(row.scores)),
+            spread,
+        ]
         # The first row is compared to none.
         if row.difference is not None and row.ci95 is not None and row.p_value is not None:
-            low, high = row.ci95
-            cells += [points(row.difference), f"[{points(low)}, {points(high)}]", p_value(row.p_value)]
+            cells += [
+                points(row.difference),
+                interval(row.ci95),
+                p_value(row.p_value),
+            ]
         table.add_row(*cells)
     Console().print(table)

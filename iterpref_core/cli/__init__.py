@@ -31,14 +31,14 @@ def main() -> None:
         code = 2 if isinstance(error, InputError) else 1
         message = str(error)
     except Exception as error:
-        missing = (getattr(error, "name", None) or "").partition(".")[0]
         full = storage_error(error)
+        missing = _missing_module(error)
         # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
         if hasattr(error, "exit_code"):
             from typer import rich_utils
 
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
-        elif isinstance(error, ModuleNotFoundError) and missing not in {"flows", "tasks", "iterpref_core"}:
+        elif missing:
             message = f"the module {missing} is not installed; pip install '{_requirement_with(missing)}'"
         elif full is not None:
             message = str(full)
@@ -49,6 +49,14 @@ def main() -> None:
     if message:
         print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _missing_module(error: Exception) -> str:
+    """Return the top-level module of another project that could not be imported; empty for any other error."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return ""
+    module, _, _ = error.name.partition(".")
+    return "" if module in {"flows", "tasks", "iterpref_core"} else module
 
 
 def _requirement_with(module: str) -> str:
@@ -62,6 +70,10 @@ def _requirement_with(module: str) -> str:
     for requirement in requires("iterpref") or ():
         extra = re.search(r"extra == [\"'](\w+)", requirement)
         distribution = re.match(r"[\w.-]+", requirement)
-        if distribution and distribution[0].replace("-", "_").partition(".")[0] == module:
+        if not distribution:
+            continue
+        # `prefect-ray` has the module `prefect_ray`, and `ruamel.yaml` one below `ruamel`.
+        provided, _, _ = distribution[0].replace("-", "_").partition(".")
+        if provided == module:
             return f"iterpref[{extra[1]}]" if extra else "iterpref"
     return "iterpref[all]"

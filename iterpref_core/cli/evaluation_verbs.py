@@ -59,14 +59,15 @@ def evaluate(
 
     settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
     setting = EvaluationSetting(
-        problems,
-        settings.evaluation.livecodebench,
-        settings.execution,
-        WORK / "evaluation",
-        limit,
-        settings.evaluation.k,
+        problems=problems,
+        livecodebench=settings.evaluation.livecodebench,
+        execution=settings.execution,
+        cache=WORK / "evaluation",
+        limit=limit,
+        k=settings.evaluation.k,
     )
-    if sum([model is not None, samples is not None, ground_truth]) != 1:
+    given = [model is not None, samples is not None, ground_truth]
+    if given.count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if (extract or partial) and samples is None:
         raise InputError("--extract and --partial are about a file of samples; give one with --samples")
@@ -74,24 +75,24 @@ def evaluate(
         raise InputError("--fresh asks a model again; give one with --model")
     if model is not None:
         result = evaluate_model(
-            Path(model).name,
-            model,
-            settings.evaluation,
-            setting,
-            out,
-            settings.inference,
-            settings.budget,
-            ANSWERS,
-            settings.model.student_format,
+            name=Path(model).name,
+            model=model,
+            params=settings.evaluation,
+            setting=setting,
+            out=out,
+            inference=settings.inference,
+            budget=settings.budget,
+            answers=ANSWERS,
+            prompt=settings.model.student_format,
             fresh=fresh,
         )
     else:
-        names = settings.evaluation.benchmarks
+        # Without samples, the benchmarks' own solutions are scored.
         result = score_samples(
-            samples,
-            names,
-            setting,
-            out,
+            path=samples,
+            names=settings.evaluation.benchmarks,
+            setting=setting,
+            out=out,
             extract=extract,
             partial=partial,
         )
@@ -115,10 +116,10 @@ def gate(
     comparison = compare_with_baseline(
         baseline,
         candidate,
-        benchmark or (),
-        alpha,
-        settings.bootstrap,
-        settings.seed,
+        benchmarks=benchmark or (),
+        alpha=alpha,
+        resamples=settings.bootstrap,
+        seed=settings.seed,
     )
     if json_:
         typer.echo(json.dumps(comparison.to_json(), indent=2))

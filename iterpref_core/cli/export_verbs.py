@@ -25,7 +25,8 @@ def export(
 
     The card's title is the folder's name. Scores and settings come from reports/summary.json if it exists.
     """
-    if sum(source is not None for source in (model, pairs, problems)) != 1:
+    given = [source for source in (model, pairs, problems) if source is not None]
+    if len(given) != 1:
         raise InputError("give what to export: one of --model, --pairs and --problems")
     if spans is not None and pairs is None:
         raise InputError("--spans needs --pairs; leave it out")

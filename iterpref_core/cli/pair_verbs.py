@@ -44,13 +44,13 @@ def pair(
     named = settings.model.student
     student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
     opened = open_judge(
-        settings.pairs.judge,
-        settings.model.debugger_format,
-        settings.inference,
-        settings.budget,
-        settings.codeflow.concurrency,
-        ANSWERS,
-        f"pair {out.resolve()}",
+        model=settings.pairs.judge,
+        prompt=settings.model.debugger_format,
+        inference=settings.inference,
+        budget=settings.budget,
+        concurrency=settings.codeflow.concurrency,
+        answers=ANSWERS,
+        run=f"pair {out.resolve()}",
     )
     with opened as judge:
         metrics = select_pairs(

@@ -170,13 +170,13 @@ def synthesize(
     with (
         AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(
-            settings.model.debugger,
-            settings.model.debugger_format,
-            inference,
-            settings.budget,
-            store,
-            settings.codeflow.concurrency,
-            faults,
+            model=settings.model.debugger,
+            prompt=settings.model.debugger_format,
+            inference=inference,
+            budget=settings.budget,
+            store=store,
+            concurrency=settings.codeflow.concurrency,
+            faults=faults,
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
@@ -196,7 +196,14 @@ def synthesize(
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
-        counts |= write_problems(features, asked, settings.synthesis, executor, count, out)
+        counts |= write_problems(
+            tree=features,
+            backend=asked,
+            params=settings.synthesis,
+            executor=executor,
+            count=count,
+            out=out,
+        )
         spent = store.spent()
     dollars = cost_usd(
         spent.prompt_tokens,
@@ -254,13 +261,13 @@ def quality(
     if judge and name is None:
         raise InputError("--judge needs a model: set validity.judge in params.yaml, or add --set validity.judge=NAME")
     opened = open_judge(
-        name,
-        settings.model.debugger_format,
-        settings.inference,
-        settings.budget,
-        settings.codeflow.concurrency,
-        ANSWERS,
-        f"judge {problems.resolve()}",
+        model=name,
+        prompt=settings.model.debugger_format,
+        inference=settings.inference,
+        budget=settings.budget,
+        concurrency=settings.codeflow.concurrency,
+        answers=ANSWERS,
+        run=f"judge {problems.resolve()}",
     )
     kept, metrics = assess_tests(
         list(read_problems(problems).values()),

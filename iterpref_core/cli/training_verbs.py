@@ -159,7 +159,18 @@ def train(
     params = read_params(set_, {"training.seed": seed})
     settings = params.training
     if name == GRPO:
-        _train_grpo(pairs, spans, problems, model, out, curve, scratch, params, estimate=estimate, as_json=json_)
+        _train_grpo(
+            pairs=pairs,
+            spans=spans,
+            problems=problems,
+            model=model,
+            out=out,
+            curve=curve,
+            scratch=scratch,
+            params=params,
+            estimate=estimate,
+            as_json=json_,
+        )
         return
     if pairs is None or spans is None:
         raise InputError(f"--pairs and --spans are missing: {name} is trained on pairs and their error regions")
@@ -189,14 +200,14 @@ def train(
     from iterpref_core.training.training import train_objective
 
     result = train_objective(
-        pairs,
-        spans,
-        model,
-        name,
-        settings,
-        out,
-        curve,
-        scratch,
+        pairs=pairs,
+        spans=spans,
+        model=model,
+        objective=name,
+        params=settings,
+        out=out,
+        curve=curve,
+        scratch=scratch,
         prompt=params.model.student_format,
     )
     _show_once(result, json_)
@@ -226,13 +237,13 @@ def _train_grpo(
     from iterpref_core.reinforcement.grpo import train_grpo
 
     result = train_grpo(
-        problems,
-        model,
-        params.training,
-        params.execution,
-        out,
-        curve,
-        scratch,
+        problems=problems,
+        model=model,
+        params=params.training,
+        execution=params.execution,
+        out=out,
+        curve=curve,
+        scratch=scratch,
         prompt=params.model.student_format,
     )
     _show_once(result, as_json)

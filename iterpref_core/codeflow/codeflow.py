@@ -67,7 +67,8 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     tally = OutcomeCounts(last_iteration)
     cost = 0.0
     answers = 0
-    # Trajectories end in any order and are written in the problems' order: one that is early waits for its turn.
+    # Trajectories end in any order and are written in the problems' order: one that is early waits for its turn. The
+    # problem whose turn it is stands at the end of `order`.
     early: dict[str, Trajectory] = {}
     order = list(reversed(problems))
     with (
@@ -84,14 +85,23 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             cost += run.models.price(trajectory)
             advance(note=f"{tally.solved} solved")
             while order and order[-1] in early:
-                file.write(early.pop(order.pop()).to_json() + "\n")
+                task_id = order.pop()
+                file.write(early.pop(task_id).to_json() + "\n")
 
         def count(_place: int, _answer: Completion) -> None:
             nonlocal answers
             answers += 1
             advance(0, f"{tally.solved} solved, {answers} answers")
 
-        roll_out(selected(run.problems), models.drafter, models.refiner, executor, run.params, keep, count)
+        roll_out(
+            problems=selected(run.problems),
+            drafter=models.drafter,
+            refiner=models.refiner,
+            executor=executor,
+            params=run.params,
+            finished=keep,
+            answered=count,
+        )
     for advice in tally.advice():
         logger.warning("%s", advice)
     metrics = tally.metrics()

@@ -48,7 +48,8 @@ class Conversation:
             return True
         if not self.attempts:
             return False
-        return self.attempts[-1].verdict in UNDECIDED or len(self.attempts) > self.refinements
+        shows_no_failure = self.attempts[-1].verdict in UNDECIDED
+        return shows_no_failure or len(self.attempts) > self.refinements
 
     @property
     def iteration(self) -> int:
@@ -89,7 +90,8 @@ class Conversation:
         if answer.truncated and verdict not in UNDECIDED:
             verdict = "truncated"
         if outcome.verdict == "passed" and problem.hidden_tests:
-            hidden = executor.run_one(make_program(problem, code, problem.hidden_tests)).verdict
+            hidden_outcome = executor.run_one(make_program(problem, code, problem.hidden_tests))
+            hidden = hidden_outcome.verdict
         attempt = Attempt(
             iteration=self.iteration,
             code=code,

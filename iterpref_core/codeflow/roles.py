@@ -128,25 +128,25 @@ def choose_models(
                 # A run of its own in the store: the student's answers count for no cap of the debugger.
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
                 opened = open_model(
-                    student,
-                    prompt,
-                    student_settings,
-                    NO_CAPS,
-                    store,
-                    params.concurrency,
-                    faults,
+                    model=student,
+                    prompt=prompt,
+                    inference=student_settings,
+                    budget=NO_CAPS,
+                    store=store,
+                    concurrency=params.concurrency,
+                    faults=faults,
                 )
                 drafter = stack.enter_context(opened)
             if debugger_needed:
                 store = stack.enter_context(AnswerStore(path, run))
                 opened = open_model(
-                    debugger,
-                    debugger_prompt,
-                    inference,
-                    budget,
-                    store,
-                    params.concurrency,
-                    faults,
+                    model=debugger,
+                    prompt=debugger_prompt,
+                    inference=inference,
+                    budget=budget,
+                    store=store,
+                    concurrency=params.concurrency,
+                    faults=faults,
                 )
                 refiner = stack.enter_context(opened)
             # With one model in both roles there is only the refiner; for sampling from the student only the drafter.

@@ -68,22 +68,30 @@ def roll_out(
         same_problem.append(conversation)
         if len(same_problem) == conversations_each:
             del waiting[conversation.problem.task_id]
-            finished(trajectory_of(sorted(same_problem, key=lambda item: item.number)))
+            in_order = sorted(same_problem, key=lambda item: item.number)
+            finished(trajectory_of(in_order))
 
     conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
     if drafter.in_process and refiner.in_process:
         lead_in_rounds(
-            conversations,
-            drafter,
-            refiner,
-            executor,
-            sampling,
-            params.concurrency,
-            ended,
-            answered,
+            conversations=conversations,
+            drafter=drafter,
+            refiner=refiner,
+            executor=executor,
+            sampling=sampling,
+            concurrency=params.concurrency,
+            ended=ended,
+            answered=answered,
         )
     else:
-        stream = _Stream(drafter, refiner, executor, sampling, params.concurrency, ended)
+        stream = _Stream(
+            drafter=drafter,
+            refiner=refiner,
+            executor=executor,
+            sampling=sampling,
+            concurrency=params.concurrency,
+            ended=ended,
+        )
         asyncio.run(stream.lead(conversations))
 
 

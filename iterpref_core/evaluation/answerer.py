@@ -100,9 +100,16 @@ class Answerer:
         wanted: list[Request] = []
         for asked in questions:
             for number in range(self._samples):
-                seed = self._seed_of(asked.text, number)
-                wanted.append(Request(asked.text, seed, asked.private, asked.system, asked.verbatim))
-        sampling = replace(self._sampling, stops=stops if self.form.frame is not None else ())
+                request = Request(
+                    asked.text,
+                    self._seed_of(asked.text, number),
+                    asked.private,
+                    asked.system,
+                    asked.verbatim,
+                )
+                wanted.append(request)
+        is_endpoint = self.form.frame is None
+        sampling = replace(self._sampling, stops=() if is_endpoint else stops)
         answered = self._kept(benchmark, wanted, sampling)
         different = dict.fromkeys(wanted)
         missing = [request for request in different if request not in answered]
@@ -119,7 +126,10 @@ class Answerer:
         truncated = sum(answer.truncated for answer in answers)
         if truncated > CUT_SHARE * len(answers):
             _warn(benchmark, truncated, len(answers), "were cut: raise evaluation.max_new_tokens")
-        return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
+        by_question = []
+        for start in range(0, len(answers), self._samples):
+            by_question.append(answers[start : start + self._samples])
+        return by_question
 
     def _kept(
         self,
@@ -204,9 +214,26 @@ def open_answerer(
         @cache
         def opened_model() -> Model:
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
-            return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
+            return opened.enter_context(
+                open_model(
+                    model=model,
+                    prompt=prompt,
+                    inference=asked,
+                    budget=cap,
+                    store=kept,
+                    concurrency=params.batch_size,
+                )
+            )
 
         precision = None
         if BACKENDS[asked.backend].in_process:
             precision, _ = precision_of(model, asked)
-        yield Answerer(opened_model, identity, store, params, form, precision, fresh=fresh)
+        yield Answerer(
+            open_model=opened_model,
+            identity=identity,
+            store=store,
+            params=params,
+            form=form,
+            precision=precision,
+            fresh=fresh,
+        )

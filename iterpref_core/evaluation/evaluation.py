@@ -66,7 +66,15 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(model, params, inference, budget, answers, prompt, fresh=fresh) as answerer:
+    with open_answerer(
+        model=model,
+        params=params,
+        inference=inference,
+        budget=budget,
+        store=answers,
+        prompt=prompt,
+        fresh=fresh,
+    ) as answerer:
         fingerprint = model_fingerprint(model)
         about = {"model": name}
         if fingerprint:
@@ -90,24 +98,30 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
         answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
-            answered.extend((task, answer) for answer in several)
+            for answer in several:
+                answered.append((task, answer))
         read = read_answers(benchmark, answered, form)
-        samples = [
-            Sample(task_id=task.task_id, solution=program)
-            for (task, _), program in zip(answered, read.programs, strict=True)
-        ]
-        runs = run_samples(benchmark, executor, samples, times_of(own_runs), "score")
+        samples = []
+        for (task, _), program in zip(answered, read.programs, strict=True):
+            samples.append(Sample(task_id=task.task_id, solution=program))
+        judged = run_samples(benchmark, executor, samples, times_of(own_runs), "score")
     # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
-    truncated = [answer.truncated for _, answer in answered]
-    runs = [mark_truncated(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
-    entry = make_entry(benchmark, samples, runs, own_runs) | {"isolation": executor.isolation}
-    entry["truncated"] = sum(truncated)
+    runs = []
+    truncated = 0
+    for run, (_, answer) in zip(judged, answered, strict=True):
+        if answer.truncated:
+            truncated += 1
+            runs.append(mark_truncated(run))
+        else:
+            runs.append(run)
+    entry = make_entry(benchmark, samples, runs, own_runs)
+    entry["isolation"] = executor.isolation
+    entry["truncated"] = truncated
     entry["sampling"] = _describe_sampling(benchmark, answerer, read)
-    texts = [answer.text for _, answer in answered]
     entry["answers"] = count_without_program(
         benchmark,
         [task for task, _ in answered],
-        texts,
+        [answer.text for _, answer in answered],
         read.programs,
         runs,
     )

@@ -60,8 +60,9 @@ def score_samples(
 
     def score(benchmark: Benchmark[Any]) -> Evaluated:
         if samples is None:
-            _check_complete(benchmark, own_samples(benchmark), f"{benchmark.name}: no solution (field 'reference')")
-            return score_existing(benchmark, own_samples(benchmark), setting.cache)
+            own = own_samples(benchmark)
+            _check_complete(benchmark, own, f"{benchmark.name}: no solution (field 'reference')")
+            return score_existing(benchmark, own, setting.cache)
         # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
         known = [sample for sample in read_jsonl(samples.path, Sample) if sample.task_id in benchmark.tasks]
         total = len(benchmark.tasks)
@@ -71,10 +72,12 @@ def score_samples(
         remedy = "add them" if samples.partial else "add them, or score the others alone with --partial"
         _check_complete(benchmark, known, f"{samples.path}: no sample", remedy)
         evaluated = score_existing(benchmark, known, setting.cache, samples)
-        if len(benchmark.tasks) == total:
+        scored = len(benchmark.tasks)
+        if scored == total:
             return evaluated
-        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, len(benchmark.tasks), total)
-        return Evaluated(evaluated.entry | {"partial": {"tasks": total}}, evaluated.samples)
+        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, scored, total)
+        entry = evaluated.entry | {"partial": {"tasks": total}}
+        return Evaluated(entry, evaluated.samples)
 
     return run_benchmarks(
         {"model": path.stem if path else "ground-truth"},

@@ -91,27 +91,47 @@ def run_own_solutions(
     samples = own_samples(benchmark)
     if not samples:
         return {}
-    programs = hashlib.sha256("\n".join(sample.to_json() for sample in samples).encode()).hexdigest()
-    decisive = [benchmark.harness, benchmark.data[1], programs, benchmark.limits, executor.isolation]
-    machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
-    key = json.dumps([decisive, list(benchmark.identity), machine], sort_keys=True)
     limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
 
     def run_all(partial: Path) -> None:
         outcomes = run_samples(benchmark, executor, samples, limits, "own solutions")
-        runs = dict(zip((sample.task_id for sample in samples), outcomes, strict=True))
+        runs = {}
+        for sample, outcome in zip(samples, outcomes, strict=True):
+            runs[sample.task_id] = outcome
         partial.write_text(json.dumps(runs, indent=1), encoding="utf-8")
 
-    path = make_once(cache / f"own-solutions-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json", run_all)
+    key = _key(benchmark, executor, samples)
+    path = make_once(cache / f"own-solutions-{key}.json", run_all)
     kept = json.loads(path.read_text(encoding="utf-8"))
     runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
     if any(run.verdict == "infra_error" for run in runs.values()):
         # The machine may have been short of memory, so they run again in the next evaluation.
         path.unlink(missing_ok=True)
-    if failed := [task_id for task_id, run in runs.items() if run.verdict != "passed"]:
+    failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
+    if failed:
         message = "%s: %s of the benchmark's own solutions fail, such as %s; results.json names them"
         logger.warning(message, benchmark.name, len(failed), failed[0])
     return runs
+
+
+def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:
+    """Return a digest of everything that decides the outcomes of a benchmark's own solutions, and their seconds."""
+    programs = "\n".join(sample.to_json() for sample in samples)
+    _, data_sha256 = benchmark.data
+    decisive = [
+        benchmark.harness,
+        data_sha256,
+        hashlib.sha256(programs.encode()).hexdigest(),
+        benchmark.limits,
+        executor.isolation,
+    ]
+    machine = [
+        platform.node(),
+        platform.machine(),
+        code_digest(*JUDGED_BY),
+    ]
+    text = json.dumps([decisive, list(benchmark.identity), machine], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def times_of(own_runs: Mapping[str, ProgramRun]) -> dict[str, float]:

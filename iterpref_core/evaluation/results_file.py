@@ -36,7 +36,8 @@ def write_results(
     """
     kept = _earlier(out, about)
     for name, entry in entries.items():
-        if entry["available"] or not kept.get(name, {}).get("available"):
+        was_measured = name in kept and kept[name].get("available")
+        if entry["available"] or not was_measured:
             kept.pop(name, None)
     # Killed before the last line, the folder has new samples and no entry for them, and never an old entry beside them.
     if kept:
@@ -49,7 +50,7 @@ def write_results(
 
 
 def _earlier(out: Path, about: Mapping[str, str]) -> dict[str, Entry]:
-    """Return the entries that the folder has of the same model; those of another one, and their samples, go."""
+    """Return the entries that the folder has of the same model; entries and samples of another model are removed."""
     path = out / RESULTS
     if not path.exists():
         return {}

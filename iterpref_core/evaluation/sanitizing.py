@@ -51,9 +51,15 @@ def sanitize_all(
         text, _ = answer
         if text.count("\n") >= MAX_LINES:
             return None
-        calls = (ValueTest("sanitize", answer),)
-        values, _ = executor.call(Program(f"from {module} import sanitize", calls, environment=environment))
-        return values[0] if values and isinstance(values[0], str) else None
+        program = Program(
+            code=f"from {module} import sanitize",
+            tests=(ValueTest("sanitize", answer),),
+            environment=environment,
+        )
+        values, _ = executor.call(program)
+        if not values or not isinstance(values[0], str):
+            return None
+        return values[0]
 
     programs = []
     not_sanitized = 0

@@ -25,7 +25,9 @@ class Evaluated:
 
 def mark_truncated(run: ProgramRun) -> ProgramRun:
     """Return the outcome of a sample whose answer ended at `max_new_tokens`: `truncated`, if the program was judged."""
-    return run if run.verdict in UNDECIDED else run._replace(verdict="truncated", exception="")
+    if run.verdict in UNDECIDED:
+        return run
+    return run._replace(verdict="truncated", exception="")
 
 
 def make_entry(
@@ -58,8 +60,9 @@ def make_entry(
     feedback = _by_task(samples, [run.feedback for run in runs])
     errors = _count(run.verdict for run in runs if run.verdict != "passed")
     score = score_tasks(verdicts, k=benchmark.k)
+    data_name, data_sha256 = benchmark.data
     if score is None:
-        raise ExecutionError(f"{benchmark.data[0]}: no program could be scored ({errors})")
+        raise ExecutionError(f"{data_name}: no program could be scored ({errors})")
     entry: Entry = {
         "available": True,
         **score.to_json(),
@@ -68,40 +71,51 @@ def make_entry(
         "passed": [task_id for task_id, outcomes in verdicts.items() if "passed" in outcomes],
         "verdicts": verdicts,
         "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
-        "data": dict(zip(("name", "sha256"), benchmark.data, strict=True)),
+        "data": {"name": data_name, "sha256": data_sha256},
         "harness": benchmark.harness,
         "limits": benchmark.limits,
     }
     if own_runs:
         failed = {task_id: run for task_id, run in own_runs.items() if run.verdict != "passed"}
-        reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-        truth: Entry = {
-            "n": len(own_runs),
-            "passed": len(own_runs) - len(failed),
-            "failed": list(failed),
-        }
-        if reasons:
-            truth["reasons"] = reasons
-        entry["ground_truth"] = truth
+        entry["ground_truth"] = _ground_truth(own_runs, failed)
         # A task whose own solution fails here, such as for want of a library, says nothing about the model.
         trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
-    return entry | _by_difficulty(benchmark, verdicts)
+    by_difficulty = _by_difficulty(benchmark, verdicts)
+    if by_difficulty:
+        entry["by_difficulty"] = by_difficulty
+    return entry
+
+
+def _ground_truth(own_runs: Mapping[str, ProgramRun], failed: Mapping[str, ProgramRun]) -> Entry:
+    """Return the numbers of a benchmark's own solutions, and the tasks whose solutions failed, with the reasons."""
+    truth: Entry = {
+        "n": len(own_runs),
+        "passed": len(own_runs) - len(failed),
+        "failed": list(failed),
+    }
+    reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
+    if reasons:
+        truth["reasons"] = reasons
+    return truth
 
 
 def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
     """Return tasks and scores by difficulty; empty if tasks have none, or none could be scored."""
-    tasks: dict[str, list[str]] = {}
-    for task_id in verdicts:
-        if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
-            tasks.setdefault(difficulty, []).append(task_id)
+    groups: dict[str, dict[str, list[Verdict]]] = {}
+    for task_id, outcomes in verdicts.items():
+        task = benchmark.tasks[task_id]
+        difficulty = benchmark.difficulty(task)
+        if difficulty:
+            group = groups.setdefault(difficulty, {})
+            group[task_id] = outcomes
     entries = {}
-    for name, some in tasks.items():
-        score = score_tasks({task_id: verdicts[task_id] for task_id in some}, k=benchmark.k)
+    for difficulty, group in groups.items():
+        score = score_tasks(group, k=benchmark.k)
         if score is not None:
-            entries[name] = score.to_json() | {"tasks": some}
-    return {"by_difficulty": entries} if entries else {}
+            entries[difficulty] = score.to_json() | {"tasks": list(group)}
+    return entries
 
 
 def _by_task(samples: Sequence[Sample], values: Sequence[Any]) -> dict[str, list[Any]]:
@@ -122,11 +136,14 @@ def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
     0.5
     """
     name = benchmark.replace("+", "_plus")
+    low, high = entry["ci95"]
     numbers = {
         "pass_at_1": entry["pass_at_1"],
-        "ci95_low": entry["ci95"][0],
-        "ci95_high": entry["ci95"][1],
+        "ci95_low": low,
+        "ci95_high": high,
+        "n": float(entry["n"]),
     }
-    numbers["n"] = float(entry["n"])
-    numbers |= {key: entry[key] for key in entry if re.fullmatch(r"pass_at_\d+", key)}
+    for key, value in entry.items():
+        if re.fullmatch(r"pass_at_\d+", key):
+            numbers[key] = value
     return {f"{name}/{key}": value for key, value in numbers.items()}

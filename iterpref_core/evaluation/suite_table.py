@@ -57,6 +57,7 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
     """
     open_suite = SUITES[BENCHMARKS[name].suite]
     benchmark = open_suite(name, setting)
-    benchmark.tasks = dict(islice(benchmark.tasks.items(), setting.limit))
+    first_tasks = islice(benchmark.tasks.items(), setting.limit)
+    benchmark.tasks = dict(first_tasks)
     benchmark.k = setting.k
     return benchmark

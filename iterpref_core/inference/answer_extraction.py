@@ -110,7 +110,7 @@ def lacks_program(code: str) -> bool:
 
 
 def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | None:
-    """Return the last of those with the highest rank; None where all rank as nothing."""
+    """Return the last excerpt with the highest rank; None if all rank as nothing."""
     best = None
     best_rank = Rank.SCRIPT
     for excerpt in excerpts:
@@ -123,11 +123,18 @@ def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | Non
 
 def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excerpt]:
     """Return the code that stands in no block, or in one that was never closed."""
-    closed = [(block.start, block.end) for block in blocks.broken if block.tagged and block.closed]
-    hidden = [*blocks.foreign, *closed]
-    inline = [found for found in read_inline_code(text, parser) if rank(found.tree, None) >= Rank.DEFINITION]
-    bare = read_bare_code(text, hidden, parser)
-    return [*inline, *(excerpt for excerpt in bare if not _goes_on(excerpt, text))]
+    hidden = list(blocks.foreign)
+    for block in blocks.broken:
+        if block.tagged and block.closed:
+            hidden.append((block.start, block.end))
+    outside = []
+    for excerpt in read_inline_code(text, parser):
+        if rank(excerpt.tree, None) >= Rank.DEFINITION:
+            outside.append(excerpt)
+    for excerpt in read_bare_code(text, hidden, parser):
+        if not _goes_on(excerpt, text):
+            outside.append(excerpt)
+    return outside
 
 
 def _goes_on(excerpt: Excerpt, text: str) -> bool:
@@ -151,15 +158,18 @@ def _best_broken(blocks: Sequence[BrokenBlock], entry_point: str | None) -> Brok
         if not meant or not block.code.strip():
             continue
         block_defines = _begins_to_define(block.code, entry_point)
-        if block_defines >= best_defines:
+        if block_defines or not best_defines:
             best = block
             best_defines = block_defines
     return best
 
 
 def _begins_to_define(code: str, entry_point: str | None) -> bool:
+    """Return True if a text has the first line of a definition: of the entry point, or without one of anything."""
     names = {match[1] for match in _DEFINITION_LINE.finditer(code)}
-    return entry_name(entry_point) in names if entry_point else bool(names)
+    if not entry_point:
+        return bool(names)
+    return entry_name(entry_point) in names
 
 
 def _goes_before(

@@ -268,8 +268,12 @@ class AnswerFrame:
         if system:
             messages.insert(0, {"role": "system", "content": system})
         while messages[0]["role"] == "system" and len(messages) > 1 and not self._knows_system:
-            first = messages.pop(0)
-            messages[0] = {"role": messages[0]["role"], "content": f"{first['content']}\n\n{messages[0]['content']}"}
+            system_message = messages.pop(0)
+            following = messages[0]
+            messages[0] = {
+                "role": following["role"],
+                "content": f"{system_message['content']}\n\n{following['content']}",
+            }
         return messages
 
     @cached_property

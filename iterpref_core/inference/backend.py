@@ -162,7 +162,8 @@ class ServedModel(ABC):
                     return
 
         async def ask_all() -> None:
-            await asyncio.gather(*(ask_in_turn() for _ in range(min(self.concurrency, len(places)))))
+            askers = min(self.concurrency, len(places))
+            await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
 
         asyncio.run(ask_all())
         if failures:

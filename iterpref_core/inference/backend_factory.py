@@ -114,7 +114,14 @@ def open_model(
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
     own_temperature = store is not None and store.accepts_own_temperature_alone(identity)
-    opening = Opening(model, prompt, inference, concurrency, faults, own_temperature)
+    opening = Opening(
+        model=model,
+        prompt=prompt,
+        inference=inference,
+        concurrency=concurrency,
+        faults=faults,
+        own_temperature=own_temperature,
+    )
     open_backend = OPENERS[inference.backend]
     with open_backend(opening) as inner:
         yield StoredModel(
@@ -158,7 +165,14 @@ def open_judge(
         return
     with (
         AnswerStore(answers, run) as store,
-        open_model(model, prompt, inference, budget, store, concurrency) as judge,
+        open_model(
+            model=model,
+            prompt=prompt,
+            inference=inference,
+            budget=budget,
+            store=store,
+            concurrency=concurrency,
+        ) as judge,
     ):
         yield judge
 

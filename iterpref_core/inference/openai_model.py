@@ -282,5 +282,7 @@ def _redacted(text: str) -> str:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if key:
         text = text.replace(key, "[key]")
-    shown = " ".join(text.split())
-    return shown if len(shown) <= 300 else shown[:300] + "…"
+    on_one_line = " ".join(text.split())
+    if len(on_one_line) <= 300:
+        return on_one_line
+    return on_one_line[:300] + "…"

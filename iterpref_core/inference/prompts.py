@@ -24,7 +24,9 @@ def fill(template: Path, values: Mapping[str, str]) -> str:
 
     def value_of(field: re.Match[str]) -> str:
         name = field[1]
-        return values[name].rstrip("\r\n") if name in values else field[0]
+        if name not in values:
+            return field[0]
+        return values[name].rstrip("\r\n")
 
     return _FIELD.sub(value_of, text)
 

@@ -1,6 +1,6 @@
-"""Stored model: each call from beginning to end: look up, guard, reserve, call, settle, store.
+"""Stored model: a model whose answers are kept. A call goes through look up, guard, reserve, call, settle and store.
 
-An answer is on disk before it is used: nothing that was received, and perhaps paid for, is asked for again.
+An answer is on disk before anybody uses it: nothing that was received, and perhaps paid for, is asked for again.
 """
 
 import hashlib
@@ -66,9 +66,8 @@ def cost_usd(
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
     """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
 
-    The seed tells samples of one prompt apart.
-
-    A request without system message and the like has the key that it had before there were any.
+    The seed tells samples of one prompt apart. System message, verbatim prompts and stops came later: a request
+    without them has the same key as in older stores.
     """
     decisive: list[object] = [
         model,
@@ -107,16 +106,28 @@ class AnswerStore:
             "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?",
             (key,),
         )
-        return None if row is None else Completion(row[0], row[1], row[2], bool(row[3]))
+        if row is None:
+            return None
+        text, prompt_tokens, completion_tokens, truncated = row
+        return Completion(text, prompt_tokens, completion_tokens, bool(truncated))
 
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
         """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
-        cost = (answer.prompt_tokens, answer.completion_tokens, answer.truncated)
-        row = (key, self._run, answer.text, *cost, model, labeled_text(request.prompt), request.seed)
+        row = (
+            key,
+            self._run,
+            answer.text,
+            answer.prompt_tokens,
+            answer.completion_tokens,
+            answer.truncated,
+            model,
+            labeled_text(request.prompt),
+            request.seed,
+        )
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def set_aside(self, keys: Iterable[bytes]) -> None:
-        """Find the answers under these keys no more; their cost still counts as spent."""
+        """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:
             self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
@@ -138,7 +149,9 @@ class AnswerStore:
         )
         row = self._data.row(query, (self._run,))
         assert row is not None
-        return Spent(*(value or 0 for value in row))
+        calls, prompt_tokens, completion_tokens = row
+        # The sums over no rows are NULL.
+        return Spent(calls, prompt_tokens or 0, completion_tokens or 0)
 
     def __enter__(self) -> Self:
         return self

@@ -129,23 +129,31 @@ def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
 def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     folder = Path(source.name_or_path)
     model = str(folder.resolve()) if folder.is_dir() else source.name_or_path
-    revision = []
+    command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"]
+    command += ["--model", model]
     if source.revision:
-        revision = ["--revision", source.revision, "--tokenizer-revision", source.revision]
-    named = ["--served-model-name", SERVED_NAME] if source.adapters is None else _serve_adapters(source)
+        command += ["--revision", source.revision]
+        command += ["--tokenizer-revision", source.revision]
+    if source.adapters is None:
+        command += ["--served-model-name", SERVED_NAME]
+    else:
+        command += _serve_adapters(source)
+    command += ["--host", _LOOPBACK]
+    command += ["--port", str(port)]
+    command += ["--enable-prefix-caching"]
+    command += ["--disable-uvicorn-access-log"]
+    command += ["--max-model-len", "auto"]
+    if not shutil.which("nvidia-smi"):
+        # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
+        command += ["--enforce-eager"]
+    # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
+    command += ["--tokenizer-mode", "hf"]
+    command += ["--generation-config", "vllm"]
     saved = read_config(str(source)).dtype
-    dtype = ["--dtype", str(saved).removeprefix("torch.")] if saved else []
-    # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
-    eager = [] if shutil.which("nvidia-smi") else ["--enforce-eager"]
-    return [
-        *(str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"),
-        *("--model", model, *revision, *named),
-        *("--host", _LOOPBACK, "--port", str(port)),
-        *("--enable-prefix-caching", "--disable-uvicorn-access-log", "--max-model-len", "auto", *eager),
-        # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
-        *("--tokenizer-mode", "hf", "--generation-config", "vllm", *dtype),
-        *shlex.split(os.environ.get(ARGUMENTS_VARIABLE, "")),
-    ]
+    if saved:
+        command += ["--dtype", str(saved).removeprefix("torch.")]
+    command += shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
+    return command
 
 
 def _serve_adapters(source: ModelSource) -> list[str]:

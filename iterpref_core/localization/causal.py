@@ -47,7 +47,8 @@ class _Trials:
 
     def passes(self, code: str) -> bool:
         if code not in self.known:
-            outcome = self.executor.run_one(make_program(self.problem, code, self.problem.tests))
+            program = make_program(self.problem, code, self.problem.tests)
+            outcome = self.executor.run_one(program)
             self.known[code] = outcome.verdict == "passed"
         return self.known[code]
 
@@ -70,9 +71,17 @@ def find_cause(
     trials = _Trials(problem, executor)
     chosen, unusable = _usable_fix(pair, trials)
     if unusable:
-        return Cause(ErrorRegion((), ()), len(trials.known), unusable=unusable)
+        return Cause(
+            region=ErrorRegion((), ()),
+            executions=len(trials.known),
+            unusable=unusable,
+        )
     needed, exhausted = _minimize(pair.rejected, chosen, trials, max_executions)
-    return Cause(_region(pair, needed), len(trials.known), exhausted)
+    return Cause(
+        region=_region(pair, needed),
+        executions=len(trials.known),
+        exhausted=exhausted,
+    )
 
 
 def _usable_fix(pair: PreferencePair, trials: _Trials) -> tuple[str, str]:
@@ -84,8 +93,12 @@ def _usable_fix(pair: PreferencePair, trials: _Trials) -> tuple[str, str]:
     chosen = undo_renames(pair.rejected, pair.chosen)
     if not trials.passes(chosen):
         chosen = pair.chosen
-    whole_edit = apply_hunks(pair.rejected, chosen, find_hunks(pair.rejected, chosen))
-    return chosen, "" if trials.passes(whole_edit) else "chosen_fails"
+    # Put together from its hunks, the program may differ from `chosen` in the ends of its lines.
+    hunks = find_hunks(pair.rejected, chosen)
+    whole_edit = apply_hunks(pair.rejected, chosen, hunks)
+    if not trials.passes(whole_edit):
+        return chosen, "chosen_fails"
+    return chosen, ""
 
 
 def _minimize(
@@ -113,7 +126,10 @@ def _minimize(
             if len(trials.known) >= max_executions:
                 return kept, True
             if trials.passes(apply_hunks(rejected, chosen, subset)):
-                parts = 2 if subset in chunks else max(len(chunks) - 1, 2)
+                if subset in chunks:
+                    parts = 2
+                else:
+                    parts = max(len(chunks) - 1, 2)
                 kept = subset
                 break
         else:

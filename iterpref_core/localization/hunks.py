@@ -41,25 +41,27 @@ def find_hunks(rejected: str, chosen: str) -> tuple[Hunk, ...]:
     """
     a = split_lines(rejected)
     b = split_lines(chosen)
+    matches = diff_lines(rejected, chosen).matches
     hunks: list[Hunk] = []
-    for old, new in _stretches(diff_lines(rejected, chosen).matches, len(a), len(b)):
+    for old, new in _stretches(matches, len(a), len(b)):
         hunks.extend(_split(a, b, old, new))
     return tuple(hunks)
 
 
 def _stretches(
     matches: Iterable[tuple[int, int]],
-    count: int,
-    others: int,
+    length_of_a: int,
+    length_of_b: int,
 ) -> Iterator[tuple[range, range]]:
-    """Yield the stretches before, between and behind matches, as ranges in both sequences.
+    """Yield the stretches before, between and behind the matches of two sequences, as ranges in both.
 
-    >>> list(_stretches([(1, 0)], 3, 2))
+    >>> list(_stretches([(1, 0)], length_of_a=3, length_of_b=2))
     [(range(0, 1), range(0, 0)), (range(2, 3), range(1, 2))]
     """
     i = 0
     j = 0
-    for next_i, next_j in [*matches, (count, others)]:
+    end = (length_of_a, length_of_b)
+    for next_i, next_j in [*matches, end]:
         yield range(i, next_i), range(j, next_j)
         i = next_i + 1
         j = next_j + 1
@@ -69,13 +71,18 @@ def _split(a: Sequence[str], b: Sequence[str], old: range, new: range) -> Iterat
     """Yield the hunks of one stretch: each rewritten line by itself, and the lines between rewritten ones together."""
     i = old.start
     j = new.start
-    for next_i, next_j in [*_pair_similar(a, b, old, new), (old.stop, new.stop)]:
-        if i < next_i or j < next_j:
-            yield Hunk(range(i, next_i), range(j, next_j))
-        if next_i < old.stop and next_j < new.stop:
-            yield Hunk(range(next_i, next_i + 1), range(next_j, next_j + 1))
-        i = next_i + 1
-        j = next_j + 1
+    for pair_i, pair_j in _pair_similar(a, b, old, new):
+        yield from _hunk(range(i, pair_i), range(j, pair_j))
+        i = pair_i + 1
+        j = pair_j + 1
+        yield Hunk(range(pair_i, i), range(pair_j, j))
+    yield from _hunk(range(i, old.stop), range(j, new.stop))
+
+
+def _hunk(old: range, new: range) -> Iterator[Hunk]:
+    """Yield the hunk of these lines, or nothing if there is no line."""
+    if old or new:
+        yield Hunk(old, new)
 
 
 def _pair_similar(
@@ -91,24 +98,30 @@ def _pair_similar(
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
     for i in range(old.stop, old.start - 1, -1):
         for j in range(new.stop, new.start - 1, -1):
-            options = [best[key] for key in ((i + 1, j), (i, j + 1)) if key in best]
+            options: list[tuple[float, list[tuple[int, int]]]] = []
+            if i < old.stop:
+                options.append(best[i + 1, j])
+            if j < new.stop:
+                options.append(best[i, j + 1])
             if i < old.stop and j < new.stop:
                 score = _similarity(a[i], b[j])
                 if score >= _SIMILAR:
                     rest_score, rest_pairs = best[i + 1, j + 1]
-                    options.append((score + rest_score, [(i, j), *rest_pairs]))
+                    pairs = [(i, j), *rest_pairs]
+                    options.append((score + rest_score, pairs))
             best[i, j] = max(options, key=lambda option: option[0], default=(0.0, []))
-    _, pairs = best[old.start, new.start]
-    return pairs
+    _, best_pairs = best[old.start, new.start]
+    return best_pairs
 
 
 def _similarity(line: str, against: str) -> float:
     """Return the share of tokens in common, 0 to 1: twice the LCS over the sum of the lengths."""
     a = TOKEN.findall(line)
     b = TOKEN.findall(against)
-    if not a and not b:
+    total = len(a) + len(b)
+    if total == 0:
         return 1.0
-    return 2 * len(match_lines(a, b)) / (len(a) + len(b))
+    return 2 * len(match_lines(a, b)) / total
 
 
 def apply_hunks(rejected: str, chosen: str, hunks: Collection[Hunk]) -> str:
@@ -142,23 +155,35 @@ def undo_renames(rejected: str, chosen: str) -> str:
     """
     names_before = set(_NAME.findall(rejected))
     names_after = set(_NAME.findall(chosen))
-    back: dict[str, str] = {}
-    for (new_name, old_name), _ in _rename_votes(split_lines(rejected), split_lines(chosen)).most_common():
-        is_new = new_name not in names_before
-        is_gone = old_name not in names_after
-        if is_new and is_gone and new_name not in back and old_name not in back.values():
-            back[new_name] = old_name
-    return _NAME.sub(lambda match: back.get(match.group(), match.group()), chosen)
+    votes = _rename_votes(split_lines(rejected), split_lines(chosen))
+    old_names: dict[str, str] = {}
+    for (new_name, old_name), _ in votes.most_common():
+        if new_name in names_before or old_name in names_after:
+            continue
+        already_renamed = new_name in old_names or old_name in old_names.values()
+        if not already_renamed:
+            old_names[new_name] = old_name
+
+    def rename_back(match: re.Match[str]) -> str:
+        name = match.group()
+        return old_names.get(name, name)
+
+    return _NAME.sub(rename_back, chosen)
 
 
 def _rename_votes(a: Sequence[str], b: Sequence[str]) -> Counter[tuple[str, str]]:
     """Count, for each (new name, old name), the places where the one stands for the other in lines that are alike."""
     votes: Counter[tuple[str, str]] = Counter()
+    # "return x" and "return values" are alike: "return _". Their tokens match in pairs, and "x" stands where "values"
+    # does, which is one vote for ("values", "x").
     for i, j in _alike_but_for_names(a, b):
-        before = TOKEN.findall(a[i])
-        after = TOKEN.findall(b[j])
-        same = match_lines([_without_names(token) for token in before], [_without_names(token) for token in after])
-        votes.update((after[y], before[x]) for x, y in same if before[x] != after[y])
+        old_tokens = TOKEN.findall(a[i])
+        new_tokens = TOKEN.findall(b[j])
+        old_plain = [_without_names(token) for token in old_tokens]
+        new_plain = [_without_names(token) for token in new_tokens]
+        for x, y in match_lines(old_plain, new_plain):
+            if old_tokens[x] != new_tokens[y]:
+                votes[new_tokens[y], old_tokens[x]] += 1
     return votes
 
 
@@ -166,12 +191,18 @@ def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, 
     """Return the pairs of lines that are equal, or else similar, once all names are taken for the same."""
     plain_a = [_without_names(line) for line in a]
     plain_b = [_without_names(line) for line in b]
-    pairs = match_lines(plain_a, plain_b)
-    for old, new in list(_stretches(pairs, len(a), len(b))):
-        pairs += _pair_similar(plain_a, plain_b, old, new)
-    return sorted(pairs)
+    equal = match_lines(plain_a, plain_b)
+    similar = []
+    for old, new in _stretches(equal, len(a), len(b)):
+        similar += _pair_similar(plain_a, plain_b, old, new)
+    return sorted([*equal, *similar])
 
 
 def _without_names(text: str) -> str:
     """Replace every name that a programmer chose by an underscore."""
-    return _NAME.sub(lambda match: match.group() if match.group() in _FIXED else "_", text)
+
+    def hide(match: re.Match[str]) -> str:
+        name = match.group()
+        return name if name in _FIXED else "_"
+
+    return _NAME.sub(hide, text)

@@ -67,13 +67,17 @@ def locate_error(
 
 def anchor_lines(text: str, places: Iterable[int]) -> tuple[Span, ...]:
     """Return the spans of the first line with text from each place (a line, from 0) on, or of the last such line."""
-    lines_with_text = [number for number, (start, end) in enumerate(line_spans(text)) if text[start:end].strip()]
+    lines_with_text = []
+    for number, (start, end) in enumerate(line_spans(text)):
+        if text[start:end].strip():
+            lines_with_text.append(number)
     if not lines_with_text:
         return ()
+    last = len(lines_with_text) - 1
     anchors = set()
     for place in places:
         following = bisect_left(lines_with_text, place)
-        anchors.add(lines_with_text[min(following, len(lines_with_text) - 1)])
+        anchors.add(lines_with_text[min(following, last)])
     return span_lines(text, sorted(anchors))
 
 

@@ -67,6 +67,7 @@ def localize_pairs(
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
     written = write_jsonl(out, _apply_policy(located, params, counts))
+    # `_apply_policy` has counted these two for the share.
     lines = counts.pop("lines", 0)
     focal_lines = counts.pop("focal_lines", 0)
     reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
@@ -93,7 +94,8 @@ def _by_execution(
     with open_executor(execution) as executor:
 
         def search(item: tuple[PreferencePair, Problem]) -> Cause:
-            return find_cause(*item, executor, params.max_executions)
+            pair, problem = item
+            return find_cause(pair, problem, executor, params.max_executions)
 
         for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
             counts["executions"] += cause.executions
@@ -109,9 +111,9 @@ def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, P
     for pair in read_pairs(pairs):
         problem = known.get(pair.task_id) or known.get(pair.problem)
         if problem is None or not problem.tests:
-            what = "is not there" if problem is None else "has no tests"
+            fault = "is not there" if problem is None else "has no tests"
             raise InputError(
-                f"{problems}: the problem of pair {pair.task_id!r} {what}; method causal needs the tests of every "
+                f"{problems}: the problem of pair {pair.task_id!r} {fault}; method causal needs the tests of every "
                 "pair, the other methods need none"
             )
         yield pair, problem
@@ -140,7 +142,8 @@ def _apply_policy(
             # objective.
             random = Random(f"{params.seed}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
-        counts["focal_lines"] += sum(_lines_with_text(pair.rejected[start:end]) for start, end in rejected)
+        for start, end in rejected:
+            counts["focal_lines"] += _lines_with_text(pair.rejected[start:end])
         counts["lines"] += _lines_with_text(pair.rejected)
         yield FocalSpans(
             task_id=pair.task_id,
@@ -178,9 +181,12 @@ def widen_spans(
     starts = [start for start, _ in line_spans(text)]
     lines: set[int] = set()
     for start, end in spans:
-        first = bisect_right(starts, start) - 1
-        last = bisect_right(starts, max(start, end - 1)) - 1
+        last_character = max(start, end - 1)
+        first_line = bisect_right(starts, start) - 1
+        last_line = bisect_right(starts, last_character) - 1
         before = random.randint(1, max_lines)
         after = random.randint(1, max_lines)
-        lines.update(range(max(first - before, 0), min(last + after + 1, len(starts))))
+        widened_start = max(first_line - before, 0)
+        widened_end = min(last_line + after + 1, len(starts))
+        lines.update(range(widened_start, widened_end))
     return span_lines(text, sorted(lines))

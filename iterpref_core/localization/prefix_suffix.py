@@ -7,7 +7,7 @@ from functools import partial
 
 from iterpref_core.localization import line_lcs
 from iterpref_core.records import split_lines
-from iterpref_core.source_code.line_diff import LineDiff
+from iterpref_core.source_code.line_diff import LineDiff, common_ends
 
 
 def diff_between(rejected: str, chosen: str) -> LineDiff:
@@ -18,14 +18,17 @@ def diff_between(rejected: str, chosen: str) -> LineDiff:
     """
     a = split_lines(rejected)
     b = split_lines(chosen)
-    shorter = min(len(a), len(b))
-    start = next((i for i in range(shorter) if a[i] != b[i]), shorter)
-    end = next((i for i in range(shorter - start) if a[-1 - i] != b[-1 - i]), shorter - start)
-    matches = [(i, i) for i in range(start)]
-    matches += [(len(a) - i, len(b) - i) for i in range(end, 0, -1)]
+    beginning, end = common_ends(a, b)
+    end_of_a = len(a) - end
+    end_of_b = len(b) - end
+    matches = []
+    for k in range(beginning):
+        matches.append((k, k))
+    for k in range(end):
+        matches.append((end_of_a + k, end_of_b + k))
     return LineDiff(
-        rejected=tuple(range(start, len(a) - end)),
-        chosen=tuple(range(start, len(b) - end)),
+        rejected=tuple(range(beginning, end_of_a)),
+        chosen=tuple(range(beginning, end_of_b)),
         matches=tuple(matches),
     )
 

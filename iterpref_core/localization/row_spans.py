@@ -58,7 +58,11 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
     >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
     """
-    region = localize(_program(row["rejected"]), _program(row["chosen"]), method)
+    region = localize(
+        rejected=_program(row["rejected"]),
+        chosen=_program(row["chosen"]),
+        method=method,
+    )
     rejected = region.rejected or region.anchors
     return {
         "rejected_spans": [list(span) for span in rejected],
@@ -67,6 +71,8 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
 
 
 def _program(side: Any) -> str:
-    """Return the program of one side of a pair."""
-    text: str = side if isinstance(side, str) else side[-1]["content"]
-    return text
+    """Return the program of one side of a pair: the text, or the content of the last message."""
+    if isinstance(side, str):
+        return side
+    answer: str = side[-1]["content"]
+    return answer

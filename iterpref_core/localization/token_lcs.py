@@ -35,10 +35,15 @@ def _tokens(text: str) -> list[_Token]:
         line = [_Token(match.group(), match.span()) for match in TOKEN.finditer(text, start, end)]
         if not line:
             continue
-        first = line[0].span
-        # An indentation of no characters has no span of its own; the token after it is marked instead.
-        indentation = (start, first[0]) if first[0] > start else first
-        tokens.append(_Token("\n" + text[start : first[0]], indentation))
+        first_start, first_end = line[0].span
+        indentation = _Token(
+            key="\n" + text[start:first_start],
+            span=(start, first_start),
+        )
+        if first_start == start:
+            # An indentation of no characters has no span of its own; the token after it is marked instead.
+            indentation = _Token(key="\n", span=(first_start, first_end))
+        tokens.append(indentation)
         tokens += line
     return tokens
 
@@ -66,18 +71,22 @@ def locate_error(rejected: str, chosen: str) -> ErrorRegion:
     """
     a = _tokens(rejected)
     b = _tokens(chosen)
-    matches = match_lines([token.key for token in a], [token.key for token in b])
-    counterparts = {j: i for i, j in matches}
+    keys_of_a = [token.key for token in a]
+    keys_of_b = [token.key for token in b]
+    counterparts = {j: i for i, j in match_lines(keys_of_a, keys_of_b)}
     kept = set(counterparts.values())
+    only_in_a = [i for i in range(len(a)) if i not in kept]
+    only_in_b = [j for j in range(len(b)) if j not in counterparts]
     anchors = set()
+    # The token of `a` that a token inserted here would come before.
     place = 0
-    for index in range(len(b)):
-        if index in counterparts:
-            place = counterparts[index] + 1
+    for j in range(len(b)):
+        if j in counterparts:
+            place = counterparts[j] + 1
         elif a:
             anchors.add(min(place, len(a) - 1))
     return ErrorRegion(
-        rejected=_spans(a, [i for i in range(len(a)) if i not in kept]),
-        chosen=_spans(b, [j for j in range(len(b)) if j not in counterparts]),
+        rejected=_spans(a, only_in_a),
+        chosen=_spans(b, only_in_b),
         anchors=_spans(a, sorted(anchors)),
     )

@@ -45,9 +45,14 @@ class Example:
 
 def encode_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
     """Return token ids of prompt, completion and end token; only the completion and the end token have labels."""
-    prompt = tokenizer(AnswerFrame(tokenizer).open(example.prompt), add_special_tokens=False)["input_ids"]
-    completion = tokenizer(example.completion, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-    return {"input_ids": prompt + completion, "labels": [_IGNORED] * len(prompt) + completion}
+    opening = AnswerFrame(tokenizer).open(example.prompt)
+    prompt = tokenizer(opening, add_special_tokens=False)["input_ids"]
+    completion = tokenizer(example.completion, add_special_tokens=False)["input_ids"]
+    completion = [*completion, tokenizer.eos_token_id]
+    return {
+        "input_ids": prompt + completion,
+        "labels": [_IGNORED] * len(prompt) + completion,
+    }
 
 
 def pad_batch(rows: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
@@ -103,9 +108,19 @@ def new_optimizers(model: torch.nn.Module, params: NanolabParams) -> list[torch.
     optimizers: list[torch.optim.Optimizer] = []
     # Group 0 has the matrices 0, 4, 8, …, group 1 has 1, 5, 9, …, and so on.
     for first in range(min(_MUON_GROUPS, len(matrices))):
-        group = matrices[first::_MUON_GROUPS]
-        optimizers.append(torch.optim.Muon(group, lr=params.muon_learning_rate, weight_decay=0.01))
-    optimizers.append(torch.optim.AdamW(rest, lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=0.0))
+        muon = torch.optim.Muon(
+            matrices[first::_MUON_GROUPS],
+            lr=params.muon_learning_rate,
+            weight_decay=0.01,
+        )
+        optimizers.append(muon)
+    adam = torch.optim.AdamW(
+        rest,
+        lr=params.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.0,
+    )
+    optimizers.append(adam)
     return optimizers
 
 
@@ -253,12 +268,14 @@ def pretrain(
     with show_progress(label, steps, unit="steps") as advance, single_threads() as pool:
         for _ in range(steps):
             batch = [encoded[index] for index in next(batches)]
-            losses.append(set_gradient(model, batch, tokenizer.pad_token_id, pool, bf16=bf16))
+            loss = set_gradient(model, batch, tokenizer.pad_token_id, pool, bf16=bf16)
+            losses.append(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            list(pool.map(partial(take_step, bf16=bf16), optimizers))
+            steps_taken = pool.map(partial(take_step, bf16=bf16), optimizers)
+            list(steps_taken)  # waits for all of them
             for schedule in schedules:
                 schedule.step()
-            advance(note=f"loss {losses[-1]:.3f}")
+            advance(note=f"loss {loss:.3f}")
     tail = losses[-max(1, steps // 10) :]
     return model, sum(tail) / len(tail)
 

@@ -84,17 +84,35 @@ def select_pairs(
 
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
+    benchmarks = Decontamination(
+        params.benchmarks,
+        problems,
+        drop=params.contaminated == "drop",
+        pass_over=True,
+    )
     tasks = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
     # Each step is a generator over the pairs of the step before, so that one pair is in memory at a time.
-    pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts, reasons)
-    pairs = benchmarks.clean(_at_risk(pairs, reasons, "contaminated"))
+    read = read_jsonl(trajectories, Trajectory, unique=True)
+    pairs = _select(
+        trajectories=read,
+        tasks=tasks,
+        params=params,
+        count_tokens=count_tokens,
+        counts=counts,
+        reasons=reasons,
+    )
+    pairs = _at_risk(pairs, reasons, "contaminated")
+    pairs = benchmarks.clean(pairs)
     if params.near_duplicate is not None:
-        pairs = _without_repetitions(_at_risk(pairs, reasons, "near_duplicate"), params.near_duplicate, counts)
+        pairs = _at_risk(pairs, reasons, "near_duplicate")
+        pairs = _without_repetitions(pairs, params.near_duplicate, counts)
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
-        pairs = judge_pairs(_at_risk(pairs, reasons, "judged not substantive"), judge, params.seed, counts, own_code)
-    written = write_jsonl(out, _at_least_one(_kept(pairs, reasons), trajectories, benchmarks, counts))
+        pairs = _at_risk(pairs, reasons, "judged not substantive")
+        pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
+    pairs = _kept(pairs, reasons)
+    pairs = _at_least_one(pairs, trajectories, benchmarks, counts)
+    written = write_jsonl(out, pairs)
     counts["contaminated"] = benchmarks.dropped
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
@@ -104,13 +122,26 @@ def select_pairs(
             json.dump(reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
+    return _metrics(written, benchmarks, counts, params, judged=judge is not None)
+
+
+def _metrics(
+    written: int,
+    benchmarks: Decontamination,
+    counts: Counter[str],
+    params: PairsParams,
+    *,
+    judged: bool,
+) -> dict[str, float]:
     metrics: dict[str, float] = {"pairs": written}
     if params.rejected == "all":
         metrics["further_pairs"] = counts["further"]
-    metrics |= {f"dropped/{reason}": counts[reason] for reason in DROPPED}
+    for reason in DROPPED:
+        metrics[f"dropped/{reason}"] = counts[reason]
     metrics["contaminated"] = benchmarks.contaminated
-    if judge is not None:
-        metrics |= {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
+    if judged:
+        for name in ("asked", "asked_again", "unreadable"):
+            metrics[f"judge/{name}"] = counts[name]
     return metrics
 
 

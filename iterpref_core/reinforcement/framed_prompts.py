@@ -69,4 +69,5 @@ class FramedPrompts:
         opening = self.opening(problem)
         self.encode([opening])
         text = str(self._frame.tokenizer.decode(ids, skip_special_tokens=True))
-        return extract_program(read_answer(text, self._asked[opening], self._frame), problem.entry_point) or ""
+        read = read_answer(text, self._asked[opening], self._frame)
+        return extract_program(read, problem.entry_point) or ""

@@ -104,9 +104,11 @@ def train_grpo(
         prompt: the form in which the model reads prompts; the trained model keeps to it.
 
     Returns:
-        `problems` that take part, `left_out/<reason>`, `answers` that were drawn, `steps`, `model_step` (whose weights
-        were written), of the first and the last logged steps the mean `reward/first` and `reward/last`,
-        `truncated_share` of the last, and `surviving_change`. Where training diverged `stopped/<reason>`: the step.
+        `problems` that take part, `left_out/<reason>`, `answers` that were drawn, `steps`, and `model_step`, the step
+        whose weights were written. `reward/first` and `reward/last`: the mean reward in the first and in the last row
+        of the training curve; `truncated_share`: of the answers of the last row. `surviving_change`: the share of the
+        weights' change that rounding to the written precision left. Where training diverged `stopped/<reason>`: the
+        step that showed it.
 
     Raises:
         ConfigError: settings are unknown or do not fit each other or the number of processes.
@@ -117,20 +119,28 @@ def train_grpo(
     prompt = prompt or PromptFormat()
     learning_rate, _ = find_rates(GRPO, params.objectives)
     check_out(out, GRPO)
-    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
-        options = {"problems": problems, "model": model, "out": out, "curve": curve, "scratch": scratch}
+        options = {
+            "problems": problems,
+            "model": model,
+            "out": out,
+            "curve": curve,
+            "scratch": scratch,
+            "objective": GRPO,
+        }
         values = _parameters(params, execution, prompt)
-        return launch_training(Path(params.accelerate), options | {"objective": GRPO}, values, curve, on_log)
+        return launch_training(Path(params.accelerate), options, values, curve, on_log)
     processes = join_processes()
     accumulation = check_grpo_settings(params, processes.num_processes)
     check_load(params)
     adapter_options(model, params)
     fingerprint = model_fingerprint(model, prompt)
     policy = load_policy(model, params, processes.device)
-    tokenizer_frame = load_frame(model, prompt)
-    prompts = FramedPrompts(tokenizer_frame, policy.generation_config)
+    frame = load_frame(model, prompt)
+    prompts = FramedPrompts(frame, policy.generation_config)
     survey = survey_problems(problems, prompts, params.max_prompt_length)
     _check_length(model, params)
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
@@ -140,14 +150,17 @@ def train_grpo(
     switch_off_randomness(policy)
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens
-    rows = {"prompt": [prompts.opening(chosen[name]) for name in drawn], "task_id": drawn}
+    rows = {
+        "prompt": [prompts.opening(chosen[name]) for name in drawn],
+        "task_id": drawn,
+    }
     diverged: DivergedError | None = None
     with ExitStack() as opened:
         executor = opened.enter_context(open_executor(execution))
         trainer = _make_trainer(
             policy=policy,
             prompts=prompts,
-            tokenizer=tokenizer_frame.tokenizer,
+            tokenizer=frame.tokenizer,
             rewards=TestsAsReward(chosen, prompts, executor),
             rows=rows,
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
@@ -160,12 +173,7 @@ def train_grpo(
         except DivergedError as error:
             diverged = error
     step = _choose(trainer, checkpoints, diverged)
-    metrics = _metrics(trainer.state.log_history, survey, params) | {
-        "steps": float(trainer.state.global_step),
-        "model_step": float(step),
-    }
-    if diverged:
-        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
+    metrics = _metrics(trainer, survey, params, step, diverged)
     lineage = _lineage(problems, model, params, prompt, metrics)
     trainer.drop_reference()
     share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
@@ -174,7 +182,10 @@ def train_grpo(
         write_curve(curve, trainer.state.log_history, step)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return metrics | {"bf16": float(params.bf16 is True), "surviving_change": share}
+    return metrics | {
+        "bf16": float(params.bf16 is True),
+        "surviving_change": share,
+    }
 
 
 def _parameters(params: TrainingParams, execution: ExecutionParams, prompt: PromptFormat) -> dict[str, Any]:
@@ -272,17 +283,30 @@ def _choose(trainer: FramedGRPOTrainer, checkpoints: Path, diverged: DivergedErr
     return int(last.name.rpartition("-")[2])
 
 
-def _metrics(history: list[dict[str, float]], survey: Survey, params: TrainingParams) -> dict[str, float]:
-    logged = [entry for entry in history if entry.get("reward") is not None]
-    metrics = {
-        "problems": float(len(survey.names)),
-        **{f"left_out/{reason}": float(count) for reason, count in survey.left_out.items()},
-        "answers": float(params.grpo.steps * params.grpo.problems * params.grpo.generations),
-    }
+def _metrics(
+    trainer: FramedGRPOTrainer,
+    survey: Survey,
+    params: TrainingParams,
+    step: int,
+    diverged: DivergedError | None,
+) -> dict[str, float]:
+    """Return the metrics that `train_grpo` names, but for those of the written weights."""
+    metrics = {"problems": float(len(survey.names))}
+    for reason, count in survey.left_out.items():
+        metrics[f"left_out/{reason}"] = float(count)
+    answers = params.grpo.steps * params.grpo.problems * params.grpo.generations
+    metrics["answers"] = float(answers)
+    logged = [entry for entry in trainer.state.log_history if entry.get("reward") is not None]
     if logged:
-        metrics["reward/first"] = float(logged[0]["reward"])
-        metrics["reward/last"] = float(logged[-1]["reward"])
-        metrics["truncated_share"] = float(logged[-1]["completions/clipped_ratio"])
+        first = logged[0]
+        last = logged[-1]
+        metrics["reward/first"] = float(first["reward"])
+        metrics["reward/last"] = float(last["reward"])
+        metrics["truncated_share"] = float(last["completions/clipped_ratio"])
+    metrics["steps"] = float(trainer.state.global_step)
+    metrics["model_step"] = float(step)
+    if diverged:
+        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
 
 
@@ -290,12 +314,16 @@ def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
     """Warn if all answers to a problem had the same reward, in the whole training."""
     alike = [entry["frac_reward_zero_std"] for entry in history if "frac_reward_zero_std" in entry]
     if alike and min(alike) == 1.0:
-        rewards = [entry["reward"] for entry in history if entry.get("reward") is not None]
-        solved = "every answer passed" if rewards and min(rewards) == 1.0 else "no answer passed"
+        rewards = {entry["reward"] for entry in history if entry.get("reward") is not None}
+        outcome = "all or none passed"
+        if rewards == {1.0}:
+            outcome = "every answer passed"
+        elif rewards == {0.0}:
+            outcome = "no answer passed"
         logger.warning(
             "the model learned nothing: of no problem some answers passed and others failed (in the first steps %s); "
             "give it other problems, raise training.grpo.generations, or start from a model that solves some",
-            solved if rewards and min(rewards) in (0.0, 1.0) else "all or none passed",
+            outcome,
         )
 
 

@@ -36,8 +36,12 @@ class TestsAsReward:
             task_id: the problem of each answer.
             log_metric: takes `unjudged`, the share of answers that the engine could not judge.
         """
-        programs = [self._program(name, answer) for name, answer in zip(task_id, completion_ids, strict=True)]
-        rewards = [reward_of(outcome.verdict) for _, outcome in self._executor.run_each(programs, lambda each: each)]
+        programs = []
+        for name, answer in zip(task_id, completion_ids, strict=True):
+            programs.append(self._program(name, answer))
+        rewards = []
+        for _program, outcome in self._executor.run_each(programs, lambda program: program):
+            rewards.append(reward_of(outcome.verdict))
         log_metric("unjudged", rewards.count(None) / len(rewards))
         return rewards
 

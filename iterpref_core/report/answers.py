@@ -53,16 +53,18 @@ def compared_answers(
             measured.setdefault(benchmark, {})[model] = entry
     chosen = _choose_tasks(measured)
     own_tasks = {task_id for benchmark, task_id in chosen if benchmark in OWN_BENCHMARKS}
-    prompts = _read_prompts(problems, own_tasks)
+    prompts = read_prompts(problems, own_tasks)
     answers: dict[tuple[str, str], dict[str, Written]] = {}
     for benchmark, entries in measured.items():
         task_ids = [task_id for name, task_id in chosen if name == benchmark]
         for task_id, written in _answers(benchmark, task_ids, entries, results):
             answers[benchmark, task_id] = written
-    return [
-        _entry(benchmark, task_id, prompts.get(task_id, ""), answers[benchmark, task_id])
-        for benchmark, task_id in chosen
-    ]
+    shown = []
+    for benchmark, task_id in chosen:
+        prompt = prompts.get(task_id, "")
+        written = answers[benchmark, task_id]
+        shown.append(_entry(benchmark, task_id, prompt, written))
+    return shown
 
 
 def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[str, str]]:
@@ -83,9 +85,11 @@ def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[
         for task_id in sorted(task_ids, key=text_hash):
             # Of three models, (False, True, True) is the kind of tasks that the first one alone fails.
             solved = tuple(_solves(entry, task_id) for entry in entries.values())
-            kinds.setdefault((place, solved), []).append((benchmark, task_id))
-    in_turn = take_turns(kinds[kind] for kind in sorted(kinds))
-    return list(in_turn)[:TASKS]
+            tasks_of_kind = kinds.setdefault((place, solved), [])
+            tasks_of_kind.append((benchmark, task_id))
+    groups = [kinds[kind] for kind in sorted(kinds)]
+    in_turn = list(take_turns(groups))
+    return in_turn[:TASKS]
 
 
 def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
@@ -116,7 +120,10 @@ def cut(text: str, longest: int) -> str:
     >>> cut("abcdef", 4)
     'abcd\n… 2 characters more'
     """
-    return text if len(text) <= longest else f"{text[:longest]}\n… {len(text) - longest:,} characters more"
+    if len(text) <= longest:
+        return text
+    left_out = len(text) - longest
+    return f"{text[:longest]}\n… {left_out:,} characters more"
 
 
 def _answers(
@@ -137,10 +144,19 @@ def _answers(
                 continue
             samples = programs[model].get(task_id, [])
             # Other numbers of samples and verdicts: the file is not the one that was judged.
-            program = cut(samples[0], PROGRAM) if len(samples) == len(verdicts) else None
-            feedback = "".join((entry.feedback or {}).get(task_id, ())[:1])
+            judged = len(samples) == len(verdicts)
+            program = cut(samples[0], PROGRAM) if judged else None
+            feedback = _first_feedback(entry, task_id)
             written[model] = (program, verdicts[0], cut(feedback, FEEDBACK))
         yield task_id, written
+
+
+def _first_feedback(entry: Measured, task_id: str) -> str:
+    """Return the feedback on a model's first sample of a task; empty if none was kept."""
+    if not entry.feedback:
+        return ""
+    feedback = entry.feedback.get(task_id, ())
+    return feedback[0] if feedback else ""
 
 
 def _entry(
@@ -149,21 +165,27 @@ def _entry(
     prompt: str,
     written: Mapping[str, Written],
 ) -> Json:
-    programs = list(dict.fromkeys(program for program, _, _ in written.values() if program is not None))
-    numbers = {program: number for number, program in enumerate(programs)}
+    # Models often write the same program: each different one is on the page once, and answers name it by its number.
+    numbers: dict[str, int] = {}
+    answers = {}
+    for model, (program, verdict, feedback) in written.items():
+        number = None
+        if program is not None:
+            number = numbers.setdefault(program, len(numbers))
+        answers[model] = [number, verdict, feedback]
     differing = {}
-    for first, second in combinations(programs, 2):
+    for first, second in combinations(numbers, 2):
         diff = diff_lines(first, second)
         differing[f"{numbers[first]} {numbers[second]}"] = [diff.rejected, diff.chosen]
+    name = task_id
+    if benchmark != MAIN_BENCHMARK:
+        name = f"{task_id}, {benchmark_name(benchmark)}"
     return {
-        "id": task_id if benchmark == MAIN_BENCHMARK else f"{task_id}, {benchmark_name(benchmark)}",
+        "id": name,
         "prompt": cut(prompt, PROMPT),
-        "programs": programs,
+        "programs": list(numbers),
         "differing": differing,
-        "answers": {
-            model: [None if program is None else numbers[program], verdict, feedback]
-            for model, (program, verdict, feedback) in written.items()
-        },
+        "answers": answers,
     }
 
 
@@ -181,7 +203,8 @@ def _read_programs(
     for sample in read_jsonl(path, Sample):
         if sample.task_id in wanted:
             text = sample.solution if sample.solution is not None else sample.completion
-            programs.setdefault(sample.task_id, []).append(text or "")
+            programs_of_task = programs.setdefault(sample.task_id, [])
+            programs_of_task.append(text or "")
     return programs
 
 
@@ -191,7 +214,8 @@ def _solves(entry: Measured, task_id: str) -> bool:
     return bool(verdicts) and verdicts[0] == "passed"
 
 
-def _read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
+def read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
+    """Return task_id → prompt of these problems, from a file of problems; empty without a file."""
     if path is None or not task_ids:
         return {}
     prompts = {}

@@ -131,8 +131,10 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     if lineage is None or not lineage.data:
         return False
     inputs = summary["provenance"]["inputs"]
-    same_pairs: bool = lineage.data.get("pairs") == inputs.get("data/pairs.jsonl")
-    same_spans: bool = lineage.data.get("spans") == inputs.get("data/focal.jsonl")
+    pairs = inputs.get("data/pairs.jsonl")
+    spans = inputs.get("data/focal.jsonl")
+    same_pairs: bool = lineage.data.get("pairs") == pairs
+    same_spans: bool = lineage.data.get("spans") == spans
     return same_pairs and same_spans
 
 
@@ -167,8 +169,10 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     """Return the scores of the model with these weights, under any name."""
     measured = summary["provenance"].get("weights", {})
     # The same weights may have been measured under two names, such as `base` and a training of no steps: one will do.
-    name = next((name for name, fingerprint in measured.items() if fingerprint == weights), None)
-    return [row for row in score_rows(summary) if row.model == name and row.part in MARKS]
+    names = [name for name, fingerprint in measured.items() if fingerprint == weights]
+    if not names:
+        return []
+    return [row for row in score_rows(summary) if row.model == names[0] and row.part in MARKS]
 
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:

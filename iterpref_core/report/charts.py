@@ -190,10 +190,12 @@ def ticks(low: float, high: float) -> list[float]:
     # 0.13 to 0.61 asks for steps of about 0.096. The next of 0.01, 0.02, 0.05, 0.1 is 0.1.
     rough = (high - low) / 5
     power = 10.0 ** floor(log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    round_steps = [power * factor for factor in (1, 2, 5, 10)]
+    step = next(step for step in round_steps if step >= rough * (1 - 1e-9))
     # 0.3 / 0.1 is 2.9999999999999996: without the margin the first tick would be 0.2.
     first = floor(low / step + 1e-9)
     last = ceil(high / step - 1e-9)
+    # 3 * 0.1 is 0.30000000000000004: twelve digits are 0.3.
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
@@ -219,4 +221,7 @@ def _line(
     dots: bool = True,
 ) -> ChartLine:
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return ChartLine(name, style, path, tuple(points) if dots and len(points) <= 12 else ())
+    # The dots of a long curve would hide the curve.
+    if not dots or len(points) > 12:
+        return ChartLine(name, style, path, ())
+    return ChartLine(name, style, path, tuple(points))

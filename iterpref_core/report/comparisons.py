@@ -31,15 +31,21 @@ def left_out(
     overlap with one overlap with the other.
     """
     tasks = set(result.verdicts)
+    # "humaneval+" has the tasks of "humaneval", and "bigcodebench-hard-complete" those of "bigcodebench".
+    without_plus = benchmark.rstrip("+")
+    family = benchmark.partition("-")[0]
     shared: set[str] = set()
-    for key in (benchmark, benchmark.rstrip("+"), benchmark.partition("-")[0], result.data.sha256):
+    for key in (benchmark, without_plus, family, result.data.sha256):
         shared.update(overlapping.get(key, ()))
-    failed = set(result.ground_truth.failed) if result.ground_truth else set()
+    shared &= tasks
+    failed: set[str] = set()
+    if result.ground_truth:
+        failed = tasks.intersection(result.ground_truth.failed)
     parts: dict[str, set[str]] = {}
-    if failed & tasks:
-        parts["without_failed_truth"] = failed & tasks
-    if shared & tasks:
-        parts["without_overlap"] = shared & tasks
+    if failed:
+        parts["without_failed_truth"] = failed
+    if shared:
+        parts["without_overlap"] = shared
     for name, difficulty in result.by_difficulty.items():
         parts[name] = tasks - set(difficulty["tasks"])
     return parts
@@ -54,8 +60,9 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
         overlapping: the tasks that share something with training pairs.
     """
     fields = {"n", "pass_at_1", "ci95", "errors", "exceptions"}
-    scores = result.model_dump(mode="json", include=fields, exclude_none=True) | result.beyond
-    scores["samples"] = sum(map(len, result.verdicts.values()))
+    scores = result.model_dump(mode="json", include=fields, exclude_none=True)
+    scores |= result.beyond
+    scores["samples"] = sum(len(verdicts) for verdicts in result.verdicts.values())
     parts = {}
     for name, without in left_out(benchmark, result, overlapping).items():
         part = score_tasks(result.verdicts, without)
@@ -98,12 +105,12 @@ def compare_models(
             for benchmark in model.measured:
                 if benchmark in models[against].measured:
                     comparison = _compare(
-                        model,
-                        models[against],
-                        benchmark,
-                        overlapping,
-                        resamples,
-                        seed,
+                        model=model,
+                        against=models[against],
+                        benchmark=benchmark,
+                        overlapping=overlapping,
+                        resamples=resamples,
+                        seed=seed,
                     )
                     if comparison:
                         comparisons[benchmark] = comparison

@@ -15,7 +15,8 @@ Rows = Iterable[tuple[object, ...]]
 def write_tables(summary: Summary, out: Path) -> None:
     """Write every table into a folder. A table without rows has its header: DVC's plots need the file."""
     for name, (header, make_rows) in TABLES.items():
-        with atomic_writer(out / f"{name}.csv") as file:
+        path = out / f"{name}.csv"
+        with atomic_writer(path) as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(header)
             table.writerows(make_rows(summary))
@@ -29,11 +30,15 @@ def _results(summary: Summary) -> Rows:
     """Yield a row for each score; a part of a benchmark is a row, too: `livecodebench/easy`."""
     for row in score_rows(summary):
         name = f"{row.benchmark}/{row.part}" if row.part else row.benchmark
-        low, high = row.interval
+        score = (row.n, row.score, *row.interval)
         difference: tuple[object, ...] = ("", "", "", "")
         if row.difference:
-            difference = (row.difference.value, *row.difference.interval, row.difference.p)
-        yield row.model, name, row.n, row.score, low, high, *difference
+            difference = (
+                row.difference.value,
+                *row.difference.interval,
+                row.difference.p,
+            )
+        yield row.model, name, *score, *difference
 
 
 def _failures(summary: Summary) -> Rows:

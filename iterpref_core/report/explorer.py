@@ -9,16 +9,26 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.prompt_messages import labeled_text
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
-from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, compared_answers, cut, take_turns, text_hash
+from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory, split_lines
+from iterpref_core.report.answers import (
+    FEEDBACK,
+    PROGRAM,
+    PROMPT,
+    Json,
+    compared_answers,
+    cut,
+    read_prompts,
+    take_turns,
+    text_hash,
+)
 from iterpref_core.report.labels import FOCAL, in_words, model_name
 from iterpref_core.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
@@ -26,6 +36,8 @@ from iterpref_core.report.stage_outputs import ModelResults
 from iterpref_core.report.summary import read_object
 from iterpref_core.source_code.line_diff import match_lines
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+
+R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)
 
 TRAJECTORIES = 500
 """The largest number of trajectories on the page."""
@@ -80,10 +92,13 @@ def write_explorer(
     entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
     tasks = _first_bytes(compared_answers(models, files.results, files.problems), ANSWER_BYTES)
     names = {model: model_name(model) for model in models} if tasks else {}
+    outcomes_in_words = {}
+    for name in totals:
+        outcomes_in_words[name] = "became a pair" if name == "pair" else in_words(name)
     data = {
         "trajectories": entries,
         "totals": totals,
-        "outcomes": {name: "became a pair" if name == "pair" else in_words(name) for name in totals},
+        "outcomes": outcomes_in_words,
         "sampling": params.source == "sampling",
         "tasks": tasks,
         "models": names,
@@ -145,7 +160,8 @@ def embed(value: Any) -> str:
     >>> embed({"code": "</script>\u202e"})
     '{"code":"\\u003c/script>\\u202e"}'
     """
-    return _ESCAPED.sub(_escape, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPED.sub(_escape, text)
 
 
 def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
@@ -171,14 +187,16 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
         # Drafted with a wrong answer, then timed out, then passed: of the kind (pair, timeout).
         failures = [attempt.verdict for attempt in item.attempts if attempt.verdict != "passed"]
         last_failure = str(failures[-1]) if failures else ""
-        kinds.setdefault((outcome, last_failure), []).append(item.task_id)
+        task_ids = kinds.setdefault((outcome, last_failure), [])
+        task_ids.append(item.task_id)
     groups = []
-    for kind in sorted(kinds):
-        outcome, _ = kind
-        task_ids = sorted(kinds[kind], key=text_hash)
-        groups.append([(task_id, outcome) for task_id in task_ids])
-    chosen = list(take_turns(groups))[:TRAJECTORIES]
-    return Counter(dict(totals.most_common())), dict(chosen)
+    for (outcome, _), task_ids in sorted(kinds.items()):
+        in_order = sorted(task_ids, key=text_hash)
+        groups.append([(task_id, outcome) for task_id in in_order])
+    in_turn = list(take_turns(groups))
+    chosen = dict(in_turn[:TRAJECTORIES])
+    by_number = dict(totals.most_common())
+    return Counter(by_number), chosen
 
 
 def _entries(
@@ -189,27 +207,41 @@ def _entries(
     """Yield the chosen trajectories in the page's form, each with its pair."""
     if files.trajectories is None:
         return
-    prompts: dict[str, str] = {}
-    if files.problems:
-        for problem in read_jsonl(files.problems, Problem):
-            if problem.task_id in outcomes:
-                prompts[problem.task_id] = labeled_text(problem.prompt)
-    # Each file is streamed, and only the chosen rows are held: a run of CodeFlow may have gigabytes.
-    pairs = {pair.task_id: pair for pair in read_jsonl(files.pairs, PreferencePair) if pair.task_id in outcomes}
-    spans = {item.task_id: item for item in read_jsonl(files.spans, FocalSpans) if item.task_id in pairs}
+    prompts = read_prompts(files.problems, outcomes)
+    pairs = _read_chosen(files.pairs, PreferencePair, outcomes)
+    spans = _read_chosen(files.spans, FocalSpans, pairs)
     for item in spans.values():
         check_spans(item, pairs[item.task_id], files.spans)
-    shown = {item.task_id: item for item in read_jsonl(files.trajectories, Trajectory) if item.task_id in outcomes}
+    trajectories = _read_chosen(files.trajectories, Trajectory, outcomes)
     for task_id, outcome in outcomes.items():
         pair = pairs.get(task_id)
-        prompt = prompts.get(task_id) or (labeled_text(pair.prompt) if pair else "")
-        entry: Json = {"id": task_id, "prompt": cut(prompt, PROMPT), "outcome": outcome}
-        entry["attempts"] = _attempts(shown[task_id], params)
-        if shown[task_id].refused:
-            entry["refused"] = shown[task_id].refused
+        trajectory = trajectories[task_id]
+        prompt = prompts.get(task_id, "")
+        if pair and not prompt:
+            prompt = labeled_text(pair.prompt)
+        entry: Json = {
+            "id": task_id,
+            "prompt": cut(prompt, PROMPT),
+            "outcome": outcome,
+            "attempts": _attempts(trajectory, params),
+        }
+        if trajectory.refused:
+            entry["refused"] = trajectory.refused
         if pair:
             entry["pair"] = _pair(pair, spans.get(task_id))
         yield entry
+
+
+def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
+    """Return the records of the chosen tasks by task_id; if a task has several, the last one.
+
+    The file is streamed, and only these records are held: a run of CodeFlow may have gigabytes.
+    """
+    records = {}
+    for record in read_jsonl(path, kind):
+        if record.task_id in chosen:
+            records[record.task_id] = record
+    return records
 
 
 def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
@@ -255,11 +287,15 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     [[1, ['a = ', ['1', 1]]]]
     """
     lines: list[list[Any]] = []
-    for line in cut_lines(cut(program, PROGRAM), spans):
+    shown = cut(program, PROGRAM)
+    for line in cut_lines(shown, spans):
         # Lists and numbers, not names: the page holds thousands of lines as JSON.
         pieces: list[Any] = []
         for piece in line.pieces:
-            pieces.append([piece.text, 1] if piece.marked else piece.text)
+            if piece.marked:
+                pieces.append([piece.text, 1])
+            else:
+                pieces.append(piece.text)
         lines.append([int(line.marked), pieces])
     return lines
 
@@ -305,5 +341,6 @@ def _policy(script: str, sheet: str) -> str:
 
 
 def _source_hash(text: str) -> str:
-    digest = base64.b64encode(sha256(text.encode()).digest()).decode()
-    return f"sha256-{digest}"
+    digest = sha256(text.encode()).digest()
+    encoded = base64.b64encode(digest).decode()
+    return f"sha256-{encoded}"

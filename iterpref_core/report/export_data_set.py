@@ -96,19 +96,24 @@ def export_pairs(
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
-            row: dict[str, Any] = {"task_id": pair.task_id}
-            row["prompt"] = chat_messages(pair.prompt) if chats else pair.prompt
-            for side in ("chosen", "rejected"):
-                program = getattr(pair, side)
-                row[side] = [{"role": "assistant", "content": program}] if chats else program
+            row = _pair_row(pair, chats=chats)
             if spans is not None:
-                row["spans_method"] = region and region.method
-                row["rejected_spans"] = region and [list(span) for span in region.rejected]
-                row["chosen_spans"] = region and [list(span) for span in region.chosen]
+                row |= _region_columns(region)
             yield row
 
-    _write(out, rows, _pair_features(localized=spans is not None, chats=chats), contents, describe, pairs)
-    written: dict[str, float | str] = {"out": str(out), "pairs": float(contents.splits.total())}
+    features = _pair_features(localized=spans is not None, chats=chats)
+    _write(
+        out=out,
+        rows=rows,
+        features=features,
+        contents=contents,
+        describe=describe,
+        source=pairs,
+    )
+    written: dict[str, float | str] = {
+        "out": str(out),
+        "pairs": float(contents.splits.total()),
+    }
     if spans is not None:
         written["spans"] = float(contents.methods.total())
     return written
@@ -147,12 +152,24 @@ def export_problems(
     def rows(split: str) -> Iterator[dict[str, Any]]:
         for problem in read_jsonl(problems, Problem):
             if (problem.split or TRAIN) == split:
-                prompt = chat_messages(problem.prompt) if chats else problem.prompt
-                yield _problem_row(problem) | {"prompt": prompt}
+                yield _problem_row(problem, chats=chats)
 
-    _write(out, rows, _problem_features(chats=chats), contents, describe, problems)
-    counts = {f"problems/{split}": float(number) for split, number in contents.splits.items()}
-    return {"out": str(out), "problems": float(contents.splits.total()), **counts}
+    features = _problem_features(chats=chats)
+    _write(
+        out=out,
+        rows=rows,
+        features=features,
+        contents=contents,
+        describe=describe,
+        source=problems,
+    )
+    written: dict[str, float | str] = {
+        "out": str(out),
+        "problems": float(contents.splits.total()),
+    }
+    for split, number in contents.splits.items():
+        written[f"problems/{split}"] = float(number)
+    return written
 
 
 def _write(
@@ -184,29 +201,59 @@ def _write(
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
     """Yield all pairs in order, each with its spans if there are some."""
-    regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)} if spans else {}
+    regions: dict[str, FocalSpans] = {}
+    if spans is not None:
+        regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
     for pair in read_pairs(pairs):
         region = regions.pop(pair.task_id, None)
         if region is not None and spans is not None:
             check_spans(region, pair, spans)
         yield pair, region
     if regions:
-        raise RecordError(
-            f"{spans}: field 'task_id': {next(iter(regions))!r} is not in {pairs}; localize these pairs again"
-        )
+        first = next(iter(regions))
+        raise RecordError(f"{spans}: field 'task_id': {first!r} is not in {pairs}; localize these pairs again")
 
 
 def _origin(problem: Problem) -> Origin:
     return Origin(problem.source or None, problem.license or None)
 
 
-def _problem_row(problem: Problem) -> dict[str, Any]:
+def _pair_row(pair: PreferencePair, *, chats: bool) -> dict[str, Any]:
+    """Return a pair as a row without its region; with `chats` all texts are lists of messages."""
+    row: dict[str, Any] = {
+        "task_id": pair.task_id,
+        "prompt": pair.prompt,
+        "chosen": pair.chosen,
+        "rejected": pair.rejected,
+    }
+    if chats:
+        row["prompt"] = chat_messages(pair.prompt)
+        row["chosen"] = [{"role": "assistant", "content": pair.chosen}]
+        row["rejected"] = [{"role": "assistant", "content": pair.rejected}]
+    return row
+
+
+def _region_columns(region: FocalSpans | None) -> dict[str, Any]:
+    """Return the columns of a pair's region; a pair without one has nulls."""
+    if region is None:
+        return dict.fromkeys(("spans_method", "rejected_spans", "chosen_spans"))
+    return {
+        "spans_method": region.method,
+        "rejected_spans": [list(span) for span in region.rejected],
+        "chosen_spans": [list(span) for span in region.chosen],
+    }
+
+
+def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     """Return a problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
     row = problem.model_dump()
+    if chats:
+        row["prompt"] = chat_messages(problem.prompt)
     for test in (*row["tests"], *row["hidden_tests"]):
         for name in ("files", "judge_files"):
-            if test.get(name) is not None:
-                test[name] = [{"key": path, "value": text} for path, text in test[name].items()]
+            files = test.get(name)
+            if files is not None:
+                test[name] = [{"key": path, "value": text} for path, text in files.items()]
     return row
 
 
@@ -214,10 +261,20 @@ def _pair_features(*, localized: bool, chats: bool) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
-    columns = {"task_id": text} | dict.fromkeys(("prompt", "chosen", "rejected"), _messages() if chats else text)
+    program = _messages() if chats else text
+    columns = {
+        "task_id": text,
+        "prompt": program,
+        "chosen": program,
+        "rejected": program,
+    }
     if localized:
         spans = List(List(Value("int64")))
-        columns |= {"spans_method": text, "rejected_spans": spans, "chosen_spans": spans}
+        columns |= {
+            "spans_method": text,
+            "rejected_spans": spans,
+            "chosen_spans": spans,
+        }
     return Features(columns)
 
 

@@ -37,18 +37,24 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     A table has the benchmark's `name`; all `kinds` by frequency; the `colored` kinds with the number of their color;
     and as `rows` (model, samples, counts by kind, pieces of the bar). A kind has one color on all benchmarks.
     """
-    tables: dict[str, dict[str, Any]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
+    # Benchmark → model → the scores of the model.
+    measured: dict[str, dict[str, Any]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
+    counts = []
     for row in score_rows(summary):
-        if not row.part:
-            tables[row.benchmark][row.model] = summary["models"][row.model][row.benchmark]
-    counted: list[Mapping[str, int]] = []
-    for table in tables.values():
-        counted.extend(failure_kinds(scores) for scores in table.values())
+        if row.part:
+            continue
+        scores = summary["models"][row.model][row.benchmark]
+        measured[row.benchmark][row.model] = scores
+        counts.append(failure_kinds(scores))
     # Colors are given by the frequency on all benchmarks together, so that a kind has the same one everywhere.
-    kinds = _by_frequency(counted)
-    colors = {kind: number for number, kind in enumerate(kinds[:KINDS_COLORED], 1)}
-    shown = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
-    return [table for table in shown if table["kinds"]]
+    most_frequent = _by_frequency(counts)[:KINDS_COLORED]
+    colors = {kind: number for number, kind in enumerate(most_frequent, start=1)}
+    tables = []
+    for benchmark, scores_by_model in measured.items():
+        table = _failure_table(benchmark, scores_by_model, colors)
+        if table["kinds"]:
+            tables.append(table)
+    return tables
 
 
 def _failure_table(
@@ -61,7 +67,8 @@ def _failure_table(
     rows = []
     for model, counted in counts.items():
         samples = scores[model]["samples"]
-        rows.append((model_name(model), samples, counted, _bar(samples, counted, colors)))
+        bar = _bar(samples, counted, colors)
+        rows.append((model_name(model), samples, counted, bar))
     return {
         "name": benchmark_name(benchmark),
         "main": benchmark == MAIN_BENCHMARK,

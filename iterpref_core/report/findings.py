@@ -31,13 +31,20 @@ def headline(summary: Summary) -> str:
     if baseline is None or distance is None:
         return f"{method} {effect}; no baseline was measured."
     size = f"{abs(100 * distance.value):.1f} points"
-    place = {1: f"{size} above", -1: f"{size} below", 0: "not significantly different from"}[distance.effect]
-    return f"{method} {effect}, {place} the best baseline, {model_name(baseline)} ({percent(rows[baseline].score)})."
+    place = {
+        1: f"{size} above",
+        -1: f"{size} below",
+        0: "not significantly different from",
+    }[distance.effect]
+    name = model_name(baseline)
+    score = percent(rows[baseline].score)
+    return f"{method} {effect}, {place} the best baseline, {name} ({score})."
 
 
 def best_baseline(rows: dict[str, ScoreRow]) -> str | None:
     """Return the baseline with the highest held-out pass@1, SFT included; None if none was measured."""
-    return max((name for name in BASELINES if name in rows), key=lambda name: rows[name].score, default=None)
+    measured = [name for name in BASELINES if name in rows]
+    return max(measured, key=lambda name: rows[name].score, default=None)
 
 
 def findings(summary: Summary) -> list[str]:
@@ -53,15 +60,21 @@ def findings(summary: Summary) -> list[str]:
         if row.model != "debugger" and row.difference and row.difference.effect < 0:
             harmed.append(f"{model_name(row.model)} ({percent(row.score)})")
     if harmed:
-        sentences.append(f"Worse than the base model ({percent(rows['base'].score)}): {' and '.join(harmed)}.")
+        base = percent(rows["base"].score)
+        sentences.append(f"Worse than the base model ({base}): {' and '.join(harmed)}.")
     if "debugger" in rows:
-        sentences.append(f"The debugger that wrote the fixes solves {percent(rows['debugger'].score)} by itself.")
+        ceiling = percent(rows["debugger"].score)
+        sentences.append(f"The debugger that wrote the fixes solves {ceiling} by itself.")
     return sentences
 
 
 def _sentence(model: str, against: str, difference: Difference) -> str:
     low, high = difference.interval
-    verb = {1: "better than", -1: "worse than", 0: "not significantly different from"}[difference.effect]
+    verb = {
+        1: "better than",
+        -1: "worse than",
+        0: "not significantly different from",
+    }[difference.effect]
     return (
         f"{model_name(model)} is {verb} {model_name(against)}: {points(difference.value)} points, "
         f"95% interval {points(low)} to {points(high)}, {p_equation(difference.p)}."

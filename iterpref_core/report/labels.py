@@ -72,4 +72,6 @@ def in_order(names: set[str], known: dict[str, str]) -> list[str]:
     >>> in_order({"mine", "dpo", "base"}, MODELS)
     ['base', 'dpo', 'mine']
     """
-    return [name for name in known if name in names] + sorted(names - known.keys())
+    in_known_order = [name for name in known if name in names]
+    others = sorted(names - known.keys())
+    return in_known_order + others

@@ -25,7 +25,10 @@ def readable(value: object) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
-    return f"{value:.{3 - floor(log10(abs(value)))}f}".rstrip("0")
+    # 0.00012 has its first digit at the fourth place: seven places show four digits.
+    first_digit = -floor(log10(abs(value)))
+    places = first_digit + 3
+    return f"{value:.{places}f}".rstrip("0")
 
 
 def points(share: float) -> str:
@@ -35,7 +38,9 @@ def points(share: float) -> str:
     ('−2.1', '+50.0', '0.0')
     """
     text = f"{100 * share:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+    if text in ("+0.0", "-0.0"):
+        return "0.0"
+    return text.replace("-", "−")
 
 
 def share(value: float) -> str:

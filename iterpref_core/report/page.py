@@ -52,12 +52,27 @@ def write_page(
         out: the file of the page.
     """
     sampled = summary["provenance"]["params"]["codeflow"]["source"] == "sampling"
-    ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"], start=1 if sampled else 0))
-    # The paper has no curve of sampling.
-    paper = {} if sampled else dict(enumerate(PAPER_PASS_RATES))
-    losses = [_curve_chart(model_name(name), "loss", {name: curve}) for name, curve in curves.items()]
-    rewards = [_curve_chart(title, column, curves) for column, title in REWARDS.items()]
-    reasons = unavailable_by_reason(summary).items()
+    rates = summary["codeflow"]["pass_rate_by_iteration"]
+    if sampled:
+        # The paper has no curve of sampling.
+        ours = dict(enumerate(rates, start=1))
+        paper = {}
+    else:
+        ours = dict(enumerate(rates))
+        paper = dict(enumerate(PAPER_PASS_RATES))
+    pass_rates = []
+    for number in sorted(ours.keys() | paper.keys()):
+        pass_rates.append((number, ours.get(number), paper.get(number)))
+    losses = []
+    for name, curve in curves.items():
+        losses.append(_curve_chart(model_name(name), "loss", {name: curve}))
+    rewards = []
+    for column, title in REWARDS.items():
+        rewards.append(_curve_chart(title, column, curves))
+    reasons = []
+    for reason, names in unavailable_by_reason(summary).items():
+        listed = ", ".join(map(benchmark_name, names))
+        reasons.append((listed, reason))
     template = templates().get_template("page.html")
     html = template.render(
         summary=summary,
@@ -69,12 +84,12 @@ def write_page(
         scores=score_table(summary, parts=False),
         parts=score_table(summary, parts=True),
         main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
-        reasons=[(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons],
+        reasons=reasons,
         missing=[model_name(name) for name in summary["missing"]],
         comparisons=sum(len(others) for others in summary["comparisons"].values()),
         sampled=sampled,
         pass_rate=_pass_rate_chart(ours, paper, sampled),
-        pass_rates=[(number, ours.get(number), paper.get(number)) for number in sorted(ours.keys() | paper.keys())],
+        pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         outcomes=[row for row in problem_outcomes(summary) if row[1]],
         validity_charts=validity_charts(summary["validity"]),
@@ -102,8 +117,13 @@ def _pass_rate_chart(
     series = [Series("this run", "target-rpo", tuple(ours.items()))]
     if paper:
         series.append(Series("the paper", "paper", tuple(paper.items())))
-    scale = "samples" if sampled else "iteration (0 is the draft)"
-    return line_chart("Share of problems solved", scale, series, (0, 1), "{:.0%}".format)
+    return line_chart(
+        title="Share of problems solved",
+        x_label="samples" if sampled else "iteration (0 is the draft)",
+        series=series,
+        y_range=(0, 1),
+        y_text="{:.0%}".format,
+    )
 
 
 def _curve_chart(title: str, column: str, curves: Mapping[str, Curve]) -> Chart | None:

@@ -69,13 +69,17 @@ def _rows(
     scale: float,
 ) -> Iterator[tuple[Text, Text]]:
     for line in lines:
-        margin = Text(f"{line.number:>3} {sign if line.marked else ' '}", style=color if line.marked else "dim")
+        if line.marked:
+            margin = Text(f"{line.number:>3} {sign}", style=color)
+        else:
+            margin = Text(f"{line.number:>3}  ", style="dim")
         if line.change is not None:
             margin.append(f" {nats(line.change):>7}", style="dim")
         source = Text()
         for piece in line.pieces:
             # A table's cells have no tab stops.
-            source.append(piece.text.replace("\t", "    "), style=_style(piece, line, color, scale))
+            text = piece.text.replace("\t", "    ")
+            source.append(text, style=_style(piece, line, color, scale))
         yield margin, source
 
 

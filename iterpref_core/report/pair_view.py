@@ -56,24 +56,24 @@ def cut_programs(
     shifts: PairShifts | None,
 ) -> tuple[list[ProgramLine], list[ProgramLine]]:
     """Return the lines of y- and of y+, with the tokens' changes in training if `shifts` are given."""
-    rejected = cut_lines(
-        pair.rejected,
-        spans.rejected,
-        shifts.rejected if shifts else None,
-        penalized=True,
-    )
-    chosen = cut_lines(pair.chosen, spans.chosen, shifts.chosen if shifts else None)
+    rejected_tokens = shifts.rejected if shifts else None
+    chosen_tokens = shifts.chosen if shifts else None
+    rejected = cut_lines(pair.rejected, spans.rejected, rejected_tokens, penalized=True)
+    chosen = cut_lines(pair.chosen, spans.chosen, chosen_tokens)
     return rejected, chosen
 
 
 def pair_titles(spans: FocalSpans, shifts: PairShifts | None) -> tuple[str, str]:
     """Return the titles of y- and y+; with `shifts` they have K-, K+ and the sum over all of y-, in nats."""
-    region = "the lines outside the LCS (no spans were given)" if spans.method == NO_SPANS else "the error region D−"
+    region = "the error region D−"
+    if spans.method == NO_SPANS:
+        region = "the lines outside the LCS (no spans were given)"
     if shifts is None:
         return f"Rejected y−, marked: {region}", "Chosen y+"
     k_plus = nats(sum_changes(shifts.chosen))
     k_minus = nats(sum_changes(shifts.rejected, spans.rejected))
-    rejected = f"Rejected y−: K− = {k_minus} nats in {region}, {nats(sum_changes(shifts.rejected))} in all"
+    in_all = nats(sum_changes(shifts.rejected))
+    rejected = f"Rejected y−: K− = {k_minus} nats in {region}, {in_all} in all"
     return rejected, f"Chosen y+: K+ = {k_plus} nats"
 
 
@@ -100,16 +100,22 @@ def nats(value: float) -> str:
     >>> nats(-0.5), nats(-0.001)
     ('−0.50', '0.00')
     """
-    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
+    if round(value, 2) == 0:
+        return "0.00"
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def legend(scale: float) -> list[tuple[int, str]]:
     """Return every step of color with the change in its middle; the outermost steps take all beyond."""
-    ends = {-LEVELS: "≤ ", LEVELS: "≥ "}
+    signs = {-LEVELS: "≤ ", LEVELS: "≥ "}
     steps = []
     for step in range(-LEVELS, LEVELS + 1):
-        middle = f"{step * scale / LEVELS:+g}".replace("-", "−") if step else "0"
-        steps.append((step, ends.get(step, "") + middle))
+        middle = "0"
+        if step != 0:
+            change = step * scale / LEVELS
+            middle = f"{change:+g}".replace("-", "−")
+        sign = signs.get(step, "")
+        steps.append((step, sign + middle))
     return steps
 
 
@@ -129,9 +135,14 @@ def write_html(
     """
     shifts = shifts or {}
     scale = choose_scale(shifts.values())
+    shown = []
+    for pair in pairs:
+        region = spans[pair.task_id]
+        changes = shifts.get(pair.task_id)
+        shown.append(pair_context(pair, region, changes))
     template = templates().get_template("pairs.html")
     page = template.render(
-        pairs=[pair_context(pair, spans[pair.task_id], shifts.get(pair.task_id)) for pair in pairs],
+        pairs=shown,
         style=template_text("style.css"),
         legend=legend(scale) if shifts else [],
         step=lambda token: level(token.change, scale),

@@ -50,9 +50,12 @@ class ShownToken:
     @property
     def note(self) -> str:
         """The exact numbers, in words."""
-        several = f", {self.count} tokens" if self.count > 1 else ""
-        region = ", in D−" if self.region_change is not None else ""
-        numbers = f"{self.change:+.3f} nats (log π {self.before:.3f} before, {self.after:.3f} after{several}{region})"
+        in_brackets = f"log π {self.before:.3f} before, {self.after:.3f} after"
+        if self.count > 1:
+            in_brackets += f", {self.count} tokens"
+        if self.region_change is not None:
+            in_brackets += ", in D−"
+        numbers = f"{self.change:+.3f} nats ({in_brackets})"
         return numbers.replace("-", "−")
 
 
@@ -122,23 +125,45 @@ def cut_lines(
     [[('a = ', False), ('1', True)], [('b = 2', False)]]
     """
     shown = _join_overlapping(tokens or (), spans)
-    bounds = line_spans(text) or ([(0, 0)] if tokens else [])
+    bounds = line_spans(text)
+    if tokens and not bounds:
+        # An empty program has an end token, which needs a line to stand in.
+        bounds = [(0, 0)]
     lines: list[ProgramLine] = []
     counted: set[int] = set()
-    for number, (start, end) in enumerate(bounds, 1):
+    for number, line in enumerate(bounds, start=1):
         # A line's pieces end with the line; the next line's beginning tells where its line end ends.
         last = number == len(bounds)
         following = len(text) if last else bounds[number][0]
-        pieces = tuple(_cut_line(text, (start, end), following, spans, shown))
+        pieces = list(_cut_line(text, line, following, spans, shown))
         # The end token stands behind the program, and has no character of it: a sign stands for it.
         if last and shown and shown[-1].start == len(text):
-            pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
-        marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
+            pieces.append(Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True))
+        marked = _is_marked(line, following, spans)
         change = None
-        if tokens is not None:
-            change = _region_change(pieces, counted) if penalized and marked else _begun_change(pieces, penalized)
-        lines.append(ProgramLine(number, marked, pieces, change))
+        if tokens is not None and penalized and marked:
+            change = _region_change(pieces, counted)
+        elif tokens is not None:
+            change = _begun_change(pieces, without_region=penalized)
+        lines.append(ProgramLine(number, marked, tuple(pieces), change))
     return lines
+
+
+def _is_marked(line: Span, following: int, spans: Sequence[Span]) -> bool:
+    """Return True if a span has a character of a line or of its line end, or has no width and stands in an empty line.
+
+    Args:
+        line: the line's characters.
+        following: the first character behind the line and its line end.
+        spans: the program's region.
+    """
+    start, end = line
+    for first, last in spans:
+        if first < following and last > start:
+            return True
+        if first == last == start == end:
+            return True
+    return False
 
 
 def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = None) -> float:
@@ -146,7 +171,9 @@ def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = Non
 
     With the model before training as the reference these are the paper's K+ (all tokens of y+) and K- (D- in y-).
     """
-    return sum(token.change for token in tokens if spans is None or _touches(token, spans))
+    if spans is None:
+        return sum(token.change for token in tokens)
+    return sum(token.change for token in tokens if _touches(token, spans))
 
 
 def choose_scale(pairs: Iterable[PairShifts]) -> float:
@@ -159,10 +186,15 @@ def choose_scale(pairs: Iterable[PairShifts]) -> float:
     for pair in pairs:
         for token in (*pair.chosen, *pair.rejected):
             sizes.append(abs(token.change))
+    if not sizes:
+        return SCALES[0]
     sizes.sort()
     # Of 101 tokens the 96th: the few largest changes would leave the others without color.
-    reached = sizes[int(COVERED * (len(sizes) - 1))] if sizes else 0.0
-    return next((scale for scale in SCALES if scale >= reached), SCALES[-1])
+    place = int(COVERED * (len(sizes) - 1))
+    for scale in SCALES:
+        if scale >= sizes[place]:
+            return scale
+    return SCALES[-1]
 
 
 def level(change: float, scale: float) -> int:
@@ -171,7 +203,8 @@ def level(change: float, scale: float) -> int:
     >>> [level(change, 2.0) for change in (-9.0, -0.5, 0.1, 1.1)]
     [-4, -1, 0, 2]
     """
-    return max(-LEVELS, min(LEVELS, round(LEVELS * change / scale)))
+    step = round(LEVELS * change / scale)
+    return max(-LEVELS, min(LEVELS, step))
 
 
 def _begun_change(pieces: Sequence[Piece], without_region: bool) -> float:
@@ -199,6 +232,7 @@ def _region_change(pieces: Sequence[Piece], counted: set[int]) -> float:
 
 
 def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
+    """Return True if a token shares a character with a span."""
     return any(max(token.start, first) < min(token.end, last) for first, last in spans)
 
 
@@ -209,19 +243,24 @@ def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> li
     waiting: list[TokenShift] = []
     for token in tokens:
         waiting.append(token)
-        if token.start < token.end:
-            if groups and token.start < max(earlier.end for earlier in groups[-1]):
-                groups[-1] += waiting
-            else:
-                groups.append(waiting)
-            waiting = []
+        has_characters = token.start < token.end
+        if not has_characters:
+            continue
+        if groups and token.start < max(earlier.end for earlier in groups[-1]):
+            groups[-1] += waiting
+        else:
+            groups.append(waiting)
+        waiting = []
     if waiting:
         groups.append(waiting)
     return [_merge(group, spans) for group in groups]
 
 
 def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> ShownToken:
-    placed = [token for token in tokens if token.start < token.end] or [tokens[-1]]
+    placed = [token for token in tokens if token.start < token.end]
+    if not placed:
+        # The end token alone: it has a place, and no character.
+        placed = [tokens[-1]]
     in_region = any(_touches(token, spans) for token in tokens)
     return ShownToken(
         start=min(token.start for token in placed),
@@ -247,12 +286,18 @@ def _cut_line(
         edges.update(span)
     for token in shown:
         edges.update((token.start, token.end))
-    cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
+    edges_inside = {edge for edge in edges if start < edge < end}
+    cuts = sorted({start, end} | edges_inside)
     for first, last in pairwise(cuts):
-        marked = any(s <= first and last <= e for s, e in spans)
+        marked = any(span_start <= first and last <= span_end for span_start, span_end in spans)
         holder = _token_at(shown, first)
         begins_here = holder is not None and holder.start == first
-        yield Piece(text[first:last], marked, holder, first=begins_here)
+        yield Piece(
+            text[first:last],
+            marked=marked,
+            token=holder,
+            first=begins_here,
+        )
     for place in range(end, following):
         holder = _token_at(shown, place)
         if holder is not None:
@@ -268,5 +313,8 @@ def _cut_line(
 
 def _token_at(shown: Sequence[ShownToken], place: int) -> ShownToken | None:
     """Return the token that holds a character, if there is one."""
-    index = bisect_right(shown, place, key=lambda token: token.start) - 1
-    return shown[index] if index >= 0 and place < shown[index].end else None
+    begun = bisect_right(shown, place, key=lambda token: token.start)
+    if begun == 0:
+        return None
+    last_begun = shown[begun - 1]
+    return last_begun if place < last_begun.end else None

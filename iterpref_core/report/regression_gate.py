@@ -50,8 +50,12 @@ class RegressionGate:
                 f"worse: {p_equation(compared['p_worse_holm'])}{significant}"
             )
             lines += [f"  measured differently: {difference}" for difference in compared["differs"]]
-        names = ", ".join(benchmark_name(name) for name in self.worse)
-        return [*lines, f"significantly worse on {names}" if names else "not significantly worse"]
+        if self.worse:
+            names = ", ".join(benchmark_name(name) for name in self.worse)
+            lines.append(f"significantly worse on {names}")
+        else:
+            lines.append("not significantly worse")
+        return lines
 
 
 def compare_with_baseline(

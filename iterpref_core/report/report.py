@@ -52,12 +52,24 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
     """
-    summary = build_summary(results, metrics, params, lock, contamination, names)
+    summary = build_summary(
+        results=results,
+        metrics=metrics,
+        params=params,
+        lock=lock,
+        contamination=contamination,
+        names=names,
+    )
     models = load_results(results, names)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    attempts = trajectories if trajectories is not None and trajectories.is_file() else None
-    reasons = dropped if dropped is not None and dropped.is_file() else None
-    files = Explored(attempts, problems, pairs, spans, reasons, results)
+    files = Explored(
+        trajectories=_if_there(trajectories),
+        problems=problems,
+        pairs=pairs,
+        spans=spans,
+        dropped=_if_there(dropped),
+        results=results,
+    )
     write_explorer(files, models, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
     write_page(summary, load_curves(metrics, names), shown, out / "index.html")
@@ -75,6 +87,10 @@ def build_report(
     return headline
 
 
+def _if_there(path: Path | None) -> Path | None:
+    return path if path is not None and path.is_file() else None
+
+
 def choose_pairs(
     pairs: Path,
     spans: Path,
@@ -87,9 +103,20 @@ def choose_pairs(
     Raises:
         RecordError: a line of either file is broken, or a span lies outside of its program.
     """
-    drawn = heapq.nsmallest(count, read_jsonl(spans, FocalSpans), key=lambda item: text_hash(item.task_id))
+    drawn = heapq.nsmallest(
+        count,
+        read_jsonl(spans, FocalSpans),
+        key=lambda item: text_hash(item.task_id),
+    )
     regions = {item.task_id: item for item in drawn}
-    by_task = {pair.task_id: pair for pair in read_jsonl(pairs, PreferencePair) if pair.task_id in regions}
-    for task_id, pair in by_task.items():
-        check_spans(regions[task_id], pair, spans)
-    return [(by_task[task_id], item) for task_id, item in regions.items() if task_id in by_task]
+    pairs_by_task = {}
+    for pair in read_jsonl(pairs, PreferencePair):
+        if pair.task_id in regions:
+            pairs_by_task[pair.task_id] = pair
+    chosen = []
+    for task_id, region in regions.items():
+        if task_id in pairs_by_task:
+            pair = pairs_by_task[task_id]
+            check_spans(region, pair, spans)
+            chosen.append((pair, region))
+    return chosen

@@ -86,20 +86,29 @@ class ScoreRow:
 def score_rows(summary: Summary) -> list[ScoreRow]:
     """Return all scores of a summary, in the order of the results table; the parts of a benchmark follow the whole."""
     rows: list[ScoreRow] = []
-    for model in in_order(set(summary["models"]), MODELS):
-        for benchmark in in_order(set(summary["models"][model]), BENCHMARKS):
+    models = summary["models"]
+    for model in in_order(set(models), MODELS):
+        benchmarks = in_order(set(models[model]), BENCHMARKS)
+        for benchmark in benchmarks:
             rows.extend(_rows_of(summary, model, benchmark))
     return rows
 
 
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:
     """Return model → score on held-out problems."""
-    return {row.model: row for row in score_rows(summary) if row.benchmark == MAIN_BENCHMARK and not row.part}
+    rows = {}
+    for row in score_rows(summary):
+        if row.benchmark == MAIN_BENCHMARK and not row.part:
+            rows[row.model] = row
+    return rows
 
 
 def measured_benchmarks(summary: Summary) -> list[str]:
     """Return the benchmarks that some model was measured on, in their order."""
-    return in_order({name for scores in summary["models"].values() for name in scores}, BENCHMARKS)
+    measured: set[str] = set()
+    for scores in summary["models"].values():
+        measured.update(scores)
+    return in_order(measured, BENCHMARKS)
 
 
 def compared(
@@ -109,18 +118,26 @@ def compared(
     benchmark: str = MAIN_BENCHMARK,
 ) -> Summary:
     """Return a comparison of two models as summary.json has it; empty if there is none."""
-    entry: Summary = summary["comparisons"].get(model, {}).get(against, {}).get(benchmark, {})
-    return entry
+    of_model = summary["comparisons"].get(model, {})
+    by_benchmark = of_model.get(against, {})
+    comparison: Summary = by_benchmark.get(benchmark, {})
+    return comparison
 
 
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
     scores = summary["models"][model][benchmark]
     against_base = compared(summary, model, "base", benchmark)
-    yield _row(model, benchmark, "", scores, against_base)
+    yield _row(model, benchmark, part="", scores=scores, comparison=against_base)
     parts = scores.get("parts", {})
     compared_parts = against_base.get("parts", {})
     for part in in_order(set(parts), PARTS | DIFFICULTIES):
-        yield _row(model, benchmark, part, parts[part], compared_parts.get(part))
+        yield _row(
+            model,
+            benchmark,
+            part=part,
+            scores=parts[part],
+            comparison=compared_parts.get(part),
+        )
 
 
 def _row(

@@ -31,11 +31,12 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
     scores: dict[tuple[str, str, str], ScoreRow] = {}
     sizes: dict[tuple[str, str], int] = {}
     for row in score_rows(summary):
-        if bool(row.part) == parts:
+        is_part = row.part != ""
+        if is_part == parts:
             scores[row.model, row.benchmark, row.part] = row
             column = (row.benchmark, row.part)
             sizes[column] = max(row.n, sizes.get(column, 0))
-    if not sizes.keys() - {(MAIN_BENCHMARK, "")}:
+    if sizes.keys() <= {(MAIN_BENCHMARK, "")}:
         return None
     order = in_order({benchmark for benchmark, _ in sizes}, BENCHMARKS)
     # Sorting is stable: the parts of a benchmark keep their order.
@@ -52,8 +53,10 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
             cells.append(scores.get((model, benchmark, part), without_score))
         style = "focal" if model in FOCAL else ""
         rows.append((model_name(model), style, tuple(cells)))
-    headings = tuple(_heading(benchmark, part, sizes[benchmark, part]) for benchmark, part in columns)
-    return ScoreTable(headings, tuple(rows))
+    headings = []
+    for benchmark, part in columns:
+        headings.append(_heading(benchmark, part, sizes[benchmark, part]))
+    return ScoreTable(tuple(headings), tuple(rows))
 
 
 def _heading(benchmark: str, part: str, tasks: int) -> str:
@@ -64,4 +67,6 @@ def _heading(benchmark: str, part: str, tasks: int) -> str:
 
 def _truth(summary: Summary, benchmark: str) -> str:
     truth = summary["ground_truth"].get(benchmark)
-    return f"{truth['passed']}/{truth['n']}" if truth else "–"
+    if not truth:
+        return "–"
+    return f"{truth['passed']}/{truth['n']}"

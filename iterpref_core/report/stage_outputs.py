@@ -63,8 +63,11 @@ class Measured(_Input, extra="allow"):
     @property
     def beyond(self) -> dict[str, Any]:
         """Return the scores of other k than 1 and their intervals, by field."""
-        extra = self.model_extra or {}
-        return {name: value for name, value in extra.items() if re.fullmatch(r"pass_at_\d+(_ci95)?", name)}
+        scores = {}
+        for name, value in (self.model_extra or {}).items():
+            if re.fullmatch(r"pass_at_\d+(_ci95)?", name):
+                scores[name] = value
+        return scores
 
 
 class Unavailable(_Input):
@@ -108,7 +111,10 @@ def load_results(folder: Path, models: Collection[str] | None = None) -> dict[st
             paths[path.parent.name] = path
     if not paths:
         raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
-    return {name: load_model_results(paths[name]) for name in in_order(set(paths), MODELS)}
+    results = {}
+    for name in in_order(set(paths), MODELS):
+        results[name] = load_model_results(paths[name])
+    return results
 
 
 def load_model_results(path: Path) -> ModelResults:
@@ -131,8 +137,9 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
     Raises:
         InputError: the file is absent, is not a JSON object of numbers, or lacks a needed metric.
     """
+    text = read_text(path, f"run `dvc repro {path.stem}` first")
     try:
-        metrics = TypeAdapter(dict[str, float]).validate_json(read_text(path, f"run `dvc repro {path.stem}` first"))
+        metrics = TypeAdapter(dict[str, float]).validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
     for name in needed:
@@ -171,16 +178,23 @@ def load_curves(metrics: Path, models: Collection[str] | None = None) -> dict[st
         name = path.name.removesuffix(suffix)
         if models is None or name in models:
             paths[name] = path
-    return {name: _load_curve(paths[name]) for name in in_order(set(paths), MODELS)}
+    curves = {}
+    for name in in_order(set(paths), MODELS):
+        curves[name] = _load_curve(paths[name])
+    return curves
 
 
 def _load_curve(path: Path) -> Curve:
+    curve = []
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         try:
-            return [{column: float(cell) for column, cell in row.items() if cell} for row in rows]
+            for row in rows:
+                step = {column: float(cell) for column, cell in row.items() if cell}
+                curve.append(step)
         except ValueError as error:
             raise InputError(f"{path}:{rows.line_num}: {error}; run stage training again") from None
+    return curve
 
 
 def load_hashes(lock: Path) -> dict[str, str]:
@@ -198,8 +212,10 @@ def load_hashes(lock: Path) -> dict[str, str]:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
         outs: dict[str, str] = {}
         for name, stage in stages.items():
-            if name != "report":
-                outs.update((out["path"], out["md5"]) for out in stage.get("outs", ()))
+            if name == "report":
+                continue
+            for out in stage.get("outs", ()):
+                outs[out["path"]] = out["md5"]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"

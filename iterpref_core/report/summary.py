@@ -56,12 +56,15 @@ def build_summary(
     for name, file in screened.items():
         overlapping[name] = file["overlapping"]
         overlapping[file["sha256"]] = file["overlapping"]
-    measured = [result for model in models.values() for result in model.measured.values()]
     scores: Summary = {}
+    data: set[tuple[str, str]] = set()
+    isolation: set[str] = set()
     for name, model in models.items():
-        scores[name] = {
-            benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()
-        }
+        scores[name] = {}
+        for benchmark, result in model.measured.items():
+            scores[name][benchmark] = scores_of(benchmark, result, overlapping)
+            data.add((result.data.name, result.data.sha256))
+            isolation.add(result.isolation)
     return {
         "codeflow": _codeflow(metrics),
         "validity": validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
@@ -76,8 +79,8 @@ def build_summary(
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),
             "weights": {name: model.weights for name, model in models.items() if model.weights},
-            "data": dict(sorted({(result.data.name, result.data.sha256) for result in measured})),
-            "isolation": "; ".join(sorted({result.isolation for result in measured})),
+            "data": dict(sorted(data)),
+            "isolation": "; ".join(sorted(isolation)),
             "versions": _versions(),
         },
     }
@@ -112,11 +115,13 @@ def paired_problems(summary: Summary) -> int:
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
-    codeflow = summary["codeflow"]
-    dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    outcomes = [("became a pair", paired_problems(summary)), *dropped]
-    total = max(codeflow["problems"], 1)
-    return [(name, count, count / total) for name, count in outcomes]
+    dropped = summary["codeflow"]["dropped"]
+    largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
+    counts = {"became a pair": paired_problems(summary)}
+    for reason in largest_first:
+        counts[reason] = dropped[reason]
+    total = max(summary["codeflow"]["problems"], 1)
+    return [(outcome, count, count / total) for outcome, count in counts.items()]
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
@@ -125,7 +130,10 @@ def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
     for missing in summary["unavailable"].values():
         for name, reason in missing.items():
             reasons.setdefault(reason, set()).add(name)
-    return {reason: in_order(names, BENCHMARKS) for reason, names in sorted(reasons.items())}
+    by_reason = {}
+    for reason in sorted(reasons):
+        by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
+    return by_reason
 
 
 def read_object(path: Path, stage: str) -> Summary:
@@ -134,7 +142,8 @@ def read_object(path: Path, stage: str) -> Summary:
     Raises:
         InputError: the file is absent or broken.
     """
-    parsed = parse_json(read_text(path, f"run `dvc repro {stage}` first"), LinePlace(path, 1))
+    text = read_text(path, f"run `dvc repro {stage}` first")
+    parsed = parse_json(text, LinePlace(path, 1))
     if not isinstance(parsed, dict):
         raise InputError(f"{path}: not a JSON object; run `dvc repro --force --single-item {stage}`")
     return parsed

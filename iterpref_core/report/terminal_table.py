@@ -22,13 +22,10 @@ def results_table(summary: Summary) -> Table:
     for heading in ("held-out\n[95% interval]", "against base\n[95% interval]", "\np"):
         table.add_column(heading, no_wrap=True, justify="right")
     truth = summary["ground_truth"].get(MAIN_BENCHMARK)
-    table.add_row(
-        "ground truth",
-        share(truth["passed"] / truth["n"]) if truth else "–",
-        "",
-        "",
-        style="dim",
-    )
+    passed = "–"
+    if truth:
+        passed = share(truth["passed"] / truth["n"])
+    table.add_row("ground truth", passed, "", "", style="dim")
     rows = main_rows(summary)
     for model in in_order(set(summary["models"]), MODELS):
         row = rows.get(model)
@@ -67,8 +64,9 @@ def benchmark_table(summary: Summary) -> Table | None:
         table.add_column(heading, no_wrap=True)
     rows = score_rows(summary)
     solved = {row.benchmark for row in rows if row.score > 0}
+    shown = solved - {MAIN_BENCHMARK}
     for row in rows:
-        if row.part in _MARKS and row.benchmark in solved - {MAIN_BENCHMARK}:
+        if row.part in _MARKS and row.benchmark in shown:
             benchmark = benchmark_name(row.benchmark) + _MARKS[row.part]
             score = f"{percent(row.score)} {_interval(row.interval, share)}"
             table.add_row(_name(row.model), benchmark, score, str(row.difference or ""))
@@ -97,8 +95,9 @@ def results_notes(summary: Summary) -> Text:
     lines = []
     if "debugger" in summary["models"]:
         lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
-    reasons = unavailable_by_reason(summary).items()
-    lines += [f"{', '.join(map(benchmark_name, names))} not measured: {reason}" for reason, names in reasons]
+    for reason, benchmarks in unavailable_by_reason(summary).items():
+        names = ", ".join(map(benchmark_name, benchmarks))
+        lines.append(f"{names} not measured: {reason}")
     if summary["missing"]:
         lines.append("not measured: " + ", ".join(summary["missing"]))
     return Text("\n".join(lines), style="dim", justify="left")
@@ -109,4 +108,5 @@ def _name(model: str) -> str:
 
 
 def _interval(ends: Interval, form: Callable[[float], str]) -> str:
-    return f"[{form(ends[0])},{form(ends[1])}]"
+    low, high = ends
+    return f"[{form(low)},{form(high)}]"

@@ -37,12 +37,9 @@ def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
             summary[name] = metrics[name]
     summary |= _distributions(metrics, SHARES, "tenths", range(10))
     if "judge/asked" in metrics:
-        summary["judge"] = group(metrics, "judge") | _distributions(
-            metrics,
-            CRITERIA,
-            "scores",
-            range(1, 6),
-        )
+        answers = group(metrics, "judge")
+        scores = _distributions(metrics, CRITERIA, "scores", range(1, 6))
+        summary["judge"] = answers | scores
     return summary
 
 
@@ -65,25 +62,35 @@ def _share_chart(name: str, measured: dict[str, Any]) -> Chart | None:
     marks = [(f"mean {percent(mean)}", "target-rpo", mean)]
     if name == "coverage":
         marks.append(("the paper's mean " + percent(PAPER_COVERAGE), "paper", PAPER_COVERAGE))
-    counts = [(f"{10 * tenth}–{10 * tenth + 10}%", count) for tenth, count in enumerate(measured["tenths"])]
+    counts = []
+    for tenth, count in enumerate(measured["tenths"]):
+        first = 10 * tenth
+        counts.append((f"{first}–{first + 10}%", count))
     ticks = [(tenth / 10, f"{10 * tenth}") for tenth in range(0, 11, 2)]
     return histogram(
-        f"Problems by {in_words(name)}",
-        SHARES[name],
-        counts,
-        (0, 1),
-        ticks,
-        marks,
+        title=f"Problems by {in_words(name)}",
+        x_label=SHARES[name],
+        counts=counts,
+        scale=(0, 1),
+        x_ticks=ticks,
+        marks=marks,
     )
 
 
 def _score_chart(name: str, measured: dict[str, Any]) -> Chart | None:
     mean = measured["mean"]
     marks = [(f"mean {mean:.2f}", "target-rpo", mean)]
-    counts = [(f"score {score}", count) for score, count in enumerate(measured["scores"], 1)]
+    counts = [(f"score {score}", count) for score, count in enumerate(measured["scores"], start=1)]
     ticks = [(float(score), str(score)) for score in range(1, 6)]
-    # A bar of width 1 stands around its score.
-    return histogram(f"Problems by {name}", CRITERIA[name], counts, (0.5, 5.5), ticks, marks)
+    return histogram(
+        title=f"Problems by {name}",
+        x_label=CRITERIA[name],
+        counts=counts,
+        # A bar of width 1 stands around its score.
+        scale=(0.5, 5.5),
+        x_ticks=ticks,
+        marks=marks,
+    )
 
 
 def _distributions(

@@ -102,7 +102,13 @@ def _download(source: Published, file: str) -> Path:
     if not _is_address(source):
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(source.place, file, repo_type="dataset", etag_timeout=TIMEOUT_S))
+        downloaded = hf_hub_download(
+            repo_id=source.place,
+            filename=file,
+            repo_type="dataset",
+            etag_timeout=TIMEOUT_S,
+        )
+        return Path(downloaded)
 
     def fetch(partial: Path) -> None:
         with urllib.request.urlopen(f"{source.place}/{file}", timeout=TIMEOUT_S) as answer:
@@ -110,4 +116,5 @@ def _download(source: Published, file: str) -> Path:
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     suffix = "".join(Path(file).suffixes)
-    return make_once(cache / "iterpref" / f"{source.name}{suffix}", fetch)
+    path = cache / "iterpref" / f"{source.name}{suffix}"
+    return make_once(path, fetch)

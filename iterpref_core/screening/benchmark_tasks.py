@@ -59,19 +59,28 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
     fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
         task = parse_json(text, LinePlace(path, number))
-        if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in fields):
+        is_task = isinstance(task, dict) and any(isinstance(task.get(name), str) for name in fields)
+        if not is_task:
             listed = ", ".join(fields)
             raise RecordError(f"{path}:{number}: no text under any of the fields {listed}; give a benchmark's file")
         if task.get("split") not in wanted_splits:
             continue
         yield BenchmarkTask(
-            name=next((str(task[field]) for field in NAMES if field in task), f"{path.name}:{number}"),
+            name=_name(task, default=f"{path.name}:{number}"),
             prompts=_texts(task, PROMPTS),
             solutions=_texts(task, SOLUTIONS),
             composed=task.get("source") == COMPOSED,
         )
 
 
+def _name(task: dict[str, object], default: str) -> str:
+    for field in NAMES:
+        if field in task:
+            return str(task[field])
+    return default
+
+
 def _texts(task: dict[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts of a task's fields of these names; blank ones count as absent."""
     values = [task.get(name) for name in names]
     return tuple(value for value in values if isinstance(value, str) and value.strip())

@@ -78,12 +78,19 @@ class Overlap:
         """Count a pair that shares something with some tasks."""
         self.pairs += 1
         self.overlapping.update(tasks)
-        kinds_of_pair = set[Evidence]().union(*tasks.values())
+        kinds_of_pair: set[Evidence] = set()
+        for kinds in tasks.values():
+            kinds_of_pair |= kinds
         for kind in kinds_of_pair:
             self.kinds[kind] += 1
         if len(self.examples) < SHOWN:
             closest = max(tasks, key=lambda name: len(tasks[name]))
-            self.examples.append({"pair": pair.task_id, "task": closest})
+            self.examples.append(
+                {
+                    "pair": pair.task_id,
+                    "task": closest,
+                }
+            )
 
 
 Owner = tuple[str, str]
@@ -121,7 +128,8 @@ class ContaminationIndex:
             overlap.tasks += 1
             owner = (benchmark, task.name)
             for prompt in task.prompts:
-                self._prompts[" ".join(_words(prompt))][owner] = None
+                words = " ".join(_words(prompt))
+                self._prompts[words][owner] = None
             for program in _programs(task):
                 for form in _forms(program):
                     self._forms[form][owner] = None
@@ -142,9 +150,12 @@ class ContaminationIndex:
             for line in _EXAMPLE_LINE.findall(prompt):
                 words = _words(line)
                 if len(words) >= EXAMPLE:
-                    self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
+                    beginning = " ".join(words[:EXAMPLE])
+                    whole = " ".join(words)
+                    self._examples[beginning][whole, owner] = None
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
-        for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
+        texts = (*task.prompts, *without_examples, *task.solutions)
+        for text in dict.fromkeys(texts):
             words = _words(text)
             for place, run in enumerate(_runs(words)):
                 runs[run].append((len(self._texts), place))
@@ -167,7 +178,8 @@ class ContaminationIndex:
         }
         for kind, owners in evidence.items():
             for benchmark, task in owners:
-                shared.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
+                tasks = shared.setdefault(benchmark, {})
+                tasks.setdefault(task, set()).add(kind)
         for benchmark, tasks in shared.items():
             self.overlaps[benchmark].add(pair, tasks)
         return shared
@@ -179,7 +191,8 @@ class ContaminationIndex:
             beginning = " ".join(words[start : start + EXAMPLE])
             for example, owner in self._examples.get(beginning, ()):
                 length = example.count(" ") + 1
-                if " ".join(words[start : start + length]) == example:
+                as_long = " ".join(words[start : start + length])
+                if as_long == example:
                     yield owner
 
     def _same_form(self, code: str) -> Iterator[Owner]:
@@ -250,8 +263,11 @@ class Decontamination(ContaminationIndex):
         except DataUnavailableError as error:
             self._absent[name] = str(error)
             return
+        if len(files) == 1:
+            self._read(name, files[0])
+            return
         for path in files:
-            self._read(f"{name}/{path.name}" if len(files) > 1 else name, path)
+            self._read(f"{name}/{path.name}", path)
 
     def _read(self, name: str, path: Path) -> None:
         self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
@@ -317,8 +333,12 @@ def _words(text: str) -> list[str]:
 def _runs(words: Sequence[str]) -> Iterator[int]:
     # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
     # hash once in 10^13 look-ups.
-    return (hash(" ".join(words[start : start + RUN])) for start in range(len(words) - RUN + 1))
+    for start in range(len(words) - RUN + 1):
+        run = " ".join(words[start : start + RUN])
+        yield hash(run)
 
 
 def _forms(code: str) -> Iterator[int]:
-    return (hash(form) for form, size in solution_forms(code) if size >= FORM)
+    for form, size in solution_forms(code):
+        if size >= FORM:
+            yield hash(form)

@@ -28,9 +28,11 @@ class NearDuplicates:
         tokens = re.findall(r"\w+|[^\w\s]", text.lower())
         starts = range(max(1, len(tokens) - _RUN + 1))
         runs = {" ".join(tokens[start : start + _RUN]) for start in starts}
+        encoded = [run.encode("utf-8", "surrogatepass") for run in sorted(runs)]
         signature = MinHash(num_perm=_PERMUTATIONS)
-        signature.update_batch([run.encode("utf-8", "surrogatepass") for run in sorted(runs)])
+        signature.update_batch(encoded)
         if self._index.query(signature):
             return False
-        self._index.insert(len(self._index.keys), signature)
+        number = len(self._index.keys)
+        self._index.insert(number, signature)
         return True

@@ -98,18 +98,34 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     >>> match_lines("xaby", "xbay")
     [(0, 0), (1, 2), (3, 3)]
     """
+    prefix, suffix = common_ends(a, b)
+    suffix_of_a = len(a) - suffix
+    suffix_of_b = len(b) - suffix
+    matches = []
+    for k in range(prefix):
+        matches.append((k, k))
+    for i, j in _match_middle(a[prefix:suffix_of_a], b[prefix:suffix_of_b]):
+        matches.append((prefix + i, prefix + j))
+    for k in range(suffix):
+        matches.append((suffix_of_a + k, suffix_of_b + k))
+    return matches
+
+
+def common_ends(a: Sequence[str], b: Sequence[str]) -> tuple[int, int]:
+    """Return the lengths of the longest common prefix of two sequences and, in the rest, the longest common suffix.
+
+    >>> common_ends("abxcab", "abcab")
+    (2, 3)
+    """
     shorter = min(len(a), len(b))
     prefix = 0
     while prefix < shorter and a[prefix] == b[prefix]:
         prefix += 1
+    rest = shorter - prefix
     suffix = 0
-    while suffix < shorter - prefix and a[-1 - suffix] == b[-1 - suffix]:
+    while suffix < rest and a[-1 - suffix] == b[-1 - suffix]:
         suffix += 1
-    middle = _match_middle(a[prefix : len(a) - suffix], b[prefix : len(b) - suffix])
-    matches = [(k, k) for k in range(prefix)]
-    matches += [(prefix + i, prefix + j) for i, j in middle]
-    matches += [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
-    return matches
+    return prefix, suffix
 
 
 def _match_middle(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:

@@ -62,14 +62,18 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements that may replace a statement."""
     match node:
         case ast.AugAssign(target, operator, value):
-            if type(operator) in _OPERATORS:
-                yield ast.AugAssign(target, _OPERATORS[type(operator)](), value)
+            other_operator = _OPERATORS.get(type(operator))
+            if other_operator is not None:
+                yield ast.AugAssign(target, other_operator(), value)
             yield ast.Pass()
         case ast.Assign() | ast.Expr():
             yield ast.Pass()
         case ast.If(test, body, otherwise):
-            yield ast.If(ast.UnaryOp(ast.Not(), test), body, otherwise)
-        case ast.Return(ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            negated = ast.UnaryOp(ast.Not(), test)
+            yield ast.If(negated, body, otherwise)
+        case ast.Return(None) | ast.Return(ast.Constant(None)):
+            pass
+        case ast.Return():
             yield ast.Return(ast.Constant(None))
         case ast.Break():
             yield ast.Continue()
@@ -80,22 +84,32 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 def _expressions(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the expressions that may replace an expression."""
     match node:
-        case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
-            yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
-        case ast.BoolOp(junction, values):
-            yield ast.BoolOp(ast.Or() if isinstance(junction, ast.And) else ast.And(), values)
+        case ast.BinOp(left, operator, right):
+            other_operator = _OPERATORS.get(type(operator))
+            if other_operator is not None:
+                yield ast.BinOp(left, other_operator(), right)
+        case ast.BoolOp(ast.And(), values):
+            yield ast.BoolOp(ast.Or(), values)
+        case ast.BoolOp(ast.Or(), values):
+            yield ast.BoolOp(ast.And(), values)
         case ast.UnaryOp(ast.Not() | ast.USub() | ast.Invert(), operand):
             yield operand
         case ast.IfExp(test, body, otherwise):
-            yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, otherwise)
-        case ast.Compare(left, comparisons, others):
-            for place, comparison in enumerate(comparisons):
-                for other in _COMPARISONS[type(comparison)]:
-                    changed = list(comparisons)
-                    changed[place] = other()
-                    yield ast.Compare(left, changed, others)
+            negated = ast.UnaryOp(ast.Not(), test)
+            yield ast.IfExp(negated, body, otherwise)
+        case ast.Compare():
+            yield from _comparisons(node)
         case ast.Constant(bool() | int() | float() | str() as value):
             yield ast.Constant(_another(value))
+
+
+def _comparisons(node: ast.Compare) -> Iterator[ast.Compare]:
+    """Yield a comparison, or a chain such as `a < b < c`, with one of its operators changed."""
+    for place, comparison in enumerate(node.ops):
+        for other in _COMPARISONS[type(comparison)]:
+            operators = list(node.ops)
+            operators[place] = other()
+            yield ast.Compare(node.left, operators, node.comparators)
 
 
 def _another(value: float | str) -> float | str:
@@ -123,28 +137,37 @@ class _Change:
 
 def _changes(parent: ast.AST) -> Iterator[_Change]:
     """Yield all small changes below a node, in the order of the text."""
+    for put, node in _places(parent):
+        # No test can see a docstring, and one for each piece of an f-string's text would be a mutant of wording.
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_text_of_fstring = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
+        if is_docstring or is_text_of_fstring:
+            continue
+        for new in (*_statements(node), *_expressions(node)):
+            yield _Change(put, node, new)
+        yield from _changes(node)
+
+
+def _places(parent: ast.AST) -> Iterator[tuple[Callable[[ast.AST], None], ast.AST]]:
+    """Yield the nodes directly below a node, each with a function that puts another node into its place."""
     for name, value in ast.iter_fields(parent):
         if name in _SKIPPED:
             continue
-        if isinstance(value, list):
-            places = [(partial(value.__setitem__, index), item) for index, item in enumerate(value)]
-        else:
-            places = [(partial(setattr, parent, name), value)]
-        for put, node in places:
-            # No test can see a docstring, and one for each piece of an f-string's text would be a mutant of wording.
-            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            is_text_of_fstring = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
-            if not isinstance(node, ast.AST) or is_docstring or is_text_of_fstring:
-                continue
-            for new in (*_statements(node), *_expressions(node)):
-                yield _Change(put, node, new)
-            yield from _changes(node)
+        if isinstance(value, ast.AST):
+            yield partial(setattr, parent, name), value
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, ast.AST):
+                    yield partial(value.__setitem__, index), item
 
 
 def _head(node: ast.AST) -> str:
     """Return a node's text on one line; of a compound statement its first line."""
-    text = ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
-    return text if len(text) <= 60 else f"{text[:42]}...{text[-15:]}"
+    whole = ast.unparse(ast.fix_missing_locations(node))
+    text = whole.partition("\n")[0]
+    if len(text) <= 60:
+        return text
+    return f"{text[:42]}...{text[-15:]}"
 
 
 def _apply(change: _Change, tree: ast.Module) -> Mutant:
@@ -154,7 +177,8 @@ def _apply(change: _Change, tree: ast.Module) -> Mutant:
         code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
     finally:
         change.put(change.old)
-    return Mutant(code, getattr(change.old, "lineno", 0), text)
+    line = getattr(change.old, "lineno", 0)
+    return Mutant(code, line, text)
 
 
 def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:

@@ -37,9 +37,11 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
-        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
+        form = _form(parse_source(code), entry_point)
+        changed_form = _form(parse_source(changed), entry_point)
     except (SyntaxError, RecursionError):
         return False
+    return form == changed_form
 
 
 def _form(tree: ast.Module, entry_point: str) -> str:
@@ -66,7 +68,8 @@ def solution_forms(code: str) -> list[tuple[str, int]]:
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
             used = {node.id for node in nodes if isinstance(node, ast.Name)}
             numbered = (used - _BUILTINS) | _bound_by(nodes)
-            forms.append((ast.dump(_Normalizer(numbered).visit(part)), size))
+            normal = _Normalizer(numbered).visit(part)
+            forms.append((ast.dump(normal), size))
     return forms
 
 
@@ -134,7 +137,8 @@ class _Normalizer(ast.NodeTransformer):
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
             if isinstance(block, list):
-                setattr(node, field, [statement for statement in block if not _does_nothing(statement)])
+                kept = [statement for statement in block if not _does_nothing(statement)]
+                setattr(node, field, kept)
         for field, name in list(_names(node)):
             setattr(node, field, self._name(name))
         if isinstance(node, ast.Global | ast.Nonlocal):
@@ -154,4 +158,6 @@ class _Normalizer(ast.NodeTransformer):
 
 def _does_nothing(node: ast.AST) -> bool:
     """Return True for `pass`, and for a constant such as a docstring."""
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Pass)

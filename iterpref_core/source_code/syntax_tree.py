@@ -24,5 +24,7 @@ def parse_source(code: str) -> ast.Module:
     with PARSE_LOCK, warnings.catch_warnings(action="ignore"):
         try:
             return ast.parse(code)
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError(str(error) if isinstance(error, ValueError) else "nested too deeply") from None
+        except ValueError as error:
+            raise SyntaxError(str(error)) from None
+        except (RecursionError, MemoryError):
+            raise SyntaxError("nested too deeply") from None

@@ -77,7 +77,8 @@ def compare_shares(
     if one_sample_each:
         shares = np.array([gained, lost, n - gained - lost]) / n
         counts = random.multinomial(n, shares, size=resamples)
-        low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])
+        differences = (counts[:, 0] - counts[:, 1]) / n
+        low, high = np.quantile(differences, [0.025, 0.975])
         # Without a discordant task there is no toss to test: one toss that fell on neither side gives p = 1.
         tosses = max(1, gained + lost)
         p_value = binomtest(min(gained, lost), tosses).pvalue
@@ -114,7 +115,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     [0.03, 0.06, 0.06]
     """
     # [0.01, 0.03, 0.04] times [3, 2, 1] is [0.03, 0.06, 0.04]; none may be smaller than the one before.
-    ranks = np.argsort(np.argsort(p_values, kind="stable"))
-    multipliers = np.arange(len(ranks), 0, -1)
-    corrected = np.maximum.accumulate(np.sort(p_values) * multipliers).clip(max=1.0)
+    order = np.argsort(p_values, kind="stable")
+    multipliers = np.arange(len(order), 0, -1)
+    multiplied = np.sort(p_values) * multipliers
+    corrected = np.maximum.accumulate(multiplied).clip(max=1.0)
+    ranks = np.argsort(order)
     return [float(p) for p in corrected[ranks]]

@@ -71,8 +71,11 @@ def mean_interval(
 
 
 def shares_passed(verdicts: Verdicts) -> dict[str, float]:
-    """task_id → the share of its samples that passed; tasks without a judged one are left out."""
-    return {task_id: sum(passed) / len(passed) for task_id, passed in _judged(verdicts).items()}
+    """Return, by task_id, the share of samples that passed; tasks without a judged sample are left out."""
+    shares = {}
+    for task_id, passed in _judged(verdicts).items():
+        shares[task_id] = sum(passed) / len(passed)
+    return shares
 
 
 def score_tasks(
@@ -93,8 +96,9 @@ def score_tasks(
     tasks = [passed for task_id, passed in _judged(verdicts).items() if task_id not in left_out]
     if not tasks:
         return None
-    shares = [pass_at_k(len(passed), sum(passed), 1) for passed in tasks]
-    if all(len(passed) == 1 for passed in tasks):
+    shares = _scores(tasks, 1)
+    one_sample_each = all(len(passed) == 1 for passed in tasks)
+    if one_sample_each:
         # The import takes half a second, which those who only read a summary do not wait for.
         from scipy.stats import binomtest  # type: ignore[import-untyped]
 
@@ -105,13 +109,32 @@ def score_tasks(
         ci95 = mean_interval(shares)
     beyond = {}
     for number in sorted(set(k) - {1}):
-        values = [pass_at_k(len(passed), sum(passed), number) for passed in tasks if len(passed) >= number]
-        if values:
-            beyond[number] = ScoreAtK(len(values), sum(values) / len(values), mean_interval(values))
-    return Score(len(tasks), sum(shares) / len(shares), ci95, beyond)
+        scores = _scores(tasks, number)
+        if scores:
+            beyond[number] = ScoreAtK(
+                n=len(scores),
+                score=sum(scores) / len(scores),
+                ci95=mean_interval(scores),
+            )
+    return Score(
+        n=len(tasks),
+        pass_at_1=sum(shares) / len(shares),
+        ci95=ci95,
+        beyond=beyond,
+    )
+
+
+def _scores(tasks: Iterable[Sequence[bool]], k: int) -> list[float]:
+    """Return pass@k of each task with at least k judged samples; a task is given by which of its samples passed."""
+    scores = []
+    for passed in tasks:
+        if len(passed) >= k:
+            scores.append(pass_at_k(len(passed), sum(passed), k))
+    return scores
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:
+    """Return, for each task with a judged sample, which of its judged samples passed."""
     judged = {}
     for task_id, outcomes in verdicts.items():
         passed = [verdict == "passed" for verdict in outcomes if verdict != "infra_error"]

@@ -21,6 +21,7 @@ def code_digest(*packages: str) -> str:
         folder = Path(import_module(package).__path__[0])
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{package}/{path.relative_to(folder)}".encode() + b"\0")
+                name = f"{package}/{path.relative_to(folder)}"
+                digest.update(name.encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

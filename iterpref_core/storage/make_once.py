@@ -17,7 +17,7 @@ def make_once(path: Path, make: Callable[[Path], object]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        # Who waited for the lock finds the file of the one that held it.
+        # A process that waited for the lock finds the file of the process that held it.
         if not path.exists():
             partial = path.with_name(f".{path.name}.partial")
             # A process that was killed may have left a part of a folder.

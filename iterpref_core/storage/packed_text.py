@@ -14,10 +14,11 @@ def unpack_text(packed: str) -> str:
     """Return the text that was packed; nothing that the pickle names is imported.
 
     Raises:
-        ValueError: it is no packed text.
+        ValueError: `packed` is no packed text.
     """
     try:
-        unpacked: Any = _PlainUnpickler(io.BytesIO(zlib.decompress(base64.b64decode(packed)))).load()
+        pickled = zlib.decompress(base64.b64decode(packed))
+        unpacked: Any = _PlainUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:  # noqa: BLE001 - broken pickles raise nearly anything
         raise ValueError(f"neither JSON nor base64 of a compressed pickle of text ({error!r})") from None
     if not isinstance(unpacked, str):

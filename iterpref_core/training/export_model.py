@@ -50,18 +50,26 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
         tokenizer.save_pretrained(partial)
         with atomic_writer(partial / CARD) as file:
             file.write(card)
-        if lineage := read_lineage(model):
+        lineage = read_lineage(model)
+        if lineage:
             write_lineage(partial, lineage)
-        for path in partial.glob("*.safetensors"):  # written for their owner alone, whatever the umask says
-            path.chmod((partial / CARD).stat().st_mode)
-    return {"out": str(out), "parameters": float(loaded.num_parameters())}
+        # Weights are written for their owner alone, whatever the umask says; the card obeys it.
+        mode = (partial / CARD).stat().st_mode
+        for path in partial.glob("*.safetensors"):
+            path.chmod(mode)
+    return {
+        "out": str(out),
+        "parameters": float(loaded.num_parameters()),
+    }
 
 
 def _load(model: Path) -> tuple[Any, Any]:
+    """Return a model without adapters, merged if it had some, and its tokenizer."""
     source = locate_model(model)
-    base = load_base(model)
-    whole = base if source.adapters is None else _merge(attach_adapters(base, source), model)
-    return whole, load_tokenizer(model)
+    loaded = load_base(model)
+    if source.adapters is not None:
+        loaded = _merge(attach_adapters(loaded, source), model)
+    return loaded, load_tokenizer(model)
 
 
 @torch.no_grad()
@@ -76,7 +84,8 @@ def _merge(adapted: Any, model: Path) -> Any:
     ids = torch.arange(_TRIED)[None] % adapted.get_input_embeddings().weight.shape[0]
     before = adapted(input_ids=ids).logits.float()
     merged = adapted.merge_and_unload()
-    difference = float((merged(input_ids=ids).logits.float() - before).abs().median())
+    after = merged(input_ids=ids).logits.float()
+    difference = float((after - before).abs().median())
     if difference > rounding_scale(before, merged.dtype):
         raise ModelError(
             f"{model}: merging these adapters changes the model (logits differ by {difference:.2g}): a weight that "
@@ -89,7 +98,9 @@ def _merge(adapted: Any, model: Path) -> Any:
 def find_license(base: str) -> str | None:
     """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
     try:
-        card = Path(base) / CARD if Path(base).is_dir() else try_to_load_from_cache(base, CARD)
+        card: Any = Path(base) / CARD
+        if not Path(base).is_dir():
+            card = try_to_load_from_cache(base, CARD)
         if not isinstance(card, str | Path) or not Path(card).is_file():
             return None
         fields = ModelCard.load(card, ignore_metadata_errors=True).data
@@ -107,5 +118,8 @@ def count_sources(problems: Path) -> dict[str, int]:
     """
     if not problems.is_file():
         return {}
-    used = (problem for problem in read_jsonl(problems, Problem) if problem.split in (None, "codeflow"))
-    return dict(sorted(Counter(problem.source or "unnamed" for problem in used).items()))
+    counts: Counter[str] = Counter()
+    for problem in read_jsonl(problems, Problem):
+        if problem.split in (None, "codeflow"):
+            counts[problem.source or "unnamed"] += 1
+    return dict(sorted(counts.items()))

@@ -142,7 +142,9 @@ def _last_answer(side: Any) -> tuple[list[Any], Any]:
         return [], side
     *before, last = side
     answered = isinstance(last, dict) and last.get("role") == "assistant"
-    return before, last.get("content") if answered else None
+    if not answered:
+        return before, None
+    return before, last.get("content")
 
 
 def _prompt(given: Any, before: list[Any]) -> Any:

@@ -43,18 +43,7 @@ def launch_training(
             f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
             "or null for one process"
         )
-    command = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--config_file",
-        str(configuration),
-    ]
-    command += ["-m", "iterpref_core.cli", "train", "--json"]
-    for name, value in options.items():
-        command += [f"--{name}", str(value)]
-    for key, value in parameters.items():
-        command += ["--set", f"{key}={json.dumps(value)}"]
+    command = _command(configuration, options, parameters)
     curve.unlink(missing_ok=True)
     known = set[tuple[str, str]]()
     message = ""
@@ -69,7 +58,8 @@ def launch_training(
                 if line.startswith(_MESSAGE) and not message:
                     message = line.removeprefix(_MESSAGE).strip()
                 # The launcher's account has the exit code of the first process that failed.
-                refused = refused or "exitcode  : 2 " in line
+                if "exitcode  : 2 " in line:
+                    refused = True
                 if not message:
                     print(line, end="", file=sys.stderr)
                 _tell(curve, known, on_log)
@@ -77,16 +67,33 @@ def launch_training(
             child.terminate()
             raise
         if child.wait():
-            raise (InputError if refused else TrainingError)(
-                message
-                or f"`accelerate launch` ended with exit code {child.returncode}: what it printed is above. "
-                "Run again to continue from the last checkpoint"
-            )
+            if not message:
+                message = (
+                    f"`accelerate launch` ended with exit code {child.returncode}: what it printed is above. "
+                    "Run again to continue from the last checkpoint"
+                )
+            raise InputError(message) if refused else TrainingError(message)
         _tell(curve, known, on_log)
         printed.seek(0)
         text = printed.read()
+    # Libraries may print lines of their own before the verb's JSON.
     result: dict[str, float] = json.loads(text[text.index("{") :])
     return result
+
+
+def _command(
+    configuration: Path,
+    options: Mapping[str, object],
+    parameters: Mapping[str, Any],
+) -> list[str]:
+    command = [sys.executable, "-m", "accelerate.commands.launch"]
+    command += ["--config_file", str(configuration)]
+    command += ["-m", "iterpref_core.cli", "train", "--json"]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    for key, value in parameters.items():
+        command += ["--set", f"{key}={json.dumps(value)}"]
+    return command
 
 
 def _tell(

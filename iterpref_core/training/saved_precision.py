@@ -56,9 +56,16 @@ def surviving_change(
     for name, weight in trained.items():
         if name in before and weight.is_floating_point():
             exact = weight.float()
-            change += float((exact - before[name].to(exact.device).float()).abs().sum(dtype=torch.float64))
-            lost += float((exact - written[name].float()).abs().sum(dtype=torch.float64))
+            start = before[name].to(exact.device).float()
+            rounded = written[name].float()
+            change += _distance(exact, start)
+            lost += _distance(exact, rounded)
     return 1 - lost / change if change else 1.0
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the sum of absolute differences, added up in double precision."""
+    return float((one - other).abs().sum(dtype=torch.float64))
 
 
 def report_survival(share: float, dtype: torch.dtype) -> None:

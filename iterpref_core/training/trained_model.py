@@ -75,8 +75,9 @@ def check_out(out: Path, objective: str) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     lineage = read_lineage(out) if out.is_dir() else None
-    if lineage is None or lineage.objective != objective:
-        kept = f"a model trained with {lineage.objective}" if lineage and lineage.objective else "other files"
+    trained_with = lineage.objective if lineage else None
+    if trained_with != objective:
+        kept = f"a model trained with {trained_with}" if trained_with else "other files"
         raise InputError(f"{out}: holds {kept}, which training with {objective} would replace; choose another folder")
 
 

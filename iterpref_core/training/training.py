@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from peft import PeftModel
 from torch.utils.data import Subset
 from transformers import (
@@ -123,7 +124,8 @@ def train_objective(
     row = find_objective(objective, params.objectives)
     learning_rate, alpha = find_rates(objective, params.objectives)
     check_out(out, objective)
-    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
         options = {
@@ -133,14 +135,16 @@ def train_objective(
             "out": out,
             "curve": curve,
             "scratch": scratch,
+            "objective": objective,
         }
+        configuration = Path(params.accelerate)
         return _launch(
-            Path(params.accelerate),
-            options | {"objective": objective},
-            params,
-            prompt,
-            curve,
-            on_log,
+            configuration=configuration,
+            options=options,
+            params=params,
+            prompt=prompt,
+            curve=curve,
+            on_log=on_log,
         )
     processes = join_processes()
     check_settings(params)
@@ -160,47 +164,45 @@ def train_objective(
     report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
     key = run_key(files, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    arguments = training_arguments(params, learning_rate, accumulation, int(np.sum(~held)), checkpoints)
-    trainer = _make_trainer(model, tokenizer, rows, held, row, alpha, params, arguments)
-    reference = reference_path(
-        scratch / "reference",
-        rows.checks.tokens,
-        fingerprint,
-        trainer.model.dtype,
-        params.bf16 is True,
-        params.load,
+    trained_pairs = int(np.sum(~held))
+    arguments = training_arguments(params, learning_rate, accumulation, trained_pairs, checkpoints)
+    trainer = _make_trainer(
+        model=model,
+        tokenizer=tokenizer,
+        rows=rows,
+        held=held,
+        objective=row,
+        alpha=alpha,
+        params=params,
+        arguments=arguments,
     )
-
-    class Begin(TrainerCallback):
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            prepared = trainer.model_wrapped  # sharded or not
-            if is_sharded():
-                dtype = torch.bfloat16 if params.bf16 else None
-                check_exactness(trainer.model, params.layout, prepared, dtype)
-            if row.scores_reference:
-                batch_size = 2 * params.micro_batch_size
-                rows.reference = reference_logps(
-                    prepared,
-                    rows,
-                    reference,
-                    batch_size=batch_size,
-                    processes=processes,
-                )
-
-    trainer.add_callback(Begin())
+    reference = None
+    if row.scores_reference:
+        reference = reference_path(
+            cache=scratch / "reference",
+            tokens=rows.checks.tokens,
+            fingerprint=fingerprint,
+            weights=trainer.model.dtype,
+            bf16=params.bf16 is True,
+            load=params.load,
+        )
+    trainer.add_callback(_Begin(trainer, rows, reference, params, processes))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
-    scored = not row.scores_reference or reference.exists()
+    scored = reference is None or reference.exists()
     resume = last_checkpoint(checkpoints) if scored else None
-    diverged = None
-    with ExitStack() as opened:
-        trainer.add_callback(TellProgress(f"train {objective}", opened, curve, on_log))
-        try:
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        except DivergedError as error:
-            diverged = error
+    diverged = _run(trainer, resume, f"train {objective}", curve, on_log)
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
-    lineage = _lineage(files, rows.checks, model, objective, row, params, prompt, metrics)
+    lineage = _lineage(
+        files=files,
+        checks=rows.checks,
+        model=model,
+        objective=objective,
+        row=row,
+        params=params,
+        prompt=prompt,
+        metrics=metrics,
+    )
     share = write_model(
         trainer,
         model,
@@ -217,6 +219,47 @@ def train_objective(
         "bf16": float(params.bf16 is True),
         "surviving_change": share,
     }
+
+
+class _Begin(TrainerCallback):
+    """The work before the first step: sharded weights are checked, and the reference is scored by these weights.
+
+    Args:
+        trainer: holds the model.
+        rows: the pairs, which get the reference.
+        reference: the file of the reference's log-probabilities; None for an objective without a reference.
+        params: settings.
+        processes: the processes that train.
+    """
+
+    def __init__(
+        self,
+        trainer: FocalDPOTrainer,
+        rows: PairTable,
+        reference: Path | None,
+        params: TrainingParams,
+        processes: PartialState,
+    ) -> None:
+        self._trainer = trainer
+        self._rows = rows
+        self._reference = reference
+        self._params = params
+        self._processes = processes
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Check and score the model, which the trainer has sharded by now if it is to be."""
+        prepared = self._trainer.model_wrapped
+        if is_sharded():
+            dtype = torch.bfloat16 if self._params.bf16 else None
+            check_exactness(self._trainer.model, self._params.layout, prepared, dtype)
+        if self._reference is not None:
+            self._rows.reference = reference_logps(
+                prepared,
+                self._rows,
+                self._reference,
+                batch_size=2 * self._params.micro_batch_size,
+                processes=self._processes,
+            )
 
 
 def _launch(
@@ -259,13 +302,18 @@ def _make_trainer(
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
         check_exactness(placed, params.layout, dtype=rounded)
     data: Any = rows  # a sequence, which Subset takes as it takes a Dataset
+    trained: Any = data
+    validation: Any = None
+    if held.any():
+        trained = Subset(data, np.flatnonzero(~held).tolist())
+        validation = Subset(data, np.flatnonzero(held).tolist())
     try:
         trainer = FocalDPOTrainer(
             policy,
             arguments,
-            Subset(data, np.flatnonzero(~held).tolist()) if held.any() else data,
+            trained,
             tokenizer,
-            eval_dataset=Subset(data, np.flatnonzero(held).tolist()) if held.any() else None,
+            eval_dataset=validation,
             objective=objective,
             beta=params.beta,
             alpha=alpha,
@@ -282,6 +330,23 @@ def _make_trainer(
         raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _run(
+    trainer: FocalDPOTrainer,
+    resume: Path | None,
+    title: str,
+    curve: Path,
+    on_log: OnLog | None,
+) -> DivergedError | None:
+    """Train from the beginning, or from the checkpoint `resume`; return the error if training diverged."""
+    with ExitStack() as opened:
+        trainer.add_callback(TellProgress(title, opened, curve, on_log))
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except DivergedError as error:
+            return error
+    return None
 
 
 def _choose(
@@ -321,8 +386,11 @@ def _lineage(
     prompt: PromptFormat,
     metrics: Mapping[str, float],
 ) -> ModelLineage:
-    settings = params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"}) | row.values()
-    settings["learning_rate"], settings["alpha"] = find_rates(objective, params.objectives)
+    learning_rate, alpha = find_rates(objective, params.objectives)
+    settings = params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"})
+    settings |= row.values()
+    settings["learning_rate"] = learning_rate
+    settings["alpha"] = alpha
     return ModelLineage(
         **describe_origin(model),
         objective=objective,
@@ -352,18 +420,21 @@ def _metrics(
         "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
         "loss": _mean_loss(history),
-        **{name: float(last[name]) for name in REWARDS if name in last},
-        "focal_token_share": float(checks["focal"].sum() / checks["rejected"].sum()),
-        "pairs_without_focal_tokens": float(counts["focal_empty"] + counts["focal_lost"]),
-        "focal_tokens_cut": float(checks["cut focal"].sum()),
-        **{f"data/{name}": value for name, value in checks.numbers().items()},
     }
+    for name in REWARDS:
+        if name in last:
+            metrics[name] = float(last[name])
+    metrics["focal_token_share"] = float(checks["focal"].sum() / checks["rejected"].sum())
+    metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
+    metrics["focal_tokens_cut"] = float(checks["cut focal"].sum())
+    for name, value in checks.numbers().items():
+        metrics[f"data/{name}"] = value
     if scored:
-        metrics |= {
-            "validation_pairs": float(held),
-            "validation/loss": float(scored[-1]["eval_loss"]),
-        }
-    return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})
+        metrics["validation_pairs"] = float(held)
+        metrics["validation/loss"] = float(scored[-1]["eval_loss"])
+    if diverged:
+        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
+    return metrics
 
 
 def _mean_loss(history: Sequence[Mapping[str, float]]) -> float:

@@ -93,10 +93,17 @@ def _watched(program: Program) -> Program:
     # compiles the old one under this name, and runs it, which defines f. The new tests call f(1), then `__reached__`,
     # which stops coverage.py and returns the shares of "watched.py".
     modules = [test.module for test in program.tests if isinstance(test, ScriptTest)]
-    path = modules[0].replace(".", "/") + ".py" if modules else "watched.py"
-    source = f"{program.setup}\n{program.code}" if modules and program.setup else program.code
+    path = "watched.py"
+    source = program.code
+    if modules:
+        path = modules[0].replace(".", "/") + ".py"
+        if program.setup:
+            source = f"{program.setup}\n{program.code}"
     skip = source.count("\n") - program.code.count("\n")
-    run = "" if len(modules) == len(program.tests) else 'exec(compile(source, path, "exec"))'
+    run = 'exec(compile(source, path, "exec"))'
+    if len(modules) == len(program.tests):
+        # Every test is a script, which runs the program itself.
+        run = ""
     tests: list[Any] = []
     for test in program.tests:
         if isinstance(test, ScriptTest):

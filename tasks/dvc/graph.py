@@ -38,7 +38,8 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     with opened_repo(root) as repo:
         graph = repo.index.graph
         stages = {stage.addressing: _describe(stage, graph) for stage in graph}
-    order = TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order()
+    upstream = {name: stage.upstream for name, stage in stages.items()}
+    order = TopologicalSorter(upstream).static_order()
     return {name: stages[name] for name in order}
 
 

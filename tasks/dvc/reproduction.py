@@ -123,11 +123,12 @@ class Reproduction:
             IterPrefError: the errors of `Commands.run`.
         """
         with self._slots.take(stage.name) as slot:
-            # The global flag stands before the command: DVC knows it nowhere else.
-            command = ["--wait-for-lock", "repro", "--single-item", stage.name]
             if not self._needs_dvc(stage):
                 return False
-            return bool(self._commands.run(stage.name, command, environment | slot.variables(), say))
+            # The global flag stands before the command: DVC knows it nowhere else.
+            command = ["--wait-for-lock", "repro", "--single-item", stage.name]
+            environment = environment | slot.variables()
+            return bool(self._commands.run(stage.name, command, environment, say))
 
     def end(self) -> None:
         """End every stage that is still there; let none start."""

@@ -115,8 +115,9 @@ def _changed_params() -> dict[str, Any]:
     committed = _read_git("show", f"HEAD:./{PARAMS}")
     if committed is None or not PARAMS.is_file():
         return {}
+    present = PARAMS.read_text(encoding="utf-8")
     before = dict(flatten(yaml.safe_load(committed) or {}))
-    now = dict(flatten(yaml.safe_load(PARAMS.read_text(encoding="utf-8")) or {}))
+    now = dict(flatten(yaml.safe_load(present) or {}))
     return {key: value for key, value in now.items() if before.get(key) != value}
 
 

@@ -153,12 +153,18 @@ def add_objective(folder: Path, name: str) -> None:
     text = path.read_text(encoding="utf-8")
     stages = YAML().load(text)["stages"]
     lines = text.splitlines(keepends=True)
+    values = {
+        "training": "training.beta",
+        "evaluation": f"models/trained/{name}",
+    }
     additions: list[tuple[int, str]] = []
-    for stage, value in (("training", "training.beta"), ("evaluation", f"models/trained/{name}")):
+    for stage, value in values.items():
         items = stages[stage]["foreach"]
         if name not in items:
-            indent = " " * items.lc.col
-            additions.append((items.lc.line, f"{indent}{name}: {value}\n"))
+            line = f"{name}: {value}\n"
+            # As far in as the first item.
+            indented = line.rjust(items.lc.col + len(line))
+            additions.append((items.lc.line, indented))
     # From below, so that an insertion does not move the place of the next.
     for number, line in sorted(additions, reverse=True):
         lines.insert(number, line)
@@ -172,7 +178,8 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
         # The checkout may have moved since.
         git("worktree", "repair", str(top), folder=snapshot.origin)
         # A killed run may have left its lock.
-        git_path("rev-parse", "--git-path", "index.lock", folder=top).unlink(missing_ok=True)
+        lock = git_path("rev-parse", "--git-path", "index.lock", folder=top)
+        lock.unlink(missing_ok=True)
         git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
     else:
         git("worktree", "prune", folder=snapshot.origin)

@@ -34,7 +34,8 @@ def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
         columns[name] = str(params.get(f"training.objectives.{objective}.{name}", ""))
     for name in _OF_TRAINING:
         columns[name] = str(params.get(f"training.{name}", ""))
-    columns["data"] = (trained.digest_of(PAIRS) or "")[:_SHORT]
+    digest = trained.digest_of(PAIRS) or ""
+    columns["data"] = digest[:_SHORT]
     return {name: value for name, value in columns.items() if value}
 
 
@@ -74,9 +75,11 @@ def merge_columns(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
     # A dictionary without values is a set that keeps the order.
     merged: dict[str, dict[str, None]] = {}
     for row in rows:
-        for name, value in row.items():
-            merged.setdefault(name, {}).update(dict.fromkeys(value.split(", ")))
-    return {name: ", ".join(values) for name, values in merged.items()}
+        for name, cell in row.items():
+            column = merged.setdefault(name, {})
+            for value in cell.split(", "):
+                column[value] = None
+    return {name: ", ".join(column) for name, column in merged.items()}
 
 
 def stages_behind(locked: LockedStage, lock: Mapping[str, LockedStage]) -> dict[str, LockedStage]:

@@ -57,7 +57,14 @@ def begin_invocation(command: str, params: Params, values: Mapping[str, Any], na
         name: name of its run; by default the parameters that differ.
     """
     source = observe_source(values)
-    return _describe(uuid.uuid4().hex, command, time.time(), params, source, name)
+    return _describe(
+        identity=uuid.uuid4().hex,
+        command=command,
+        started=time.time(),
+        params=params,
+        source=source,
+        name=name,
+    )
 
 
 def dvc_invocation(params: Params) -> Invocation:

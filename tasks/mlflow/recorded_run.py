@@ -15,9 +15,9 @@ from tasks.stage_name import StageName
 
 @contextmanager
 def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Iterator[RunRecord]:
-    """Record the block as a run that holds stages; their processes are told its `id` in RUN_VARIABLE.
+    """Record the block as a run that holds stages. The stages' processes find the run's `id` in RUN_VARIABLE.
 
-    The record waits to be sent: `sent_afterwards`.
+    The record is kept as a file until `runs.sent_afterwards` sends it to MLflow.
 
     Args:
         command: the command, such as `iterpref run`.
@@ -41,7 +41,7 @@ def recorded_run(command: str, values: Mapping[str, Any], name: str = "") -> Ite
 
 
 def add_results(record: RunRecord, done: Iterable[str], folder: Path) -> None:
-    """Add the columns and scores of its models to a run, and the stages that made them.
+    """Add to a run the stages that are up to date, and the columns and scores of the models that they made.
 
     Args:
         record: the run.

@@ -110,7 +110,8 @@ class Server:
 
         items = []
         for key, value in params.items():
-            items.append(Param(safe_name(key), str(value)[:_VALUE_CHARS]))
+            text = str(value)[:_VALUE_CHARS]
+            items.append(Param(safe_name(key), text))
         for first in range(0, len(items), _BATCH):
             self.client.log_batch(run_id, params=items[first : first + _BATCH])
 
@@ -137,10 +138,11 @@ class Server:
         """
         from mlflow.entities import Metric
 
+        milliseconds = round(1000 * at)
         points = []
         for name, values in series.items():
             for step, value in values.items():
-                points.append(Metric(safe_name(name), value, round(1000 * at), step, model_id=model_id))
+                points.append(Metric(safe_name(name), value, milliseconds, step, model_id=model_id))
         for first in range(0, len(points), _BATCH):
             self.client.log_batch(run_id, metrics=points[first : first + _BATCH])
 
@@ -189,7 +191,8 @@ class Server:
 
         location = _artifacts_uri() if _is_in_checkout() else None
         try:
-            return self.client.get_experiment(self.client.create_experiment(name, location))
+            experiment_id = self.client.create_experiment(name, location)
+            return self.client.get_experiment(experiment_id)
         except MlflowException:
             # Another machine may have made it in between.
             known = self.client.get_experiment_by_name(name)
@@ -235,15 +238,16 @@ def explain(error: Exception) -> TrackingError:
         hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
         return TrackingError(f"MLflow at {shown_uri()} answers {refused[1]}: {hint}")
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
-    cause = text.rpartition("Caused by ")[2].splitlines()[0][:300]
-    return TrackingError(f"MLflow at {shown_uri()} does not answer: {cause}")
+    _, _, cause = text.rpartition("Caused by ")
+    first = cause.splitlines()[0]
+    return TrackingError(f"MLflow at {shown_uri()} does not answer: {first[:300]}")
 
 
 def log_defect(error: Exception) -> bool:
-    """Log an error with its traceback if nobody's server, disk, network or data explains it, and return whether so.
+    """Log an error with its traceback if it is a defect. Return False for errors of a server, disk, network or data.
 
-    A record must not cost the work of hours, so that whoever writes or sends one goes on after any error. This keeps a
-    mistake of the program from looking like a server that is away.
+    A record must not cost the work of hours, so the code that writes or sends records goes on after any error. Without
+    this log, a mistake of the program would look like a server that is away.
     """
     # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
     if isinstance(error, (IterPrefError, OSError, ImportError, ValueError)):

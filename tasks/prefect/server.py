@@ -146,7 +146,8 @@ def _may_name_server() -> bool:
         return True
     folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
-    return profiles.is_file() or Path("prefect.toml").is_file() or Path(".env").is_file()
+    places = (profiles, Path("prefect.toml"), Path(".env"))
+    return any(place.is_file() for place in places)
 
 
 def _ask_prefect(url: str) -> str:

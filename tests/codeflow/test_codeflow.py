@@ -159,7 +159,7 @@ def test_the_prompt_style_is_the_drafting_students(
     opened: list[str] = []
 
     @contextmanager
-    def open_model(model: Path, prompt: PromptFormat, *_: object) -> Iterator[Model]:
+    def open_model(model: Path, prompt: PromptFormat, **_: object) -> Iterator[Model]:
         opened.append(prompt.style)
         yield Patient()
 
@@ -199,7 +199,7 @@ def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_mode
 def test_a_model_that_is_its_own_debugger_is_loaded_once(
     backend: str, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", lambda *_: nullcontext(Patient()))
+    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", lambda **_: nullcontext(Patient()))
     inference = INFERENCE.model_copy(update={"backend": backend})
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
         assert opened.drafter is opened.refiner

@@ -26,7 +26,10 @@ def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str,
         RecordError: a line is broken or repeats a task_id, or there is none.
     """
     name, (path,), remedy = find_benchmark(source)
-    tasks = {str(vars(task)["task_id"]): task for task in read_jsonl(path, record, unique=True)}
+    tasks = {}
+    for task in read_jsonl(path, record, unique=True):
+        task_id = str(vars(task)["task_id"])
+        tasks[task_id] = task
     if not tasks:
         raise RecordError(f"{path}: holds no task; {remedy}")
     return (name, file_digest(path)), tasks

@@ -165,7 +165,15 @@ def _fence_lines(text: str) -> list[FenceLine]:
             continue  # marks below a line of a traceback: ~~~~^^^
         language, code = _language(info.strip())
         lines.append(
-            FenceLine(match.start(), min(match.end() + 1, len(text)), match["margin"], fence, info, language, code)
+            FenceLine(
+                start=match.start(),
+                end=min(match.end() + 1, len(text)),
+                margin=match["margin"],
+                fence=fence,
+                info=info,
+                language=language,
+                code=code,
+            )
         )
         if len(lines) == _MAX_FENCES:
             break

@@ -83,7 +83,9 @@ def _final_channel(text: str) -> str:
     final = _FINAL_CHANNEL.search(text)
     if _OTHER_CHANNEL.match(text, begin):
         return text[final.end() :] if final else ""
-    return text[final.end() :] if final and final.start() <= begin else text
+    if final is None or final.start() > begin:
+        return text
+    return text[final.end() :]
 
 
 def _without_opened(text: str) -> str:
@@ -99,11 +101,15 @@ def _without_opened(text: str) -> str:
 def _without_unopened(text: str) -> str:
     """Return a text without the reasoning that its prompt has opened, so that only its end is in the text."""
     closing = next(_marks(text, _CLOSING), None)
-    if closing is None or next(_marks(text[: closing.start()], _OPENING), None):
+    if closing is None:
+        return text
+    before = text[: closing.start()]
+    opening = next(_marks(before, _OPENING), None)
+    if opening is not None:
         return text
     rest = text[closing.end() :].lstrip("\n")
     # "```python\n…```\nIt splits at </think>." only names the tag: it follows a blank, and no code follows it.
-    only_named = text[: closing.start()].endswith(" ") and not _shows_code(rest)
+    only_named = before.endswith(" ") and not _shows_code(rest)
     return text if only_named else rest
 
 

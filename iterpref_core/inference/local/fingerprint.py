@@ -32,7 +32,8 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
         ModelError: there is no model at this path.
     """
     if is_served(path):
-        return hashlib.sha256(json.dumps(["served", served_name(path)]).encode()).hexdigest()
+        served = json.dumps(["served", served_name(path)])
+        return hashlib.sha256(served.encode()).hexdigest()
     source = locate_model(path)
     digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
     folders = [Path(source.name_or_path)]
@@ -40,12 +41,14 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
         folders.append(Path(source.adapters))
     for folder in folders:
         if not folder.is_dir():
-            digest.update(json.dumps([source.name_or_path, source.revision]).encode())
+            pinned = json.dumps([source.name_or_path, source.revision])
+            digest.update(pinned.encode())
             continue
         for file in sorted(folder.iterdir()):
             # The same weights answer alike, whatever pairs they were trained on.
             if file.is_file() and file.name != LINEAGE:
-                digest.update(json.dumps([file.name, _digest_file(file)]).encode())
+                content = json.dumps([file.name, _digest_file(file)])
+                digest.update(content.encode())
     return digest.hexdigest()
 
 

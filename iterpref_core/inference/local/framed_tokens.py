@@ -47,8 +47,12 @@ def encode_openings(frame: AnswerFrame, openings: Sequence[str]) -> list[Asked]:
     if not tokenizer.is_fast:
         return [Asked(ids) for ids in opened]
     word = _word_that_reaches_back(frame)
-    tried = _encode(tokenizer, [opening + word for opening in openings], special=frame.plain)
-    return [_cut(tokenizer, word, *each) for each in zip(openings, opened, tried, strict=True)]
+    begun = [opening + word for opening in openings]
+    tried = _encode(tokenizer, begun, special=frame.plain)
+    asked = []
+    for opening, ids, ids_with_word in zip(openings, opened, tried, strict=True):
+        asked.append(_cut(tokenizer, word, opening, ids, ids_with_word))
+    return asked
 
 
 def encode_requests(frame: AnswerFrame, requests: Sequence[Request]) -> list[Asked]:
@@ -65,8 +69,10 @@ def encode_requests(frame: AnswerFrame, requests: Sequence[Request]) -> list[Ask
             begins = bool(first) and prompt_text(request.prompt).startswith(first)
             if request.verbatim and begins == opened:
                 verbatim.append(request)
-        rows = _encode(frame.tokenizer, [prompt_text(request.prompt) for request in verbatim], special=not opened)
-        asked.update(zip(verbatim, map(Asked, rows), strict=True))
+        texts = [prompt_text(request.prompt) for request in verbatim]
+        rows = _encode(frame.tokenizer, texts, special=not opened)
+        for request, ids in zip(verbatim, rows, strict=True):
+            asked[request] = Asked(ids)
     return [asked[request] for request in requests]
 
 
@@ -118,7 +124,8 @@ def _word_that_reaches_back(frame: AnswerFrame) -> str:
     leads: dict[str, int] = {}
     for word in _WORDS:
         (tried,) = _encode(frame.tokenizer, [opening + word], special=frame.plain)
-        leads[word] = len(_cut(frame.tokenizer, word, opening, ids, tried).lead)
+        asked = _cut(frame.tokenizer, word, opening, ids, tried)
+        leads[word] = len(asked.lead)
     return max(leads, key=leads.__getitem__)
 
 

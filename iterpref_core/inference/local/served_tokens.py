@@ -33,9 +33,13 @@ class ServedTokens:
     def body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """Return the fields of a request to `/completions`: the prompt, and the ends of its answer."""
         (asked,) = encode_requests(self._frame, [request])
-        fields: dict[str, Any] = {"prompt": asked.ids, "stop_token_ids": sorted(self._ends)}
-        if self._frame.end.stop:
-            fields["stop"] = [*sampling.stops, self._frame.end.stop]
+        fields: dict[str, Any] = {
+            "prompt": asked.ids,
+            "stop_token_ids": sorted(self._ends),
+        }
+        stop = self._frame.end.stop
+        if stop:
+            fields["stop"] = [*sampling.stops, stop]
         return fields
 
     def read(self, text: str, request: Request) -> str:

@@ -15,7 +15,7 @@ from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.checkpoints import locate_model, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
-"""Parts of tokenizer.json that some classes of transformers put their own in place of."""
+"""Parts of tokenizer.json that some classes of transformers replace by their own."""
 
 
 def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
@@ -31,13 +31,14 @@ def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTraine
     name = source.name_or_path
     revision = source.revision
     with reading(source, "tokenizer"):
+        # Adapters may bring a tokenizer of their own.
         if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
             name = source.adapters
             revision = None
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         if not _reads_as_written(tokenizer, name, revision):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)
-    # Without tokenizer.json transformers makes one from config.json alone, which has no words.
+    # Without tokenizer.json, transformers makes a tokenizer from config.json alone, with an empty vocabulary.
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:
         raise ModelError(
             f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
@@ -84,8 +85,14 @@ def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
     """Return a part of a tokenizer.json without the blank that some put before a text."""
     if part.get("type") == "Prepend":
         return {"type": "Sequence", "normalizers": []}
-    never = {"add_prefix_space": False, "prepend_scheme": "never"}
-    return part | {name: value for name, value in never.items() if "type" in part and name in part}
+    if "type" not in part:
+        return part
+    changed = dict(part)
+    if "add_prefix_space" in part:
+        changed["add_prefix_space"] = False
+    if "prepend_scheme" in part:
+        changed["prepend_scheme"] = "never"
+    return changed
 
 
 def _reads_as_written(

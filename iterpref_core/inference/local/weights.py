@@ -57,7 +57,8 @@ def check_checkpoint(
         _check_quantization(source, quantization)
     elif loaded:  # modules of a quantized model are not made without weights
         _load(source, device_map="meta")
-    return model if source.adapters is not None or Path(source.name_or_path).is_dir() else str(source)
+    is_folder = source.adapters is not None or Path(source.name_or_path).is_dir()
+    return model if is_folder else str(source)
 
 
 def _check_quantization(source: ModelSource, quantization: Any) -> None:
@@ -66,14 +67,19 @@ def _check_quantization(source: ModelSource, quantization: Any) -> None:
     Raises:
         ModelError: the kind of quantization, and the library that reads it.
     """
-    method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization.quant_method
+    if isinstance(quantization, dict):
+        method = quantization.get("quant_method")
+    else:
+        method = quantization.quant_method
+    # Some configurations have the name, others an enumeration's member.
+    method_name = getattr(method, "value", method)
     try:
-        AutoHfQuantizer.from_config(quantization, pre_quantized=True).validate_environment(device_map=None, dtype=None)
+        quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=True)
+        quantizer.validate_environment(device_map=None, dtype=None)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{source}: its weights are quantized ({getattr(method, 'value', method)!s}), and cannot be read here "
-            f"({first_line(error)}); install that library, serve the model with vLLM, or name the model that it was "
-            "made of"
+            f"{source}: its weights are quantized ({method_name}), and cannot be read here ({first_line(error)}); "
+            "install that library, serve the model with vLLM, or name the model that it was made of"
         ) from None
 
 
@@ -100,8 +106,9 @@ def _check_ids(source: ModelSource, config: PreTrainedConfig, frame: AnswerFrame
 def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
     """Refuse other models than decoders: transformers loads them as decoders, which answer without sense or error."""
     kind = config.model_type
-    encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
-    if encoder or getattr(config, "is_encoder_decoder", False):
+    is_decoder = getattr(config, "is_decoder", False)
+    is_encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not is_decoder
+    if is_encoder or getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{source}: model_type {kind!r} in config.json is no decoder; name a causal language model")
 
 
@@ -159,6 +166,7 @@ def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
     generation = valid_generation(source)
+    options.setdefault("dtype", "auto")
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -169,7 +177,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
                 trust_remote_code=False,
                 output_loading_info=True,
                 generation_config=generation,
-                **{"dtype": "auto"} | options,
+                **options,
             )
     finally:
         logging.set_verbosity(level)

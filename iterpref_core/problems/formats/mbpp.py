@@ -86,18 +86,28 @@ def convert_mbpp(row: MbppRow) -> PublishedProblem:
         entry_point = tested_function(row.test_list[0], right[0])
     except ValueError as error:
         raise ValueError(f"field 'test_list': {error}") from None
-    # MBPP runs a task's set-up after the program, whose names it may use.
-    lines = [*(row.test_imports or ()), (row.test_setup_code or "").replace("\r\n", "\n")]
-    setup = "".join(f"{line}\n" for line in lines if line)
+    setup = _setup(row)
+    listed_tests = "\n".join(row.test_list)
     problem = Problem(
         task_id=f"mbpp/{row.task_id}",
-        prompt="\n".join([f"{question} Your code should pass these tests:\n", *row.test_list]),
+        prompt=f"{question} Your code should pass these tests:\n\n{listed_tests}",
         entry_point=entry_point,
         tests=tuple(AssertTest(code=setup + code) for code in row.test_list),
         hidden_tests=tuple(AssertTest(code=setup + code) for code in row.challenge_test_list or ()),
         source="mbpp",
     )
     return PublishedProblem(problem, right=right, left_out=left_out)
+
+
+def _setup(row: MbppRow) -> str:
+    """Return the imports and the set-up that stand before each test; a task may have neither.
+
+    MBPP runs a task's set-up after the program, whose names the set-up may use.
+    """
+    lines = list(row.test_imports or ())
+    if row.test_setup_code:
+        lines.append(row.test_setup_code.replace("\r\n", "\n"))
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 FORMAT = Format(MbppRow, convert_mbpp, license="CC-BY-4.0")

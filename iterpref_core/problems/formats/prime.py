@@ -38,8 +38,11 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         tests = tests.get("test_cases", tests)
     left_out: Counter[str] = Counter()
     answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions)]
+    number = row.problem_id
+    if number is None:
+        number = row.row_number
     return contest_problem(
-        f"prime/{row.row_number if row.problem_id is None else row.problem_id}",
+        f"prime/{number}",
         question,
         row.tests if tests is None else tests,
         source=f"prime:{row.source}" if row.source else "prime",

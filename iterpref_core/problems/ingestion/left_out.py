@@ -58,10 +58,12 @@ class LeftOut:
     def add(self, row: Dropped) -> None:
         """Leave out a row."""
         self._counts[row.reason] += 1
-        if len(self._first[row.reason]) < _SHOWN:
-            self._first[row.reason].append(row)
+        examples = self._first[row.reason]
+        if len(examples) < _SHOWN:
+            examples.append(row)
         if self._file is not None:
-            self._file.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+            line = json.dumps(asdict(row), ensure_ascii=False)
+            self._file.write(line + "\n")
 
     def first(self) -> tuple[Dropped, ...]:
         """Return the first rows of each reason."""

@@ -33,12 +33,14 @@ class OutcomeStore:
         key = self._key(problem, code)
         known = self._data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
         if known is not None:
-            return Outcome(**json.loads(known[0]))
+            fields = json.loads(known[0])
+            return Outcome(**fields)
         sample = Sample(task_id=problem.task_id, solution=code)
         outcome = self._executor.run_one(program_of(problem, sample))
         # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
         if outcome.verdict != "infra_error":
-            self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, json.dumps(asdict(outcome))))
+            text = json.dumps(asdict(outcome))
+            self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, text))
         return outcome
 
     def close(self) -> None:

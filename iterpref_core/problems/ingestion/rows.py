@@ -56,7 +56,14 @@ def read_candidates(
     """
     names: dict[str, str] = {}
     for number, item in enumerate(islice(_items(sources), selection.limit), 1):
-        yield _read(item, number, form, selection, license, names)
+        yield _read(
+            item=item,
+            number=number,
+            form=form,
+            selection=selection,
+            license=license,
+            names=names,
+        )
 
 
 def _items(sources: Sequence[Path]) -> Iterator[Item]:

@@ -36,7 +36,8 @@ class Selection:
             every = tests + hidden
             tests = every[: self.visible]
             hidden = every[self.visible :]
-        return hold_out(problem.model_copy(update={"tests": tests, "hidden_tests": hidden}), self.heldout)
+        chosen = problem.model_copy(update={"tests": tests, "hidden_tests": hidden})
+        return hold_out(chosen, self.heldout)
 
 
 def _draw(problem: Problem, count: int) -> tuple[tuple[Test, ...], tuple[Test, ...]]:

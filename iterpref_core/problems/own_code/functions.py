@@ -78,8 +78,11 @@ def source_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_source(root: Path, path: Path) -> bool:
+    """Return True if a file is the project's own code: no test, script, copy or package of somebody else."""
     folders = path.relative_to(root).parts[:-1]
-    if _NOT_THE_PROJECT & set(folders) or is_test_file(path) or path.name in ("setup.py", "__main__.py"):
+    if not _NOT_THE_PROJECT.isdisjoint(folders):
+        return False
+    if is_test_file(path) or path.name in ("setup.py", "__main__.py"):
         return False
     # Hidden folders and virtual environments hold other people's code.
     folder = root
@@ -96,10 +99,10 @@ def read_module(name: str, path: Path) -> Module | None:
     try:
         # `ast` finds the encoding itself. The text is needed too, and nearly every file is UTF-8.
         return Module(
-            name,
-            raw.decode("utf-8"),
-            hashlib.sha256(raw).hexdigest(),
-            ast.parse(raw),
+            name=name,
+            source=raw.decode("utf-8"),
+            sha256=hashlib.sha256(raw).hexdigest(),
+            tree=ast.parse(raw),
         )
     except (SyntaxError, ValueError, RecursionError):
         return None
@@ -116,8 +119,10 @@ def own_text(node: Definition, source: str, last: int | None = None) -> str:
     starts = [node.lineno]
     starts += [decorator.lineno for decorator in node.decorator_list]
     first = min(starts)
-    lines = source.splitlines(keepends=True)[first - 1 : last or node.end_lineno]
-    return textwrap.dedent("".join(lines)).rstrip() + "\n"
+    end = last or node.end_lineno
+    lines = source.splitlines(keepends=True)[first - 1 : end]
+    text = textwrap.dedent("".join(lines))
+    return text.rstrip() + "\n"
 
 
 def find_functions(module: Module) -> Iterator[Function | str]:
@@ -138,11 +143,12 @@ def _find(
             if names[node.name] > 1:
                 yield "defined_twice"
                 continue
-            path = [owner.name for owner in classes] + [node.name]
+            path = [owner.name for owner in classes]
+            path.append(node.name)
             yield Function(
-                module,
-                ".".join(path),
-                node,
-                classes,
-                own_text(node, module.source),
+                module=module,
+                qualname=".".join(path),
+                node=node,
+                classes=classes,
+                source=own_text(node, module.source),
             )

@@ -60,7 +60,14 @@ def ingest_own_code(
     counts = Counter({"functions": 0, "tests": 0, "problems": 0})
     dropped = Counter[str]()
     wanted = list(_functions_to_write(project.root, counts, dropped))
-    tests = survey(project, wanted, execution, params, counts, dropped)
+    tests = survey(
+        project=project,
+        functions=wanted,
+        execution=execution,
+        params=params,
+        counts=counts,
+        dropped=dropped,
+    )
     drafted = []
     for function in wanted:
         test_ids = tests.get(function.id)

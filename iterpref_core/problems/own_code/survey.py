@@ -57,8 +57,11 @@ def open_project(folder: Path, python: str) -> Project:
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
     # With the layout `src/package/`, modules are named from `src` on, and tests may import from the root, too.
-    root = folder / "src" if (folder / "src").is_dir() else folder
-    paths = dict.fromkeys([str(root), str(folder)])
+    root = folder
+    paths = [str(folder)]
+    if (folder / "src").is_dir():
+        root = folder / "src"
+        paths = [str(root), str(folder)]
     return Project(folder, root, Environment(python, tuple(paths)))
 
 
@@ -131,15 +134,20 @@ def survey(
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
     """Return the ids of the project's tests, a list for each file."""
-    calls = (ValueTest("collect_tests", [str(project.folder)]),)
-    values, outcome = executor.call(Program(sandboxed_source("project_tests.py"), calls, environment=_NAME))
+    program = Program(
+        code=sandboxed_source("project_tests.py"),
+        tests=(ValueTest("collect_tests", [str(project.folder)]),),
+        environment=_NAME,
+    )
+    values, outcome = executor.call(program)
     if not values:
         logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
-    files: defaultdict[str, list[str]] = defaultdict(list)
-    if values:
-        for node in values[0]:
-            files[node.partition("::")[0]].append(node)
-    return list(files.values())
+        return []
+    tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
+    for node in values[0]:
+        file, _, _ = node.partition("::")
+        tests_of_file[file].append(node)
+    return list(tests_of_file.values())
 
 
 def _run_all(
@@ -154,14 +162,16 @@ def _run_all(
     runs: dict[str, _Run] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        calls = (ValueTest("survey_tests", [str(project.folder), tests, tops, seed]),)
-        return executor.call(Program(code, calls, environment=_NAME))
+        call = ValueTest("survey_tests", [str(project.folder), tests, tops, seed])
+        return executor.call(Program(code, (call,), environment=_NAME))
 
     with show_progress(f"tests, run {seed + 1}", len(files)) as advance:
         for tests, (values, outcome) in executor.each(files, run):
             advance()
             if values and isinstance(values[0], dict):
-                runs.update({test: _Run(*values[0][test]) for test in tests})
+                for test in tests:
+                    passed, seconds, called = values[0][test]
+                    runs[test] = _Run(passed, seconds, called)
             else:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
     return runs

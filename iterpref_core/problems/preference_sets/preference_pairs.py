@@ -188,9 +188,14 @@ def _prompt(asked: Sequence[Turn]) -> Prompt | None:
     turns = [turn for turn in asked if turn.text.strip()]
     if all(turn.role == "system" for turn in turns):
         return None
-    if all(turn.role == "" for turn in turns) or (len(turns) == 1 and turns[0].role == "user"):
+    without_roles = all(turn.role == "" for turn in turns)
+    single_question = len(turns) == 1 and turns[0].role == "user"
+    if without_roles or single_question:
         return "\n\n".join(turn.text for turn in turns)
-    return read_prompt([{"role": turn.role or "user", "content": turn.text} for turn in turns])
+    messages = []
+    for turn in turns:
+        messages.append({"role": turn.role or "user", "content": turn.text})
+    return read_prompt(messages)
 
 
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:

@@ -68,9 +68,13 @@ def _message(message: Mapping[str, Any]) -> Turn:
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
     role = message.get("role", message.get("from"))
     content = message.get("content", message.get("value"))
-    if not isinstance(role, str) or ("content" not in message and "value" not in message):
+    has_content = "content" in message or "value" in message
+    if not isinstance(role, str) or not has_content:
         raise ValueError(f"a message has `role` and `content`, or `from` and `value`; there are {', '.join(message)}")
-    return Turn(_ROLES.get(role, role), _content(content))
+    return Turn(
+        role=_ROLES.get(role, role),
+        text=_content(content),
+    )
 
 
 def _content(content: Any) -> str:

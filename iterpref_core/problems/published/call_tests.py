@@ -81,7 +81,8 @@ def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ..
     numbered: list[Example] = []
     if any(_has_number_keys([*arguments, result]) for arguments, result in examples):
         for arguments, result in examples:
-            numbered.append((_number_keys(list(arguments)), _number_keys(result)))
+            example = (_number_keys(list(arguments)), _number_keys(result))
+            numbered.append(example)
         found.append(_with_examples(problem, numbered))
     if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
         # Every result is a list of one thing: this list may be the result, or stand around the result.
@@ -114,8 +115,12 @@ def _has_number_keys(value: Any) -> bool:
 def _number_keys(value: Any) -> Any:
     """Return a value with integers as keys in each mapping whose keys are all numbers."""
     if isinstance(value, dict):
-        numbers = all(_is_number(key) for key in value)
-        return {int(key) if numbers else key: _number_keys(inner) for key, inner in value.items()}
+        all_numbers = all(_is_number(key) for key in value)
+        read = {}
+        for key, inner in value.items():
+            number_or_text = int(key) if all_numbers else key
+            read[number_or_text] = _number_keys(inner)
+        return read
     if isinstance(value, list):
         return [_number_keys(inner) for inner in value]
     return value

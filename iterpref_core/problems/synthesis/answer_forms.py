@@ -93,11 +93,11 @@ def _imports(source: str) -> set[str]:
     modules = set[str]()
     for node in ast.walk(parse_source(source)):
         if isinstance(node, ast.Import):
-            modules.update(alias.name.partition(".")[0] for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         # `from . import x` has a level, and names no module outside.
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules.add(node.module.partition(".")[0])
-    return modules
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules}
 
 
 def _has_test(source: str) -> bool:

@@ -133,7 +133,8 @@ class FeatureTree:
             path, node = waiting.pop()
             if len(path) > 1:
                 yield path
-            waiting.extend(((*path, name), child) for name, child in node.children.items())
+            for name, child in node.children.items():
+                waiting.append(((*path, name), child))
 
     def save(self, path: Path) -> None:
         """Write the tree as JSON, whole or not at all."""
@@ -216,10 +217,10 @@ def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
     # Beside siblings with frequencies 4 and 2 a new feature gets their mean, 3; as one of two first children of a
     # feature with frequency 4 it gets half of that, 2.
     new = [name for name in added if name not in level]
-    if new:
-        estimate = fmean(node.frequency for node in level.values()) if level else above / len(new)
-        for name in new:
-            level[name] = Node(estimate)
+    siblings = [node.frequency for node in level.values()]
+    for name in new:
+        estimate = fmean(siblings) if siblings else above / len(new)
+        level[name] = Node(estimate)
     count = len(new)
     for name, below in added.items():
         count += _graft(level[name].children, below, level[name].frequency)

@@ -170,13 +170,13 @@ def write_problems(
 
     with show_progress("problems", count) as advance:
         drafted = _draft_problems(
-            tree,
-            backend,
-            params,
-            count,
-            out.name.partition(".")[0],
-            counts,
-            advance,
+            tree=tree,
+            backend=backend,
+            params=params,
+            count=count,
+            name=out.name.partition(".")[0],
+            counts=counts,
+            advance=advance,
         )
         kept = _keep(executor.each(drafted, run), NearDuplicates(params.max_similarity), counts)
         counts["problems/kept"] = write_jsonl(out, kept)
@@ -198,10 +198,16 @@ def _draft_problems(
     def requests() -> Iterator[Request]:
         for number in range(count):
             random = Random(f"{params.seed}/problem/{number}")
-            offered.append(tree.sample(params.breadth, params.feature_temperature, random))
-            lines = [f"{place}. {SEPARATOR.join(path)}" for place, path in enumerate(offered[-1], 1)]
-            form = json.dumps(Draft.model_json_schema())
-            prompt = fill(PROMPTS / "problem.txt", {"features": "\n".join(lines), "form": form})
+            features = tree.sample(params.breadth, params.feature_temperature, random)
+            offered.append(features)
+            lines = []
+            for place, path in enumerate(features, start=1):
+                lines.append(f"{place}. {SEPARATOR.join(path)}")
+            fields = {
+                "features": "\n".join(lines),
+                "form": json.dumps(Draft.model_json_schema()),
+            }
+            prompt = fill(PROMPTS / "problem.txt", fields)
             yield Request(prompt, params.seed + number)
 
     asked = Counter[str]()

@@ -11,6 +11,7 @@ once, which for local fixes is most of it. Several such pairs stand in one row, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 import torch
 
@@ -67,10 +68,13 @@ class _Piece:
         """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
         # A slot predicts the token after it: the sequence p q a b has the slots p q a with the labels -, a and b.
         count = max(len(sequence) - 1 - start, 0)
+        end = start + count
+        self.tokens += sequence[start:end]
+        self.positions += range(start, end)
         labeled = min(count, len(labels))
-        self.tokens += sequence[start : start + count]
-        self.positions += range(start, start + count)
-        for place, label in enumerate(labels[len(labels) - labeled :], start=len(self.tokens) - labeled):
+        last_labels = labels[len(labels) - labeled :]
+        first_place = len(self.tokens) - labeled
+        for place, label in enumerate(last_labels, start=first_place):
             if any(label[1:4]):
                 self.labels.append(label)
                 self.places.append(place)
@@ -123,17 +127,7 @@ class Collator:
         fork = self.layout == "fork"
         preference = self.objective.preference
         labels = [self._labels(row) for row in rows]
-        pieces: list[_Piece] = []
-        if fork and preference:
-            for number, row in enumerate(rows):
-                chosen, rejected = labels[number]
-                pieces.append(_forked(number, row, chosen, rejected))
-        else:
-            # All chosen programs come first, as in TRL. SFT has no use for the other ones and does not pay for them.
-            sides = (0, 1) if preference else (int(self.objective.nll_of == "rejected"),)
-            for side in sides:
-                for number, row in enumerate(rows):
-                    pieces.append(_program(number, row, labels[number][side]))
+        pieces = self._pieces(rows, labels)
         if fork:
             width, places = pack([len(piece) for piece in pieces], self.pad_to_multiple_of)
         else:
@@ -157,6 +151,30 @@ class Collator:
         ]
         return batch | {"counts": torch.tensor(counts)}
 
+    def _pieces(
+        self,
+        rows: Sequence[TokenizedPair],
+        labels: Sequence[tuple[list[Label], list[Label]]],
+    ) -> list[_Piece]:
+        """Return the pieces of all pairs: with `fork` one for a pair, else one for each program that counts."""
+        preference = self.objective.preference
+        pieces: list[_Piece] = []
+        if self.layout == "fork" and preference:
+            for number, row in enumerate(rows):
+                chosen, rejected = labels[number]
+                pieces.append(_forked(number, row, chosen, rejected))
+            return pieces
+        # All chosen programs come first, as in TRL. SFT has no use for the other ones and does not pay for them.
+        if preference or self.objective.nll_of != "rejected":
+            for number, row in enumerate(rows):
+                chosen, _ = labels[number]
+                pieces.append(_program(number, row, chosen))
+        if preference or self.objective.nll_of == "rejected":
+            for number, row in enumerate(rows):
+                _, rejected = labels[number]
+                pieces.append(_program(number, row, rejected))
+        return pieces
+
     def _labels(self, row: TokenizedPair) -> tuple[list[Label], list[Label]]:
         """Return the labels of y+ and those of y-. Without a preference term all tokens are in the NLL."""
         if not self.objective.preference:
@@ -173,14 +191,17 @@ class Collator:
                 f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} needs; "
                 "call `focal_dataset` with this objective"
             )
-        ref_chosen = row.ref_chosen if self.objective.referenced else [0.0] * len(plus)
-        ref_rejected = row.ref_rejected if self.objective.referenced else [0.0] * len(minus)
-        chosen: list[Label] = [
-            (token, weight, 0, 1, ref) for token, weight, ref in zip(row.chosen_ids, plus, ref_chosen, strict=True)
-        ]
-        rejected: list[Label] = [
-            (token, 0, weight, 0, ref) for token, weight, ref in zip(row.rejected_ids, minus, ref_rejected, strict=True)
-        ]
+        ref_chosen: Sequence[float] = [0.0] * len(plus)
+        ref_rejected: Sequence[float] = [0.0] * len(minus)
+        if self.objective.referenced:
+            ref_chosen = row.ref_chosen
+            ref_rejected = row.ref_rejected
+        chosen: list[Label] = []
+        for token, weight, ref in zip(row.chosen_ids, plus, ref_chosen, strict=True):
+            chosen.append((token, weight, 0, 1, ref))
+        rejected: list[Label] = []
+        for token, weight, ref in zip(row.rejected_ids, minus, ref_rejected, strict=True):
+            rejected.append((token, 0, weight, 0, ref))
         return chosen, rejected
 
 
@@ -264,8 +285,7 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     for index in longest_first:
         length = lengths[index]
-        roomy = (row for row, used in enumerate(filled) if used + length <= width)
-        row = next(roomy, len(filled))
+        row = _first_with_room(filled, width - length)
         if row == len(filled):
             filled.append(0)
         places[index] = (row, filled[row])
@@ -273,8 +293,17 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
     return [places[index] for index in range(len(lengths))]
 
 
+def _first_with_room(filled: Sequence[int], most: int) -> int:
+    """Return the first row of which at most `most` slots are filled, or the number of a new row."""
+    for row, used in enumerate(filled):
+        if used <= most:
+            return row
+    return len(filled)
+
+
 def _round_up(length: int, multiple: int) -> int:
-    return max(-(-length // multiple), 1) * multiple
+    """Return the next multiple, at least one of them."""
+    return max(ceil(length / multiple), 1) * multiple
 
 
 def _rows(

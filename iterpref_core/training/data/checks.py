@@ -132,7 +132,8 @@ class PairChecks:
         read = np.load(path)
         checks = cls()
         checks._numbers = array("i", read["numbers"].tobytes())
-        checks._repeats = dict(zip(checks._repeats, read["repeats"].tolist(), strict=True))
+        repeats = read["repeats"].tolist()
+        checks._repeats = dict(zip(checks._repeats, repeats, strict=True))
         checks.tokens = str(read["tokens"])
         checks.methods = tuple(map(str, read["methods"]))
         return checks
@@ -152,14 +153,16 @@ class PairChecks:
         """
         has_focal = self["focal"] > 0
         loses_focal = self["cut focal"] > 0
-        return {
-            "focal_empty": int((~has_focal & ~loses_focal).sum()),
-            "focal_lost": int((~has_focal & loses_focal).sum()),
-            "focal_cut": int((has_focal & loses_focal).sum()),
-            "prompts_cut": int((self["cut prompt"] > 0).sum()),
-            "chosen_cut": int((self["cut chosen"] > 0).sum()),
-            "blank": int(self["blank"].sum()),
-        } | self._repeats
+        kinds = {
+            "focal_empty": ~has_focal & ~loses_focal,
+            "focal_lost": ~has_focal & loses_focal,
+            "focal_cut": has_focal & loses_focal,
+            "prompts_cut": self["cut prompt"] > 0,
+            "chosen_cut": self["cut chosen"] > 0,
+            "blank": self["blank"],
+        }
+        counts = {name: int(marks.sum()) for name, marks in kinds.items()}
+        return counts | self._repeats
 
     def lengths(self) -> dict[str, np.ndarray]:
         """Return the tokens before anything is cut, (pairs,) each; a `pair` is the prompt and the longer program."""

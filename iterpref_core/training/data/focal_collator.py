@@ -66,7 +66,8 @@ class FocalCollator(DataCollatorForPreference):
         masks: Tensor = batch["completion_mask"]
         for number, example in enumerate(examples):
             row = masks[len(examples) + number]  # the rejected programs are the second half
-            counted = [0] * len(example["prompt_ids"]) + self.error_region(example)
+            of_prompt = [0] * len(example["prompt_ids"])
+            counted = of_prompt + self.error_region(example)
             counted = counted[: self.max_length]
             row[: len(counted)] = tensor(counted)
         return batch
@@ -108,8 +109,13 @@ class FocalCollator(DataCollatorForPreference):
         messages = example["prompt"] + example["rejected"]
         text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, **options))
         content: str = example["rejected"][-1]["content"]
-        kept = content if content in text else content.strip()  # Gemma's template strips blanks at the ends
+        kept = content
+        if content not in text:
+            # Gemma's template strips blanks at the ends.
+            kept = content.strip()
         place = text.rfind(kept)
         if place < 0:
             raise InputError("FocalCollator: the chat template changes the rejected program; correct the template")
-        return text, place - content.index(kept), place + len(kept)
+        start = place - content.index(kept)
+        end = place + len(kept)
+        return text, start, end

@@ -10,9 +10,9 @@ from iterpref_core.training.data.dataset import TokenizedPair
 
 
 class BothHalves(Sequence[TokenizedPair]):
-    """Every pair twice: for the half of a batch that counts whole programs, then for that of error regions.
+    """All pairs twice: first for the half of a batch that counts whole programs, then for the half of error regions.
 
-    `AlternatingSampler` draws one of the two.
+    `AlternatingSampler` draws one of a pair's two.
     """
 
     def __init__(self, rows: Sequence[TokenizedPair]) -> None:
@@ -21,16 +21,16 @@ class BothHalves(Sequence[TokenizedPair]):
     def __len__(self) -> int:
         return 2 * len(self._rows)
 
-    def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # no slices of it are taken
+    def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # nobody takes slices
         half, place = divmod(index, len(self._rows))
         return replace(self._rows[place], half=half)
 
 
 class AlternatingSampler(Sampler[int]):
-    """Draws every pair once an epoch, alternately from the first and the second half of a data set that has it twice.
+    """Draws every pair once an epoch, by turns from the first and from the second half of `BothHalves`.
 
-    Any even number of draws in a row, so any even batch however it is spread over accumulation steps and processes,
-    has as many of one half as of the other. Every epoch shuffles anew which pair is drawn from which.
+    Any even number of draws in a row has as many of one half as of the other. So has any even batch, however the batch
+    is spread over accumulation steps and processes. Every epoch shuffles anew which pair is drawn from which half.
 
     Args:
         pairs: half the size of the data set.

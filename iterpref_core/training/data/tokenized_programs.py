@@ -51,9 +51,11 @@ def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
         for place in range(start, end):
             owners += [place] * len(text[place].encode())
         if len(owners) == tokens:
-            yield from ((place, place + 1) for place in owners)
+            for place in owners:
+                yield place, place + 1
         else:
-            yield from [(start, end)] * tokens
+            for _ in range(tokens):
+                yield start, end
 
 
 def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
@@ -71,7 +73,8 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
     [0, 1, 1]
     """
-    edges = np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets)).reshape(-1, 2)
+    flat = np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets))
+    edges = flat.reshape(-1, 2)
     starts = edges[:, 0]
     ends = edges[:, 1]
     has_characters = starts < ends

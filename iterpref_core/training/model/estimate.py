@@ -19,11 +19,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, PreTrainedConfig
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objective_table import Objective
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
@@ -115,22 +115,84 @@ def estimate_training(
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config, dtype=_held_dtype(config, params))
         parameters = plain.num_parameters()
-        head = plain.get_output_embeddings()
         if params.load in BYTES_PER_WEIGHT:
-            quantize_without_numbers(plain, head, params.load)
-        lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
-        gathered = [
-            *max(lists, key=len, default=[]),
-            head,
-        ]  # at once: a layer, or the head
-        layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in gathered]
-        add_label_head(plain)
-        if params.gradient_checkpointing:
-            plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        model: Any = plain
-        if params.lora is not None:
-            model = get_peft_model(plain, adapters or lora_config(params))
-            model.enable_input_require_grads()
+            quantize_without_numbers(plain, plain.get_output_embeddings(), params.load)
+        gathered_bytes = _largest_gathered_bytes(plain)
+        model = _prepare(plain, params, adapters)
+    counted = _count_step(model, plain, batch, params)
+
+    sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
+    slots = 0
+    for start in range(0, len(sample), size):
+        part = [_scored(row) for row in sample[start : start + size]]
+        slots += collate(part)["input_ids"].numel()
+    scored_tokens = 0
+    for row in sample:
+        scored_tokens += 2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids)
+    slots_of_pair = slots / len(sample)
+    reference = 0.0
+    if objective.scores_reference:
+        # A forward pass is a third of forward and backward.
+        reference = scored_tokens / len(sample) / 3
+    steps = training_steps(params, pairs)
+    epochs: float = params.epochs
+    if "max_steps" in params.arguments:
+        epochs = min(epochs, steps * params.batch_size / pairs)
+    flops_of_slot = counted.flops / batch["input_ids"].numel()
+    return Estimate(
+        parameters=parameters,
+        trained=counted.trained,
+        gpus=gpus,
+        steps=steps,
+        state_bytes=counted.state_bytes // gpus,
+        batch_bytes=counted.batch_bytes,
+        gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
+        flops=flops_of_slot * pairs * (slots_of_pair * epochs + reference),
+    )
+
+
+def _largest_gathered_bytes(plain: PreTrainedModel) -> int:
+    """Return the bytes of the largest part that sharding gathers at once: a layer, or the head."""
+    lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
+    layers = max(lists, key=len, default=torch.nn.ModuleList())
+    largest = 0
+    for part in (*layers, plain.get_output_embeddings()):
+        size = sum(weight.nbytes for weight in part.parameters())
+        largest = max(largest, size)
+    return largest
+
+
+def _prepare(plain: PreTrainedModel, params: TrainingParams, adapters: LoraConfig | None) -> Any:
+    """Give a model the label head, the checkpointing and the adapters that it is trained with."""
+    add_label_head(plain)
+    if params.gradient_checkpointing:
+        plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    if params.lora is None:
+        return plain
+    model = get_peft_model(plain, adapters or lora_config(params))
+    model.enable_input_require_grads()
+    return model
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """The counts of one micro-batch.
+
+    Attributes:
+        trained: the number of weights that are trained.
+        state_bytes: weights, gradients, and the optimizer's two numbers of each trained weight.
+        batch_bytes: the peak of all other tensors.
+        flops: of forward and backward.
+    """
+
+    trained: int
+    state_bytes: int
+    batch_bytes: int
+    flops: int
+
+
+def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: TrainingParams) -> _Counted:
+    """Count forward and backward of a micro-batch on a model without numbers; `plain` is the model below adapters."""
     with (
         FakeTensorMode(allow_non_fake_inputs=True),
         torch.autocast("cpu", torch.bfloat16, params.bf16 is not False),
@@ -138,7 +200,8 @@ def estimate_training(
         model.to_empty(device="cpu")
         plain.tie_weights()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
-        state = sum(weight.nbytes for weight in model.parameters()) + 3 * sum(weight.nbytes for weight in trained)
+        weights_bytes = sum(weight.nbytes for weight in model.parameters())
+        trained_bytes = sum(weight.nbytes for weight in trained)
         inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
         model.train()
         for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
@@ -147,23 +210,11 @@ def estimate_training(
         with FlopCounterMode(display=False) as flops, _Live(model) as live:
             batch_logps(model, inputs, plain.config).sum().backward()
         gc.unfreeze()
-    sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
-    parts = [sample[start : start + size] for start in range(0, len(sample), size)]
-    slots = sum(collate([_scored(row) for row in part])["input_ids"].numel() for part in parts) / len(sample)
-    scored = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in sample) / len(sample)
-    of_slot = flops.get_total_flops() / batch["input_ids"].numel()
-    reference = scored / 3 if objective.scores_reference else 0.0  # forward is a third of forward and backward
-    steps = training_steps(params, pairs)
-    epochs = min(params.epochs, steps * params.batch_size / pairs) if "max_steps" in params.arguments else params.epochs
-    return Estimate(
-        parameters=parameters,
+    return _Counted(
         trained=sum(weight.numel() for weight in trained),
-        gpus=gpus,
-        steps=steps,
-        state_bytes=state // gpus,
+        state_bytes=weights_bytes + 3 * trained_bytes,
         batch_bytes=live.peak,
-        gathered_bytes=3 * max(layers) if gpus > 1 else 0,
-        flops=of_slot * pairs * (slots * epochs + reference),
+        flops=flops.get_total_flops(),
     )
 
 
@@ -201,12 +252,15 @@ class _Live(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor):
-                storage = leaf.untyped_storage()
-                if storage._cdata not in self._known:  # noqa: SLF001
-                    self._known.add(storage._cdata)  # noqa: SLF001
-                    self._bytes += storage.nbytes()
-                    weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())  # noqa: SLF001
+            if not isinstance(leaf, torch.Tensor):
+                continue
+            storage = leaf.untyped_storage()
+            key = storage._cdata  # noqa: SLF001
+            size = storage.nbytes()
+            if key not in self._known:
+                self._known.add(key)
+                self._bytes += size
+                weakref.finalize(storage, self._forget, key, size)
         if self._bytes > self.peak:
             gc.collect()  # fake tensors hold each other in cycles, as real ones do not
         self.peak = max(self.peak, self._bytes)

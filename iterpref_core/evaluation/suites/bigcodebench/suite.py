@@ -110,7 +110,8 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
-        data, tasks = read_tasks("bigcodebench" if subset == "full" else "bigcodebench-hard", BigCodeBenchTask)
+        source = "bigcodebench" if subset == "full" else "bigcodebench-hard"
+        data, tasks = read_tasks(source, BigCodeBenchTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = dict(LIMITS)
         self._python = find_python()

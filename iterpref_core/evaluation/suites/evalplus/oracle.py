@@ -65,17 +65,33 @@ class Oracle:
         self._tasks = {task.task_id: task for task in tasks}
         wanted: list[tuple[EvalPlusTask, Suite]] = []
         for task in tasks:
-            wanted.extend((task, suite) for suite in suites if task.has(suite))
-        asked = [(task.task_id, suite) for task, suite in wanted]
-        decisive = [code_digest(*JUDGED_BY), self._sha256, platform.node(), platform.machine(), asked]
-        key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
+            for suite in suites:
+                if task.has(suite):
+                    wanted.append((task, suite))
+        key = self._key(wanted)
         path = make_once(
-            self._cache / f"expected-{self._dataset}-{key}.jsonl.gz", lambda partial: self._compute(wanted, partial)
+            self._cache / f"expected-{self._dataset}-{key}.jsonl.gz",
+            lambda partial: self._compute(wanted, partial),
         )
+        self._expected = {}
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            self._expected = {(task, suite): (texts, cpu_s) for task, suite, texts, cpu_s in map(json.loads, file)}
+            for line in file:
+                task_id, suite_name, texts, cpu_s = json.loads(line)
+                self._expected[task_id, suite_name] = (texts, cpu_s)
         if len(self._expected) < len(wanted):
             path.unlink(missing_ok=True)
+
+    def _key(self, wanted: Sequence[tuple[EvalPlusTask, Suite]]) -> str:
+        """Return a digest of everything that decides the expected results and their times."""
+        decisive = [
+            code_digest(*JUDGED_BY),
+            self._sha256,
+            platform.node(),
+            platform.machine(),
+            [(task.task_id, suite) for task, suite in wanted],
+        ]
+        text = json.dumps(decisive)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def knows(self, task: EvalPlusTask, suite: Suite) -> bool:
         """Return True if the expected results of a task's suite are known."""
@@ -109,7 +125,8 @@ class Oracle:
 
         def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
             task, suite = item
-            return executor.call(Program(task.canonical_program, self._calls(task, task.inputs(suite))))
+            calls = self._calls(task, task.inputs(suite))
+            return executor.call(Program(task.canonical_program, calls))
 
         with (
             Executor(
@@ -123,6 +140,14 @@ class Oracle:
         ):
             for (task, suite), (values, outcome) in executor.each(wanted, run):
                 if outcome.verdict == "passed":
-                    texts = [value if isinstance(value, Digest) else encode(value, lenient=True) for value in values]
-                    file.write(json.dumps([task.task_id, suite, texts, outcome.cpu_s]) + "\n")
+                    texts = [_as_text(value) for value in values]
+                    record = [task.task_id, suite, texts, outcome.cpu_s]
+                    file.write(json.dumps(record) + "\n")
                 advance(1)
+
+
+def _as_text(value: Any) -> str:
+    """Return a value that a solution returned as canonical text; a digest, of a large value, is text already."""
+    if isinstance(value, Digest):
+        return value
+    return encode(value, lenient=True)

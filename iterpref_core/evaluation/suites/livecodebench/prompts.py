@@ -47,11 +47,13 @@ def style_of(form: PromptForm) -> Style:
         return "GenericBase"
     if form.frame is None:
         return "OpenAIChat"
-    template = str(form.frame.tokenizer.chat_template)
-    # The runner's prompt ends there; of Qwen3's template an empty think block follows.
+    # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
     if form.frame.open("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
-    return "DeepSeekCodeInstruct" if "### Instruction:" in template and "### Response:" in template else "LLaMa3"
+    template = str(form.frame.tokenizer.chat_template)
+    if "### Instruction:" in template and "### Response:" in template:
+        return "DeepSeekCodeInstruct"
+    return "LLaMa3"
 
 
 def make_question(task: LiveTask, form: PromptForm) -> Question:
@@ -70,7 +72,9 @@ def make_question(task: LiveTask, form: PromptForm) -> Question:
     if style == "OpenAIChat":
         return Question(text, SYSTEM)
     if style == "GenericBase":
-        text = _shown(*_example(task)) + "\n\n" + _shown(task.content, task.starter_code, "")
+        example = _example(task)
+        question = _shown(task.content, task.starter_code, answer="")
+        text = f"{example}\n\n{question}"
     elif style == "CodeQwenInstruct":
         text = (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
@@ -86,13 +90,14 @@ def make_question(task: LiveTask, form: PromptForm) -> Question:
     return Question(text, verbatim=True)
 
 
-def _example(task: LiveTask) -> tuple[str, str, str]:
-    """Return question, starter code and answer of the example that the runner shows before such a question."""
+def _example(task: LiveTask) -> str:
+    """Return the example that the runner shows a base model before a question with, or without, starter code."""
     name = "func.json" if task.starter_code else "stdin.json"
     path = Path(os.environ.get(RUNNER_VARIABLE, ""), "lcb_runner/prompts/few_shot_examples/generation", name)
     try:
         first = json.loads(path.read_text(encoding="utf-8"))[0]
-        return first["question"], first["sample_code"] if task.starter_code else "", first["answer"]
+        starter_code = first["sample_code"] if task.starter_code else ""
+        return _shown(first["question"], starter_code, first["answer"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataUnavailableError(
             f"{path}: not the example that LiveCodeBench shows base models ({error!r}); "

@@ -111,10 +111,15 @@ class _Plugin:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed(self._seed)
         started = time.process_time()
-        with self._calls.watch() if self._calls is not None else contextlib.nullcontext():
+        called: list[str] = []
+        if self._calls is None:
             yield
+        else:
+            with self._calls.watch():
+                yield
+            called = sorted(self._calls.called)
         self.seconds[item.nodeid] = time.process_time() - started
-        self.called[item.nodeid] = sorted(self._calls.called) if self._calls is not None else []
+        self.called[item.nodeid] = called
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -178,10 +183,15 @@ def collect_tests(root: str) -> list[str]:
 def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int) -> Survey:
     """Run tests of a project; with seed 0 they keep their order and are watched."""
     order = list(nodes)
+    calls = None
     if seed:
         random.Random(seed).shuffle(order)
-    plugin = _Plugin(order, calls=None if seed else Calls(tops), seed=seed)
-    _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugin)
+    else:
+        calls = Calls(tops)
+    plugin = _Plugin(order, calls=calls, seed=seed)
+    # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
+    files = {node.partition("::")[0] for node in nodes}
+    _run_pytest(root, sorted(files), plugin)
     found: Survey = {}
     for node in nodes:
         passed = plugin.passed.get(node, False)

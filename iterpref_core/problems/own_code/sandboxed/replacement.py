@@ -24,7 +24,10 @@ def _find(body: Sequence[ast.stmt], name: str) -> Definition | None:
 
 
 def _class(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
-    return next((node for node in body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node
+    return None
 
 
 def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast.stmt]]:
@@ -76,10 +79,15 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
 
 
 def relabel(code: CodeType, filename: str) -> CodeType:
-    """Return code whose parts of the candidate name the candidate's file, with its line numbers."""
+    """Return code in which the candidate's parts name the candidate's file, with the line numbers of that file."""
     # The code of a function is a constant of the code around it, so that all nested parts are reached.
-    inner = [relabel(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts]
-    code = code.replace(co_consts=tuple(inner))
+    constants = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            constants.append(relabel(constant, filename))
+        else:
+            constants.append(constant)
+    code = code.replace(co_consts=tuple(constants))
     # Lines of the candidate were moved up by `_OFFSET`, which no module has, to tell them from the module's own.
     if code.co_firstlineno > _OFFSET:
         code = code.replace(co_filename=filename, co_firstlineno=code.co_firstlineno - _OFFSET)
@@ -95,7 +103,8 @@ def _first_lines(candidate: ast.Module) -> ast.Module:
     for node in candidate.body:
         decorators = getattr(node, "decorator_list", [])
         first = decorators[0] if decorators else node
-        statements.append(ast.copy_location(ast.Pass(), first))
+        statement = ast.copy_location(ast.Pass(), first)
+        statements.append(statement)
     return ast.Module(statements, [])
 
 
@@ -151,7 +160,9 @@ class Replacement:
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Find the one module, and no other."""
-        spec = PathFinder.find_spec(name, path, target) if name == self.module else None
+        if name != self.module:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.origin is not None:
             spec.loader = _Loader(name, spec.origin, self)
         return spec
@@ -167,5 +178,8 @@ class Replacement:
             source = file.read()
         if hashlib.sha256(source).hexdigest() != self._sha256:
             raise RuntimeError(f"module {self.module} has changed since it was ingested: ingest it again")
+        # Coverage counts the candidate's top-level statements as executed when code of their lines runs.
         exec(compile(_first_lines(self._tree), self._filename, "exec"), {})
-        return relabel(compile(splice(source, self._tree, self.qualname), path, "exec"), self._filename)
+        spliced = splice(source, self._tree, self.qualname)
+        module = compile(spliced, path, "exec")
+        return relabel(module, self._filename)
