@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("iterpref_core",)
+PACKAGES = ("iterpref_cli.py", "iterpref_core")
+"""A wheel has these: the command and the library."""
 BESIDE = {
     "CHANGELOG.md",
     "CITATION.cff",

@@ -11,7 +11,7 @@ import yaml
 from flows.stage import STAGES
 from tests.settings import ROOT
 
-LAYERS = ("iterpref_core", "tasks", "flows")
+LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 """Each may import itself and those before it."""
 
 CORE = (
@@ -52,7 +52,13 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))}
+def files_of(layer: str) -> list[Path]:
+    """Return the files of a layer, which is a folder or one file."""
+    file = ROOT / f"{layer}.py"
+    return [file] if file.exists() else sorted((ROOT / layer).rglob("*.py"))
+
+
+MODULES = {module_name(path): path for layer in LAYERS for path in files_of(layer)}
 
 
 @cache

@@ -1,6 +1,16 @@
-"""Verbs of a checkout, which `iterpref` shows beside those of the library: the whole experiment."""
+"""The command line of a checkout: the verbs of the whole experiment beside those of the library."""
 
-from flows.cli.machine_verbs import doctor, init
-from flows.cli.run_verbs import run, sweep, ui
+from typing import Any
 
-VERBS = (init, doctor, run, sweep, ui)
+from iterpref_core.cli import run_verb
+
+
+def main() -> None:
+    """Run a verb, and end with its exit code."""
+    run_verb(_load_app)
+
+
+def _load_app() -> Any:
+    from flows.cli.app import app
+
+    return app

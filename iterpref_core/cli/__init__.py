@@ -1,15 +1,32 @@
-"""`iterpref`, the command line: each verb is one call of the library, or in a checkout of a flow.
+"""The command line of the library: each verb is one call.
 
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
+    """Run a verb of the library, and end with its exit code."""
+    run_verb(_load_app)
+
+
+def _load_app() -> Any:
+    from iterpref_core.cli.app import app
+
+    return app
+
+
+def run_verb(load_app: Callable[[], Any]) -> None:
+    """Run a verb; bad input ends with one message and exit code 2, never with a traceback.
+
+    Args:
+        load_app: imports the application; called where a missing library is explained, since Typer may be one.
+    """
     from iterpref_core.cli.libraries import set_up_libraries
     from iterpref_core.errors import InputError, IterPrefError, storage_error
 
@@ -17,9 +34,7 @@ def main() -> None:
     code = 2
     message = ""
     try:
-        # Imported inside of `try`, because Typer may not be installed.
-        from iterpref_core.cli.app import app
-
+        app = load_app()
         code = int(app(standalone_mode=False, prog_name="iterpref") or 0)
         # Typer catches Ctrl-C itself, and returns this code.
         if code == _INTERRUPTED:

@@ -1,4 +1,4 @@
-"""`python -m iterpref_core.cli`: the same as `iterpref`."""
+"""`python -m iterpref_core.cli`: the verbs of the library, which processes that train together are started with."""
 
 from iterpref_core.cli import main
 

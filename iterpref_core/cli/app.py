@@ -1,8 +1,7 @@
-"""The application: the verbs of the library, and in a checkout those of the experiment."""
+"""The application: the verbs of the library, beside which a caller may have others."""
 
 import os
-import sys
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +12,9 @@ from typer.core import TyperCommand
 from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
 from iterpref_core.errors import InputError
 
-_CHECKOUT = Path(__file__).parents[2]
-"""The repository's root, if the package is not installed elsewhere."""
-_PANELS = {
+Panels = Mapping[str, Sequence[Callable[..., None]]]
+"""Title of a panel of `iterpref --help` → the verbs in it."""
+_PANELS: Panels = {
     "Problems": (problem_verbs.ingest, problem_verbs.synthesize, problem_verbs.inject, problem_verbs.quality),
     "CodeFlow": (codeflow_verbs.debug,),
     "Pairs and error regions": (pair_verbs.pair, pair_verbs.localize, pair_verbs.show),
@@ -23,9 +22,8 @@ _PANELS = {
     "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
     "Sharing": (export_verbs.export,),
 }
-"""Title of a panel of `iterpref --help` → the verbs in it."""
 _OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
-"""Verbs of `flows.cli`."""
+"""Names of verbs that work in a checkout alone: elsewhere they only say so."""
 _WRITTEN = {"out", "scores", "html"}
 """Options that name a file or folder to write."""
 
@@ -50,16 +48,12 @@ class Verb(TyperCommand):
         return super().invoke(ctx)
 
 
-app = typer.Typer(name="iterpref", no_args_is_help=True, pretty_exceptions_enable=False)
-
-
 def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"iterpref {installed_version('iterpref')}")
         raise typer.Exit
 
 
-@app.callback()
 def _program(
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
@@ -75,15 +69,24 @@ def _needs_checkout(ctx: typer.Context) -> None:
     )
 
 
-# An installed wheel has neither flows nor tasks: there the verbs of a checkout only say that they need one.
-if (_CHECKOUT / "dvc.yaml").is_file():
-    sys.path.insert(0, str(_CHECKOUT))
-    _PANELS = {"Experiment": import_module("flows.cli").VERBS} | _PANELS
-else:
-    for name in _OF_A_CHECKOUT:
-        # `iterpref run training --set KEY=VALUE` gets the same message as `iterpref run`.
-        any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True}
-        app.command(name, hidden=True, context_settings=any_arguments)(_needs_checkout)
-for panel, verbs in _PANELS.items():
-    for verb in verbs:
-        app.command(cls=Verb, rich_help_panel=panel)(verb)
+def make_app(experiment: Panels | None = None) -> typer.Typer:
+    """Return the application with the verbs of the library.
+
+    Args:
+        experiment: panels of verbs that need a checkout, which come first. Without them, a verb of
+            `_OF_A_CHECKOUT` says that it needs one.
+    """
+    made = typer.Typer(name="iterpref", no_args_is_help=True, pretty_exceptions_enable=False)
+    made.callback()(_program)
+    if experiment is None:
+        for name in _OF_A_CHECKOUT:
+            # `iterpref run training --set KEY=VALUE` gets the same message as `iterpref run`.
+            any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True}
+            made.command(name, hidden=True, context_settings=any_arguments)(_needs_checkout)
+    for panel, verbs in {**(experiment or {}), **_PANELS}.items():
+        for verb in verbs:
+            made.command(cls=Verb, rich_help_panel=panel)(verb)
+    return made
+
+
+app = make_app()

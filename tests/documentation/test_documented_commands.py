@@ -9,7 +9,7 @@ import pytest
 import typer.main
 import yaml
 
-from iterpref_core.cli.app import app
+from flows.cli.app import app
 from tests.settings import ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-from iterpref_core.cli import main
+from flows.cli import main
 
 Iterpref = Callable[..., tuple[int, str, str]]
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer.main
 
+from flows.cli.app import app
 from flows.cli.run_verbs import _name_problem_files
 from iterpref_core.cli import _requirement_with
-from iterpref_core.cli.app import app
+from iterpref_core.cli.app import app as library_app
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
 from iterpref_core.errors import ConfigError
@@ -34,8 +36,10 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
         "run", "sweep", "ui", "doctor", "init", "ingest", "synthesize", "inject", "quality", "execute", "debug", "pair",
         "localize", "check", "show", "train", "evaluate", "gate", "export",
     }  # fmt: skip
-    assert contract <= VERBS, f"{sorted(contract - VERBS)} are gone: is a verb missing in `_PANELS` of cli/app.py?"
+    assert contract <= VERBS, f"{sorted(contract - VERBS)} are gone: is a verb missing in an app.py?"
     assert contract >= VERBS, f"{sorted(VERBS - contract)} are new: add them to this list, and to the README"
+    library = typer.main.get_command(library_app).commands  # type: ignore[attr-defined]
+    assert library.keys() >= VERBS, "the library says of each verb of a checkout that it needs one: `_OF_A_CHECKOUT`"
     for verb in ("", *sorted(VERBS)):
         code, out, _ = iterpref(*filter(None, [verb]), "--help")
         assert (code, "Usage: " in out) == (0, True), verb

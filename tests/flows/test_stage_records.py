@@ -178,7 +178,7 @@ def test_what_dvc_restores_or_pulls_gets_no_row_and_the_newest_commit_has_scores
     run("git", "add", "README")
     run("git", "commit", "--quiet", "--message", "news")
     for _ in range(2):
-        assert "3 unchanged" in run(sys.executable, "-m", "iterpref_core.cli", "run")
+        assert "3 unchanged" in run(sys.executable, "-m", "flows.cli", "run")
     assert len(rows()) == before + 1
     row = holder_rows()[0]
     commit = run("git", "rev-parse", "HEAD").strip()

@@ -18,7 +18,8 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(folder: Path) -> None:
         source = folder / "source"
         shutil.copytree(ROOT / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in"):
+        texts = ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in")
+        for name in ("iterpref_cli.py", "pyproject.toml", *texts):
             shutil.copy2(ROOT / name, source)
         for kind in ("sdist", "wheel"):
             program = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"

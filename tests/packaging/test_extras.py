@@ -32,7 +32,8 @@ class Absent(set):
 sys.meta_path.insert(0, Absent(json.loads(absent)))
 sys.path.insert(0, wheel)
 sys.argv = ["iterpref", *arguments]
-from iterpref_core.cli import main
+from iterpref_cli import main
+import iterpref_core
 assert sys.modules["iterpref_core"].__path__[0].startswith(wheel)
 main()
 """
@@ -75,9 +76,9 @@ def environment(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -
     return Environment(folder, [*absent, "flows", "tasks"])
 
 
-def test_the_wheel_is_the_library_alone(environment: Environment, tmp_path: Path) -> None:
+def test_the_wheel_is_the_library_and_its_command(environment: Environment, tmp_path: Path) -> None:
     names = {path.name for path in environment.wheel.iterdir() if path.suffix != ".dist-info"}
-    assert names == {"iterpref_core"}
+    assert names == {"iterpref_cli.py", "iterpref_core"}
     assert {"torch", "prefect", "mlflow", "dvc"} <= set(environment.absent)
     done = environment.iterpref("--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -43,7 +43,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
     for fault in (
         r"whl: iterpref_core/report/templates/\S+ is missing; is it in \[tool.setuptools.package-data\]\?",
         r"whl: tests/settings.py does not belong there",
-        r"whl: `iterpref` without its dependencies must name them: .*iterpref_core.absent",
+        r"whl: `iterpref` without its dependencies must name them: .*iterpref_absent",
     ):
         assert re.search(f"(?s)error: iterpref-{VERSION}.*{fault}", done.stderr), done.stderr
 

@@ -65,7 +65,7 @@ class Checkout:
         return self.run(sys.executable, "-m", "dvc", *arguments)
 
 
-ITERPREF = (sys.executable, "-m", "iterpref_core.cli")
+ITERPREF = (sys.executable, "-m", "flows.cli")
 
 
 STAGES = {
