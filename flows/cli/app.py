@@ -3,5 +3,6 @@
 from flows.cli.machine_verbs import doctor, init
 from flows.cli.run_verbs import run, sweep, ui
 from iterpref_core.cli.app import make_app
+from tasks.launch import launch_training
 
-app = make_app({"Experiment": (init, doctor, run, sweep, ui)})
+app = make_app({"Experiment": (init, doctor, run, sweep, ui)}, launch_training)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,9 @@ from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import GRPO, LABELS
+
+Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
+"""Runs `train` in the processes that `training.accelerate` describes: (options, parameters, curve) → its result."""
 
 Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
 
@@ -132,6 +135,7 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 
 
 def train(
+    context: typer.Context,
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: Annotated[
@@ -157,96 +161,119 @@ def train(
     """
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
-    settings = params.training
     if name == GRPO:
-        _train_grpo(
-            pairs=pairs,
-            spans=spans,
-            problems=problems,
+        inputs = _problem_inputs(pairs, spans, problems, estimate=estimate)
+    else:
+        inputs = _pair_inputs(name, pairs, spans, problems)
+    if estimate:
+        _show_estimate(
+            objective=name,
             model=model,
-            out=out,
-            curve=curve,
-            scratch=scratch,
+            pairs=inputs["pairs"],
+            spans=inputs["spans"],
             params=params,
-            estimate=estimate,
+            gpus=gpus,
             as_json=json_,
         )
         return
-    if pairs is None or spans is None:
-        raise InputError(f"--pairs and --spans are missing: {name} is trained on pairs and their error regions")
-    if problems is not None:
-        raise InputError(f"--problems: {name} is trained on pairs and takes none; leave it out, or choose {GRPO}")
-    if estimate:
-        from iterpref_core.inference.local.checkpoints import read_config
-        from iterpref_core.inference.local.tokenizers import load_frame
-        from iterpref_core.objectives.objective_table import find_objective
-        from iterpref_core.training.data.pair_files import digest_files
-        from iterpref_core.training.data.pair_table import open_pair_table
-        from iterpref_core.training.model.estimate import CARDS, estimate_training
-        from iterpref_core.training.model.policy import adapter_options
-
-        frame = load_frame(model, params.model.student_format)
-        row = find_objective(name, settings.objectives)
-        # The table is on disk: in memory, 59,000 pairs would be 3 GB.
-        with TemporaryDirectory() as folder:
-            rows = open_pair_table(digest_files(pairs, spans), frame, model, settings, Path(folder))
-            adapters = adapter_options(model, settings)
-            estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
-        cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
-        total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
-        show_result(total | ({"cards": cards} if json_ else cards), json_)
-        return
     out, curve, scratch = _places(out, curve, scratch)
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.model.ranks import is_launched
 
-    result = train_objective(
-        pairs=pairs,
-        spans=spans,
-        model=model,
-        objective=name,
-        params=settings,
-        out=out,
-        curve=curve,
-        scratch=scratch,
-        prompt=params.model.student_format,
-    )
+    launch: Launch | None = context.obj
+    if params.training.accelerate and launch is not None and not is_launched():
+        options = {"objective": name, "model": model, "out": out, "curve": curve, "scratch": scratch}
+        result = launch(options | inputs, params, curve)
+    elif name == GRPO:
+        from iterpref_core.reinforcement.grpo import train_grpo
+
+        result = train_grpo(
+            problems=inputs["problems"],
+            model=model,
+            params=params.training,
+            execution=params.execution,
+            out=out,
+            curve=curve,
+            scratch=scratch,
+            prompt=params.model.student_format,
+        )
+    else:
+        from iterpref_core.training.training import train_objective
+
+        result = train_objective(
+            pairs=inputs["pairs"],
+            spans=inputs["spans"],
+            model=model,
+            objective=name,
+            params=params.training,
+            out=out,
+            curve=curve,
+            scratch=scratch,
+            prompt=params.model.student_format,
+        )
     _show_once(result, json_)
 
 
-def _train_grpo(
+def _pair_inputs(
+    objective: str,
     pairs: Path | None,
     spans: Path | None,
     problems: Path | None,
-    model: str,
-    out: Path | None,
-    curve: Path | None,
-    scratch: Path | None,
-    params: Params,
+) -> dict[str, Path]:
+    """Return the files that a training on pairs reads, by the names of their options."""
+    if pairs is None or spans is None:
+        raise InputError(f"--pairs and --spans are missing: {objective} is trained on pairs and their error regions")
+    if problems is not None:
+        raise InputError(f"--problems: {objective} is trained on pairs and takes none; leave it out, or choose {GRPO}")
+    return {"pairs": pairs, "spans": spans}
+
+
+def _problem_inputs(
+    pairs: Path | None,
+    spans: Path | None,
+    problems: Path | None,
     *,
     estimate: bool,
-    as_json: bool,
-) -> None:
-    """Train with tests as the reward; `train` describes the options."""
+) -> dict[str, Path]:
+    """Return the file that a training with tests as the reward reads, by the name of its option."""
     if problems is None:
         raise InputError(f"--problems is missing: {GRPO} is trained on problems, whose tests are the reward")
     if pairs is not None or spans is not None:
         raise InputError(f"--pairs and --spans: {GRPO} is trained on problems and takes none; leave them out")
     if estimate:
         raise InputError(f"--estimate counts trainings on pairs; there is none for {GRPO}")
-    out, curve, scratch = _places(out, curve, scratch)
-    from iterpref_core.reinforcement.grpo import train_grpo
+    return {"problems": problems}
 
-    result = train_grpo(
-        problems=problems,
-        model=model,
-        params=params.training,
-        execution=params.execution,
-        out=out,
-        curve=curve,
-        scratch=scratch,
-        prompt=params.model.student_format,
-    )
-    _show_once(result, as_json)
+
+def _show_estimate(
+    objective: str,
+    model: str,
+    pairs: Path,
+    spans: Path,
+    params: Params,
+    gpus: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the memory and the GPU-hours of a training on pairs."""
+    from iterpref_core.inference.local.checkpoints import read_config
+    from iterpref_core.inference.local.tokenizers import load_frame
+    from iterpref_core.objectives.objective_table import find_objective
+    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.pair_table import open_pair_table
+    from iterpref_core.training.model.estimate import CARDS, estimate_training
+    from iterpref_core.training.model.policy import adapter_options
+
+    settings = params.training
+    frame = load_frame(model, params.model.student_format)
+    row = find_objective(objective, settings.objectives)
+    # The table is on disk: in memory, 59,000 pairs would be 3 GB.
+    with TemporaryDirectory() as folder:
+        rows = open_pair_table(digest_files(pairs, spans), frame, model, settings, Path(folder))
+        adapters = adapter_options(model, settings)
+        estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
+    cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
+    total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
+    show_result(total | ({"cards": cards} if as_json else cards), as_json)
 
 
 def _places(out: Path | None, curve: Path | None, scratch: Path | None) -> tuple[Path, Path, Path]:

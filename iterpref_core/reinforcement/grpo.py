@@ -42,11 +42,10 @@ from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint
-from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model.exactness import switch_off_randomness
 from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.policy import adapter_options, adapters_refused, check_load, load_policy, lora_config
-from iterpref_core.training.model.ranks import is_launched, join_processes, sharding
+from iterpref_core.training.model.ranks import join_processes, sharding
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError
@@ -90,12 +89,12 @@ def train_grpo(
 ) -> dict[str, float]:
     """Train a model on its own answers, with tests as the reward; a killed run resumes from its last checkpoint.
 
-    Called in every process of `accelerate launch`, it trains in all of them together.
+    Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
         problems: JSONL of problems; those of split `codeflow`, and those that name no split, take part.
         model: the model to start from; a folder or hub id.
-        params: settings; with `accelerate` this process starts others, which train.
+        params: settings; with `accelerate` this has to be one of several processes.
         execution: limits and isolation of the programs that are run.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
@@ -111,7 +110,8 @@ def train_grpo(
         step that showed it.
 
     Raises:
-        ConfigError: settings are unknown or do not fit each other or the number of processes.
+        ConfigError: settings are unknown or do not fit each other or the number of processes, or `accelerate` is set
+            and this process is alone.
         InputError: problems or model cannot be used, or `out` holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
         IsolationError: programs cannot be isolated on this machine.
@@ -122,18 +122,7 @@ def train_grpo(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
     model = check_checkpoint(model, prompt)
-    if params.accelerate and not is_launched():
-        options = {
-            "problems": problems,
-            "model": model,
-            "out": out,
-            "curve": curve,
-            "scratch": scratch,
-            "objective": GRPO,
-        }
-        values = _parameters(params, execution, prompt)
-        return launch_training(Path(params.accelerate), options, values, curve, on_log)
-    processes = join_processes()
+    processes = join_processes(params.accelerate)
     accumulation = check_grpo_settings(params, processes.num_processes)
     check_load(params)
     adapter_options(model, params)
@@ -186,14 +175,6 @@ def train_grpo(
         "bf16": float(params.bf16 is True),
         "surviving_change": share,
     }
-
-
-def _parameters(params: TrainingParams, execution: ExecutionParams, prompt: PromptFormat) -> dict[str, Any]:
-    """Return the settings as parameters for a command line: dotted key → value."""
-    training = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
-    values = {f"training.{name}": value for name, value in training.items()}
-    values |= {f"execution.{name}": value for name, value in execution.model_dump(mode="json").items()}
-    return values | {f"model.{name}": value for name, value in prompt.parameters.items()}
 
 
 def _check_length(model: Path | str, params: TrainingParams) -> None:

@@ -40,7 +40,6 @@ from iterpref_core.training.data.pair_table import (
     open_pair_table,
 )
 from iterpref_core.training.data.steps import accumulation_steps
-from iterpref_core.training.launch import launch_training
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.exactness import check_exactness
 from iterpref_core.training.model.model_limits import check_limits, read_limits
@@ -53,7 +52,6 @@ from iterpref_core.training.model.policy import (
     lora_config,
 )
 from iterpref_core.training.model.ranks import (
-    is_launched,
     is_sharded,
     join_processes,
     sharding,
@@ -91,14 +89,14 @@ def train_objective(
 ) -> dict[str, float]:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
-    Called in every process of `accelerate launch`, it trains in all of them together.
+    Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
         pairs: preference pairs.
         spans: error regions; pairs without a record there take no part.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
-        params: settings; with `accelerate` this process starts others, which train.
+        params: settings; with `accelerate` this has to be one of several processes.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
         scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
@@ -115,7 +113,7 @@ def train_objective(
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
-            model cannot take the layout `fork`, or `accelerate` cannot be used here.
+            model cannot take the layout `fork`, or `accelerate` is set and this process is alone.
         InputError: pairs, spans or model cannot be used, the objective needs D- and too little of it is there, or `out`
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
@@ -127,26 +125,7 @@ def train_objective(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
     model = check_checkpoint(model, prompt)
-    if params.accelerate and not is_launched():
-        options = {
-            "pairs": pairs,
-            "spans": spans,
-            "model": model,
-            "out": out,
-            "curve": curve,
-            "scratch": scratch,
-            "objective": objective,
-        }
-        configuration = Path(params.accelerate)
-        return _launch(
-            configuration=configuration,
-            options=options,
-            params=params,
-            prompt=prompt,
-            curve=curve,
-            on_log=on_log,
-        )
-    processes = join_processes()
+    processes = join_processes(params.accelerate)
     check_settings(params)
     check_load(params)
     adapter_options(model, params)
@@ -260,21 +239,6 @@ class _Begin(TrainerCallback):
                 batch_size=2 * self._params.micro_batch_size,
                 processes=self._processes,
             )
-
-
-def _launch(
-    configuration: Path,
-    options: Mapping[str, object],
-    params: TrainingParams,
-    prompt: PromptFormat,
-    curve: Path,
-    on_log: OnLog | None,
-) -> dict[str, float]:
-    """Train in the processes that a configuration of accelerate describes, with the same settings in each."""
-    settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
-    values = {f"training.{name}": value for name, value in settings.items()}
-    values |= {f"model.{name}": value for name, value in prompt.parameters.items()}
-    return launch_training(configuration, options, values, curve, on_log)
 
 
 def _make_trainer(

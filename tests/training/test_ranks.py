@@ -18,11 +18,12 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 from safetensors.torch import load_file
 
-from iterpref_core.config import TrainingParams
+from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.training.model.ranks import sharding
 from iterpref_core.training.training import train_objective
+from tasks.launch import launch_training
 from tests.settings import ROOT
 
 from .conftest import Inputs, read_curve, read_weights
@@ -69,10 +70,17 @@ def _train(
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
     told: dict[int, dict[str, float]] = {}
-    paths = folder / "out", folder / "curve.csv", folder / "work"
-    metrics = train_objective(
-        *inputs, objective, params, *paths, lambda numbers, step: told.setdefault(step, {}).update(numbers)
-    )
+    places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
+
+    def tell(numbers: dict[str, float], step: int) -> None:
+        told.setdefault(step, {}).update(numbers)
+
+    if params.accelerate:
+        files = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
+        every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
+        metrics = launch_training(files | places | {"objective": objective}, every, places["curve"], tell)
+    else:
+        metrics = train_objective(*inputs, objective, params, *places.values(), tell)
     return metrics, read_curve(folder), read_weights(folder), told
 
 
@@ -229,6 +237,15 @@ def test_a_configuration_that_is_not_there_is_said_before(
 ) -> None:
     with pytest.raises(ConfigError, match=r"training\.accelerate: .*absent\.yaml is not there; name one of"):
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": str(tmp_path / "absent.yaml")}))
+
+
+def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
+    tmp_path: Path, inputs: Inputs, params: TrainingParams
+) -> None:
+    """The library's own function starts no process."""
+    several = params.model_copy(update={"accelerate": "two.yaml"})
+    with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):
+        train_objective(*inputs, "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
+from iterpref_core.errors import ConfigError
+
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for one of them which works alone, such as merging and saving a large model."""
 
@@ -15,10 +17,23 @@ def is_launched() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def join_processes() -> PartialState:
-    """Meet the other processes, if there are any."""
+def join_processes(configuration: str | None) -> PartialState:
+    """Meet the other processes, if there are any.
+
+    Args:
+        configuration: `training.accelerate`: the file that describes them; None for this process alone.
+
+    Raises:
+        ConfigError: there is a configuration, and nobody has started its processes.
+    """
     if is_launched():
         return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    if configuration:
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {configuration} describes several processes, and this is one; "
+            "`iterpref` starts them in a checkout of the project; elsewhere start them with `accelerate launch` "
+            "(docs/training-distributed.md), or set null to train in this process alone"
+        )
     return PartialState()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.config import Params
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 
 _MESSAGE = "error: "
@@ -16,20 +17,18 @@ _MESSAGE = "error: "
 
 
 def launch_training(
-    configuration: Path,
     options: Mapping[str, object],
-    parameters: Mapping[str, Any],
+    params: Params,
     curve: Path,
-    on_log: Callable[[dict[str, float], int], None] | None,
+    on_log: Callable[[dict[str, float], int], None] | None = None,
 ) -> dict[str, float]:
-    """Run `iterpref train` in the processes that a configuration describes, and return its metrics.
+    """Run `iterpref train` in the processes that `training.accelerate` describes, and return its metrics.
 
     A process that fails says why and ends; `accelerate launch` then ends the others, wherever they wait.
 
     Args:
-        configuration: a YAML file as `accelerate config` writes it.
         options: of the verb, without their dashes.
-        parameters: the values for `--set`, key → value.
+        params: parameters; `training.accelerate` names a YAML file as `accelerate config` writes it.
         curve: the file that the main process writes as training goes.
         on_log: called with (metrics, step) for the points that are new in it.
 
@@ -38,12 +37,13 @@ def launch_training(
         InputError: a process refused its input.
         TrainingError: training ended otherwise.
     """
+    configuration = Path(params.training.accelerate or "")
     if not configuration.is_file():
         raise ConfigError(
             f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
             "or null for one process"
         )
-    command = _command(configuration, options, parameters)
+    command = _command(configuration, options, _parameters(params))
     curve.unlink(missing_ok=True)
     known = set[tuple[str, str]]()
     message = ""
@@ -94,6 +94,19 @@ def _command(
     for key, value in parameters.items():
         command += ["--set", f"{key}={json.dumps(value)}"]
     return command
+
+
+def _parameters(params: Params) -> dict[str, Any]:
+    """Return the parameters that training reads, as dotted key → value. Each process trains with the others."""
+    training = params.training.model_copy(update={"accelerate": None})
+    sections = {"training": training, "execution": params.execution}
+    values: dict[str, Any] = {}
+    for section, settings in sections.items():
+        for name, value in settings.model_dump(mode="json").items():
+            values[f"{section}.{name}"] = value
+    for name, value in params.model.student_format.parameters.items():
+        values[f"model.{name}"] = value
+    return values
 
 
 def _tell(
