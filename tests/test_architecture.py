@@ -4,8 +4,10 @@ import ast
 import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
+import pytest
 import yaml
 
 from flows.stage import STAGES
@@ -68,7 +70,7 @@ def parsed(module: str) -> ast.Module:
 
 @cache
 def imports_of(module: str) -> frozenset[str]:
-    """Our own modules that a module imports, anywhere in its text."""
+    """Our own modules that a module imports, or names in a string, anywhere in its text."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
@@ -80,7 +82,46 @@ def imports_of(module: str) -> frozenset[str]:
             source = ".".join(part for part in (base, node.module or "") if part)
             found.add(source)
             found.update(f"{source}.{alias.name}" for alias in node.names)
+    found |= named_in_strings(parsed(module))
     return frozenset(name for name in found if name in MODULES)
+
+
+def named_in_strings(tree: ast.Module) -> set[str]:
+    """Return the modules that strings of code name, apart from docstrings.
+
+    `import_module("flows.cli")`, `["-m", "flows.cli"]` and `"python -m flows.stage"` name one each. A name without a
+    dot is also a word, such as "tasks": it counts behind `-m` and in calls of `import_module`.
+    """
+    found: set[str] = set()
+    nodes = list(ast.walk(tree))
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        match node:
+            case ast.Constant(value=str() as text) if node not in docstrings:
+                found.update(re.findall(r"-m (\w+(?:\.\w+)*)", text))
+                if "." in text:
+                    found.add(text)
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                found.update(behind_minus_m(items))
+            case ast.Call(func=called, args=arguments):
+                found.update(behind_minus_m(arguments))
+                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+                if name == "import_module":
+                    found.update(texts_of(arguments[:1]))
+    return found
+
+
+def behind_minus_m(items: list[ast.expr]) -> list[str]:
+    """Return the text behind "-m" among the items of a command."""
+    found: list[str] = []
+    for option, name in pairwise(items):
+        if texts_of([option]) == ["-m"]:
+            found += texts_of([name])
+    return found
+
+
+def texts_of(nodes: list[ast.expr]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def room(module: str) -> str | None:
@@ -93,6 +134,27 @@ def test_imports_point_one_way() -> None:
     rank = {name: LAYERS.index(name.partition(".")[0]) for name in MODULES}
     upwards = [f"{name} imports {other}" for name in MODULES for other in imports_of(name) if rank[other] > rank[name]]
     assert upwards == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'import_module("flows.cli")',
+        'importlib.import_module("flows")',
+        '[sys.executable, "-m", "flows.stage", "pairs"]',
+        'start("-m", "flows")',
+        'command = "python -m flows.stage pairs"',
+        'def start():\n    """Start."""\n    return MODULE or "flows.cli"',
+    ],
+)
+def test_a_module_that_is_named_in_a_string_counts_as_imported(code: str) -> None:
+    assert named_in_strings(ast.parse(code)) & {"flows", "flows.cli", "flows.stage"}
+
+
+def test_words_that_are_names_of_modules_too_do_not_count() -> None:
+    """Nor do docstrings, which nothing executes."""
+    code = '"""Called by `python -m flows.stage`."""\nfolders = ["flows", "tasks"]'
+    assert not named_in_strings(ast.parse(code)) & MODULES.keys()
 
 
 def test_every_room_of_the_core_stands_on_one_floor() -> None:
