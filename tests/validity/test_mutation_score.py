@@ -6,6 +6,8 @@ from iterpref_core.execution import Executor, Limits
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
 from iterpref_core.validity.mutation_score import PRELOAD, measure_tests
 
+pytestmark = pytest.mark.named_tier
+
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, *(IoTest(call=f"f({n})", expected=str(n + 1 if n <= 5 else 0)) for n in (5, 6)))

@@ -12,6 +12,8 @@ from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
 from tests.execution.judging.honest_programs import FORMS
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512, file_mb=4)
 KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
 BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")

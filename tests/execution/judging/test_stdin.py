@@ -13,6 +13,8 @@ from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record
 from tests.engines import outcomes_of
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=1, wall_s=60, memory_mb=512)
 TIERS = [pytest.param(name, marks=pytest.mark.xdist_group(f"console {name}")) for name in ("A", "B")]
 

@@ -14,6 +14,8 @@ from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Un
 from tests.execution.judging.liars import LIARS
 from tests.execution.judging.script_tests import script
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
 CASE = "class T(unittest.TestCase):\n    def setUp(self): self.two = 2\n"
 

@@ -13,6 +13,8 @@ from iterpref_core.records import AssertTest, IoTest, StdinTest, Test
 from tests.engines import outcomes_of
 from tests.settings import ROOT
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=2, wall_s=60)
 CALLED = {
     "import": ("from json import nope\ndef f(): return 1", "from 'json' (lib/json/__init__.py), line 1"),

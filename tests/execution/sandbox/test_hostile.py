@@ -23,6 +23,8 @@ from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
 from tests.execution.sandbox.hostile_programs import EXPRESSIONS, PROGRAMS
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
 TESTS = (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9"))
 EXPRESSION = """

@@ -24,6 +24,8 @@ from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=1, wall_s=20, memory_mb=4096, file_mb=4)
 BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True), "plain": Environment(sys.executable)}

@@ -10,6 +10,8 @@ from iterpref_core.execution.sandbox.confinement.threads import ThreadSemaphore
 from iterpref_core.records import IoTest, StdinTest
 from tests.engines import outcomes_of, worker_pids
 
+pytestmark = pytest.mark.named_tier
+
 LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512)
 
 
