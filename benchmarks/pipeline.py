@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def measure(root: Path) -> dict[str, float | str]:
             if changes:
                 subprocess.run(["git", "apply"], cwd=worktree, input=changes, check=True)
             demo_s, cpu_s = _time(RUN, worktree)
-            covered_s = _covered(worktree / ".iterpref" / "bodies")
+            covered_s = covered_seconds(stage_intervals(worktree))
             noop_s, _ = _time(NOTHING_TO_DO, worktree)
             noop_run_s, _ = _time(RUN, worktree)
             sweep_ratio = _sweep_ratio(worktree)
@@ -93,13 +93,22 @@ def _time(command: tuple[str, ...], folder: Path, variables: Mapping[str, str] |
     return time.monotonic() - started, cpu_s
 
 
-def _covered(bodies: Path) -> float:
-    """Return the seconds in which at least one stage's body ran: the union of their intervals."""
-    records = [json.loads(path.read_bytes()) for path in bodies.rglob("*.json")]
+def stage_intervals(worktree: Path) -> list[tuple[float, float]]:
+    """Return when the body of each stage began and ended, in seconds since the epoch, from the records in MLflow."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{worktree / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("iterpref")
+    runs = client.search_runs([experiment.experiment_id], "tags.`iterpref.stage` != ''")
+    return [(run.info.start_time / 1000, run.info.end_time / 1000) for run in runs]
+
+
+def covered_seconds(intervals: Iterable[tuple[float, float]]) -> float:
+    """Return the length of the union of intervals: the seconds in which at least one stage's body ran."""
     edges = []
-    for record in records:
-        edges.append((record["started"], 1))
-        edges.append((record["ended"], -1))
+    for start, end in intervals:
+        edges.append((start, 1))
+        edges.append((end, -1))
     edges.sort()
     # Bodies from 0 to 4 and from 3 to 6 have the edges 0, 3, 4 and 6; from each to the next one, 1, 2 and 1 run.
     running = 0

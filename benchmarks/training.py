@@ -399,22 +399,23 @@ def compare(
     }
 
 
+def made_up_lines(random: Random, number: int) -> str:
+    """Return so many lines of a program that adds numbers to variables."""
+    text = ""
+    for _ in range(number):
+        text += f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n"
+    return text
+
+
 def made_up_pairs(count: int) -> list[PreferencePair]:
     """Return pairs as long as the example in the repository of the paper's authors; one line of each differs."""
     random = Random(0)
-
-    def lines(number: int) -> str:
-        text = ""
-        for _ in range(number):
-            text += f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n"
-        return text
-
     pairs = []
     for number in range(count):
-        prompt = lines(random.randint(50, 100))
-        before = lines(random.randint(10, 35))
-        after = lines(random.randint(10, 35))
-        chosen = before + lines(1) + after
+        prompt = made_up_lines(random, random.randint(50, 100))
+        before = made_up_lines(random, random.randint(10, 35))
+        after = made_up_lines(random, random.randint(10, 35))
+        chosen = before + made_up_lines(random, 1) + after
         rejected = f"{before}wrong = {number}\n{after}"
         pairs.append(PreferencePair(task_id=str(number), prompt=prompt, chosen=chosen, rejected=rejected))
     return pairs

@@ -6,10 +6,8 @@ run when its heartbeats stop. Runs of a time without a server are found by the p
 
 import logging
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import yaml
 from iterpref_core.errors import IterPrefError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import prefect_server, running_prefect, use_prefect
+from tasks.process import ProcessIdentity
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
@@ -58,7 +57,7 @@ def marked_runs() -> Iterator[None]:
     """Tag the flow runs that begin in a `with` block with the project and with this process."""
     from prefect import tags
 
-    with tags(TAG, f"{socket.gethostname()} process {psutil.Process().pid}"):
+    with tags(TAG, str(ProcessIdentity.observe(psutil.Process()))):
         yield
 
 
@@ -92,27 +91,10 @@ def end_dead_runs() -> None:
     )
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=running):
-            if _is_dead(run.tags, run.start_time or datetime.now(UTC)):
+            processes = [ProcessIdentity.parse(tag) for tag in run.tags]
+            if any(process is not None and process.is_gone() for process in processes):
                 state: Any = Crashed(message="Its process is gone. The next run, or `dvc repro`, continues.")
                 client.set_flow_run_state(run.id, state, force=True)
-
-
-def _is_dead(tags: list[str], began: datetime) -> bool:
-    """Return whether the process that a flow run's tag names, such as `laptop process 4711`, has ended."""
-    for tag in tags:
-        host, named, pid = tag.partition(" process ")
-        # Nobody here knows the processes of another machine.
-        if not named or host != socket.gethostname():
-            continue
-        try:
-            process = psutil.Process(int(pid))
-        except psutil.NoSuchProcess:
-            return True
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        # A process that is younger than the flow run only has the number of the dead one.
-        return process.create_time() > began.timestamp() + 1
-    return False
 
 
 def _shorten(record: logging.LogRecord) -> bool:

@@ -29,20 +29,12 @@ from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
-from tasks.git.worktree import (
-    HOME_VARIABLE,
-    Snapshot,
-    add_objective,
-    home,
-    remove_worktree,
-    take_snapshot,
-    worktree_of,
-)
+from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, describe_values, plan_rows
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import RUN_VARIABLE
 from tasks.mlflow.runs import sent_afterwards
-from tasks.paths import PARAMS, RESULTS, STATE
+from tasks.paths import HOME_VARIABLE, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 from tasks.slots import Slots, visible_cards
 
@@ -61,18 +53,22 @@ class Point(NamedTuple):
     Attributes:
         name: name of its DVC experiment and its worktree; equal trainings have equal names.
         row: objective and values, among them seed and benchmark.
-        before: name of the preparation that the point waits for.
         needs: stages that are up to date before its training begins.
     """
 
     name: str
     row: Row
-    before: str
     needs: tuple[str, ...]
 
     def preparation(self) -> dict[str, Any]:
         """Return the values that matter before a training begins."""
         return {key: value for key, value in self.row.values.items() if not key.startswith("training.")}
+
+    @property
+    def before(self) -> str:
+        """The name of the preparation, which points with equal stages and values before their trainings share."""
+        text = json.dumps([self.needs, self.preparation()], sort_keys=True)
+        return f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class Sweep(NamedTuple):
@@ -231,10 +227,12 @@ def run_points(
     Returns:
         The preparations and the points, which have ended, by name.
     """
-    # To `Slots` a point is a stage behind its preparation; preparations stand first, so that they start first.
-    stages = {}
+    # The first of the points that share a preparation stands for all of them.
+    prepared: dict[str, Point] = {}
     for point in points.values():
-        stages[point.before] = Stage(point.before, (), accelerated=True)
+        prepared.setdefault(point.before, point)
+    # To `Slots` a point is a stage behind its preparation.
+    stages = {name: Stage(name, (), accelerated=True) for name in prepared}
     for point in points.values():
         stages[point.name] = Stage(point.name, (point.before,), accelerated=True)
     spread = tuple(stages) if params.training.accelerate else ()
@@ -242,11 +240,12 @@ def run_points(
     preparations: dict[str, PrefectFuture[None]] = {}
     futures: dict[str, PrefectFuture[PointScore]] = {}
     try:
+        # Preparations are submitted before all points: they start first, so each must have a thread by then.
+        for name, point in prepared.items():
+            # The first one makes what all have in common; the others find that in DVC's cache.
+            first = list(preparations.values())[:1]
+            preparations[name] = prepare.submit(point=point, work=work, return_state=False, wait_for=first)
         for point in points.values():
-            if point.before not in preparations:
-                # The first one makes what all have in common; the others find that in DVC's cache.
-                first = list(preparations.values())[:1]
-                preparations[point.before] = prepare.submit(point=point, work=work, return_state=False, wait_for=first)
             futures[point.name] = run_point.submit(
                 point=point, work=work, return_state=False, wait_for=[preparations[point.before]]
             )
@@ -276,7 +275,4 @@ def plan_points(
     for seed in trained:
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
         named = row._replace(values=values)
-        # Points with equal values before their trainings share one preparation, which its digest names.
-        point = Point(f"{preset or 'sweep'}-{named.digest()}", named, "", needs)
-        text = json.dumps([needs, point.preparation()], sort_keys=True)
-        yield point._replace(before=f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+        yield Point(f"{preset or 'sweep'}-{named.digest()}", named, needs)

@@ -64,12 +64,8 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
         )
         if rows:
             ci95, p_value = bootstrap_difference(points, first, resamples, seed)
-            changes = {
-                "difference": row.pass_at_1 - rows[0].pass_at_1,
-                "ci95": ci95,
-                "p_value": p_value,
-            }
-            row = row.model_copy(update=changes)
+            difference = row.pass_at_1 - rows[0].pass_at_1
+            row = row.model_copy(update={"difference": difference, "ci95": ci95, "p_value": p_value})
         rows.append(row)
     return rows
 

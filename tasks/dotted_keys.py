@@ -1,6 +1,7 @@
 """Dotted keys: nested values as one level, such as `training.objectives.sft.alpha`."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -15,3 +16,17 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous.
+
+    >>> short_names(["training.seed", "codeflow.seed", "training.beta"])
+    {'training.seed': 'training.seed', 'codeflow.seed': 'codeflow.seed', 'training.beta': 'beta'}
+    """
+    last = {key: key.rpartition(".")[2] for key in keys}
+    counts = Counter(last.values())
+    names = {}
+    for key, name in last.items():
+        names[key] = name if counts[name] == 1 else ".".join(key.split(".")[-2:])
+    return names

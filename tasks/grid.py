@@ -14,6 +14,7 @@ from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.input_files import read_yaml
 from iterpref_core.objectives.objective_table import find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
+from tasks.dotted_keys import short_names
 
 PRESETS = Path("ablations.yaml")
 BASE = "base"
@@ -88,7 +89,8 @@ def describe_values(values: Mapping[str, Any]) -> list[str]:
     >>> describe_values({"training.beta": 0.3})
     ['beta=0.3']
     """
-    return [f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
+    names = short_names(values)
+    return [f"{names[key]}={value}" for key, value in values.items()]
 
 
 def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:

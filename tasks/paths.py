@@ -1,5 +1,6 @@
 """Artifact paths of the stages, relative to the repository's root. dvc.yaml names the same ones."""
 
+import os
 from pathlib import Path
 
 from iterpref_core.cli import places
@@ -26,10 +27,17 @@ HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "summary.json"
 
+HOME_VARIABLE = "DVC_ROOT"
+"""Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
+
 STATE = places.STATE
 WORK = places.WORK
 ANSWERS = places.ANSWERS
-BODIES = STATE / "bodies"
+
+
+def home() -> Path:
+    """Return the root of the user's checkout, also for a run that happens in a worktree of it."""
+    return Path(os.environ.get(HOME_VARIABLE, "."))
 
 
 def model_path(name: str) -> Path:

@@ -12,7 +12,7 @@ from trl import GRPOTrainer
 
 from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from iterpref_core.training.checkpoint import mark_whole
-from iterpref_core.training.trainer import DivergedError
+from iterpref_core.training.trainer import DivergedError, ReleaseMemory
 
 
 class FramedGRPOTrainer(GRPOTrainer):
@@ -27,6 +27,7 @@ class FramedGRPOTrainer(GRPOTrainer):
         self._framed = prompts
         super().__init__(**kwargs)
         self.add_callback(_StopAtDivergence())
+        self.add_callback(ReleaseMemory())
 
     def load_weights(self, checkpoint: Path) -> None:
         """Put a checkpoint's weights in place of the trained ones, however they are sharded."""

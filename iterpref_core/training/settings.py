@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
@@ -78,7 +79,23 @@ def check_settings(params: TrainingParams) -> None:
             "params.yaml: training.select: best chooses among checkpoints that are saved by steps; remove "
             "training.arguments.save_strategy"
         )
-    _transformers_arguments(params, output_dir="unused")
+    _check_services(_transformers_arguments(params, output_dir="unused"))
+
+
+def _check_services(arguments: TrainingArguments) -> None:
+    """Refuse services in `report_to` that transformers does not know or cannot reach.
+
+    Raises:
+        ConfigError: one is unknown, or its package is not installed.
+    """
+    where = "params.yaml: training.arguments.report_to"
+    for name in arguments.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise ConfigError(f"{where}: {unknown_name('service', name, INTEGRATION_TO_CALLBACK)}")
+        try:
+            INTEGRATION_TO_CALLBACK[name]()
+        except (RuntimeError, ImportError) as error:
+            raise ConfigError(f"{where}: {first_line(error)}") from None
 
 
 def training_arguments(

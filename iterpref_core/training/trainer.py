@@ -22,6 +22,7 @@ from transformers import (
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.inference.local.freed_memory import PassCounter
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.checkpoint import mark_whole
@@ -40,10 +41,6 @@ from iterpref_core.training.data.half_batches import (
     BothHalves,
 )
 from iterpref_core.training.model.exactness import switch_off_randomness
-from iterpref_core.training.model.freed_memory import (
-    RELEASE_EVERY,
-    release_freed_memory,
-)
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.script_inputs import (
     require_choice,
@@ -168,7 +165,7 @@ class FocalDPOTrainer(Trainer):
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
         self.add_callback(_LookBeforeStep(self))
-        self.add_callback(_ReleaseMemory())
+        self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
@@ -370,24 +367,19 @@ class _LookBeforeStep(TrainerCallback):
         self._trainer.look_before_step()
 
 
-class _ReleaseMemory(TrainerCallback):
+class ReleaseMemory(TrainerCallback):
     """A callback that gives freed memory back after some micro-batches, since those that follow have other shapes."""
 
     def __init__(self) -> None:
-        self._micro_batches = 0
+        self._micro_batches = PassCounter()
 
     def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
         """Count a micro-batch that does not end a step."""
-        self._count(args)
+        self._micro_batches.count(args.device)
 
     def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
         """Count the last micro-batch of a step."""
-        self._count(args)
-
-    def _count(self, args: TrainingArguments) -> None:
-        self._micro_batches += 1
-        if self._micro_batches % RELEASE_EVERY == 0:
-            release_freed_memory(args.device)
+        self._micro_batches.count(args.device)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

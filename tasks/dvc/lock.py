@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from iterpref_core.errors import IterPrefError
 from tasks.dvc.graph import opened_repo
 from tasks.stage_name import StageName
 
@@ -58,7 +57,7 @@ def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]
     """
     with opened_repo(Path()) as repo:
         lock = _locked(repo)
-        stage = _find(repo, name)
+        stage = repo.stage.load_one(name=str(name))
         stage.save_deps()
         return LockedStage(deps=_artifacts(stage.deps), params=_params(stage)), lock
 
@@ -70,7 +69,7 @@ def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
         InputError: dvc.yaml has no such stage, or an output is missing.
     """
     with opened_repo(Path()) as repo:
-        stage = _find(repo, name)
+        stage = repo.stage.load_one(name=str(name))
         stage.save_outs()
         return _artifacts(stage.outs)
 
@@ -83,13 +82,6 @@ def _locked(repo: Any) -> dict[str, LockedStage]:
         if outs:
             locked[stage.addressing] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
     return locked
-
-
-def _find(repo: Any, name: StageName) -> Any:
-    for stage in repo.index.stages:
-        if stage.addressing == str(name):
-            return stage
-    raise IterPrefError(f"no stage {name} in dvc.yaml")
 
 
 def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:

@@ -1,13 +1,12 @@
 """Source: the commit that a run starts from, and the user's changes since."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from tasks.dotted_keys import flatten
+from tasks.dotted_keys import flatten, short_names
 from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS
 
@@ -84,7 +83,7 @@ def name_run(command: str, source: Source) -> str:
         return command
     if not source.changes:
         return f"{command} {source.commit[:7]}"
-    names = _short_names(list(source.changes))
+    names = short_names(source.changes)
     words = []
     for key, value in source.changes.items():
         text = str(value)
@@ -94,20 +93,6 @@ def name_run(command: str, source: Source) -> str:
     if len(words) > NAMED_CHANGES:
         words[NAMED_CHANGES:] = [f"and {len(words) - NAMED_CHANGES} more"]
     return " ".join(words)
-
-
-def _short_names(keys: list[str]) -> dict[str, str]:
-    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous.
-
-    >>> _short_names(["training.seed", "codeflow.seed", "training.beta"])
-    {'training.seed': 'training.seed', 'codeflow.seed': 'codeflow.seed', 'training.beta': 'beta'}
-    """
-    last = {key: key.rpartition(".")[2] for key in keys}
-    counts = Counter(last.values())
-    names = {}
-    for key, name in last.items():
-        names[key] = name if counts[name] == 1 else ".".join(key.split(".")[-2:])
-    return names
 
 
 def _changed_params() -> dict[str, Any]:

@@ -19,10 +19,8 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.environment import make_paths_absolute
 from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, LOCK, STATE
+from tasks.paths import ANSWERS, HOME_VARIABLE, LOCK, STATE, home
 
-HOME_VARIABLE = "DVC_ROOT"
-"""Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
 WORKTREES = STATE / "worktrees"
 
 _SUBMODULE = b"160000"
@@ -43,11 +41,6 @@ class Snapshot(NamedTuple):
     prefix: Path
     head: str
     tree: str
-
-
-def home() -> Path:
-    """Return the root of the user's checkout, also for a run that happens in a worktree of it."""
-    return Path(os.environ.get(HOME_VARIABLE, "."))
 
 
 def take_snapshot(origin: Path) -> Snapshot:

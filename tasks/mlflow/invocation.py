@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import time
 import uuid
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 from iterpref_core.config import Params
 from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
-from tasks.process_start import process_start
+from tasks.process import ProcessIdentity
 
 DVC = "dvc repro"
 """The command of an invocation that DVC alone runs: no process of ours sees it begin or end."""
@@ -76,8 +75,7 @@ def dvc_invocation(params: Params) -> Invocation:
     process = _calling_dvc()
     # `dvc exp run` makes up this name, such as `lively-monkey`. It says nothing about the run, so it is only a tag.
     experiment = os.environ.get("DVC_EXP_NAME", "")
-    # Process ids are used again, so the start is part of the id.
-    told_apart = f"{socket.gethostname()} {process.pid} {process_start(process)} {experiment}"
+    told_apart = f"{ProcessIdentity.observe(process)} {experiment}"
     identity = hashlib.sha256(told_apart.encode()).hexdigest()[:32]
     invocation = _describe(identity, DVC, process.create_time(), params, observe_source())
     if experiment:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from tasks.mlflow.records import own_record
-from tasks.mlflow.runs import open_stage
+from tasks.mlflow.runs import open_holder, open_stage
 from tasks.mlflow.server import Server, explain
 from tasks.stage_name import StageName
 
@@ -46,5 +46,5 @@ class LiveCurve:
             record = own_record(self._stage)
             assert record is not None, "a stage's record is there while it runs"
             server = Server()
-            self._run = (server, open_stage(server, record))
+            self._run = (server, open_stage(server, record, open_holder(server, record.invocation)))
         return self._run

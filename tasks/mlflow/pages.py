@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.git.worktree import home
 from tasks.local_server import LOOPBACK, answers, served
+from tasks.mlflow.server import artifacts_uri
 
 MLFLOW_PORT = 5000
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
@@ -27,8 +27,8 @@ def mlflow_server(port: int, store: str) -> Iterator[str]:
         # Jobs are four more processes, and nothing recorded here has any.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    artifacts = (home() / "mlartifacts").resolve().as_uri()
-    command = ["mlflow", "server", "--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port)]
+    root = artifacts_uri()
+    command = ["mlflow", "server", "--default-artifact-root", root, "--host", LOOPBACK, "--port", str(port)]
     address = f"http://{LOOPBACK}:{port}"
     with served("mlflow", [*command, "--workers", "1"], settings, lambda: answers(f"{address}/health")):
         yield address

@@ -19,7 +19,7 @@ from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_c
 from tasks.mlflow.invocation import Invocation, dvc_invocation
 from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
 from tasks.mlflow.server import log_defect
-from tasks.paths import BODIES, REPORTS, SUMMARY, metrics_path
+from tasks.paths import REPORTS, SUMMARY, metrics_path
 from tasks.stage_name import StageName
 
 SHOWN_LINES = 200
@@ -63,8 +63,9 @@ def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
                 record.end("KILLED", "it was told to end")
         raise
     record.ended = time.time()
-    _write_json(metrics_path(stage), metrics)
-    _write_json(BODIES / f"{stage}.json", {"started": record.started, "ended": record.ended})
+    with atomic_writer(metrics_path(stage)) as file:
+        json.dump(metrics, file, indent=2)
+        file.write("\n")
     with _spared(stage):
         record.metrics = metrics
         _add_outputs(record, stage)
@@ -113,9 +114,3 @@ def _add_outputs(record: StageRecord, stage: StageName) -> None:
 def _copy_first_lines(source: Path, target: Path) -> None:
     with source.open(encoding="utf-8") as file, atomic_writer(target) as copy:
         copy.writelines(islice(file, SHOWN_LINES))
-
-
-def _write_json(path: Path, value: object) -> None:
-    with atomic_writer(path) as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")

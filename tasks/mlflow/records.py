@@ -4,25 +4,21 @@ Each execution of a stage, and each run that holds stages, is a folder in `.iter
 files to be shown. The folder is there from the beginning, so that a killed execution is known. The sender removes it.
 """
 
-import os
 import shutil
-import socket
-import stat
 import time
 import uuid
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage
-from tasks.git.worktree import home
 from tasks.mlflow.invocation import Invocation
-from tasks.paths import STATE
-from tasks.process_start import process_start
+from tasks.paths import STATE, home
+from tasks.process import ProcessIdentity
 
 RUN_VARIABLE = "ITERPREF_RUN"
 """Tells a stage's process the id of the run that holds it; absent under a bare `dvc repro`."""
@@ -31,27 +27,19 @@ PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
+_FILE = "record.json"
+
 
 class TornRecordError(Exception):
     """An unreadable record: its file is torn, or of another version."""
 
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"{folder / _FILE} cannot be read ({reason}); remove its folder")
+        self.folder = folder
 
-class Owner(BaseModel, frozen=True):
-    """A process, with its start, because process ids are used again."""
 
-    host: str = Field(default_factory=socket.gethostname)
-    pid: int = Field(default_factory=os.getpid)
-    start: float = Field(default_factory=lambda: process_start(psutil.Process()))
-
-    def is_gone(self) -> bool:
-        """Return whether the process has ended; of another machine's process nobody here knows that."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return process_start(process) != self.start or process.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
+def _this_process() -> ProcessIdentity:
+    return ProcessIdentity.observe(psutil.Process())
 
 
 class _Record(BaseModel):
@@ -66,18 +54,22 @@ class _Record(BaseModel):
         status: in MLflow's words.
         error: why it failed.
         problem: why MLflow does not have it yet.
+        columns: values that tell its models apart, such as objective and beta.
+        scores: pass@1 of its models on each benchmark, for the run that holds the stage.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
-    owner: Owner = Field(default_factory=Owner)
+    owner: ProcessIdentity = Field(default_factory=_this_process)
     invocation: Invocation
     started: float = Field(default_factory=time.time)
     ended: float | None = None
     status: Status = "RUNNING"
     error: str = ""
     problem: str = ""
+    columns: dict[str, str] = {}
+    scores: dict[str, float] = {}
 
     @property
     def folder(self) -> Path:
@@ -89,9 +81,13 @@ class _Record(BaseModel):
         """The folder of the files that become artifacts of the run."""
         return self.folder / "files"
 
+    def is_running(self) -> bool:
+        """Return whether it still runs: it has no end, and was not killed."""
+        return self.ended is None and not self.owner.is_gone()
+
     def save(self) -> None:
         """Write the record."""
-        with atomic_writer(self.folder / "record.json") as file:
+        with atomic_writer(self.folder / _FILE) as file:
             file.write(self.model_dump_json(indent=2))
 
     def end(self, status: Status, error: str = "") -> None:
@@ -112,23 +108,19 @@ class StageRecord(_Record):
     Attributes:
         stage: DVC's name of the stage.
         page: address of the stage's page in Prefect.
-        columns: values that tell the stage's model apart, such as objective and beta.
         locked: inputs, parameters and outputs with DVC's digests; without outputs if the stage failed.
         behind: the stages that made the inputs.
         metrics: the stage's metrics.
         curve: rows of a training's curve.
-        scores: every model's pass@1 that the stage measured or gathered, for the run that holds the stage.
     """
 
     kind: Literal["stage"] = "stage"
     stage: str
     page: str = ""
-    columns: dict[str, str] = {}
     locked: LockedStage = LockedStage()
     behind: dict[str, LockedStage] = {}
     metrics: dict[str, float] = {}
     curve: list[dict[str, str]] = []
-    scores: dict[str, float] = {}
 
     @property
     def what(self) -> str:
@@ -142,15 +134,11 @@ class RunRecord(_Record):
     Attributes:
         stages: the stages that are up to date at the end of the run, with DVC's digests.
         ran: names of the stages that ran in it.
-        columns: values that tell its models apart.
-        scores: summary metrics of all its models.
     """
 
     kind: Literal["run"] = "run"
     stages: dict[str, LockedStage] = {}
     ran: list[str] = []
-    columns: dict[str, str] = {}
-    scores: dict[str, float] = {}
 
     @property
     def what(self) -> str:
@@ -174,52 +162,61 @@ def read_record(folder: Path) -> AnyRecord:
     Raises:
         TornRecordError: the file is torn, or of another version.
     """
-    path = folder / "record.json"
     try:
-        content = path.read_bytes()
+        content = (folder / _FILE).read_bytes()
         return _ANY_RECORD.validate_json(content)
-    except (OSError, ValidationError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            reason = f"{error.error_count()} fields are wrong"
-        raise TornRecordError(f"{path} cannot be read ({reason}); remove its folder") from None
+    except OSError as error:
+        raise TornRecordError(folder, str(error)) from None
+    except ValidationError as error:
+        raise TornRecordError(folder, f"{error.error_count()} fields are wrong") from None
 
 
 def record_folders() -> list[Path]:
     """Return the folders of all records, the oldest first."""
-    folder = unsent()
-    if not folder.is_dir():
-        return []
     ages = {}
-    for path in folder.iterdir():
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            # Another process has sent this record meanwhile, and removed it.
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            ages[path] = status.st_mtime_ns
-    return sorted(ages, key=lambda path: ages[path])
+    for path in unsent().glob(f"*/{_FILE}"):
+        with suppress(FileNotFoundError):  # another process has sent this record meanwhile, and removed it
+            ages[path.parent] = path.stat().st_mtime_ns
+    return sorted(ages, key=lambda folder: ages[folder])
 
 
-def running_records() -> Iterator[AnyRecord]:
-    """Find the records without an end: their process still runs, or was killed."""
+def read_records() -> tuple[list[AnyRecord], list[TornRecordError]]:
+    """Read all records, the oldest first; those that are unreadable are returned as errors."""
+    records = []
+    torn = []
     for folder in record_folders():
         try:
-            record = read_record(folder)
-        except TornRecordError:
-            # The process that sends records says so.
-            continue
-        if record.ended is None:
-            yield record
+            records.append(read_record(folder))
+        except TornRecordError as error:
+            # Another process may have sent this record meanwhile, and removed it.
+            if folder.is_dir():
+                torn.append(error)
+    return records, torn
+
+
+def running_records() -> list[AnyRecord]:
+    """Return the records without an end: their process still runs, or was killed."""
+    records, _ = read_records()  # the process that sends records warns of the torn ones
+    return [record for record in records if record.ended is None]
 
 
 def own_record(stage: str) -> StageRecord | None:
     """Find the record of the stage that this process runs."""
     for record in running_records():
-        if isinstance(record, StageRecord) and (record.stage, record.owner) == (stage, Owner()):
+        if isinstance(record, StageRecord) and (record.stage, record.owner) == (stage, _this_process()):
             return record
     return None
+
+
+def with_end(record: AnyRecord) -> AnyRecord:
+    """Return a record of a process that is gone with its end: the one that the process wrote, or that it was killed."""
+    # The process may have written the end after `record` was read.
+    last = read_record(record.folder)
+    if last.ended is None:
+        # The time at which the record was last written is the last sign of life.
+        last.ended = (last.folder / _FILE).stat().st_mtime
+        last.end("KILLED", "killed: its process is gone")
+    return last
 
 
 def end_killed(stage: str, invocation: str, reason: str) -> None:
@@ -229,8 +226,14 @@ def end_killed(stage: str, invocation: str, reason: str) -> None:
             record.end("KILLED", reason)
 
 
-class Waiting(BaseModel):
-    """A record that waits to be sent, and the reason."""
+class Waiting(NamedTuple):
+    """A record that waits to be sent, and the reason.
+
+    Attributes:
+        what: its name for messages.
+        since: seconds since the epoch.
+        why: the reason; empty if nobody has tried to send it.
+    """
 
     what: str
     since: float
@@ -239,15 +242,9 @@ class Waiting(BaseModel):
 
 def waiting_records() -> list[Waiting]:
     """List the records that MLflow does not have, without those of processes that still run."""
-    found = []
-    for folder in record_folders():
-        since = folder.stat().st_mtime
-        try:
-            record = read_record(folder)
-        except TornRecordError as error:
-            found.append(Waiting(what=folder.name, since=since, why=str(error)))
-            continue
-        if record.ended is None and not record.owner.is_gone():
-            continue
-        found.append(Waiting(what=record.what, since=record.started, why=record.problem))
+    records, torn = read_records()
+    found = [Waiting(error.folder.name, error.folder.stat().st_mtime, str(error)) for error in torn]
+    for record in records:
+        if not record.is_running():
+            found.append(Waiting(record.what, record.started, record.problem))
     return found

@@ -17,12 +17,11 @@ from filelock import FileLock, Timeout
 
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import Artifact, LockedStage
-from tasks.git.worktree import home
 from tasks.mlflow.comparison_columns import best_scores, merge_columns
 from tasks.mlflow.invocation import DVC, Invocation
-from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
+from tasks.mlflow.records import AnyRecord, RunRecord, StageRecord, read_records, record_folders, with_end
 from tasks.mlflow.server import DeletedRunError, Server, TrackingError, log_defect
-from tasks.paths import METRICS, MODELS, STATE
+from tasks.paths import METRICS, MODELS, STATE, home
 from tasks.stage_name import StageName
 
 _PAUSE_S = 60.0
@@ -66,7 +65,7 @@ class Sender:
         Raises:
             TrackingError: the server cannot be used.
         """
-        ended = list(self._ended_records())
+        ended = self._ended_records()
         if not ended:
             return
         server = Server()
@@ -77,21 +76,12 @@ class Sender:
             if isinstance(record, RunRecord):
                 self._send_one(server, record)
 
-    def _ended_records(self) -> Iterator[AnyRecord]:
+    def _ended_records(self) -> list[AnyRecord]:
         """Read the records of executions that have ended, or were killed."""
-        for folder in record_folders():
-            try:
-                record = read_record(folder)
-            except TornRecordError as error:
-                self.warn(str(error))
-                continue
-            if record.ended is None and record.owner.is_gone():
-                # The last time at which the record was written is the last sign of life.
-                record.ended = (folder / "record.json").stat().st_mtime
-                record.status = "KILLED"
-                record.error = "killed: its process is gone"
-            if record.ended is not None:
-                yield record
+        records, torn = read_records()
+        for error in torn:
+            self.warn(str(error))
+        return [with_end(record) for record in records if not record.is_running()]
 
     def _send_one(self, server: Server, record: AnyRecord) -> None:
         try:
@@ -128,13 +118,29 @@ def sent_afterwards() -> Iterator[None]:
         send_records()
 
 
-def open_stage(server: Server, record: StageRecord) -> str:
-    """Return the id of a stage's run, in the run of its command; both are made if they are not there.
+def open_holder(server: Server, invocation: Invocation) -> str:
+    """Return the id of a command's run, which holds the runs of its stages; the run is made if it is not there.
 
     Raises:
-        DeletedRunError: one of them was deleted on MLflow's pages.
+        DeletedRunError: it was deleted on MLflow's pages.
     """
-    holder = _open_holder(server, record.invocation)
+    # Stages of one command are sent by several processes, and each of them may be the first.
+    holder = server.open_run(invocation.id, invocation.name, invocation.started, invocation.tags)
+    server.log_params(holder, invocation.params)
+    return holder
+
+
+def open_stage(server: Server, record: StageRecord, holder: str) -> str:
+    """Return the id of a stage's run, which is made if it is not there.
+
+    Args:
+        server: the tracking server.
+        record: the stage.
+        holder: id of the run of its command.
+
+    Raises:
+        DeletedRunError: it was deleted on MLflow's pages.
+    """
     tags = record.invocation.tags | {"iterpref.stage": record.stage, "mlflow.parentRunId": holder}
     run_id = server.open_run(record.id, record.stage, record.started, tags)
     server.set_tags(run_id, record.columns)
@@ -151,7 +157,8 @@ def write_stage(server: Server, record: StageRecord) -> None:
         DeletedRunError: it was deleted on MLflow's pages.
     """
     assert record.ended is not None, "only ended executions are sent"
-    run_id = open_stage(server, record)
+    holder = open_holder(server, record.invocation)
+    run_id = open_stage(server, record, holder)
     curve = _curve(server, run_id, record)
     server.log_metrics(run_id, curve, record.ended)
     shown = shown_metrics(StageName.parse(record.stage), record.metrics)
@@ -164,7 +171,7 @@ def write_stage(server: Server, record: StageRecord) -> None:
         tags["dvc.lock"] = _digest(record.locked)
     server.set_tags(run_id, tags)
     server.client.set_terminated(run_id, record.status, round(1000 * record.ended))
-    _add_to_holder(server, record)
+    _add_to_holder(server, holder, record)
 
 
 def write_run(server: Server, record: RunRecord) -> None:
@@ -177,8 +184,8 @@ def write_run(server: Server, record: RunRecord) -> None:
     state = state_of(record)
     if not _is_news(server, record, state):
         return
-    holder = _open_holder(server, record.invocation)
-    _summarize(server, holder, record.columns, record.scores, record.stages, record.ended)
+    holder = open_holder(server, record.invocation)
+    _summarize(server, holder, record, record.stages)
     server.set_tags(holder, {"iterpref.state": state, "iterpref.error": record.error})
     server.client.set_terminated(holder, record.status, round(1000 * record.ended))
 
@@ -219,14 +226,6 @@ def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, d
         elif "/" not in name or stage.group in ("evaluation", "report"):
             shown[name] = {0: value}
     return shown
-
-
-def _open_holder(server: Server, invocation: Invocation) -> str:
-    """Return the id of a command's run, which holds the runs of its stages."""
-    # Stages of one command are sent by several processes, and each of them may be the first.
-    holder = server.open_run(invocation.id, invocation.name, invocation.started, invocation.tags)
-    server.log_params(holder, invocation.params)
-    return holder
 
 
 def _is_news(server: Server, record: RunRecord, state: str) -> bool:
@@ -332,14 +331,13 @@ def _note(record: StageRecord) -> str:
     return "\n\n".join(parts)
 
 
-def _add_to_holder(server: Server, record: StageRecord) -> None:
+def _add_to_holder(server: Server, holder: str, record: StageRecord) -> None:
     """Add a stage to the run that holds it."""
     assert record.ended is not None, "only ended executions are sent"
-    holder = _open_holder(server, record.invocation)
     stages = dict(record.behind)
     if record.status == "FINISHED":
         stages[record.stage] = record.locked
-    _summarize(server, holder, record.columns, record.scores, stages, record.ended)
+    _summarize(server, holder, record, stages)
     if record.invocation.command != DVC:
         return
     # Nothing tells us when a bare `dvc repro` ends, so each stage moves the end of its run on. A run with stages that
@@ -350,29 +348,24 @@ def _add_to_holder(server: Server, record: StageRecord) -> None:
     server.client.set_terminated(holder, failed, ended)
 
 
-def _summarize(
-    server: Server,
-    holder: str,
-    columns: Mapping[str, str],
-    scores: Mapping[str, float],
-    stages: Mapping[str, LockedStage],
-    at: float,
-) -> None:
-    """Add columns, scores and links to those that the run of a command has.
+def _summarize(server: Server, holder: str, record: AnyRecord, stages: Mapping[str, LockedStage]) -> None:
+    """Add a record's columns and scores, and links to stages, to those that the run of a command has.
 
     A run with the tag `objective: sft` to which a training of dpo is added has `objective: sft, dpo`.
     """
+    assert record.ended is not None, "only ended executions are sent"
     known = server.client.get_run(holder).data
-    before = {name: known.tags[name] for name in columns if name in known.tags}
-    merged = merge_columns([before, columns])
+    before = {name: known.tags[name] for name in record.columns if name in known.tags}
+    tags = merge_columns([before, record.columns])
     links = known.tags.get("mlflow.note.content", "").splitlines()
     for stage, locked in stages.items():
         if not any(line.startswith(f"- [{stage}]") for line in links):
             links += _link(server, holder, stage, locked)
-    server.set_tags(holder, merged | {"mlflow.note.content": "\n".join(links)})
-    best = best_scores(known.metrics | dict(scores))
-    summary = dict(scores) | best
-    server.log_metrics(holder, {name: {0: value} for name, value in summary.items()}, at)
+    tags["mlflow.note.content"] = "\n".join(links)
+    server.set_tags(holder, tags)
+    scores = record.scores | best_scores(known.metrics | record.scores)
+    series = {name: {0: score} for name, score in scores.items()}
+    server.log_metrics(holder, series, record.ended)
 
 
 def _link(server: Server, holder: str, stage: str, locked: LockedStage) -> list[str]:

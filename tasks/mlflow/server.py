@@ -12,7 +12,7 @@ from typing import Any
 
 from iterpref_core.errors import IterPrefError
 from tasks.dvc.lock import Artifact
-from tasks.git.worktree import home
+from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 VIEW = "iterpref"
@@ -189,7 +189,7 @@ class Server:
     def _make_experiment(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
 
-        location = _artifacts_uri() if _is_in_checkout() else None
+        location = artifacts_uri() if _is_in_checkout() else None
         try:
             experiment_id = self.client.create_experiment(name, location)
             return self.client.get_experiment(experiment_id)
@@ -217,6 +217,11 @@ def tracking_uri() -> str:
     return (home() / uri).resolve().as_uri()
 
 
+def artifacts_uri() -> str:
+    """Return the address of the folder of artifacts beside the data base in the checkout."""
+    return (home() / _ARTIFACTS).resolve().as_uri()
+
+
 def shown_uri() -> str:
     """Return the address without a password."""
     return re.sub(r"//[^/]*@", "//", tracking_uri())
@@ -232,11 +237,11 @@ def explain(error: Exception) -> TrackingError:
     text = str(error) or type(error).__name__
     if log_defect(error):
         return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {text}")
-    # MLflow's text names the code: "API request to … failed with error code 401 != 200".
-    refused = re.search(r"error code (401|403)\b", text)
-    if refused:
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
-        return TrackingError(f"MLflow at {shown_uri()} answers {refused[1]}: {hint}")
+        return TrackingError(f"MLflow at {shown_uri()} answers {error.get_http_status_code()}: {hint}")
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
     _, _, cause = text.rpartition("Caused by ")
     first = cause.splitlines()[0]
@@ -319,16 +324,12 @@ def _is_in_checkout() -> bool:
     return tracking_uri() == _checkout_database()
 
 
-def _artifacts_uri() -> str:
-    return (home() / _ARTIFACTS).resolve().as_uri()
-
-
 def _move_artifacts(location: str) -> None:
     """Let the data base of a checkout that was moved or copied name the folder of artifacts beside it.
 
     MLflow keeps whole paths, and would go on to write into the old folder.
     """
-    new = _artifacts_uri()
+    new = artifacts_uri()
     if location == new or not (location.startswith("file:") and location.endswith(f"/{_ARTIFACTS}")):
         return
     path = (home() / "mlflow.db").resolve()

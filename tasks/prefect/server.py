@@ -13,9 +13,8 @@ from pydantic import BaseModel
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.git.worktree import home
 from tasks.local_server import LOOPBACK, served
-from tasks.paths import STATE
+from tasks.paths import STATE, home
 
 PREFECT_PORT = 4200
 """The preferred port of `iterpref ui`; any free port if that one is taken."""

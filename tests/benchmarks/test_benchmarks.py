@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import execution, ingestion, pipeline, training
+from benchmarks import execution, ingestion, memory, pipeline, training
 from iterpref_core.config import TrainingParams
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
@@ -32,10 +33,22 @@ def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
         assert {"rows_per_s", "peak_mb", "cpu_share", "size_mb"} <= found.keys()
 
 
-def test_time_in_which_bodies_ran_is_counted_once(tmp_path: Path) -> None:
-    for name, interval in {"a": (0, 4), "b": (2, 5), "c": (7, 8)}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(dict(zip(("started", "ended"), interval, strict=True))))
-    assert pipeline._covered(tmp_path) == 6.0
+def test_time_in_which_bodies_ran_is_counted_once() -> None:
+    assert pipeline.covered_seconds([(0, 4), (2, 5), (7, 8)]) == 6.0
+
+
+def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "made_up_pairs", lambda _: training.made_up_pairs(2))
+    monkeypatch.setattr(memory, "SAMPLING", replace(memory.SAMPLING, max_new_tokens=3))
+    memory.prepare(tmp_path, steps=1)
+    estimated = memory.estimate(tmp_path)
+    trained = memory.train(tmp_path, steps=None)
+    assert len(trained["resident"]) == len(trained["seconds"]) == 1
+    assert trained["highest"] >= trained["resident"][0] > trained["libraries"] > 0
+    assert estimated["estimate"] > 4 * 3 * 10**6  # the optimizer's state of as many weights
+    generated = memory.generate(tmp_path, prompts=2)
+    assert len(generated["resident"]) == memory.ROUNDS
+    assert memory.count(tmp_path, prompts=2)["tensors"] > (tmp_path / "model/model.safetensors").stat().st_size
 
 
 def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:

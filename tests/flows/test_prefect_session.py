@@ -4,16 +4,14 @@ import base64
 import logging
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import psutil
 import pytest
 from prefect.context import refresh_global_settings_context
 
-from flows.prefect_session import _is_dead, leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.errors import ConfigError, InputError
 from tasks.prefect.server import Pages, announced, running_prefect
 
@@ -97,17 +95,6 @@ def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pyte
     with announced(Pages(prefect=locked, mlflow="http://127.0.0.1:9")):
         assert running_prefect() == locked
     assert running_prefect() is None
-
-
-def test_a_run_is_dead_when_its_process_on_this_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "here")
-    began = datetime.fromtimestamp(psutil.Process().create_time(), UTC) + timedelta(seconds=5)
-    mine, gone = os.getpid(), max(psutil.pids()) + 100_000
-    assert not _is_dead(["iterpref", f"here process {mine}"], began)
-    assert not _is_dead(["iterpref", f"there process {gone}"], began), "on another machine it may be well"
-    assert not _is_dead(["iterpref"], began)
-    assert _is_dead(["iterpref", f"here process {gone}"], began)
-    assert _is_dead(["iterpref", f"here process {mine}"], began - timedelta(days=1)), "the number was given again"
 
 
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,11 +12,12 @@ import pytest
 import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.sweep import SweepResult, plan_points, run_point, sweep
+from flows.sweep import Point, SweepResult, plan_points, run_point, run_points, sweep
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import StageError
-from tasks.grid import plan_rows
+from tasks.git.worktree import Snapshot
+from tasks.grid import Row, plan_rows
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
@@ -205,6 +206,31 @@ def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pyt
     monkeypatch.setattr("flows.sweep.run_point", run_point.with_options(retry_delay_seconds=0))
     assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
     assert len([words for words in notes(toy, "training") if words[0] == "begins"]) == 2
+
+
+class Submitted:
+    """Notes in which order tasks are submitted, and starts none."""
+
+    def __init__(self, kind: str, order: list[str]) -> None:
+        self._kind = kind
+        self._order = order
+
+    def submit(self, **_given: object) -> None:
+        self._order.append(self._kind)
+
+
+def test_stages_that_start_first_are_submitted_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else, of more tasks than threads, points would hold all threads and wait for one that has none."""
+    order: list[str] = []
+    monkeypatch.setattr("flows.sweep.prepare", Submitted("before", order))
+    monkeypatch.setattr("flows.sweep.run_point", Submitted("point", order))
+    monkeypatch.setattr("flows.sweep.wait", lambda _: None)
+    points = {}
+    for number, rejected in enumerate(("random", "random", "first")):
+        row = Row("", "sft", {"training.seed": number, "pairs.rejected": rejected})
+        points[str(number)] = Point(str(number), row, ("pairs",))
+    run_points(points, Snapshot(Path(), Path(), "", ""), 1, load_params(ROOT / "params.yaml"))
+    assert order == ["before", "before", "point", "point", "point"]
 
 
 def test_the_verb_prints_the_table_and_refuses_a_bad_grid_before_a_server_starts(

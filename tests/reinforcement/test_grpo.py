@@ -6,20 +6,32 @@ import os
 import signal
 from pathlib import Path
 
+import mlflow
 import pytest
 import torch
+from datasets import Dataset
+from mlflow.tracking import MlflowClient
 from safetensors.torch import load_file
+from trl import GRPOTrainer
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
+from iterpref_core.execution import open_executor
+from iterpref_core.inference.local import freed_memory
 from iterpref_core.inference.local.framed_tokens import encode_openings
+from iterpref_core.inference.local.freed_memory import RELEASE_EVERY
 from iterpref_core.inference.local.model_lineage import read_lineage
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
+from iterpref_core.records import Problem
 from iterpref_core.reinforcement import tests_as_reward
+from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from iterpref_core.reinforcement.grpo import train_grpo
+from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
+from iterpref_core.reinforcement.rewarded_problems import draw_names
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.checkpoint import last_checkpoint
+from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
 
 from .conftest import PROMPTS, RIGHT, WRONG, Train, settings
@@ -50,9 +62,12 @@ def preference(folder: Path) -> float:
 
 
 def test_answers_that_pass_their_tests_become_more_likely(
-    tmp_path: Path, train: Train, problems_file: Path, coin: Path
+    tmp_path: Path, train: Train, problems_file: Path, coin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    released: list[torch.device] = []
+    monkeypatch.setattr(freed_memory, "release_freed_memory", released.append)
     metrics = train("run")
+    assert released == [torch.device("cpu")] * (8 // RELEASE_EVERY)
     assert preference(tmp_path / "run" / "out") > preference(coin) + 0.2
     assert (metrics["problems"], metrics["answers"], metrics["steps"]) == (3, 8 * 2 * 8, 8)
     curve = read_curve(tmp_path / "run")
@@ -66,6 +81,35 @@ def test_answers_that_pass_their_tests_become_more_likely(
     assert lineage.data == {"problems": file_digest(problems_file, "md5")}
     assert "trl" in lineage.versions
     assert not list((tmp_path / "run" / "work" / "checkpoints").iterdir())
+
+
+def test_the_trained_weights_are_those_of_trl_s_own_trainer(
+    tmp_path: Path, train: Train, problems: list[Problem], coin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRL alone is given the same texts, in the same order, and the same tests as the reward."""
+    monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
+    params = settings(steps=3, beta=0.1)
+    train("run", params)
+    frame = load_frame(coin)
+    policy = load_model(coin)
+    prompts = FramedPrompts(frame, policy.generation_config)
+    drawn = draw_names([problem.task_id for problem in problems], params.grpo.steps * params.grpo.problems, params.seed)
+    by_name = {problem.task_id: problem for problem in problems}
+    rows = {"prompt": [prompts.opening(by_name[name]) for name in drawn], "task_id": drawn}
+    accumulation = check_grpo_settings(params, processes=1)
+    with open_executor(EXECUTION) as executor:
+        trainer = GRPOTrainer(
+            policy,
+            reward_funcs=tests_as_reward.TestsAsReward(by_name, prompts, executor).passes_tests,
+            args=grpo_config(params, 3e-3, accumulation, tmp_path / "checkpoints", prompts.end_tokens),
+            train_dataset=Dataset.from_dict(rows),
+            processing_class=frame.tokenizer,
+        )
+        trainer.train()
+    ours = read_weights(tmp_path / "run" / "out")
+    theirs = policy.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert any(not torch.equal(ours[name], weight) for name, weight in read_weights(coin).items())
 
 
 def test_a_constant_reward_teaches_nothing_and_is_told(
@@ -113,6 +157,20 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     whole, resumed = read_weights(tmp_path / "whole" / "out"), read_weights(killed / "out")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert any(not torch.equal(whole[name], weight) for name, weight in read_weights(coin).items())
+
+
+def test_metrics_go_where_report_to_says(
+    tmp_path: Path, train: Train, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    metrics = train("run", settings(steps=2).model_copy(update={"arguments": {"report_to": "mlflow"}}))
+    mlflow.flush_async_logging()
+    (run,) = MlflowClient(uri, uri).search_runs(["0"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["reward"] == metrics["reward/last"]
+    assert run.data.params["num_generations"] == "8"
 
 
 def test_a_model_of_another_objective_is_left_alone(tmp_path: Path, train: Train) -> None:

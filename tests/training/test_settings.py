@@ -1,12 +1,16 @@
 """What `training.arguments` says reaches the training."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers.integrations import integration_utils
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.training.settings import check_settings
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
 
 RATE = 1e-3
@@ -61,3 +65,18 @@ def test_lr_scheduler_type_decides_the_rates(tmp_path: Path, train: Train, param
     assert own == sorted(own, reverse=True)
     assert own[-1] < own[0]
     assert constant == [RATE] * len(own)
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        ("mlfow", "training.arguments.report_to: no service 'mlfow'; did you mean 'mlflow'?"),
+        ("wandb", "training.arguments.report_to: WandbCallback requires wandb to be installed"),
+    ],
+)
+def test_a_service_that_metrics_cannot_go_to_is_refused(
+    params: TrainingParams, monkeypatch: pytest.MonkeyPatch, service: str, message: str
+) -> None:
+    monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_settings(params.model_copy(update={"arguments": {"report_to": service}}))

@@ -53,19 +53,38 @@ def commands(root: Path) -> dict[str, str]:
         return {stage.name: stage.cmd for stage in repo.index.stages}
 
 
-def test_the_report_depends_on_the_models_of_the_graph(tmp_path: Path) -> None:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the graph and its parameters, without git."""
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
-    before = commands(tmp_path)["report"]
+    return tmp_path
+
+
+def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) -> None:
+    path = checkout / "dvc.yaml"
+    row = "      base: models/student\n"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(row) == 1
+    path.write_text(text.replace(row, f"{row}      grpo: models/trained/grpo\n"), encoding="utf-8")
+    assert " --grpo models/trained/grpo" in commands(checkout)["report"]
+    with Repo(str(checkout)) as repo:
+        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@grpo")
+        assert "models/trained/grpo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
+    assert "training@grpo" not in commands(checkout)
+
+
+def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:
+    before = commands(checkout)["report"]
     assert " --rpo models/trained/rpo" in before
-    content = yaml.safe_load((tmp_path / "dvc.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((checkout / "dvc.yaml").read_text(encoding="utf-8"))
     for stage in ("training", "evaluation"):
         del content["stages"][stage]["foreach"]["rpo"]
     content["plots"] = []
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    after = commands(tmp_path)
+    (checkout / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    after = commands(checkout)
     assert "training@rpo" not in after
     assert after["report"] == before.replace(" --rpo models/trained/rpo", "")
 

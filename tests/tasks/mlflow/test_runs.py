@@ -17,16 +17,19 @@ import mlflow
 import psutil
 import pytest
 from mlflow.entities import ViewType
+from mlflow.exceptions import RestException
 
+from benchmarks.pipeline import stage_intervals
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.git.source import Source
 from tasks.mlflow import live_curve
 from tasks.mlflow.invocation import DVC, Invocation
 from tasks.mlflow.live_curve import LiveCurve
-from tasks.mlflow.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
+from tasks.mlflow.records import RunRecord, StageRecord, end_killed, record_folders, waiting_records, with_end
 from tasks.mlflow.runs import Sender, send_records, write_stage
-from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
+from tasks.mlflow.server import Server, check_server, explain, safe_name, tracking_uri
+from tasks.process import ProcessIdentity
 from tasks.stage_name import StageName
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -85,7 +88,7 @@ def points(run: Any, name: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in Server().client.get_metric_history(run.info.run_id, name)]
 
 
-def test_a_training_has_its_time_its_curve_and_what_tells_it_apart() -> None:
+def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Path) -> None:
     columns = {"objective": "target-rpo", "alpha": "20.0", "beta": "0.3", "data": MD5[:8], "commit": "aaaaaaaa"}
     locked = LockedStage(deps=(PAIRS,), params={"training.beta": 0.3})
     ended("training@target-rpo", invocation(), curve=CURVE, columns=columns, locked=locked, metrics={"loss": 2.5})
@@ -95,6 +98,7 @@ def test_a_training_has_its_time_its_curve_and_what_tells_it_apart() -> None:
     run, holder = found["training@target-rpo"], found["beta=0.3"]
     assert run.data.tags["mlflow.parentRunId"] == holder.info.run_id
     assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
+    assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
     assert run.data.metrics == {"loss": 2.0, "mean_loss": 2.5}, "the curve's last point stands"
     assert columns.items() <= run.data.params.items()
     assert columns.items() <= holder.data.tags.items(), "what is compared stands on the row of the command"
@@ -240,6 +244,11 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert runs()["problems"].data.metrics == {"problems": 9.0}
 
 
+def test_a_refusal_in_json_is_one_too() -> None:
+    error = RestException({"error_code": "PERMISSION_DENIED", "message": "not yours"})
+    assert "answers 403: renew MLFLOW_TRACKING_TOKEN" in str(explain(error))
+
+
 def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -368,14 +377,32 @@ def test_a_training_shows_its_curve_while_it_runs_once_and_is_called_killed(monk
 
 
 def test_a_corrected_clock_kills_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = Owner()
+    owner = ProcessIdentity.observe(psutil.Process())
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1.0)
     assert not owner.is_gone()
-    assert owner == Owner()
+    assert owner == ProcessIdentity.observe(psutil.Process())
+
+
+def another_process() -> ProcessIdentity:
+    """A process that had the number of this one before."""
+    return ProcessIdentity.observe(psutil.Process()).model_copy(update={"start": 1.0})
+
+
+def test_a_record_that_ends_while_it_is_read_is_not_called_killed() -> None:
+    before = StageRecord(stage="pairs", invocation=invocation(), owner=another_process())
+    before.model_copy().end("FINISHED")
+    assert before.ended is None
+    assert with_end(before).status == "FINISHED"
+
+
+def test_a_folder_without_a_record_is_none() -> None:
+    (ended("pairs", invocation()).folder.parent / "empty").mkdir()
+    send_records()
+    assert waiting_records() == []
 
 
 def test_a_killed_stage_and_a_killed_run_are_called_so() -> None:
-    gone = Owner(pid=psutil.Process().pid, start=1.0)
+    gone = another_process()
     run = invocation()
     RunRecord(id=run.id, invocation=run, started=STARTED, owner=gone).save()
     StageRecord(stage="training@sft", invocation=run, started=time.time()).save()

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Tries the containers as a whole: starts them, runs the smallest experiment as a run of the deployment, looks for it in MLflow,
+# and removes the containers with their volumes. Arguments go to `docker compose up`, such as `--build`.
+set -eu
+cd "$(dirname "$0")/.."
+compose() {
+    docker compose --project-name iterpref-try --file docker/compose.yaml "$@"
+}
+trap 'compose down --volumes' EXIT
+
+compose up --wait "$@"
+compose exec -T project iterpref doctor
+values=$(compose exec -T project python -c "import json, tasks.profiles as p; print(json.dumps(p.profile_values('tiny')))")
+compose exec -T project prefect deployment run experiment/experiment --watch --param "values=$values"
+compose exec -T project python - <<'END'
+from tasks.mlflow.server import Server
+
+server = Server()
+found = server.client.search_runs([server.experiment_id], "attributes.status = 'FINISHED'")
+commands = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+assert len(commands) == 1, "the run of the deployment, which holds the runs of its stages"
+print(f"MLflow has {len(found)} runs; {commands[0].info.run_name}: {commands[0].data.metrics}")
+END
