@@ -3,20 +3,19 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.inference.backend import REFUSED, Completion, Model, Request, Sampling
+from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
-from iterpref_core.inference.stored_model import AnswerStore, answer_key
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
 
@@ -30,12 +29,10 @@ NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
 class Answerer:
-    """A model that answers a benchmark's prompts. It is opened only if an answer is not kept from earlier.
+    """A model that answers a benchmark's prompts.
 
     Args:
-        open_model: loads the model, whose answers are kept in `store`; called where something is left to ask.
-        identity: the model's content, on which answers depend besides prompts and sampling.
-        store: SQLite file where answers are kept, those of all models in one.
+        model: keeps its answers, and is opened only for one that is not kept from earlier.
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
         form: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
@@ -44,25 +41,21 @@ class Answerer:
 
     def __init__(
         self,
-        open_model: Callable[[], Model],
-        identity: str,
-        store: Path,
+        model: StoredModel,
         params: EvaluationParams,
         form: PromptForm,
         precision: str | None = None,
         *,
         fresh: bool = False,
     ) -> None:
-        self._open = open_model
-        self._identity = identity
-        self._store = store
+        self._model = model
         # One sample of a prompt is greedy, so that a score has no chance in it.
         self._sampling = Sampling(params.temperature if params.samples > 1 else 0.0, params.max_new_tokens)
         self._seed = params.seed
         self._samples = params.samples
         self._precision = precision
         self._fresh = fresh
-        self._asked: set[bytes] = set()
+        self._asked: set[tuple[Request, Sampling]] = set()
         self.form = form
 
     @property
@@ -75,9 +68,8 @@ class Answerer:
             "seed": self._seed,
             "samples": self._samples,
         }
-        with AnswerStore(self._store, "") as store:
-            if store.accepts_own_temperature_alone(self._identity):
-                described["temperature"] = OWN_TEMPERATURE
+        if self._model.own_temperature:
+            described["temperature"] = OWN_TEMPERATURE
         if self._precision:
             described["precision"] = self._precision
         return described
@@ -110,14 +102,14 @@ class Answerer:
                 wanted.append(request)
         is_endpoint = self.form.frame is None
         sampling = replace(self._sampling, stops=() if is_endpoint else stops)
-        answered = self._kept(benchmark, wanted, sampling)
-        different = dict.fromkeys(wanted)
+        different = list(dict.fromkeys(wanted))
+        answered = self._kept(benchmark, different, sampling)
         missing = [request for request in different if request not in answered]
         # Prompts of similar length share a batch, so that little of it is padding.
         missing.sort(key=lambda request: len(prompt_text(request.prompt)))
         if missing:
             with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
-                new = self._open().generate(missing, sampling, lambda *_: advance())
+                new = self._model.ask(missing, sampling, lambda *_: advance())
                 answered |= zip(missing, new, strict=True)
         answers = [answered[request] for request in wanted]
         refused = answers.count(REFUSED)
@@ -134,26 +126,23 @@ class Answerer:
     def _kept(
         self,
         benchmark: str,
-        wanted: Sequence[Request],
+        different: Sequence[Request],
         sampling: Sampling,
     ) -> dict[Request, Completion]:
         """Return the kept answers, and say how many an earlier process has kept; with `fresh` those are not used."""
-        keys = {request: answer_key(self._identity, request, sampling) for request in wanted}
         # Two benchmarks may ask the same question: the answer to the first one is new, and not from earlier.
-        earlier = [key for key in keys.values() if key not in self._asked]
-        self._asked.update(earlier)
-        with AnswerStore(self._store, "") as store:
-            if self._fresh:
-                store.set_aside(earlier)
-            kept = {request: store.get(key) for request, key in keys.items()}
-        answered = {request: answer for request, answer in kept.items() if answer is not None}
-        count = len({keys[request] for request in answered} & set(earlier))
+        earlier = [request for request in different if (request, sampling) not in self._asked]
+        self._asked.update((request, sampling) for request in earlier)
+        if self._fresh:
+            self._model.set_aside(earlier, sampling)
+        answered = self._model.kept(different, sampling)
+        count = len(answered.keys() & set(earlier))
         if count:
             logger.warning(
                 "%s: %s of %s answers were kept from earlier; --fresh asks again",
                 benchmark,
                 f"{count:,}",
-                len(keys),
+                len(different),
             )
         return answered
 
@@ -208,30 +197,22 @@ def open_answerer(
         model = check_model(model, prompt, asked)
         frame = load_frame(model, prompt)
         form = PromptForm(not frame.plain, frame)
+    precision = None
+    if BACKENDS[asked.backend].in_process:
+        precision, _ = precision_of(model, asked)
     identity = model_identity(model, prompt, asked)
-    with ExitStack() as opened:
-
-        @cache
-        def opened_model() -> Model:
-            kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
-            return opened.enter_context(
-                open_model(
-                    model=model,
-                    prompt=prompt,
-                    inference=asked,
-                    budget=cap,
-                    store=kept,
-                    concurrency=params.batch_size,
-                )
-            )
-
-        precision = None
-        if BACKENDS[asked.backend].in_process:
-            precision, _ = precision_of(model, asked)
+    with ExitStack() as stack:
+        kept = stack.enter_context(AnswerStore(store, f"evaluate {identity}"))
+        opened = open_model(
+            model=model,
+            prompt=prompt,
+            inference=asked,
+            budget=cap,
+            store=kept,
+            concurrency=params.batch_size,
+        )
         yield Answerer(
-            open_model=opened_model,
-            identity=identity,
-            store=store,
+            model=stack.enter_context(opened),
             params=params,
             form=form,
             precision=precision,

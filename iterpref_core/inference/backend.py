@@ -94,7 +94,11 @@ class Model(Protocol):
     """
 
     in_process: bool
-    own_temperature: bool
+
+    @property
+    def own_temperature(self) -> bool:
+        """Return True if the model accepts its own temperature alone."""
+        ...
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
         """Answer one request.

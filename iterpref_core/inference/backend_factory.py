@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Model
+from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.local.checkpoints import read_config, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
@@ -48,8 +49,15 @@ def _open_transformers(opening: Opening) -> Iterator[Model]:
     )
 
 
+def _open_vllm(opening: Opening) -> AbstractContextManager[Model]:
+    from iterpref_core.inference.vllm_server import find_vllm
+
+    find_vllm()
+    return _serve_by_vllm(opening)
+
+
 @contextmanager
-def _open_vllm(opening: Opening) -> Iterator[Model]:
+def _serve_by_vllm(opening: Opening) -> Iterator[Model]:
     from iterpref_core.inference.local.served_tokens import ServedTokens
     from iterpref_core.inference.openai_model import OpenAIModel
     from iterpref_core.inference.vllm_server import SERVED_NAME, serve
@@ -61,17 +69,17 @@ def _open_vllm(opening: Opening) -> Iterator[Model]:
         yield OpenAIModel(SERVED_NAME, here, opening.concurrency, opening.faults, tokens)
 
 
-@contextmanager
-def _open_openai(opening: Opening) -> Iterator[Model]:
+def _open_openai(opening: Opening) -> AbstractContextManager[Model]:
     from iterpref_core.inference.openai_model import OpenAIModel
 
-    yield OpenAIModel(
+    endpoint = OpenAIModel(
         served_name(opening.model),
         opening.inference,
         opening.concurrency,
         opening.faults,
         own_temperature=opening.own_temperature,
     )
+    return nullcontext(endpoint)
 
 
 OPENERS: dict[BackendName, Callable[[Opening], AbstractContextManager[Model]]] = {
@@ -79,8 +87,10 @@ OPENERS: dict[BackendName, Callable[[Opening], AbstractContextManager[Model]]] =
     "vllm": _open_vllm,
     "openai": _open_openai,
 }
-"""Backend of `backend_table.BACKENDS` → function that opens a model. Budget, store and guard are added by
-`open_model`, for every backend."""
+"""Backend of `backend_table.BACKENDS` → function that opens a model.
+
+The call refuses what can be refused at no cost, such as a missing key. Its `with` block opens the model, once a
+question has no kept answer. Budget, store and guard are added by `open_model`, for every backend."""
 
 
 @contextmanager
@@ -93,7 +103,7 @@ def open_model(
     concurrency: int,
     faults: Counter[str] | None = None,
 ) -> Iterator[StoredModel]:
-    """Open a model and yield it, ready to be asked.
+    """Yield a model, ready to be asked. It is loaded or served when it is first asked for an answer that is not kept.
 
     Args:
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
@@ -122,10 +132,15 @@ def open_model(
         faults=faults,
         own_temperature=own_temperature,
     )
-    open_backend = OPENERS[inference.backend]
-    with open_backend(opening) as inner:
+    opened = OPENERS[inference.backend](opening)
+    with ExitStack() as stack:
+        deferred = DeferredModel(
+            lambda: stack.enter_context(opened),
+            in_process=BACKENDS[inference.backend].in_process,
+            own_temperature=own_temperature,
+        )
         yield StoredModel(
-            inner,
+            deferred,
             identity,
             store,
             budget,

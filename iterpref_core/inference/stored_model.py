@@ -169,7 +169,7 @@ class StoredModel(ServedModel):
     The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
 
     Args:
-        inner: the model that answers.
+        inner: the model that answers; `DeferredModel` for one that is to be opened only then.
         identity: the key of the model's answers, besides prompt and sampling.
         store: keeps the answers; None: they are not kept.
         caps: caps on the spending of the store's run, over all its restarts; None: there are none.
@@ -250,22 +250,61 @@ class StoredModel(ServedModel):
                 answers[place] = answer
                 answered(place, answer)
 
-        def ended(place: int, answer: Completion) -> None:
-            self._settle(missing[place], sampling, answer)
-            put(missing[place], answer)
-
         # Answers from the store come first, so that a progress bar begins where the last run ended.
-        missing = []
-        for request in places:
-            known = self._look_up(request, sampling)
-            if known is None:
-                missing.append(request)
-            else:
-                put(request, known)
+        kept = self.kept(list(places), sampling)
+        for request, answer in kept.items():
+            put(request, answer)
+        missing = [request for request in places if request not in kept]
         if missing:
-            self._reserve(len(missing))
-            self._inner.generate(missing, sampling, ended)
+            self.ask(missing, sampling, lambda place, answer: put(missing[place], answer))
         return [answers[place] for place in range(len(requests))]
+
+    def kept(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
+        """Return the answers that are kept, in the order of the requests."""
+        found: dict[Request, Completion] = {}
+        for request in requests:
+            answer = self._look_up(request, sampling)
+            if answer is not None:
+                found[request] = answer
+        return found
+
+    def ask(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
+    ) -> list[Completion]:
+        """Answer requests that were found to have no kept answer, in order.
+
+        A model in this process is asked at once. Before each call of another model, the answer is looked up once more:
+        another process may have paid for it meanwhile.
+
+        Args:
+            requests: different ones.
+            sampling: how they are answered.
+            answered: is told of each answer.
+
+        Raises:
+            BudgetError: a cap is reached; by a batch of a model in this process, before it is begun.
+        """
+        if not self.in_process:
+            return super().generate(requests, sampling, answered)
+
+        answers: dict[int, Completion] = {}
+
+        def ended(place: int, answer: Completion) -> None:
+            self._settle(requests[place], sampling, answer)
+            answers[place] = answer
+            answered(place, answer)
+
+        self._reserve(len(requests))
+        self._inner.generate(requests, sampling, ended)
+        return [answers[place] for place in range(len(requests))]
+
+    def set_aside(self, requests: Iterable[Request], sampling: Sampling) -> None:
+        """Find the kept answers to these requests no more; their cost still counts as spent."""
+        if self._store is not None:
+            self._store.set_aside(answer_key(self._identity, request, sampling) for request in requests)
 
     def _look_up(self, request: Request, sampling: Sampling) -> Completion | None:
         if self._store is None:

@@ -36,8 +36,7 @@ def answerer_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Answerer:
     form = PromptForm(instruct, None if tokenizer is None else AnswerFrame(tokenizer))
-    store = folder / "a.sqlite"
-    return Answerer(lambda: kept(model, store), "m", store, SAMPLING, form)
+    return Answerer(kept(model, folder / "a.sqlite"), SAMPLING, form)
 
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:

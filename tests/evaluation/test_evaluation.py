@@ -25,6 +25,7 @@ from iterpref_core.evaluation.evaluation import evaluate_model, measure, run_ben
 from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
+from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.stored_model import AnswerStore
 from tests.evaluation.recorded_model import kept
@@ -70,13 +71,14 @@ class Bench:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
         form = PromptForm(instruct=True)
-        answerer = Answerer(lambda: self._open(identity), identity, store, params, form, fresh=fresh)
+        model = kept(DeferredModel(self._open, in_process=True, own_temperature=False), store, identity)
+        answerer = Answerer(model, params, form, fresh=fresh)
         measured = partial(measure, answerer=answerer, cache=self.setting.cache)
         return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
 
-    def _open(self, identity: str) -> Model:
+    def _open(self) -> Model:
         self.opened += 1
-        return kept(self.backend, self.folder / "answers.sqlite", identity)
+        return self.backend
 
     def results(self, out: str = "out") -> dict[str, Any]:
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
@@ -263,10 +265,8 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     model = ReplayModel(ANSWERS)
     bench.backend = model
     params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
-    store = bench.folder / "answers.sqlite"
-    answerer = Answerer(
-        lambda: kept(model, store, "model"), "model", store, params, PromptForm(instruct=True), fresh=True
-    )
+    asked = kept(model, bench.folder / "answers.sqlite", "model")
+    answerer = Answerer(asked, params, PromptForm(instruct=True), fresh=True)
     questions = [Question(DOUBLE), Question(SQUARE)]
     assert answerer.answer("humaneval", questions) == answerer.answer("humaneval+", questions)
     assert len(model.requests) == 2

@@ -1,5 +1,7 @@
 """One function opens a model, however it is asked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,13 @@ import pytest
 
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.backend_factory import OPENERS, Opening, describe_endpoint, model_identity, open_model
+from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.stored_model import AnswerStore
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
@@ -52,6 +56,58 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
                     assert backend.in_process == (name == "transformers")
             assert answers[0] == answers[1]
     assert mock.asked.total() == 2
+
+
+def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each answer is looked up once, and a model whose answers are all kept is neither loaded nor served."""
+    told: list[str] = []
+
+    @contextmanager
+    def open_replay(_: Opening) -> Iterator[Model]:
+        told.append("opened")
+        model = ReplayModel({"a": ["1"], "b": ["2"], "c": ["3"]})
+        yield model
+        told.append(f"closed after {''.join(str(request.prompt) for request in model.requests)}")
+
+    class Watched(AnswerStore):
+        def get(self, key: bytes) -> Completion | None:
+            told.append("looked up")
+            return super().get(key)
+
+    monkeypatch.setitem(OPENERS, "transformers", open_replay)
+    monkeypatch.setattr("iterpref_core.inference.backend_factory.check_model", lambda model, *_: model)
+    monkeypatch.setattr("iterpref_core.inference.backend_factory.model_identity", lambda *_: "m")
+
+    def ask(prompts: str) -> list[str]:
+        told.clear()
+        with (
+            Watched(tmp_path / "store", "run") as store,
+            open_model("m", PromptFormat(), inference("transformers"), FREE, store, 4) as model,
+        ):
+            answers = model.generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+        return [answer.text for answer in answers]
+
+    assert ask("ab") == ["1", "2"]
+    assert told == ["looked up", "looked up", "opened", "closed after ab"]
+    assert ask("ab") == ["1", "2"]
+    assert told == ["looked up", "looked up"]
+    assert ask("acb") == ["1", "3", "2"]
+    assert told == ["looked up"] * 3 + ["opened", "closed after c"]
+
+
+def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
+    tried: list[str] = []
+
+    def fail() -> Model:
+        tried.append("opened")
+        raise ModelError("m: the server did not start")
+
+    model = StoredModel(DeferredModel(fail, in_process=False, own_temperature=False), "m", None, concurrency=8)
+    with pytest.raises(ModelError, match="did not start"):
+        model.generate([Request("x", seed) for seed in range(8)], SAMPLING)
+    assert tried == ["opened"]
 
 
 def test_without_a_store_caps_hold_all_the_same() -> None:

@@ -67,7 +67,7 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     server = RecordedModel(lambda _: "ok = 1")
     server.in_process = False
     store = tmp_path / "answers.sqlite"
-    answerer = Answerer(lambda: kept(server, store, guarded=True), "m", store, SAMPLING, PromptForm(instruct=False))
+    answerer = Answerer(kept(server, store, guarded=True), SAMPLING, PromptForm(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = measure(heldout, answerer, tmp_path).samples
