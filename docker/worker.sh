@@ -4,4 +4,5 @@ iterpref doctor
 prefect work-pool create --type process --overwrite iterpref
 prefect --no-prompt deploy --all
 python -c "from flows.prefect_session import create_automations; create_automations()"
-exec prefect worker start --limit 1 --pool iterpref # two runs at once would take the same GPUs
+# Two runs at once would take the same GPUs.
+exec prefect worker start --limit 1 --with-healthcheck --pool iterpref
