@@ -10,7 +10,19 @@ trap 'compose down --volumes' EXIT
 
 compose up --wait "$@"
 compose exec -T project iterpref doctor
-values=$(compose exec -T project python -c "import json, tasks.profiles as p; print(json.dumps(p.profile_values('tiny')))")
+values=$(compose exec -T project python - <<'END'
+import json
+
+import yaml
+
+from tasks.dotted_keys import flatten
+
+with open("profiles/tiny.yaml") as profile:
+    values = dict(flatten(yaml.safe_load(profile)))
+del values["base"]
+print(json.dumps(values))
+END
+)
 compose exec -T project prefect deployment run experiment/experiment --watch --param "values=$values"
 compose exec -T project python - <<'END'
 from tasks.mlflow.server import Server
