@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # it when they are imported, which is why none is imported above.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# In the repositories that tests make, each command of DVC would start another process, which reports its use to DVC's makers.
+# In the repositories that tests make, each command of DVC would start another process, which reports to DVC's makers.
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 
 # Benchmark files that lie beside the checkout spare the tests a download.

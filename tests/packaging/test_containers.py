@@ -20,7 +20,7 @@ def test_files_pass_their_linters() -> None:
     linters: list[list[str | Path]] = [
         ["hadolint", "--no-color", *DOCKER.glob("*Dockerfile")],
         ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", *DOCKER.glob("compose*.yaml")],
-        ["sh", "-n", DOCKER / "worker.sh"],
+        *(["sh", "-n", script] for script in DOCKER.glob("*.sh")),
     ]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in linters:
