@@ -19,6 +19,7 @@ The processes that are compared run at the same time, so that other programs slo
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -56,6 +57,8 @@ Told = dict[str, Any]
 OBJECTIVE = "target-rpo"
 PLAIN = PromptFormat(style="plain")
 MB = 2**20
+EPOCHS = 4
+"""Epochs of the training, each with batches of other pairs and therefore of other shapes."""
 ROUNDS = 3
 """Rounds of generation: a draft, and two refinements."""
 BATCH = 64
@@ -76,22 +79,24 @@ def highest_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
-def settings(steps: int | None = None) -> TrainingParams:
-    """Return the settings of params.yaml, for one epoch that logs every step.
+def settings(size: int, steps: int | None = None) -> TrainingParams:
+    """Return the settings of params.yaml, for a training that logs every step.
 
     Args:
-        steps: those to train; None: all pairs.
+        size: pairs of a batch, which are computed at once.
+        steps: those to train; None: all epochs.
     """
     arguments: dict[str, Any] = {"logging_steps": 1}
     if steps is not None:
         arguments["max_steps"] = steps
     training = load_params(ROOT / "params.yaml").training
-    return training.model_copy(update={"epochs": 1, "arguments": arguments})
+    sizes = {"batch_size": size, "micro_batch_size": size}
+    return training.model_copy(update=sizes | {"epochs": EPOCHS, "arguments": arguments})
 
 
-def prepare(folder: Path, steps: int) -> None:
-    """Write a model, and pairs for so many steps with their error regions."""
-    pairs = made_up_pairs(settings().batch_size * steps)
+def prepare(folder: Path, pairs_in_all: int) -> None:
+    """Write a model, and so many pairs with their error regions."""
+    pairs = made_up_pairs(pairs_in_all)
     tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=1024)
     model = new_model(tokenizer, load_params(ROOT / "params.yaml").nanolab)
     model.save_pretrained(folder / "model")
@@ -99,9 +104,9 @@ def prepare(folder: Path, steps: int) -> None:
     located(pairs, folder)
 
 
-def estimate(folder: Path) -> Told:
-    """Return the bytes that `iterpref train --estimate` gives, and the mean tokens of a pair."""
-    params = settings()
+def estimate(folder: Path, size: int) -> Told:
+    """Return the bytes that `iterpref train --estimate` gives for batches of a size, and the mean tokens of a pair."""
+    params = settings(size)
     model = folder / "model"
     files = digest_files(folder / "pairs.jsonl", folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
@@ -111,15 +116,20 @@ def estimate(folder: Path) -> Told:
     return {"estimate": found.peak_bytes, "tokens": tokens}
 
 
-def train(folder: Path, steps: int | None) -> Told:
-    """Train, and return memory before it and at its highest, and of each step the memory and CPU seconds after it."""
+def train(folder: Path, size: int, steps: int | None) -> Told:
+    """Train in batches of a size.
+
+    Returns:
+        Memory before it (`libraries`) and at its highest, and after each step the memory and the CPU seconds.
+    """
     libraries = resident_bytes()
     resident: list[int] = []
     seconds: list[float] = []
 
-    def tell(_: dict[str, float], _step: int) -> None:
+    def tell(_: dict[str, float], step: int) -> None:
         resident.append(resident_bytes())
         seconds.append(time.process_time())
+        print(f"step {step}: {resident[-1] // MB} MB, highest {highest_bytes() // MB} MB", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -128,7 +138,7 @@ def train(folder: Path, steps: int | None) -> Told:
             folder / "focal.jsonl",
             folder / "model",
             OBJECTIVE,
-            settings(steps),
+            settings(size, steps),
             work / "trained",
             work / "curve.csv",
             work / "scratch",
@@ -181,11 +191,12 @@ def told_by(child: subprocess.Popen[str]) -> Told:
     return told
 
 
-def measure_training(folder: Path, kept_steps: int) -> dict[str, Any]:
+def measure_training(folder: Path, size: int, kept_steps: int) -> dict[str, Any]:
     """Measure a whole training, beside the first steps of one where glibc keeps freed memory."""
-    counted = told_by(start("estimate", folder))
-    released = start("training", folder)
-    kept = start("training", folder, "--keep", "--steps", str(kept_steps))
+    options = ("--batch-size", str(size))
+    counted = told_by(start("estimate", folder, *options))
+    released = start("training", folder, *options)
+    kept = start("training", folder, "--keep", "--steps", str(kept_steps), *options)
     found = told_by(released)
     kept_found = told_by(kept)
     # Without the first step, before which the reference was scored.
@@ -201,6 +212,7 @@ def measure_training(folder: Path, kept_steps: int) -> dict[str, Any]:
         "libraries_mb": round(found["libraries"] / MB),
         "between_steps_mb": [round(held / MB) for held in found["resident"][::tenth]],
         "steps": len(found["resident"]),
+        "batch_size": size,
         "tokens_of_a_pair": round(counted["tokens"]),
         "step_s": round(float(np.median(seconds)), 2),
         "step_ratio": median,
@@ -236,9 +248,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as name:
         folder = Path(name)
-        prepare(folder, arguments.steps)
+        size = arguments.batch_size
+        prepare(folder, size * math.ceil(arguments.steps / EPOCHS))
         generation = measure_generation(folder, arguments.prompts)
-        training = measure_training(folder, min(arguments.kept_steps, arguments.steps))
+        training = measure_training(folder, size, min(arguments.kept_steps, arguments.steps))
     return {
         "training": training,
         "generation": generation,
@@ -253,12 +266,12 @@ def measure_part(arguments: argparse.Namespace) -> Told:
     keep = patch("iterpref_core.inference.local.freed_memory.release_freed_memory") if arguments.keep else nullcontext()
     with keep:
         if arguments.part == "estimate":
-            return estimate(arguments.folder)
+            return estimate(arguments.folder, arguments.batch_size)
         if arguments.part == "count":
             return count(arguments.folder, arguments.prompts)
         if arguments.part == "generation":
             return generate(arguments.folder, arguments.prompts)
-        return train(arguments.folder, arguments.steps)
+        return train(arguments.folder, arguments.batch_size, arguments.steps)
 
 
 def main() -> None:
@@ -266,7 +279,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--steps", type=int, help="of the training; default 200")
-    parser.add_argument("--kept-steps", type=int, default=40, help="of the training where glibc keeps freed memory")
+    parser.add_argument("--batch-size", type=int, default=16, help="pairs that are computed at once, and make a step")
+    parser.add_argument("--kept-steps", type=int, default=20, help="of the training where glibc keeps freed memory")
     parser.add_argument("--prompts", type=int, default=400, help="of each round of generation")
     parser.add_argument("--part", choices=["training", "estimate", "generation", "count"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -38,11 +38,10 @@ def test_time_in_which_bodies_ran_is_counted_once() -> None:
 
 
 def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "made_up_pairs", lambda _: training.made_up_pairs(2))
     monkeypatch.setattr(memory, "SAMPLING", replace(memory.SAMPLING, max_new_tokens=3))
-    memory.prepare(tmp_path, steps=1)
-    estimated = memory.estimate(tmp_path)
-    trained = memory.train(tmp_path, steps=None)
+    memory.prepare(tmp_path, 2)
+    estimated = memory.estimate(tmp_path, size=2)
+    trained = memory.train(tmp_path, size=2, steps=1)
     assert len(trained["resident"]) == len(trained["seconds"]) == 1
     assert trained["highest"] >= trained["resident"][0] > trained["libraries"] > 0
     assert estimated["estimate"] > 4 * 3 * 10**6  # the optimizer's state of as many weights
