@@ -90,8 +90,17 @@ def settings(size: int, steps: int | None = None) -> TrainingParams:
     if steps is not None:
         arguments["max_steps"] = steps
     training = load_params(ROOT / "params.yaml").training
-    sizes = {"batch_size": size, "micro_batch_size": size}
-    return training.model_copy(update=sizes | {"epochs": EPOCHS, "arguments": arguments})
+    # At the rate of the embedded experiment, random weights explode on programs of this length.
+    rates = training.objectives[OBJECTIVE].model_copy(update={"learning_rate": 1e-6})
+    return training.model_copy(
+        update={
+            "batch_size": size,
+            "micro_batch_size": size,
+            "epochs": EPOCHS,
+            "arguments": arguments,
+            "objectives": {**training.objectives, OBJECTIVE: rates},
+        }
+    )
 
 
 def prepare(folder: Path, pairs_in_all: int) -> None:
