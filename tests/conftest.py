@@ -17,6 +17,8 @@ from tests.settings import BENCHMARK_FILES, ROOT
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from tests.growing_memory import Releases
+
 # Models are tiny here, and tests run beside each other: more threads would only be in each other's way. Libraries read
 # it when they are imported, which is why none is imported above.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,6 +89,14 @@ def word_model(make_model: MakeModel) -> Path:
     return make_model(
         PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>", pad_token="</s>")
     )
+
+
+@pytest.fixture
+def growing_memory(monkeypatch: pytest.MonkeyPatch) -> "Releases":
+    """Memory that grows with every pass, and how often it was given back."""
+    from tests.growing_memory import Releases
+
+    return Releases(monkeypatch)
 
 
 @pytest.fixture(scope="session")

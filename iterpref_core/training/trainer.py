@@ -22,7 +22,7 @@ from transformers import (
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.inference.local.freed_memory import PassCounter
+from iterpref_core.inference.local.freed_memory import FreedMemory
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.checkpoint import mark_whole
@@ -368,18 +368,18 @@ class _LookBeforeStep(TrainerCallback):
 
 
 class ReleaseMemory(TrainerCallback):
-    """A callback that gives freed memory back after some micro-batches, since those that follow have other shapes."""
+    """A callback that gives freed memory back after micro-batches, since those that follow have other shapes."""
 
     def __init__(self) -> None:
-        self._micro_batches = PassCounter()
+        self._freed_memory = FreedMemory()
 
     def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Count a micro-batch that does not end a step."""
-        self._micro_batches.count(args.device)
+        """Look after a micro-batch that does not end a step."""
+        self._freed_memory.after_pass(args.device)
 
     def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Count the last micro-batch of a step."""
-        self._micro_batches.count(args.device)
+        """Look after the last micro-batch of a step."""
+        self._freed_memory.after_pass(args.device)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

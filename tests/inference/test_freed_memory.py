@@ -9,19 +9,16 @@ import torch
 from iterpref_core.config import PromptFormat
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local import freed_memory
-from iterpref_core.inference.local.freed_memory import RELEASE_EVERY, release_freed_memory
+from iterpref_core.inference.local.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
 from iterpref_core.inference.local.transformers_model import TransformersModel
+from tests.growing_memory import Releases
 
 BLOCK = 64 * 1024
 """Bytes of a block, small enough for glibc to keep it."""
 BLOCKS = 1600
+CPU = torch.device("cpu")
 
 libc = ctypes.CDLL(None)
-
-
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 @pytest.mark.skipif(not hasattr(libc, "malloc_trim"), reason="the C library is not glibc")
@@ -38,22 +35,35 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     kept = blocks[99::100]
     for block in sorted(set(blocks) - set(kept)):
         libc.free(block)
-    before = _resident_bytes()
-    release_freed_memory(torch.device("cuda"))
-    assert _resident_bytes() == pytest.approx(before, abs=BLOCK * BLOCKS // 10)
-    release_freed_memory(torch.device("cpu"))
-    assert before - _resident_bytes() > BLOCK * BLOCKS // 2
+    before = private_bytes()
+    release_freed_memory()
+    assert before - private_bytes() > BLOCK * BLOCKS // 2
     for block in kept:
         libc.free(block)
 
 
-def test_generation_gives_memory_back_after_some_batches(word_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    released: list[torch.device] = []
-    monkeypatch.setattr(freed_memory, "release_freed_memory", released.append)
+def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [700]
+    released = []
+
+    def release() -> None:
+        released.append(held[0])
+        held[0] = 720
+
+    monkeypatch.setattr(freed_memory, "private_bytes", lambda: held[0] * KEPT_BYTES // 100)
+    monkeypatch.setattr(freed_memory, "release_freed_memory", release)
+    freed = FreedMemory()
+    for after_pass in (750, 800, 801, 820, 900):
+        held[0] = after_pass
+        freed.after_pass(CPU)
+    assert released == [801, 900]
+    held[0] = 2000
+    freed.after_pass(torch.device("cuda"))
+    assert len(released) == 2
+
+
+def test_generation_gives_memory_back_after_a_batch(word_model: Path, growing_memory: Releases) -> None:
     model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(style="plain"))
-    sampling = Sampling(temperature=0.0, max_new_tokens=1)
-    batches = RELEASE_EVERY - 1
-    model.generate([Request("return x", seed=number) for number in range(2 * batches)], sampling)
-    assert not released
-    model.generate([Request("return x", seed=0)], sampling)
-    assert released == [torch.device("cpu")]
+    requests = [Request("return x", seed=number) for number in range(5)]
+    model.generate(requests, Sampling(temperature=0.0, max_new_tokens=1))
+    assert growing_memory.count == 3

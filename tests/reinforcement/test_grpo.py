@@ -17,9 +17,7 @@ from trl import GRPOTrainer
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.local import freed_memory
 from iterpref_core.inference.local.framed_tokens import encode_openings
-from iterpref_core.inference.local.freed_memory import RELEASE_EVERY
 from iterpref_core.inference.local.model_lineage import read_lineage
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
@@ -31,6 +29,7 @@ from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_
 from iterpref_core.reinforcement.rewarded_problems import draw_names
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.checkpoint import last_checkpoint
+from tests.growing_memory import Releases
 from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
 
@@ -62,12 +61,10 @@ def preference(folder: Path) -> float:
 
 
 def test_answers_that_pass_their_tests_become_more_likely(
-    tmp_path: Path, train: Train, problems_file: Path, coin: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, train: Train, problems_file: Path, coin: Path, growing_memory: Releases
 ) -> None:
-    released: list[torch.device] = []
-    monkeypatch.setattr(freed_memory, "release_freed_memory", released.append)
     metrics = train("run")
-    assert released == [torch.device("cpu")] * (8 // RELEASE_EVERY)
+    assert growing_memory.count == 8
     assert preference(tmp_path / "run" / "out") > preference(coin) + 0.2
     assert (metrics["problems"], metrics["answers"], metrics["steps"]) == (3, 8 * 2 * 8, 8)
     curve = read_curve(tmp_path / "run")

@@ -5,41 +5,55 @@ smaller ones, so that the memory of a process grows with the number of shapes th
 """
 
 import ctypes
+import os
+from pathlib import Path
 
 import torch
 
-RELEASE_EVERY = 5
-"""Passes between two releases: memory that is given back is asked for again, which takes time."""
+KEPT_BYTES = 256 * 2**20
+"""Freed memory that stays with the process: memory that is given back is asked for again, which takes time."""
 
 
-class PassCounter:
-    """A counter of passes that gives freed memory back after every `RELEASE_EVERY` of them.
+class FreedMemory:
+    """The freed memory of passes, given back as soon as it is more than `KEPT_BYTES`.
 
-    A pass is a batch, or the part of one that is computed at once. The passes that follow have other shapes.
+    A pass is a batch, or the part of one that is computed at once. Between two passes only weights and the like are in
+    use. What a process has more than after the last release is therefore freed memory:
+
+        after the release    700 MB
+        after a pass         800 MB     100 MB are kept
+        after the next      1100 MB     400 MB are given back
     """
 
     def __init__(self) -> None:
-        self._passes = 0
+        self._in_use = private_bytes()
 
-    def count(self, device: torch.device) -> None:
-        """Count a pass that has ended.
+    def after_pass(self, device: torch.device) -> None:
+        """Give freed memory back if it is much; without effect on a GPU, whose allocator is PyTorch's.
 
         Args:
-            device: where it was computed.
+            device: where the pass was computed.
         """
-        self._passes += 1
-        if self._passes % RELEASE_EVERY == 0:
-            release_freed_memory(device)
+        if device.type != "cpu" or private_bytes() - self._in_use <= KEPT_BYTES:
+            return
+        release_freed_memory()
+        self._in_use = private_bytes()
 
 
-def release_freed_memory(device: torch.device) -> None:
-    """Give freed memory back to the system; without effect on a GPU, whose allocator is PyTorch's, and without glibc.
+def private_bytes() -> int:
+    """Return the resident memory of this process without files that are mapped into it; 0 where /proc is not Linux's.
 
-    Args:
-        device: where the memory was used.
+    Source: the fields `resident` and `shared` of /proc/self/statm, in pages.
     """
-    if device.type != "cpu":
-        return
+    path = Path("/proc/self/statm")
+    if not path.is_file():
+        return 0
+    _, resident, shared, *_ = map(int, path.read_text(encoding="ascii").split())
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def release_freed_memory() -> None:
+    """Give freed memory back to the system; without effect without glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -20,7 +20,7 @@ from transformers import (
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
 from iterpref_core.inference.local.framed_tokens import Asked, encode_requests, end_tokens, read_answer
-from iterpref_core.inference.local.freed_memory import PassCounter
+from iterpref_core.inference.local.freed_memory import FreedMemory
 from iterpref_core.inference.local.generation_config import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.tokenizers import load_frame
@@ -161,7 +161,7 @@ class TransformersModel(BatchModel):
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)
         self._ends = end_tokens(self.frame, self._model.generation_config)
-        self._batches = PassCounter()
+        self._freed_memory = FreedMemory()
 
     def generate(
         self,
@@ -201,7 +201,7 @@ class TransformersModel(BatchModel):
                     sampling,
                     put,
                 )
-                self._batches.count(self._model.device)
+                self._freed_memory.after_pass(self._model.device)
         return [answers[place] for place in range(len(requests))]
 
     @torch.inference_mode()

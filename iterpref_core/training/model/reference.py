@@ -23,7 +23,7 @@ from accelerate.utils import gather_object
 from filelock import FileLock
 
 from iterpref_core.config import Load
-from iterpref_core.inference.local.freed_memory import PassCounter
+from iterpref_core.inference.local.freed_memory import FreedMemory
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
@@ -140,7 +140,7 @@ def score_programs(
     share = np.arange(len(totals))[rank::world]
     order = share[np.argsort(totals[share], kind="stable")]
     passes = math.ceil(math.ceil(len(totals) / world) / batch_size)
-    counter = PassCounter()
+    freed_memory = FreedMemory()
     with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
         for turn in range(passes):
             batch = order[turn * batch_size : (turn + 1) * batch_size].tolist()
@@ -148,7 +148,7 @@ def score_programs(
             scores = score_batch(model, [program(number) for number in batch or [0]])
             yield [(number, score.numpy()) for number, score in zip(batch, scores, strict=False)]
             # Each pass is longer than all before it, so none finds its memory among the blocks that these freed.
-            counter.count(next(model.parameters()).device)
+            freed_memory.after_pass(next(model.parameters()).device)
             advance(len(batch))
 
 
