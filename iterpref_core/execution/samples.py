@@ -66,9 +66,11 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
     setup = problem.setup or ""
     if limit is None:
         return Program(code, tests, setup)
-    if any(isinstance(test, StdinTest) for test in tests):  # a process for each test, and the limit is of a process
+    # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
+    if any(isinstance(test, StdinTest) for test in tests):
         return Program(code, tests, setup, cpu_s=limit)
-    return Program(code, tests, setup, cpu_s=limit * len(tests), test_cpu_s=limit)
+    limit_of_all = limit * len(tests)
+    return Program(code, tests, setup, cpu_s=limit_of_all, test_cpu_s=limit)
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -116,19 +118,20 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
 
 
 def read_problems(path: Path) -> dict[str, Problem]:
-    """The problems of a file by id, in its order, each with tests that can be run.
+    """Return the problems of a file by id, in its order, each with tests that can be run.
 
     Raises:
         RecordError: a broken line, a problem without tests, or an expected value that is no literal.
     """
-    problems = {problem.task_id: problem for problem in read_jsonl(path, Problem, unique=True)}
-    for problem in problems.values():
+    problems = {}
+    for problem in read_jsonl(path, Problem, unique=True):
         check_tests(problem, path)
+        problems[problem.task_id] = problem
     return problems
 
 
 def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) -> int:
-    """Run samples against their problems' tests; results in the order of the samples.
+    """Run samples against their problems' tests, and write results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.
 
@@ -139,29 +142,36 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
         executor: runs the programs.
 
     Returns:
-        How many samples there are.
+        The number of samples.
 
     Raises:
         RecordError: a broken line, or a sample whose problem is not there.
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
-    pairs = list(_read_samples(samples, known))  # before anything runs: a broken line costs nothing
-    begun = {problem.task_id: question(problem.prompt) for problem, sample in pairs if sample.solution is None}
+    # All are read before anything runs: a broken line costs nothing.
+    pairs = list(_read_samples(samples, known))
+    begun = {}
+    for problem, sample in pairs:
+        if sample.solution is None:
+            begun[problem.task_id] = question(problem.prompt)
     warn_of_prose(samples, begun)
     counts: Counter[str] = Counter()
     outcomes = executor.run_each(pairs, lambda pair: program_of(*pair))
     with atomic_writer(out) as file:
         for (problem, _), outcome in outcomes:
             task = problem.task_id
-            file.write(_result(task, counts[task], outcome).to_json() + "\n")
+            result = _result(task, counts[task], outcome)
+            file.write(result.to_json() + "\n")
             counts[task] += 1
     return counts.total()
 
 
 def _result(task_id: str, sample: int, outcome: Outcome) -> Result:
+    # An outcome has facts that a result leaves out, such as times.
     facts = vars(outcome)
-    known = {name: facts[name] for name in facts.keys() & Result.model_fields.keys()}
+    names = facts.keys() & Result.model_fields.keys()
+    known = {name: facts[name] for name in names}
     return Result(task_id=task_id, sample=sample, **known)
 
 
@@ -175,8 +185,10 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
     """
 
     def run(problem: Problem) -> Outcome | None:
-        if problem.reference is None or not problem.tests + problem.hidden_tests:
+        has_tests = bool(problem.tests or problem.hidden_tests)
+        if problem.reference is None or not has_tests:
             return None
-        return executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference)))
+        sample = Sample(task_id=problem.task_id, solution=problem.reference)
+        return executor.run_one(program_of(problem, sample))
 
     return executor.each(problems, run)

@@ -51,7 +51,12 @@ def _part(program: Program, indexes: list[int]) -> Program:
     judge = program.judge
     if judge is None:
         return replace(program, tests=tests)
-    return replace(program, tests=tests, judge=lambda index, value: judge(indexes[index], value))
+
+    def judge_part(index: int, value: Any) -> bool:
+        # The part of the tests 3 and 4 numbers them 0 and 1.
+        return judge(indexes[index], value)
+
+    return replace(program, tests=tests, judge=judge_part)
 
 
 def run_parts(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
@@ -97,7 +102,8 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     trial.printed = len(answer.head)
     if len(answer.stdout) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
-    if failure := _without_output(trial, answer):
+    failure = _without_output(trial, answer)
+    if failure is not None:
         return failure
     printed = answer.stdout.decode("utf-8", "backslashreplace")
     if test.checker is not None:
@@ -117,8 +123,11 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
         return None
     try:
         reports = list(parse_channel(answer.channel))
-        if reports and reports[-1][1] == "error":
-            return trial.error(0, answer.paths.hide(json.loads(reports[-1][3])))
+        if reports:
+            _, kind, _, payload = reports[-1]
+            if kind == "error":
+                facts = answer.paths.hide(json.loads(payload))
+                return trial.error(0, facts)
     except MALFORMED:
         pass  # a program that writes reports of its own can only say that it failed, which its exit status says
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")
@@ -144,7 +153,7 @@ def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome
 
 
 def _wrong_tokens(shown: str, printed: str, expected: str, difference: Difference) -> str:
-    """`the program, given '1 2', printed '4', expected '3'`, and for long outputs where they differ."""
+    """Return `the program, given '1 2', printed '4', expected '3'`, and for long outputs where they differ."""
     text = feedback.wrong_output(shown, printed, expected)
     if difference.position == 1:
         return text

@@ -4,7 +4,7 @@ import ast
 import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,17 @@ class _Constants(ast.NodeTransformer):
     """`nan`, `inf`, `float("inf")`, `frozenset({1})` as the constants that they are."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Constant(float(node.id)) if node.id in ("nan", "inf") else node
+        if node.id in ("nan", "inf"):
+            return ast.Constant(float(node.id))
+        return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         match node:
             case ast.Call(func=ast.Name("float"), args=[ast.Constant(str() as text)], keywords=[]):
                 return ast.Constant(float(text))
             case ast.Call(func=ast.Name("frozenset"), args=[] | [_], keywords=[]):
-                return ast.Constant(frozenset(*map(literal, node.args)))  # type: ignore[arg-type]
+                items: Iterable[Any] = literal(node.args[0]) if node.args else ()
+                return ast.Constant(frozenset(items))  # type: ignore[arg-type]
         return node
 
 
@@ -96,7 +99,7 @@ def _same_items(left: dict[Any, Any], right: dict[Any, Any], same: Callable[[Any
     of_right = {_exact(key): value for key, value in right.items()}
     if of_left.keys() != of_right.keys():
         return False
-    return all(same(value, of_right[key]) for key, value in of_left.items())
+    return all(same(of_left[key], of_right[key]) for key in of_left)
 
 
 def as_lists(value: Any) -> Any:
@@ -115,7 +118,8 @@ def _is_number(value: Any) -> bool:
 
 def _near(actual: Any, expected: Any, atol: float) -> bool:
     try:
-        return bool(actual == expected or abs(actual - expected) <= atol + _RELATIVE * abs(expected))
+        tolerance = atol + _RELATIVE * abs(expected)
+        return bool(actual == expected or abs(actual - expected) <= tolerance)
     except OverflowError:
         return False
 
@@ -152,7 +156,9 @@ def is_close(actual: Any, expected: Any, atol: float, *, numbers_alone: bool = F
 
 def _pair_up(actual: list[Any], expected: list[Any], close: Callable[[Any, Any], bool]) -> bool:
     """Tell whether the members of two sets can be paired in the order of their numbers."""
-    if len(actual) != len(expected) or not all(map(_is_number, [*actual, *expected])):
+    if len(actual) != len(expected):
+        return False
+    if not all(map(_is_number, [*actual, *expected])):
         return False
     try:
         return all(map(close, sorted(actual), sorted(expected)))

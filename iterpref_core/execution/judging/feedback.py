@@ -15,7 +15,7 @@ _MAX_PRINTED = 120
 
 
 def call_text(source: str) -> str:
-    """A test's call, on one line."""
+    """Return a test's call, on one line."""
     return clean(source, _MAX_CALL)
 
 
@@ -25,14 +25,17 @@ def _expected(source: str | None) -> str:
 
 
 def wrong_value(call: str, actual: str, expected: str | None) -> str:
-    """`f([1, 2]) returned 4, expected 3`."""
+    """Return `f([1, 2]) returned 4, expected 3`."""
     return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}{_expected(expected)}"
 
 
 def wrong_output(program: str, printed: str, expected: str | None = None) -> str:
     """Return `the program, given '1 2', printed '4'`, and `, expected '3'` where that may be told."""
-    text = f"{call_text(program)} printed {clean(repr(shorten(printed, 2 * _MAX_VALUE)), _MAX_VALUE)}"
-    return text if expected is None else text + _expected(repr(shorten(expected, 2 * _MAX_VALUE)))
+    shown = repr(shorten(printed, 2 * _MAX_VALUE))
+    text = f"{call_text(program)} printed {clean(shown, _MAX_VALUE)}"
+    if expected is None:
+        return text
+    return text + _expected(repr(shorten(expected, 2 * _MAX_VALUE)))
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:
@@ -41,9 +44,11 @@ def wrong_type(call: str, kind: str, expected: str | None) -> str:
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:
-    """`TypeError: message, line 3: return a + b`; the line is the innermost one of the program itself."""
+    """Return `TypeError: message, line 3: return a + b`; the line is the innermost one of the program itself."""
     message = clean(str(facts["message"]), _MAX_MESSAGE)
-    text = clean(str(facts["type"]), 60) + (f": {message}" if message else "")
+    text = clean(str(facts["type"]), 60)
+    if message:
+        text += f": {message}"
     line = facts["line"]
     lines = code.splitlines()
     if isinstance(line, int) and 1 <= line <= len(lines):

@@ -40,8 +40,11 @@ def problem_of(program: Program) -> str:
             try:
                 _parsed(source)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-                reason = error.msg if isinstance(error, SyntaxError) else str(error)
+                reason = str(error)
+                line = ""
+                if isinstance(error, SyntaxError):
+                    reason = error.msg
+                    line = f", line {error.lineno}" if error.lineno else ""
                 return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
     return ""
 
@@ -114,11 +117,15 @@ def _looks(source: str, module: str, together: bool) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     nodes = list(ast.walk(tree))
-    if any(_is_library(name) for node in nodes for name in _imported(node)):
-        return True
-    modules = {name for node in nodes for name in _bound_modules(node)}
+    modules: set[str] = set()
+    for node in nodes:
+        if any(_is_library(name) for name in _imported(node)):
+            return True
+        modules.update(_bound_modules(node))
     theirs = _names_of_solution(nodes, module, together)
-    return any(_patches(node, modules, module) or _derives(node, theirs, module) for node in nodes)
+    # The solution itself is not the program's surroundings: a test may set an attribute of it.
+    others = modules - {module.partition(".")[0]}
+    return any(_patches(node, others) or _derives(node, theirs, module) for node in nodes)
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -140,25 +147,39 @@ def _bound_modules(node: ast.AST) -> Iterator[str]:
 
 
 def _names_of_solution(nodes: list[ast.AST], module: str, together: bool) -> set[str]:
-    """Return the names under which a test has the solution's own."""
+    """Return the names under which a test has the solution's own.
+
+    Of `from solution import Stack as S` that is `S`. Where all names are the test's, as of `from solution import *`,
+    it is every name that the test uses and nobody else has bound: `Stack` in `class Mine(Stack)`.
+    """
     names = set()
-    star = together
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == module:
-            names |= {alias.asname or alias.name for alias in node.names}
-            star = star or "*" in names
-    if not star:
+            for alias in node.names:
+                names.add(alias.asname or alias.name)
+    if not together and "*" not in names:
         return names
-    bound = set(dir(builtins)) | {"unittest"}
+    used = set()
+    bound = {"unittest", *dir(builtins)}
     for node in nodes:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            bound.add(node.name)
-        if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", None) != module:
-            bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        bound.update(_names_bound_by(node, module))
+        if isinstance(node, ast.Name):
+            used.add(node.id)
     return names | (used - bound)
+
+
+def _names_bound_by(node: ast.AST, module: str) -> Iterator[str]:
+    """Yield the names that a node of a test binds to something that is not the solution's."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node.name
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    is_import = isinstance(node, ast.Import)
+    if isinstance(node, ast.ImportFrom):
+        is_import = node.module != module
+    if is_import:
+        for alias in node.names:  # type: ignore[attr-defined]
+            yield alias.asname or alias.name.partition(".")[0]
 
 
 def _derives(node: ast.AST, theirs: set[str], module: str) -> bool:
@@ -170,25 +191,33 @@ def _derives(node: ast.AST, theirs: set[str], module: str) -> bool:
         while isinstance(root, ast.Attribute | ast.Subscript):
             root = root.value
         name = root.id if isinstance(root, ast.Name) else ""
-        if name in theirs or (isinstance(base, ast.Attribute) and name == module.partition(".")[0]):
+        # `class Mine(Stack)`, and `class Mine(solution.Stack)`
+        of_module = isinstance(base, ast.Attribute) and name == module.partition(".")[0]
+        if name in theirs or of_module:
             return True
     return False
 
 
-def _patches(node: ast.AST, modules: set[str], module: str) -> bool:
-    """Tell whether a node changes a module that the program shares, or asks for a change."""
+def _patches(node: ast.AST, modules: set[str]) -> bool:
+    """Tell whether a node changes a module that the program shares, or asks for a change.
+
+    Args:
+        node: of a test.
+        modules: names that the test has for modules other than the solution.
+    """
     if isinstance(node, ast.arg) and node.arg in _FIXTURES:
         return True
     if isinstance(node, ast.Call):
         called = node.func
-        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        return name in _SEEDS
+        if isinstance(called, ast.Attribute):
+            return called.attr in _SEEDS
+        return isinstance(called, ast.Name) and called.id in _SEEDS
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):
         targets = [node.target]
-    return any(_is_of_module(target, modules - {module.partition(".")[0]}) for target in targets)
+    return any(_is_of_module(target, modules) for target in targets)
 
 
 def _is_of_module(target: ast.expr, modules: set[str]) -> bool:

@@ -35,12 +35,16 @@ def parse_channel(channel: bytes) -> Iterator[Report]:
         ValueError: a line is longer than any report. Decoded, `[[],[],...]` takes thirty times its size.
     """
     start = 0
-    while (end := channel.find(b"\n", start)) >= 0:
+    end = channel.find(b"\n")
+    while end >= 0:
         if end - start > MAX_REPORT:
             raise ValueError("a line that is longer than a report")
-        index, kind, printed, payload = channel[start:end].decode("utf-8").split(" ", 3)
+        line = channel[start:end].decode("utf-8")
+        # `0 value 17 [1, 2]`: a payload may have blanks of its own.
+        index, kind, printed, payload = line.split(" ", 3)
         yield int(index), kind, int(printed), payload
         start = end + 1
+        end = channel.find(b"\n", start)
 
 
 class Trial:
@@ -59,7 +63,9 @@ class Trial:
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
             printed = self.answer.head[: self.printed].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
-        return self.outcome(verdict, text, 0 if index < 0 else self.steps[index].test, exception)
+        # Step 4 may be of test 2: the tests 0 and 1 passed.
+        passed = 0 if index < 0 else self.steps[index].test
+        return self.outcome(verdict, text, passed, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
         """Return a verdict with all other facts but the isolation, which the executor adds."""
@@ -119,10 +125,12 @@ class Trial:
         where = self.where(index)
         if facts["suite"] is not None:
             text = clean(facts["message"], feedback.MAX_FEEDBACK)
-            return self.fail(index, "wrong_answer", text, clean(str(facts["suite"]["raised"]), 60))
+            raised = clean(str(facts["suite"]["raised"]), 60)
+            return self.fail(index, "wrong_answer", text, raised)
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
             text, of_type = feedback.failed_check(step.source, facts)
-            return self.fail(index, "bad_return_type" if of_type else "wrong_answer", text)
+            verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
+            return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
@@ -145,20 +153,25 @@ class Trial:
         if answer.killed == "processes":
             text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
             return self.fail(index, "crash", text)
-        limit_s = self.limits.cpu_s
-        test_s = self.program.test_cpu_s
-        over = {
-            "wall": f"no end within {self.limits.wall_s:g} s of real time",
-            "test": f"time limit of {test_s:g} s for one test exceeded" if test_s else "",
-            "cpu": f"time limit of {limit_s:g} s exceeded",
-        }
-        if killed := "cpu" if -signal.SIGXCPU in (answer.exit, answer.judge) else answer.killed:
-            return self.fail(index, "timeout", over[killed] + where)
+        killed = answer.killed
+        # The kernel's own limit on CPU time ends whichever of the two processes reaches it.
+        if -signal.SIGXCPU in (answer.exit, answer.judge):
+            killed = "cpu"
+        if killed:
+            return self.fail(index, "timeout", self._over_time(killed) + where)
         if answer.exit < 0:
             known = {number.value: number.name for number in signal.Signals}
             name = known.get(-answer.exit, f"signal {-answer.exit}")
             return self.fail(index, "crash", f"crashed with {name}{where}")
         return self.fail(index, "exited_early", f"the process ended{where}")
+
+    def _over_time(self, killed: str) -> str:
+        """Return the words for a limit of time: `cpu`, `wall`, or `test` for the CPU time of one test."""
+        if killed == "wall":
+            return f"no end within {self.limits.wall_s:g} s of real time"
+        if killed == "test":
+            return f"time limit of {self.program.test_cpu_s:g} s for one test exceeded"
+        return f"time limit of {self.limits.cpu_s:g} s exceeded"
 
     def rule(self) -> Outcome:
         """Return the first failure in the order of the steps, or that all passed."""
@@ -182,7 +195,8 @@ class Trial:
     def stopped(self, index: int, kind: str, payload: str) -> Outcome:
         """Rule on a judge's report that it could not go on."""
         if kind == "unfit":
-            return self.outcome("infra_error", clean(self.answer.paths.hide(payload), feedback.MAX_FEEDBACK), 0)
+            reason = self.answer.paths.hide(payload)
+            return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
         if facts["why"] == "tampered" and self.answer.killed is None:

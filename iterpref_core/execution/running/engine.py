@@ -33,7 +33,7 @@ class Engine(ABC):
 
     @abstractmethod
     def run_one(self, program: Program) -> Outcome:
-        """The outcome of one program. Blocks until it is there; may be called from any thread.
+        """Run one program and return its outcome; may be called from any thread.
 
         Raises:
             ExecutionError: the engine is closed, or cannot start its processes.
@@ -46,7 +46,7 @@ class Engine(ABC):
         """End all processes that it has started."""
 
     def run_each(self, items: Iterable[T], make_program: Callable[[T], Program]) -> Iterator[tuple[T, Outcome]]:
-        """(item, outcome of its program), in the order of the items; streams, with a bounded look-ahead."""
+        """Yield each item and the outcome of its program, in the order of the items, with a bounded look-ahead."""
         pairs = ((item, make_program(item)) for item in items)
         for (item, _), outcome in self.each(pairs, lambda pair: self.run_one(pair[1])):
             yield item, outcome
@@ -61,9 +61,13 @@ class Engine(ABC):
         try:
             for item in items:
                 waiting.append((item, threads.submit(function, item)))
-                # The oldest one is waited for only where so many others are under way that no place is idle.
-                while waiting and (len(waiting) >= LOOK_AHEAD * self.places or waiting[0][1].done()):
-                    first, result = waiting.popleft()
+                while waiting:
+                    first, result = waiting[0]
+                    # The oldest one is waited for only where so many others are under way that no place is idle.
+                    enough = len(waiting) >= LOOK_AHEAD * self.places
+                    if not enough and not result.done():
+                        break
+                    waiting.popleft()
                     yield first, result.result()
             for item, result in waiting:
                 yield item, result.result()

@@ -98,7 +98,8 @@ class Executor(Engine):
         if missing := self.pool.missing(sorted(needed), program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
-        if problem := problem_of(program):
+        problem = problem_of(program)
+        if problem:
             return self._failure(program, problem)
         judged = need_a_judge(steps)
         inside = judged and (shares(program) or self.pool.has_processes(program.environment))
@@ -106,7 +107,9 @@ class Executor(Engine):
             self._warn_once()
         if inside:
             return self._ruled(program, steps, judged=False, isolation=self.isolation + INSIDE)
-        if judged and (calls := as_calls(steps)):
+        # `assert f(2) == 4` needs no judge: the program is called, and its value is compared out here.
+        calls = as_calls(steps) if judged else None
+        if calls:
             outcome = self._ruled(program, calls, judged=False, isolation=self.isolation)
             if outcome.verdict not in _FOR_A_JUDGE:
                 return outcome
@@ -114,7 +117,8 @@ class Executor(Engine):
 
     def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
         """Run some steps, and return the verdict on them."""
-        answer = self._observe(program, _job_of(program, steps, judged=judged))
+        job = _job_of(program, steps, judged=judged)
+        answer = self._observe(program, job)
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
@@ -145,8 +149,10 @@ class Executor(Engine):
 
         A job that hit a time limit on a busy machine is run once more, alone.
         """
-        answer = self._try(program, job, 1)
-        return self._try(program, job, self.places) if answer is not None and answer.busy else answer
+        answer = self._try(program, job, places=1)
+        if answer is None or not answer.busy:
+            return answer
+        return self._try(program, job, places=self.places)
 
     def _try(self, program: Program, job: Job, places: int) -> Answer | None:
         """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
@@ -186,4 +192,5 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
 
 
 def _uses_pytest(steps: Sequence[Step]) -> bool:
-    return any(step.kind in ("script", "unittest", "check") and "pytest" in step.source for step in steps)
+    with_imports = [step for step in steps if step.kind in ("script", "unittest", "check")]
+    return any("pytest" in step.source for step in with_imports)

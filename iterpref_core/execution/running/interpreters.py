@@ -113,17 +113,24 @@ def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[s
     prefix = str(Path(interpreter).parent.parent)
     if prefix not in _SHARED_PREFIXES:
         names.append((prefix, "python"))
-    return tuple(dict(reversed(names)).items())
+    names.reverse()
+    by_path = dict(names)
+    return tuple(by_path.items())
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     """Return the paths that can be read and do not lie in others of them."""
     readable = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
-    return tuple(path for path in readable if not any(path.startswith(folder + "/") for folder in readable))
+    topmost = []
+    for path in readable:
+        inside = any(path.startswith(folder + "/") for folder in readable)
+        if not inside:
+            topmost.append(path)
+    return tuple(topmost)
 
 
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
-    """This interpreter and its installed packages."""
+    """Return the runtime of this interpreter and its installed packages."""
     standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
     shared_objects = sysconfig.get_config_var("LIBDIR")
     site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
@@ -139,10 +146,10 @@ def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
 
 
 def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
-    """The runtime of another environment; its interpreter is asked where things are.
+    """Return the runtime of another environment; its interpreter is asked where things are.
 
     Args:
-        environment: which.
+        environment: the environment.
         namespaces: the isolation suits programs with processes.
 
     Raises:
@@ -160,12 +167,11 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     if processes:
         path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
         executable = str(path)
-        readable += [interpreter, str(path.parent), str(path.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
-    names = [
-        *_names_of(interpreter, libraries[:2], installed),
-        (executable, "python"),
-        *((str(project), project.name) for project in projects),
-    ]
+        configuration = path.parent.parent / "pyvenv.cfg"
+        readable += [interpreter, str(path.parent), str(configuration), *_PROGRAM_PATHS]
+    names = [*_names_of(interpreter, libraries[:2], installed), (executable, "python")]
+    for project in projects:
+        names.append((str(project), project.name))
     return Runtime(
         interpreter,
         executable,

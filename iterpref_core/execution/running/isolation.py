@@ -121,7 +121,7 @@ def judge_root(plan: Plan, root: str) -> str:
 
 
 def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:
-    """The command that starts a module of the sandbox in a plan's tier.
+    """Return the command that starts a module of the sandbox in a plan's tier.
 
     Args:
         plan: the isolation.
@@ -130,30 +130,36 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
         disk_mb: MiB it can hold, in tier A.
         runtime: the interpreter, and the paths that it may read.
     """
-    prefix = _bubblewrap(root, disk_mb, runtime) if "bwrap" in plan.layers else []
+    prefix = []
+    if "bwrap" in plan.layers:
+        prefix = _bubblewrap(root, disk_mb, runtime)
     start = (
-        f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r})",
+        "import sys",
+        f"sys.path.insert(0, {str(SANDBOX.parent)!r})",
         "import sandbox.fork_hooks",
         f"import sandbox.{module}",
         f"sandbox.{module}.main()",
     )
-    return [*prefix, runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", "\n".join(start)]
+    options = ["-S", "-s", "-P", "-W", "ignore"]
+    return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 
 def _outside(runtime: Runtime) -> str:
     """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
     visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
     for path in _COMMON_PATHS:
-        if Path(path).exists() and not any(shown.startswith(path) for shown in visible):
+        is_visible = any(shown.startswith(path) for shown in visible)
+        if Path(path).exists() and not is_visible:
             return path
     raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
 
 
 def _run_canary(plan: Plan) -> dict[str, str]:
-    """Problems by layer, empty where it holds; `start` if not even the interpreter came up."""
+    """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
     runtime = own_runtime()
     root = "/probe"
-    if "bwrap" not in plan.layers:  # the canary makes it, and removes it
+    if "bwrap" not in plan.layers:
+        # The canary makes this folder, and removes it.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
     order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
     try:
@@ -170,12 +176,13 @@ def _run_canary(plan: Plan) -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"start": str(error)}
     except ValueError:
-        return {"start": done.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit status {done.returncode}"}
+        said = done.stderr.decode("utf-8", "replace").strip()
+        return {"start": said[-300:] or f"exit status {done.returncode}"}
 
 
 @functools.cache
 def _problems() -> dict[str, str]:
-    """Problems of all layers; found once per process."""
+    """Return the problems of all layers, which are looked for once in a process."""
     if sys.platform != "linux":
         return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
     if not shutil.which("bwrap"):
@@ -184,18 +191,24 @@ def _problems() -> dict[str, str]:
         inside = _run_canary(Plan("A", ("bwrap",)))
         bwrap = inside.get("start") or inside["bwrap"]
     plain = _run_canary(Plan("B", ()))
-    start = plain.get("start", "")
-    return {"bwrap": bwrap} | {layer: start or plain[layer] for layer in ("landlock", "seccomp", "rlimits")}
+    problems = {"bwrap": bwrap}
+    for layer in ("landlock", "seccomp", "rlimits"):
+        problems[layer] = plain.get("start") or plain[layer]
+    return problems
 
 
 def probe_isolation() -> list[LayerReport]:
     """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
     problems = _problems()
-    return [LayerReport(name, not problems[name], problems[name], HOW_TO_GET[name]) for name in LAYERS]
+    reports = []
+    for layer in LAYERS:
+        problem = problems[layer]
+        reports.append(LayerReport(layer, not problem, problem, HOW_TO_GET[layer]))
+    return reports
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
-    """The strongest isolation of this machine.
+    """Return the strongest isolation of this machine.
 
     Args:
         allow_unsafe: accept less than tier B, with a warning.
@@ -210,13 +223,15 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
             f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "
             f"`{IN_A_CONTAINER}`. {WITHOUT}"
         )
-    held = tuple(layer for layer in LAYERS if not problems[layer] and (namespaces or layer != "bwrap"))
+    allowed = [layer for layer in LAYERS if namespaces or layer != "bwrap"]
+    held = tuple(layer for layer in allowed if not problems[layer])
     if {"bwrap", "seccomp", "rlimits"} <= set(held):
         return Plan("A", held)
     if {"landlock", "seccomp", "rlimits"} <= set(held):
         return Plan("B", held)
     missing = [layer for layer in LAYERS if layer not in held]
-    reasons = "; ".join(f"{layer}: {problems[layer]}. To get it: {HOW_TO_GET[layer]}" for layer in missing)
+    explained = [f"{layer}: {problems[layer]}. To get it: {HOW_TO_GET[layer]}" for layer in missing]
+    reasons = "; ".join(explained)
     if not allow_unsafe:
         raise IsolationError(
             "untrusted programs cannot be isolated here. Needed are seccomp, rlimits and one of bwrap and landlock. "

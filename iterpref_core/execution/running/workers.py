@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,9 @@ class Worker:
         """Return the facts of an answer, and its parts."""
         try:
             facts = json.loads(self._answers.readline())
-            return facts, [self._answers.read(size) for size in facts.pop("sizes")]
+            sizes = facts.pop("sizes")
+            parts = [self._answers.read(size) for size in sizes]
+            return facts, parts
         except (OSError, ValueError) as error:
             raise self._died(error) from None
 
@@ -225,7 +228,7 @@ class WorkerPool:
 
     @contextlib.contextmanager
     def worker(self, environment: str | None, places: int) -> Iterator[Worker]:
-        """A worker of an environment, for one job; another is started if none is idle.
+        """Lend a worker of an environment for one job; another is started if none is idle.
 
         Args:
             environment: its name; None for this interpreter.
@@ -251,7 +254,8 @@ class WorkerPool:
         with self._lock:
             if self._closed:
                 raise ExecutionError("the executor is closed; run programs inside its `with` block")
-            if idle := self._idle[environment]:
+            idle = self._idle[environment]
+            if idle:
                 return idle.pop()
         runtime = self._runtime(environment)
         worker = Worker(self.plan, self.limits, runtime)
@@ -286,11 +290,12 @@ class WorkerPool:
 
     def has_processes(self, environment: str | None) -> bool:
         """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
-        known = None if environment is None else self.environments.get(environment)
-        return known is not None and known.processes and self.plan.tier == "A"
+        if environment is None or environment not in self.environments:
+            return False
+        return self.environments[environment].processes and self.plan.tier == "A"
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
-        """The first package that an environment lacks; empty if it has all of them."""
+        """Return the first package that an environment lacks; empty if it has all of them."""
         for package in packages:
             name = package.partition(".")[0]
             if name in sys.stdlib_module_names:
@@ -304,7 +309,7 @@ class WorkerPool:
         """End all workers and their programs, and remove their folders."""
         with self._lock:
             self._closed = True
-            idle = [worker for workers in self._idle.values() for worker in workers]
+            idle = list(chain.from_iterable(self._idle.values()))
             busy = self.workers.difference(idle)
             self.workers -= set(idle)
             self._idle.clear()

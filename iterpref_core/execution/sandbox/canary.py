@@ -63,10 +63,14 @@ def _rlimits(_order: dict[str, Any]) -> str:
 def _bwrap(order: dict[str, Any]) -> str:
     if os.path.exists(order["outside"]):
         return f"what is outside is visible ({order['outside']})"
-    if len([name for name in os.listdir("/proc") if name.isdigit()]) > 3:
+    processes = [name for name in os.listdir("/proc") if name.isdigit()]
+    if len(processes) > 3:
         return "other processes are visible"
     names = {name for _, name in socket.if_nameindex()}
-    return "" if names <= {"lo"} else f"network interfaces are visible: {', '.join(sorted(names))}"
+    if names <= {"lo"}:
+        return ""
+    listed = ", ".join(sorted(names))
+    return f"network interfaces are visible: {listed}"
 
 
 def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:

@@ -66,8 +66,9 @@ def type_name(kind: type) -> str:
 
 
 def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
+    as_they_are = _PLAIN if tag_ints else _PLAIN_OR_INT
     kinds = set(map(id, map(type, value)))
-    if kinds <= (_PLAIN if tag_ints else _PLAIN_OR_INT):
+    if kinds <= as_they_are:
         return list(value)
     return [_tree(item, lenient, tag_ints) for item in value]
 
@@ -81,8 +82,10 @@ def _held(value: Any, kind: type) -> Any:
     for base in _mro_of(kind):
         if id(base) in _HELD:
             return _HELD[id(base)](value)
+    held = None
     numpy = sys.modules.get("numpy")
-    held = value.item() if numpy is not None and isinstance(value, numpy.generic) else None
+    if numpy is not None and isinstance(value, numpy.generic):
+        held = value.item()
     if type(held) not in (int, float, complex, bool, str, bytes):
         raise UnencodableError(type_name(kind))
     return held
@@ -162,7 +165,9 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
     kind = type(value)
     if id(kind) not in (id(list), id(tuple)) or len(value) <= _PIECE:
         text = encode(value, lenient=lenient)
-        return text if len(text) <= MAX_TEXT else _digest([text])
+        if len(text) > MAX_TEXT:
+            return _digest([text])
+        return text
     starts = range(0, len(value), _PIECE)
     pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in starts)
     first = [type_name(kind)]
@@ -222,7 +227,9 @@ def _hashable(items: list[Any]) -> list[Any]:
 
 def _value(tree: Any) -> Any:
     if type(tree) is list:
-        return tree if _NESTED.isdisjoint(map(type, tree)) else [_value(item) for item in tree]
+        if _NESTED.isdisjoint(map(type, tree)):
+            return tree
+        return [_value(item) for item in tree]
     if type(tree) is not dict:
         return tree
     ((tag, body),) = tree.items()

@@ -84,7 +84,7 @@ def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
 
 
 def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:
-    """Run a program by LiveCodeBench's rules; returns the kind and payload of the report."""
+    """Run a program by LiveCodeBench's rules; return the kind and payload of the report."""
     path = os.path.abspath("solution.py")
 
     def load_it(make: Any) -> dict[str, Any]:
@@ -108,9 +108,12 @@ def _returned(value: Any, *, lenient: bool) -> tuple[str, str]:
 
 
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
-    """Run one step; returns the kind and payload of its report."""
+    """Run one step; return the kind and payload of its report."""
     if kind in ("call", "lenient", "equal", "apply"):
-        value = _apply(body, namespace) if kind == "apply" else eval(compile(body, TEST, "eval"), namespace)
+        if kind == "apply":
+            value = _apply(body, namespace)
+        else:
+            value = eval(compile(body, TEST, "eval"), namespace)
         return _returned(value, lenient=kind in ("lenient", "apply"))
     if kind.startswith("livecodebench"):
         return _run_in_livecodebench(kind, body, job["code"])

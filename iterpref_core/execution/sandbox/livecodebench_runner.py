@@ -80,7 +80,10 @@ def _as_function(source: str) -> ast.Module:
     imports: list[ast.stmt] = []
     rest: list[ast.stmt] = []
     for node in body:
-        (imports if isinstance(node, ast.Import | ast.ImportFrom) else rest).append(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
+        else:
+            rest.append(node)
     if not rest:
         raise SyntaxError("expected an indented block after function definition", ("", 1, 0, ""))
     function = ast.parse("def wrapped_function(): pass").body[0]
@@ -88,7 +91,8 @@ def _as_function(source: str) -> ast.Module:
     function.body = rest
     tree.body = [*imports, function]
     ast.fix_missing_locations(tree)
-    ast.unparse(tree)  # the runner goes on with this text, and fails where it cannot be made
+    # LiveCodeBench's runner goes on with this text, and fails where it cannot be made.
+    ast.unparse(tree)
     return tree
 
 
@@ -133,5 +137,8 @@ def call(function: str, arguments: tuple[Any, ...], source: str, load: Load) -> 
     _take_away()
     namespace = load(lambda: _parse(source))
     if "class Solution" in source:
-        return getattr(namespace["Solution"](), function)(*arguments)
-    return namespace[function](*arguments)
+        solution = namespace["Solution"]()
+        called = getattr(solution, function)
+    else:
+        called = namespace[function]
+    return called(*arguments)

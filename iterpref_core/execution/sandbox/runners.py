@@ -42,8 +42,12 @@ def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
     try:
         return compile(source, filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise NotCompiledError(f"{type(error).__name__}: {text_of(error).partition(' (')[0]}{line}") from None
+        # `invalid syntax (<test>, line 2)` names the file, which nobody else sees.
+        reason = text_of(error).partition(" (")[0]
+        line = ""
+        if isinstance(error, SyntaxError) and error.lineno:
+            line = f", line {error.lineno}"
+        raise NotCompiledError(f"{type(error).__name__}: {reason}{line}") from None
 
 
 class _Recorder:
@@ -220,8 +224,12 @@ class _Reports:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
-            self.failed.append((report.nodeid.partition("::")[2], _crash(report)))
-        elif report.when == "call" and (report.passed or hasattr(report, "wasxfail")):
+            # `test_solution.py::TestSum::test_two`
+            _, _, name = report.nodeid.partition("::")
+            self.failed.append((name, _crash(report)))
+            return
+        as_expected = report.passed or hasattr(report, "wasxfail")
+        if report.when == "call" and as_expected:
             self.ran += 1
 
     def pytest_collectreport(self, report: Any) -> None:

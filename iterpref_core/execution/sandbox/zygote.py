@@ -181,10 +181,11 @@ class OneProcess:
         return True
 
     def end(self) -> tuple[int, float]:
-        """Kill and reap it; returns its exit status as `waitpid` has it, and its CPU seconds."""
+        """Kill and reap the program; return its exit status as `waitpid` has it, and its CPU seconds."""
         os.kill(self._pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # no group, or its dead leader alone is left
-            os.killpg(self._pid, signal.SIGKILL)  # not reaped yet: the id is still its own
+        # There may be no group, or its dead leader alone is left. Until that one is reaped, the id is still its own.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
         _, status, usage = os.wait4(self._pid, 0)
         return status, usage.ru_utime + usage.ru_stime
 
@@ -200,35 +201,41 @@ class Zygote:
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
         self.processes: bool = config["processes"]
-        self.writable = [self.root, SHARED_MEMORY] if self.processes else [self.root]
+        self.writable = [self.root]
+        if self.processes:
+            self.writable.append(SHARED_MEMORY)
         limits.drop_capabilities()
         limits.refuse_privileges()
         limits.hide_memory()
         if self.processes:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
+            # Without a handler, no signal of a program's gets through.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         self.judge_root: str = config["judge_root"]
         self.judge_ruleset: int | None = None
         if not os.path.exists(self.judge_root):
             os.mkdir(self.judge_root, 0o700)
         if "landlock" in config["layers"]:
-            readable = list(config["readable"])
-            if self.processes:
-                readable += _NAMESPACES
-            self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
-            self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
+            self._create_rulesets(config["readable"])
         self.threads: int | None = None
         if "seccomp" in config["layers"]:
             self.filter = seccomp.Filter(processes=self.processes)
             if not self.processes:
                 self.threads = seccomp.announce_threads()
         # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
-        self.channel = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1024) - 1
+        most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.channel = min(most_descriptors, 1024) - 1
         self._memory_mb: int = config["memory_mb"]
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
         self._has_pytest = False
         self.sides: Any = None
         self._sandbox: dict[str, Any] = {name: sys.modules[name] for name in sandbox_modules()}
         self.file_bytes: int = config["file_mb"] * 2**20
+
+    def _create_rulesets(self, readable: list[str]) -> None:
+        if self.processes:
+            readable = [*readable, *_NAMESPACES]
+        self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
+        self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
 
     def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None, served: bool) -> int:
         """Restrict this process for good and run the job in it; return its exit status.

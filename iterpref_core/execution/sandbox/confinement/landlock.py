@@ -47,7 +47,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 def create_ruleset(
     readable: Iterable[str], writable: Iterable[str], devices: Iterable[str], *, processes: bool = False
 ) -> int:
-    """A ruleset's file descriptor, to be enforced by many children.
+    """Create a ruleset and return its file descriptor, to be enforced by many children.
 
     Args:
         readable: files and folders (with all beneath) that may be read; absent ones are passed over.
@@ -64,26 +64,38 @@ def create_ruleset(
     for since, bit in _LATER_RIGHTS:
         if version >= since:
             everything |= 1 << bit
-    network = 0 if processes or version < _WITH_NETWORK else _CONNECT_AND_BIND
-    scopes = 0 if version < _WITH_SCOPES else _SIGNALS_AND_ABSTRACT_SOCKETS
-    # The structure has grown: an older kernel takes no longer one than it knows.
-    size = 8
-    if version >= _WITH_NETWORK:
-        size = 16
-    if version >= _WITH_SCOPES:
-        size = 24
-    attributes = struct.pack("=QQQ", everything, network, scopes)[:size]
+    attributes = _attributes(version, everything, network=not processes)
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
+    reading = _READ
+    denied = _MAKE_DEVICE | _MAKE_SOCKET_OR_PIPE | _EXECUTE
+    if processes:
+        reading = _READ | _EXECUTE
+        denied = _MAKE_DEVICE
     for path in readable:
-        _allow(ruleset, path, _READ | _EXECUTE if processes else _READ)
+        _allow(ruleset, path, reading)
     for path in devices:
         _allow(ruleset, path, _READ_FILE | _WRITE_FILE)
-    denied = _MAKE_DEVICE if processes else _MAKE_DEVICE | _MAKE_SOCKET_OR_PIPE | _EXECUTE
     for path in writable:
         _allow(ruleset, path, everything & ~denied)
     return ruleset
+
+
+def _attributes(version: int, everything: int, *, network: bool) -> bytes:
+    """Return `struct landlock_ruleset_attr`, which has grown: an older kernel takes no longer one than it knows.
+
+    Args:
+        version: of the kernel's Landlock.
+        everything: rights on files that the ruleset handles.
+        network: whether it handles connecting and binding.
+    """
+    fields = [everything]
+    if version >= _WITH_NETWORK:
+        fields.append(_CONNECT_AND_BIND if network else 0)
+    if version >= _WITH_SCOPES:
+        fields.append(_SIGNALS_AND_ABSTRACT_SOCKETS)
+    return struct.pack(f"={len(fields)}Q", *fields)
 
 
 def enforce(ruleset: int) -> None:

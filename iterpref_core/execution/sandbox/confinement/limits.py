@@ -15,7 +15,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def address_space() -> int:
-    """Bytes of virtual memory this process has mapped now (VmSize)."""
+    """Return the bytes of virtual memory that this process has mapped now (VmSize)."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 

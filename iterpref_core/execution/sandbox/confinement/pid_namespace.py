@@ -41,21 +41,29 @@ def try_listener() -> None:
 def send_listener(connection: int, listener: int) -> None:
     """Hand a filter's listener to the zygote; both descriptors are closed."""
     end = _socket.socket(fileno=connection)
-    end.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))])
+    message = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
+    end.sendmsg([b"x"], [message])
     end.close()
     os.close(listener)
 
 
 def receive_listener(connection: int) -> int:
-    """The listener that a child sends, or something that is never ready if the child ends before; closes its end."""
+    """Return the listener that a child sends, or a descriptor that is never ready if the child ends before.
+
+    The connection is closed.
+    """
     end = _socket.socket(fileno=connection)
     _, messages, _, _ = end.recvmsg(1, _socket.CMSG_SPACE(_DESCRIPTOR.size))
     end.close()
-    return int(_DESCRIPTOR.unpack(messages[0][2])[0]) if messages else os.eventfd(0)
+    if not messages:
+        return os.eventfd(0)
+    _, _, data = messages[0]
+    (listener,) = _DESCRIPTOR.unpack(data)
+    return int(listener)
 
 
 def connect() -> tuple[int, int]:
-    """Descriptors of the ends of a connection between the zygote and a child."""
+    """Return the descriptors of the two ends of a connection between the zygote and a child."""
     ours, theirs = _socket.socketpair()
     return ours.detach(), theirs.detach()
 
@@ -86,12 +94,16 @@ class Processes:
         return usage.ru_utime + usage.ru_stime
 
     def _stats(self) -> list[list[str]]:
-        """Fields of `/proc/PID/stat` from the state on, of every process."""
+        """Return the fields of `/proc/PID/stat` from the state on, of every process."""
         stats = []
         for name in os.listdir("/proc"):
-            if name.isdigit() and name != "1":
-                with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:  # it may have ended
-                    stats.append(file.read().rpartition(")")[2].split())
+            if not name.isdigit() or name == "1":
+                continue
+            # The process may have ended.
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
+                # `17 (a name) R 1 17 ...`: a name may hold anything.
+                _, _, fields = file.read().rpartition(")")
+                stats.append(fields.split())
         return stats
 
     def _reap_orphans(self) -> None:
@@ -106,12 +118,15 @@ class Processes:
                 os.waitid(os.P_PID, ended.si_pid, flags)
 
     def look(self) -> tuple[float, bool]:
-        """(CPU seconds used by all, including those that are gone; whether there are too many threads)."""
+        """Return the CPU seconds of all, including those that are gone, and whether there are too many threads."""
         self._reap_orphans()
-        stats = self._stats()
-        ticks = sum(int(field) for stat in stats for field in stat[_TIMES])
-        threads = sum(int(stat[_THREADS]) for stat in stats)
-        return self._reaped() - self._before + ticks / _TICKS, threads > MAX_THREADS
+        ticks = 0
+        threads = 0
+        for stat in self._stats():
+            ticks += sum(map(int, stat[_TIMES]))
+            threads += int(stat[_THREADS])
+        gone_s = self._reaped() - self._before
+        return gone_s + ticks / _TICKS, threads > MAX_THREADS
 
     def admit(self) -> bool:
         """Answer an announcement: let the new process be made, unless it would be one too many; then return False."""

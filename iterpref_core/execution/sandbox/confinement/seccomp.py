@@ -93,7 +93,7 @@ def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: in
 
 
 def _no_truncating_read(number: int, index: int) -> list[Instruction]:
-    """open(O_RDONLY | O_TRUNC) empties a file it only reads; Landlock before ABI 3 lets it."""
+    """Refuse `open(O_RDONLY | O_TRUNC)`, which empties a file that it only reads; Landlock before ABI 3 lets it."""
     body = [
         (_LOAD, 0, 0, _argument(index)),
         (_JSET, 0, 3, os.O_TRUNC),
@@ -348,7 +348,8 @@ class Filter:
         # An instruction is 8 bytes: code (2), jumps (1 and 1), value (4). A value that is the placeholder is a hole,
         # into which each child writes its own process id before the kernel reads the filter.
         mark = struct.pack("=I", _PLACEHOLDER)
-        self._holes = [i for i in range(4, len(template), 8) if template[i : i + 4] == mark]
+        values = range(4, len(template), 8)
+        self._holes = [start for start in values if template[start : start + 4] == mark]
         self._code = ctypes.create_string_buffer(template, len(template))
         self._program = _program(self._code)
 

@@ -91,10 +91,12 @@ def _bytes_of(value: Any) -> tuple[str, str]:
     """
     import numpy as np
 
-    kind = value.dtype
-    narrow = kind.kind in "fc" and kind.itemsize < (8 if kind.kind == "f" else 16)
-    if narrow and (kind == np.float16 or not np.isfinite(value).all()):
-        value = value.astype(np.float64 if kind.kind == "f" else np.complex128)
+    dtype = value.dtype
+    doubles = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(dtype.kind)
+    if doubles is not None and dtype.itemsize < doubles.itemsize:
+        might_pass_for_others = dtype == np.float16 or not np.isfinite(value).all()
+        if might_pass_for_others:
+            value = value.astype(doubles)
     return value.dtype.str, value.tobytes().hex()
 
 
@@ -153,8 +155,8 @@ class Encoder:
         return self._references.refer(value, self)
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
-        kinds = set(map(type, value))
-        if kinds <= (_SCALARS if self._tag_ints else _SCALARS_AND_INT):
+        as_they_are = _SCALARS if self._tag_ints else _SCALARS_AND_INT
+        if as_they_are.issuperset(map(type, value)):
             return list(value)
         return [self.tree(item) for item in value]
 
@@ -260,9 +262,12 @@ class Decoder:
 
     def _view(self, name: str, items: list[Tree]) -> Any:
         held = [self.value(item) for item in items]
+        # A view is that of some dictionary: of {0: 5, 1: 5} for the values 5 and 5.
         if name == "values":
             return dict(enumerate(held)).values()
-        return dict(held).items() if name == "items" else dict.fromkeys(held).keys()
+        if name == "items":
+            return dict(held).items()
+        return dict.fromkeys(held).keys()
 
     def _array(self, dtype: str, shape: list[int], data: str) -> Any:
         import numpy as np

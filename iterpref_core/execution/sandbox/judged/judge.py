@@ -117,7 +117,10 @@ class Session:
         Raises:
             SolutionFailedError: it cannot.
         """
-        answer = self.peer.awaited() if unasked else self.peer.ask("load", None, "", (name,))
+        if unasked:
+            answer = self.peer.awaited()
+        else:
+            answer = self.peer.ask("load", None, "", (name,))
         facts, self._at_hand, self._others = answer
         if facts is not None:
             raise SolutionFailedError(facts)
@@ -160,7 +163,9 @@ class Session:
             return "", None
         handle, args, named, result = self._last
         call = self._call_text(handle, args, named)
-        return call, self._shown(result[0]) if result else None
+        if not result:
+            return call, None
+        return call, self._shown(result[0])
 
     def last_object(self) -> str | None:
         """Return the type of the last call's result, if that is no plain value."""
@@ -236,8 +241,11 @@ def _redirect(shared: str, folder: str, own: set[str]) -> None:
         if not isinstance(path, str | os.PathLike):
             return path
         relative = os.path.relpath(os.path.join(shared, path), shared)
-        inside = relative in own or any(name.startswith(relative + "/") for name in own)
-        return os.path.join(folder, relative) if inside and relative != "." else path
+        is_folder_of_ours = any(name.startswith(relative + "/") for name in own)
+        is_ours = relative in own or is_folder_of_ours
+        if is_ours and relative != ".":
+            return os.path.join(folder, relative)
+        return path
 
     def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *args: Any, **named: Any) -> Any:
@@ -253,16 +261,16 @@ def _redirect(shared: str, folder: str, own: set[str]) -> None:
         where = os.path.abspath(path or shared)
         if where != shared and not where.startswith(shared + "/"):
             raise ImportError
-        return importlib.machinery.FileFinder(
-            folder + where.removeprefix(shared), (importlib.machinery.SourceFileLoader, [".py"])
-        )
+        place = folder + where.removeprefix(shared)
+        sources = (importlib.machinery.SourceFileLoader, [".py"])
+        return importlib.machinery.FileFinder(place, sources)
 
     sys.path_hooks.insert(0, only_ours)
     sys.path_importer_cache.clear()
 
 
 class _Judge:
-    """Runs the steps of a job."""
+    """A runner of the steps of a job."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -276,7 +284,7 @@ class _Judge:
         return vars(module)
 
     def run(self, kind: str, body: Any) -> tuple[str, str]:
-        """Run one step; returns the kind and payload of its report."""
+        """Run one step; return the kind and payload of its report."""
         if kind in ("call", "lenient", "apply"):
             return self._value(kind, body)
         if kind == "check":

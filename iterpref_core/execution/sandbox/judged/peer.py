@@ -196,7 +196,9 @@ class Peer(Messages, References):
         # `f([3, 1])` came as [[[3,1]],[]]. After a sort() the arguments would be written as [[[1,3]],[]]: the contents
         # go back. If nothing was changed both texts are equal, and nothing goes back.
         again, _ = self._encoded(lambda fresh: self._arguments(fresh, args, named))
-        return None if again == values else [encoder.contents(container) for container in containers]
+        if again == values:
+            return None
+        return [encoder.contents(container) for container in containers]
 
     def _perform(self, op: str, target: Any, name: str, args: list[Any], named: dict[str, Any]) -> Any:  # noqa: C901, PLR0912
         match op:
@@ -257,17 +259,21 @@ class Peer(Messages, References):
         # For `class Log(list): lines = []` of a test a program may use `lines`, and whatever the test or the program
         # has set on the object; for a bare list, its public methods.
         own = [base for base in kind.__mro__ if base.__module__ in self.test_modules]
-        if own and (change or name in getattr(target, "__dict__", ())):
-            return True
-        if any(name in vars(base) for base in own):
-            return True
+        if own:
+            is_set_on_it = name in getattr(target, "__dict__", ())
+            is_of_its_class = any(name in vars(base) for base in own)
+            if change or is_set_on_it or is_of_its_class:
+                return True
         return kind.__module__ in _OPEN_MODULES and not change and not name.startswith(_INNARDS)
 
     @staticmethod
     def _runs_tests(kind: type) -> bool:
         """Tell whether objects of a class are tests, whose assertions a program must not replace."""
-        named = any(base.__name__.startswith("Test") for base in kind.__mro__)
-        return named or any(base.__module__.partition(".")[0] in NO_MODULES for base in kind.__mro__)
+        for base in kind.__mro__:
+            package = base.__module__.partition(".")[0]
+            if base.__name__.startswith("Test") or package in NO_MODULES:
+                return True
+        return False
 
     # Coroutines
 
@@ -312,7 +318,9 @@ class Peer(Messages, References):
         task = self._tasks[number]
         if not task.done() and self._running_loop() is None:
             self._loop.run_until_complete(asyncio.wait([task], timeout=_STEP_S))
-        return (True, task.result()) if task.done() else (False, None)
+        if not task.done():
+            return False, None
+        return True, task.result()
 
     def signature(self, handle: int) -> Any:
         """Return the signature of a function of the other side.
@@ -325,12 +333,11 @@ class Peer(Messages, References):
         try:
             facts = self.ask("signature", handle)
             kinds: list[Any] = list(type(inspect.Parameter.POSITIONAL_ONLY))  # type: ignore[call-overload]
-            return inspect.Signature(
-                [
-                    inspect.Parameter(name, kinds[kind], default=default if has else inspect.Parameter.empty)
-                    for name, kind, has, default in facts
-                ]
-            )
+            parameters = []
+            for name, kind, has_default, value in facts:
+                default = value if has_default else inspect.Parameter.empty
+                parameters.append(inspect.Parameter(name, kinds[kind], default=default))
+            return inspect.Signature(parameters)
         except (TypeError, ValueError):
             raise AttributeError("__signature__") from None
 

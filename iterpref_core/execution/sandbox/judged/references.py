@@ -129,13 +129,17 @@ class References:
             if id(value) in self._theirs:
                 return {"y": self._theirs[id(value)]}
             name = self._name_of(value)
-            return {"g": name} if name else {"k": self._class_number(value)}
+            if name:
+                return {"g": name}
+            return {"k": self._class_number(value)}
         if isinstance(value, BaseException):
             return self._exception_tree(value, encoder, _CHAIN)
         if kind is types.TracebackType:
             return None  # frames stay where they are
         if isinstance(value, types.ModuleType):
-            return {"m": [value.__name__, *([] if self.judge else self._object(value))]}
+            # The judge may not use the program's modules by name: it gets an object beside.
+            reference = [] if self.judge else self._object(value)
+            return {"m": [value.__name__, *reference]}
         if isinstance(value, enum.Enum):
             member = value._name_ if kind.__members__.get(value._name_ or "") is value else None
             if id(kind) in self._theirs or self._describes(kind, "enum"):
@@ -214,7 +218,9 @@ class References:
         enumeration = stand_ins.enum_facts(kind) if issubclass(kind, enum.Enum) else None
         if enumeration:
             fresh = Encoder(self)
-            members = [[name, fresh.tree(member._value_)] for name, member in kind._member_map_.items()]  # type: ignore[attr-defined]
+            members = []
+            for name, member in kind._member_map_.items():  # type: ignore[attr-defined]
+                members.append([name, fresh.tree(member._value_)])
             return facts | enumeration | {"sort": "enum", "members": members}
         if stand_ins.is_namedtuple(kind):
             return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]

@@ -302,13 +302,16 @@ def make_namedtuple(peer: Any, handle: int, facts: dict[str, Any]) -> Any:
 
 def enum_facts(kind: type) -> dict[str, Any] | None:
     """Describe an enumeration that is data: its base among Python's own, and the plain type that it mixes in."""
-    pythons_own = [cls.__name__ for cls in kind.__mro__ if cls.__module__ == "enum" and cls.__name__ in _ENUMS]
+    of_enum = [cls.__name__ for cls in kind.__mro__ if cls.__module__ == "enum"]
+    pythons_own = [name for name in of_enum if name in _ENUMS]
     if not pythons_own or not kind.__dict__.get("_member_map_"):
         return None
     # Of `class Color(IntEnum)` that is IntEnum, before Enum.
     base = pythons_own[0]
+    mixin = ""
     mixed = [cls.__name__ for cls in kind.__mro__ if cls in _MIXINS.values()]
-    mixin = mixed[0] if mixed and base in ("Enum", "Flag") else ""
+    if mixed and base in ("Enum", "Flag"):
+        mixin = mixed[0]
     return {"enum": base, "mixin": mixin}
 
 
