@@ -137,7 +137,7 @@ class References:
         if kind is types.TracebackType:
             return None  # frames stay where they are
         if isinstance(value, types.ModuleType):
-            # The judge may not use the program's modules by name: it gets an object beside.
+            # A module of the test goes by its name alone. The judge may know none of that name, and gets a stand-in.
             reference = [] if self.judge else self._object(value)
             return {"m": [value.__name__, *reference]}
         if isinstance(value, enum.Enum):
