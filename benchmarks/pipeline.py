@@ -3,7 +3,7 @@
 `demo_s` is the wall time of `iterpref run` without any cache; `orchestration_share` is the part of it in which no
 stage's body ran; `noop_s` is the time of `dvc repro` with nothing to do, and `noop_run_s` that of `iterpref run`;
 `cpu_share` is CPU seconds over wall seconds times cores. `sweep_ratio` is the wall time of `iterpref sweep --jobs 2`
-over that of `--jobs 1`: four trainings each, with other seeds, scored on the validation split, by one thread a process.
+over that of `--jobs 1`: four trainings each, with other seeds, scored on the validation split.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -69,9 +69,8 @@ def measure(root: Path) -> dict[str, float | str]:
 
 def _sweep_ratio(worktree: Path) -> float:
     """Return the time of a sweep of two jobs over the time of one job."""
-    one_thread = {"OMP_THREAD_LIMIT": "1"}
-    one_job_s, _ = _time((*SWEEP, "--set", "training.seed=101,102,103,104", "--jobs", "1"), worktree, one_thread)
-    two_jobs_s, _ = _time((*SWEEP, "--set", "training.seed=105,106,107,108", "--jobs", "2"), worktree, one_thread)
+    one_job_s, _ = _time((*SWEEP, "--set", "training.seed=101,102,103,104", "--jobs", "1"), worktree)
+    two_jobs_s, _ = _time((*SWEEP, "--set", "training.seed=105,106,107,108", "--jobs", "2"), worktree)
     return two_jobs_s / one_job_s
 
 
@@ -79,10 +78,9 @@ def _output(folder: Path, *command: str) -> bytes:
     return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True).stdout
 
 
-def _time(command: tuple[str, ...], folder: Path, variables: Mapping[str, str] | None = None) -> tuple[float, float]:
+def _time(command: tuple[str, ...], folder: Path) -> tuple[float, float]:
     """Return wall and CPU seconds of a command and its children; its output goes to standard error."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment.update(variables or {})
     for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
         environment.pop(variable, None)
     started = time.monotonic()
