@@ -24,6 +24,9 @@ VERBS = {command.name or command.callback.__name__ for command in app.registered
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
 TRAIN = ["train", "--model", "m", "--objective"]
+PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
+SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
+"""In a checkout, the launcher of several processes is asked."""
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +84,8 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes none; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
+        ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *SEVERAL], "training.accelerate: absent.yaml is not there"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
         (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),
