@@ -14,6 +14,8 @@ from iterpref_core.errors import ConfigError, InputError, TrainingError
 
 _MESSAGE = "error: "
 """The beginning of the line with which a verb says why it cannot go on."""
+_REFUSALS = ("exitcode  : 2 ", "returned non-zero exit status 2.")
+"""In the launcher's account of a process that refused its input: one of several processes, and the only one."""
 
 
 def launch_training(
@@ -58,7 +60,7 @@ def launch_training(
                 if line.startswith(_MESSAGE) and not message:
                     message = line.removeprefix(_MESSAGE).strip()
                 # The launcher's account has the exit code of the first process that failed.
-                if "exitcode  : 2 " in line:
+                if any(account in line for account in _REFUSALS):
                     refused = True
                 if not message:
                     print(line, end="", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""The launcher of several training processes, with a program in the place of `accelerate launch`."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import Params, load_params
+from iterpref_core.errors import InputError, IterPrefError, TrainingError
+from tasks.launch import launch_training
+from tests.settings import ROOT
+
+REASON = "error: pairs.jsonl: no such file"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Params:
+    """Parameters that name a configuration of accelerate."""
+    configuration = tmp_path / "accelerate.yaml"
+    configuration.touch()
+    every = load_params(ROOT / "params.yaml")
+    training = every.training.model_copy(update={"accelerate": str(configuration)})
+    return every.model_copy(update={"training": training})
+
+
+@pytest.mark.parametrize(
+    ("account", "kind"),
+    [
+        ("  exitcode  : 2 (pid: 17)", InputError),
+        ("subprocess.CalledProcessError: Command 'train' returned non-zero exit status 2.", InputError),
+        ("  exitcode  : 1 (pid: 17)", TrainingError),
+    ],
+)
+def test_the_first_reason_is_told_and_bad_input_stays_bad_input(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str, kind: type[IterPrefError]
+) -> None:
+    """The launcher itself ends with 1, whatever its processes end with."""
+    printed = f"{REASON}\nerror: the other process was ended\n{account}"
+    program = f"import sys; print({printed!r}, file=sys.stderr); sys.exit(1)"
+    monkeypatch.setattr("tasks.launch._command", lambda *_: [sys.executable, "-c", program])
+    with pytest.raises(IterPrefError, match=f"^{REASON.removeprefix('error: ')}$") as caught:
+        launch_training({}, params, tmp_path / "curve.csv")
+    assert type(caught.value) is kind
+
+
+def test_the_result_is_read_behind_what_libraries_print_and_the_curve_is_told(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve = tmp_path / "curve.csv"
+    rows = "step,loss,validation/loss\n1,0.5,\n2,0.25,0.75\n"
+    program = f"open({str(curve)!r}, 'w').write({rows!r}); print('a library'); print('{{\"steps\": 2}}')"
+    monkeypatch.setattr("tasks.launch._command", lambda *_: [sys.executable, "-c", program])
+    told: list[tuple[dict[str, float], int]] = []
+    result = launch_training({}, params, curve, lambda numbers, step: told.append((numbers, step)))
+    assert result == {"steps": 2}
+    assert told == [({"loss": 0.5}, 1), ({"loss": 0.25, "validation/loss": 0.75}, 2)]
