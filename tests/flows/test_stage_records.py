@@ -20,7 +20,10 @@ from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+PATIENCE_S = 600
+"""On two quiet cores a stage takes seconds; a machine that others use may need many times as long."""
 
 TOY = """
 import sys, time
@@ -140,12 +143,13 @@ def holder_rows() -> list[Any]:
     return [row for row in rows() if "iterpref.stage" not in row.data.tags]
 
 
-def test_every_run_has_its_own_parameters_metrics_and_digests(toy: Path) -> None:
+def test_every_run_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(toy: Path) -> None:
     made = {}
-    for beta in (0.21, 0.22, 0.23):
+    for beta in (0.1, 0.22, 0.23):
         set_beta(beta)
         dvc("repro")
         made[str(beta)] = digests()["models/trained/dpo"]
+    first = run("git", "rev-parse", "HEAD").strip()
     server = Server()
     assert len(stage_rows("training@dpo")) == len(stage_rows("evaluation@dpo")) == 3
     for row in stage_rows("training@dpo"):
@@ -157,23 +161,18 @@ def test_every_run_has_its_own_parameters_metrics_and_digests(toy: Path) -> None
         assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
     for row in stage_rows("evaluation@dpo"):
         assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
-    assert [row.info.run_name for row in holder_rows()] == ["beta=0.23", "beta=0.22", "beta=0.21"]
+    assert [row.info.run_name for row in holder_rows()] == ["beta=0.23", "beta=0.22", f"dvc repro {first[:7]}"]
     for row in holder_rows():
         score = float(row.data.tags["beta"])
         assert row.data.metrics == {"dpo/heldout/pass_at_1": score, "best/heldout/pass_at_1": score}
         assert row.data.tags["data"] == digests()["data/pairs.jsonl"][:8]
     assert "[pairs]" in holder_rows()[0].data.tags["mlflow.note.content"], "what it reused"
 
-
-def test_what_dvc_restores_or_pulls_gets_no_row_and_the_newest_commit_has_scores(toy: Path) -> None:
-    dvc("repro")
-    set_beta(0.2)
-    dvc("repro")
     before = len(rows())
-    set_beta(0.1)
+    run("git", "checkout", "--", "params.yaml")
     dvc("repro")
     assert len(rows()) == before, "the run cache has brought it back"
-    run("git", "checkout", "--", "params.yaml")
+
     Path("README").write_text("new\n", encoding="utf-8")
     run("git", "add", "README")
     run("git", "commit", "--quiet", "--message", "news")
@@ -191,22 +190,21 @@ def test_what_dvc_restores_or_pulls_gets_no_row_and_the_newest_commit_has_scores
     assert oldest[0].info.run_id in row.data.tags["mlflow.note.content"]
 
 
-def test_parameters_edited_while_a_stage_runs_are_not_its_own(toy: Path) -> None:
-    dvc("repro", "pairs")
-    training = start_training()
-    set_beta(0.4)
-    Path("block").unlink()
-    assert training.wait(60) == 0
-    (row,) = stage_rows("training@dpo")
-    assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1)
-
-
-def test_a_failed_and_a_killed_stage_are_recorded(toy: Path) -> None:
+def test_a_stage_that_fails_is_killed_or_runs_while_parameters_are_edited_is_recorded_as_it_was(toy: Path) -> None:
     set_beta(1.5)
     dvc("repro", "training@dpo", code=255)
     (row,) = stage_rows("training@dpo")
     assert (row.info.status, row.data.tags["mlflow.note.content"]) == ("FAILED", "beta is large")
+
     set_beta(0.1)
+    training = start_training()
+    set_beta(0.4)
+    Path("block").unlink()
+    assert training.wait(PATIENCE_S) == 0
+    row = stage_rows("training@dpo")[0]
+    assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1), "as it was when the stage began"
+
+    set_beta(0.3)  # another one than dvc.lock now has
     training = start_training()
     (record,) = running_records()
     os.killpg(training.pid, signal.SIGKILL)
@@ -214,7 +212,7 @@ def test_a_failed_and_a_killed_stage_are_recorded(toy: Path) -> None:
     wait_until(record.owner.is_gone)
     send_records()
     row = stage_rows("training@dpo")[0]
-    assert (row.info.status, row.data.params["beta"]) == ("KILLED", "0.1")
+    assert (row.info.status, row.data.params["beta"]) == ("KILLED", "0.3")
 
 
 def start_training() -> subprocess.Popen[bytes]:
@@ -228,7 +226,7 @@ def start_training() -> subprocess.Popen[bytes]:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.1)
