@@ -52,11 +52,15 @@ def main(name: str, *arguments: str) -> int:
     signal.signal(signal.SIGTERM, _raise_exit)
     is_item = bool(arguments) and not arguments[0].startswith("--")
     stage = str(StageName(name, arguments[0] if is_item else ""))
+
+    def body() -> None:
+        STAGES[name](load_params(), *arguments)
+
     try:
         if name not in STAGES:
             raise InputError(unknown_name("stage", name, STAGES))
         with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
-            _run(stage, lambda: STAGES[name](load_params(), *arguments))
+            _run(stage, body)
     except SystemExit as ended:
         return int(ended.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why
@@ -98,8 +102,9 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
+        as_flow = flow(name=stage, flow_run_name=stage, persist_result=False)(watched)
         with marked_runs():
-            flow(name=stage, flow_run_name=stage, persist_result=False)(watched)()
+            as_flow()
     except HTTPError as error:
         if not finished:
             raise ServerError(f"the Prefect server at {server} does not answer ({error}); run again") from None

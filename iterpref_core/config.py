@@ -455,14 +455,19 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
         return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
-    return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
+    message = str(item["msg"])
+    reason = message[0].lower() + message[1:]
+    return f"{key}: {reason} (got {item['input']!r})"
 
 
 def _known_keys(location: list[str]) -> list[str]:
+    """Return the keys of the section at a place; none for a place that is no section, such as a list."""
     section: type[BaseModel] = Params
     for part in location:
-        annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if part not in section.model_fields:
+            return []
+        annotation = section.model_fields[part].annotation
+        if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
             return []
         section = annotation
     return list(section.model_fields)

@@ -40,9 +40,10 @@ def show_progress(
     # `accelerate launch` and torchrun number the processes in RANK.
     first_process = os.environ.get("RANK", "0") == "0"
     in_terminal = sys.stderr.isatty()
+    has_bar = first_process and in_terminal
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     last_line = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), disable=not (first_process and in_terminal)) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not has_bar) as progress:
         bar = progress.add_task(label, total=total, completed=done, note="")
 
         def advance(count: int = 1, note: str = "") -> None:

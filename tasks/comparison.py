@@ -85,7 +85,7 @@ def bootstrap_difference(
         passed.update(score.passed)
     tasks = sorted(passed)
     n = left[0].n
-    solved = _solved(left, tasks)
+    solved_left = _solved(left, tasks)
     solved_right = _solved(right, tasks)
     # Problems that nobody solved share one column, the last: they are drawn too, and count for nothing.
     chance_of_each = np.full(len(tasks), 1 / n)
@@ -96,7 +96,7 @@ def bootstrap_difference(
     for number in range(resamples):
         # How often each problem is drawn: [1, 0, 2, …].
         drawn = random.multinomial(n, chances)[:-1]
-        mean_left = _draw_rows(solved, random) @ drawn / n
+        mean_left = _draw_rows(solved_left, random) @ drawn / n
         mean_right = _draw_rows(solved_right, random) @ drawn / n
         differences[number] = mean_left - mean_right
     low, high = np.quantile(differences, [0.025, 0.975])

@@ -45,8 +45,8 @@ class Diagnosis(BaseModel):
         return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
 
 
-def _diagnose(name: str, detail: str, problem: Status = "ok", remedy: str = "") -> Diagnosis:
-    return Diagnosis(name=name, status=problem, detail=detail, remedy=remedy)
+def _diagnose(name: str, detail: str, status: Status = "ok", remedy: str = "") -> Diagnosis:
+    return Diagnosis(name=name, status=status, detail=detail, remedy=remedy)
 
 
 def examine(params: Params) -> list[Diagnosis]:
@@ -78,7 +78,8 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
         else:
             yield _diagnose(f"isolation: {layer.name}", layer.problem, "absent", layer.how)
     try:
-        yield _diagnose("isolation", f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
+        chosen = choose(allow_unsafe=params.execution.allow_unsafe)
+        yield _diagnose("isolation", f"tier {chosen.tier}")
     except IterPrefError as error:
         yield _diagnose("isolation", "too weak", "missing", str(error))
 
@@ -121,9 +122,9 @@ def examine_extras(params: Params) -> Iterator[Diagnosis]:
     for extra, packages in absent.items():
         if packages:
             remedy = f"python -m pip install -e '.[{extra}]'"
-            problem: Status = "missing" if extra in needed else "absent"
+            status: Status = "missing" if extra in needed else "absent"
             detail = f"not installed: {', '.join(packages)}"
-            yield _diagnose(f"extra: {extra}", detail, problem, remedy)
+            yield _diagnose(f"extra: {extra}", detail, status, remedy)
 
 
 def _installed_version(name: str) -> str | None:

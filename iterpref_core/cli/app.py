@@ -39,6 +39,7 @@ class Verb(TyperCommand):
         """
         real_paths = {}
         for name, value in ctx.params.items():
+            # A model is a text, since it may be named by its id on a hub; but most are folders.
             if isinstance(value, Path) or (name == "model" and value is not None):
                 real_paths[name] = os.path.realpath(value)
         for written in _WRITTEN & real_paths.keys():

@@ -17,8 +17,10 @@ def set_up_libraries() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    direct = "127.0.0.1,localhost"
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    direct = ",".join(filter(None, [given, "127.0.0.1", "localhost"]))
+    if given:
+        direct = f"{given},{direct}"
     os.environ["no_proxy"] = direct
     os.environ["NO_PROXY"] = direct
     for name in os.environ.keys() - without_git_variables(os.environ).keys():

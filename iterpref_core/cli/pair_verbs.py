@@ -41,8 +41,12 @@ def pair(
     from iterpref_core.pairs.pair_selection import screened_params, select_pairs
 
     settings = read_params(set_)
-    named = settings.model.student
-    student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
+    student = model
+    if not student:
+        student = settings.model.student
+        if student == EMBEDDED or is_gguf(student):
+            # Stage `nanolab` makes a folder of this model.
+            student = "models/student"
     opened = open_judge(
         model=settings.pairs.judge,
         prompt=settings.model.debugger_format,
@@ -76,7 +80,8 @@ def localize(
     from iterpref_core.localization.localization import localize_pairs
 
     settings = read_params(set_, {"localization.method": method})
-    show_result(localize_pairs(pairs, settings.localization, out, problems, settings.execution), json_)
+    counts = localize_pairs(pairs, settings.localization, out, problems, settings.execution)
+    show_result(counts, json_)
 
 
 def show(
@@ -90,7 +95,8 @@ def show(
 ) -> None:
     """Show pairs with their error region marked, and the change that training made to each token.
 
-    How the model was trained (lengths, form of prompts and answers) stands beside its weights; --set goes before it.
+    How the model was trained (lengths, form of prompts and answers) stands beside its weights; --set replaces values
+    of it.
     """
     from rich.console import Console
 
@@ -103,7 +109,10 @@ def show(
     number = 1 if html is None else 10
     if spans is None:
         shown = _find_pairs(pairs, task_id, number)
-        regions = {item.task_id: differing_lines(item).model_copy(update={"method": NO_SPANS}) for item in shown}
+        regions = {}
+        for item in shown:
+            differing = differing_lines(item)
+            regions[item.task_id] = differing.model_copy(update={"method": NO_SPANS})
     else:
         regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
         shown = _find_pairs(pairs, task_id, number, regions)

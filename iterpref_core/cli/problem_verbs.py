@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
 from iterpref_core.errors import InputError
 from iterpref_core.problems.published.table import format_names
+
+if TYPE_CHECKING:
+    from iterpref_core.problems.ingestion.ingest import Ingested
 
 FORMATS = sorted([*format_names(), "folder", "trl"])
 
@@ -121,11 +124,16 @@ def ingest(
             trajectories=trajectories,
             license=license,
         )
-    if json_:
+    _show_taken(taken, as_json=json_)
+
+
+def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
+    """Print the counts of a set, and the rows that were left out: on stderr, or in the JSON."""
+    if as_json:
         rows = [asdict(row) for row in taken.dropped]
-        show_result({**taken.counts, "dropped_rows": rows}, json_)
+        show_result({**taken.counts, "dropped_rows": rows}, as_json)
         return
-    show_result(taken.counts, json_)
+    show_result(taken.counts, as_json)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join([row.reason, *row.explanation.splitlines()[:1]])
@@ -211,8 +219,14 @@ def synthesize(
         inference.price_prompt,
         inference.price_completion,
     )
-    counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
-    show_result(counts | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
+    counts |= {
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cost_usd": dollars,
+    }
+    for kind, number in faults.items():
+        counts[f"faults/{kind}"] = float(number)
+    show_result(counts, json_)
 
 
 def inject(
@@ -228,7 +242,15 @@ def inject(
     from iterpref_core.problems.injection import inject_bugs
 
     with open_executor(read_params(set_).execution) as executor:
-        show_result(inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0), json_)
+        counts = inject_bugs(
+            problems,
+            out,
+            spans,
+            executor,
+            mutations=mutations_per_problem,
+            seed=0,
+        )
+    show_result(counts, json_)
 
 
 def quality(

@@ -106,6 +106,11 @@ def lead_in_rounds(
     answered: Answered,
 ) -> None:
     """Answer one batch of prompts per model, then run all programs, and repeat until every conversation has ended."""
+
+    def judge(answered_one: tuple[Conversation, Completion]) -> Conversation:
+        conversation, answer = answered_one
+        return conversation.after(answer, executor)
+
     # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
@@ -124,7 +129,7 @@ def lead_in_rounds(
                 answers.update(zip(places, completions, strict=True))
         answered_ones = [(conversation, answers[place]) for place, conversation in enumerate(active)]
         active = []
-        for _, following in executor.each(answered_ones, lambda pair: pair[0].after(pair[1], executor)):
+        for _, following in executor.each(answered_ones, judge):
             active.append(following)
         for conversation in active:
             if conversation.finished:

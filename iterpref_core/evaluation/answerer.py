@@ -49,8 +49,11 @@ class Answerer:
         fresh: bool = False,
     ) -> None:
         self._model = model
-        # One sample of a prompt is greedy, so that a score has no chance in it.
-        self._sampling = Sampling(params.temperature if params.samples > 1 else 0.0, params.max_new_tokens)
+        temperature = params.temperature
+        if params.samples == 1:
+            # Greedy, so that a score has no chance in it.
+            temperature = 0.0
+        self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed
         self._samples = params.samples
         self._precision = precision
@@ -150,7 +153,9 @@ class Answerer:
         """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
         if self._samples == 1:
             return self._seed
-        digest = hashlib.sha256(json.dumps([self._seed, plain_prompt(prompt), number]).encode()).digest()
+        decisive = json.dumps([self._seed, plain_prompt(prompt), number])
+        digest = hashlib.sha256(decisive.encode()).digest()
+        # 31 bits, as `config.Seed` has.
         return int.from_bytes(digest[:4], "big") >> 1
 
 

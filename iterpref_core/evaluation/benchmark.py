@@ -56,9 +56,9 @@ class Sanitizer(NamedTuple):
 
 
 class ProgramRun(NamedTuple):
-    """The outcome of a sample: that of its first program that did not pass, or `passed` if all did.
+    """The outcome of a sample's programs: of the first one that did not pass, or `passed` if all did.
 
-    `exception` is the name of the type that it raised, or ""; `cpu_s` are the CPU seconds of all that ran.
+    `exception` is the name of the type that this program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     """
 
     verdict: Verdict

@@ -119,7 +119,7 @@ class Model(Protocol):
 
 
 class ServedModel(ABC):
-    """A model that answers prompts one by one, such as a server: has many asked at once.
+    """A model that answers prompts one by one, such as a server's; `generate` asks many of them at once.
 
     Attributes:
         concurrency: prompts that `generate` asks at once.
@@ -179,8 +179,18 @@ class ServedModel(ABC):
         """Return the places of each different request, so that equal requests are asked once."""
         places: dict[Request, list[int]] = {}
         for place, request in enumerate(requests):
-            places.setdefault(request, []).append(place)
+            places_of_request = places.setdefault(request, [])
+            places_of_request.append(place)
         return places
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A request that waits for its batch, and the future of its answer."""
+
+    request: Request
+    sampling: Sampling
+    answer: "asyncio.Future[Completion]"
 
 
 class BatchModel(ABC):
@@ -195,7 +205,7 @@ class BatchModel(ABC):
     in_process = True
     own_temperature = False
     concurrency: int
-    _waiting: "tuple[tuple[Request, Sampling, asyncio.Future[Completion]], ...]" = ()
+    _waiting: tuple[_Waiting, ...] = ()
     _answering: "asyncio.Task[None] | None" = None
 
     @abstractmethod
@@ -210,18 +220,20 @@ class BatchModel(ABC):
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
         """Answer one request, in a batch with others that wait."""
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._waiting += ((request, sampling, answer),)
+        self._waiting += (_Waiting(request, sampling, answer),)
         if self._answering is None or self._answering.done():
             self._answering = asyncio.create_task(self._answer_all())
         return await answer
 
     async def _answer_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while waiting := [each for each in self._waiting if not each[2].done()]:
-            sampling = waiting[0][1]
-            batch = [each for each in waiting if each[1] == sampling][: self.concurrency]
+        # A caller may have given up waiting, by Ctrl-C for example: then its future is done.
+        while waiting := [each for each in self._waiting if not each.answer.done()]:
+            sampling = waiting[0].sampling
+            alike = [each for each in waiting if each.sampling == sampling]
+            batch = alike[: self.concurrency]
             self._waiting = tuple(each for each in waiting if each not in batch)
-            futures = [future for *_, future in batch]
+            futures = [each.answer for each in batch]
 
             # Bound as a default, because the next round of the loop gives `futures` another value, and from another
             # thread, because a future may be settled by its event loop alone.
@@ -235,7 +247,7 @@ class BatchModel(ABC):
             try:
                 await asyncio.to_thread(
                     self.generate,
-                    [request for request, *_ in batch],
+                    [each.request for each in batch],
                     sampling,
                     answered,
                 )

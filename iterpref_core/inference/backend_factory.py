@@ -229,12 +229,16 @@ def model_identity(
     backend = BACKENDS[inference.backend]
     if not backend.weights:
         name = served_name(model)
-        return f"{name} (completions)" if inference.api == "completions" else name
+        if inference.api == "completions":
+            name += " (completions)"
+        return name
     fingerprint = model_fingerprint(model, prompt)
     if not backend.in_process:
         return fingerprint
     computed, saved = precision_of(model, inference)
-    return fingerprint if computed == saved else f"{fingerprint} {computed}"
+    if computed == saved:
+        return fingerprint
+    return f"{fingerprint} {computed}"
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:

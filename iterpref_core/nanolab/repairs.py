@@ -27,8 +27,10 @@ class _ChangeConstants(ast.NodeTransformer):
         self._seen = 0
 
     def _is_target(self) -> bool:
+        """Count a place that may be changed, and return True if it is the one to change."""
+        number = self._seen
         self._seen += 1
-        return self._seen - 1 == self._target
+        return number == self._target
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if type(node.value) is int and self._is_target():
@@ -45,8 +47,10 @@ class _ChangeConstants(ast.NodeTransformer):
             ast.In: ast.NotIn,
             ast.NotIn: ast.In,
         }
-        if type(node.ops[0]) in swaps and self._is_target():
-            return ast.Compare(node.left, [swaps[type(node.ops[0])]()], node.comparators)
+        operator = type(node.ops[0])
+        if operator in swaps and self._is_target():
+            swapped = swaps[operator]()
+            return ast.Compare(node.left, [swapped], node.comparators)
         return node
 
 
@@ -62,14 +66,12 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
     """
     way = random.random()
     if way < 0.65:
-        broken = _transplant(
-            reference,
-            donors,
-            random,
-            lines=1 if random.random() < 0.6 else 2,
-        )
+        lines = 1 if random.random() < 0.6 else 2
+        broken = _transplant(reference, donors, random, lines)
     elif way < 0.8:
-        broken = ast.unparse(_ChangeConstants(random, random.randrange(3)).visit(ast.parse(reference))) + "\n"
+        change = _ChangeConstants(random, target=random.randrange(3))
+        changed = change.visit(ast.parse(reference))
+        broken = ast.unparse(changed) + "\n"
     elif way < 0.9:
         broken = _lose_line(reference, random)
     else:
@@ -78,6 +80,7 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
 
 
 def _transplant(reference: str, donors: Sequence[str], random: Random, lines: int) -> str:
+    """Return a program with some lines replaced by those of other programs, from about the same place."""
     result = reference.splitlines(keepends=True)
     for _ in range(lines):
         donor = random.choice(donors).splitlines(keepends=True)
@@ -97,8 +100,10 @@ def _lose_line(reference: str, random: Random) -> str:
 
 
 def _spoil_character(reference: str, random: Random) -> str:
+    """Return a program with one character below its first line lost or replaced."""
     place = random.randrange(reference.index("\n"), len(reference))
-    return reference[:place] + random.choice(("", ")", "s", " ", "0")) + reference[place + 1 :]
+    other = random.choice(("", ")", "s", " ", "0"))
+    return reference[:place] + other + reference[place + 1 :]
 
 
 def make_repairs(

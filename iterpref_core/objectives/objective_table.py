@@ -187,10 +187,9 @@ def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float,
     needed = {"learning_rate": given.learning_rate}
     if name != GRPO and OBJECTIVES[name].nll_of is not None:
         needed["alpha"] = given.alpha
+    examples = {"learning_rate": "5e-6", "alpha": "1.0"}
     for key, value in needed.items():
         if value is None:
-            raise ConfigError(
-                f"training.objectives.{name}.{key}: is not in params.yaml; set it, such as "
-                f"--set training.objectives.{name}.{key}={'1.0' if key == 'alpha' else '5e-6'}"
-            )
+            parameter = f"training.objectives.{name}.{key}"
+            raise ConfigError(f"{parameter}: is not in params.yaml; set it, such as --set {parameter}={examples[key]}")
     return float(given.learning_rate or 0.0), float(needed.get("alpha") or 0.0)

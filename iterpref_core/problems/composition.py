@@ -75,17 +75,21 @@ def write_reference(combination: Combination) -> str:
     names = {"p": parameter, "x": loop}
     if "," in loop:
         names["k"], names["v"] = loop.split(", ")
-    source = "kept"
+    position = combination.position.code.format(**names)
+    predicate = combination.predicate.code.format(**names)
     lines = [
         f"def {ENTRY_POINT}({parameter}):",
-        f"    part = {combination.position.code.format(**names)}",
-        f"    kept = [{_item(loop)} for {loop} in part if {combination.predicate.code.format(**names)}]",
+        f"    part = {position}",
+        f"    kept = [{_item(loop)} for {loop} in part if {predicate}]",
     ]
     # One map step makes `done` of `kept`, a second one `more` of `done`.
+    source = "kept"
     for target, leaf in zip(("done", "more"), combination.maps, strict=False):
-        lines.append(f"    {target} = [{leaf.code.format(**names)} for {loop} in {source}]")
+        mapped = leaf.code.format(**names)
+        lines.append(f"    {target} = [{mapped} for {loop} in {source}]")
         source = target
-    lines.append(f"    return {combination.reduce.code.format(s=source, **names)}")
+    reduced = combination.reduce.code.format(s=source, **names)
+    lines.append(f"    return {reduced}")
     return "\n".join(lines) + "\n"
 
 
@@ -159,5 +163,6 @@ def _write_tests(
     arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
     tests = []
     for text, argument in arguments.items():
-        tests.append(IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(solve(argument))))
+        result = solve(argument)
+        tests.append(IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(result)))
     return tuple(tests)

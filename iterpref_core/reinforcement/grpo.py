@@ -41,7 +41,7 @@ from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, re
 from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint
+from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, step_of
 from iterpref_core.training.model.exactness import switch_off_randomness
 from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.policy import adapter_options, adapters_refused, check_load, load_policy, lora_config
@@ -261,7 +261,7 @@ def _choose(trainer: FramedGRPOTrainer, checkpoints: Path, diverged: DivergedErr
     advice = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
     last = last_before_divergence(checkpoints, diverged, advice, tell=trainer.accelerator.is_main_process)
     trainer.load_weights(last)
-    return int(last.name.rpartition("-")[2])
+    return step_of(last)
 
 
 def _metrics(

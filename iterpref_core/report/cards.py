@@ -55,11 +55,18 @@ def model_card(
     measured: dict[str, str] = {}
     if summary is not None:
         scores = _scores_of(summary, weights)
-        base = {(row.benchmark, row.part): row for row in score_rows(summary) if row.model == "base"}
+        for row in score_rows(summary):
+            if row.model == "base":
+                base[row.benchmark, row.part] = row
         measured = summary["provenance"].get("weights", {})
     known = summary is not None and trained_on_the_pairs_of(summary, lineage)
     started_there = lineage is not None and lineage.base_weights == measured.get("base")
-    trained = [step.objective for step in ancestors(lineage) if step.objective] if lineage else []
+    steps = []
+    if lineage is not None:
+        # The first training first.
+        for step in reversed(list(ancestors(lineage))):
+            if step.objective:
+                steps.append(f"{model_name(step.objective)} ({step.objective})")
     return _render(
         "model_card.md",
         data=_model_fields(lineage, first, license),
@@ -69,7 +76,7 @@ def model_card(
         start=_start(first),
         embedded=first is not None and first.base == EMBEDDED,
         license=license,
-        steps=[f"{model_name(objective)} ({objective})" for objective in reversed(trained)],
+        steps=steps,
         summary=summary if known else None,
         sources=sources,
         scores=scores,

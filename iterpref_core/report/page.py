@@ -69,6 +69,10 @@ def write_page(
     rewards = []
     for column, title in REWARDS.items():
         rewards.append(_curve_chart(title, column, curves))
+    outcomes = []
+    for outcome, problems, share in problem_outcomes(summary):
+        if problems:
+            outcomes.append((outcome, problems, share))
     reasons = []
     for reason, names in unavailable_by_reason(summary).items():
         listed = ", ".join(map(benchmark_name, names))
@@ -91,7 +95,7 @@ def write_page(
         pass_rate=_pass_rate_chart(ours, paper, sampled),
         pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
-        outcomes=[row for row in problem_outcomes(summary) if row[1]],
+        outcomes=outcomes,
         validity_charts=validity_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),

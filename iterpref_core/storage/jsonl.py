@@ -50,7 +50,8 @@ def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> It
         for item in items:
             parsed = parse_record(item.where, item.text, record)
             if unique:
-                _check_unused(path, item.number, str(vars(parsed)["task_id"]), used)
+                task_id = str(vars(parsed)["task_id"])
+                _check_unused(path, item.number, task_id, used)
             yield parsed
 
 
@@ -90,7 +91,9 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
             pair = parse_record(item.where, item.text, _AnyPair)
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
-            yield PreferencePair(**{**dict(pair), "task_id": task_id})
+            fields = dict(pair)
+            fields["task_id"] = task_id
+            yield PreferencePair(**fields)
 
 
 def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
@@ -98,7 +101,7 @@ def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
 
     Args:
         spans: spans of the pair.
-        pair: see there.
+        pair: the pair.
         path: file of the spans, for the message.
 
     Raises:

@@ -53,7 +53,17 @@ def run_key(files: PairFiles, fingerprint: str, objective: str, params: Training
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint that was written to its end, if any."""
     whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the optimizer step after which a checkpoint was written.
+
+    >>> step_of(Path("checkpoints/checkpoint-120"))
+    120
+    """
+    _, _, step = checkpoint.name.rpartition("-")
+    return int(step)
 
 
 def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, tell: bool) -> Path:

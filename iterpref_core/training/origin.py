@@ -17,10 +17,17 @@ def describe_origin(model: Path | str) -> dict[str, Any]:
     """
     source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
+    base = source.name_or_path
+    if folder.is_dir():
+        # The path says more about this machine than about the model.
+        base = folder.resolve().name
+    license = None
+    if Path(source.name_or_path).is_dir():
+        license = find_license(source.name_or_path)
     return {
-        "base": folder.resolve().name if folder.is_dir() else source.name_or_path,
+        "base": base,
         "revision": source.revision,
         "base_weights": model_fingerprint(model),
-        "license": find_license(source.name_or_path) if Path(source.name_or_path).is_dir() else None,
+        "license": license,
         "before": read_lineage(folder),
     }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -118,18 +119,15 @@ class FocalDPOTrainer(Trainer):
     ) -> None:
         require_object("FocalDPOTrainer", "model", model, PreTrainedModel, PeftModel)
         require_object("FocalDPOTrainer", "args", args, TrainingArguments)
-        require_object(
-            "FocalDPOTrainer",
-            "processing_class",
-            processing_class,
-            PreTrainedTokenizerBase,
-        )
+        require_object("FocalDPOTrainer", "processing_class", processing_class, PreTrainedTokenizerBase)
         require_object("FocalDPOTrainer", "objective", objective, Objective)
         require_choice("FocalDPOTrainer", "layout", layout, get_args(Layout))
         require_choice("FocalDPOTrainer", "nll", nll, ("mean", "sum"))
         require_tokenized("FocalDPOTrainer", "train_dataset", train_dataset)
         if kwargs.get("eval_dataset") is not None:
             require_tokenized("FocalDPOTrainer", "eval_dataset", kwargs["eval_dataset"])
+        if kwargs.get("compute_metrics") is not None:
+            raise InputError("FocalDPOTrainer: compute_metrics would need logits, and none are built; use evaluate")
         if args.neftune_noise_alpha:
             raise InputError(
                 "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "
@@ -143,18 +141,13 @@ class FocalDPOTrainer(Trainer):
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         self._gradient_norm: Any = None
-        if kwargs.get("compute_metrics") is not None:
-            raise InputError("FocalDPOTrainer: compute_metrics would need logits, and none are built; use evaluate")
         padding = processing_class.pad_token_id
+        if padding is None:
+            padding = processing_class.eos_token_id
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
-            data_collator=Collator(
-                objective,
-                layout,
-                processing_class.eos_token_id if padding is None else padding,
-                PAD_TO_MULTIPLE_OF,
-            ),
+            data_collator=Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF),
             train_dataset=self._as_drawn(train_dataset),
             processing_class=processing_class,
             **kwargs,
@@ -168,7 +161,8 @@ class FocalDPOTrainer(Trainer):
         self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         switch_off_randomness(self.model)
-        add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        add_label_head(base)
 
     def _as_drawn(self, rows: Any) -> Any:
         """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
@@ -215,45 +209,53 @@ class FocalDPOTrainer(Trainer):
         self._count("nll", nll * counts[per], counts[per])
         if self._objective.loss is None:
             return self._alpha * nll * share[per]
-        chosen, rejected = (
-            sequence_logratio(
-                logps,
-                inputs["ref"],
-                inputs[f"w_{side}"],
-                inputs["pair"],
-                pairs,
-                averaged=self._objective.averaged,
-            )
-            for side in ("chosen", "rejected")
+        logratio = partial(
+            sequence_logratio,
+            logps,
+            inputs["ref"],
+            pair=inputs["pair"],
+            pairs=pairs,
+            averaged=self._objective.averaged,
         )
+        chosen = logratio(weights=inputs["w_chosen"])
+        rejected = logratio(weights=inputs["w_rejected"])
         losses = self._objective.loss(chosen, rejected, self._beta)
-        for name, values in (
-            ("rewards/chosen", self._beta * chosen),
-            ("rewards/rejected", self._beta * rejected),
-            ("rewards/margins", self._beta * (chosen - rejected)),
-            ("rewards/accuracies", (chosen > rejected).float()),
-            ("preference", losses),
-        ):
+        of_pairs = {
+            "rewards/chosen": self._beta * chosen,
+            "rewards/rejected": self._beta * rejected,
+            "rewards/margins": self._beta * (chosen - rejected),
+            "rewards/accuracies": (chosen > rejected).float(),
+            "preference": losses,
+        }
+        for name, values in of_pairs.items():
             self._count(name, values.sum(), counts[PAIRS])
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
         loss = losses.mean() * share[PAIRS]
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
-        return loss + self._alpha * nll * share[per] if self._alpha else loss
+        if self._alpha == 0:
+            return loss
+        return loss + self._alpha * nll * share[per]
 
     def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
+        """Add to the sum and the count of a number, from which its mean is made."""
         item = torch.stack([total.detach().float(), count.float()])
-        self._sums[name] = self._sums[name] + item if name in self._sums else item
+        if name in self._sums:
+            item = self._sums[name] + item
+        self._sums[name] = item
 
     def _take_means(self) -> dict[str, float]:
         """Return the means over all that was computed since the last call, in all processes, and their `loss`."""
-        rows = self.accelerator.reduce(torch.stack(list(self._sums.values())), "sum").tolist()
-        means = {name: total / count for name, (total, count) in zip(self._sums, rows, strict=True) if count}
+        sums = torch.stack(list(self._sums.values()))
+        of_all_processes = self.accelerator.reduce(sums, "sum").tolist()
+        means = {}
+        for name, (total, count) in zip(self._sums, of_all_processes, strict=True):
+            if count:
+                means[name] = total / count
         self._sums.clear()
         loss = means.pop("preference", 0.0)
-        return {
-            "loss": loss + self._alpha * means["nll"] if self._alpha else loss,
-            **means,
-        }
+        if self._alpha:
+            loss += self._alpha * means["nll"]
+        return {"loss": loss, **means}
 
     def _clip_grad_norm(self, model: Any) -> Any:
         self._gradient_norm = super()._clip_grad_norm(model)
@@ -282,10 +284,13 @@ class FocalDPOTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
-        names = {name for step in self._steps for name in step}
-        for name in names if "loss" in logs else ():
-            values = [step[name] for step in self._steps if name in step]
-            logs[name] = sum(values) / len(values)
+        values: dict[str, list[float]] = {}
+        for step in self._steps:
+            for name, value in step.items():
+                values.setdefault(name, []).append(value)
+        if "loss" in logs:
+            for name, of_steps in values.items():
+                logs[name] = sum(of_steps) / len(of_steps)
         self._steps.clear()
         super().log(logs, start_time)
 
@@ -313,8 +318,9 @@ class FocalDPOTrainer(Trainer):
         model = self.model_wrapped
         model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
-            for batch in self._validation_batches(rows):
-                self.compute_loss(model, self._prepare_inputs(self.data_collator(batch)))
+            for pairs in self._validation_batches(rows):
+                batch = self._prepare_inputs(self.data_collator(pairs))
+                self.compute_loss(model, batch)
         means = {f"{metric_key_prefix}_{name}": value for name, value in self._take_means().items()}
         loss = means[f"{metric_key_prefix}_loss"]
         if not math.isfinite(loss):
@@ -408,7 +414,7 @@ def add_adapters(
     if isinstance(model, PeftModel) and checkpointing:
         model.enable_input_require_grads()
         if zero3:  # its hooks see no recomputation of the other kind
-            args.activation_checkpointing_kwargs = (args.activation_checkpointing_kwargs or {}) | {
-                "use_reentrant": True
-            }
+            options = dict(args.activation_checkpointing_kwargs or {})
+            options["use_reentrant"] = True
+            args.activation_checkpointing_kwargs = options
     return model

@@ -31,7 +31,7 @@ from iterpref_core.objectives.objective_table import (
     find_rates,
 )
 from iterpref_core.records import ModelLineage
-from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, run_key
+from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, run_key, step_of
 from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
 from iterpref_core.training.data.pair_table import (
@@ -337,7 +337,7 @@ def _choose(
     else:
         return int(trainer.state.global_step)
     trainer.load_weights(folder)
-    return int(folder.name.rpartition("-")[2])
+    return step_of(folder)
 
 
 def _lineage(

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -62,7 +62,10 @@ class Thresholds:
             return None
         if scores is None:
             return "unreadable"
-        return next((f"low_{name}" for name in CRITERIA if getattr(scores, name) < self.judge), None)
+        for name in CRITERIA:
+            if getattr(scores, name) < self.judge:
+                return f"low_{name}"
+        return None
 
 
 def measure_validity(
@@ -181,14 +184,18 @@ def draw_problems(
         InputError: there is no problem to draw.
     """
 
+    def of_split() -> Iterator[Problem]:
+        for problem in read_jsonl(path, Problem, unique=True):
+            if split is None or problem.split == split:
+                yield problem
+
     def place(problem: Problem) -> str:
         return sha256(f"{seed}/{problem.task_id}".encode()).hexdigest()
 
-    wanted = (problem for problem in read_jsonl(path, Problem, unique=True) if split in (None, problem.split))
-    drawn = heapq.nsmallest(size, wanted, key=place)
+    drawn = heapq.nsmallest(size, of_split(), key=place)
     if not drawn:
-        of_split = f" of the split {split!r}" if split else ""
-        raise InputError(f"{path}: holds no problem{of_split}; give another file")
+        wanted = f"problem of the split {split!r}" if split else "problem"
+        raise InputError(f"{path}: holds no {wanted}; give another file")
     return drawn
 
 

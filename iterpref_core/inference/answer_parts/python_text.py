@@ -117,14 +117,17 @@ def is_prose(statement: ast.stmt) -> bool:
     """Return True if a statement is words that happen to be Python, such as `Done` or `Note: this`."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
-    return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant) and _is_idle(statement)
+    if not isinstance(statement, ast.Expr) or isinstance(statement.value, ast.Constant):
+        return False
+    return _is_idle(statement)
 
 
 def _is_idle(statement: ast.stmt) -> bool:
     """Return True if a statement changes nothing: an import, or an expression without a call, such as a result."""
     if not isinstance(statement, ast.Expr):
         return isinstance(statement, ast.Import | ast.ImportFrom)
-    return not any(isinstance(node, ast.Call | ast.Await | ast.Yield | ast.YieldFrom) for node in ast.walk(statement))
+    calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)
+    return not any(isinstance(node, calls) for node in ast.walk(statement))
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -144,6 +147,7 @@ def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
 
 
 def _defined_names(tree: ast.Module) -> set[str]:
+    """Return the names of a program's definitions, and of the variables that it assigns outside of functions."""
     names = set()
     for node in _outer_nodes(tree):
         if isinstance(node, _DEFINITIONS):
@@ -174,6 +178,7 @@ def _is_stub(definition: _Definition) -> bool:
 
 
 def _holds_place(statement: ast.stmt) -> bool:
+    """Return True for a text, such as a docstring, `...`, `pass`, and `raise NotImplementedError`."""
     if isinstance(statement, ast.Raise):
         return statement.exc is not None and "NotImplemented" in ast.unparse(statement.exc)
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -61,7 +61,11 @@ def without_reasoning(answer: str) -> str:
     >>> without_reasoning("return s.split('</think>')")
     "return s.split('</think>')"
     """
-    return _without_opened(_without_unopened(_without_opened(_final_channel(answer))))
+    text = _final_channel(answer)
+    text = _without_opened(text)
+    text = _without_unopened(text)
+    # Behind the end of reasoning that the prompt has opened, the answer may open some more.
+    return _without_opened(text)
 
 
 def until_turn_end(answer: str) -> str:

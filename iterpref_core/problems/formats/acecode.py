@@ -46,7 +46,7 @@ def convert_acecode(row: AceCodeRow) -> PublishedProblem:
     except ValueError as error:
         raise ValueError(f"field 'test_cases': {error}") from None
     problem = Problem(
-        task_id=f"acecode/{row.row_number if row.id is None else row.id}",
+        task_id=f"acecode/{row.id_or_number(row.id)}",
         prompt=ask_for_call(row.question, name),
         entry_point=name,
         tests=tuple(AssertTest(code=code) for code in row.test_cases),

@@ -32,9 +32,10 @@ def convert_kodcode(row: KodCodeRow) -> PublishedProblem:
     left_out: Counter[str] = Counter()
     functions = row.test_info or ()
     names = [function.function_name for function in functions if function.function_name]
+    declarations = [function.function_declaration or "" for function in functions]
     problem = Problem(
-        task_id=f"kodcode/{row.row_number if row.question_id is None else row.question_id}",
-        prompt=_prompt(row, [function.function_declaration or "" for function in functions]),
+        task_id=f"kodcode/{row.id_or_number(row.question_id)}",
+        prompt=_prompt(row, declarations),
         entry_point=names[0] if names else "",
         tests=(PytestTest(code=row.test or ""),),
         source="kodcode",

@@ -32,7 +32,7 @@ def convert_livecodebench(row: LiveCodeBenchRow) -> PublishedProblem:
     private_tests = read_json("private_test_cases", private) or []
     metadata = read_json("metadata", row.metadata) or {}
     return contest_problem(
-        f"livecodebench/{row.row_number if row.question_id is None else row.question_id}",
+        f"livecodebench/{row.id_or_number(row.question_id)}",
         row.question_content,
         [*public_tests, *private_tests],
         source="livecodebench",

@@ -38,11 +38,8 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         tests = tests.get("test_cases", tests)
     left_out: Counter[str] = Counter()
     answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions)]
-    number = row.problem_id
-    if number is None:
-        number = row.row_number
     return contest_problem(
-        f"prime/{number}",
+        f"prime/{row.id_or_number(row.problem_id)}",
         question,
         row.tests if tests is None else tests,
         source=f"prime:{row.source}" if row.source else "prime",

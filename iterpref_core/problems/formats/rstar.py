@@ -27,7 +27,7 @@ def convert_rstar(row: RstarRow) -> PublishedProblem:
         "fn_name": row.func_name,
     }
     return contest_problem(
-        f"rstar/{row.row_number if row.question_id is None else row.question_id}",
+        f"rstar/{row.id_or_number(row.question_id)}",
         row.question,
         tests,
         source="rstar",

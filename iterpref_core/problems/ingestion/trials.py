@@ -70,8 +70,11 @@ def try_programs(row: Candidate | Dropped, run: Run, *, pairs: bool) -> Tried:
     if reason:
         dropped = Dropped(reason, row.where, right.problem.task_id, explanation)
         return Tried(row.where, dropped=dropped, verdict=first, left_out=left_out)
-    limit = _scaled(right.problem, right.slowest_s)
-    problem = right.problem.model_copy(update={"reference": right.passing[0], "time_limit_s": limit})
+    own_values = {
+        "reference": right.passing[0],
+        "time_limit_s": _scaled(right.problem, right.slowest_s),
+    }
+    problem = right.problem.model_copy(update=own_values)
     weak, trajectory = _try_wrong(published, problem, right.passing, run, pairs=pairs)
     return Tried(
         row.where,
@@ -113,9 +116,10 @@ def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
         if reading.time_limit_s is not None:
             patient = reading.model_copy(update={"time_limit_s": reading.time_limit_s * REFERENCE_FACTOR})
         outcomes = tuple(run(patient, code) for code in codes)
-        tried.append(_RightPrograms(reading, codes, outcomes))
-        if tried[-1].passing:
-            return tried[-1]
+        right = _RightPrograms(reading, codes, outcomes)
+        if right.passing:
+            return right
+        tried.append(right)
     return tried[0]
 
 
@@ -135,7 +139,9 @@ def _reason_against(right: _RightPrograms) -> tuple[str, str]:
 
 def _scaled(problem: Problem, reference_s: float) -> float | None:
     """Return the set's time limit, raised if right programs need more on this machine."""
-    return None if problem.time_limit_s is None else time_limit(problem.time_limit_s, reference_s)
+    if problem.time_limit_s is None:
+        return None
+    return time_limit(problem.time_limit_s, reference_s)
 
 
 def _has_checker(problem: Problem) -> bool:
@@ -153,22 +159,23 @@ def _try_wrong(
     """Return True if a wrong program passes, and the trajectory of the nearest wrong one that fails."""
     weak = False
     nearest: tuple[str, Outcome] | None = None
-    tried = 0
+    known_wrong_tried = 0
     # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
     candidates = [(_distance(code, passing), code) for code in published.wrong + published.unjudged]
     for distance, code in sorted(candidates):
         known_wrong = code in published.wrong
         for_trajectory = pairs and nearest is None
-        for_weakness = known_wrong and tried < MOST_TRIED
+        for_weakness = known_wrong and known_wrong_tried < MOST_TRIED
         # A distance of 0: the program is a right one with other line ends.
         if distance == 0 or not (for_trajectory or for_weakness):
             continue
         outcome = run(problem, code)
-        tried += known_wrong
+        if known_wrong:
+            known_wrong_tried += 1
         if outcome.verdict == "passed":
             weak = weak or known_wrong
         elif nearest is None and outcome.verdict not in UNDECIDED:
-            nearest = code, outcome
+            nearest = (code, outcome)
     if nearest is None or not pairs:
         return weak, None
     wrong, outcome = nearest

@@ -52,8 +52,9 @@ def parse_columns(text: str | None) -> Columns:
     named: dict[str, tuple[str, ...]] = {}
     assignments = [] if text is None else text.split(",")
     for assignment in assignments:
-        part, equals, columns = (piece.strip() for piece in assignment.partition("="))
-        names = tuple(name.strip() for name in columns.split("+"))
+        left, equals, right = assignment.partition("=")
+        part = left.strip()
+        names = tuple(name.strip() for name in right.split("+"))
         if not equals or part not in _PARTS or not all(names) or part in named:
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(_PARTS)} = a column; write it as {_EXAMPLE}"

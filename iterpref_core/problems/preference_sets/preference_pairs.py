@@ -64,14 +64,17 @@ def ingest_pairs(
         for item in islice(_items(sources), limit):
             advance()
             row = _row(item)
-            pair = row if isinstance(row, Dropped) else _pair(row, item, named, names)
+            if isinstance(row, Dropped):
+                left_out.add(row)
+                continue
+            pair = _pair(row, item, named, names)
             if isinstance(pair, Dropped):
                 left_out.add(pair)
                 continue
             names.add(pair.task_id)
             pair_file.write(pair.to_json() + "\n")
             counts["pairs"] += 1
-            if span_file is not None and isinstance(row, dict):
+            if span_file is not None:
                 region = _region(row, pair, item, named)
                 if region is not None:
                     span_file.write(region.to_json() + "\n")
@@ -130,13 +133,15 @@ def _pair(
         return Dropped("different_turns", where, name)
     programs = find_programs(_answer(chosen), _answer(rejected))
     if isinstance(programs, str):
-        return Dropped(programs, where, name)
+        reason = programs
+        return Dropped(reason, where, name)
+    chosen_program, rejected_program = programs
     problem = row.get("problem_id")
     return PreferencePair(
         task_id=name,
         prompt=prompt,
-        chosen=programs[0],
-        rejected=programs[1],
+        chosen=chosen_program,
+        rejected=rejected_program,
         problem_id=str(problem) if isinstance(problem, str | int) else None,
     )
 
@@ -144,7 +149,9 @@ def _pair(
 def _name(given: Any, item: Item, names: set[str]) -> str:
     """Return the set's name for a pair; `pair-<line or row>` if the set gives none, or one that was used before."""
     name = str(given) if isinstance(given, str | int) else ""
-    return f"pair-{item.number}" if name == "" or name in names else name
+    if name == "" or name in names:
+        return f"pair-{item.number}"
+    return name
 
 
 def _turns(values: Sequence[Any]) -> list[Turn]:
@@ -172,7 +179,8 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list
         asked = before
     else:
         asked = _turns(_joined(columns.values(row, "prompt")))
-        asked += [] if repeated else before
+        if not repeated:
+            asked += before
     if not columns.has(row, "system"):
         return asked
     system = [Turn("system", turn.text) for turn in _turns(columns.values(row, "system"))]
@@ -215,7 +223,10 @@ def _joined(values: list[Any]) -> list[Any]:
 
 def _answer(turns: list[Turn]) -> str:
     """Return the assistant's last turn, or the last one without a role."""
-    return next((turn.text for turn in reversed(turns) if turn.role in {"", "assistant"}), "")
+    for turn in reversed(turns):
+        if turn.role in {"", "assistant"}:
+            return turn.text
+    return ""
 
 
 def _region(

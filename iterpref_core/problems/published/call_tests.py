@@ -105,11 +105,14 @@ def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
 
 
 def _has_number_keys(value: Any) -> bool:
+    """Return True if a value, or one inside of it, is a mapping whose keys are all numbers."""
     if isinstance(value, dict):
         if value and all(_is_number(key) for key in value):
             return True
         return any(map(_has_number_keys, value.values()))
-    return isinstance(value, list) and any(map(_has_number_keys, value))
+    if isinstance(value, list):
+        return any(map(_has_number_keys, value))
+    return False
 
 
 def _number_keys(value: Any) -> Any:

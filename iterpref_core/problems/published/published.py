@@ -33,6 +33,10 @@ class Row(Record):
 
     row_number: int = 0
 
+    def id_or_number(self, given: str | int | None) -> str | int:
+        """Return the id that the set gives a row, or the row's number if the set gives none."""
+        return self.row_number if given is None else given
+
 
 class LeftOutError(Exception):
     """A row that a format leaves out.

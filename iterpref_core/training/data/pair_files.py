@@ -38,14 +38,11 @@ def digest_files(pairs: Path, spans: Path) -> PairFiles:
     Raises:
         OSError: a file cannot be read.
     """
-    return PairFiles(
-        pairs,
-        spans,
-        {
-            "pairs": file_digest(pairs, "md5"),
-            "spans": file_digest(spans, "md5"),
-        },
-    )
+    digests = {
+        "pairs": file_digest(pairs, "md5"),
+        "spans": file_digest(spans, "md5"),
+    }
+    return PairFiles(pairs, spans, digests)
 
 
 class PairReader:

@@ -35,10 +35,9 @@ def encode_programs(
     for encoding, program in zip(encodings, programs, strict=True):
         offsets = encoding.offsets
         repeated = any(map(eq, offsets, offsets[1:]))
-        yield (
-            encoding.ids,
-            list(_own_characters(offsets, program)) if repeated else offsets,
-        )
+        if repeated:
+            offsets = list(_own_characters(offsets, program))
+        yield encoding.ids, offsets
 
 
 def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:

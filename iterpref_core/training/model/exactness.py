@@ -51,7 +51,11 @@ def switch_off_randomness(model: torch.nn.Module) -> None:
     of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
     """
     kept = {id(dropout) for dropout in _adapter_dropouts(model)}
-    configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
+    # Most modules share one configuration.
+    configs = {}
+    for module in model.modules():
+        if hasattr(module, "config"):
+            configs[id(module.config)] = module.config
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
@@ -67,7 +71,9 @@ def _adapter_dropouts(model: torch.nn.Module) -> Iterator[torch.nn.Dropout]:
     for layer in model.modules():
         dropouts = getattr(layer, "lora_dropout", None)
         if isinstance(dropouts, torch.nn.ModuleDict):
-            yield from (dropout for dropout in dropouts.values() if isinstance(dropout, torch.nn.Dropout))
+            for dropout in dropouts.values():
+                if isinstance(dropout, torch.nn.Dropout):
+                    yield dropout
 
 
 @contextmanager
@@ -88,7 +94,8 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
     """Yield configurations and those inside of them."""
     for config in configs:
         yield config
-        yield from _nested([value for value in vars(config).values() if hasattr(value, "to_diff_dict")])
+        inner = [value for value in vars(config).values() if hasattr(value, "to_diff_dict")]
+        yield from _nested(inner)
 
 
 @torch.no_grad()
@@ -133,22 +140,23 @@ def _compare_with_logits(
     where = policy.device
     precision = dtype or policy.dtype
     pair = _made_up_pair(config.get_text_config().vocab_size)
-    expected = _from_logits(called, pair, kind, where, precision)
-    add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
+    expected_chosen, expected_rejected = _from_logits(called, pair, kind, where, precision)
+    base = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+    add_label_head(base)
     collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
     batch = {name: values.to(where) for name, values in collate([pair]).items()}
     try:
         logps = batch_logps(called, batch, config)
     except _FAILURES as error:
+        remedy = "set training.layout: padded" if layout == "fork" else "train another model"
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} cannot be run with it ({first_line(error)}); "
-            + ("set training.layout: padded" if layout == "fork" else "train another model")
+            f"params.yaml: training.layout: {layout}: {kind} cannot be run with it ({first_line(error)}); {remedy}"
         ) from None
     chosen = logps[batch["w_chosen"] > 0]
     rejected = logps[batch["w_rejected"] > 0]
-    trunk = _difference(chosen, expected[0])
-    branch = _difference(rejected, expected[1][_SHARED:])
-    if trunk > rounding_scale(expected[0], precision):
+    trunk = _difference(chosen, expected_chosen)
+    branch = _difference(rejected, expected_rejected[_SHARED:])
+    if trunk > rounding_scale(expected_chosen, precision):
         raise ModelError(
             f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
             "wrong; train another model"
@@ -175,11 +183,11 @@ def _made_up_pair(vocabulary: int) -> TokenizedPair:
     focal = [0] * _SHARED + [1] * (_DIFFERENT + _REST)
     zeros = [0.0] * size
     return TokenizedPair(
-        prompt,
-        start + right + rest,
-        start + wrong + rest,
-        focal,
-        focal,
+        prompt_ids=prompt,
+        chosen_ids=start + right + rest,
+        rejected_ids=start + wrong + rest,
+        focal=focal,
+        focal_chosen=focal,
         ref_chosen=zeros,
         ref_rejected=zeros,
     )
@@ -198,14 +206,21 @@ def _from_logits(
         ModelError: two passes differ, or tokens see later ones, or there is no pass at all.
     """
     prompt = pair.prompt_ids
-    rows = [torch.tensor([prompt + program], device=device) for program in (pair.chosen_ids, pair.rejected_ids)]
+    chosen_row = torch.tensor([prompt + pair.chosen_ids], device=device)
+    rejected_row = torch.tensor([prompt + pair.rejected_ids], device=device)
+
+    def logits_of(row: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = model(input_ids=row, use_cache=False).logits
+        return logits[0].float()
+
     try:
-        logits = [model(input_ids=row, use_cache=False).logits[0].float() for row in (*rows, rows[0])]
+        chosen = logits_of(chosen_row)
+        rejected = logits_of(rejected_row)
+        again = logits_of(chosen_row)
     except _FAILURES as error:
         raise ModelError(
             f"{kind}: cannot be run on tokens alone ({first_line(error)}); train a causal language model"
         ) from None
-    chosen, rejected, again = logits
     if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # training itself tells of numbers that are none
         raise ModelError(
             f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
@@ -217,7 +232,9 @@ def _from_logits(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
-    return _of_program(chosen, rows[0], len(prompt)), _of_program(rejected, rows[1], len(prompt))
+    of_chosen = _of_program(chosen, chosen_row, len(prompt))
+    of_rejected = _of_program(rejected, rejected_row, len(prompt))
+    return of_chosen, of_rejected
 
 
 def _of_program(logits: torch.Tensor, row: torch.Tensor, prompt: int) -> torch.Tensor:

@@ -35,7 +35,9 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
     """
     base = _load_base(model, params, device)
     source = locate_model(model)
-    return base if source.adapters is None else attach_adapters(base, source, trainable=True)
+    if source.adapters is None:
+        return base
+    return attach_adapters(base, source, trainable=True)
 
 
 def _load_base(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
@@ -56,7 +58,10 @@ def _load_base(model: Path | str, params: TrainingParams, device: torch.device) 
         )
         use_one_kernel(policy)
         return policy
-    policy = load_base(model, dtype=torch.bfloat16) if params.load == "bf16" else load_base(model)
+    if params.load == "bf16":
+        policy = load_base(model, dtype=torch.bfloat16)
+    else:
+        policy = load_base(model)
     if is_quantized(policy):
         if params.lora is None:
             raise ConfigError(
@@ -65,8 +70,10 @@ def _load_base(model: Path | str, params: TrainingParams, device: torch.device) 
             )
         return policy
     trains_all = params.lora is None
-    # In bfloat16 small updates would be lost.
-    return policy.float() if params.load == "auto" and trains_all else policy
+    if params.load == "auto" and trains_all:
+        # In bfloat16 small updates would be lost.
+        return policy.float()
+    return policy
 
 
 def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | None:
@@ -90,12 +97,16 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
         asked = getattr(wanted, name)
         had = getattr(options, name)
         if asked != had:
-            shown = [sorted(value) if isinstance(value, set) else value for value in (asked, had)]
             raise ConfigError(
-                f"params.yaml: training.lora.{name}: is {shown[0]!r}, and the adapters in {source} have {shown[1]!r}; "
-                f"remove it to train these further, or {remedy}"
+                f"params.yaml: training.lora.{name}: is {_shown(asked)}, and the adapters in {source} have "
+                f"{_shown(had)}; remove it to train these further, or {remedy}"
             )
     return options
+
+
+def _shown(option: object) -> str:
+    """Return an option's value as text; a set in one order."""
+    return repr(sorted(option)) if isinstance(option, set) else repr(option)
 
 
 def lora_config(params: TrainingParams) -> LoraConfig | None:

@@ -27,8 +27,11 @@ def find_python() -> Path:
         DataUnavailableError: there is none, or bigcodebench is not in it.
     """
     named = os.environ.get(PYTHON_VARIABLE)
-    # Beside our own environment too: an experiment in a worktree has neither.
-    candidates = [Path(named)] if named else [folder / _PYTHON for folder in (Path.cwd(), Path(sys.prefix).parent)]
+    if named:
+        candidates = [Path(named)]
+    else:
+        # Beside our own environment too, which is the checkout's: a worktree of the checkout has neither.
+        candidates = [Path.cwd() / _PYTHON, Path(sys.prefix).parent / _PYTHON]
     for candidate in candidates:
         if os.access(candidate, os.X_OK):
             # Not resolved: an environment's Python is a link to another one.
@@ -47,8 +50,9 @@ def contents_of(python: Path) -> str:
     """Return a text of all that an environment holds: packages with versions, and NLTK's corpora."""
     command = [str(python), "-I", "-c", _CONTENTS]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/").stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/")
     except (OSError, subprocess.SubprocessError) as error:
         raise DataUnavailableError(
             f"{python}: does not work as BigCodeBench's environment ({error}); run `make bigcodebench` again"
         ) from None
+    return done.stdout

@@ -55,9 +55,13 @@ def result_function(dataset: Dataset, entry_point: str) -> str:
     """Return the function that EvalPlus applies to a result before it compares, as source; "" for none."""
     from evalplus.eval import MBPP_OUTPUT_NOT_NONE_TASKS, MBPP_OUTPUT_SET_EQ_TASKS
 
-    if dataset == "mbpp" and entry_point in MBPP_OUTPUT_SET_EQ_TASKS:
+    if dataset != "mbpp":
+        return ""
+    if entry_point in MBPP_OUTPUT_SET_EQ_TASKS:
         return "set"
-    return _IS_NOT_NONE if dataset == "mbpp" and entry_point in MBPP_OUTPUT_NOT_NONE_TASKS else ""
+    if entry_point in MBPP_OUTPUT_NOT_NONE_TASKS:
+        return _IS_NOT_NONE
+    return ""
 
 
 def judge_of(
@@ -98,8 +102,10 @@ def judge_of(
         try:
             if dataset == "humaneval" and entry_point == "find_zero":
                 return bool(abs(_poly(*inputs[index], actual)) <= atol)
-            right = bool(actual == (set(wanted) if as_set else wanted))
-            right = right or (also_right is not None and also_right(inputs[index], actual))
+            compared = set(wanted) if as_set else wanted
+            right = bool(actual == compared)
+            if not right and also_right is not None:
+                right = also_right(inputs[index], actual)
         except (TypeError, ValueError, OverflowError):
             return False
         if right or tolerances[index] == 0 or type(actual) is not type(wanted):

@@ -78,13 +78,15 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
         DataUnavailableError: they cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken, or repeats a problem.
     """
-    released = SOURCES["livecodebench"].files[: int(params.release.removeprefix("release_v"))]
+    # Release 3 is the first three files.
+    number = int(params.release.removeprefix("release_v"))
+    released = SOURCES["livecodebench"].files[:number]
     name, files, _ = find_benchmark("livecodebench", released)
     if name == "livecodebench":
         name += f"-{params.release}"
     since = datetime.fromisoformat(params.since) if params.since else None
     until = datetime.fromisoformat(params.until) if params.until else None
-    # Of the lines in the window alone, so that a file with further contests gives the same digest.
+    # The digest is of the lines in the window alone, so that a file with further contests gives the same.
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
     for path in files:
