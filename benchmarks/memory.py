@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -143,24 +143,33 @@ def train(folder: Path, size: int, steps: int | None) -> Told:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         train_objective(
-            folder / "pairs.jsonl",
-            folder / "focal.jsonl",
-            folder / "model",
-            OBJECTIVE,
-            settings(size, steps),
-            work / "trained",
-            work / "curve.csv",
-            work / "scratch",
+            pairs=folder / "pairs.jsonl",
+            spans=folder / "focal.jsonl",
+            model=folder / "model",
+            objective=OBJECTIVE,
+            params=settings(size, steps),
+            out=work / "trained",
+            curve=work / "curve.csv",
+            scratch=work / "scratch",
             on_log=tell,
             prompt=PLAIN,
         )
-    return {"libraries": libraries, "highest": highest_bytes(), "resident": resident, "seconds": seconds}
+    return {
+        "libraries": libraries,
+        "highest": highest_bytes(),
+        "resident": resident,
+        "seconds": seconds,
+    }
 
 
 def asked(prompts: int, turn: int) -> list[Request]:
     """Return the prompts of a round, of various lengths."""
     random = Random(turn)
-    return [Request(made_up_lines(random, random.randint(5, 100)), seed=number) for number in range(prompts)]
+    requests = []
+    for number in range(prompts):
+        lines = random.randint(5, 100)
+        requests.append(Request(made_up_lines(random, lines), seed=number))
+    return requests
 
 
 def generate(folder: Path, prompts: int) -> Told:
@@ -173,21 +182,33 @@ def generate(folder: Path, prompts: int) -> Told:
         model.generate(asked(prompts, turn), SAMPLING)
         resident.append(resident_bytes())
     seconds = time.process_time() - begun
-    return {"libraries": libraries, "highest": highest_bytes(), "resident": resident, "seconds": seconds}
+    return {
+        "libraries": libraries,
+        "highest": highest_bytes(),
+        "resident": resident,
+        "seconds": seconds,
+    }
 
 
 def count(folder: Path, prompts: int) -> Told:
     """Return the bytes of weights and tensors with which the longest prompts of all rounds are answered."""
     model = TransformersModel(folder / "model", BATCH, PLAIN)
-    requests = [request for turn in range(ROUNDS) for request in asked(prompts, turn)]
+    requests: list[Request] = []
+    for turn in range(ROUNDS):
+        requests += asked(prompts, turn)
     requests.sort(key=lambda request: len(prompt_text(request.prompt)))
-    peak = peak_bytes(lambda: model.generate(requests[-BATCH:], SAMPLING))
-    return {"tensors": peak + (folder / "model/model.safetensors").stat().st_size}
+    longest = requests[-BATCH:]
+    peak = peak_bytes(lambda: model.generate(longest, SAMPLING))
+    weights = (folder / "model/model.safetensors").stat().st_size
+    return {"tensors": peak + weights}
 
 
 def start(part: str, folder: Path, *options: str) -> subprocess.Popen[str]:
     """Start a process that measures one part."""
-    command = [sys.executable, "-m", "benchmarks.memory", "--part", part, "--folder", str(folder), *options]
+    command = [sys.executable, "-m", "benchmarks.memory"]
+    command += ["--part", part]
+    command += ["--folder", str(folder)]
+    command += options
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
@@ -272,7 +293,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure_part(arguments: argparse.Namespace) -> Told:
     """Measure one part in this process."""
-    keep = patch("iterpref_core.inference.local.freed_memory.release_freed_memory") if arguments.keep else nullcontext()
+    keep: AbstractContextManager[Any] = nullcontext()
+    if arguments.keep:
+        keep = patch("iterpref_core.inference.local.freed_memory.release_freed_memory")
     with keep:
         if arguments.part == "estimate":
             return estimate(arguments.folder, arguments.batch_size)
@@ -302,8 +325,9 @@ def main() -> None:
     result = measure(arguments)
     if arguments.json:
         print(json.dumps({"memory": result}))
-    else:
-        print("\n".join(f"{name:16} {value}" for name, value in result.items()))
+        return
+    for name, value in result.items():
+        print(f"{name:16} {value}")
 
 
 if __name__ == "__main__":

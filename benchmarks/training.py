@@ -507,41 +507,32 @@ def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, An
     }
 
 
+def compare_lists(arguments: argparse.Namespace, params: TrainingParams) -> dict[str, dict[str, Any]]:
+    """Return the comparison with TRL on each list of pairs that is there: on MBPP's, and on the experiment's."""
+    narrower = arguments.narrower or (1 if DEVICE.type == "cuda" else 4)
+    results: dict[str, dict[str, Any]] = {}
+    if arguments.problems.is_file():
+        pairs = changed_references(arguments.problems)
+        tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=1024)
+        with tempfile.TemporaryDirectory() as folder:
+            texts, spans = located(pairs, Path(folder))
+            rows = tokenized(texts, spans, tokenizer, params)
+            results["mbpp"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+    spans = Path("data/focal.jsonl")
+    if spans.is_file():
+        tokenizer = load_tokenizer(Path("models/student"))
+        rows = tokenized(Path("data/pairs.jsonl"), spans, tokenizer, params)
+        results["nanolab"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+    if not results:
+        raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")
+    return results
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure all of it, with the machine and its load beside."""
     load = os.getloadavg()[0]
     params = load_params().training
-    narrower = arguments.narrower or (1 if DEVICE.type == "cuda" else 4)
-    results: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        if arguments.problems.is_file():
-            pairs = changed_references(arguments.problems)
-            tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=1024)
-            rows = tokenized(*located(pairs, Path(folder)), tokenizer, params)
-            results["mbpp"] = compare(
-                tokenizer,
-                rows,
-                arguments.rounds,
-                arguments.batch_size,
-                narrower,
-            )
-    if Path("data/focal.jsonl").is_file():
-        tokenizer = load_tokenizer(Path("models/student"))
-        rows = tokenized(
-            Path("data/pairs.jsonl"),
-            Path("data/focal.jsonl"),
-            tokenizer,
-            params,
-        )
-        results["nanolab"] = compare(
-            tokenizer,
-            rows,
-            arguments.rounds,
-            arguments.batch_size,
-            narrower,
-        )
-    if not results:
-        raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")
+    results = compare_lists(arguments, params)
     summary = summarize(results)
     device = f"CPU, {torch.get_num_threads()} threads"
     if DEVICE.type == "cuda":

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from iterpref_core.backend_table import BACKENDS
@@ -121,32 +122,29 @@ def choose_models(
     @contextmanager
     def open_models(path: Path, run: str) -> Iterator[OpenModels]:
         faults: Counter[str] = Counter()
+        open_here = partial(open_model, concurrency=params.concurrency, faults=faults)
         with ExitStack() as stack:
             drafter: Model | None = None
             refiner: Model | None = None
             if not debugger_drafts:
                 # A run of its own in the store: the student's answers count for no cap of the debugger.
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
-                opened = open_model(
+                opened = open_here(
                     model=student,
                     prompt=prompt,
                     inference=student_settings,
                     budget=NO_CAPS,
                     store=store,
-                    concurrency=params.concurrency,
-                    faults=faults,
                 )
                 drafter = stack.enter_context(opened)
             if debugger_needed:
                 store = stack.enter_context(AnswerStore(path, run))
-                opened = open_model(
+                opened = open_here(
                     model=debugger,
                     prompt=debugger_prompt,
                     inference=inference,
                     budget=budget,
                     store=store,
-                    concurrency=params.concurrency,
-                    faults=faults,
                 )
                 refiner = stack.enter_context(opened)
             # With one model in both roles there is only the refiner; for sampling from the student only the drafter.
@@ -154,10 +152,9 @@ def choose_models(
             assert only is not None
             yield OpenModels(drafter=drafter or only, refiner=refiner or only, faults=faults)
 
+    prices = Prices()
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
-    else:
-        prices = Prices()
     return Models((drafter_identity, refiner_identity), open_models, prices)
 
 

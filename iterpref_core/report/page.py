@@ -63,20 +63,6 @@ def write_page(
     pass_rates = []
     for number in sorted(ours.keys() | paper.keys()):
         pass_rates.append((number, ours.get(number), paper.get(number)))
-    losses = []
-    for name, curve in curves.items():
-        losses.append(_curve_chart(model_name(name), "loss", {name: curve}))
-    rewards = []
-    for column, title in REWARDS.items():
-        rewards.append(_curve_chart(title, column, curves))
-    outcomes = []
-    for outcome, problems, share in problem_outcomes(summary):
-        if problems:
-            outcomes.append((outcome, problems, share))
-    reasons = []
-    for reason, names in unavailable_by_reason(summary).items():
-        listed = ", ".join(map(benchmark_name, names))
-        reasons.append((listed, reason))
     template = templates().get_template("page.html")
     html = template.render(
         summary=summary,
@@ -88,19 +74,19 @@ def write_page(
         scores=score_table(summary, parts=False),
         parts=score_table(summary, parts=True),
         main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
-        reasons=reasons,
+        reasons=_unmeasured(summary),
         missing=[model_name(name) for name in summary["missing"]],
         comparisons=sum(len(others) for others in summary["comparisons"].values()),
         sampled=sampled,
         pass_rate=_pass_rate_chart(ours, paper, sampled),
         pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
-        outcomes=outcomes,
+        outcomes=_outcomes(summary),
         validity_charts=validity_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
-        losses=[chart for chart in losses if chart],
-        rewards=[chart for chart in rewards if chart],
+        losses=_loss_charts(curves),
+        rewards=_reward_charts(curves),
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
         params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
         style=template_text("style.css"),
@@ -111,6 +97,36 @@ def write_page(
     )
     with atomic_writer(out) as file:
         file.write(html)
+
+
+def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
+    """Return (benchmarks, the reason why they could not be measured)."""
+    reasons = []
+    for reason, names in unavailable_by_reason(summary).items():
+        listed = ", ".join(map(benchmark_name, names))
+        reasons.append((listed, reason))
+    return reasons
+
+
+def _outcomes(summary: Summary) -> list[tuple[str, int, float]]:
+    """Return the outcomes of `problem_outcomes` that some problem had."""
+    outcomes = []
+    for outcome, problems, share in problem_outcomes(summary):
+        if problems:
+            outcomes.append((outcome, problems, share))
+    return outcomes
+
+
+def _loss_charts(curves: Mapping[str, Curve]) -> list[Chart]:
+    """Return a chart of the loss for each objective: losses of two objectives cannot be compared."""
+    charts = [_curve_chart(model_name(name), "loss", {name: curve}) for name, curve in curves.items()]
+    return [chart for chart in charts if chart]
+
+
+def _reward_charts(curves: Mapping[str, Curve]) -> list[Chart]:
+    """Return a chart of all objectives for each column of `REWARDS`."""
+    charts = [_curve_chart(title, column, curves) for column, title in REWARDS.items()]
+    return [chart for chart in charts if chart]
 
 
 def _pass_rate_chart(

@@ -125,18 +125,11 @@ def estimate_training(
     counted = _count_step(model, plain, batch, params)
 
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
-    slots = 0
-    for start in range(0, len(sample), size):
-        part = [_scored(row) for row in sample[start : start + size]]
-        slots += collate(part)["input_ids"].numel()
-    scored_tokens = 0
-    for row in sample:
-        scored_tokens += 2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids)
-    slots_of_pair = slots / len(sample)
+    slots_of_pair = _mean_slots(sample, collate, size)
     reference = 0.0
     if objective.scores_reference:
         # A forward pass is a third of forward and backward.
-        reference = scored_tokens / len(sample) / 3
+        reference = _mean_scored_tokens(sample) / 3
     steps = training_steps(params, pairs)
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
@@ -152,6 +145,23 @@ def estimate_training(
         gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
         flops=flops_of_slot * pairs * (slots_of_pair * epochs + reference),
     )
+
+
+def _mean_slots(sample: Sequence[TokenizedPair], collate: Collator, size: int) -> float:
+    """Return the slots of a pair in micro-batches of so many pairs, padding included."""
+    slots = 0
+    for start in range(0, len(sample), size):
+        part = [_scored(row) for row in sample[start : start + size]]
+        slots += collate(part)["input_ids"].numel()
+    return slots / len(sample)
+
+
+def _mean_scored_tokens(sample: Sequence[TokenizedPair]) -> float:
+    """Return the tokens of a pair that the reference reads: both programs, each with the prompt."""
+    tokens = 0
+    for row in sample:
+        tokens += 2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids)
+    return tokens / len(sample)
 
 
 def _largest_gathered_bytes(plain: PreTrainedModel) -> int:
