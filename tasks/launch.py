@@ -15,7 +15,7 @@ from iterpref_core.errors import ConfigError, InputError, TrainingError
 _MESSAGE = "error: "
 """The beginning of the line with which a verb says why it cannot go on."""
 _REFUSALS = ("exitcode  : 2 ", "returned non-zero exit status 2.")
-"""In the launcher's account of a process that refused its input: one of several processes, and the only one."""
+"""The launcher's words for a process that refused its input: for one of several processes, and for the only one."""
 
 
 def launch_training(
