@@ -5,7 +5,7 @@ is computed with it as training does, forward and backward. The bytes of its ten
 are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
 
 Measured on a CPU, a process takes 1.3 times the bytes of estimate and libraries after 16 steps on long programs, and
-1.8 times after 120: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/training.md).
+1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/training.md).
 """
 
 import gc
