@@ -20,10 +20,10 @@ PREFECT_PORT = 4200
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
+IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
+"""Services that only a server with schedules and automations needs."""
 
 _PAGES = STATE / "ui.json"
-# Services that only a server with schedules and automations needs.
-_IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
 
 
 class Pages(BaseModel):
@@ -60,7 +60,7 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
     if not pages:
-        for name in _IDLE_SERVICES:
+        for name in IDLE_SERVICES:
             settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]

@@ -1,13 +1,17 @@
-"""The command line, run in this process."""
+"""The command line, run in this process, and a Prefect server for flows."""
 
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.testing.utilities import prefect_test_harness
 
 from flows.cli import main
+from tasks.prefect.server import IDLE_SERVICES
+from tests.once import prefect_tables
 
 Iterpref = Callable[..., tuple[int, str, str]]
 
@@ -26,6 +30,19 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(ended.value.code or 0), captured.out, captured.err
 
     return call
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Show flows on a server that has its tables, and of the services only those that a run's own server has, too."""
+    folder = tmp_path_factory.mktemp("prefect")
+    shutil.copy2(prefect_tables(tmp_path_factory), folder / "prefect-test.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
+        for name in IDLE_SERVICES:
+            patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
+        with prefect_test_harness(server_startup_timeout=300):
+            yield
 
 
 def run_names() -> set[str]:

@@ -4,18 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from prefect.testing.utilities import prefect_test_harness
 
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, UnreachableError, explain_failure
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
@@ -31,12 +31,6 @@ test "$1" != "$(cat $TOY/failing)" || { echo "error: $1 has no input" >&2; exit 
 test "$(cat $TOY/killed)" != "$1" || kill -9 $$
 cat input params.yaml > $1
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import yaml
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.sweep import Point, SweepResult, plan_points, run_point, run_points, sweep
 from iterpref_core.config import load_params
@@ -22,7 +20,10 @@ from tests.dvc_repository import init_dvc
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
+pytestmark = [
+    pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
+    pytest.mark.usefixtures("prefect_server"),
+]
 
 OBJECTIVES = ("sft", "target-dpo")
 STAGES = {
@@ -87,12 +88,6 @@ else:
         path.write_text(json.dumps(content))
 note("ends", beta)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
 
 
 @pytest.fixture
