@@ -9,7 +9,6 @@ from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
 from iterpref_core.evaluation.evaluation import measure
 from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
-from iterpref_core.inference.stored_model import AnswerStore
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 from .conftest import EvalPlusSlice
@@ -46,10 +45,11 @@ def test_reasoning_is_removed_before_the_sanitizer_and_said(
 def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
     setting: EvaluationSetting, tmp_path: Path
 ) -> None:
-    with AnswerStore(tmp_path / "a.sqlite", "") as store:
-        store.remember_own_temperature("m")
-    protocol = measured(setting, tmp_path, RIGHT)["sampling"]["protocol"]
-    assert protocol == "evalplus 0.3.1, chat endpoint, the model's own temperature"
+    model = RecordedModel(lambda _: RIGHT)
+    model.own_temperature = True
+    benchmark = open_benchmark("humaneval", setting)
+    entry = measure(benchmark, answerer_of(model, tmp_path, instruct=True), setting.cache).entry
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 
 
 @pytest.mark.usefixtures("one_task")
