@@ -106,7 +106,8 @@ def _versions() -> Iterator[Diagnosis]:
 
 def examine_extras(params: Params) -> Iterator[Diagnosis]:
     """Look for the packages of each extra of the installed project."""
-    absent: dict[str, list[str]] = {extra: [] for extra in ("training", "evaluation", "pipeline", "endpoints", "ray")}
+    of_backends = [backend.extra for backend in BACKENDS.values()]
+    absent: dict[str, list[str]] = {extra: [] for extra in ("training", "evaluation", "pipeline", *of_backends, "ray")}
     needed = {"training", "evaluation", "pipeline", BACKENDS[params.inference.backend].extra}
     if params.execution.engine == "ray":
         needed.add("ray")
@@ -151,7 +152,8 @@ def _debugger(params: Params) -> Diagnosis:
         where = name if backend.weights else f"{name}, {describe_endpoint(params.inference)}"
     except InputError as error:
         return _diagnose("model: debugger", "not available", "missing", str(error))
-    if backend.models_path and not answers(f"{params.inference.base_url}{backend.models_path}"):
+    address = str(params.inference.base_url).rstrip("/")
+    if backend.models_path and not answers(f"{address}{backend.models_path}"):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
     if name == params.model.student:

@@ -1,9 +1,12 @@
 """Localization by prefix and suffix, and by tokens."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iterpref_core.config import LocalizationMethod
 from iterpref_core.localization import prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.localization.localization import ON_TEXT, Localizer
@@ -12,6 +15,11 @@ from tests.texts import marked
 PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + b", "é = 'ß'"]), max_size=8).map(
     "\n".join
 )
+
+
+def test_every_method_has_a_row_and_a_word() -> None:
+    words = set(get_args(LocalizationMethod))
+    assert words == {*ON_TEXT, "causal"}, "a method is a row of ON_TEXT and a word of config.LocalizationMethod"
 
 
 def test_everything_between_the_first_and_the_last_difference() -> None:
