@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.experiment import TASK_OPTIONS, Jobs
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, Params, load_params
+from iterpref_core.config import Benchmark, Params, load_params, with_values
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objective_table import ObjectiveName
@@ -260,7 +260,7 @@ def plan_points(
     row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
 ) -> Iterator[Point]:
     """Yield the points of a row of the grid, one for each seed."""
-    first_seed = row.values.get("training.seed", params.training.seed)
+    first_seed = with_values(params, row.values).training.seed
     trained: Sequence[int] = range(first_seed, first_seed + seeds)
     if row.objective == BASE:
         # Nothing is trained, so that all seeds would give the same score.

@@ -1,12 +1,11 @@
 """Doctor: a comparison of the machine with the needs of the configuration, and oddities of the configuration."""
 
 import os
-import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +13,8 @@ from pydantic import BaseModel
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
-from iterpref_core.config import Params
+from iterpref_core.cli.requirements import required_packages
+from iterpref_core.config import InferenceParams, Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.local_server import answers
@@ -111,15 +111,9 @@ def examine_extras(params: Params) -> Iterator[Diagnosis]:
     needed = {"training", "evaluation", "pipeline", BACKENDS[params.inference.backend].extra}
     if params.execution.engine == "ray":
         needed.add("ray")
-    # A requirement is a text such as `dvc==3.66.1; extra == "pipeline"`.
-    for requirement in requires("iterpref") or ():
-        asked_by = re.search(r"extra == [\"'](\w+)", requirement)
-        package = re.match(r"[\w.-]+", requirement)
-        if not asked_by or not package:
-            continue
-        extra = asked_by[1]
-        if extra in absent and _installed_version(package[0]) is None:
-            absent[extra].append(package[0])
+    for package, extra in required_packages():
+        if extra in absent and _installed_version(package) is None:
+            absent[extra].append(package)
     for extra, packages in absent.items():
         if packages:
             remedy = f"python -m pip install -e '.[{extra}]'"
@@ -152,14 +146,19 @@ def _debugger(params: Params) -> Diagnosis:
         where = name if backend.weights else f"{name}, {describe_endpoint(params.inference)}"
     except InputError as error:
         return _diagnose("model: debugger", "not available", "missing", str(error))
-    address = str(params.inference.base_url).rstrip("/")
-    if backend.models_path and not answers(f"{address}{backend.models_path}"):
+    if backend.models_path and not _lists_models(params.inference, backend.models_path):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
     if name == params.model.student:
         remedy = "it must repair programs that it could not write; name a stronger one: iterpref init --debugger"
         return _diagnose("model: debugger", f"{where}, the same as the student", "absent", remedy)
     return _diagnose("model: debugger", where)
+
+
+def _lists_models(inference: InferenceParams, path: str) -> bool:
+    from iterpref_core.inference.openai_model import endpoint_url
+
+    return answers(f"{endpoint_url(inference)}{path}")
 
 
 def _student(params: Params) -> Iterator[Diagnosis]:

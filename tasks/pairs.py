@@ -15,10 +15,7 @@ def run(params: Params) -> None:
         recorded(StageName("pairs"), params) as metrics,
         open_judge(
             model=params.pairs.judge,
-            prompt=params.model.debugger_format,
-            inference=params.inference,
-            budget=params.budget,
-            concurrency=params.codeflow.concurrency,
+            params=params,
             answers=ANSWERS,
             run="pairs",
         ) as judge,

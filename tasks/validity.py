@@ -13,10 +13,7 @@ def run(params: Params) -> None:
 
     judge = open_judge(
         model=params.validity.judge,
-        prompt=params.model.debugger_format,
-        inference=params.inference,
-        budget=params.budget,
-        concurrency=params.codeflow.concurrency,
+        params=params,
         answers=ANSWERS,
         run="validity",
     )

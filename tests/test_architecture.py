@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -181,6 +182,17 @@ def test_the_core_imports_downwards() -> None:
     assert wrong == [], "share code on a lower floor"
 
 
+def upward_imports(package: str, floor: Callable[[str], int]) -> list[str]:
+    """Return the imports of modules of a package by those on a lower floor of it."""
+    inside = [name for name in MODULES if name.startswith(f"{package}.")]
+    return [
+        f"{name} imports {other}"
+        for name in inside
+        for other in imports_of(name)
+        if other in inside and floor(other) > floor(name)
+    ]
+
+
 def test_training_has_three_layers() -> None:
     """Data know no model, and models no training."""
     training = "iterpref_core.training"
@@ -189,14 +201,7 @@ def test_training_has_three_layers() -> None:
     def layer(module: str) -> int:
         return next(number for number, name in enumerate(layers) if module == name or module.startswith(f"{name}."))
 
-    inside = [name for name in MODULES if name.startswith(f"{training}.")]
-    wrong = [
-        f"{name} imports {other}"
-        for name in inside
-        for other in imports_of(name)
-        if other in inside and layer(other) > layer(name)
-    ]
-    assert wrong == []
+    assert upward_imports(training, layer) == []
 
 
 def test_execution_has_rooms() -> None:
@@ -207,19 +212,12 @@ def test_execution_has_rooms() -> None:
     def floor(module: str) -> int:
         return rooms.index(module.removeprefix(f"{execution}.").partition(".")[0])
 
-    inside = [name for name in MODULES if name.startswith(f"{execution}.")]
-    wrong = [
-        f"{name} imports {other}"
-        for name in inside
-        for other in imports_of(name)
-        if other in inside and floor(other) > floor(name)
-    ]
-    assert wrong == []
+    assert upward_imports(execution, floor) == []
     # A zygote has the folder of the sandbox and no other code of ours.
     sandbox = f"{execution}.sandbox"
     outside = [
         f"{name} imports {other}"
-        for name in inside
+        for name in MODULES
         if name.startswith(sandbox)
         for other in imports_of(name)
         if not other.startswith(sandbox)

@@ -75,20 +75,12 @@ def _missing_module(error: Exception) -> str:
 
 
 def _requirement_with(module: str) -> str:
-    """Return the smallest requirement of this project that brings a module.
+    """Return the smallest requirement of this project that brings a module: `iterpref[training]` for `torch`."""
+    from iterpref_core.cli.requirements import required_packages
 
-    `torch` is among the requirements as `torch==2.13.0; extra == "training"`, which gives `iterpref[training]`.
-    """
-    import re
-    from importlib.metadata import requires
-
-    for requirement in requires("iterpref") or ():
-        extra = re.search(r"extra == [\"'](\w+)", requirement)
-        distribution = re.match(r"[\w.-]+", requirement)
-        if not distribution:
-            continue
+    for package, extra in required_packages():
         # `prefect-ray` has the module `prefect_ray`, and `ruamel.yaml` one below `ruamel`.
-        provided, _, _ = distribution[0].replace("-", "_").partition(".")
+        provided, _, _ = package.replace("-", "_").partition(".")
         if provided == module:
-            return f"iterpref[{extra[1]}]" if extra else "iterpref"
+            return f"iterpref[{extra}]" if extra else "iterpref"
     return "iterpref[all]"

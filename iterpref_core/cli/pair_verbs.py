@@ -49,10 +49,7 @@ def pair(
             student = "models/student"
     opened = open_judge(
         model=settings.pairs.judge,
-        prompt=settings.model.debugger_format,
-        inference=settings.inference,
-        budget=settings.budget,
-        concurrency=settings.codeflow.concurrency,
+        params=settings,
         answers=ANSWERS,
         run=f"pair {out.resolve()}",
     )

@@ -284,10 +284,7 @@ def quality(
         raise InputError("--judge needs a model: set validity.judge in params.yaml, or add --set validity.judge=NAME")
     opened = open_judge(
         model=name,
-        prompt=settings.model.debugger_format,
-        inference=settings.inference,
-        budget=settings.budget,
-        concurrency=settings.codeflow.concurrency,
+        params=settings,
         answers=ANSWERS,
         run=f"judge {problems.resolve()}",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.local.checkpoints import read_config, served_name
@@ -154,10 +154,7 @@ def open_model(
 @contextmanager
 def open_judge(
     model: str | None,
-    prompt: PromptFormat,
-    inference: InferenceParams,
-    budget: BudgetParams,
-    concurrency: int,
+    params: Params,
     answers: Path,
     run: str,
 ) -> Iterator[Model | None]:
@@ -165,10 +162,8 @@ def open_judge(
 
     Args:
         model: the name of the model in the parameters.
-        prompt: the form in which the model reads prompts.
-        inference: the parameters of the backend.
-        budget: caps on the questions of this run.
-        concurrency: prompts at once.
+        params: a judge is asked as the debugger is: by its backend and form of prompts, as many at once, with the
+            caps of `budget` on this run.
         answers: the store of answers.
         run: the name under which the budget is kept over restarts.
 
@@ -182,11 +177,11 @@ def open_judge(
         AnswerStore(answers, run) as store,
         open_model(
             model=model,
-            prompt=prompt,
-            inference=inference,
-            budget=budget,
+            prompt=params.model.debugger_format,
+            inference=params.inference,
+            budget=params.budget,
             store=store,
-            concurrency=concurrency,
+            concurrency=params.codeflow.concurrency,
         ) as judge,
     ):
         yield judge

@@ -290,16 +290,12 @@ class StoredModel(ServedModel):
         if not self.in_process:
             return super().generate(requests, sampling, answered)
 
-        answers: dict[int, Completion] = {}
-
         def ended(place: int, answer: Completion) -> None:
             self._settle(requests[place], sampling, answer)
-            answers[place] = answer
             answered(place, answer)
 
         self._reserve(len(requests))
-        self._inner.generate(requests, sampling, ended)
-        return [answers[place] for place in range(len(requests))]
+        return self._inner.generate(requests, sampling, ended)
 
     def set_aside(self, requests: Iterable[Request], sampling: Sampling) -> None:
         """Find the kept answers to these requests no more; their cost still counts as spent."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from iterpref_core.localization import line_lcs
 from iterpref_core.records import split_lines
-from iterpref_core.source_code.line_diff import LineDiff, common_ends
+from iterpref_core.source_code.line_diff import LineDiff, diff_outside, match_ends
 
 
 def diff_between(rejected: str, chosen: str) -> LineDiff:
@@ -18,19 +18,8 @@ def diff_between(rejected: str, chosen: str) -> LineDiff:
     """
     a = split_lines(rejected)
     b = split_lines(chosen)
-    beginning, end = common_ends(a, b)
-    end_of_a = len(a) - end
-    end_of_b = len(b) - end
-    matches = []
-    for k in range(beginning):
-        matches.append((k, k))
-    for k in range(end):
-        matches.append((end_of_a + k, end_of_b + k))
-    return LineDiff(
-        rejected=tuple(range(beginning, end_of_a)),
-        chosen=tuple(range(beginning, end_of_b)),
-        matches=tuple(matches),
-    )
+    beginning, end = match_ends(a, b)
+    return diff_outside(beginning + end, a, b)
 
 
 locate_error = partial(line_lcs.locate_error, diff=diff_between)

@@ -251,9 +251,6 @@ TABLE = InputKind(
 
 KINDS = (NUMBERS, TEXT, TABLE)
 
-BRANCHES = ("kind", "position", "predicate", "map", "reduce")
-"""The branches of the leaves in a problem's `features`, in this order; two map leaves are joined by `+`."""
-
 
 def total_combinations() -> int:
     """Return the number of combinations in the whole tree."""

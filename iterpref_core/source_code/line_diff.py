@@ -79,6 +79,21 @@ def diff_lines(rejected: str, chosen: str) -> LineDiff:
     rejected_lines = split_lines(rejected)
     chosen_lines = split_lines(chosen)
     matches = match_lines(rejected_lines, chosen_lines)
+    return diff_outside(matches, rejected_lines, chosen_lines)
+
+
+def diff_outside(
+    matches: Sequence[tuple[int, int]],
+    rejected_lines: Sequence[str],
+    chosen_lines: Sequence[str],
+) -> LineDiff:
+    """Return the lines of two programs that are in no match.
+
+    Args:
+        matches: index pairs of equal lines, both ascending.
+        rejected_lines: lines of the rejected program.
+        chosen_lines: lines of the chosen program.
+    """
     kept_rejected = {i for i, _ in matches}
     kept_chosen = {j for _, j in matches}
     return LineDiff(
@@ -98,24 +113,19 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     >>> match_lines("xaby", "xbay")
     [(0, 0), (1, 2), (3, 3)]
     """
-    prefix, suffix = common_ends(a, b)
-    suffix_of_a = len(a) - suffix
-    suffix_of_b = len(b) - suffix
-    matches = []
-    for k in range(prefix):
-        matches.append((k, k))
-    for i, j in _match_middle(a[prefix:suffix_of_a], b[prefix:suffix_of_b]):
-        matches.append((prefix + i, prefix + j))
-    for k in range(suffix):
-        matches.append((suffix_of_a + k, suffix_of_b + k))
-    return matches
+    beginning, end = match_ends(a, b)
+    first = len(beginning)
+    middle_of_a = a[first : len(a) - len(end)]
+    middle_of_b = b[first : len(b) - len(end)]
+    middle = [(first + i, first + j) for i, j in _match_middle(middle_of_a, middle_of_b)]
+    return beginning + middle + end
 
 
-def common_ends(a: Sequence[str], b: Sequence[str]) -> tuple[int, int]:
-    """Return the lengths of the longest common prefix of two sequences and, in the rest, the longest common suffix.
+def match_ends(a: Sequence[str], b: Sequence[str]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return index pairs of the longest common prefix of two sequences and, in the rest, the longest common suffix.
 
-    >>> common_ends("abxcab", "abcab")
-    (2, 3)
+    >>> match_ends("abxcab", "abcab")
+    ([(0, 0), (1, 1)], [(3, 2), (4, 3), (5, 4)])
     """
     shorter = min(len(a), len(b))
     prefix = 0
@@ -125,7 +135,9 @@ def common_ends(a: Sequence[str], b: Sequence[str]) -> tuple[int, int]:
     suffix = 0
     while suffix < rest and a[-1 - suffix] == b[-1 - suffix]:
         suffix += 1
-    return prefix, suffix
+    beginning = [(k, k) for k in range(prefix)]
+    end = [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
+    return beginning, end
 
 
 def _match_middle(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:

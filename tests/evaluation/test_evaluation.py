@@ -187,13 +187,16 @@ class Fading(FakeModel):
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
     ) -> list[Completion]:
         assert sampling.temperature == 0.5
+        answers = []
         for place, request in enumerate(requests):
             if not self.left:
                 raise KeyboardInterrupt
             self.left -= 1
             self.seeds.add(request.seed)
-            answered(place, Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False))
-        return []
+            answer = Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False)
+            answers.append(answer)
+            answered(place, answer)
+        return answers
 
 
 def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) -> None:
