@@ -39,9 +39,9 @@ from benchmarks.training import located, made_up_lines, made_up_pairs, peak_byte
 from iterpref_core.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.cores import usable_cores
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoints import read_config
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.models.checkpoints import read_config
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
@@ -295,7 +295,7 @@ def measure_part(arguments: argparse.Namespace) -> Told:
     """Measure one part in this process."""
     keep: AbstractContextManager[Any] = nullcontext()
     if arguments.keep:
-        keep = patch("iterpref_core.inference.local.freed_memory.release_freed_memory")
+        keep = patch("iterpref_core.models.freed_memory.release_freed_memory")
     with keep:
         if arguments.part == "estimate":
             return estimate(arguments.folder, arguments.batch_size)

@@ -42,8 +42,8 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.cores import usable_cores
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text

@@ -131,8 +131,8 @@ def _installed_version(name: str) -> str | None:
 
 def _debugger(params: Params) -> Diagnosis:
     from iterpref_core.inference.backend_factory import check_model, describe_endpoint
-    from iterpref_core.inference.local.checkpoints import is_gguf
-    from iterpref_core.inference.local.gguf_checkpoint import find_gguf
+    from iterpref_core.models.checkpoints import is_gguf
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
 
     name = params.model.debugger
     backend = BACKENDS[params.inference.backend]
@@ -163,9 +163,9 @@ def _lists_models(inference: InferenceParams, path: str) -> bool:
 
 def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import check_model
-    from iterpref_core.inference.local.checkpoints import is_gguf, pin_model, read_config
-    from iterpref_core.inference.local.gguf_checkpoint import find_gguf
-    from iterpref_core.inference.local.tokenizers import load_frame
+    from iterpref_core.models.checkpoints import is_gguf, pin_model, read_config
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+    from iterpref_core.models.tokenizers import load_frame
 
     name = params.model.student
     if name == "nanolab":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.inference.local import freed_memory
+from iterpref_core.models import freed_memory
 
 
 class Releases:

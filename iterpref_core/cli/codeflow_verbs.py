@@ -32,7 +32,7 @@ def debug(
     """
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.roles import choose_models
-    from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
+    from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
 
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",

@@ -46,8 +46,8 @@ def export(
 
 
 def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str]:
-    from iterpref_core.inference.local.fingerprint import model_fingerprint
-    from iterpref_core.inference.local.model_lineage import read_lineage
+    from iterpref_core.models.fingerprint import model_fingerprint
+    from iterpref_core.models.lineage import read_lineage
     from iterpref_core.report.cards import first_base, model_card
     from iterpref_core.training.export_model import count_sources, export_model, find_license
 

@@ -37,7 +37,7 @@ def pair(
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.cli.places import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
+    from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pair_selection import screened_params, select_pairs
 
     settings = read_params(set_)
@@ -117,7 +117,7 @@ def show(
             check_spans(regions[item.task_id], item, spans)
     shifts = {}
     if model is not None and trained is not None:
-        from iterpref_core.inference.local.model_lineage import training_parameters
+        from iterpref_core.models.lineage import training_parameters
         from iterpref_core.training.shifts import score_shifts
 
         settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))

@@ -96,8 +96,8 @@ def check(
 
 
 def _load_frame(model: str, settings: Params) -> Any:
-    from iterpref_core.inference.local.tokenizers import load_frame
-    from iterpref_core.inference.local.weights import check_checkpoint
+    from iterpref_core.models.tokenizers import load_frame
+    from iterpref_core.models.weights import check_checkpoint
 
     prompt = settings.model.student_format
     return load_frame(check_checkpoint(model, prompt, loaded=False), prompt)
@@ -255,8 +255,8 @@ def _show_estimate(
     as_json: bool,
 ) -> None:
     """Print the memory and the GPU-hours of a training on pairs."""
-    from iterpref_core.inference.local.checkpoints import read_config
-    from iterpref_core.inference.local.tokenizers import load_frame
+    from iterpref_core.models.checkpoints import read_config
+    from iterpref_core.models.tokenizers import load_frame
     from iterpref_core.objectives.objective_table import find_objective
     from iterpref_core.training.data.pair_files import digest_files
     from iterpref_core.training.data.pair_table import open_pair_table

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Engine, make_program
-from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.inference.backend import Completion, Request, derive_seed
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import get_args
 
-from iterpref_core.inference.answer_extraction import lacks_program
+from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 QUIET_SHARE = 0.02

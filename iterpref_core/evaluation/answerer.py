@@ -14,7 +14,7 @@ from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams
 from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
-from iterpref_core.inference.local.checkpoints import is_served
+from iterpref_core.models.checkpoints import is_served
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
@@ -195,7 +195,7 @@ def open_answerer(
         form = PromptForm(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
-        from iterpref_core.inference.local.tokenizers import load_frame
+        from iterpref_core.models.tokenizers import load_frame
 
         asked = inference.model_copy(update={"backend": params.backend})
         cap = NO_CAP

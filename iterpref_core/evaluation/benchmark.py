@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.prompt_messages import Prompt
 from iterpref_core.records import Verdict
 from iterpref_core.statistics.pass_at_k import DEFAULT_K

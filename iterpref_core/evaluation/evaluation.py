@@ -22,7 +22,7 @@ from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of
 from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.inference.backend import Completion
-from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 

@@ -15,7 +15,7 @@ from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions
 from iterpref_core.evaluation.scores import Evaluated, make_entry
 from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.execution import warn_of_prose, whole_program
-from iterpref_core.inference.answer_extraction import extract_program, lacks_program
+from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import read_jsonl
 

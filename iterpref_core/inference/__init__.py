@@ -1,1 +1,1 @@
-"""Language models: `backend_factory` opens one, `backend` has its protocol, `stored_model` keeps its answers."""
+"""Asking language models: `backend_factory` opens one, `backend` has its protocol, `stored_model` keeps its answers."""

@@ -10,8 +10,8 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.local.checkpoints import read_config, served_name
-from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.models.checkpoints import read_config, served_name
+from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 
 
@@ -39,7 +39,7 @@ class Opening:
 
 @contextmanager
 def _open_transformers(opening: Opening) -> Iterator[Model]:
-    from iterpref_core.inference.local.transformers_model import TransformersModel
+    from iterpref_core.inference.transformers_model import TransformersModel
 
     yield TransformersModel(
         opening.model,
@@ -58,7 +58,7 @@ def _open_vllm(opening: Opening) -> AbstractContextManager[Model]:
 
 @contextmanager
 def _serve_by_vllm(opening: Opening) -> Iterator[Model]:
-    from iterpref_core.inference.local.served_tokens import ServedTokens
+    from iterpref_core.inference.served_tokens import ServedTokens
     from iterpref_core.inference.openai_model import OpenAIModel
     from iterpref_core.inference.vllm_server import SERVED_NAME, serve
 
@@ -203,7 +203,7 @@ def check_model(
     backend = BACKENDS[inference.backend]
     if not backend.weights:
         return model
-    from iterpref_core.inference.local.weights import check_checkpoint  # imports transformers
+    from iterpref_core.models.weights import check_checkpoint  # imports transformers
 
     return check_checkpoint(model, prompt, loaded=backend.in_process)
 
@@ -244,7 +244,7 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
     """
     import torch
 
-    from iterpref_core.inference.local.weights import generation_dtype
+    from iterpref_core.models.weights import generation_dtype
 
     saved = read_config(model).dtype or torch.float32
     computed = generation_dtype(inference.bf16, saved)

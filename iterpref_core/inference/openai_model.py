@@ -24,7 +24,7 @@ from iterpref_core.prompt_messages import chat_messages, prompt_text
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from iterpref_core.inference.local.served_tokens import ServedTokens
+    from iterpref_core.inference.served_tokens import ServedTokens
 
 REFUSALS_IN_A_ROW = 20
 """So many prompts refused before any is answered: it is not the prompts."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from iterpref_core.config import KEY_VARIABLE
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.local.adapters import served_rank
-from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, read_config
+from iterpref_core.models.adapters import served_rank
+from iterpref_core.models.checkpoints import ModelSource, locate_model, read_config
 
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
 ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"

@@ -20,8 +20,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
 from iterpref_core.cores import usable_cores
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.weights import uses_bf16
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.weights import uses_bf16
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt
 

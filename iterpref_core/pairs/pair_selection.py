@@ -11,7 +11,7 @@ from typing import get_args
 
 from iterpref_core.config import PairsParams, Params
 from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_extraction import lacks_program
+from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
@@ -75,7 +75,7 @@ def select_pairs(
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
             where a benchmark's was named; or there is no pair, for reasons that the message names.
     """
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.models.tokenizers import load_tokenizer
 
     encode = load_tokenizer(tokenizer)
 

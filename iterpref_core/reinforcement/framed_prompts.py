@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from transformers import GenerationConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_extraction import extract_program
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.codeflow_prompts import draft_prompt
-from iterpref_core.inference.local.framed_tokens import Asked, encode_openings, end_tokens, read_answer
+from iterpref_core.answers.extraction import extract_program
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.models.prompt_tokens import Asked, encode_openings, end_tokens, read_answer
 from iterpref_core.records import Problem
 
 

@@ -27,11 +27,11 @@ from transformers import PrinterCallback
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.generation_config import plain_generation
-from iterpref_core.inference.local.model_lineage import training_versions
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
+from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.generation_config import plain_generation
+from iterpref_core.models.lineage import training_versions
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
 from iterpref_core.reinforcement.framed_prompts import FramedPrompts

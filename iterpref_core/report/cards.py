@@ -9,8 +9,8 @@ from typing import Any
 from huggingface_hub import DatasetCardData, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from iterpref_core.inference.local.checkpoints import EMBEDDED
-from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors
+from iterpref_core.models.checkpoints import EMBEDDED
+from iterpref_core.models.lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
 from iterpref_core.report.export_data_set import DATA, DataSet, Origin
 from iterpref_core.report.labels import benchmark_name, model_name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import TrainingError
-from iterpref_core.inference.local.model_lineage import training_versions
+from iterpref_core.models.lineage import training_versions
 from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.pair_files import PairFiles

@@ -10,14 +10,14 @@ from huggingface_hub import ModelCard, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.adapters import attach_adapters
-from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.model_lineage import (
+from iterpref_core.models.adapters import attach_adapters
+from iterpref_core.models.checkpoints import locate_model
+from iterpref_core.models.lineage import (
     read_lineage,
     write_lineage,
 )
-from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_base
+from iterpref_core.models.tokenizers import load_tokenizer
+from iterpref_core.models.weights import load_base
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder

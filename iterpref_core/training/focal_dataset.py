@@ -16,7 +16,7 @@ from transformers import (
 
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.objectives.objective_table import (
     Objective,
     ObjectiveName,

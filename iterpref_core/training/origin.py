@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.model_lineage import read_lineage
+from iterpref_core.models.checkpoints import locate_model
+from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.lineage import read_lineage
 from iterpref_core.training.export_model import find_license
 
 

@@ -7,8 +7,8 @@ import torch
 
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import load_model
 from iterpref_core.records import (
     FocalSpans,
     PairShifts,

@@ -15,12 +15,12 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.config import SaveDtype
 from iterpref_core.errors import InputError
-from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.model_lineage import (
+from iterpref_core.models.checkpoints import locate_model
+from iterpref_core.models.lineage import (
     read_lineage,
     write_lineage,
 )
-from iterpref_core.inference.local.weights import load_base
+from iterpref_core.models.weights import load_base
 from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer

@@ -23,7 +23,7 @@ from transformers import (
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.inference.local.freed_memory import FreedMemory
+from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.checkpoint import mark_whole

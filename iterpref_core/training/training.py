@@ -21,10 +21,10 @@ from transformers import (
 
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.model_lineage import training_versions
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
+from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.lineage import training_versions
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import (
     Objective,
     find_objective,

@@ -9,7 +9,7 @@ from iterpref_core.codeflow.conversation import Conversation, trajectory_of
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
-from iterpref_core.inference.codeflow_prompts import refine_prompt
+from iterpref_core.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.records import IoTest, Problem, Verdict
 from tests.engines import StandInEngine
 from tests.settings import section

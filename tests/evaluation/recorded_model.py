@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.benchmark import PromptForm
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.fake_models import FakeModel

@@ -26,7 +26,7 @@ from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
+from iterpref_core.models.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.stored_model import AnswerStore
 from tests.evaluation.recorded_model import kept
 from tests.fake_models import FakeModel, ReplayModel

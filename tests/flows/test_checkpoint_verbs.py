@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.weights import load_model
 from tests.flows.conftest import Iterpref
 from tests.inference.stand_in_hub import serving_hub, use_hub
 

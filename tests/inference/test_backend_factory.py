@@ -12,8 +12,8 @@ from iterpref_core.errors import BudgetError, ConfigError, ModelError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import OPENERS, Opening, describe_endpoint, model_identity, open_model
 from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
-from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.models.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
+from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve

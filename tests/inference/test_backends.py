@@ -8,14 +8,14 @@ from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_extraction import extract_program
-from iterpref_core.inference.answer_frame import AnswerFrame, render_answer
+from iterpref_core.answers.extraction import extract_program
+from iterpref_core.models.chat_template import AnswerFrame, render_answer
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_model import TransformersModel
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.checkpoints import ModelSource, locate_model, pin_model, write_pointer
+from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.tokenizers import load_tokenizer
+from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.weights import load_model
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
 PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")

@@ -19,12 +19,12 @@ from transformers import (
 )
 
 from iterpref_core.config import PromptFormat, load_params
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling, before_stop
 from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.inference.local import weights
-from iterpref_core.inference.local.growing_cache import growing_cache
-from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.models import weights
+from iterpref_core.inference.growing_cache import growing_cache
+from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from iterpref_core.config import BackendName, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.inference.local.checkpoints import locate_model, served_name
+from iterpref_core.models.checkpoints import locate_model, served_name
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.nanolab import build_models
 from iterpref_core.nanolab.pretrain import (

@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import GrpoParams, ObjectiveParams, TrainingParams
-from iterpref_core.inference.local.framed_tokens import encode_openings
-from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.models.prompt_tokens import encode_openings
+from iterpref_core.models.tokenizers import load_frame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.reinforcement.grpo import train_grpo

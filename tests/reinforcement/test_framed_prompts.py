@@ -6,8 +6,8 @@ import pytest
 from transformers import GenerationConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.framed_tokens import encode_openings
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.prompt_tokens import encode_openings
 from iterpref_core.records import Problem
 from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from tests.chat_templates import FAMILIES, Family, make_tokenizer

@@ -17,10 +17,10 @@ from trl import GRPOTrainer
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.local.framed_tokens import encode_openings
-from iterpref_core.inference.local.model_lineage import read_lineage
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.prompt_tokens import encode_openings
+from iterpref_core.models.lineage import read_lineage
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import load_model
 from iterpref_core.records import Problem
 from iterpref_core.reinforcement import tests_as_reward
 from iterpref_core.reinforcement.framed_prompts import FramedPrompts

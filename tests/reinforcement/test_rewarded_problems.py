@@ -7,7 +7,7 @@ import pytest
 from transformers import GenerationConfig
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_frame
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from iterpref_core.reinforcement.rewarded_problems import draw_names, read_chosen, survey_problems

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair

@@ -17,11 +17,11 @@ from iterpref_core.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
 from iterpref_core.evaluation.evaluation import evaluate_model
 from iterpref_core.evaluation.suite_table import EvaluationSetting
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.codeflow_prompts import draft_prompt
-from iterpref_core.inference.local.served_tokens import ServedTokens
-from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.inference.served_tokens import ServedTokens
+from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl

@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl

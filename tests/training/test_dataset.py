@@ -8,8 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.tokenizers import load_frame, load_tokenizer
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.tokenizers import load_frame, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair

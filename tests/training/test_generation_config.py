@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.weights import check_checkpoint
+from iterpref_core.models.weights import check_checkpoint
 
 from .conftest import Inputs, Train
 

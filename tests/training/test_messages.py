@@ -14,8 +14,8 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import RecordError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.pair_terminal import render_terminal

@@ -19,7 +19,7 @@ from transformers import (
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.weights import check_checkpoint
+from iterpref_core.models.weights import check_checkpoint
 from iterpref_core.training.data.checks import PairChecks
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.model_limits import ModelLimits, check_limits, read_limits

@@ -12,7 +12,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data import pair_table

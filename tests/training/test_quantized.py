@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.tokenizers import load_tokenizer
+from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.model.estimate import Estimate, estimate_training

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.inference.local.model_lineage import read_lineage
+from iterpref_core.models.lineage import read_lineage
 
 from .conftest import Inputs, Train, read_weights
 

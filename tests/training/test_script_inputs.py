@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core import FocalDPOTrainer, focal_dataset
 from iterpref_core.errors import InputError
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES
 from iterpref_core.training.data.dataset import TokenizedPair
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from iterpref_core.cli.app import app
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.model_lineage import training_parameters
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.data.dataset import tokenize_pair

@@ -16,7 +16,7 @@ from transformers import (
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.records import FocalSpans, PreferencePair, Span

@@ -16,11 +16,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read_lineage
-from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.lineage import LINEAGE, ancestors, read_lineage
+from iterpref_core.models.tokenizers import load_tokenizer
+from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl

@@ -14,8 +14,8 @@ from trl import DPOConfig, DPOTrainer
 from trl.experimental.cpo import CPOTrainer
 
 from iterpref_core.config import Layout, TrainingParams
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.objectives.losses import (
     ROBUST_FLIPS,
     SIMPO_MARGIN,

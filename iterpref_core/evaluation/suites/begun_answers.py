@@ -4,7 +4,7 @@ Both render a chat in which the model has begun to answer, up to the first line 
 Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
 """
 
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import before_stop
 
 INSTRUCTION = (

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
-from iterpref_core.inference.answer_extraction import defines
-from iterpref_core.inference.answer_parts.python_text import entry_name
+from iterpref_core.answers.extraction import defines
+from iterpref_core.answers.python_text import entry_name
 from iterpref_core.problems.ingestion.left_out import BAD_RECORD, Dropped
 from iterpref_core.problems.ingestion.selection import Selection
 from iterpref_core.problems.problems import own_split

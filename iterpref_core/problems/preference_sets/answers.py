@@ -11,7 +11,7 @@ import ast
 import re
 from typing import Literal
 
-from iterpref_core.inference.answer_extraction import extract_program, lacks_program
+from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]

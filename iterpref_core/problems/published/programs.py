@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.problems.published.published import LeftOutError
 from iterpref_core.source_code.syntax_tree import parse_source
 

@@ -12,8 +12,8 @@ from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Model, Request, Sampling
-from iterpref_core.inference.prompts import fill
-from iterpref_core.inference.structured_answers import ask_parsed, read_object
+from iterpref_core.prompts.templates import fill
+from iterpref_core.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds

@@ -8,12 +8,12 @@ import numpy as np
 
 from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError
-from iterpref_core.inference.answer_frame import (
+from iterpref_core.models.chat_template import (
     AnswerFrame,
     Rendered,
     render_answer,
 )
-from iterpref_core.inference.local.framed_tokens import Asked, encode_openings
+from iterpref_core.models.prompt_tokens import Asked, encode_openings
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.data.tokenized_programs import (
     encode_programs,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs

@@ -20,7 +20,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.progress import show_progress
 from iterpref_core.records import unnumbered
 from iterpref_core.storage.code_digest import code_digest

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import locate_model, read_config
+from iterpref_core.models.checkpoints import locate_model, read_config
 from iterpref_core.training.data.checks import Finding, PairChecks
 
 _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")

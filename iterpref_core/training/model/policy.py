@@ -10,12 +10,12 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
-from iterpref_core.inference.local.adapters import (
+from iterpref_core.models.adapters import (
     attach_adapters,
     read_adapter_options,
 )
-from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.weights import load_base
+from iterpref_core.models.checkpoints import locate_model
+from iterpref_core.models.weights import load_base
 from iterpref_core.training.model.ranks import is_sharded
 
 

@@ -23,8 +23,8 @@ from accelerate.utils import gather_object
 from filelock import FileLock
 
 from iterpref_core.config import Load
-from iterpref_core.inference.local.freed_memory import FreedMemory
-from iterpref_core.inference.local.model_lineage import training_versions
+from iterpref_core.models.freed_memory import FreedMemory
+from iterpref_core.models.lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.dataset import TokenizedPair

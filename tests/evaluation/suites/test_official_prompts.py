@@ -19,8 +19,8 @@ from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBench, Big
 from iterpref_core.evaluation.suites.evalplus.suite import EvalPlus
 from iterpref_core.evaluation.suites.evalplus.tasks import Dataset, EvalPlusTask
 from iterpref_core.evaluation.suites.published_tasks import read_tasks
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.evaluation.conftest import VARIABLES
 from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.inference.structured_answers import read_object
+from iterpref_core.prompts.structured_answers import read_object
 from iterpref_core.problems.synthesis.answer_forms import Draft
 from iterpref_core.problems.synthesis.synthesis import read_features
 

@@ -19,7 +19,7 @@ from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchma
 from iterpref_core.evaluation.suites.livecodebench.data import find_live_data
 from iterpref_core.evaluation.suites.livecodebench.prompts import make_question, program_by_style, style_of
 from iterpref_core.evaluation.suites.livecodebench.suite import LiveCodeBench
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 

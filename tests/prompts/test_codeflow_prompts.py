@@ -5,9 +5,9 @@ import doctest
 import pytest
 
 from iterpref_core.config import Wording
-from iterpref_core.inference import codeflow_prompts as turns
-from iterpref_core.inference.answer_extraction import extract_program
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.prompts import codeflow_prompts as turns
+from iterpref_core.answers.extraction import extract_program
+from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 
 
 def test_docstring_example() -> None:

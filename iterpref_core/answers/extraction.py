@@ -14,9 +14,9 @@ reward. docs/models.md says it in words:
 import re
 from collections.abc import Iterable, Sequence
 
-from iterpref_core.inference.answer_parts.bare_code import hide, read_bare_code, read_inline_code
-from iterpref_core.inference.answer_parts.fenced_blocks import BrokenBlock, FencedBlocks, read_blocks
-from iterpref_core.inference.answer_parts.python_text import (
+from iterpref_core.answers.bare_code import hide, read_bare_code, read_inline_code
+from iterpref_core.answers.fenced_blocks import BrokenBlock, FencedBlocks, read_blocks
+from iterpref_core.answers.python_text import (
     STATEMENT,
     Excerpt,
     Parser,
@@ -25,7 +25,7 @@ from iterpref_core.inference.answer_parts.python_text import (
     is_prose,
     rank,
 )
-from iterpref_core.inference.answer_parts.reasoning import until_turn_end, without_reasoning
+from iterpref_core.answers.reasoning import until_turn_end, without_reasoning
 
 _MAX_ANSWER = 1 << 17
 """Characters without reasoning beyond which an answer is not searched, and is no program then."""

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
 
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
 TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"

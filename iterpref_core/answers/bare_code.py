@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from iterpref_core.inference.answer_parts.python_text import (
+from iterpref_core.answers.python_text import (
     MAX_PROGRAM,
     STATEMENT,
     Excerpt,

@@ -8,9 +8,9 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from iterpref_core.inference.answer_parts.bare_code import read_bare_code
-from iterpref_core.inference.answer_parts.fenced_blocks import read_blocks
-from iterpref_core.inference.answer_parts.python_text import Parser, Rank, rank
+from iterpref_core.answers.bare_code import read_bare_code
+from iterpref_core.answers.fenced_blocks import read_blocks
+from iterpref_core.answers.python_text import Parser, Rank, rank
 
 _NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
 _OPENING = re.compile(

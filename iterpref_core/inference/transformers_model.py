@@ -19,12 +19,12 @@ from transformers import (
 
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
-from iterpref_core.inference.local.framed_tokens import Asked, encode_requests, end_tokens, read_answer
-from iterpref_core.inference.local.freed_memory import FreedMemory
-from iterpref_core.inference.local.generation_config import plain_generation
-from iterpref_core.inference.local.growing_cache import growing_cache
-from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import generation_dtype, load_model
+from iterpref_core.models.prompt_tokens import Asked, encode_requests, end_tokens, read_answer
+from iterpref_core.models.freed_memory import FreedMemory
+from iterpref_core.models.generation_config import plain_generation
+from iterpref_core.inference.growing_cache import growing_cache
+from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.weights import generation_dtype, load_model
 from iterpref_core.prompt_messages import prompt_text
 
 _STOPS_EVERY = 8

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from iterpref_core.inference.answer_parts.python_text import STATEMENT, Excerpt, Parser, lines_of
+from iterpref_core.answers.python_text import STATEMENT, Excerpt, Parser, lines_of
 
 Language = Literal["python", "none", "foreign", "container"]
 

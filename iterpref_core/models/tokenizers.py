@@ -11,8 +11,8 @@ from transformers.utils import cached_file
 
 from iterpref_core.config import PromptFormat, PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.checkpoints import locate_model, reading
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.checkpoints import locate_model, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""

@@ -6,12 +6,12 @@ from typing import Any
 from transformers import GenerationConfig
 
 from iterpref_core.config import PromptFormat
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoints import locate_model, read_config
-from iterpref_core.inference.local.framed_tokens import encode_requests, end_tokens, read_answer
-from iterpref_core.inference.local.generation_config import valid_generation
-from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.models.checkpoints import locate_model, read_config
+from iterpref_core.models.prompt_tokens import encode_requests, end_tokens, read_answer
+from iterpref_core.models.generation_config import valid_generation
+from iterpref_core.models.tokenizers import load_frame
 
 
 class ServedTokens:

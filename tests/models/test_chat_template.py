@@ -8,9 +8,9 @@ from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request
-from iterpref_core.inference.local.framed_tokens import encode_openings, encode_requests
+from iterpref_core.models.prompt_tokens import encode_openings, encode_requests
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
 
 ALL = FAMILIES | OTHERS

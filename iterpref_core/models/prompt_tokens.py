@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request
-from iterpref_core.inference.local.tokenizers import continuing_engine
+from iterpref_core.models.tokenizers import continuing_engine
 from iterpref_core.prompt_messages import prompt_text
 
 _WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)

@@ -9,7 +9,7 @@ from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import ADAPTERS, ModelSource, reading
+from iterpref_core.models.checkpoints import ADAPTERS, ModelSource, reading
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 

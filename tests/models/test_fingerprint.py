@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
-from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.models.checkpoints import ModelSource, write_pointer
+from iterpref_core.models.fingerprint import model_fingerprint
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ class AnswerFrame:
         add_generation_prompt: bool = False,
     ) -> str:
         """Return a chat as the template writes it."""
-        from iterpref_core.inference.local.checkpoints import reading
+        from iterpref_core.models.checkpoints import reading
 
         with reading(self.tokenizer.name_or_path, "chat template"):
             return str(

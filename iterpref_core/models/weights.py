@@ -10,11 +10,11 @@ from transformers.quantizers import AutoHfQuantizer
 
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.errors import ModelError, first_line
-from iterpref_core.inference.answer_frame import AnswerFrame
-from iterpref_core.inference.local.adapters import attach_adapters, check_adapters
-from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
-from iterpref_core.inference.local.generation_config import valid_generation
-from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.adapters import attach_adapters, check_adapters
+from iterpref_core.models.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
+from iterpref_core.models.generation_config import valid_generation
+from iterpref_core.models.tokenizers import load_frame
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")

@@ -1,1 +1,0 @@
-"""Models in this process: checkpoints, tokenizers and batched generation with transformers."""
