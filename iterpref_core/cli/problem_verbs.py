@@ -20,10 +20,10 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
 from iterpref_core.errors import InputError
-from iterpref_core.problems.published.table import format_names
+from iterpref_core.ingestion.published.table import format_names
 
 if TYPE_CHECKING:
-    from iterpref_core.problems.ingestion.ingest import Ingested
+    from iterpref_core.ingestion.ingest import Ingested
 
 FORMATS = sorted([*format_names(), "folder", "trl"])
 
@@ -78,7 +78,7 @@ def ingest(
     }
     if form == "trl":
         _refuse(given, form, {"--columns", "--spans", "--limit", "--dropped"})
-        from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
+        from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 
         taken = ingest_pairs(
             source,
@@ -90,7 +90,7 @@ def ingest(
         )
     elif form == "folder":
         _refuse(given, form, {"--python", "--license", "--heldout"})
-        from iterpref_core.problems.own_code.own_code import ingest_own_code
+        from iterpref_core.own_code.own_code import ingest_own_code
 
         if len(source) > 1:
             raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
@@ -107,8 +107,8 @@ def ingest(
         return
     else:
         _refuse(given, form, given.keys() - {"--columns", "--spans", "--python"})
-        from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
-        from iterpref_core.problems.ingestion.selection import Selection
+        from iterpref_core.ingestion.ingest import ingest as ingest_problems
+        from iterpref_core.ingestion.selection import Selection
 
         digest = hashlib.sha256(str(out.resolve()).encode()).hexdigest()
         unfinished = WORK / "ingest" / f"{digest[:16]}.sqlite"
@@ -166,9 +166,9 @@ def synthesize(
     from iterpref_core.execution import open_executor
     from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
     from iterpref_core.inference.stored_model import AnswerStore, cost_usd
-    from iterpref_core.problems.synthesis.feature_tree import load_tree
-    from iterpref_core.problems.synthesis.seed_code import filter_for_others
-    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
+    from iterpref_core.synthesis.feature_tree import load_tree
+    from iterpref_core.synthesis.seed_code import filter_for_others
+    from iterpref_core.synthesis.synthesis import make_tree, write_problems
 
     settings = read_params(set_)
     if seed_code is None and tree is None:
@@ -239,7 +239,7 @@ def inject(
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.problems.injection import inject_bugs
+    from iterpref_core.synthesis.injection import inject_bugs
 
     with open_executor(read_params(set_).execution) as executor:
         counts = inject_bugs(

@@ -380,7 +380,7 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     "module", ["extraction", "reasoning", "bare_code", "python_text"]
 )
 def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
-    tested = doctest.testmod(import_module(f"iterpref_core.inference.{module}"))
+    tested = doctest.testmod(import_module(f"iterpref_core.answers.{module}"))
     assert tested.attempted
     assert not tested.failed
 

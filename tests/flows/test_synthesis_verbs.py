@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from iterpref_core.problems.synthesis.feature_tree import load_tree
+from iterpref_core.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.flows.conftest import Iterpref

@@ -13,10 +13,10 @@ from iterpref_core.config import LocalizationParams, ObjectiveParams, PairsParam
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.pairs.pair_selection import select_pairs
-from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.selection import Selection
+from iterpref_core.ingestion.ingest import ingest
+from iterpref_core.ingestion.selection import Selection
 from iterpref_core.training.training import train_objective
-from tests.problems.published_rows import ROWS
+from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section
 
 pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning")  # of a machine without an accelerator

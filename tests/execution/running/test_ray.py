@@ -15,8 +15,8 @@ from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.evaluation.suite_table import EvaluationSetting
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.running.ray_executor import RayExecutor
-from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
-from iterpref_core.problems.ingestion.selection import Selection
+from iterpref_core.ingestion.ingest import ingest as ingest_problems
+from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of

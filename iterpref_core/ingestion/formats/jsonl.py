@@ -1,0 +1,23 @@
+"""Format `jsonl`: this project's own records, one problem a line."""
+
+from pydantic import ConfigDict
+
+from iterpref_core.ingestion.published.published import Format, PublishedProblem, Row
+from iterpref_core.records import Problem
+
+
+class OwnProblem(Problem, Row):
+    """A problem as in `problems.jsonl`; an unknown field is refused, since it may be a misspelled one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def convert_own(row: OwnProblem) -> PublishedProblem:
+    """Return the problem unchanged; its reference is its right program."""
+    fields = {name: value for name, value in row if name in Problem.model_fields}
+    problem = Problem(**fields)
+    right = () if problem.reference is None else (problem.reference,)
+    return PublishedProblem(problem, right=right)
+
+
+FORMAT = Format(OwnProblem, convert_own, license="")

@@ -1,0 +1,52 @@
+"""Format `prime`: PrimeIntellect's verifiable problems, SYNTHETIC-1 and DeepCoder, which collect other sets."""
+
+from collections import Counter
+
+from iterpref_core.ingestion.published.contest import contest_problem
+from iterpref_core.ingestion.published.fields import Json, read_json, read_texts
+from iterpref_core.ingestion.published.programs import program_in, right_programs
+from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+
+
+class PrimeRow(Row):
+    """A row; DeepCoder has `problem`, `solutions` and `tests` instead of the first three fields here."""
+
+    prompt: str | None = None
+    gold_standard_solution: str | None = None
+    verification_info: Json = None
+    problem: str | None = None
+    solutions: Json = None
+    tests: Json = None
+    task_type: str | None = None
+    problem_id: str | int | None = None
+    starter_code: str | None = None
+    source: str | None = None
+
+
+def convert_prime(row: PrimeRow) -> PublishedProblem:
+    """Return the problem; tasks of other types, such as mathematics, and in other languages are left out."""
+    question = row.prompt or row.problem
+    if question is None:
+        raise ValueError("field 'prompt': Field required (or 'problem', as in DeepCoder)")
+    if row.task_type not in {None, "verifiable_code"}:
+        raise LeftOutError("not_code", f"its task_type is {row.task_type}")
+    tests = read_json("verification_info", row.verification_info)
+    if isinstance(tests, dict):
+        language = tests.get("language", "python")
+        if language != "python":
+            raise LeftOutError("not_python", f"its language is {language}")
+        tests = tests.get("test_cases", tests)
+    left_out: Counter[str] = Counter()
+    answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions)]
+    return contest_problem(
+        f"prime/{row.id_or_number(row.problem_id)}",
+        question,
+        row.tests if tests is None else tests,
+        source=f"prime:{row.source}" if row.source else "prime",
+        starter_code=row.starter_code or "",
+        right=lambda: right_programs(map(program_in, answers), left_out),
+        left_out=left_out,
+    )
+
+
+FORMAT = Format(PrimeRow, convert_prime, license="Apache-2.0")

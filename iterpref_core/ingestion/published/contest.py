@@ -1,0 +1,118 @@
+r"""Contest problems: the common parts of the layouts of APPS, its descendants, and LiveCodeBench.
+
+Tests come as one mapping, or as a list with a mapping for each test:
+
+    {"fn_name": "add", "inputs": [[1, 2]], "outputs": [3]}                         APPS, TACO; without fn_name a script
+    [{"type": "function_call", "fn_name": "add", "input": [1, 2], "output": 3}]    PrimeIntellect
+    [{"testtype": "functional", "input": "1\n2", "output": "3"}]                   LiveCodeBench; the name stands apart
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from iterpref_core.ingestion.published.call_tests import (
+    CONTEST_SETUP,
+    call_of,
+    read_arguments,
+    read_result,
+    readings,
+)
+from iterpref_core.ingestion.published.fields import Json, as_rows, read_json
+from iterpref_core.ingestion.published.published import LeftOutError, PublishedProblem
+from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.wording import ask_for_call, ask_for_script
+from iterpref_core.records import Problem
+
+
+def contest_problem(
+    task_id: str,
+    question: str,
+    tests: Json,
+    *,
+    source: str,
+    starter_code: str = "",
+    function: str = "",
+    class_name: str = "",
+    time_limit_s: float | None = None,
+    visible: int | None = None,
+    right: Callable[[], tuple[str, ...]] = tuple,
+    left_out: Mapping[str, int] | None = None,
+) -> PublishedProblem:
+    """Return a contest problem, with stdin tests of a script or with call tests of a function.
+
+    Args:
+        task_id: name of the problem.
+        question: the statement.
+        tests: see above; may be JSON in a text.
+        source: the set.
+        starter_code: code that the answer begins with; may be empty.
+        function: name of the function, if the tests do not name it.
+        class_name: class of the method, if the set names one.
+        time_limit_s: CPU seconds for each test, if the set has a limit.
+        visible: number of visible tests, the first ones; all by default.
+        right: returns the right programs; called only if the row has tests.
+        left_out: counts of programs in other languages, complete after `right` has returned.
+
+    Raises:
+        LeftOutError: there is no test, or `right` raises it, because there is no right program.
+        ValueError: the tests are broken.
+    """
+    named, examples = _examples(read_json("tests", tests))
+    if not examples:
+        raise LeftOutError("no_tests")
+    function = function or named
+    programs = right()
+    if not function:
+        problem = Problem(
+            task_id=task_id,
+            prompt=ask_for_script(question, starter_code),
+            tests=stdin_tests(examples),
+            source=source,
+            time_limit_s=time_limit_s,
+        )
+        return PublishedProblem(_split(problem, visible), right=programs, left_out=left_out or {})
+    # The starter code shows whether the function is a method of a class; without it the first right program does.
+    call = call_of(function, starter_code or "".join(programs[:1]), class_name)
+    asked = Problem(
+        task_id=task_id,
+        prompt=ask_for_call(question, call, starter_code),
+        entry_point=call,
+        tests=(),
+        setup=CONTEST_SETUP,
+        source=source,
+        time_limit_s=time_limit_s,
+    )
+    calls = [(read_arguments(given), read_result(result)) for given, result in examples]
+    first, *others = [_split(reading, visible) for reading in readings(asked, calls)]
+    return PublishedProblem(
+        first,
+        right=programs,
+        other_readings=tuple(others),
+        left_out=left_out or {},
+    )
+
+
+def _examples(tests: Any) -> tuple[str, list[tuple[Any, Any]]]:
+    """Return the name of the called function, empty for a script, and the inputs and outputs."""
+    if not tests:
+        return "", []
+    if isinstance(tests, Mapping):
+        return str(tests.get("fn_name") or ""), as_rows("tests", tests, "inputs", "outputs")
+    examples = as_rows("tests", tests, "input", "output")
+    names = {_function_of(test) for test in tests}
+    if len(names) > 1:
+        raise ValueError(f"field 'tests': all must be of one kind and call one function, not {sorted(names)}")
+    return names.pop(), examples
+
+
+def _function_of(test: Mapping[str, Any]) -> str:
+    metadata = read_json("metadata", test.get("metadata")) or {}
+    return str(test.get("fn_name") or metadata.get("func_name") or "")
+
+
+def _split(problem: Problem, visible: int | None) -> Problem:
+    if visible is None:
+        return problem
+    # A problem needs a visible test, even if its set shows none.
+    visible = max(visible, 1)
+    return problem.model_copy(update={"tests": problem.tests[:visible], "hidden_tests": problem.tests[visible:]})

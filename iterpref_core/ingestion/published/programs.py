@@ -1,0 +1,67 @@
+r"""Programs of published sets: tells Python 3 from other languages by the text, and keeps the programs in Python 3."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from iterpref_core.answers.extraction import extract_program
+from iterpref_core.ingestion.published.published import LeftOutError
+from iterpref_core.source_code.syntax_tree import parse_source
+
+MOST = 8
+"""The number of right programs that are kept, and of wrong ones: a set can have hundreds for one problem."""
+
+_PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
+
+
+def program_in(answer: str) -> str:
+    """Return the program in a model's answer; without one the answer itself, which is then counted by language."""
+    return extract_program(answer) or answer
+
+
+def language_of(code: str) -> str:
+    r"""Return `python`, `python2`, or `other` for a program.
+
+    >>> language_of("print(1)"), language_of("print 1"), language_of("int main(){}")
+    ('python', 'python2', 'other')
+    """
+    old = _PYTHON_2.search(code)
+    try:
+        tree = parse_source(code)
+    except SyntaxError:
+        return "python2" if old else "other"
+    return "python" if tree.body else "other"
+
+
+def python_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
+    """Return the distinct programs that are Python 3, at most `MOST`, and count the others by language."""
+    # The keys of a dictionary are a set in the order of insertion.
+    kept: dict[str, None] = {}
+    for program in programs:
+        if len(kept) == MOST:
+            break
+        code = program.replace("\r\n", "\n")
+        language = language_of(code)
+        if language == "python":
+            kept[code] = None
+        else:
+            left_out[language] += 1
+    return tuple(kept)
+
+
+def right_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
+    """Return the Python programs of a set that publishes right ones for every problem.
+
+    Args:
+        programs: programs in any language.
+        left_out: counts the programs in other languages; may have counts already.
+
+    Raises:
+        LeftOutError: there is no program, or none in Python 3.
+    """
+    kept = python_programs((program for program in programs if program.strip()), left_out)
+    if kept:
+        return kept
+    if left_out:
+        raise LeftOutError("not_python", f"its programs are {', '.join(sorted(left_out))}")
+    raise LeftOutError("no_reference")

@@ -1,0 +1,191 @@
+"""Rows of sources: each is read, turned into a problem, and checked as far as possible without running a program."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import RecordError
+from iterpref_core.execution import check_tests
+from iterpref_core.answers.extraction import defines
+from iterpref_core.answers.python_text import entry_name
+from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped
+from iterpref_core.ingestion.selection import Selection
+from iterpref_core.problems.problems import own_split
+from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
+from iterpref_core.records import Problem, StdinTest
+from iterpref_core.storage.items import Item, count_items, find_shards, read_items
+from iterpref_core.storage.jsonl import describe_validation_error, parse_record
+
+MAX_PROBLEM_BYTES = 16 << 20
+"""The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
+problems in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A problem whose programs are to be run; `where` is the place of its row."""
+
+    published: PublishedProblem
+    where: str
+
+
+def count_rows_of(sources: Sequence[Path], limit: int | None) -> int:
+    """Return the number of rows that will be read, for the progress."""
+    total = 0
+    for source in sources:
+        total += sum(count_items(path) for path in find_shards(source))
+    return total if limit is None else min(total, limit)
+
+
+def read_candidates(
+    sources: Sequence[Path],
+    form: Format,
+    selection: Selection,
+    license: str | None,
+) -> Iterator[Candidate | Dropped]:
+    """Stream the problems of sources and the rows that are left out, in their order.
+
+    If a problem's name was used before, a number is added. A user's own problem (format `jsonl`) is a bad record then.
+
+    Raises:
+        InputError: a file is absent or not whole.
+    """
+    names: dict[str, str] = {}
+    for number, item in enumerate(islice(_items(sources), selection.limit), 1):
+        yield _read(
+            item=item,
+            number=number,
+            form=form,
+            selection=selection,
+            license=license,
+            names=names,
+        )
+
+
+def _items(sources: Sequence[Path]) -> Iterator[Item]:
+    for source in sources:
+        for path in find_shards(source):
+            yield from read_items(path)
+
+
+def _read(
+    item: Item,
+    number: int,
+    form: Format,
+    selection: Selection,
+    license: str | None,
+    names: dict[str, str],
+) -> Candidate | Dropped:
+    where = str(item.where)
+    name = ""
+    try:
+        published = _convert(item, number, form)
+        name = _name(published.problem.task_id, form, names)
+        names[name] = where
+        stated = license or published.problem.license or form.license or None
+        changes = {"task_id": name, "license": stated}
+        # "[1, 2]" in a published set is one list or two numbers: each reading is a problem, and right programs decide.
+        readings = []
+        for reading in (published.problem, *published.other_readings):
+            readings.append(selection.apply(reading.model_copy(update=changes)))
+        problem, *others = readings
+        _check(problem, where)
+        _check_entry_point(problem, published.right)
+    except LeftOutError as error:
+        return Dropped(error.reason, where, name, error.explanation)
+    return Candidate(replace(published, problem=problem, other_readings=tuple(others)), where)
+
+
+def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
+    """Return a row as a problem.
+
+    Raises:
+        LeftOutError: the row does not fit the format, or the format leaves it out.
+    """
+    try:
+        row = parse_record(item.where, item.text, form.row)
+        return form.convert(row.model_copy(update={"row_number": number}))
+    except RecordError as error:
+        explanation = str(error).removeprefix(f"{item.where}: ")
+    except ValidationError as error:
+        explanation = describe_validation_error(error)
+    except ValueError as error:
+        explanation = str(error)
+    except RecursionError:
+        explanation = "a program is nested too deeply"
+    raise LeftOutError(BAD_RECORD, explanation)
+
+
+def _check(problem: Problem, where: str) -> None:
+    """Check that a problem's programs can be run.
+
+    Raises:
+        LeftOutError: the problem names an unknown split, has a test that cannot be run, or is too large.
+    """
+    try:
+        own_split(problem, where)
+        check_tests(problem, where, visible=True)
+    except RecordError as error:
+        raise LeftOutError(BAD_RECORD, str(error).removeprefix(f"{where}: ")) from None
+    size = len(problem.to_json().encode())
+    if size > MAX_PROBLEM_BYTES:
+        explanation = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed; --max-tests takes some"
+        raise LeftOutError("too_large", explanation)
+
+
+def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:
+    """Check that a right program defines a problem's entry point, or that a test names this entry point.
+
+    Raises:
+        LeftOutError: none does; the entry point may be misspelled, and then right programs would be refused.
+    """
+    name = entry_name(problem.entry_point)
+    tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, StdinTest)]
+    if not name or not tests:
+        return
+    # `Solution().add` and `add` are both looked for as `add`.
+    programs = [*right, problem.reference or ""]
+    if any(defines(program, name) for program in programs):
+        return
+    for test in tests:
+        if any(re.search(rf"\b{re.escape(name)}\b", text) for text in _texts(test.model_dump())):
+            return
+    raise LeftOutError(
+        BAD_RECORD,
+        f"field 'entry_point': no reference defines {name!r} and no test calls it; "
+        "give the name of the function that the tests call",
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts within a JSON value, without the names of fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+
+
+def _name(task_id: str, form: Format, names: Mapping[str, str]) -> str:
+    """Return a name that is not in use: the set's name for the problem, with a number added if needed.
+
+    Raises:
+        LeftOutError: a user's own problem has the name of another.
+    """
+    if task_id in names and not form.license:
+        first = names[task_id]
+        explanation = f"field 'task_id': {task_id!r} was already used at {first}; give every problem its own"
+        raise LeftOutError(BAD_RECORD, explanation)
+    name = task_id
+    number = 2
+    while name in names:
+        name = f"{task_id}-{number}"
+        number += 1
+    return name

@@ -1,0 +1,232 @@
+"""Formats of published sets: rows go in, right programs pass, wrong ones fail, and what is left out has a reason."""
+
+import doctest
+import json
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from iterpref_core.errors import InputError
+from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.ingestion import published
+from iterpref_core.ingestion.ingest import Ingested, ingest
+from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.published.table import find_format, format_names
+from iterpref_core.records import Problem, Sample
+from iterpref_core.storage.jsonl import read_jsonl
+from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
+from tests.settings import EXECUTION, ROOT
+from tests.texts import written
+
+
+def taken(source: Path, form: str, **selection: Any) -> tuple[Ingested, list[Problem]]:
+    out = source.with_suffix(".out.jsonl")
+    store = source.with_suffix(".sqlite")
+    found = ingest([source], form, out, EXECUTION, Selection(**selection), store)
+    return found, list(read_jsonl(out, Problem))
+
+
+@pytest.mark.parametrize("module", list(pkgutil.iter_modules(published.__path__)), ids=lambda module: module.name)
+def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
+    assert doctest.testmod(import_module(f"{published.__name__}.{module.name}")).failed == 0
+
+
+def verdicts(problem: Problem, *codes: str) -> list[str]:
+    with Executor(Limits(), workers=1) as executor:
+        samples = [Sample(task_id=problem.task_id, solution=code) for code in codes]
+        return [executor.run_one(program_of(problem, sample)).verdict for sample in samples]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name: str) -> None:
+    expected = ROWS[name]
+    found, problems = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)
+    (problem,) = problems
+    assert found.counts["references/passed" if expected.references else "references/none"] == 1
+    assert problem.entry_point == expected.entry_point
+    assert (len(problem.tests), len(problem.hidden_tests)) == expected.tests
+    assert problem.license == find_format(expected.form).license
+    right, wrong = verdicts(problem, expected.right, expected.wrong)
+    assert right == "passed"
+    assert wrong != "passed"
+
+
+@pytest.mark.parametrize("name", ["code_contests", "kodcode", "acecode", "prime, nested", "apps, lines in lists"])
+def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> None:
+    expected = ROWS[name]
+    source = tmp_path / "in.parquet"
+    parquet.write_table(pa.Table.from_pylist([expected.row]), source)
+    as_json = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)[1]
+    assert taken(source, expected.form)[1] == as_json
+
+
+def test_every_format_is_tried() -> None:
+    untried = set(format_names()) - {"jsonl"} - {row.form for row in ROWS.values()}
+    assert not untried, f"add a row for {sorted(untried)} to tests/ingestion/published_rows.py"
+    for name in format_names():
+        assert find_format(name).row.model_fields["row_number"].default == 0
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(InputError, match=r"no format 'app'; did you mean 'apps'\?"):
+        find_format("app")
+
+
+LEFT_OUT = {
+    "no tests": ("apps", ROWS["apps"].row | {"input_output": ""}, "no_tests"),
+    "empty tests": ("apps", ROWS["apps"].row | {"input_output": '{"inputs": [], "outputs": []}'}, "no_tests"),
+    "no right program": ("apps", ROWS["apps"].row | {"solutions": "[]"}, "no_reference"),
+    "no text of right programs": ("apps", ROWS["apps"].row | {"solutions": ""}, "no_reference"),
+    "C++ alone": ("apps", ROWS["apps"].row | {"solutions": ["#include <x>\nint main(){}"]}, "not_python"),
+    "Python 2 alone": ("apps", ROWS["apps"].row | {"solutions": ["print 1\n"]}, "not_python"),
+    "a wrong reference": ("apps", ROWS["apps"].row | {"solutions": [SUM_WRONG]}, "reference_fails"),
+    "several answers": (
+        "apps",
+        ROWS["apps, a call"].row | {"solutions": [ADD, "def add(a, b):\n    return [a, b]\n"]},
+        "several_answers",
+    ),
+    "a file instead of a console": ("code_contests", ROWS["code_contests"].row | {"input_file": "a.txt"}, "not_stdin"),
+    "an interactive problem": (
+        "codeforces",
+        ROWS["codeforces"].row | {"interaction_format": "Ask."},
+        "not_stdin",
+    ),
+    "C++ in CodeContests": (
+        "code_contests",
+        ROWS["code_contests"].row | {"solutions": {"language": [2], "solution": ["int main(){}"]}},
+        "not_python",
+    ),
+    "Rust in HumanEvalPack": ("humaneval", ROWS["humaneval"].row | {"task_id": "Rust/1"}, "not_python"),
+    "JavaScript in SYNTHETIC-1": (
+        "prime",
+        ROWS["prime"].row | {"verification_info": {"language": "javascript", "test_cases": []}},
+        "not_python",
+    ),
+    "mathematics in SYNTHETIC-1": ("prime", ROWS["prime"].row | {"task_type": "verifiable_math"}, "not_code"),
+    "a benchmark's task": ("mbpp", ROWS["mbpp"].row | {"task_id": 2}, "in_mbpp_plus"),
+    "no right answer": (
+        "acecode",
+        ROWS["acecode"].row | {"inferences": [{"completion": ADD_WRONG, "pass_rate": 0.0}]},
+        "no_reference",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_has_a_reason(tmp_path: Path, name: str) -> None:
+    form, row, reason = LEFT_OUT[name]
+    good = ROWS["mbpp, sanitized" if form == "mbpp" else form]
+    source = written(tmp_path / "in.jsonl", good.row, row)
+    found, problems = taken(source, form)
+    assert len(problems) == 1
+    assert found.counts[f"dropped/{reason}"] == 1
+    assert [(dropped.reason, dropped.where) for dropped in found.dropped] == [(reason, f"{source}:2")]
+
+
+def test_a_problem_larger_than_a_run_can_hold_is_left_out_unless_some_of_its_tests_are_taken(tmp_path: Path) -> None:
+    row = ROWS["apps"].row | {
+        "input_output": {"inputs": ["1\n1\n" + " " * (9 << 20)] * 2, "outputs": ["1\n"] * 2},
+        "problem_id": 7,
+    }
+    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, row)
+    found, problems = taken(source, "apps")
+    assert found.counts["dropped/too_large"] == 1
+    assert found.dropped[0].explanation == "it has 18 MiB, and 16 are allowed; --max-tests takes some"
+    assert len(taken(source, "apps", max_tests=1)[1]) == 2
+    assert len(problems) == 1
+
+
+def calls(count: int) -> PublishedRow:
+    tests = {"fn_name": "add", "inputs": [[n, 1] for n in range(count)], "outputs": [n + 1 for n in range(count)]}
+    return PublishedRow("apps", ROWS["apps, a call"].row | {"input_output": tests}, ADD, ADD_WRONG)
+
+
+def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path: Path) -> None:
+    rows = [calls(20).row | {"problem_id": number} for number in range(3)]
+    whole = taken(written(tmp_path / "whole.jsonl", *rows), "apps", max_tests=5, visible=2)[1]
+    last = taken(written(tmp_path / "last.jsonl", rows[2]), "apps", max_tests=5, visible=2)[1]
+    assert last == whole[2:]
+    assert [(len(problem.tests), len(problem.hidden_tests)) for problem in whole] == [(2, 3)] * 3
+    assert whole[0].tests != whole[1].tests
+    order = [test.to_json() for test in taken(written(tmp_path / "all.jsonl", rows[0]), "apps")[1][0].tests]
+    places = [order.index(test.to_json()) for test in whole[0].tests + whole[0].hidden_tests]
+    assert places == sorted(places)
+
+
+def test_a_drawn_problem_keeps_a_visible_test(tmp_path: Path) -> None:
+    row = ROWS["livecodebench, a method"].row
+    many = json.dumps([{"input": f"[{n}]", "output": f"[{n}, {n}]", "testtype": "functional"} for n in range(50)])
+    source = written(tmp_path / "in.jsonl", row | {"private_test_cases": many})
+    (problem,) = taken(source, "livecodebench", max_tests=3)[1]
+    assert (len(problem.tests), len(problem.hidden_tests)) == (1, 2)
+
+
+def test_a_limit_reads_the_first_rows(tmp_path: Path) -> None:
+    rows = [calls(1).row | {"problem_id": number} for number in range(5)]
+    problems = taken(written(tmp_path / "in.jsonl", *rows), "apps", limit=2)[1]
+    assert [problem.task_id for problem in problems] == ["apps/0", "apps/1"]
+
+
+def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    row = calls(1).row | {"problem_id": 1}
+    for name in ("train-0.jsonl", "train-1.jsonl"):
+        written(folder / name, row)
+    other = written(tmp_path / "test.jsonl", row)
+    out = tmp_path / "out.jsonl"
+    ingest([folder, other], "apps", out, EXECUTION, Selection(), tmp_path / "store")
+    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1-2", "apps/1-3"]
+
+
+def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) -> None:
+    def prompt(name: str) -> str:
+        return taken(written(tmp_path / "in.jsonl", ROWS[name].row), ROWS[name].form)[1][0].prompt
+
+    assert prompt("apps, a call").endswith("Write a Python function `add`.")
+    assert prompt("taco, a method").endswith(
+        "Write a Python class `Solution` with a method `ends`. Begin with:\n"
+        "```python\nclass Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n```"
+    )
+    assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
+
+
+def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
+    folder = ROOT.parent / "shared/field/sets"
+    if not folder.is_dir():
+        pytest.skip("there are no records of public sets beside this checkout")
+    names = {"lcb": "livecodebench", "primeintellect": "prime"} | {
+        name: form
+        for form in format_names()
+        for name in (path.stem for path in folder.glob("*.jsonl"))
+        if name.startswith((form, f"{form}_")) and not name.startswith("codeforces_")
+    }
+    names |= {"codeforces_checker": "codeforces", "cf_cots": "codeforces", "evoeval": "humaneval"}
+    names |= {"deepcoder_pi": "prime", "deepcoder_taco": "prime"}
+    assert len(names) == 20
+    for name, form in names.items():
+        found, problems = taken(written_copy(folder / f"{name}.jsonl", tmp_path), form)
+        assert len(problems) == 3, (name, found)
+        assert {count for count in found.counts if count.startswith("references/")} <= {
+            "references/passed",
+            "references/none",
+        }
+
+
+def written_copy(source: Path, folder: Path) -> Path:
+    copy = folder / source.name
+    copy.write_bytes(source.read_bytes())
+    return copy
+
+
+def test_a_script_reads_standard_input(tmp_path: Path) -> None:
+    (problem,) = taken(written(tmp_path / "in.jsonl", ROWS["apps"].row), "apps")[1]
+    assert problem.reference == SUM
+    assert problem.prompt.endswith("Write a Python program that reads standard input and prints its answer.")

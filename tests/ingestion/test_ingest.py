@@ -1,0 +1,233 @@
+"""Foreign problems: taken only when sound, and never a benchmark's."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.ingestion.formats.mbpp import mbpp_plus_ids
+from iterpref_core.ingestion.ingest import Ingested
+from iterpref_core.ingestion.ingest import ingest as ingest_with
+from iterpref_core.ingestion.selection import Selection
+from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from tests.settings import EXECUTION
+
+SOUND: dict[str, Any] = {
+    "task_id": "own/1",
+    "prompt": "Add one.",
+    "entry_point": "f",
+    "tests": [{"kind": "io", "call": "f(1)", "expected": "2"}],
+    "reference": "def f(x):\n    return x + 1\n",
+}
+MBPP: dict[str, Any] = {
+    "text": "Write a function to add one.",
+    "code": "def plus(x):\r\n  return x + 1",
+    "task_id": 601,
+    "test_setup_code": "",
+    "test_list": ["assert plus(1) == 2", "assert plus(2) == 3"],
+    "challenge_test_list": [],
+}
+
+
+def ingest(source: Path, form: str, out: Path, dropped: Path | None = None, **selection: Any) -> Ingested:
+    store = out.with_suffix(".sqlite")
+    return ingest_with([source], form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
+
+
+def _write(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
+    out = tmp_path / "problems.jsonl"
+    assert ingest(_write(tmp_path / "in.jsonl", SOUND), "jsonl", out).counts == {"problems": 1, "references/passed": 1}
+    assert next(read_jsonl(out, Problem)).reference == SOUND["reference"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reference": None},
+        {"entry_point": "A().f", "tests": [{"kind": "io", "call": "A().f(1)", "expected": "2"}], "reference": None},
+        {"tests": [{"kind": "assert", "code": "from solution import f as g\nassert g(1) == 2"}], "reference": None},
+        {"entry_point": "", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
+        {"entry_point": "main", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
+        {"tests": [{"kind": "assert", "code": "assert True"}]},
+    ],
+)  # fmt: skip
+def test_an_entry_point_that_a_test_calls_or_the_reference_defines_is_taken(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    source = _write(tmp_path / "in.jsonl", SOUND | changes)
+    assert ingest(source, "jsonl", tmp_path / "out.jsonl").counts["problems"] == 1
+
+
+def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> None:
+    source = _write(tmp_path / "mbpp.jsonl", MBPP | {"task_id": 2}, MBPP)
+    counts = ingest(source, "mbpp", tmp_path / "out.jsonl").counts
+    assert counts == {"dropped/in_mbpp_plus": 1, "problems": 1, "references/passed": 1}
+    problem = next(read_jsonl(tmp_path / "out.jsonl", Problem))
+    assert (problem.task_id, problem.entry_point, len(problem.tests)) == ("mbpp/601", "plus", 2)
+    assert problem.prompt == (
+        "Write a function to add one. Your code should pass these tests:\n\nassert plus(1) == 2\nassert plus(2) == 3"
+    )
+
+
+def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
+    task = MBPP | {
+        "code": "class Node: pass\ndef plus(node): return 2",
+        "test_setup_code": "root = Node()",
+        "test_list": ["assert plus(root) == 2"],
+    }
+    assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
+
+
+UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
+    ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': the text is empty"),
+    ("jsonl", [{"task_id": "a", "prompt": "p"}], "in.jsonl:1: field 'tests': Field required"),
+    (
+        "jsonl",
+        [SOUND | {"entry_point": "add_one"}],
+        "in.jsonl:1: field 'entry_point': no reference defines 'add_one' and no test calls it; give the name",
+    ),
+    ("jsonl", [SOUND | {"hiden_tests": []}], "in.jsonl:1: field 'hiden_tests': Extra inputs are not permitted"),
+    (
+        "jsonl",
+        [SOUND | {"split": "held-out"}],
+        "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
+    ),
+    ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
+    ("mbpp", [{"task_id": 601, "code": "x = 1"}], "in.jsonl:1: field 'test_list': Field required"),
+    ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: field 'test_list': not valid Python"),
+    ("mbpp", [MBPP | {"test_list": ["assert len([]) == 0"]}], "field 'test_list': calls no function by name"),
+    ("apps", [{"question": "q", "input_output": "{1"}], "in.jsonl:1: field 'tests': a text with JSON is expected"),
+    (
+        "apps",
+        [{"question": "q", "input_output": {"inputs": ["1"], "outputs": []}}],
+        "in.jsonl:1: field 'tests': lists of one length are expected ('inputs' 1, 'outputs' 0)",
+    ),
+    ("apps", [{"query": "q"}], "in.jsonl:1: field 'question': Field required"),
+]
+
+
+@pytest.mark.parametrize(("form", "records", "message"), UNSOUND)
+def test_where_no_record_fits_the_message_names_line_and_field(
+    tmp_path: Path, form: str, records: list[dict[str, Any]], message: str
+) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("kept")
+    with pytest.raises(InputError) as caught:
+        ingest(_write(tmp_path / "in.jsonl", *records), form, out)
+    assert message in str(caught.value)
+    assert out.read_text() == "kept"
+
+
+def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    broken = [{"task_id": str(number)} for number in range(5)]
+    source = _write(tmp_path / "in.jsonl", SOUND, *broken, SOUND)
+    found = ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 6}
+    assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
+    assert found.dropped[0].explanation.startswith("field 'prompt': Field required")
+    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6, 7)]
+    assert written[-1]["explanation"] == (
+        f"field 'task_id': 'own/1' was already used at {source}:1; give every problem its own"
+    )
+
+
+def test_reasons_are_written_when_no_row_is_taken(tmp_path: Path) -> None:
+    source = _write(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
+    with pytest.raises(InputError, match="no record fits"):
+        ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in written] == [f"{source}:1", f"{source}:2"]
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_broken_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
+    for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():
+        with pytest.raises(InputError, match=message):
+            ingest(tmp_path / name, "jsonl", tmp_path / "out.jsonl")
+    with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
+        ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
+
+
+def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path) -> None:
+    wrong = MBPP | {"task_id": 609, "code": "def plus(x): return x"}
+    source = _write(tmp_path / "in", MBPP, wrong, MBPP | {"task_id": 613, "code": "def plus(x): return 1 / 0"})
+    out = tmp_path / "out.jsonl"
+    found = ingest(source, "mbpp", out)
+    assert found.counts == {
+        "problems": 1,
+        "references/passed": 1,
+        "references/wrong_answer": 1,
+        "references/exception": 1,
+        "dropped/reference_fails": 2,
+    }
+    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["mbpp/601"]
+    assert [(row.task_id, row.where) for row in found.dropped] == [
+        ("mbpp/609", f"{source}:2"),
+        ("mbpp/613", f"{source}:3"),
+    ]
+    assert found.dropped[0].explanation == "wrong_answer: plus(1) returned 1, expected 2"
+
+
+def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None:
+    broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
+    nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
+    source = _write(tmp_path / "in.jsonl", *broken, SOUND, nothing_to_run)
+    found = ingest(source, "jsonl", tmp_path / "out.jsonl")
+    assert found.counts["problems"] == 2
+    assert found.counts["dropped/reference_fails"] == 12
+    assert found.counts["references/none"] == 1
+    assert [row.task_id for row in found.dropped] == ["b/0", "b/1", "b/2"]
+
+
+def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
+    many = [SOUND | {"task_id": f"own/{n}"} for n in range(100)]
+    source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
+    counts = ingest(source, "jsonl", tmp_path / "out.jsonl", heldout=0.25).counts
+    taken = list(read_jsonl(tmp_path / "out.jsonl", Problem))
+    assert [problem.task_id for problem in taken] == ["stated", *(f"own/{n}" for n in range(100))]
+    assert 15 <= counts["heldout"] == sum(problem.split == "heldout" for problem in taken) <= 35
+    ingest(_write(tmp_path / "last", *many[90:]), "jsonl", tmp_path / "again", heldout=0.25)
+    assert list(read_jsonl(tmp_path / "again", Problem)) == taken[-10:]
+
+
+def test_a_test_with_a_tolerance_takes_close_and_equal_values_of_other_types(tmp_path: Path) -> None:
+    def verdict(returned: str, expected: str, atol: float | None) -> str:
+        test = IoTest(call="f()", expected=expected, atol=atol)
+        problem = Problem(
+            task_id="p", prompt="p", entry_point="f", tests=(test,), reference=f"def f(): return {returned}"
+        )
+        source = tmp_path / "in.jsonl"
+        source.write_text(problem.to_json() + "\n")
+        try:
+            ingest(source, "jsonl", tmp_path / "out.jsonl")
+        except InputError as error:
+            return str(error)
+        return "passed"
+
+    assert verdict("0.30000005", "0.3", 1e-6) == "passed"
+    assert verdict("[1.0, 0.30000005]", "[1.0, 0.3]", 1e-6) == "passed"
+    assert verdict("1", "True", 0.0) == "passed"
+    assert "returned 0.31, expected 0.3" in verdict("0.31", "0.3", 1e-6)
+    assert "wrong_answer" in verdict("0.30000005", "0.3", 0.0)
+    assert "wrong_answer" in verdict("1", "True", None)
+
+
+def test_every_reference_of_the_real_file_has_its_verdict(tmp_path: Path) -> None:
+    source = os.environ.get("MBPP_SOURCE_PATH")
+    if not source:
+        pytest.skip("MBPP_SOURCE_PATH does not name MBPP's file (mbpp.jsonl or mbpp.jsonl.gz)")
+    found = ingest(Path(source), "mbpp", tmp_path / "out.jsonl")
+    assert found.counts["problems"] == 596
+    assert found.counts["dropped/in_mbpp_plus"] == len(mbpp_plus_ids()) == 378

@@ -1,0 +1,345 @@
+"""One's own code as problems: what is taken, what is left out and why, and what the problems demand."""
+
+import ast
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from iterpref_core.config import EnvironmentParams, OwnCodeParams
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.execution import Outcome, Program, open_executor
+from iterpref_core.own_code.own_code import ingest_own_code
+from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.validity.mutation_score import measure_tests
+from tests import settings
+from tests.settings import section
+
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
+PARAMS = section(OwnCodeParams, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
+
+PRICES = '''
+"""Prices."""
+import math
+from shop.base import Counted
+
+ROUND_TO = 2
+
+
+def total(prices, tax=0.0):
+    """The sum of prices, with tax, rounded.
+
+    >>> total([1, 2], tax=0.5)
+    4.5
+    """
+    return round(math.fsum(prices) * (1 + tax), ROUND_TO)
+
+
+class Basket(Counted):
+    """Things to buy."""
+
+    def __init__(self):
+        super().__init__()
+        self.prices = []
+
+    def add(self, price):
+        """Add a price and return how many there are."""
+        super().add(price)
+        self.prices.append(price)
+        return self.count
+
+    @property
+    def value(self):
+        """The sum of all prices."""
+        return total(self.prices)
+
+    def save(self, path):
+        """Write the prices to a file, one a line."""
+        path.write_text("\\n".join(map(str, self.prices)))
+
+
+def first_name(names):
+    """One of the names."""
+    return next(iter(set(names)))
+
+
+def digits(number):
+    """How many digits a number has."""
+    return len(str(number))
+
+
+def untested(number):
+    """Twice a number."""
+    return 2 * number
+
+
+def undocumented(number):
+    return number
+
+
+def broken(number):
+    """One more, or so its test thinks."""
+    return number
+
+
+def contact():
+    """Whom to ask: jane.doe@acme-shop.com."""
+    return "jane"
+
+
+def connect():
+    """The way in."""
+    key = "AKIA" "IOSF"
+    token = "AKIAJ2ZJQ5X3TFZ7Q6ZA"
+    return key, token
+
+
+def _private():
+    """Nobody's business."""
+
+
+def again(number):
+    """Defined twice."""
+    return 0
+
+
+def again(number):
+    """Defined twice."""
+    return number
+'''
+BASE = """
+class Counted:
+    def __init__(self):
+        self.count = 0
+
+    def add(self, item):
+        self.count += 1
+"""
+GPL = '''# SPDX-License-Identifier: GPL-3.0-only
+def copied(number):
+    """As it was."""
+    return number
+'''
+CONFTEST = """
+import pytest
+from shop.prices import Basket
+
+@pytest.fixture
+def basket():
+    basket = Basket()
+    basket.add(3)
+    return basket
+"""
+TESTS = """
+import time
+
+import pytest
+
+from shop import gpl, prices
+
+NAMES = ["ann", "bob", "cid", "dan", "eve"]
+
+@pytest.mark.parametrize(("values", "tax", "expected"), [([1, 2], 0.5, 4.5), ([0.111, 0.222], 0, 0.33)])
+def test_total(values, tax, expected):
+    assert prices.total(values, tax=tax) == expected
+
+def test_add(basket):
+    assert basket.add(4) == 2
+    assert basket.value == 7
+
+class TestSaving:
+    def test_save(self, basket, tmp_path):
+        basket.save(tmp_path / "file")
+        assert (tmp_path / "file").read_text() == "3"
+
+def test_flaky():
+    assert prices.first_name(NAMES) == "dan"
+
+def test_slow():
+    end = time.process_time() + 0.6
+    while time.process_time() < end:
+        pass
+    assert prices.digits(12) == 2
+
+def test_broken():
+    assert prices.broken(1) == 2
+
+@pytest.mark.skip
+def test_skipped():
+    assert prices.untested(1) == 2
+
+def test_others():
+    assert gpl.copied(1) == 1
+    prices.contact(), prices.connect(), prices.undocumented(1), prices.again(1)
+
+"""
+
+
+def write_project(folder: Path) -> Path:
+    files = {
+        "pyproject.toml": '[project]\nname = "shop"\nlicense = "MIT"\n',
+        "shop/__init__.py": "",
+        "shop/prices.py": PRICES,
+        "shop/base.py": BASE,
+        "shop/gpl.py": GPL,
+        "tests/conftest.py": CONFTEST,
+        "tests/test_prices.py": TESTS,
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
+    out = folder.parent / "problems.jsonl"
+    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.2)
+    problems = {problem.entry_point: problem for problem in read_jsonl(out, Problem)}
+    own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
+    execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
+    with open_executor(execution) as executor:
+        yield SimpleNamespace(folder=folder, counts=counts, problems=problems, executor=executor, own=own)
+
+
+def attempt(shop: SimpleNamespace, name: str, code: str) -> Outcome:
+    return shop.executor.run_one(Program(code, shop.problems[name].tests))
+
+
+def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop: SimpleNamespace) -> None:
+    assert sorted(shop.problems) == ["Basket.add", "Basket.save", "Basket.value", "total"]
+    counted = {name: number for name, number in shop.counts.items() if isinstance(number, float)}
+    assert counted == {
+        "functions": 17.0,
+        "problems": 4.0,
+        "heldout": 1.0,
+        "tests": 9.0,
+        "dropped/defined_twice": 2.0,
+        "dropped/email": 1.0,
+        "dropped/license": 1.0,
+        "dropped/no_docstring": 4.0,
+        "dropped/no_test": 4.0,
+        "dropped/secret": 1.0,
+        "dropped/test_fails": 2.0,
+        "dropped/test_flaky": 1.0,
+        "dropped/test_slow": 1.0,
+    }
+    assert shop.counts["license"] == "MIT"
+
+
+def test_the_environment_that_the_problems_need_is_told(shop: SimpleNamespace) -> None:
+    name, _, values = str(shop.counts["environment"]).partition(": ")
+    assert name == "shop-project"
+    assert EnvironmentParams.model_validate_json(values) == shop.own
+
+
+def test_a_problem_tells_signature_docstring_and_what_its_module_has(shop: SimpleNamespace) -> None:
+    prompt = shop.problems["total"].prompt
+    assert "def total(prices, tax=0.0):" in prompt
+    assert ">>> total([1, 2], tax=0.5)" in prompt
+    assert "import math" in prompt
+    assert "ROUND_TO = 2" in prompt
+    assert "fsum" not in prompt
+
+
+def test_a_method_is_shown_with_its_class(shop: SimpleNamespace) -> None:
+    problem = shop.problems["Basket.add"]
+    assert "class Basket(Counted):" in problem.prompt
+    assert "self.prices = []" in problem.prompt
+    assert "self.prices.append" not in problem.prompt
+    assert problem.reference == ast.unparse(ast.parse(problem.reference)).replace("'''", '"""') + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "verdict", "feedback"),
+    [
+        ("total", "def total(prices, tax=0):\n    return round(sum(prices) * (1 + tax), 2)", "passed", ""),
+        (
+            "total",
+            "def total(prices, tax=0):\n    return sum(prices) * (1 + tax)",
+            "wrong_answer",
+            "test_total[values1",
+        ),
+        ("total", "def total(prices, tax=0):\nreturn 1", "syntax_error", "line 2: return 1"),
+        ("total", "def sum_up(prices): return 1", "exception", "name 'total' is not defined"),
+        ("total", "import nowhere\ndef total(prices): return 1", "exception", "No module named 'nowhere'"),
+        (
+            "Basket.add",
+            "def add(self, p):\n    Counted.add(self, p)\n    self.prices += [p]\n    return 2",
+            "passed",
+            "",
+        ),
+        (
+            "Basket.add",
+            "class Basket:\n  def add(self, p):\n    super().add(p)\n    self.prices += [p]\n    return 2",
+            "passed",
+            "",
+        ),
+        ("Basket.add", "def add(self, p):\n    return super().add(p)", "wrong_answer", "assert '' == '3'"),
+        ("Basket.value", "@property\ndef value(self): return sum(self.prices)", "passed", ""),
+        ("Basket.save", "def save(self, path): pass", "wrong_answer", "FileNotFoundError"),
+    ],
+)
+def test_candidates_are_judged_by_the_projects_own_tests(
+    shop: SimpleNamespace, name: str, code: str, verdict: str, feedback: str
+) -> None:
+    outcome = attempt(shop, name, code)
+    assert outcome.verdict == verdict, outcome.feedback
+    assert feedback in outcome.feedback
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "import pytest\npytest.skip(allow_module_level=True)",
+        "import pytest\ndef {name}(self, *a, **k): pytest.skip()",
+        "import pytest\ndef {name}(self, *a, **k): pytest.exit('done', returncode=0)",
+        "import os\ndef {name}(self, *a, **k): os._exit(0)",
+        "import unittest\ndef {name}(self, *a, **k): raise unittest.SkipTest",
+        "import _pytest.python\n_pytest.python.Function.runtest = lambda item: None\ndef {name}(self, *a, **k): pass",
+        "import _pytest.runner\n_pytest.runner.CallInfo.from_call = None\ndef {name}(self, *a, **k): pass",
+        "import pytest\npytest.main = lambda *a, **k: 0\ndef {name}(self, *a, **k): pass",
+    ],
+)
+def test_tricks_do_not_pass(shop: SimpleNamespace, trick: str) -> None:
+    outcome = attempt(shop, "Basket.save", trick.replace("{name}", "save"))
+    assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
+
+
+def test_coverage_and_mutants_of_a_reference_are_measured(shop: SimpleNamespace) -> None:
+    problems = [shop.problems["total"], shop.problems["Basket.add"]]
+    found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}
+    assert found["total"].reference == "passed"
+    assert [quality.line_coverage for quality in found.values()] == [1.0, 1.0]
+    assert found["total"].killed == found["total"].mutants > 0
+
+
+def test_a_project_that_changed_must_be_ingested_again(shop: SimpleNamespace, tmp_path: Path) -> None:
+    changed = write_project(tmp_path / "changed")
+    (changed / "shop/prices.py").write_text(PRICES + "\n")
+    own = EnvironmentParams(python=sys.executable, paths=(str(changed),))
+    execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
+    problem = shop.problems["total"]
+    with open_executor(execution) as executor:
+        outcome = executor.run_one(Program(problem.reference, problem.tests))
+    assert "module shop.prices has changed since it was ingested" in outcome.feedback
+
+
+def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace) -> None:
+    problem = shop.problems["total"]
+    with (
+        open_executor(EXECUTION) as executor,
+        pytest.raises(ConfigError, match=r"'shop-project', which execution\.environments in params\.yaml lacks"),
+    ):
+        executor.run_one(Program(problem.reference, problem.tests))
+
+
+def test_users_mistakes_are_told(shop: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        ingest_own_code(tmp_path / "absent", tmp_path / "out.jsonl", PARAMS, EXECUTION)
+    with pytest.raises(InputError, match="is not a working Python interpreter"):
+        ingest_own_code(shop.folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python="/no/python")

@@ -1,0 +1,81 @@
+"""The feature tree: counting, growing, drawing; numbers worked out by hand."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.synthesis.feature_tree import FeatureTree, Node, load_tree
+
+
+def _tree() -> FeatureTree:
+    """Three seeds: sorting in all of them, stable sorting in two, searching in one; logging in one."""
+    tree = FeatureTree()
+    tree.observe([("algorithm", "sorting", "stable"), ("algorithm", "searching")])
+    tree.observe([("algorithm", "sorting", "stable"), ("logging", "levels")])
+    tree.observe([("algorithm", "sorting"), ("algorithm", "sorting")])
+    return tree
+
+
+def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it() -> None:
+    tree = _tree()
+    assert tree.seeds == 3
+    assert tree.find(("algorithm",)).frequency == 3
+    assert tree.find(("algorithm", "sorting")).frequency == 3
+    assert tree.find(("algorithm", "sorting", "stable")).frequency == 2
+    assert tree.find(("algorithm", "searching")).frequency == 1
+    assert tree.find(("logging",)).frequency == 1
+    assert sorted(tree.features()) == [
+        ("algorithm", "searching"), ("algorithm", "sorting"), ("algorithm", "sorting", "stable"), ("logging", "levels"),
+    ]  # fmt: skip
+
+
+def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are() -> None:
+    tree = _tree()
+    assert tree.grow([("algorithm", "hashing"), ("algorithm", "sorting"), ("algorithm", "searching", "binary")]) == 2
+    assert tree.find(("algorithm", "hashing")).frequency == 2  # of 3 and 1
+    assert tree.find(("algorithm", "sorting")).frequency == 3
+    assert tree.find(("algorithm",)).frequency == 3
+    assert tree.seeds == 3
+
+
+def test_features_are_drawn_with_their_probabilities() -> None:
+    tree = FeatureTree(categories={"algorithm": Node(9, {"common": Node(8), "rare": Node(1)})})
+    random = Random(5)
+    draws = 4000
+    for temperature, share in [(1.0, 1 / 9), (3.0, 1 / 3)]:
+        found = Counter(tree.sample((1, 1), temperature, random)[0][1] for _ in range(draws))
+        deviation = math.sqrt(share * (1 - share) / draws)
+        assert abs(found["rare"] / draws - share) < 4 * deviation
+
+
+def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice() -> None:
+    tree = FeatureTree()
+    tree.grow((f"category {a}", f"b{b}", f"c{c}") for a in range(4) for b in range(4) for c in range(4))
+    drawn = tree.sample((3, 2, 1), 1.0, Random(0))
+    assert len(drawn) == len(set(drawn)) == 6
+    assert len({path[0] for path in drawn}) == 3
+    assert len({path[:2] for path in drawn}) == 6
+    assert tree.sample((3, 2, 1), 1.0, Random(0)) == drawn
+    assert tree.sample((3, 2, 1), 1.0, Random(1)) != drawn
+    assert len(tree.sample((9, 9, 9), 1.0, Random(0))) == 64
+    assert {len(path) for path in tree.sample((9, 9), 1.0, Random(0))} == {2}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "make the tree again"),
+        ('{"categories": {"logging": {"frequency": 0}}}', "field 'categories.logging.frequency'.*greater than 0"),
+        (None, "no such file"),
+    ],
+)
+def test_what_is_no_tree_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "tree.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_tree(path)

@@ -1,0 +1,113 @@
+"""Bugs in known places: what was changed is what is marked, and only what the tests catch becomes a pair."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import LocalizationParams
+from iterpref_core.errors import InputError
+from iterpref_core.execution import Engine, Executor, Limits
+from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.synthesis.injection import inject_bugs
+from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from tests.settings import EXECUTION, section
+from tests.texts import marked
+
+ADD = Problem(
+    task_id="add",
+    prompt="Add one.",
+    entry_point="f",
+    tests=(IoTest(call="f(1)", expected="2"),),
+    reference="def f(x):  # a comment\n    y = x + 1\n    return y\n",
+)
+LOOP = Problem(
+    task_id="loop",
+    prompt="Sum.",
+    entry_point="f",
+    tests=(IoTest(call="f([1, 2, 3])", expected="6"), IoTest(call="f([])", expected="0")),
+    hidden_tests=(IoTest(call="f([-5])", expected="-5"),),
+    reference="def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total\n",
+)
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Engine]:
+    with Executor(Limits(cpu_s=2, wall_s=20), workers=2) as engine:
+        yield engine
+
+
+def inject(
+    folder: Path, problems: Iterable[Problem], executor: Engine, mutations: int = 20, seed: int = 0
+) -> tuple[dict[str, float], list[PreferencePair], list[FocalSpans]]:
+    write_jsonl(folder / "problems.jsonl", problems)
+    out, spans = folder / "pairs.jsonl", folder / "true.jsonl"
+    counts = inject_bugs(folder / "problems.jsonl", out, spans, executor, mutations=mutations, seed=seed)
+    return counts, list(read_pairs(out)), list(read_jsonl(spans, FocalSpans, unique=True))
+
+
+def test_the_changed_line_is_the_true_region(tmp_path: Path, executor: Engine) -> None:
+    counts, pairs, spans = inject(tmp_path, [ADD], executor)
+    assert [pair.task_id for pair in pairs] == [region.task_id for region in spans]
+    assert {pair.chosen for pair in pairs} == {"def f(x):\n    y = x + 1\n    return y\n"}
+    found = {
+        (*marked(pair.rejected, region.rejected), *marked(pair.chosen, region.chosen))
+        for pair, region in zip(pairs, spans, strict=True)
+    }
+    assert found == {
+        ("    pass", "    y = x + 1"),
+        ("    y = x - 1", "    y = x + 1"),
+        ("    y = x + 2", "    y = x + 1"),
+        ("    return None", "    return y"),
+    }
+    assert {region.method for region in spans} == {"injected"}
+    killed = {"mutants/killed": 4, "killed/wrong_answer": 3, "killed/exception": 1}
+    assert counts == {"problems": 1, "pairs": 4, "mutants": 4} | killed
+
+
+def test_mutants_that_pass_are_counted_and_left_out(tmp_path: Path, executor: Engine) -> None:
+    idle = ADD.model_copy(update={"reference": "def f(x):\n    if x > 100:\n        return 7\n    return x + 1\n"})
+    counts, pairs, _ = inject(tmp_path, [idle], executor)
+    assert not any("return 8" in pair.rejected or "x > 101" in pair.rejected for pair in pairs)
+    # `x >= 100`, `x > 101`, `return 8` and the first `return None`; all else changes f(1).
+    assert counts["mutants/equivalent"] == 4
+    assert counts["mutants"] == counts["pairs"] + 4
+
+
+def test_problems_without_bugs_are_counted_by_reason(tmp_path: Path, executor: Engine) -> None:
+    def other(task_id: str, reference: str | None) -> Problem:
+        return ADD.model_copy(update={"task_id": task_id, "reference": reference})
+
+    problems = [
+        ADD,
+        other("without", None),
+        ADD.model_copy(update={"task_id": "untested", "tests": ()}),
+        other("old", "print 1"),
+        other("wrong", "def f(x): return x"),
+        other("whole", "from operator import index as f\nimport functools"),
+        LOOP,
+    ]
+    problems[5] = problems[5].model_copy(update={"tests": (IoTest(call="f(2)", expected="2"),)})
+    counts, pairs, _ = inject(tmp_path, problems, executor)
+    assert {pair.problem_id for pair in pairs} == {"add", "loop"}
+    assert (counts["dropped/no_reference_or_tests"], counts["dropped/reference_fails"]) == (2, 2)
+    with pytest.raises(InputError, match=r"no bug that the tests catch .*1 dropped/no_reference_or_tests"):
+        inject(tmp_path, [problems[1]], executor)
+
+
+def test_the_seed_decides_everything(tmp_path: Path, executor: Engine) -> None:
+    def run(seed: int) -> list[PreferencePair]:
+        return inject(tmp_path, [ADD, LOOP], executor, mutations=2, seed=seed)[1]
+
+    assert run(1) == run(1)
+    assert any(run(1) != run(seed) for seed in (2, 3))
+
+
+def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path: Path, executor: Engine) -> None:
+    inject(tmp_path, [ADD, LOOP], executor)
+    focal = section(LocalizationParams, method="causal", empty="anchor", max_executions=32, widen_lines=0, seed=0)
+    paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
+    localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", EXECUTION)
+    found, true = ([item.rejected for item in read_jsonl(path, FocalSpans)] for path in paths[1:])
+    assert sum(region == other for region, other in zip(found, true, strict=True)) > 0.9 * len(true)

@@ -1,0 +1,219 @@
+"""From seed code to problems, with a scripted model and the real engine."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import SynthesisParams
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.synthesis.feature_tree import FeatureTree, load_tree
+from iterpref_core.synthesis.seed_code import filter_for_others
+from iterpref_core.synthesis.synthesis import make_tree, write_problems
+from iterpref_core.records import Problem, Sample, ScriptTest
+from iterpref_core.storage.jsonl import read_jsonl
+
+from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer
+
+LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1)
+WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    with Executor(LIMITS, workers=2) as executor:
+        yield executor
+
+
+def _features(prompt: str) -> str:
+    """One feature for each seed's letter; evolution adds a finer one."""
+    if "Let it grow" in prompt:
+        return '{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}}}'
+    (letter,) = re.findall(r"letter = '(.)'", prompt)
+    return json.dumps({"algorithm": {"letters": {letter: {}}}})
+
+
+def _seeds(folder: Path, letters: str) -> Path:
+    folder.mkdir()
+    for place, letter in enumerate(letters):
+        (folder / f"{place}.py").write_text(f"letter = '{letter}'\n")
+    return folder
+
+
+def _tree() -> FeatureTree:
+    tree = FeatureTree()
+    for category in ("algorithm", "data structures", "security"):
+        tree.observe((category, f"feature {number}") for number in range(9))
+    return tree
+
+
+class Author:
+    """Writes a problem of its own for every prompt; those in `special` get another answer."""
+
+    def __init__(self, special: dict[int, str] | None = None) -> None:
+        self.special = special or {}
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, prompt: str) -> str:
+        number = self.numbers.setdefault(prompt.partition("\n\nYour last answer")[0], len(self.numbers))
+        word = WORDS[number]
+        instruction = f"Write `double(x)`: {word} " + " ".join(f"{word}{place}" for place in range(12))
+        return self.special.get(number, write_answer(PROGRAM, instruction))
+
+
+def test_a_tree_is_extracted_evolved_and_saved(tmp_path: Path, params: SynthesisParams) -> None:
+    model = ScriptedModel(_features)
+    source = _seeds(tmp_path / "seeds", "aab")
+    tree, counts = make_tree(source, model, params, None, tmp_path / "tree.json")
+    assert tree.find(("algorithm", "letters", "a")).frequency == 2
+    assert tree.find(("algorithm", "letters", "finer")).frequency == 1.5
+    assert tree.find(("security",)).frequency == 3
+    assert load_tree(tmp_path / "tree.json") == tree
+    assert (tree.seeds, tree.rounds) == (3, 2)
+    assert counts == {
+        "seeds": 3, "seeds/used": 3, "seeds/dropped/unreadable": 0, "features/extracted": 3, "features/evolved": 3,
+        "evolution/asked": 6, "evolution/unreadable": 0, "asked_again": 0,
+    }  # fmt: skip
+    assert len(model.prompts) == 3 + 2 * 3
+
+
+def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, params: SynthesisParams) -> None:
+    source = tmp_path / "seeds.jsonl"
+    programs = ["letter = 'a'\n", "letter = 'b'\nTOKEN = 'hush'\n", "  \n", "letter = 'c'\n" + "x = 1\n" * 99]
+    source.write_text("".join(json.dumps({"content": program, "stars": 1}) + "\n" for program in programs))
+    model = ScriptedModel(_features)
+
+    def withhold(program: str) -> str | None:
+        return "secret" if "hush" in program else None
+
+    _, counts = make_tree(source, model, params, withhold, tmp_path / "tree.json")
+    assert not any("hush" in prompt for prompt in model.prompts)
+    assert {name: counts[name] for name in counts if name.startswith("seeds")} == {
+        "seeds": 4, "seeds/used": 2, "seeds/cut": 1, "seeds/dropped/empty": 1, "seeds/dropped/secret": 1,
+        "seeds/dropped/unreadable": 0,
+    }  # fmt: skip
+    cut = next(prompt for prompt in model.prompts if "letter = 'c'" in prompt)
+    assert cut.count("x = 1\n") == (params.seed_chars - len("letter = 'c'\n")) // len("x = 1\n")
+
+
+def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_path: Path) -> None:
+    folder = tmp_path / "seeds"
+    folder.mkdir()
+    unknown = filter_for_others(folder, None, ("MIT",))
+    assert unknown("x = 1\n") == "license"
+    assert unknown("# SPDX-License-Identifier: MIT\nx = 1\n") is None
+    (folder / "pyproject.toml").write_text('[project]\nlicense = "MIT"\n')
+    known = filter_for_others(folder, None, ("MIT",))
+    assert known("x = 1\n") is None
+    assert known("# SPDX-License-Identifier: GPL-3.0-only\nx = 1\n") == "license"
+    assert known("# write to jane.doe@acme.io\n") == "email"
+    stated = filter_for_others(tmp_path / "seeds.jsonl", "MIT", ("MIT",))
+    assert stated("x = 1\n") is None
+
+
+def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisParams) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.jsonl").write_text('{"text": "x"}\n')
+    (tmp_path / "latin").mkdir()
+    (tmp_path / "latin" / "a.py").write_bytes(b"# \xe9\n")
+    for name, error, message in [
+        ("empty", InputError, "no feature was found in 0 programs"),
+        ("absent", InputError, "no such file"),
+        ("bad.jsonl", RecordError, r"bad.jsonl:1: field 'code': Field required; such a record is"),
+        ("latin", InputError, r"a\.py:1:3: not UTF-8"),
+    ]:
+        with pytest.raises(error, match=message):
+            make_tree(tmp_path / name, ScriptedModel(_features), params, None, tmp_path / "tree.json")
+
+
+def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
+    tmp_path: Path, params: SynthesisParams, executor: Executor
+) -> None:
+    special = {
+        1: "I would rather not.",
+        2: write_answer(PROGRAM | {"solution": "def double(x):\n    return x + 2\n"}, "wrong one"),
+        3: write_answer(PROGRAM | {"solution": "import not_installed_here\n" + SOLUTION}, "needs something"),
+        4: write_answer(PROGRAM, "out of range", used=[77]),
+        6: Author()("first"),  # what number 0 says, with one word more
+        7: write_answer(PROGRAM | {"solution": "import os\nos._exit(0)\n"}, "one that ends early"),
+        8: write_answer(PROGRAM | {"test": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),
+    }
+    special[6] = special[6].replace("alpha11", "alpha11 more")
+    model = ScriptedModel(Author(special))
+    out = tmp_path / "written.jsonl"
+    counts = write_problems(_tree(), model, params, executor, 10, out)
+    problems = list(read_jsonl(out, Problem, unique=True))
+    assert [problem.task_id for problem in problems] == [f"written/{number}" for number in (0, 5, 8, 9)]
+    assert counts == {
+        "problems/asked": 10, "problems/kept": 4, "asked_again": 1,
+        "problems/dropped/unreadable": 1, "problems/dropped/no_feature": 1, "problems/dropped/missing_package": 1,
+        "problems/dropped/reference_fails": 2, "problems/dropped/near_duplicate": 1, "problems/dropped/not_judged": 0,
+        "reference_fails/wrong_answer": 1, "reference_fails/exited_early": 1, "missing_package/not_installed_here": 1,
+    }  # fmt: skip
+    dropped = sum(count for name, count in counts.items() if name.startswith("problems/dropped/"))
+    assert counts["problems/asked"] == counts["problems/kept"] + dropped
+
+
+def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
+    tmp_path: Path, params: SynthesisParams, executor: Executor
+) -> None:
+    out = tmp_path / "written.jsonl"
+    write_problems(_tree(), ScriptedModel(Author()), params, executor, 1, out)
+    (problem,) = read_jsonl(out, Problem)
+    assert problem.prompt.startswith("Write `double(x)`: alpha")
+    assert problem.prompt.endswith("\n\nWrite the file `solution.py`.")
+    assert (problem.entry_point, problem.source, problem.reference) == ("solution", "synthesized", SOLUTION)
+    assert len(problem.features) == 2
+    assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
+    assert problem.tests == (ScriptTest(module="solution", files={"test.py": TEST}, run="test.py"),)
+    wrong = Sample(task_id=problem.task_id, solution="def double(x):\n    return x ** 2\n")
+    outcome = executor.run_one(program_of(problem, wrong))
+    assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "test_numbers: AssertionError: 9 != 6")
+
+
+def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
+    tmp_path: Path, params: SynthesisParams, executor: Executor
+) -> None:
+    source = _seeds(tmp_path / "seeds", "aab")
+
+    def answer(prompt: str) -> str:
+        if "Invent a programming problem" not in prompt:
+            return _features(prompt)
+        # The offered features make the problem, so that it does not depend on when it is asked for.
+        return write_answer(PROGRAM, "Write `double`: " + " ".join(re.findall(r"\d\. (.*)", prompt)))
+
+    def run(model: ScriptedModel, name: str) -> bytes:
+        folder = tmp_path / name
+        with AnswerStore(folder / "answers.sqlite", "synthesize") as store:
+            backend = StoredModel(model, "scripted", store)
+            tree, _ = make_tree(source, backend, params, None, folder / "tree.json")
+            write_problems(tree, backend, params, executor, 4, folder / "out.jsonl")
+        return (folder / "tree.json").read_bytes() + (folder / "out.jsonl").read_bytes()
+
+    whole = ScriptedModel(answer)
+    expected = run(whole, "whole")
+    asked: list[str] = []
+    for _ in ("after the seeds", "after a round of evolution", "after the other"):
+        model = ScriptedModel(answer, patience=1)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, "killed")
+        assert not (tmp_path / "killed" / "out.jsonl").exists()
+        asked += model.prompts
+    last = ScriptedModel(answer, patience=1)
+    assert run(last, "killed") == expected
+    asked += last.prompts
+    assert sorted(asked) == sorted(whole.prompts)
+
+
+def test_asking_for_more_problems_leaves_the_first_ones_as_they_are(
+    tmp_path: Path, params: SynthesisParams, executor: Executor
+) -> None:
+    few, more = tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"
+    write_problems(_tree(), ScriptedModel(Author()), params, executor, 3, few)
+    write_problems(_tree(), ScriptedModel(Author()), params, executor, 6, more)
+    assert more.read_text().startswith(few.read_text())
+    assert len(more.read_text().splitlines()) == 6
