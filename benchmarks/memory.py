@@ -48,7 +48,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.data.pair_files import digest_files
 from iterpref_core.training.data.pair_table import open_pair_table
-from iterpref_core.training.model.estimate import estimate_training
+from iterpref_core.estimate.estimate import estimate_training
 from iterpref_core.training.training import train_objective
 
 ROOT = Path(__file__).parents[1]

@@ -110,7 +110,7 @@ def gate(
     json_: JsonOption = False,
 ) -> None:
     """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
-    from iterpref_core.report.regression_gate import compare_with_baseline
+    from iterpref_core.sharing.regression_gate import compare_with_baseline
 
     settings = read_params(set_).evaluation
     comparison = compare_with_baseline(

@@ -38,8 +38,8 @@ def export(
     elif pairs is not None:
         exported = _export_pairs(pairs, spans, out, summary)
     elif problems is not None:
-        from iterpref_core.report.cards import problems_card
-        from iterpref_core.report.export_data_set import export_problems
+        from iterpref_core.sharing.cards import problems_card
+        from iterpref_core.sharing.export_data_set import export_problems
 
         exported = export_problems(problems, out, lambda data: problems_card(data, out.name))
     show_result(exported, json_)
@@ -48,8 +48,8 @@ def export(
 def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str]:
     from iterpref_core.models.fingerprint import model_fingerprint
     from iterpref_core.models.lineage import read_lineage
-    from iterpref_core.report.cards import first_base, model_card
-    from iterpref_core.training.export_model import count_sources, export_model, find_license
+    from iterpref_core.sharing.cards import first_base, model_card
+    from iterpref_core.sharing.export_model import count_sources, export_model, find_license
 
     lineage = read_lineage(model)
     first = first_base(lineage)
@@ -75,8 +75,8 @@ def _export_pairs(
     out: Path,
     summary: Any,
 ) -> dict[str, float | str]:
-    from iterpref_core.report.cards import pairs_card
-    from iterpref_core.report.export_data_set import DataSet, export_pairs
+    from iterpref_core.sharing.cards import pairs_card
+    from iterpref_core.sharing.export_data_set import DataSet, export_pairs
 
     about = summary if _is_input(pairs, "data/pairs.jsonl", summary) else None
     known = _is_input(spans, "data/focal.jsonl", about)

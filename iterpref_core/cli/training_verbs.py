@@ -260,7 +260,7 @@ def _show_estimate(
     from iterpref_core.objectives.objective_table import find_objective
     from iterpref_core.training.data.pair_files import digest_files
     from iterpref_core.training.data.pair_table import open_pair_table
-    from iterpref_core.training.model.estimate import CARDS, estimate_training
+    from iterpref_core.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
 
     settings = params.training

@@ -11,7 +11,7 @@ from trl import is_conversational
 from trl.data_utils import maybe_extract_prompt
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.localization.row_spans import mark_errors
+from iterpref_core.library.row_spans import mark_errors
 from iterpref_core.ingestion.ingest import ingest
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
@@ -27,8 +27,8 @@ from iterpref_core.records import (
     StdinTest,
     UnittestTest,
 )
-from iterpref_core.report.cards import pairs_card, problems_card
-from iterpref_core.report.export_data_set import DataSet, export_pairs, export_problems
+from iterpref_core.sharing.cards import pairs_card, problems_card
+from iterpref_core.sharing.export_data_set import DataSet, export_pairs, export_problems
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import EXECUTION
 

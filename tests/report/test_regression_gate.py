@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.regression_gate import RegressionGate, compare_with_baseline
+from iterpref_core.sharing.regression_gate import RegressionGate, compare_with_baseline
 
 from .conftest import benchmark
 

@@ -20,8 +20,8 @@ from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.weights import check_checkpoint, load_model
 from iterpref_core.inference.vllm_server import _command
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.export_model import export_model
-from iterpref_core.training.shifts import score_shifts
+from iterpref_core.sharing.export_model import export_model
+from iterpref_core.inspection.shifts import score_shifts
 from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.export_model import export_model, find_license
+from iterpref_core.sharing.export_model import export_model, find_license
 
 
 def logits(folder: Path) -> torch.Tensor:

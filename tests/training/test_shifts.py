@@ -15,7 +15,7 @@ from iterpref_core.models.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.data.dataset import tokenize_pair
-from iterpref_core.training.shifts import score_shifts
+from iterpref_core.inspection.shifts import score_shifts
 
 from .conftest import Inputs, Train
 
@@ -108,7 +108,7 @@ def test_how_a_model_was_trained_is_read_from_its_lineage(inputs: Inputs, train:
         return []
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("iterpref_core.training.shifts.score_shifts", score)
+        patched.setattr("iterpref_core.inspection.shifts.score_shifts", score)
         for set_ in ([], ["--set", "training.max_length=80"]):
             result = CliRunner().invoke(app, [*shown, *set_])
             assert result.exit_code == 0, result.output

@@ -31,7 +31,7 @@ from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.model.quantized_linear import (
+from iterpref_core.estimate.quantized_linear import (
     BYTES_PER_WEIGHT,
     quantize_without_numbers,
 )

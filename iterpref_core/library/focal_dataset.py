@@ -91,7 +91,7 @@ def focal_dataset(
     if row.regional and not {"rejected_spans", "chosen_spans"} <= set(pairs.column_names):
         raise InputError(
             f"pairs: {name} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
-            "`pairs.map(mark_errors)` of `iterpref_core.localization.row_spans` first"
+            "`pairs.map(mark_errors)` of `iterpref_core.library.row_spans` first"
         )
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")

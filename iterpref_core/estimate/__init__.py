@@ -1,0 +1,1 @@
+"""Estimate of a training's memory and time, without its weights."""

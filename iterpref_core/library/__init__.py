@@ -1,0 +1,1 @@
+"""Functions and classes for scripts and notebooks that no stage runs; `iterpref_core` names them."""
