@@ -229,7 +229,7 @@ def _memory_gb() -> float:
 
 def _benchmarks(params: Params) -> Iterator[Diagnosis]:
     """Look for the data of each benchmark, and for the environments that benchmarks and vLLM need."""
-    from iterpref_core.evaluation.suites.bigcodebench.environment import find_python
+    from iterpref_core.benchmarks.bigcodebench.environment import find_python
     from iterpref_core.inference.vllm_server import find_vllm
 
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]

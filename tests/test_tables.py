@@ -11,7 +11,7 @@ from iterpref_core.backend_table import BACKENDS, BackendRow
 from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.errors import ConfigError
-from iterpref_core.evaluation.suite_table import SUITES
+from iterpref_core.benchmarks.suite_table import SUITES
 from iterpref_core.inference import backend_factory
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
 from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model

@@ -55,7 +55,7 @@ def evaluate(
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
     from iterpref_core.evaluation.existing_samples import score_samples
-    from iterpref_core.evaluation.suite_table import EvaluationSetting
+    from iterpref_core.benchmarks.suite_table import EvaluationSetting
 
     settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
     setting = EvaluationSetting(

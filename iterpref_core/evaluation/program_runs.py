@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
+from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample

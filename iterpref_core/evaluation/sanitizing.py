@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.benchmark import Sanitizer
+from iterpref_core.benchmarks.benchmark import Sanitizer
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.answers.extraction import extract_program

@@ -17,7 +17,7 @@ from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.prompt_messages import Prompt, prompt_text
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
-from iterpref_core.screening.benchmark_files import source_of
+from iterpref_core.benchmark_files import source_of
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 

@@ -7,8 +7,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import EvaluationParams, load_params
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import PromptForm
+from iterpref_core.evaluation.sampler import Answerer
+from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel

@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
 from iterpref_core.evaluation.evaluation import measure
-from iterpref_core.evaluation.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 from .conftest import EvalPlusSlice

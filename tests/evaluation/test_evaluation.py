@@ -19,11 +19,11 @@ from iterpref_core.config import (
     LiveCodeBenchParams,
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import PromptForm, Question
+from iterpref_core.evaluation.sampler import Answerer
+from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.evaluation.evaluation import evaluate_model, measure, run_benchmarks
 from iterpref_core.evaluation.existing_samples import score_samples
-from iterpref_core.evaluation.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.models.checkpoints import ModelSource, write_pointer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.program_runs import run_own_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem

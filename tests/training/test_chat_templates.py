@@ -16,7 +16,7 @@ from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
 from iterpref_core.evaluation.evaluation import evaluate_model
-from iterpref_core.evaluation.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.prompts.codeflow_prompts import draft_prompt

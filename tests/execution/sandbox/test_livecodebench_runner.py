@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.suites.livecodebench.suite import right_output, right_value
+from iterpref_core.benchmarks.livecodebench.suite import right_output, right_value
 from iterpref_core.execution import Executor, Limits, LiveCodeBenchTest, Outcome, Program
 from iterpref_core.execution.sandbox import livecodebench_runner
 

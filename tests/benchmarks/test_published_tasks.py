@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBenchTask
-from iterpref_core.evaluation.suites.published_tasks import read_tasks
-from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE, WHERE
+from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBenchTask
+from iterpref_core.benchmarks.published_tasks import read_tasks
+from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.texts import written
 
 VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}

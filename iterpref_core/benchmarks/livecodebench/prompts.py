@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.evaluation.suites.livecodebench.data import LiveTask
+from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.livecodebench.data import LiveTask
 
 Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from iterpref_core.evaluation.suites.evalplus.tasks import judge_of
+from iterpref_core.benchmarks.evalplus.tasks import judge_of
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.evaluation.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.models.checkpoints import is_served

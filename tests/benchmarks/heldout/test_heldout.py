@@ -2,11 +2,11 @@
 
 import pytest
 
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import PromptForm
+from iterpref_core.evaluation.sampler import Answerer
+from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import measure
 from iterpref_core.evaluation.existing_samples import score_existing
-from iterpref_core.evaluation.suites.heldout.suite import Heldout
+from iterpref_core.benchmarks.heldout.suite import Heldout
 from iterpref_core.inference.stored_model import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl

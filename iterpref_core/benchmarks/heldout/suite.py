@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
 from iterpref_core.answers.extraction import defines, extract_program
 from iterpref_core.prompts.codeflow_prompts import draft_prompt

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.evaluation.suites.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
-from iterpref_core.evaluation.suites.bigcodebench.environment import contents_of, find_python
-from iterpref_core.evaluation.suites.published_tasks import read_tasks
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, begin_answer, continuation, fenced
+from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
+from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest

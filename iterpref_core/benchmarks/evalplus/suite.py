@@ -14,11 +14,11 @@ from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.evaluation.suites.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
-from iterpref_core.evaluation.suites.evalplus.oracle import Oracle
-from iterpref_core.evaluation.suites.evalplus.tasks import Dataset, EvalPlusTask, Suite
-from iterpref_core.evaluation.suites.published_tasks import read_tasks
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, begin_answer, continuation, fenced
+from iterpref_core.benchmarks.evalplus.oracle import Oracle
+from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite
+from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 
 SYSTEM = "You are a helpful assistant good at coding."

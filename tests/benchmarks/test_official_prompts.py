@@ -13,17 +13,17 @@ from evalplus.gen.util import openai_request
 from evalplus.provider import hf, utility
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.evaluation.benchmark import PromptForm
-from iterpref_core.evaluation.suites import begun_answers
-from iterpref_core.evaluation.suites.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
-from iterpref_core.evaluation.suites.evalplus.suite import EvalPlus
-from iterpref_core.evaluation.suites.evalplus.tasks import Dataset, EvalPlusTask
-from iterpref_core.evaluation.suites.published_tasks import read_tasks
+from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks import prefill as begun_answers
+from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.benchmarks.evalplus.suite import EvalPlus
+from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
+from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.evaluation.conftest import VARIABLES
-from tests.evaluation.suites.bigcodebench.two_tasks import DOUBLE
+from tests.benchmarks.bigcodebench.two_tasks import DOUBLE
 
 CHATS = {
     "chatml": "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
