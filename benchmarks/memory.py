@@ -38,17 +38,17 @@ import psutil
 from benchmarks.training import located, made_up_lines, made_up_pairs, peak_bytes
 from iterpref_core.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.cores import usable_cores
+from iterpref_core.estimate.estimate import estimate_training
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.checkpoints import read_config
-from iterpref_core.models.tokenizers import load_frame
 from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.checkpoints import read_config
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.data.pair_files import digest_files
 from iterpref_core.training.data.pair_table import open_pair_table
-from iterpref_core.estimate.estimate import estimate_training
 from iterpref_core.training.training import train_objective
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ def estimate(folder: Path, size: int) -> Told:
     model = folder / "model"
     files = digest_files(folder / "pairs.jsonl", folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = open_pair_table(files, load_frame(model, PLAIN), str(model), params, Path(scratch))
+        rows = open_pair_table(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
         tokens = float(rows.totals.mean())
     return {"estimate": found.peak_bytes, "tokens": tokens}

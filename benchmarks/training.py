@@ -42,7 +42,7 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.cores import usable_cores
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES
@@ -306,7 +306,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in PairReader(pairs, spans).tokenize(AnswerFrame(tokenizer), params)
+        for row in PairReader(pairs, spans).tokenize(ChatTemplate(tokenizer), params)
     ]
 
 

@@ -12,12 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from iterpref_core.library.evaluate import evaluate
-    from iterpref_core.execution import Executor, Limits, Program
     from iterpref_core.answers.extraction import extract_program
-    from iterpref_core.library.row_spans import localize, mark_errors
+    from iterpref_core.execution import Executor, Limits, Program
+    from iterpref_core.library.evaluate import evaluate
     from iterpref_core.library.focal_collator import FocalCollator
     from iterpref_core.library.focal_dataset import focal_dataset
+    from iterpref_core.library.row_spans import localize, mark_errors
     from iterpref_core.training.trainer import FocalDPOTrainer
 
 __all__ = [

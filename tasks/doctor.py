@@ -164,8 +164,8 @@ def _lists_models(inference: InferenceParams, path: str) -> bool:
 def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import check_model
     from iterpref_core.models.checkpoints import is_gguf, pin_model, read_config
+    from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.nanolab.gguf_checkpoint import find_gguf
-    from iterpref_core.models.tokenizers import load_frame
 
     name = params.model.student
     if name == "nanolab":
@@ -179,17 +179,17 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         check_model(name, prompt, params.inference.model_copy(update={"backend": "transformers"}))
         source = str(pin_model(name))
         config = read_config(source)
-        frame = load_frame(source, prompt)
+        template = load_chat_template(source, prompt)
     except InputError as error:
         yield _diagnose("model: student", "not available", "missing", str(error))
         return
     yield _diagnose("model: student", source)
-    trained = frame.describe(params.training.answer)
-    if frame.remark:
-        yield _diagnose("model: trained text", trained, "absent", frame.remark)
+    trained = template.describe(params.training.answer)
+    if template.remark:
+        yield _diagnose("model: trained text", trained, "absent", template.remark)
     else:
         yield _diagnose("model: trained text", trained)
-    if params.model.prompt == "auto" and frame.plain:
+    if params.model.prompt == "auto" and template.plain:
         remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
     longest = getattr(config, "max_position_embeddings", None)

@@ -11,8 +11,8 @@ from tasks.stage_name import StageName
 
 def run(params: Params, model: str) -> None:
     """Measure one model on every benchmark."""
-    from iterpref_core.evaluation.evaluation import evaluate_model
     from iterpref_core.benchmarks.suite_table import EvaluationSetting
+    from iterpref_core.evaluation.evaluation import evaluate_model
 
     setting = EvaluationSetting(
         PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation", k=params.evaluation.k

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.benchmark_table import SOURCES
-from iterpref_core.config import load_params
-from iterpref_core.errors import DataUnavailableError
 from iterpref_core.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
+from iterpref_core.config import load_params
+from iterpref_core.errors import DataUnavailableError
 from iterpref_core.pairs.pair_selection import screened_params
-from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.screening.contamination import Decontamination
 from tests.settings import ROOT
 

@@ -9,9 +9,9 @@ import pytest
 from iterpref_core import config
 from iterpref_core.backend_table import BACKENDS, BackendRow
 from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
+from iterpref_core.benchmarks.suite_table import SUITES
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.errors import ConfigError
-from iterpref_core.benchmarks.suite_table import SUITES
 from iterpref_core.inference import backend_factory
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
 from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model
@@ -109,7 +109,7 @@ def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.M
             return Completion(request.prompt, 1, 1, truncated=False)
 
     @backend_factory.contextmanager
-    def open_echo(_: backend_factory.Opening):  # type: ignore[no-untyped-def]
+    def open_echo(_: backend_factory.BackendSettings):  # type: ignore[no-untyped-def]
         yield Echo()
 
     monkeypatch.setitem(BACKENDS, "echo", BackendRow(weights=False, in_process=False, extra="endpoints"))

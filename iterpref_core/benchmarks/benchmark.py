@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.prompt_messages import Prompt
 from iterpref_core.records import Verdict
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptForm:
-    """The form in which a model is asked: as a chat model or not; with its frame where its weights are here."""
+    """The form in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
 
     instruct: bool
-    frame: AnswerFrame | None = None
+    template: ChatTemplate | None = None
 
     @property
-    def begun(self) -> bool:
-        """Return True if the model continues a chat in which its answer is begun."""
-        return self.instruct and self.frame is not None
+    def prefilled(self) -> bool:
+        """Return True if the model continues a chat in which its answer is prefilled."""
+        return self.instruct and self.template is not None
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Benchmark(ABC, Generic[T]):
         del task
         return ""
 
-    def begun_program(self, task: T) -> str:
+    def completion_prefix(self, task: T) -> str:
         """Return the text that a sample's `completion` goes on with; "" where completions are whole programs."""
         del task
         return ""
@@ -153,7 +153,7 @@ class Benchmark(ABC, Generic[T]):
         """Return the name of the protocol's form in which a model is asked."""
         if not form.instruct:
             return "completion"
-        return "chat" if form.begun else "chat endpoint"
+        return "chat" if form.prefilled else "chat endpoint"
 
     def difficulty(self, task: T) -> str:
         """Return the difficulty by which scores are also given; "" if tasks have none."""

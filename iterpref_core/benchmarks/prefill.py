@@ -1,11 +1,11 @@
-"""Begun answers: the way in which EvalPlus and BigCodeBench ask a local chat model, and end its answer.
+"""Prefill: the way in which EvalPlus and BigCodeBench ask a local chat model, and end its answer.
 
 Both render a chat in which the model has begun to answer, up to the first line of a fenced program, and let it go on.
 Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
 """
 
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import before_stop
+from iterpref_core.models.chat_template import ChatTemplate
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -29,14 +29,14 @@ def fenced(task: str) -> str:
     return f"{INSTRUCTION}\n```\n{task.strip()}\n```\n"
 
 
-def begin_answer(frame: AnswerFrame, message: str) -> str:
+def prefill_answer(template: ChatTemplate, message: str) -> str:
     """Return the text for a chat model: the message, and its own answer up to the first line of the program."""
     chat = [
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
     # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and nothing behind: the model goes on there.
-    return frame.render_chat(chat).split(_SPLITTER)[0]
+    return template.render_chat(chat).split(_SPLITTER)[0]
 
 
 def continuation(answer: str, stops: tuple[str, ...]) -> str:

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
+from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.errors import RecordError
 from iterpref_core.records import Record
-from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
 

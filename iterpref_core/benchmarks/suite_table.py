@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmark_table import BENCHMARKS
-from iterpref_core.config import Benchmark as BenchmarkName
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.benchmarks.benchmark import Benchmark
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench
 from iterpref_core.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.benchmarks.heldout.suite import Heldout
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
+from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 

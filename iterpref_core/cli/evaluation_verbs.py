@@ -52,10 +52,10 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
+    from iterpref_core.benchmarks.suite_table import EvaluationSetting
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
     from iterpref_core.evaluation.existing_samples import score_samples
-    from iterpref_core.benchmarks.suite_table import EvaluationSetting
 
     settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
     setting = EvaluationSetting(

@@ -97,8 +97,8 @@ def show(
     """
     from rich.console import Console
 
-    from iterpref_core.localization.line_lcs import differing_lines
     from iterpref_core.inspection.pair_terminal import render_terminal
+    from iterpref_core.localization.line_lcs import differing_lines
     from iterpref_core.report.pair_view import NO_SPANS, write_html
 
     if (model is None) != (trained is None):
@@ -117,8 +117,8 @@ def show(
             check_spans(regions[item.task_id], item, spans)
     shifts = {}
     if model is not None and trained is not None:
-        from iterpref_core.models.lineage import training_parameters
         from iterpref_core.inspection.shifts import score_shifts
+        from iterpref_core.models.lineage import training_parameters
 
         settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))
         scored = score_shifts(

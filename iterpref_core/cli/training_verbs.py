@@ -58,8 +58,8 @@ def check(
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
     settings = read_params(set_)
-    frame = _load_frame(model, settings) if model is not None else None
-    checks = _check_pairs(pairs, spans, frame, settings) if spans is not None and frame is not None else None
+    template = _load_frame(model, settings) if model is not None else None
+    checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
     configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
@@ -73,9 +73,9 @@ def check(
         from iterpref_core.training.model.model_limits import read_limits
 
         findings += read_limits(model).findings(checks)
-    trained = frame.describe(settings.training.answer) if frame else ""
-    if frame and frame.remark:
-        findings.append(Finding(stops=False, text=frame.remark))
+    trained = template.describe(settings.training.answer) if template else ""
+    if template and template.remark:
+        findings.append(Finding(stops=False, text=template.remark))
     findings.sort(key=lambda finding: not finding.stops)
     result: dict[str, Any] = {"pairs": len(checks) if checks else kept + benchmarks.dropped}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
@@ -83,10 +83,10 @@ def check(
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
     if json_:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
-        shown = {"trained": trained} if frame else {}
+        shown = {"trained": trained} if template else {}
         typer.echo(json.dumps(shown | result | {"findings": records}, indent=2))
     else:
-        if frame:
+        if template:
             typer.echo(f"trained: {trained}")
         show_result(result, as_json=False)
         for finding in findings:
@@ -96,20 +96,20 @@ def check(
 
 
 def _load_frame(model: str, settings: Params) -> Any:
-    from iterpref_core.models.tokenizers import load_frame
+    from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.models.weights import check_checkpoint
 
     prompt = settings.model.student_format
-    return load_frame(check_checkpoint(model, prompt, loaded=False), prompt)
+    return load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
 
 
-def _check_pairs(pairs: Path, spans: Path, frame: Any, settings: Params) -> Any:
+def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
     from iterpref_core.training.data.pair_files import PairReader
 
     checks = PairChecks()
     reader = PairReader(pairs, spans)
-    for row in reader.tokenize(frame, settings.training):
+    for row in reader.tokenize(template, settings.training):
         checks.add(row)
     checks.count_without_spans(reader.without_spans)
     return checks
@@ -255,20 +255,20 @@ def _show_estimate(
     as_json: bool,
 ) -> None:
     """Print the memory and the GPU-hours of a training on pairs."""
+    from iterpref_core.estimate.estimate import CARDS, estimate_training
     from iterpref_core.models.checkpoints import read_config
-    from iterpref_core.models.tokenizers import load_frame
+    from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.objectives.objective_table import find_objective
     from iterpref_core.training.data.pair_files import digest_files
     from iterpref_core.training.data.pair_table import open_pair_table
-    from iterpref_core.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
 
     settings = params.training
-    frame = load_frame(model, params.model.student_format)
+    template = load_chat_template(model, params.model.student_format)
     row = find_objective(objective, settings.objectives)
     # The table is on disk: in memory, 59,000 pairs would be 3 GB.
     with TemporaryDirectory() as folder:
-        rows = open_pair_table(digest_files(pairs, spans), frame, model, settings, Path(folder))
+        rows = open_pair_table(digest_files(pairs, spans), template, model, settings, Path(folder))
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

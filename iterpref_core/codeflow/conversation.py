@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Engine, make_program
-from iterpref_core.answers.extraction import extract_program
 from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory

@@ -25,16 +25,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.estimate.quantized_linear import (
+    BYTES_PER_WEIGHT,
+    quantize_without_numbers,
+)
 from iterpref_core.objectives.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.estimate.quantized_linear import (
-    BYTES_PER_WEIGHT,
-    quantize_without_numbers,
-)
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""

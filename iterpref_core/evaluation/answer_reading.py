@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptForm
-from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.answers.extraction import defines, lacks_program
 from iterpref_core.answers.reasoning import without_reasoning
+from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptForm
+from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.inference.backend import Completion
 
 logger = logging.getLogger(__name__)

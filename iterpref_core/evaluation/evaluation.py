@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.benchmarks.benchmark import Benchmark
+from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import (
     BudgetParams,
@@ -15,12 +17,10 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
-from iterpref_core.evaluation.sampler import OWN_TEMPERATURE, Answerer, open_answerer
-from iterpref_core.benchmarks.benchmark import Benchmark
 from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.results_file import write_results
+from iterpref_core.evaluation.sampler import OWN_TEMPERATURE, Sampler, open_answerer
 from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.inference.backend import Completion
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
@@ -74,28 +74,28 @@ def evaluate_model(
         store=answers,
         prompt=prompt,
         fresh=fresh,
-    ) as answerer:
+    ) as sampler:
         fingerprint = model_fingerprint(model)
         about = {"model": name}
         if fingerprint:
             about["weights"] = fingerprint
-        measured = partial(measure, answerer=answerer, cache=setting.cache)
+        measured = partial(measure, sampler=sampler, cache=setting.cache)
         return run_benchmarks(about, params.benchmarks, measured, setting, out)
 
 
-def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evaluated:
+def measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) -> Evaluated:
     """Ask a model for programs of every task, and score them.
 
     Raises:
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
-    form = answerer.form
+    form = sampler.form
     tasks = list(benchmark.tasks.values())
     questions = [benchmark.prompt(task, form) for task in tasks]
     with benchmark.open_executor() as executor:
         # Before the model is asked: a harness that fails here has cost no answer yet.
         own_runs = run_own_solutions(benchmark, executor, cache)
-        answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
+        answers = sampler.answer(benchmark.name, questions, benchmark.stops(form))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
@@ -117,7 +117,7 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
     entry = make_entry(benchmark, samples, runs, own_runs)
     entry["isolation"] = executor.isolation
     entry["truncated"] = truncated
-    entry["sampling"] = _describe_sampling(benchmark, answerer, read)
+    entry["sampling"] = _describe_sampling(benchmark, sampler, read)
     entry["answers"] = count_without_program(
         benchmark,
         [task for task, _ in answered],
@@ -131,14 +131,14 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
 
 def _describe_sampling(
     benchmark: Benchmark[Any],
-    answerer: Answerer,
+    sampler: Sampler,
     read: ReadAnswers,
 ) -> dict[str, Any]:
     """Return how the model was asked, as it stands in results.json."""
-    sampling = answerer.sampling
+    sampling = sampler.sampling
     if benchmark.protocol:
-        sampling["prompt"] = "instruct" if answerer.form.instruct else "completion"
-        notes = [benchmark.protocol, benchmark.form_name(answerer.form)]
+        sampling["prompt"] = "instruct" if sampler.form.instruct else "completion"
+        notes = [benchmark.protocol, benchmark.form_name(sampler.form)]
         if read.reasoned:
             notes.append("reasoning removed")
         if sampling["temperature"] == OWN_TEMPERATURE:

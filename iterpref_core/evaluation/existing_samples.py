@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.answers.extraction import extract_program, lacks_program
+from iterpref_core.benchmarks.benchmark import Benchmark
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answer_reading import count_without_program
-from iterpref_core.benchmarks.benchmark import Benchmark
 from iterpref_core.evaluation.evaluation import run_benchmarks
 from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.scores import Evaluated, make_entry
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.execution import warn_of_prose, whole_program
-from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -109,7 +109,7 @@ def score_existing(
 ) -> Evaluated:
     """Score programs that are there.
 
-    A `completion` goes on with its task's prompt, if that is the beginning of a program.
+    A `completion` goes on with its task's prompt, if that is the prefix of a program.
 
     Args:
         benchmark: the suite.
@@ -118,18 +118,18 @@ def score_existing(
         file: the file of the samples; None for the benchmark's own solutions.
     """
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
-    begun = [benchmark.begun_program(task) for task in tasks]
+    prefixes = [benchmark.completion_prefix(task) for task in tasks]
     texts = [sample.solution or sample.completion or "" for sample in samples]
     extract = file is not None and file.extract
     programs = []
-    for sample, task, text, beginning in zip(samples, tasks, texts, begun, strict=True):
+    for sample, task, text, prefix in zip(samples, tasks, texts, prefixes, strict=True):
         if extract:
             found = extract_program(text, benchmark.entry_point(task))
         else:
-            found = whole_program(beginning, sample)
+            found = whole_program(prefix, sample)
         programs.append(found or "")
     if file is not None and not extract:
-        completed = zip(samples, begun, strict=True)
+        completed = zip(samples, prefixes, strict=True)
         warn_of_prose(file.path, {sample.task_id: text for sample, text in completed if sample.solution is None})
         _warn_of_answers(benchmark, file.path, tasks, programs)
     whole = [

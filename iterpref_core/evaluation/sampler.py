@@ -1,4 +1,4 @@
-"""Answerer: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
+"""Sampler: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
 
 import hashlib
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
-from iterpref_core.models.checkpoints import is_served
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
 
@@ -28,7 +28,7 @@ OWN_TEMPERATURE = "the model's own temperature"
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
-class Answerer:
+class Sampler:
     """A model that answers a benchmark's prompts.
 
     Args:
@@ -103,7 +103,7 @@ class Answerer:
                     asked.verbatim,
                 )
                 wanted.append(request)
-        is_endpoint = self.form.frame is None
+        is_endpoint = self.form.template is None
         sampling = replace(self._sampling, stops=() if is_endpoint else stops)
         different = list(dict.fromkeys(wanted))
         answered = self._kept(benchmark, different, sampling)
@@ -173,8 +173,8 @@ def open_answerer(
     prompt: PromptFormat | None = None,
     *,
     fresh: bool = False,
-) -> Iterator[Answerer]:
-    """Open the answerer of a model and yield it.
+) -> Iterator[Sampler]:
+    """Open the sampler of a model and yield it.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
@@ -195,13 +195,13 @@ def open_answerer(
         form = PromptForm(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
-        from iterpref_core.models.tokenizers import load_frame
+        from iterpref_core.models.tokenizers import load_chat_template
 
         asked = inference.model_copy(update={"backend": params.backend})
         cap = NO_CAP
         model = check_model(model, prompt, asked)
-        frame = load_frame(model, prompt)
-        form = PromptForm(not frame.plain, frame)
+        template = load_chat_template(model, prompt)
+        form = PromptForm(not template.plain, template)
     precision = None
     if BACKENDS[asked.backend].in_process:
         precision, _ = precision_of(model, asked)
@@ -216,7 +216,7 @@ def open_answerer(
             store=kept,
             concurrency=params.batch_size,
         )
-        yield Answerer(
+        yield Sampler(
             model=stack.enter_context(opened),
             params=params,
             form=form,

@@ -8,11 +8,11 @@ time grows faster than the square of the lines: it takes 0.2 s of CPU for 100 li
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iterpref_core.config import ExecutionParams
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.benchmarks.benchmark import Sanitizer
+from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.running.interpreters import Environment
-from iterpref_core.answers.extraction import extract_program
 from iterpref_core.progress import show_progress
 
 MAX_LINES = 300

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.errors import ExecutionError
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
+from iterpref_core.errors import ExecutionError
 from iterpref_core.records import UNDECIDED, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import score_tasks
 

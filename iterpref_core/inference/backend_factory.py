@@ -10,13 +10,13 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.deferred_model import DeferredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import read_config, served_name
 from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 
 
 @dataclass(frozen=True)
-class Opening:
+class BackendSettings:
     """The settings with which a backend opens a model.
 
     Attributes:
@@ -38,51 +38,51 @@ class Opening:
 
 
 @contextmanager
-def _open_transformers(opening: Opening) -> Iterator[Model]:
+def _open_transformers(settings: BackendSettings) -> Iterator[Model]:
     from iterpref_core.inference.transformers_model import TransformersModel
 
     yield TransformersModel(
-        opening.model,
-        opening.concurrency,
-        opening.prompt,
-        opening.inference.bf16,
+        settings.model,
+        settings.concurrency,
+        settings.prompt,
+        settings.inference.bf16,
     )
 
 
-def _open_vllm(opening: Opening) -> AbstractContextManager[Model]:
+def _open_vllm(settings: BackendSettings) -> AbstractContextManager[Model]:
     from iterpref_core.inference.vllm_server import find_vllm
 
     find_vllm()
-    return _serve_by_vllm(opening)
+    return _serve_by_vllm(settings)
 
 
 @contextmanager
-def _serve_by_vllm(opening: Opening) -> Iterator[Model]:
-    from iterpref_core.inference.served_tokens import ServedTokens
+def _serve_by_vllm(settings: BackendSettings) -> Iterator[Model]:
     from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.inference.served_tokens import ServedTokens
     from iterpref_core.inference.vllm_server import SERVED_NAME, serve
 
-    tokens = ServedTokens(opening.model, opening.prompt)
-    with serve(opening.model) as base_url:
-        # The server gets token ids and adds nothing: prompts are framed here, as for a model in this process.
-        here = opening.inference.model_copy(update={"base_url": base_url, "api": "completions"})
-        yield OpenAIModel(SERVED_NAME, here, opening.concurrency, opening.faults, tokens)
+    tokens = ServedTokens(settings.model, settings.prompt)
+    with serve(settings.model) as base_url:
+        # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
+        here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
+        yield OpenAIModel(SERVED_NAME, here, settings.concurrency, settings.faults, tokens)
 
 
-def _open_openai(opening: Opening) -> AbstractContextManager[Model]:
+def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
     from iterpref_core.inference.openai_model import OpenAIModel
 
     endpoint = OpenAIModel(
-        served_name(opening.model),
-        opening.inference,
-        opening.concurrency,
-        opening.faults,
-        own_temperature=opening.own_temperature,
+        served_name(settings.model),
+        settings.inference,
+        settings.concurrency,
+        settings.faults,
+        own_temperature=settings.own_temperature,
     )
     return nullcontext(endpoint)
 
 
-OPENERS: dict[BackendName, Callable[[Opening], AbstractContextManager[Model]]] = {
+OPENERS: dict[BackendName, Callable[[BackendSettings], AbstractContextManager[Model]]] = {
     "transformers": _open_transformers,
     "vllm": _open_vllm,
     "openai": _open_openai,
@@ -124,7 +124,7 @@ def open_model(
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
     own_temperature = store is not None and store.accepts_own_temperature_alone(identity)
-    opening = Opening(
+    settings = BackendSettings(
         model=model,
         prompt=prompt,
         inference=inference,
@@ -132,7 +132,7 @@ def open_model(
         faults=faults,
         own_temperature=own_temperature,
     )
-    opened = OPENERS[inference.backend](opening)
+    opened = OPENERS[inference.backend](settings)
     with ExitStack() as stack:
         deferred = DeferredModel(
             lambda: stack.enter_context(opened),

@@ -6,12 +6,13 @@ from typing import Any
 from transformers import GenerationConfig
 
 from iterpref_core.config import PromptFormat
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.request_tokens import encode_requests
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.checkpoints import locate_model, read_config
-from iterpref_core.models.prompt_tokens import encode_requests, end_tokens, read_answer
 from iterpref_core.models.generation_config import valid_generation
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.prompt_tokens import end_tokens, read_answer
+from iterpref_core.models.tokenizers import load_chat_template
 
 
 class ServedTokens:
@@ -26,23 +27,23 @@ class ServedTokens:
     """
 
     def __init__(self, model: Path | str, prompt: PromptFormat) -> None:
-        self._frame: AnswerFrame = load_frame(model, prompt)
+        self._template: ChatTemplate = load_chat_template(model, prompt)
         suggested = valid_generation(locate_model(model)) or GenerationConfig.from_model_config(read_config(model))
-        self._ends = end_tokens(self._frame, suggested)
+        self._ends = end_tokens(self._template, suggested)
 
     def body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """Return the fields of a request to `/completions`: the prompt, and the ends of its answer."""
-        (asked,) = encode_requests(self._frame, [request])
+        (asked,) = encode_requests(self._template, [request])
         fields: dict[str, Any] = {
             "prompt": asked.ids,
             "stop_token_ids": sorted(self._ends),
         }
-        stop = self._frame.end.stop
+        stop = self._template.end.stop
         if stop:
             fields["stop"] = [*sampling.stops, stop]
         return fields
 
     def read(self, text: str, request: Request) -> str:
         """Return the answer in a server's text."""
-        (asked,) = encode_requests(self._frame, [request])
-        return read_answer(text, asked, self._frame)
+        (asked,) = encode_requests(self._template, [request])
+        return read_answer(text, asked, self._template)

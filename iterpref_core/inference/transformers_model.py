@@ -19,11 +19,12 @@ from transformers import (
 
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
-from iterpref_core.models.prompt_tokens import Asked, encode_requests, end_tokens, read_answer
+from iterpref_core.inference.growing_cache import growing_cache
+from iterpref_core.inference.request_tokens import encode_requests
 from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.generation_config import plain_generation
-from iterpref_core.inference.growing_cache import growing_cache
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.prompt_tokens import EncodedPrompt, end_tokens, read_answer
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import generation_dtype, load_model
 from iterpref_core.prompt_messages import prompt_text
 
@@ -149,8 +150,8 @@ class TransformersModel(BatchModel):
         bf16: Bf16 = "auto",
     ) -> None:
         self.concurrency = batch_size
-        self.frame = load_frame(model, prompt)
-        self.tokenizer = self.frame.tokenizer
+        self.template = load_chat_template(model, prompt)
+        self.tokenizer = self.template.tokenizer
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token  # `check_checkpoint` refuses a model without one
@@ -160,7 +161,7 @@ class TransformersModel(BatchModel):
         # Passed to `generate` it would not do: transformers takes values that it leaves unset from this place.
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)
-        self._ends = end_tokens(self.frame, self._model.generation_config)
+        self._ends = end_tokens(self.template, self._model.generation_config)
         self._freed_memory = FreedMemory()
 
     def generate(
@@ -170,13 +171,15 @@ class TransformersModel(BatchModel):
         answered: Answered = ignore,
     ) -> list[Completion]:
         """Answer every request, in order; `answered` is told of each at its last token."""
-        if self.frame.end.stop:
-            sampling = replace(sampling, stops=(*sampling.stops, self.frame.end.stop))
-        asked = encode_requests(self.frame, requests)
-        texts = [
-            prompt_text(request.prompt) if request.verbatim else self.frame.open(request.prompt, request.system)
-            for request in requests
-        ]
+        if self.template.end.stop:
+            sampling = replace(sampling, stops=(*sampling.stops, self.template.end.stop))
+        asked = encode_requests(self.template, requests)
+        texts = []
+        for request in requests:
+            if request.verbatim:
+                texts.append(prompt_text(request.prompt))
+            else:
+                texts.append(self.template.render_prompt(request.prompt, request.system))
         # Where padding changes answers, only texts of the same length share a batch.
         kinds = []
         for request, prompt in zip(requests, asked, strict=True):
@@ -208,7 +211,7 @@ class TransformersModel(BatchModel):
     def _generate_batch(
         self,
         places: list[int],
-        prompts: list[Asked],
+        prompts: list[EncodedPrompt],
         seeds: list[int],
         sampling: Sampling,
         put: Answered,
@@ -264,7 +267,7 @@ class TransformersModel(BatchModel):
     def _completion(
         self,
         tokens: list[int],
-        prompt: Asked,
+        prompt: EncodedPrompt,
         sampling: Sampling,
     ) -> Completion:
         ends = (index + 1 for index, token in enumerate(tokens) if token in self._ends)
@@ -278,7 +281,7 @@ class TransformersModel(BatchModel):
             length = bisect_left(range(length), True, key=lambda count: self._has_stop(tokens[:count], sampling))
         truncated = not (stopped or ended) and length == sampling.max_new_tokens
         return Completion(
-            read_answer(kept, prompt, self.frame),
+            read_answer(kept, prompt, self.template),
             len(prompt.ids),
             length,
             truncated,

@@ -7,7 +7,7 @@ import torch
 
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import load_model
 from iterpref_core.records import (
     FocalSpans,
@@ -53,10 +53,10 @@ def score_shifts(
     Raises:
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
-    frame = load_frame(before, prompt)
-    trained_frame = load_frame(after, prompt)
-    rows = [tokenize_pair(pair, NOTHING_MARKED, frame, params) for pair in pairs]
-    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_frame, params) for pair in pairs]:
+    template = load_chat_template(before, prompt)
+    trained_template = load_chat_template(after, prompt)
+    rows = [tokenize_pair(pair, NOTHING_MARKED, template, params) for pair in pairs]
+    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_template, params) for pair in pairs]:
         raise ModelError(
             f"{after}: it tokenizes these pairs differently from {before}; give the model that was trained from it"
         )
@@ -64,8 +64,8 @@ def score_shifts(
     after_rows = _score(after, rows, batch_size)
     shifts = []
     for pair, old, new in zip(pairs, before_rows, after_rows, strict=True):
-        chosen = token_places(pair, pair.chosen, frame, params)
-        rejected = token_places(pair, pair.rejected, frame, params)
+        chosen = token_places(pair, pair.chosen, template, params)
+        rejected = token_places(pair, pair.rejected, template, params)
         shifts.append(
             PairShifts(
                 task_id=pair.task_id,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import load_params, with_values
 from iterpref_core.evaluation.evaluation import evaluate_model
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 
 
 def evaluate(

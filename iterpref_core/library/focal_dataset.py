@@ -16,7 +16,7 @@ from transformers import (
 
 from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.objectives.objective_table import (
     Objective,
     ObjectiveName,
@@ -97,7 +97,7 @@ def focal_dataset(
         raise InputError("pairs: the data set is empty; give it at least one pair")
     form = PairForm(max_prompt_length, max_length, answer)
     records = (_as_records(number, pair) for number, pair in enumerate(pairs))
-    rows = list(tokenize_pairs(records, AnswerFrame(tokenizer, prompt), form))
+    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer, prompt), form))
     if row.scores_reference:
         whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
         add_label_head(whole)

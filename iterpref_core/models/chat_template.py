@@ -1,14 +1,14 @@
-"""Answer frame: the texts that a model's own chat template writes around a prompt, and around its answer.
+"""Chat template: the texts that a model's own template writes around a prompt, and around its answer.
 
 A model knows the texts that its template wrote when it was tuned. Nothing about them is assumed here: a finished
-exchange is rendered, and the frame is the text around its answer. Of a template like Llama 2's:
+exchange is rendered, and the texts around its answer are used. Of a template like Llama 2's:
 
     <s>[INST] Add one. [/INST] x + 1 </s>
-    opening ------------------->      end: the text up to, and including, the first token that ends a turn
+    rendered prompt ----------->      end: the text up to, and including, the first token that ends a turn
 
-The opening belongs to the prompt, in training as where a model is asked. The end is trained, and ends an answer.
+The rendered prompt is all that a model reads, in training as where it is asked. The end is trained, and ends an answer.
 
-A generation prompt (`add_generation_prompt`) is not the opening: Llama 2's lacks the blank, Qwen3's the empty think
+A generation prompt (`add_generation_prompt`) is something else: Llama 2's lacks the blank, Qwen3's the empty think
 block that stands before every finished answer, and R1's opens a think block that no finished answer has.
 """
 
@@ -60,17 +60,17 @@ class Rendered:
     """An exchange as the template writes it.
 
     Attributes:
-        opening: all that stands before the answer.
+        prompt: all that stands before the answer.
         answer: the answer; blanks at its ends may be gone.
         start: characters that are gone from its beginning.
     """
 
-    opening: str
+    prompt: str
     answer: str
     start: int = 0
 
 
-class AnswerFrame:
+class ChatTemplate:
     """The texts around a prompt and its answer, for one model.
 
     Args:
@@ -92,7 +92,7 @@ class AnswerFrame:
         self._separator = prompt.separator
         self._variables = prompt.chat_template_kwargs
 
-    def open(self, prompt: Prompt, system: str = "") -> str:
+    def render_prompt(self, prompt: Prompt, system: str = "") -> str:
         """Return the text that a model reads before it answers.
 
         Args:
@@ -102,34 +102,34 @@ class AnswerFrame:
         if self.plain:
             text = prompt_text(prompt) + self._separator
             return f"{system}\n\n{text}" if system else text
-        opening, _ = self._around(self._messages(prompt, system))
-        return opening
+        before, _ = self._around(self._messages(prompt, system))
+        return before
 
-    def render(self, prompt: Prompt, answer: str) -> Rendered:
+    def render_exchange(self, prompt: Prompt, answer: str) -> Rendered:
         """Return an exchange as the template writes it.
 
         Args:
-            prompt: as for `open`.
+            prompt: as for `render_prompt`.
             answer: the program to train on.
 
         Raises:
             ModelError: also where the template changes the answer, other than by stripping blanks at its ends.
         """
         if self.plain:
-            return Rendered(self.open(prompt), answer)
+            return Rendered(self.render_prompt(prompt), answer)
         messages = self._messages(prompt, "")
-        opening, closing = self._around(messages)
+        before, closing = self._around(messages)
         text = self.render_chat([*messages, {"role": "assistant", "content": answer}])
         # Of "[INST] Add one. [/INST] x + 1 </s>" the middle is "x + 1". A template that escapes HTML writes "x &lt; 1".
-        written = text.removeprefix(opening).removesuffix(closing)
+        written = text.removeprefix(before).removesuffix(closing)
         start = answer.find(written)
-        if opening + written + closing != text or start < 0 or written.strip() != answer.strip():
+        if before + written + closing != text or start < 0 or written.strip() != answer.strip():
             raise ModelError(
                 f"{self.tokenizer.name_or_path}: its chat template changes the answer: "
                 f"{_show_difference(answer, written)}; leave this program out, "
                 "correct the template, or set model.prompt: plain"
             )
-        return Rendered(opening, written, start)
+        return Rendered(before, written, start)
 
     def render_chat(
         self,
@@ -207,17 +207,17 @@ class AnswerFrame:
         if self.plain:
             return ""
         messages = self._messages(_PROMPT, "")
-        opening, _ = self._around(messages)
+        before, _ = self._around(messages)
         try:
             asked = self.render_chat(messages, add_generation_prompt=True)
         except ModelError as error:
             return f"the chat template's generation prompt cannot be rendered ({error})"
-        if opening.startswith(asked):
+        if before.startswith(asked):
             return ""
-        shared = _shared(asked, opening)
+        shared = _shared(asked, before)
         return (
             f"the chat template's generation prompt and its finished answers disagree: the one goes on with "
-            f"{_quote(asked[shared:])}, the other with {_quote(opening[shared:] or 'the answer')}"
+            f"{_quote(asked[shared:])}, the other with {_quote(before[shared:] or 'the answer')}"
         )
 
     @property
@@ -236,31 +236,31 @@ class AnswerFrame:
         return ""
 
     def check(self) -> None:
-        """Try the frame on a message and on a program.
+        """Try the template on a message and on a program.
 
         Raises:
-            ModelError: the model cannot be trained or asked in this frame.
+            ModelError: the model cannot be trained or asked in this template.
         """
-        if _PROMPT not in self.open(_PROMPT):
+        if _PROMPT not in self.render_prompt(_PROMPT):
             raise self._leaves_out("the message")
-        self.render(_PROMPT, _PROGRAM)
+        self.render_exchange(_PROMPT, _PROGRAM)
 
     def describe(self, style: AnswerStyle) -> str:
-        """Return a line that shows the trained text: the last of the opening, the program, and the end.
+        """Return a line that shows the trained text: the last of the rendered prompt, the program, and the end.
 
         Args:
             style: the form of the answer.
         """
-        opening = self.open(_PROMPT)
+        shown = self.render_prompt(_PROMPT)
         if not self.plain:
             asked = self.render_chat(self._messages(_PROMPT, ""))
-            turn = opening[_shared(asked, opening) :]
-            opening = turn if turn.strip() else opening
-        opening = opening.rpartition(_PROMPT)[2]
+            turn = shown[_shared(asked, shown) :]
+            shown = turn if turn.strip() else shown
+        shown = shown.rpartition(_PROMPT)[2]
         answer, _ = render_answer("program", style)
         end = self.end
         last = "" if end.token is None else str(self.tokenizer.convert_ids_to_tokens(end.token))
-        return f"`…{_escape(opening)}` | {_escape(answer)} | `{_escape(end.text + last)}`"
+        return f"`…{_escape(shown)}` | {_escape(answer)} | `{_escape(end.text + last)}`"
 
     def _messages(self, prompt: Prompt, system: str) -> list[dict[str, str]]:
         """Return the messages that the template is given; one for the system begins the user's if it has no place."""
@@ -280,7 +280,7 @@ class AnswerFrame:
     def _knows_system(self) -> bool:
         """Return True if the template writes messages for the system; some raise, others leave them out."""
         try:
-            opening, _ = self._around(
+            before, _ = self._around(
                 [
                     {"role": "system", "content": _SYSTEM},
                     {"role": "user", "content": _PROMPT},
@@ -288,15 +288,15 @@ class AnswerFrame:
             )
         except ModelError:
             return False
-        return _SYSTEM in opening
+        return _SYSTEM in before
 
     def _around(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         """Return the texts that the template writes before and behind the answer to these messages."""
         text = self.render_chat([*messages, {"role": "assistant", "content": _ANSWER}])
-        opening, answer, closing = text.rpartition(_ANSWER)
+        before, answer, closing = text.rpartition(_ANSWER)
         if not answer:
             raise self._leaves_out("the message")
-        return opening, closing
+        return before, closing
 
     def _leaves_out(self, part: str) -> ModelError:
         return ModelError(

@@ -11,7 +11,7 @@ from transformers.utils import cached_file
 
 from iterpref_core.config import PromptFormat, PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.checkpoints import locate_model, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
@@ -48,14 +48,14 @@ def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTraine
     return tokenizer
 
 
-def load_frame(model: Path | str, prompt: PromptFormat | None = None) -> AnswerFrame:
-    """Return the frame that a model folder or hub id puts around prompts and answers, with its tokenizer.
+def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) -> ChatTemplate:
+    """Return the template that a model folder or hub id puts around prompts and answers, with its tokenizer.
 
     Raises:
         ModelError: there is no tokenizer, or it cannot be read.
     """
     prompt = prompt or PromptFormat()
-    return AnswerFrame(load_tokenizer(model, prompt.style), prompt)
+    return ChatTemplate(load_tokenizer(model, prompt.style), prompt)
 
 
 @lru_cache(maxsize=2)

@@ -10,11 +10,11 @@ from transformers.quantizers import AutoHfQuantizer
 
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.errors import ModelError, first_line
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.models.adapters import attach_adapters, check_adapters
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
 from iterpref_core.models.generation_config import valid_generation
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
@@ -43,14 +43,14 @@ def check_checkpoint(
     source = pin_model(model)
     config = read_config(str(source))
     _check_kind(source, config)
-    frame = load_frame(str(source), prompt)
-    if frame.tokenizer.eos_token_id is None:
+    template = load_chat_template(str(source), prompt)
+    if template.tokenizer.eos_token_id is None:
         raise ModelError(
             f"{source}: its tokenizer has no end token, so no answer would end; name one as eos_token in "
             "tokenizer_config.json"
         )
-    frame.check()
-    _check_ids(source, config, frame)
+    template.check()
+    _check_ids(source, config, template)
     quantization = getattr(config, "quantization_config", None)
     check_adapters(source)
     if loaded and quantization is not None:
@@ -83,16 +83,16 @@ def _check_quantization(source: ModelSource, quantization: Any) -> None:
         ) from None
 
 
-def _check_ids(source: ModelSource, config: PreTrainedConfig, frame: AnswerFrame) -> None:
+def _check_ids(source: ModelSource, config: PreTrainedConfig, template: ChatTemplate) -> None:
     """Refuse tokens that every text has, such as the end and the template's, where the embedding has no row for them.
 
     Raises:
         ModelError: the token, its id and the limit.
     """
     rows = getattr(config.get_text_config(), "vocab_size", None)
-    tokenizer = frame.tokenizer
-    written: list[int] = tokenizer(frame.open("x"), add_special_tokens=frame.plain)["input_ids"]
-    needed = {tokenizer.pad_token_id, tokenizer.eos_token_id, frame.end.token, *written} - {None}
+    tokenizer = template.tokenizer
+    written: list[int] = tokenizer(template.render_prompt("x"), add_special_tokens=template.plain)["input_ids"]
+    needed = {tokenizer.pad_token_id, tokenizer.eos_token_id, template.end.token, *written} - {None}
     if rows is None or max(needed) < rows:
         return
     token = max(needed)

@@ -10,15 +10,15 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
-from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.models.checkpoints import EMBEDDED, is_gguf, name_served, pin_model, write_pointer
-from iterpref_core.nanolab.gguf_checkpoint import write_checkpoint
 from iterpref_core.models.lineage import training_versions, write_lineage
 from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.gguf_checkpoint import write_checkpoint
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.prompt_messages import prompt_text
+from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder

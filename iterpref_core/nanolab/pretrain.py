@@ -20,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
 from iterpref_core.cores import usable_cores
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.weights import uses_bf16
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt
@@ -45,8 +45,8 @@ class Example:
 
 def encode_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
     """Return token ids of prompt, completion and end token; only the completion and the end token have labels."""
-    opening = AnswerFrame(tokenizer).open(example.prompt)
-    prompt = tokenizer(opening, add_special_tokens=False)["input_ids"]
+    rendered = ChatTemplate(tokenizer).render_prompt(example.prompt)
+    prompt = tokenizer(rendered, add_special_tokens=False)["input_ids"]
     completion = tokenizer(example.completion, add_special_tokens=False)["input_ids"]
     completion = [*completion, tokenizer.eos_token_id]
     return {

@@ -12,11 +12,11 @@ from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Program, open_executor
 from iterpref_core.own_code.function_prompt import prompt_of
 from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
-from iterpref_core.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.storage.jsonl import write_jsonl
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.inference.backend import Model, Request, Sampling, derive_seed
-from iterpref_core.prompts.templates import fill
-from iterpref_core.prompts.structured_answers import CHUNK, ask_parsed, read_object
 from iterpref_core.prompt_messages import labeled_text
+from iterpref_core.prompts.structured_answers import CHUNK, ask_parsed, read_object
+from iterpref_core.prompts.templates import fill
 from iterpref_core.records import PreferencePair, Record
 
 FixKind = Literal["substantive", "formatting", "comment", "rename", "whitespace"]

@@ -9,15 +9,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
+from iterpref_core.answers.extraction import lacks_program
+from iterpref_core.benchmark_files import source_of
 from iterpref_core.config import PairsParams, Params
 from iterpref_core.errors import InputError
-from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.prompt_messages import Prompt, prompt_text
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
-from iterpref_core.benchmark_files import source_of
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 

@@ -8,8 +8,8 @@ is for models that follow instructions. Neither shows a reference solution.
 from pathlib import Path
 
 from iterpref_core.config import Wording
-from iterpref_core.prompts.templates import fill
 from iterpref_core.prompt_messages import Prompt, question, with_question
+from iterpref_core.prompts.templates import fill
 
 _FOLDER = Path(__file__).with_name("codeflow_prompts")
 

@@ -30,13 +30,13 @@ from iterpref_core.execution import open_executor
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.generation_config import plain_generation
 from iterpref_core.models.lineage import training_versions
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
 from iterpref_core.reinforcement.grpo_trainer import FramedGRPOTrainer
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, read_chosen, survey_problems
 from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
 from iterpref_core.storage.code_digest import code_digest
@@ -128,8 +128,8 @@ def train_grpo(
     adapter_options(model, params)
     fingerprint = model_fingerprint(model, prompt)
     policy = load_policy(model, params, processes.device)
-    frame = load_frame(model, prompt)
-    prompts = FramedPrompts(frame, policy.generation_config)
+    template = load_chat_template(model, prompt)
+    prompts = RenderedPrompts(template, policy.generation_config)
     survey = survey_problems(problems, prompts, params.max_prompt_length)
     _check_length(model, params)
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
@@ -149,7 +149,7 @@ def train_grpo(
         trainer = _make_trainer(
             policy=policy,
             prompts=prompts,
-            tokenizer=frame.tokenizer,
+            tokenizer=template.tokenizer,
             rewards=TestsAsReward(chosen, prompts, executor),
             rows=rows,
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
@@ -220,7 +220,7 @@ def _versions() -> dict[str, str]:
 def _make_trainer(
     *,
     policy: Any,
-    prompts: FramedPrompts,
+    prompts: RenderedPrompts,
     tokenizer: Any,
     rewards: TestsAsReward,
     rows: Mapping[str, list[str]],

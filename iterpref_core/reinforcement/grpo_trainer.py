@@ -1,4 +1,4 @@
-"""GRPO trainer: TRL's own, with prompts in the model's frame and checkpoints that a killed training continues from."""
+"""GRPO trainer: TRL's own, with prompts of the model's template and checkpoints that a killed training resumes from."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.trainer import DivergedError, ReleaseMemory
 
@@ -23,7 +23,7 @@ class FramedGRPOTrainer(GRPOTrainer):
         **kwargs: as for `GRPOTrainer`.
     """
 
-    def __init__(self, *, prompts: FramedPrompts, **kwargs: Any) -> None:
+    def __init__(self, *, prompts: RenderedPrompts, **kwargs: Any) -> None:
         self._framed = prompts
         super().__init__(**kwargs)
         self.add_callback(_StopAtDivergence())

@@ -11,7 +11,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.execution import check_tests, program_of
 from iterpref_core.execution.judging.same_process import shares
 from iterpref_core.records import Problem, Sample
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Survey:
     left_out: dict[str, int]
 
 
-def survey_problems(path: Path, prompts: FramedPrompts, max_prompt_length: int) -> Survey:
+def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int) -> Survey:
     """Return which problems of a file take part, and say how many are left out.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 from iterpref_core.execution import Engine, Program, program_of
 from iterpref_core.records import Problem, Sample, Verdict
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 
 
 class TestsAsReward:
@@ -17,7 +17,7 @@ class TestsAsReward:
         executor: runs programs.
     """
 
-    def __init__(self, problems: Mapping[str, Problem], prompts: FramedPrompts, executor: Engine) -> None:
+    def __init__(self, problems: Mapping[str, Problem], prompts: RenderedPrompts, executor: Engine) -> None:
         self._problems = problems
         self._prompts = prompts
         self._executor = executor

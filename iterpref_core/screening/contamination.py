@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair
-from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark
 from iterpref_core.source_code.normal_form import solution_forms
 from iterpref_core.storage.file_digest import file_digest

@@ -12,11 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from iterpref_core.models.checkpoints import EMBEDDED
 from iterpref_core.models.lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
-from iterpref_core.sharing.export_data_set import DATA, DataSet, Origin
 from iterpref_core.report.labels import benchmark_name, model_name
 from iterpref_core.report.number_formats import percent
 from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.summary import Summary
+from iterpref_core.sharing.export_data_set import DATA, DataSet, Origin
 
 LICENSES = {
     COMPOSED: "apache-2.0",

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
-from iterpref_core.synthesis.feature_tree import CATEGORIES, FeaturePath
 from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.synthesis.feature_tree import CATEGORIES, FeaturePath
 
 MAX_DEPTH = 4
 """The largest number of levels of a feature, its category included."""

@@ -8,9 +8,9 @@ from typing import ClassVar
 from pydantic import AliasChoices, Field
 
 from iterpref_core.input_files import LinePlace, read_text
-from iterpref_core.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.records import Record
 from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.storage.jsonl import parse_lines, parse_record
 
 

@@ -12,15 +12,15 @@ from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Model, Request, Sampling
-from iterpref_core.prompts.templates import fill
-from iterpref_core.prompts.structured_answers import ask_parsed, read_object
-from iterpref_core.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
-from iterpref_core.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
-from iterpref_core.synthesis.seed_code import fit_seeds, read_seeds
 from iterpref_core.progress import show_progress
+from iterpref_core.prompts.structured_answers import ask_parsed, read_object
+from iterpref_core.prompts.templates import fill
 from iterpref_core.records import Problem, Sample, ScriptTest
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
+from iterpref_core.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
+from iterpref_core.synthesis.seed_code import fit_seeds, read_seeds
 
 PROMPTS = Path(__file__).with_name("prompts")
 _CATEGORIES = ", ".join(CATEGORIES)

@@ -23,7 +23,7 @@ from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.lineage import training_versions
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import (
     Objective,
@@ -130,14 +130,14 @@ def train_objective(
     check_load(params)
     adapter_options(model, params)
     accumulation = accumulation_steps(params, processes.num_processes)
-    frame = load_frame(model, prompt)
-    tokenizer = frame.tokenizer
+    template = load_chat_template(model, prompt)
+    tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     fingerprint = model_fingerprint(model, prompt)
     limits = read_limits(model)
     files = digest_files(pairs, spans)
-    rows = open_pair_table(files, frame, fingerprint, params, scratch / "pairs")
+    rows = open_pair_table(files, template, fingerprint, params, scratch / "pairs")
     held = np.array(held_out(rows.problems, params, processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)

@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from iterpref_core.inference.backend import Model, Request, Sampling
-from iterpref_core.prompts.templates import fill
-from iterpref_core.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.prompt_messages import labeled_text
+from iterpref_core.prompts.structured_answers import ask_parsed, read_object
+from iterpref_core.prompts.templates import fill
 from iterpref_core.records import Problem, Record, Test
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")

@@ -376,9 +376,7 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     assert not defines("def f(x", "f")
 
 
-@pytest.mark.parametrize(
-    "module", ["extraction", "reasoning", "bare_code", "python_text"]
-)
+@pytest.mark.parametrize("module", ["extraction", "reasoning", "bare_code", "python_text"])
 def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
     tested = doctest.testmod(import_module(f"iterpref_core.answers.{module}"))
     assert tested.attempted

@@ -13,17 +13,17 @@ from evalplus.gen.util import openai_request
 from evalplus.provider import hf, utility
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks import prefill as begun_answers
+from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from tests.evaluation.conftest import VARIABLES
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE
+from tests.evaluation.conftest import VARIABLES
 
 CHATS = {
     "chatml": "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -92,13 +92,13 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
-        assert evalplus().prompt(task, PromptForm(True, AnswerFrame(chat))).text == official
+        assert evalplus().prompt(task, PromptForm(True, ChatTemplate(chat))).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
     own, chat.chat_template = chat.chat_template, None
     for task in tasks:
         given = task.prompt.strip() + "\n"
-        prompt = evalplus().prompt(task, PromptForm(False, AnswerFrame(chat))).text
-        assert AnswerFrame(chat).open(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
+        prompt = evalplus().prompt(task, PromptForm(False, ChatTemplate(chat))).text
+        assert ChatTemplate(chat).open(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
 
@@ -141,7 +141,7 @@ def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer:
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
-        prompt = bigcodebench(split).prompt(task, PromptForm(True, AnswerFrame(tokenizer))).text
+        prompt = bigcodebench(split).prompt(task, PromptForm(True, ChatTemplate(tokenizer))).text
         assert prompt == recorded[f"{name} {split}"]
     tokenizer.chat_template, tokenizer.bos_token = own, None
     assert bigcodebench(split).prompt(task, PromptForm(True)).text == recorded[f"endpoint {split}"]
@@ -183,7 +183,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     prefixes = {"instruction_prefix": begun_answers.INSTRUCTION, "response_prefix": begun_answers.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32"}
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
-    bench, form = evalplus(dataset), PromptForm(instruct, AnswerFrame(tokenizer))
+    bench, form = evalplus(dataset), PromptForm(instruct, ChatTemplate(tokenizer))
     assert official.eos == list(bench.stops(form))
     task = task_of('\ndef f(x):\n    """F."""\n')
     prompt = task.prompt.strip() + "\n"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBenchTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
+from iterpref_core.errors import InputError
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.texts import written
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
 from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
 

@@ -1,4 +1,4 @@
-"""A model in tests: it answers what it was told to, and an `Answerer` around it."""
+"""A model in tests: it answers what it was told to, and an `Sampler` around it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import EvaluationParams, load_params
-from iterpref_core.evaluation.sampler import Answerer
 from iterpref_core.benchmarks.benchmark import PromptForm
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.config import EvaluationParams, load_params
+from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.models.chat_template import ChatTemplate
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
 
@@ -34,9 +34,9 @@ class RecordedModel(FakeModel):
 
 def answerer_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
-) -> Answerer:
-    form = PromptForm(instruct, None if tokenizer is None else AnswerFrame(tokenizer))
-    return Answerer(kept(model, folder / "a.sqlite"), SAMPLING, form)
+) -> Sampler:
+    form = PromptForm(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
+    return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, form)
 
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:

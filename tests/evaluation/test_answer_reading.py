@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
 from iterpref_core.evaluation.evaluation import measure
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 from .conftest import EvalPlusSlice
@@ -21,8 +21,8 @@ def measured(
     setting: EvaluationSetting, folder: Path, answer: str, benchmark: Benchmark = "humaneval", *, instruct: bool = True
 ) -> dict[str, Any]:
     """The entry of a model behind an endpoint that gives the same answer to each task."""
-    answerer = answerer_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
-    return measure(open_benchmark(benchmark, setting), answerer, setting.cache).entry
+    sampler = answerer_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
+    return measure(open_benchmark(benchmark, setting), sampler, setting.cache).entry
 
 
 @pytest.fixture

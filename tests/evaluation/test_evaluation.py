@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
@@ -19,15 +21,13 @@ from iterpref_core.config import (
     LiveCodeBenchParams,
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
-from iterpref_core.evaluation.sampler import Answerer
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.evaluation.evaluation import evaluate_model, measure, run_benchmarks
 from iterpref_core.evaluation.existing_samples import score_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.models.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.stored_model import AnswerStore
+from iterpref_core.models.checkpoints import ModelSource, write_pointer
 from tests.evaluation.recorded_model import kept
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -72,8 +72,8 @@ class Bench:
         store = self.folder / "answers.sqlite"
         form = PromptForm(instruct=True)
         model = kept(DeferredModel(self._open, in_process=True, own_temperature=False), store, identity)
-        answerer = Answerer(model, params, form, fresh=fresh)
-        measured = partial(measure, answerer=answerer, cache=self.setting.cache)
+        sampler = Sampler(model, params, form, fresh=fresh)
+        measured = partial(measure, sampler=sampler, cache=self.setting.cache)
         return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
 
     def _open(self) -> Model:
@@ -269,9 +269,9 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     bench.backend = model
     params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
-    answerer = Answerer(asked, params, PromptForm(instruct=True), fresh=True)
+    sampler = Sampler(asked, params, PromptForm(instruct=True), fresh=True)
     questions = [Question(DOUBLE), Question(SQUARE)]
-    assert answerer.answer("humaneval", questions) == answerer.answer("humaneval+", questions)
+    assert sampler.answer("humaneval", questions) == sampler.answer("humaneval+", questions)
     assert len(model.requests) == 2
 
 

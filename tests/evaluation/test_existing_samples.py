@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.existing_samples import score_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 
 from .conftest import EvalPlusSlice
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from iterpref_core.errors import ExecutionError
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
+from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.scores import Entry, make_entry, mark_truncated
 from iterpref_core.records import Problem, Sample, Verdict
 from tests.settings import EXECUTION

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.ingestion.ingest import ingest
 from iterpref_core.ingestion.selection import Selection
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import EXECUTION, ROOT
 
 Run = Callable[[str], dict[str, object]]

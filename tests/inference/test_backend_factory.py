@@ -10,11 +10,17 @@ import pytest
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.backend_factory import OPENERS, Opening, describe_endpoint, model_identity, open_model
+from iterpref_core.inference.backend_factory import (
+    OPENERS,
+    BackendSettings,
+    describe_endpoint,
+    model_identity,
+    open_model,
+)
 from iterpref_core.inference.deferred_model import DeferredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -65,7 +71,7 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
     told: list[str] = []
 
     @contextmanager
-    def open_replay(_: Opening) -> Iterator[Model]:
+    def open_replay(_: BackendSettings) -> Iterator[Model]:
         told.append("opened")
         model = ReplayModel({"a": ["1"], "b": ["2"], "c": ["3"]})
         yield model

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
-from iterpref_core.answers.extraction import extract_program
-from iterpref_core.models.chat_template import AnswerFrame, render_answer
 from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.chat_template import ChatTemplate, render_answer
 from iterpref_core.models.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.weights import load_model
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
@@ -53,10 +53,10 @@ def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
 
 
 def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert AnswerFrame(tokenizer).open("add one") == "add one\n<|end|>"
+    assert ChatTemplate(tokenizer).render_prompt("add one") == "add one\n<|end|>"
     plain = train_tokenizer(["a"], 300)
     plain.chat_template = None
-    assert AnswerFrame(plain).open("add one") == "add one\n"
+    assert ChatTemplate(plain).render_prompt("add one") == "add one\n"
 
 
 PLAIN = PromptFormat(style="plain")

@@ -19,12 +19,12 @@ from transformers import (
 )
 
 from iterpref_core.config import PromptFormat, load_params
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling, before_stop
 from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.models import weights
 from iterpref_core.inference.growing_cache import growing_cache
 from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models import weights
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
 
@@ -82,7 +82,7 @@ def decoding_loop(
 ) -> list[int]:
     """The largest of `noisy(logits)`, token by token."""
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    ids = tokenizer(AnswerFrame(tokenizer).open(prompt), add_special_tokens=False)["input_ids"]
+    ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
         with torch.no_grad():
@@ -204,7 +204,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
-    rendered = AnswerFrame(tokenizer).open("add one")
+    rendered = ChatTemplate(tokenizer).render_prompt("add one")
     requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
     chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
     assert chat == verbatim

@@ -10,8 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.models.weights import check_checkpoint, load_model
 from tests.architectures import build_small
 

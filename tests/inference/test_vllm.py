@@ -23,11 +23,11 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.models.weights import load_model
 from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
+from iterpref_core.models.tokenizers import load_tokenizer
+from iterpref_core.models.weights import load_model
 from tests.settings import section
 
 StandIn = Callable[[str], Path]

@@ -15,8 +15,8 @@ from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.ingestion import published
 from iterpref_core.ingestion.ingest import Ingested, ingest
-from iterpref_core.ingestion.selection import Selection
 from iterpref_core.ingestion.published.table import find_format, format_names
+from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow

@@ -11,11 +11,10 @@ from pyarrow import parquet
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.ingestion.preference_sets import answers
-from iterpref_core.ingestion.preference_sets import columns
+from iterpref_core.ingestion.preference_sets import answers, columns
 from iterpref_core.ingestion.preference_sets.columns import parse_columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.prompt_messages import plain_prompt, question
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs

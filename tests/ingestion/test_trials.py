@@ -17,10 +17,10 @@ from iterpref_core.config import load_params
 from iterpref_core.execution import Executor, Outcome, Program
 from iterpref_core.ingestion.ingest import Ingested, ingest
 from iterpref_core.ingestion.left_out import Dropped
+from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.ingestion.rows import Candidate
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.ingestion.trials import Tried, try_programs
-from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ROWS, SUM, SUM_WRONG

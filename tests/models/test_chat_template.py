@@ -8,9 +8,10 @@ from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request
-from iterpref_core.models.prompt_tokens import encode_openings, encode_requests
+from iterpref_core.inference.request_tokens import encode_requests
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.prompt_tokens import encode_prompts
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
 
 ALL = FAMILIES | OTHERS
@@ -31,51 +32,53 @@ def tokenizer(family: Family) -> PreTrainedTokenizerFast:
     return make_tokenizer(family)
 
 
-def framed(template: str, **variables: Any) -> AnswerFrame:
+def template_of(template: str, **variables: Any) -> ChatTemplate:
     family = Family(template, "", "")
-    return AnswerFrame(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
+    return ChatTemplate(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
 
 
 def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: PreTrainedTokenizerFast) -> None:
-    frame = AnswerFrame(tokenizer, family.prompt_format)
-    frame.check()
-    rendered = frame.render(PROMPT, PROGRAM)
-    assert rendered.opening == frame.open(PROMPT)
-    assert rendered.opening.endswith(family.opening)
-    end = frame.end.text + ("" if frame.end.token is None else tokenizer.convert_ids_to_tokens(frame.end.token))
+    template = ChatTemplate(tokenizer, family.prompt_format)
+    template.check()
+    rendered = template.render_exchange(PROMPT, PROGRAM)
+    assert rendered.prompt == template.render_prompt(PROMPT)
+    assert rendered.prompt.endswith(family.opening)
+    end = template.end.text + (
+        "" if template.end.token is None else tokenizer.convert_ids_to_tokens(template.end.token)
+    )
     assert end == family.end
-    if frame.end.written:
+    if template.end.written:
         again = {"role": "user", "content": "Next."}
         chat = [{"role": "user", "content": PROMPT}, {"role": "assistant", "content": PROGRAM}, again]
         one = write_exchange(tokenizer, family, PROMPT, PROGRAM)
         text = one if one.endswith(("\n", ">")) else tokenizer.apply_chat_template(chat, tokenize=False)
-        assert text.startswith(rendered.opening + rendered.answer + end)
-    assert bool(frame.disagreement) == family.disagrees
+        assert text.startswith(rendered.prompt + rendered.answer + end)
+    assert bool(template.disagreement) == family.disagrees
 
 
 def test_the_line_that_shows_what_is_trained() -> None:
-    assert AnswerFrame(make_tokenizer(FAMILIES["ChatML"])).describe("bare") == (
+    assert ChatTemplate(make_tokenizer(FAMILIES["ChatML"])).describe("bare") == (
         "`…<|im_start|>assistant\\n` | program | `<|im_end|>`"
     )
-    assert AnswerFrame(make_tokenizer(FAMILIES["Llama 2"])).describe("fenced") == (
+    assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"])).describe("fenced") == (
         "`… [/INST] ` | ```python\\nprogram\\n``` | ` </s>`"
     )
     plain = PromptFormat(style="plain", separator=" ->")
-    assert AnswerFrame(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`… ->` | program | `</s>`"
+    assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`… ->` | program | `</s>`"
 
 
 def test_where_the_generation_prompt_disagrees_it_is_shown_with_both() -> None:
-    frame = AnswerFrame(make_tokenizer(FAMILIES["R1"]))
-    assert "goes on with '<think>\\n', the other with 'the answer'" in frame.disagreement
-    assert "the finished answer counts" in frame.remark
-    assert "writes no end of an answer" in AnswerFrame(make_tokenizer(OTHERS["no end"])).remark
+    template = ChatTemplate(make_tokenizer(FAMILIES["R1"]))
+    assert "goes on with '<think>\\n', the other with 'the answer'" in template.disagreement
+    assert "the finished answer counts" in template.remark
+    assert "writes no end of an answer" in ChatTemplate(make_tokenizer(OTHERS["no end"])).remark
 
 
 def test_a_system_message_begins_the_users_where_the_template_has_no_place_for_one() -> None:
-    refuses, drops, knows = (AnswerFrame(make_tokenizer(FAMILIES[name])) for name in ("Gemma", "Llama 2", "ChatML"))
-    assert "<start_of_turn>user\nBe brief.\n\nAdd.<end_of_turn>" in refuses.open("Add.", "Be brief.")
-    assert "[INST] Be brief.\n\nAdd. [/INST]" in drops.open("Add.", "Be brief.")
-    assert "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nAdd.<|im_end|>" in knows.open(
+    refuses, drops, knows = (ChatTemplate(make_tokenizer(FAMILIES[name])) for name in ("Gemma", "Llama 2", "ChatML"))
+    assert "<start_of_turn>user\nBe brief.\n\nAdd.<end_of_turn>" in refuses.render_prompt("Add.", "Be brief.")
+    assert "[INST] Be brief.\n\nAdd. [/INST]" in drops.render_prompt("Add.", "Be brief.")
+    assert "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nAdd.<|im_end|>" in knows.render_prompt(
         "Add.", "Be brief."
     )
 
@@ -96,39 +99,39 @@ def test_a_system_message_begins_the_users_where_the_template_has_no_place_for_o
 )
 def test_a_template_that_changes_programs_or_leaves_something_out_is_refused(template: str, message: str) -> None:
     with pytest.raises(ModelError, match=f"(?s){message}"):
-        framed(template).check()
+        template_of(template).check()
 
 
 def test_a_program_that_the_template_takes_for_reasoning_is_refused_with_what_became_of_it() -> None:
-    frame = AnswerFrame(make_tokenizer(FAMILIES["R1"]))
+    template = ChatTemplate(make_tokenizer(FAMILIES["R1"]))
     with pytest.raises(ModelError, match=r"'x = \"</think>\"' becomes '\"'; leave this program out"):
-        frame.render(PROMPT, 'x = "</think>"')
+        template.render_exchange(PROMPT, 'x = "</think>"')
 
 
 def test_blanks_at_the_ends_of_a_program_may_go() -> None:
-    rendered = AnswerFrame(make_tokenizer(FAMILIES["Gemma"])).render(PROMPT, "\n  x = 1\n")
+    rendered = ChatTemplate(make_tokenizer(FAMILIES["Gemma"])).render_exchange(PROMPT, "\n  x = 1\n")
     assert (rendered.answer, rendered.start) == ("x = 1", 3)
 
 
 def test_variables_reach_every_rendering() -> None:
-    frame = framed(TURNS + "{{ mood }}", mood="calm")
-    assert frame.end.text == ""
-    assert frame.render_chat([{"role": "user", "content": "x"}]).endswith("calm")
+    template = template_of(TURNS + "{{ mood }}", mood="calm")
+    assert template.end.text == ""
+    assert template.render_chat([{"role": "user", "content": "x"}]).endswith("calm")
 
 
 def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: PreTrainedTokenizerFast) -> None:
-    frame = AnswerFrame(tokenizer, family.prompt_format)
-    openings = [frame.open(prompt) for prompt, _ in EXCHANGES]
-    for (prompt, program), asked, opening in zip(EXCHANGES, encode_openings(frame, openings), openings, strict=True):
+    template = ChatTemplate(tokenizer, family.prompt_format)
+    prompts = [template.render_prompt(prompt) for prompt, _ in EXCHANGES]
+    for (prompt, program), asked, opening in zip(EXCHANGES, encode_prompts(template, prompts), prompts, strict=True):
         whole = tokenizer(write_exchange(tokenizer, family, prompt, program), add_special_tokens=False)["input_ids"]
         assert whole[: len(asked.ids)] == asked.ids
-        assert tokenizer.decode(asked.ids) + asked.lead == opening
+        assert tokenizer.decode(asked.ids) + asked.healing_prefix == opening
 
 
 def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer() -> None:
     tokenizer = make_tokenizer(FAMILIES["Llama 2"])
-    (asked,) = encode_openings(AnswerFrame(tokenizer), [AnswerFrame(tokenizer).open(PROMPT)])
-    assert asked.lead == " "
+    (asked,) = encode_prompts(ChatTemplate(tokenizer), [ChatTemplate(tokenizer).render_prompt(PROMPT)])
+    assert asked.healing_prefix == " "
     assert tokenizer.decode(asked.ids).endswith("[/INST]")
 
 
@@ -139,10 +142,10 @@ def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer
     both = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("<s>", "</s>")]
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<s> $A </s>", special_tokens=both)
     first, last = (number for _, number in both)
-    written = AnswerFrame(tokenizer).open("Add.")
+    written = ChatTemplate(tokenizer).render_prompt("Add.")
     requests = [Request("Add.", 0), Request(written, 0, verbatim=True), Request("Add.", 0, verbatim=True)]
-    chat, verbatim, bare = (asked.ids for asked in encode_requests(AnswerFrame(tokenizer), requests))
-    (plain,) = encode_requests(AnswerFrame(tokenizer, PromptFormat(style="plain")), requests[:1])
+    chat, verbatim, bare = (asked.ids for asked in encode_requests(ChatTemplate(tokenizer), requests))
+    (plain,) = encode_requests(ChatTemplate(tokenizer, PromptFormat(style="plain")), requests[:1])
     for ids in (chat, verbatim, bare, plain.ids):
         assert ids.count(first) == 1
         assert last not in ids

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, BartConfig, BertConfig
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.weights import check_checkpoint, load_model
 from tests.inference.stand_in_hub import commit_of, serving_hub, use_hub
 

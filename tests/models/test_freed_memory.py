@@ -8,9 +8,9 @@ import torch
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models import freed_memory
 from iterpref_core.models.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
-from iterpref_core.inference.transformers_model import TransformersModel
 from tests.growing_memory import Releases
 
 BLOCK = 64 * 1024

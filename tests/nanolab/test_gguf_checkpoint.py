@@ -10,12 +10,12 @@ import yaml
 from flows import stage
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.nanolab import gguf_checkpoint
-from iterpref_core.models.checkpoints import SMOLLM2, is_gguf, locate_model
-from iterpref_core.nanolab.gguf_checkpoint import find_gguf
-from iterpref_core.models.lineage import read_lineage
 from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.models.checkpoints import SMOLLM2, is_gguf, locate_model
+from iterpref_core.models.lineage import read_lineage
 from iterpref_core.models.weights import check_checkpoint
+from iterpref_core.nanolab import gguf_checkpoint
+from iterpref_core.nanolab.gguf_checkpoint import find_gguf
 from tests.settings import ROOT
 
 try:

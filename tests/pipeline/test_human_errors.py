@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
+from iterpref_core.ingestion.ingest import ingest
+from iterpref_core.ingestion.selection import Selection
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.pairs.pair_selection import select_pairs
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.selection import Selection
 from iterpref_core.training.training import train_objective
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section

@@ -4,9 +4,9 @@ import doctest
 
 import pytest
 
+from iterpref_core.answers.extraction import extract_program
 from iterpref_core.config import Wording
 from iterpref_core.prompts import codeflow_prompts as turns
-from iterpref_core.answers.extraction import extract_program
 from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 
 

@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import GrpoParams, ObjectiveParams, TrainingParams
-from iterpref_core.models.prompt_tokens import encode_openings
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.prompt_tokens import encode_prompts
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.reinforcement.grpo import train_grpo
@@ -51,9 +51,9 @@ def coin(make_model: Callable[..., Path]) -> Path:
     """A model that answers every prompt with one of both programs, each about half of the time."""
     tokenizer = train_tokenizer([*PROMPTS, RIGHT, WRONG], 300)
     folder = make_model(tokenizer)
-    frame = load_frame(folder)
+    template = load_chat_template(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
-    asked = encode_openings(frame, [frame.open(prompt) for prompt in PROMPTS])
+    asked = encode_prompts(template, [template.render_prompt(prompt) for prompt in PROMPTS])
     rows = [(prompt.ids, tokenizer(program)["input_ids"]) for prompt in asked for program in (RIGHT, WRONG)]
     width = max(len(opening) + len(answer) + 1 for opening, answer in rows)
     ids = torch.full((len(rows), width), tokenizer.pad_token_id)

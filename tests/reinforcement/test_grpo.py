@@ -17,15 +17,15 @@ from trl import GRPOTrainer
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.execution import open_executor
-from iterpref_core.models.prompt_tokens import encode_openings
 from iterpref_core.models.lineage import read_lineage
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.prompt_tokens import encode_prompts
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import load_model
 from iterpref_core.records import Problem
 from iterpref_core.reinforcement import tests_as_reward
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
 from iterpref_core.reinforcement.grpo import train_grpo
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewarded_problems import draw_names
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.checkpoint import last_checkpoint
@@ -47,12 +47,12 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def preference(folder: Path) -> float:
     """Return by how many nats a model prefers the right program to the wrong one."""
-    frame = load_frame(folder)
+    template = load_chat_template(folder)
     model = load_model(folder)
-    (asked,) = encode_openings(frame, [frame.open(PROMPTS[0])])
+    (asked,) = encode_prompts(template, [template.render_prompt(PROMPTS[0])])
     logps = []
     for program in (RIGHT, WRONG):
-        answer = frame.tokenizer(program)["input_ids"]
+        answer = template.tokenizer(program)["input_ids"]
         ids = torch.tensor([[*asked.ids, *answer]])
         with torch.no_grad():
             scores = model(input_ids=ids).logits.log_softmax(dim=-1)[0, len(asked.ids) - 1 : -1]
@@ -87,12 +87,12 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
     params = settings(steps=3, beta=0.1)
     train("run", params)
-    frame = load_frame(coin)
+    template = load_chat_template(coin)
     policy = load_model(coin)
-    prompts = FramedPrompts(frame, policy.generation_config)
+    prompts = RenderedPrompts(template, policy.generation_config)
     drawn = draw_names([problem.task_id for problem in problems], params.grpo.steps * params.grpo.problems, params.seed)
     by_name = {problem.task_id: problem for problem in problems}
-    rows = {"prompt": [prompts.opening(by_name[name]) for name in drawn], "task_id": drawn}
+    rows = {"prompt": [prompts.render(by_name[name]) for name in drawn], "task_id": drawn}
     accumulation = check_grpo_settings(params, processes=1)
     with open_executor(EXECUTION) as executor:
         trainer = GRPOTrainer(
@@ -100,7 +100,7 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
             reward_funcs=tests_as_reward.TestsAsReward(by_name, prompts, executor).passes_tests,
             args=grpo_config(params, 3e-3, accumulation, tmp_path / "checkpoints", prompts.end_tokens),
             train_dataset=Dataset.from_dict(rows),
-            processing_class=frame.tokenizer,
+            processing_class=template.tokenizer,
         )
         trainer.train()
     ours = read_weights(tmp_path / "run" / "out")

@@ -7,9 +7,9 @@ import pytest
 from transformers import GenerationConfig
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.records import AssertTest, IoTest, Problem
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewarded_problems import draw_names, read_chosen, survey_problems
 from iterpref_core.storage.jsonl import write_jsonl
 
@@ -17,8 +17,8 @@ PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
 
 
 @pytest.fixture(scope="module")
-def prompts(coin: Path) -> FramedPrompts:
-    return FramedPrompts(load_frame(coin), GenerationConfig())
+def prompts(coin: Path) -> RenderedPrompts:
+    return RenderedPrompts(load_chat_template(coin), GenerationConfig())
 
 
 def write(path: Path, *problems: Problem) -> Path:
@@ -27,7 +27,7 @@ def write(path: Path, *problems: Problem) -> Path:
 
 
 def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
-    tmp_path: Path, problems: list[Problem], prompts: FramedPrompts, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second, third = problems
     inside = second.model_copy(update={"hidden_tests": (PATCHES,)})
@@ -46,7 +46,7 @@ def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
 
 
 def test_without_a_problem_there_is_nothing_to_train_on(
-    tmp_path: Path, problems: list[Problem], prompts: FramedPrompts
+    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts
 ) -> None:
     inside = problems[0].model_copy(update={"tests": (PATCHES,)})
     with pytest.raises(InputError, match="no problem is left to train on: 1 of 1 problems are left out: their tests"):

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from iterpref_core.records import ModelLineage
-from iterpref_core.sharing.cards import model_card
 from iterpref_core.report.summary import Summary, build_summary
+from iterpref_core.sharing.cards import model_card
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(

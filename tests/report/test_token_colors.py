@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, TokenShift
 from iterpref_core.inspection.pair_terminal import render_terminal
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, TokenShift
 from iterpref_core.report.pair_view import write_html
 from iterpref_core.report.program_lines import GLYPHS, cut_lines, sum_changes
 

@@ -9,9 +9,9 @@ from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Executor, Limits
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.synthesis.injection import inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.synthesis.injection import inject_bugs
 from tests.settings import EXECUTION, section
 from tests.texts import marked
 

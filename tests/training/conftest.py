@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -137,7 +137,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    return list(PairReader(pairs_file, spans_file).tokenize(AnswerFrame(tokenizer), params))
+    return list(PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")

@@ -13,15 +13,15 @@ from transformers import AutoModelForCausalLM
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.transformers_model import TransformersModel
+from iterpref_core.inference.vllm_server import _command
+from iterpref_core.inspection.shifts import score_shifts
 from iterpref_core.models.checkpoints import locate_model, pin_model, write_pointer
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.lineage import read_lineage
-from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.weights import check_checkpoint, load_model
-from iterpref_core.inference.vllm_server import _command
 from iterpref_core.records import PreferencePair
 from iterpref_core.sharing.export_model import export_model
-from iterpref_core.inspection.shifts import score_shifts
 from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve

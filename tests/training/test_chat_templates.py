@@ -12,17 +12,17 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
 from iterpref_core.evaluation.evaluation import evaluate_model
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.served_tokens import ServedTokens
 from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.dataset import tokenize_pair
@@ -41,7 +41,7 @@ ASKED = [(draft_prompt(prompt), program) for prompt, program in EXCHANGES]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that gives each prompt its program, in the frame of its family."""
+    """A model that gives each prompt its program, in the template of its family."""
 
     family: Family
     tokenizer: PreTrainedTokenizerFast
@@ -81,10 +81,10 @@ def pairs() -> list[PreferencePair]:
 
 
 def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
-    frame = AnswerFrame(fitted.tokenizer, fitted.family.prompt_format)
+    template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
-    rows = [tokenize_pair(pair, unmarked, frame, form) for pair in pairs()]
+    rows = [tokenize_pair(pair, unmarked, template, form) for pair in pairs()]
     add_label_head(fitted.model)
     seen = [-logp for row in score_pairs(fitted.model, rows, batch_size=4) for logp in row.ref_chosen]
     own = own_losses(fitted)

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.models.tokenizers import load_frame
+from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -46,7 +46,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     write_jsonl(files[0], pairs)
     write_jsonl(files[1], spans)
-    table = open_pair_table(digest_files(*files), load_frame(inputs[2]), "model", params, tmp_path / "tables")
+    table = open_pair_table(digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables")
     assert table.problems == problems
     held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
     assert held[::2] == held[1::2], "no problem is on both sides"

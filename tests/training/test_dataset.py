@@ -8,8 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.chat_template import AnswerFrame
-from iterpref_core.models.tokenizers import load_frame, load_tokenizer
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.tokenizers import load_chat_template, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
@@ -25,13 +25,13 @@ def tokenized(
 ) -> Any:
     """The first pair, with other settings."""
     return lambda **form: tokenize_pair(
-        pair_records[0], span_records[0], AnswerFrame(tokenizer), params.model_copy(update=form)
+        pair_records[0], span_records[0], ChatTemplate(tokenizer), params.model_copy(update=form)
     )
 
 
-@pytest.mark.parametrize(("style", "frame"), [("bare", "{}"), ("fenced", "```python\n{}```")])
+@pytest.mark.parametrize(("style", "template"), [("bare", "{}"), ("fenced", "```python\n{}```")])
 def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_program(
-    style: str, frame: str, tokenized: Any, pair_records: list[PreferencePair], tokenizer: PreTrainedTokenizerBase
+    style: str, template: str, tokenized: Any, pair_records: list[PreferencePair], tokenizer: PreTrainedTokenizerBase
 ) -> None:
     row: TokenizedPair = tokenized(answer=style)
     for ids, mask, program, line in (
@@ -39,7 +39,7 @@ def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_pro
         (row.rejected_ids, row.focal, pair_records[0].rejected, "    kept = [n for n in nums if n < 0]"),
     ):
         assert (ids[-1], mask[-1]) == (tokenizer.eos_token_id, 0)
-        assert tokenizer.decode(ids[:-1]) == frame.format(program)
+        assert tokenizer.decode(ids[:-1]) == template.format(program)
         marked = [token for token, mark in zip(ids, mask, strict=True) if mark]
         assert tokenizer.decode(marked).strip("\n") == line
 
@@ -49,7 +49,7 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
 ) -> None:
     prompts = {
         style: tokenize_pair(
-            pair_records[0], span_records[0], load_frame(model_folder, PromptFormat(style=style)), params
+            pair_records[0], span_records[0], load_chat_template(model_folder, PromptFormat(style=style)), params
         ).prompt_ids
         for style in get_args(PromptStyle)
     }
@@ -95,10 +95,10 @@ def test_nothing_to_train_on_and_no_room_are_refused(
 ) -> None:
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
-        next(PairReader(pairs_file, tmp_path / "focal.jsonl").tokenize(AnswerFrame(tokenizer), params))
+        next(PairReader(pairs_file, tmp_path / "focal.jsonl").tokenize(ChatTemplate(tokenizer), params))
     short = params.model_copy(update={"max_length": 64})
     with pytest.raises(InputError, match="no room for a program"):
-        next(PairReader(pairs_file, tmp_path / "x").tokenize(AnswerFrame(tokenizer), short))
+        next(PairReader(pairs_file, tmp_path / "x").tokenize(ChatTemplate(tokenizer), short))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_plain_answer_may_go_on_without_a_line_break(
 ) -> None:
     pair = PreferencePair(task_id="p", prompt=prompt, chosen=program, rejected=program + "#")
     unmarked = FocalSpans(task_id="p", method="none", rejected=(), chosen=())
-    frame = AnswerFrame(tokenizer, PromptFormat(style="plain", separator=""))
-    row = tokenize_pair(pair, unmarked, frame, params)
+    template = ChatTemplate(tokenizer, PromptFormat(style="plain", separator=""))
+    row = tokenize_pair(pair, unmarked, template, params)
     together = tokenizer(prompt + program, add_special_tokens=False)["input_ids"]
     assert row.prompt_ids + row.chosen_ids == [*together, tokenizer.eos_token_id]

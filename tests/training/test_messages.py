@@ -14,11 +14,11 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import RecordError
-from iterpref_core.models.chat_template import AnswerFrame
-from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
-from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.inspection.pair_terminal import render_terminal
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
+from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.training.data.dataset import PairForm, tokenize_pair
 from iterpref_core.training.training import train_objective
@@ -73,7 +73,7 @@ def test_tokens_and_masks_are_trl_s(family: str, prompt: tuple[Message, ...], tm
     pair = chat_pair(*prompt)
     marked = mark_errors({"chosen": pair.chosen, "rejected": pair.rejected})
     spans = FocalSpans(task_id="p", method="m", rejected=marked["rejected_spans"], chosen=marked["chosen_spans"])
-    ours = tokenize_pair(pair, spans, AnswerFrame(tokenizer), PairForm(512, 1024, "bare"))
+    ours = tokenize_pair(pair, spans, ChatTemplate(tokenizer), PairForm(512, 1024, "bare"))
     theirs, collator = trl_s_row(tokenizer, pair, tmp_path)
     assert ours.prompt_ids == theirs["prompt_ids"]
     # TRL trains the line break behind a turn's end, too.

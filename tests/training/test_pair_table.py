@@ -12,7 +12,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data import pair_table
@@ -31,7 +31,7 @@ def open_table(
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> PairTable:
         changed = params.model_copy(update=settings)
         files = digest_files(pairs_file, spans)
-        return open_pair_table(files, AnswerFrame(tokenizer), fingerprint, changed, tmp_path / "tables")
+        return open_pair_table(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened
 

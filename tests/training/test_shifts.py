@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from iterpref_core.cli.app import app
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.inspection.shifts import score_shifts
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.data.dataset import tokenize_pair
-from iterpref_core.inspection.shifts import score_shifts
 
 from .conftest import Inputs, Train
 
@@ -58,7 +58,7 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
     pairs = [pair_records[0], AWKWARD]
     for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
         row = tokenize_pair(
-            pair, FocalSpans(task_id="", method="", rejected=(), chosen=()), AnswerFrame(tokenizer), params
+            pair, FocalSpans(task_id="", method="", rejected=(), chosen=()), ChatTemplate(tokenizer), params
         )
         assert shifts.task_id == pair.task_id
         for text, ids, tokens in (
@@ -82,7 +82,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
 ) -> None:
     pair, spans = pair_records[3], span_records[3]
     (shifts,) = score_shifts([pair], model_folder, trained, params)
-    row = tokenize_pair(pair, spans, AnswerFrame(tokenizer), params)
+    row = tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
     after, before = (one_by_one(folder, row.prompt_ids, row.rejected_ids) for folder in (trained, model_folder))
     k_minus = sum(mark * (new - old) for mark, new, old in zip(row.focal, after, before, strict=True))
     assert sum_changes(shifts.rejected, spans.rejected) == pytest.approx(k_minus, abs=1e-4)

@@ -16,9 +16,9 @@ from transformers import (
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import AnswerFrame
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
 
@@ -152,7 +152,7 @@ def tokenize(
     params: TrainingParams,
 ) -> TokenizedPair:
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return tokenize_pair(pair, spans, AnswerFrame(tokenizer), params)
+    return tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.models.tokenizers import load_tokenizer
@@ -56,7 +56,7 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    table = open_pair_table(digest_files(*inputs[:2]), AnswerFrame(tokenizer), "model", params, tmp_path / "pairs")
+    table = open_pair_table(digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
         reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)

@@ -14,7 +14,7 @@ from trl import DPOConfig, DPOTrainer
 from trl.experimental.cpo import CPOTrainer
 
 from iterpref_core.config import Layout, TrainingParams
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.objectives.losses import (
     ROBUST_FLIPS,
@@ -137,7 +137,7 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
-    rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(AnswerFrame(tokenizer), params)]
+    rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params)]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
     assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
     case = _Case("target-rpo", smollm2, [rows[0], rows[-1]], tmp_path)

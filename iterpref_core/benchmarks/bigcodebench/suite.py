@@ -9,13 +9,13 @@ in tier B tasks that need them fail, and the ground truth names these tasks.
 
 from collections.abc import Iterator
 
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
+from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
+from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, begin_answer, continuation, fenced
-from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
-from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest
@@ -133,14 +133,14 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             message = fenced(task.complete_prompt)
         else:
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
-        if form.frame is None:
+        if form.template is None:
             return Question(message)
-        return Question(begin_answer(form.frame, message), verbatim=True)
+        return Question(prefill_answer(form.template, message), verbatim=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
         if form.instruct:
-            return continuation(answer, STOPS) if form.begun else answer
+            return continuation(answer, STOPS) if form.prefilled else answer
         return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
 
     def candidate(
@@ -173,7 +173,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         """Return the name of the task's function."""
         return task.entry_point
 
-    def begun_program(self, task: BigCodeBenchTask) -> str:
+    def completion_prefix(self, task: BigCodeBenchTask) -> str:
         """Return the prompt of Complete, also for Instruct."""
         return task.complete_prompt
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from iterpref_core.config import Benchmark as BenchmarkName
-from iterpref_core.config import ExecutionParams
 from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.benchmarks.evalplus.oracle import Oracle
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite
+from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
 from iterpref_core.benchmarks.published_tasks import read_tasks
+from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 
 SYSTEM = "You are a helpful assistant good at coding."
@@ -66,13 +66,13 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         text = task.prompt.strip()
         if not form.instruct:
             return Question(text)
-        if form.frame is None:
+        if form.template is None:
             return Question(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
-        return Question(begin_answer(form.frame, fenced(text)), verbatim=True)
+        return Question(prefill_answer(form.template, fenced(text)), verbatim=True)
 
     def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
-        if form.instruct and not form.begun:
+        if form.instruct and not form.prefilled:
             return answer
         continued = continuation(answer, self.stops(form))
         return continued if form.instruct else task.prompt.strip() + "\n" + continued
@@ -110,7 +110,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the name of the task's function."""
         return task.entry_point
 
-    def begun_program(self, task: EvalPlusTask) -> str:
+    def completion_prefix(self, task: EvalPlusTask) -> str:
         """Return the prompt."""
         return task.prompt
 

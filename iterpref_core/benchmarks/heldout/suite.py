@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from iterpref_core.answers.extraction import defines, extract_program
+from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
-from iterpref_core.answers.extraction import defines, extract_program
-from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.prompt_messages import question
+from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -73,6 +73,6 @@ class Heldout(Benchmark[Problem]):
             return ""
         return task.entry_point
 
-    def begun_program(self, task: Problem) -> str:
+    def completion_prefix(self, task: Problem) -> str:
         """Return the prompt: of messages the last one."""
         return question(task.prompt)

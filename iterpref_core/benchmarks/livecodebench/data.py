@@ -14,12 +14,12 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.benchmark_table import SOURCES
 from iterpref_core.config import LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.input_files import LinePlace, decode_line
 from iterpref_core.records import Record
-from iterpref_core.benchmark_files import find_benchmark
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 from iterpref_core.storage.packed_text import unpack_text
 

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.errors import DataUnavailableError
 from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.benchmarks.livecodebench.data import LiveTask
+from iterpref_core.errors import DataUnavailableError
 
 Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 
@@ -45,12 +45,12 @@ def style_of(form: PromptForm) -> Style:
     """Return the family of a model. The runner has a list of names; here the chat template tells the family."""
     if not form.instruct:
         return "GenericBase"
-    if form.frame is None:
+    if form.template is None:
         return "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
-    if form.frame.open("x").endswith("<|im_start|>assistant\n"):
+    if form.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
-    template = str(form.frame.tokenizer.chat_template)
+    template = str(form.template.tokenizer.chat_template)
     if "### Instruction:" in template and "### Response:" in template:
         return "DeepSeekCodeInstruct"
     return "LLaMa3"

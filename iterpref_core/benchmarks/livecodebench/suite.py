@@ -10,11 +10,11 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
-from iterpref_core.errors import RecordError
 from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.benchmarks.livecodebench.prompts import STOP, make_question, program_by_style, style_of
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.errors import RecordError
 from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, open_executor
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 

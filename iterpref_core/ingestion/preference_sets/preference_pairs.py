@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from iterpref_core.errors import InputError
 from iterpref_core.ingestion.ingest import Ingested, named_counts
 from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped, open_left_out
-from iterpref_core.ingestion.rows import count_rows_of
 from iterpref_core.ingestion.preference_sets.answers import find_programs
 from iterpref_core.ingestion.preference_sets.columns import Columns, parse_columns
 from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
+from iterpref_core.ingestion.rows import count_rows_of
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, read_prompt
 from iterpref_core.records import FocalSpans, PreferencePair

@@ -9,11 +9,11 @@ import numpy as np
 from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.models.chat_template import (
-    AnswerFrame,
+    ChatTemplate,
     Rendered,
     render_answer,
 )
-from iterpref_core.models.prompt_tokens import Asked, encode_openings
+from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.data.tokenized_programs import (
     encode_programs,
@@ -97,16 +97,16 @@ def marked_end(marks: Sequence[float]) -> int:
 def tokenize_pair(
     pair: PreferencePair,
     spans: FocalSpans,
-    frame: AnswerFrame,
+    template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> TokenizedPair:
     """Tokenize one pair, as `tokenize_pairs` does."""
-    return next(tokenize_pairs([(pair, spans)], frame, form))
+    return next(tokenize_pairs([(pair, spans)], template, form))
 
 
 def tokenize_pairs(
     pairs: Iterable[tuple[PreferencePair, FocalSpans]],
-    frame: AnswerFrame,
+    template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> Iterator[TokenizedPair]:
     """Tokenize pairs, some dozens at a time and on all cores; a long prompt loses its start, a program its end.
@@ -115,7 +115,7 @@ def tokenize_pairs(
 
     Args:
         pairs: the programs, and D- and D+ as characters of them.
-        frame: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
+        template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
         form: length limits, and the form of the answers.
 
     Raises:
@@ -129,32 +129,32 @@ def tokenize_pairs(
         )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
-        yield from _tokenize_batch(batch, frame, form)
+        yield from _tokenize_batch(batch, template, form)
 
 
 def _tokenize_batch(
     batch: Sequence[tuple[PreferencePair, FocalSpans]],
-    frame: AnswerFrame,
+    template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> Iterator[TokenizedPair]:
     """Tokenize some pairs: the tokenizer is called once for all prompts, and once for all programs."""
     # The answers alternate: chosen and rejected of the first pair, chosen and rejected of the second, and so on.
     answers: list[_Answer] = []
     for pair, marked in batch:
-        answers.append(_place(pair, pair.chosen, marked.chosen, frame, form.answer))
-        answers.append(_place(pair, pair.rejected, marked.rejected, frame, form.answer))
-    openings = encode_openings(frame, [answer.rendered.opening for answer in answers[::2]])
-    asked: list[Asked] = []
-    for opening in openings:
-        asked += [opening, opening]
-    tokens = _tokenize_answers(answers, asked, frame)
-    for (pair, _), opening in zip(batch, openings, strict=True):
+        answers.append(_place(pair, pair.chosen, marked.chosen, template, form.answer))
+        answers.append(_place(pair, pair.rejected, marked.rejected, template, form.answer))
+    encoded_prompts = encode_prompts(template, [answer.rendered.prompt for answer in answers[::2]])
+    asked: list[EncodedPrompt] = []
+    for encoded_prompt in encoded_prompts:
+        asked += [encoded_prompt, encoded_prompt]
+    tokens = _tokenize_answers(answers, asked, template)
+    for (pair, _), encoded_prompt in zip(batch, encoded_prompts, strict=True):
         chosen, focal_chosen = next(tokens)
         rejected, focal = next(tokens)
         # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
-        whole = opening.ids
+        whole = encoded_prompt.ids
         surplus = max(len(whole) - form.max_prompt_length, 0)
-        begin = whole[:1] if surplus and whole[0] == frame.tokenizer.bos_token_id else []
+        begin = whole[:1] if surplus and whole[0] == template.tokenizer.bos_token_id else []
         prompt = begin + whole[surplus + len(begin) :]
         room = form.max_length - len(prompt)
         yield TokenizedPair(
@@ -178,22 +178,22 @@ def _tokenize_batch(
 def token_places(
     pair: PreferencePair,
     program: str,
-    frame: AnswerFrame,
+    template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> list[Span]:
     """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is cut.
 
-    The frame around the program has no characters there: such a token lies at one of its ends.
+    The template around the program has no characters there: such a token lies at one of its ends.
     """
-    # In the text " def f" of Llama 2's frame, whose opening ends with the blank (`lead`), the token " def" has the
-    # characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
-    answer = _place(pair, program, (), frame, form.answer)
-    (asked,) = encode_openings(frame, [answer.rendered.opening])
-    text = asked.lead + answer.rendered.answer + frame.end.text
-    _, offsets = next(encode_programs(frame.tokenizer, [text]))
+    # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token " def"
+    # has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
+    answer = _place(pair, program, (), template, form.answer)
+    (asked,) = encode_prompts(template, [answer.rendered.prompt])
+    text = asked.healing_prefix + answer.rendered.answer + template.end.text
+    _, offsets = next(encode_programs(template.tokenizer, [text]))
     _, begin = render_answer(program, form.answer)
-    closing = [] if frame.end.token is None else [(len(text), len(text))]
-    moved = answer.rendered.start - begin - len(asked.lead)
+    closing = [] if template.end.token is None else [(len(text), len(text))]
+    moved = answer.rendered.start - begin - len(asked.healing_prefix)
     edges = np.array([*offsets, *closing]) + moved
     places: list[Span] = edges.clip(0, len(program)).tolist()
     return places
@@ -216,7 +216,7 @@ def _place(
     pair: PreferencePair,
     program: str,
     spans: Iterable[Span],
-    frame: AnswerFrame,
+    template: ChatTemplate,
     style: AnswerStyle,
 ) -> _Answer:
     """Return a program as it is to be answered, with its spans.
@@ -226,7 +226,7 @@ def _place(
     """
     answer, begin = render_answer(program, style)
     try:
-        rendered = frame.render(pair.prompt, answer)
+        rendered = template.render_exchange(pair.prompt, answer)
     except ModelError as error:
         raise ModelError(f"pair {pair.task_id!r}: {error}") from None
     moved = begin - rendered.start
@@ -241,23 +241,23 @@ def _place(
 
 
 def _tokenize_answers(
-    answers: Sequence[_Answer], asked: Sequence[Asked], frame: AnswerFrame
+    answers: Sequence[_Answer], asked: Sequence[EncodedPrompt], template: ChatTemplate
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Return token ids, closed by the end of a turn, and which of them a span of the program touches."""
-    end = frame.end
+    end = template.end
     if end.token is None and not end.text:
         raise ModelError(
-            f"{frame.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
-            "ends; name one as eos_token in tokenizer_config.json"
+            f"{template.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a "
+            "program ends; name one as eos_token in tokenizer_config.json"
         )
     closing = [] if end.token is None else [end.token]
     texts = []
-    for opening, answer in zip(asked, answers, strict=True):
-        texts.append(opening.lead + answer.rendered.answer + end.text)
-    encoded = encode_programs(frame.tokenizer, texts)
-    for (ids, offsets), opening, answer in zip(encoded, asked, answers, strict=True):
-        lead = len(opening.lead)
-        moved = [(start + lead, stop + lead) for start, stop in answer.spans]
+    for encoded_prompt, answer in zip(asked, answers, strict=True):
+        texts.append(encoded_prompt.healing_prefix + answer.rendered.answer + end.text)
+    encoded = encode_programs(template.tokenizer, texts)
+    for (ids, offsets), encoded_prompt, answer in zip(encoded, asked, answers, strict=True):
+        prefix = len(encoded_prompt.healing_prefix)
+        moved = [(start + prefix, stop + prefix) for start, stop in answer.spans]
         # Spans are in the program: the end token after it was not wrong, only the program before it.
         focal = mask_from_spans(offsets, moved) + [0] * len(closing)
         yield ids + closing, focal

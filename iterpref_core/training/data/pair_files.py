@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
@@ -83,13 +83,13 @@ class PairReader:
             "localize these pairs again"
         )
 
-    def tokenize(self, frame: AnswerFrame, form: PairForm | TrainingParams) -> Iterator[TokenizedPair]:
+    def tokenize(self, template: ChatTemplate, form: PairForm | TrainingParams) -> Iterator[TokenizedPair]:
         """Yield the pairs that have spans, tokenized.
 
         Raises:
             InputError: there is no pair, or `max_length` leaves no room for programs.
         """
-        rows = tokenize_pairs(self, frame, form)
+        rows = tokenize_pairs(self, template, form)
         first = next(rows, None)
         if first is None:
             raise InputError(

@@ -20,7 +20,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.progress import show_progress
 from iterpref_core.records import unnumbered
 from iterpref_core.storage.code_digest import code_digest
@@ -90,7 +90,7 @@ class PairTable(Sequence[TokenizedPair]):
 
 def open_pair_table(
     files: PairFiles,
-    frame: AnswerFrame,
+    template: ChatTemplate,
     fingerprint: str,
     params: TrainingParams,
     folder: Path,
@@ -99,7 +99,7 @@ def open_pair_table(
 
     Args:
         files: preference pairs and error regions; pairs without a record there are not in the table.
-        frame: of the model that is to be trained.
+        template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: length limits, in tokens, and the form of the answers.
         folder: where tables are kept, each under a digest of all that decides it.
@@ -121,7 +121,7 @@ def open_pair_table(
         partial.mkdir()
         checks = PairChecks()
         reader = PairReader(files.pairs, files.spans)
-        rows = reader.tokenize(frame, params)
+        rows = reader.tokenize(template, params)
         with (
             show_progress("tokenize", None, unit="pairs") as advance,
             ArrowWriter(features=_FEATURES, path=str(partial / _PAIRS)) as writer,

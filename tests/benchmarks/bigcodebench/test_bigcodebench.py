@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import ExecutionParams
-from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.existing_samples import score_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.benchmarks.bigcodebench import suite
 from iterpref_core.benchmarks.bigcodebench.environment import find_python
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.config import ExecutionParams
+from iterpref_core.errors import DataUnavailableError
+from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from tests.engines import outcomes_of
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
+from tests.engines import outcomes_of
 from tests.texts import written
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"

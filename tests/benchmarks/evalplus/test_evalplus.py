@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation.evaluation import measure
 from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.program_runs import own_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
 from tests.evaluation.conftest import EvalPlusSlice
@@ -67,8 +67,8 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
 def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{own_solution(setting)}\nprint(truncate_number(3.5))\n```"
-    answerer = answerer_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
-    evaluated = measure(open_benchmark("humaneval+", setting), answerer, setting.cache)
+    sampler = answerer_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
+    evaluated = measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
     assert evaluated.entry["pass_at_1"] == 1.0
     assert "print" not in str(evaluated.samples[0].solution)
     assert evaluated.entry["harness"] == f"evalplus-0.3.1 in {ENGINE}"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from iterpref_core.evaluation.sampler import Answerer
 from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.heldout.suite import Heldout
 from iterpref_core.evaluation.evaluation import measure
 from iterpref_core.evaluation.existing_samples import score_existing
-from iterpref_core.benchmarks.heldout.suite import Heldout
+from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.stored_model import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
@@ -67,10 +67,10 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     server = RecordedModel(lambda _: "ok = 1")
     server.in_process = False
     store = tmp_path / "answers.sqlite"
-    answerer = Answerer(kept(server, store, guarded=True), SAMPLING, PromptForm(instruct=False))
+    sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptForm(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
-        samples = measure(heldout, answerer, tmp_path).samples
+        samples = measure(heldout, sampler, tmp_path).samples
         assert [sample.solution for sample in samples] == ["", "ok = 1"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
     assert "heldout: 1 of 2 answers were refused" in caplog.text

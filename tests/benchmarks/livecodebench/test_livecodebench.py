@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
-from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.benchmarks.benchmark import PromptForm
-from iterpref_core.evaluation.existing_samples import score_existing
-from iterpref_core.evaluation.program_runs import run_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.benchmarks.livecodebench.prompts import make_question, program_by_style, style_of
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
-from iterpref_core.models.chat_template import AnswerFrame
+from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.errors import DataUnavailableError, RecordError
+from iterpref_core.evaluation.existing_samples import score_existing
+from iterpref_core.evaluation.program_runs import run_samples
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 
@@ -234,12 +234,12 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     style: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
-    form = PromptForm(True, AnswerFrame(tokenizer))
+    form = PromptForm(True, ChatTemplate(tokenizer))
     assert style_of(form) == style
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
         asked = make_question(task, form)
-        read = asked.text if asked.verbatim else AnswerFrame(tokenizer).open(asked.text, asked.system)
+        read = asked.text if asked.verbatim else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
         assert read == OFFICIAL[style].format(task.content, *values)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
+from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import load_params
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.existing_samples import score_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.running.ray_executor import RayExecutor
 from iterpref_core.ingestion.ingest import ingest as ingest_problems

@@ -6,10 +6,10 @@ import pytest
 from transformers import GenerationConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import AnswerFrame
-from iterpref_core.models.prompt_tokens import encode_openings
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.prompt_tokens import encode_prompts
 from iterpref_core.records import Problem
-from iterpref_core.reinforcement.framed_prompts import FramedPrompts
+from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from tests.chat_templates import FAMILIES, Family, make_tokenizer
 
 from .conftest import RIGHT
@@ -19,27 +19,27 @@ from .conftest import RIGHT
 def test_an_answer_in_the_frame_of_a_family_is_read(name: str, problems: list[Problem]) -> None:
     family = FAMILIES[name]
     tokenizer = make_tokenizer(family)
-    frame = AnswerFrame(tokenizer, family.prompt_format)
-    prompts = FramedPrompts(frame, GenerationConfig())
-    opening = prompts.opening(problems[0])
-    assert opening == frame.open(problems[0].prompt)
-    (asked,) = encode_openings(frame, [opening])
+    template = ChatTemplate(tokenizer, family.prompt_format)
+    prompts = RenderedPrompts(template, GenerationConfig())
+    opening = prompts.render(problems[0])
+    assert opening == template.render_prompt(problems[0].prompt)
+    (asked,) = encode_prompts(template, [opening])
     assert prompts.encode([opening]) == [asked.ids]
-    assert frame.end.token in prompts.end_tokens
-    written = tokenizer(asked.lead + RIGHT + frame.end.text, add_special_tokens=False)["input_ids"]
-    assert prompts.program(problems[0], [*written, frame.end.token]).strip() == RIGHT.strip()
+    assert template.end.token in prompts.end_tokens
+    written = tokenizer(asked.healing_prefix + RIGHT + template.end.text, add_special_tokens=False)["input_ids"]
+    assert prompts.program(problems[0], [*written, template.end.token]).strip() == RIGHT.strip()
     assert prompts.program(problems[0], written[: len(written) // 4]) != RIGHT, "an answer that was cut off"
     assert prompts.program(problems[0], []) == ""
 
 
 def test_the_end_tokens_of_the_generation_config_end_answers_too(coin: Path) -> None:
     tokenizer = make_tokenizer(FAMILIES["ChatML"])
-    prompts = FramedPrompts(AnswerFrame(tokenizer), GenerationConfig(eos_token_id=[3, 5]))
+    prompts = RenderedPrompts(ChatTemplate(tokenizer), GenerationConfig(eos_token_id=[3, 5]))
     assert {3, 5, tokenizer.eos_token_id} <= set(prompts.end_tokens)
 
 
 def test_a_template_that_ends_answers_with_text_is_refused() -> None:
     template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n### done\n{% endfor %}"
-    frame = AnswerFrame(make_tokenizer(Family(template, "", "")))
+    template = ChatTemplate(make_tokenizer(Family(template, "", "")))
     with pytest.raises(ModelError, match="ends answers with the text '\\\\n### done' and no token"):
-        FramedPrompts(frame, GenerationConfig())
+        RenderedPrompts(template, GenerationConfig())

@@ -1,0 +1,29 @@
+"""Request tokens: the token ids that a model with weights on this machine reads for a request."""
+
+from collections.abc import Sequence
+
+from iterpref_core.inference.backend import Request
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts, encode_texts
+from iterpref_core.prompt_messages import prompt_text
+
+
+def encode_requests(template: ChatTemplate, requests: Sequence[Request]) -> list[EncodedPrompt]:
+    """Return the token ids for each request; a verbatim one is encoded whole, as vLLM encodes a prompt."""
+    asked: dict[Request, EncodedPrompt] = {}
+    rendered_requests = [request for request in requests if not request.verbatim]
+    rendered = [template.render_prompt(request.prompt, request.system) for request in rendered_requests]
+    asked.update(zip(rendered_requests, encode_prompts(template, rendered), strict=True))
+    first = template.tokenizer.bos_token or ""
+    for has_first in (False, True):
+        # "<s>[INST] …" has its first token already, and gets no second one.
+        verbatim = []
+        for request in requests:
+            begins = bool(first) and prompt_text(request.prompt).startswith(first)
+            if request.verbatim and begins == has_first:
+                verbatim.append(request)
+        texts = [prompt_text(request.prompt) for request in verbatim]
+        rows = encode_texts(template.tokenizer, texts, special=not has_first)
+        for request, ids in zip(verbatim, rows, strict=True):
+            asked[request] = EncodedPrompt(ids)
+    return [asked[request] for request in requests]
