@@ -35,15 +35,15 @@ __all__ = [
 
 _MODULES = {
     "Executor": "execution",
-    "FocalCollator": "training.data.focal_collator",
+    "FocalCollator": "library.focal_collator",
     "FocalDPOTrainer": "training.trainer",
     "Limits": "execution",
     "Program": "execution",
-    "evaluate": "evaluation.evaluate",
-    "extract_program": "inference.answer_extraction",
-    "focal_dataset": "training.focal_dataset",
-    "localize": "localization.row_spans",
-    "mark_errors": "localization.row_spans",
+    "evaluate": "library.evaluate",
+    "extract_program": "answers.extraction",
+    "focal_dataset": "library.focal_dataset",
+    "localize": "library.row_spans",
+    "mark_errors": "library.row_spans",
 }
 """Name → the module below this package that defines it."""
 

@@ -47,9 +47,9 @@ def export(
 
 def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str]:
     from iterpref_core.models.fingerprint import model_fingerprint
-    from iterpref_core.models.lineage import read_lineage
+    from iterpref_core.models.lineage import find_license, read_lineage
     from iterpref_core.sharing.cards import first_base, model_card
-    from iterpref_core.sharing.export_model import count_sources, export_model, find_license
+    from iterpref_core.sharing.export_model import count_sources, export_model
 
     lineage = read_lineage(model)
     first = first_base(lineage)

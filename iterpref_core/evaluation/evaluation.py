@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.benchmark import Benchmark
+from iterpref_core.benchmarks.program_runs import run_own_solutions, run_samples, times_of
 from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import (
@@ -17,7 +18,6 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
-from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.sampler import OWN_TEMPERATURE, Sampler, open_answerer
 from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of

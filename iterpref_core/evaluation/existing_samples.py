@@ -8,12 +8,12 @@ from typing import Any
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.benchmarks.benchmark import Benchmark
+from iterpref_core.benchmarks.program_runs import own_samples, run_own_solutions, run_samples, times_of
 from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answer_reading import count_without_program
 from iterpref_core.evaluation.evaluation import run_benchmarks
-from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions, run_samples, times_of
 from iterpref_core.evaluation.scores import Evaluated, make_entry
 from iterpref_core.execution import warn_of_prose, whole_program
 from iterpref_core.records import Sample

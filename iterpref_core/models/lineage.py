@@ -12,6 +12,8 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
+CARD = "README.md"
+"""A model's own card."""
 LINEAGE = "lineage.json"
 """The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
 
@@ -76,3 +78,22 @@ def training_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide trained weights."""
     packages = ("peft", "tokenizers", "torch", "transformers")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def find_license(base: str) -> str | None:
+    """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
+    import yaml
+    from huggingface_hub import ModelCard, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        card: Any = Path(base) / CARD
+        if not Path(base).is_dir():
+            card = try_to_load_from_cache(base, CARD)
+        if not isinstance(card, str | Path) or not Path(card).is_file():
+            return None
+        fields = ModelCard.load(card, ignore_metadata_errors=True).data
+    except (HFValidationError, ValueError, yaml.YAMLError):
+        return None
+    license = fields.get("license_name") or fields.get("license")
+    return license if isinstance(license, str) else None

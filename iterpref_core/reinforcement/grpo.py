@@ -54,7 +54,9 @@ logger = logging.getLogger(__name__)
 
 _TRAINED_BY = (
     "iterpref_core.execution",
-    "iterpref_core.inference",
+    "iterpref_core.answers",
+    "iterpref_core.models",
+    "iterpref_core.prompts",
     "iterpref_core.reinforcement",
     "iterpref_core.training",
 )

@@ -34,8 +34,8 @@ class RenderedPrompts:
         if template.end.stop:
             raise ModelError(
                 f"{template.tokenizer.name_or_path}: its chat template ends answers with the text "
-                f"{template.end.stop!r} and no token, where TRL's GRPOTrainer cannot stop; give the template an end token, or set "
-                "model.prompt: plain"
+                f"{template.end.stop!r} and no token, where TRL's GRPOTrainer cannot stop; give the template an end "
+                "token, or set model.prompt: plain"
             )
         self._template = template
         self.end_tokens = sorted(end_tokens(template, generation))

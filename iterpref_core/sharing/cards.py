@@ -209,7 +209,7 @@ def _find_license(origin: Origin) -> str | None:
 def _render(name: str, **context: Any) -> str:
     """Fill a template of Markdown, in which no text is escaped."""
     environment = Environment(
-        loader=PackageLoader("iterpref_core.report"),
+        loader=PackageLoader("iterpref_core.sharing"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from huggingface_hub import ModelCard, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
 
 from iterpref_core.errors import ModelError
 from iterpref_core.models.adapters import attach_adapters
 from iterpref_core.models.checkpoints import locate_model
 from iterpref_core.models.lineage import (
+    CARD,
     read_lineage,
     write_lineage,
 )
@@ -23,7 +21,6 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.model.exactness import rounding_scale
 
-CARD = "README.md"
 _TRIED = 16
 """Tokens on which a merged model is compared with its base and adapters."""
 
@@ -93,21 +90,6 @@ def _merge(adapted: Any, model: Path) -> Any:
             "lm_head, or serve the base with its adapters"
         )
     return merged
-
-
-def find_license(base: str) -> str | None:
-    """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
-    try:
-        card: Any = Path(base) / CARD
-        if not Path(base).is_dir():
-            card = try_to_load_from_cache(base, CARD)
-        if not isinstance(card, str | Path) or not Path(card).is_file():
-            return None
-        fields = ModelCard.load(card, ignore_metadata_errors=True).data
-    except (HFValidationError, ValueError, yaml.YAMLError):
-        return None
-    license = fields.get("license_name") or fields.get("license")
-    return license if isinstance(license, str) else None
 
 
 def count_sources(problems: Path) -> dict[str, int]:

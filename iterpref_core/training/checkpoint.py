@@ -15,7 +15,7 @@ from iterpref_core.training.data.pair_files import PairFiles
 logger = logging.getLogger(__name__)
 
 TRAINED_BY = (
-    "iterpref_core.inference",
+    "iterpref_core.models",
     "iterpref_core.objectives",
     "iterpref_core.training",
 )

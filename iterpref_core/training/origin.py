@@ -5,8 +5,7 @@ from typing import Any
 
 from iterpref_core.models.checkpoints import locate_model
 from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.models.lineage import read_lineage
-from iterpref_core.sharing.export_model import find_license
+from iterpref_core.models.lineage import find_license, read_lineage
 
 
 def describe_origin(model: Path | str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from iterpref_core.errors import InputError, ModelError
+from iterpref_core.models.lineage import find_license
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.sharing.export_model import export_model, find_license
+from iterpref_core.sharing.export_model import export_model
 
 
 def logits(folder: Path) -> torch.Tensor:

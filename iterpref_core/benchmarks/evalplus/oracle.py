@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite, judge_of, result_function
+from iterpref_core.benchmarks.program_runs import JUDGED_BY
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.program_runs import JUDGED_BY
 from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress

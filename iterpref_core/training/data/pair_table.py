@@ -32,7 +32,7 @@ from iterpref_core.training.data.pair_files import PairFiles, PairReader
 _ROWS = 64
 """Rows written at once."""
 
-_MADE_BY = ("iterpref_core.inference", "iterpref_core.training")
+_MADE_BY = ("iterpref_core.models", "iterpref_core.training")
 _PAIRS = "pairs.arrow"
 _CHECKS = "checks.npz"
 _FEATURES = Features(

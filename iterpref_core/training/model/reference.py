@@ -52,7 +52,7 @@ def reference_path(
         bf16: whether matrix products are in bfloat16, under autocast.
         load: how the weights are held, quantized or not.
     """
-    code = code_digest("iterpref_core.inference", "iterpref_core.training")
+    code = code_digest("iterpref_core.models", "iterpref_core.training")
     decisive = [
         tokens,
         fingerprint,

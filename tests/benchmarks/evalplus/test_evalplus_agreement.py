@@ -17,10 +17,10 @@ from typing import Literal
 
 import pytest
 
+from iterpref_core.benchmarks.program_runs import own_samples
 from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation.existing_samples import score_existing
-from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.records import Sample
 from tests.evaluation.conftest import VARIABLES, EvalPlusSlice
 

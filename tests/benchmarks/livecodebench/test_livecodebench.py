@@ -14,11 +14,11 @@ from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.benchmarks.livecodebench.prompts import make_question, program_by_style, style_of
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
+from iterpref_core.benchmarks.program_runs import run_samples
 from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.evaluation.existing_samples import score_existing
-from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample

@@ -17,7 +17,7 @@ from iterpref_core.storage.make_once import make_once
 
 logger = logging.getLogger(__name__)
 
-JUDGED_BY = ("iterpref_core.evaluation", "iterpref_core.execution")
+JUDGED_BY = ("iterpref_core.benchmarks", "iterpref_core.execution")
 """The code that decides verdicts."""
 
 UNJUDGED = ProgramRun(

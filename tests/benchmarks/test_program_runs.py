@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
-from iterpref_core.evaluation.program_runs import run_own_solutions
+from iterpref_core.benchmarks.program_runs import run_own_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
 from tests.settings import EXECUTION
@@ -53,6 +53,6 @@ def test_own_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(
         assert len(steps.started) == started == 3 + 13
         assert (first["t/0"].verdict, first["t/2"].verdict) == ("passed", "wrong_answer")
         assert "heldout: 13 of the benchmark's own solutions fail, such as t/1" in caplog.text
-        monkeypatch.setattr("iterpref_core.evaluation.program_runs.code_digest", lambda *_: "other code")
+        monkeypatch.setattr("iterpref_core.benchmarks.program_runs.code_digest", lambda *_: "other code")
         run_own_solutions(steps, executor, tmp_path)
     assert len(steps.started) == 2 * started
