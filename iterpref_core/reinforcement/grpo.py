@@ -142,7 +142,7 @@ def train_grpo(
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens
     rows = {
-        "prompt": [prompts.opening(chosen[name]) for name in drawn],
+        "prompt": [prompts.render(chosen[name]) for name in drawn],
         "task_id": drawn,
     }
     diverged: DivergedError | None = None
