@@ -94,7 +94,7 @@ class Measured(ScoreRecord):
     available: Literal[True]
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
-    passed: tuple[str, ...] | None = None
+    passed: tuple[str, ...]
     verdicts: dict[str, tuple[str, ...]]
     feedback: dict[str, tuple[str, ...]] | None = None
     data: DataFile

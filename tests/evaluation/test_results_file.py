@@ -22,6 +22,7 @@ def scored(pass_at_1: float) -> Measured:
         pass_at_1=pass_at_1,
         ci95=(0.0, 1.0),
         errors={},
+        passed=("t",),
         verdicts={"t": ("passed",)},
         data=DataFile(name="set", sha256="abc"),
         harness="engine",

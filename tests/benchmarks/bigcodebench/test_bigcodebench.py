@@ -192,7 +192,7 @@ def whole(bench: BigCodeBench, task: BigCodeBenchTask, solution: str) -> tuple[B
 
 @pytest.mark.timeout(4 * 3600)
 def test_both_harnesses_agree(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
-    """On the canonical solutions of tasks in a random order that is always the same, and on programs that return nothing.
+    """On canonical solutions of tasks in a random order that is always the same, and on programs that return nothing.
 
     By default on some of which run shells, a compiler, Python scripts, or look at files' times.
     """
