@@ -9,6 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+def metric_name(benchmark: str) -> str:
+    """Return a benchmark's name within the name of a metric, where MLflow refuses a plus.
+
+    >>> metric_name("mbpp+")
+    'mbpp_plus'
+    """
+    return benchmark.replace("+", "_plus")
+
+
 class ResultRecord(BaseModel):
     """The base of the records of results.json: immutable; a field that is None is not in the file."""
 

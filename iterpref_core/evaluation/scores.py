@@ -8,7 +8,7 @@ from typing import Any
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
 from iterpref_core.records import UNDECIDED, Sample, Verdict
-from iterpref_core.results import DataFile, DifficultyRecord, GroundTruth, Measured, ScoreRecord
+from iterpref_core.results import DataFile, DifficultyRecord, GroundTruth, Measured, ScoreRecord, metric_name
 from iterpref_core.statistics.pass_at_k import score_tasks
 
 
@@ -134,7 +134,7 @@ def metrics_of(benchmark: str, result: ScoreRecord) -> dict[str, float]:
     >>> metrics_of("mbpp+", ScoreRecord(n=4, pass_at_1=0.5, ci95=(0.25, 0.75)))["mbpp_plus/pass_at_1"]
     0.5
     """
-    name = benchmark.replace("+", "_plus")
+    name = metric_name(benchmark)
     low, high = result.ci95
     numbers = {
         "pass_at_1": result.pass_at_1,

@@ -13,6 +13,7 @@ from iterpref_core.report.page import write_page
 from iterpref_core.report.stage_outputs import load_curves, load_results
 from iterpref_core.report.summary import build_summary
 from iterpref_core.report.summary_record import write_summary
+from iterpref_core.results import metric_name
 from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
 
@@ -78,9 +79,7 @@ def build_report(
     headline: dict[str, float] = {}
     for model, benchmarks in summary.models.items():
         for benchmark, score in benchmarks.items():
-            # MLflow refuses a + in the name of a metric.
-            name = benchmark.replace("+", "_plus")
-            headline[f"{name}/{model}"] = score.pass_at_1
+            headline[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
     if summary.codeflow.calls_per_pair is not None:
         headline["calls_per_pair"] = summary.codeflow.calls_per_pair
     if summary.codeflow.cost_usd_per_pair is not None:

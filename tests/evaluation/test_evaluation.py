@@ -129,7 +129,9 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -
     assert not (bench.folder / "nothing").exists()
 
 
-def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(bench: Bench, tmp_path: Path) -> None:
+def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     samples = tmp_path / "mine.jsonl"
     out = tmp_path / "out"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
@@ -141,7 +143,10 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
     assert json.loads((out / "results.json").read_text())["model"] == "mine"
     assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]
+    capsys.readouterr()
     assert score_samples(None, measuring(bench.setting, "heldout"), out)["heldout/pass_at_1"] == 1.0
+    shown = capsys.readouterr().err
+    assert ("heldout: canonical solutions: 2/2" in shown, "score" in shown) == (True, False), "they run once"
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.benchmarks.program_runs import canonical_samples
 from iterpref_core.benchmarks.suites import open_benchmark
@@ -85,3 +87,28 @@ def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(
     path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
     entry = score("humaneval", setting)
     assert (entry["n"], entry["errors"], entry["ground_truth"]["failed"]) == (1, {"infra_error": 1}, ["HumanEval/2"])
+    assert entry["ground_truth"]["reasons"]["HumanEval/2"].startswith("truncate_number(3.5) raised ZeroDivisionError")
+
+
+def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solutions(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    right = canonical_solution(setting)
+    capsys.readouterr()
+    entry = score("humaneval+", setting, right)
+    assert entry["ground_truth"] == {"n": 1, "passed": 1, "failed": []}
+    shown = capsys.readouterr().err
+    assert ("humaneval: expected results: 2/2" in shown, "canonical solutions" in shown) == (True, False)
+
+
+def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
+    path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
+    first, second = map(json.loads, path.read_text().splitlines())
+    nan = {**second, "canonical_solution": "    return float('nan')"}
+    path.write_text("\n".join(map(json.dumps, (first, nan))))
+    entry = score("humaneval", setting)
+    assert entry["ground_truth"]["reasons"] == {"HumanEval/2": "a result is not equal to itself"}
+    assert entry["verdicts"]["HumanEval/2"] == ["infra_error"]
