@@ -50,7 +50,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
-    from iterpref_core.benchmark_table import SOURCES
+    from iterpref_core.benchmark_table import PUBLISHED
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.data.checks import Finding
@@ -60,7 +60,7 @@ def check(
     settings = read_params(set_)
     template = _load_frame(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
-    configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
+    configured = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
     clean = benchmarks.clean(read_pairs(pairs))
