@@ -9,6 +9,8 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 """
 
 import builtins
+import contextlib
+import functools
 import importlib.machinery
 import io
 import os
@@ -17,7 +19,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .. import runners
@@ -26,13 +28,13 @@ from ..loading import MAX_MESSAGE, seed, text_of, write_files
 from ..runners import TEST, NotCompiledError, TestFailedError, compiled
 from .messages import ProgramLostError
 from .peer import Peer
-from .solution_module import Finder, Solution, library_of, names_in, without_builtins
+from .references import lookup
+from .solution_module import Finder, Names, Solution, meant_as_solutions
 from .stand_ins import StandIn, StandInClass
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
-_RUNNERS = frozenset({"unittest", "pytest"})
 _MAX_SHOWN = 400
 PYTEST_FILE = "test_solution.py"
 
@@ -67,8 +69,12 @@ class Session:
         self._copied = [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
-        self._at_hand: dict[str, Any] | None = None
-        self._others: set[str] = set()
+        # What the solution's module has: functions and the like, which come when it is loaded, and names besides.
+        self.at_hand: dict[str, Any] = {}
+        self.others: set[str] = set()
+        # Names of builtins and of the setup's imports by which the tests mean the solution's.
+        self.meant: set[str] = set()
+        self._imported = imports_of(job["imports"])
         self._ask = self.peer.ask
         self.peer.ask = self._remember  # type: ignore[method-assign]
 
@@ -121,31 +127,43 @@ class Session:
             answer = self.peer.awaited()
         else:
             answer = self.peer.ask("load", None, "", (name,))
-        facts, self._at_hand, self._others = answer
+        facts, at_hand, others = answer
         if facts is not None:
             raise SolutionFailedError(facts)
+        self.at_hand = {name: value for name, value in at_hand.items() if type(name) is str}
+        self.others = {name for name in others if type(name) is str}
+
+    def decide(self, codes: Callable[[], Iterable[types.CodeType]]) -> None:
+        """Decide once, over all tests, who is meant by names that the solution shares with Python or the setup."""
+        shared = (self.at_hand.keys() | self.others) & (vars(builtins).keys() | self._imported.keys())
+        if shared:
+            self.meant = meant_as_solutions(shared, codes())
 
     def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
-        """Put the solution's names that a code may look up into a namespace."""
-        names = names_in(code) - namespace.keys() - _RUNNERS
-        wanted = sorted(name for name in names if not name.startswith("__"))
-        found = self._found(wanted)
-        for name in without_builtins(found):
-            value = found[name]
-            is_theirs = isinstance(value, StandIn) or type(value) is StandInClass
-            # A solution with a function `math` does not keep a test from `math.isclose`.
-            if is_theirs and name in sys.stdlib_module_names:
-                value = library_of(name, code) or value
-            self.named(name, value)
-            namespace[name] = value
+        """Have a code find the solution's names in a namespace."""
+        namespace["__builtins__"] = Names(self, namespace, code)
+        self.at_hand = {}
 
-    def _found(self, wanted: list[str]) -> dict[str, Any]:
-        """Return those of the names that the solution defines; functions and the like have come when it was loaded."""
-        at_hand = self._at_hand
-        self._at_hand = None
-        if at_hand is None or not self._others.isdisjoint(wanted):
-            return dict(self.peer.ask("names", None, "", ("solution", wanted)))
-        return {name: at_hand[name] for name in wanted if name in at_hand}
+    def look_up(self, name: str) -> Any:
+        """Return what a test means by a name that is no builtin's.
+
+        Raises:
+            KeyError: neither the setup has imported it, nor does the solution define it.
+        """
+        if name in self._imported and name not in self.meant:
+            try:
+                return self._imported[name]()
+            except (ImportError, AttributeError):
+                pass  # the program's own interpreter may have more
+        if name in self.at_hand:
+            value = self.at_hand[name]
+        else:
+            try:
+                value = self.peer.ask("get", None, "", ("solution", name))
+            except AttributeError:
+                raise KeyError(name) from None
+        self.named(name, value)
+        return value
 
     def write(self, files: dict[str, str]) -> None:
         """Write files into the judge's own folder, which is made for the first ones: most tests have none."""
@@ -197,6 +215,26 @@ class Session:
             shown.append(f"{key}={self._shown(arg)}")
         listed = ", ".join(shown)
         return f"{name}({listed})"[:_MAX_SHOWN]
+
+
+def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any]]:
+    """Return the names that a setup imports, and how each is found.
+
+    Args:
+        listed: name, module and attribute; see `judging.setup_imports`.
+    """
+    found: dict[str, Callable[[], Any]] = {}
+    for name, module, attribute in listed:
+        if name == "*":
+            with contextlib.suppress(ImportError):
+                library = importlib.import_module(module)
+                names = getattr(library, "__all__", [each for each in vars(library) if not each.startswith("_")])
+                found.update({each: functools.partial(lookup, module, each) for each in names})
+        elif attribute:
+            found[name] = functools.partial(lookup, module, attribute)
+        else:
+            found[name] = functools.partial(importlib.import_module, module)
+    return found
 
 
 def _warn(message: Any, filename: str, line: int) -> None:
@@ -308,6 +346,20 @@ class _Judge:
             raise ValueError(kind)
         return "passed", ""
 
+    def codes(self, steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
+        """Yield the codes of those tests that have the solution's names without an import."""
+        for kind, body in steps:
+            sources: list[tuple[str, str]] = []
+            if kind in ("check", "unittest"):
+                sources = [(body, "exec")]
+            elif kind in ("call", "lenient"):
+                sources = [(body, "eval")]
+            elif kind == "apply":
+                sources = [(source, "eval") for source in (body[0], body[2]) if source]
+            for source, mode in sources:
+                with contextlib.suppress(NotCompiledError):
+                    yield compiled(source, TEST, mode)
+
     def _names(self) -> dict[str, Any]:
         if self._namespace is None:
             self._namespace = self.namespace("test_solution")
@@ -393,7 +445,8 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
 
     Args:
         raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, the names that
-            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it.
+            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
+            `imports`, those of the setup.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
         peer: is connected to the program.
         printed: descriptors of the program's output.
@@ -405,6 +458,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     job = pickle.loads(raw)
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
+    sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
     session = Session(job, peer, printed, folder)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
@@ -422,6 +476,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
         if job["eager"]:
             sys.modules["solution"] = finder.module("solution")
             session.load("solution", unasked=True)
+            session.decide(lambda: judge.codes(job["steps"]))
         tell("loaded", "")
         for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
             test = os.path.join(folder, body["run"]) if kind == "script" else TEST
