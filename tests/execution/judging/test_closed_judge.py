@@ -19,6 +19,9 @@ def asserts(*codes: str, setup: str = "") -> tuple[tuple[AssertTest, ...], str]:
 
 SQUARE = asserts("assert f(2) == 2 * 2")
 WITH_FILE = asserts("open('data.txt', 'w').write('2')\nwith open('data.txt') as file:\n    assert f(file) == 2 * 2")
+WITH_RAW = asserts(
+    "open('data.txt', 'w').write('2')\nwith open('data.txt', 'rb', buffering=0) as file:\n    assert f(file) == 2 * 2"
+)
 FORGE = (
     WIRE
     + r"""
