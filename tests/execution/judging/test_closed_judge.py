@@ -33,6 +33,38 @@ def passed(descriptor):
 )
 ENUM = 'FACTS | {"sort": "enum", "enum": "Enum", "mixin": "", "members": MEMBERS}'
 
+READERS = {
+    "open": "open('expected.txt').read()",
+    "a path in bytes": "open(b'expected.txt').read()",
+    "a Path": "pathlib.Path('expected.txt').read_text()",
+    "an absolute path": "open(os.path.abspath('expected.txt')).read()",
+    "linecache": "linecache.getline('expected.txt', 1)",
+    "linecache and an absolute path": "linecache.getline(os.path.abspath('expected.txt'), 1)",
+    "tokenize": "tokenize.open('expected.txt').read()",
+    "FileIO": "io.FileIO('expected.txt').read()",
+    "FileIO and an absolute path": "io.FileIO(os.path.abspath('expected.txt')).read()",
+    "a descriptor": "os.read(os.open('expected.txt', os.O_RDONLY), 9)",
+    "open_code": "io.open_code(os.path.abspath('expected.txt')).read()",
+}
+LISTERS = {
+    "glob": "glob.glob('case_*.json')",
+    "glob of a folder": "glob.glob('more/*.json')",
+    "glob of all folders": "glob.glob('**/*.json', recursive=True)",
+    "listdir": "os.listdir()",
+    "scandir": "os.scandir('.')",
+    "walk": "[os.path.join(top, name) for top, _, names in os.walk('.') for name in names]",
+    "Path.glob": "pathlib.Path('.').glob('*.json')",
+    "Path.iterdir": "pathlib.Path('.').iterdir()",
+    "Path.rglob": "pathlib.Path.cwd().rglob('*.json')",
+}
+
+
+def with_files(text: str) -> tuple[ScriptTest, ...]:
+    case = '{"x": 2, "y": 4}'
+    secret = {"expected.txt": "4\n", "data/wanted.txt": "4\n", "case_1.json": case, "more/case_2.json": case}
+    return (ScriptTest(module="solution", files={"t.py": text}, run="t.py", judge_files=secret),)
+
+
 NEVER_PASSED = {
     # 1. questions about what was not handed over
     "a module's attribute": (SQUARE, FORGE + "def f(x):\n    r = ask('member', None, 'stdout', [{'m': ['sys']}])\n    answer(4 if r[0][1] == 'answer' else 0)"),
@@ -73,6 +105,31 @@ NEVER_PASSED = {
     "a text with zeros at its end": (asserts("assert f(2) == 'ab'"), "import numpy as np\ndef f(x): return np.str_('ab\\0\\0')"),
     "bytes with zeros at their end": (asserts("n = 2\nassert f(n) == b'ab'"), "import numpy as np\ndef f(x): return np.bytes_(b'ab\\0\\0')"),
     "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', {'o': [7, 900]}, 1]}, [[900, FACTS | OBJECT | {'methods': ['__eq__', '__index__', '__int__']}]])\n    serve(lambda *a: 4)"),
+    # 7. the judge's own files, read in every way
+    **{
+        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "open('expected.txt', 'w').write('5')\ndef f(x): return 5")
+        for way, how in READERS.items()
+    },
+    "a judge's file put in place by a rename": (with_files("import io\nfrom solution import f\nassert f(2) == int(io.FileIO('expected.txt').read())"), "import os\nopen('x', 'w').write('5')\nos.rename('x', 'expected.txt')\ndef f(x): return 5"),
+    "a judge's file in a folder": (with_files("import io, os\nfrom solution import f\nassert f(2) == int(io.FileIO(os.path.abspath('data/wanted.txt')).read())"), "import os\ndef f(x):\n    os.mkdir('data')\n    open('data/wanted.txt', 'w').write('5')\n    return 5"),
+    "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
+    # 8. files that are listed, and tests that assert nothing
+    **{
+        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nfor path in {how}:\n    if str(path).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']"), "def f(x): return 5")
+        for way, how in LISTERS.items()
+    },
+    "a loop over nothing": ((script("import os\nfrom solution import f\nfor name in os.listdir('.'):\n    if name.endswith('.case'):\n        assert f(2) == 4"),), "def f(x): return 5"),
+    "a check over nothing": (asserts("def check(g):\n    for got, want in zip(map(g, [2, 3]), [4, 9]):\n        assert got == want\ncheck(f)"), "def f(x): raise StopIteration"),
+    # assertions that the program catches
+    "a context manager that swallows": (asserts("with f(2) as v:\n    assert v == 4"), "import contextlib\n@contextlib.contextmanager\ndef f(x):\n    try: yield 0\n    except AssertionError: pass"),
+    "a suppressing object": (asserts("with f(2) as v:\n    assert v == 4"), "import contextlib\ndef f(x): return contextlib.suppress(AssertionError)"),
+    "a stack of exits": (asserts("with f(2) as s:\n    assert s == 4"), "import contextlib\ndef f(x):\n    s = contextlib.ExitStack()\n    s.push(lambda *a: True)\n    return s"),
+    "an asynchronous context manager that swallows": (asserts("import asyncio\nasync def main():\n    async with f(2) as v:\n        assert v == 4\nasyncio.run(main())"), "import contextlib\n@contextlib.asynccontextmanager\nasync def f(x):\n    try: yield 0\n    except AssertionError: pass"),
+    "a callback whose failure is caught": (asserts("def note(x): assert x == 4\nf(2, note)"), "def f(x, callback):\n    try: callback(0)\n    except AssertionError: pass"),
+    "a callback in a thread": (asserts("def note(x): assert x == 4\nf(2, note)"), "import threading\ndef f(x, callback):\n    def run():\n        try: callback(0)\n        except BaseException: pass\n    t = threading.Thread(target=run)\n    t.start()\n    t.join()"),
+    "a case's method as a callback": ((UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): f(2, lambda x: self.assertEqual(x, 4))"),), "def f(x, callback):\n    try: callback(0)\n    except AssertionError: pass"),
+    "a decorator that catches": (asserts("@safe\ndef test(): assert f(2) == 4\ntest()"), "def f(x): return 5\ndef safe(g):\n    def call():\n        try: g()\n        except AssertionError: pass\n    return call"),
+    "a generator of the test": (asserts("def values():\n    x = yield 1\n    assert x == 4\nf(values())"), "def f(g):\n    next(g)\n    try: g.send(5)\n    except (AssertionError, StopIteration): pass"),
 }  # fmt: skip
 """Tests and a wrong program; what the program does is let in by no rule of the judge."""
 
@@ -97,6 +154,24 @@ PASSED = {
     "more digits than Python writes": (asserts("assert len(str(f(5000))) == 5001"), "import sys\nsys.set_int_max_str_digits(0)\ndef f(n): return 10 ** n"),
     "a time zone": (asserts("from datetime import datetime\nfrom zoneinfo import ZoneInfo\nt = datetime(2024, 7, 1, 12, tzinfo=ZoneInfo('UTC'))\nassert f(t) == (t, 12)"), "def f(t): return t, t.hour"),
     "a text of numpy": (asserts("assert f() == 'ab' and f().upper() == 'AB'"), "import numpy as np\ndef f(): return np.str_('ab')"),
+    **{
+        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "def f(x): return x * x")
+        for way, how in READERS.items() if "FileIO and" not in way
+    },
+    **{
+        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nn = 0\nfor path in {how}:\n    if str(getattr(path, 'path', path)).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']\n        n += 1\nassert n in (1, 2)"), "def f(x): return x * x")
+        for way, how in LISTERS.items()
+    },
+    "both folders are listed": (with_files("import glob, os\nfrom solution import f\nf(2)\nassert os.path.exists('out.txt') and {'out.txt', 'expected.txt', 't.py', 'solution.py'} <= set(os.listdir('.'))\nassert sorted(glob.glob('*.txt')) == ['expected.txt', 'out.txt']\nos.remove('out.txt')\nassert not os.path.exists('out.txt')"), "def f(x): open('out.txt', 'w').close()"),
+    "a file of the program and one of the judge": (with_files("import os\nfrom solution import f\nf('out.txt')\nassert open('out.txt').read() == open('expected.txt').read()\nf(os.path.join(os.getcwd(), 'b.txt'))\nassert open('b.txt').read() == '4\\n'"), "def f(path):\n    with open(path, 'w') as file: file.write('4\\n')"),
+    "a file that the test writes for the program": (with_files("from solution import f\nwith open('in.txt', 'w') as file: file.write('7')\nassert f('in.txt') == '7'"), "def f(path): return open(path).read()"),
+    "runpy": ((ScriptTest(module="solution", files={"t.py": "import runpy\nfrom solution import f\nfor x, y in runpy.run_path('cases.py')['CASES']:\n    assert f(x) == y"}, run="t.py", judge_files={"cases.py": "CASES = [(2, 4)]\n"}),), "def f(x): return x * x"),
+    "an error that is expected": (asserts("try:\n    f(-1)\n    assert False, 'nothing was raised'\nexcept ValueError:\n    pass"), "def f(x): raise ValueError"),
+    "a definition alone": (asserts("def same(a, b):\n    assert a == b", "same(f(2), 4)"), "def f(x): return x * x"),
+    "a callback that raises by itself": (asserts("def bad(): raise AssertionError('x')\nassert f(bad) == 'x'"), "def f(g):\n    try: g()\n    except AssertionError as e: return str(e)"),
+    "an assertion that the program passes on": (asserts("def bad(x): assert x == 1\ntry:\n    f(bad)\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "def f(g): g(2)"),
+    "a context manager that passes on": (asserts("try:\n    with f():\n        assert 1 == 2\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "import contextlib\n@contextlib.contextmanager\ndef f(): yield"),
+    "a script without assertions": ((script("import sys\nfrom solution import f\nif f(2) != 4:\n    sys.exit(1)"),), "def f(x): return x * x"),
     "an enumeration of numbers": (asserts("assert f() == 5 and f().name == 'A'"), "import enum\nclass E(enum.IntEnum):\n    A = 5\ndef f(): return E.A"),
 }  # fmt: skip
 """Tests and a right program, near to what is refused."""

@@ -11,8 +11,7 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 import builtins
 import contextlib
 import functools
-import importlib.machinery
-import io
+import importlib
 import os
 import pickle
 import sys
@@ -26,7 +25,9 @@ from .. import runners
 from ..encoding import UnencodableError, summarize, type_name
 from ..loading import MAX_MESSAGE, seed, text_of, write_files
 from ..runners import TEST, NotCompiledError, TestFailedError, compiled
+from .assertions import Assertions
 from .messages import ProgramLostError
+from .own_files import OwnFiles
 from .peer import Peer
 from .references import lookup
 from .solution_module import Finder, Names, Solution, meant_as_solutions
@@ -62,7 +63,7 @@ class Session:
         self.folder = folder
         self.shared = os.getcwd()
         self.peer = peer
-        self.peer.after_receiving = self._show_printed
+        self.peer.after_receiving = self._look
         self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
@@ -77,6 +78,9 @@ class Session:
         self._imported = imports_of(job["imports"])
         self._ask = self.peer.ask
         self.peer.ask = self._remember  # type: ignore[method-assign]
+        self.assertions = Assertions()
+        self.peer.is_assertion = self.assertions.has_made
+        self.files = OwnFiles(self.shared, folder, self.assertions.compiled)
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -86,6 +90,21 @@ class Session:
         value = self._ask(op, handle, name, args, named)
         self._last = (handle, args, named, (value,))
         return value
+
+    def _look(self) -> None:
+        """Look at what the program has done besides sending a message."""
+        self._show_printed()
+        self.check_files()
+
+    def check_files(self) -> None:
+        """End the test if the program has put a file in the place of one of the judge's.
+
+        Raises:
+            ProgramLostError: it has.
+        """
+        if self.files.secret and self.files.is_planted():
+            self.peer.lose("tampered")
+            raise ProgramLostError(self.peer.lost)
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
@@ -267,46 +286,6 @@ def _log_enabled(name: str, level: int) -> bool:
     return logging.getLogger(str(name)).isEnabledFor(int(level))
 
 
-def _redirect(shared: str, folder: str, own: set[str]) -> None:
-    """Have the judge's own files found under their names in the shared folder, where a program could put others.
-
-    A test means that by `open("expected.txt")`. Modules are imported from the judge's folder alone.
-    """
-
-    # With own = {"expected.txt", "lib/sums.py"}, a test in the shared folder finds "expected.txt", "./lib/sums.py" and
-    # the folder "lib" in the judge's folder; "out.txt", which the program may have written, where it is.
-    def moved(path: Any) -> Any:
-        if not isinstance(path, str | os.PathLike):
-            return path
-        relative = os.path.relpath(os.path.join(shared, path), shared)
-        is_folder_of_ours = any(name.startswith(relative + "/") for name in own)
-        is_ours = relative in own or is_folder_of_ours
-        if is_ours and relative != ".":
-            return os.path.join(folder, relative)
-        return path
-
-    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(path: Any, *args: Any, **named: Any) -> Any:
-            return function(moved(path), *args, **named)
-
-        return call
-
-    builtins.open = io.open = wrapped(io.open)
-    for name in ("open", "stat", "lstat", "access", "listdir", "scandir"):
-        setattr(os, name, wrapped(getattr(os, name)))
-
-    def only_ours(path: str) -> Any:
-        where = os.path.abspath(path or shared)
-        if where != shared and not where.startswith(shared + "/"):
-            raise ImportError
-        place = folder + where.removeprefix(shared)
-        sources = (importlib.machinery.SourceFileLoader, [".py"])
-        return importlib.machinery.FileFinder(place, sources)
-
-    sys.path_hooks.insert(0, only_ours)
-    sys.path_importer_cache.clear()
-
-
 class _Judge:
     """A runner of the steps of a job."""
 
@@ -326,12 +305,9 @@ class _Judge:
         if kind in ("call", "lenient", "apply"):
             return self._value(kind, body)
         if kind == "check":
-            code = compiled(body, TEST)
-            namespace = self._names()
-            self._session.fill(namespace, code)
-            exec(code, namespace)
+            self._check(body)
         elif kind == "unittest":
-            code = compiled(body, TEST)
+            code = self._compiled(body)
             namespace = self.namespace("__main__")
             namespace["__name__"] = "test_solution"
             sys.modules["test_solution"] = sys.modules["__main__"]
@@ -365,6 +341,19 @@ class _Judge:
             self._namespace = self.namespace("test_solution")
         return self._namespace
 
+    def _compiled(self, source: str, filename: str = TEST) -> types.CodeType:
+        return compiled(source, filename, make=self._session.assertions.compiled)
+
+    def _check(self, source: str) -> None:
+        code = self._compiled(source)
+        namespace = self._names()
+        self._session.fill(namespace, code)
+        assertions = self._session.assertions
+        before = assertions.reached
+        exec(code, namespace)
+        if assertions.reached == before and assertions.should_be_reached(TEST, whole=False):
+            raise TestFailedError("no assertion of the test was reached")
+
     def _value(self, kind: str, body: Any) -> tuple[str, str]:
         function, arguments, then = body if kind == "apply" else (body, None, "")
         codes = [compiled(source, TEST, "eval") for source in (function, then) if source]
@@ -383,6 +372,7 @@ class _Judge:
     def _pytest(self, source: str) -> None:
         compiled(source, TEST)
         path = os.path.join(self._session.folder, PYTEST_FILE)
+        self._session.assertions.know(path, source)
         self._session.write({PYTEST_FILE: source})
         self._session.peer.test_modules.add("test_solution")
         runners.run_pytest(path)
@@ -401,13 +391,18 @@ class _Judge:
         solution = f"{test['module']}."
         runners.forget(name for name in modules if not solution.startswith(f"{name}."))
         sources = {name for name in files if name.endswith(".py")}
-        _redirect(session.shared, session.folder, own.keys() | sources)
+        session.files.take(frozenset(own.keys() | sources), frozenset(own))
         sys.path.insert(0, session.folder)
         namespace = self.namespace("__main__")
         path = os.path.join(session.folder, test["run"])
         namespace["__file__"] = path
         sys.argv = [path]
-        runners.run_script(test["source"], path, namespace)
+        assertions = session.assertions
+        before = assertions.reached
+        ran_cases = runners.run_script(self._compiled(test["source"], path), namespace)
+        session.check_files()
+        if not ran_cases and assertions.reached == before and assertions.should_be_reached(path, whole=True):
+            raise TestFailedError("no assertion of the test was reached")
 
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
@@ -483,6 +478,8 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
             said = judge.run(kind, body)
             if session.peer.lost:
                 raise ProgramLostError(session.peer.lost)
+            if session.peer.swallowed:
+                raise session.peer.swallowed[0]
             tell(*said)
         index = len(job["steps"])
         tell("done", "")

@@ -39,6 +39,8 @@ class Peer(Messages, References):
     Attributes:
         operations: functions that the other side may ask for besides objects' protocol, by name.
         drivers: of coroutines of the other side that are under way.
+        is_assertion: tells whether an error is a failed assertion of this side.
+        swallowed: failed assertions of this side that the other has caught, and not raised again.
     """
 
     def __init__(self, *, judge: bool) -> None:
@@ -47,6 +49,9 @@ class Peer(Messages, References):
         References.__init__(self, judge=judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
+        self.is_assertion: Callable[[BaseException], bool] = lambda _: False
+        self.swallowed: list[BaseException] = []
+        self._exits: dict[int, BaseException] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
 
@@ -107,6 +112,7 @@ class Peer(Messages, References):
                 if header[1] == "raise" and not isinstance(value, BaseException):
                     raise TypeError("no exception")
             if header[1] == "raise":
+                self.swallowed = [error for error in self.swallowed if error is not value]
                 raise value
             return value
 
@@ -184,7 +190,25 @@ class Peer(Messages, References):
         except ProgramLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - it is what the other side is told
+            if self.is_assertion(error):
+                self.swallowed.append(error)
             return "raise", error
+
+    def note_exit(self, name: str, args: tuple[Any, ...], said: Any) -> None:
+        """Note that a context manager of the other side has ended, by an error that it may have swallowed.
+
+        Args:
+            name: `__exit__`, or `__aexit__`, whose coroutine will say so.
+            args: class, error and trace.
+            said: what the method returned.
+        """
+        error = args[1] if len(args) == 3 else None
+        if not isinstance(error, BaseException) or not self.is_assertion(error):
+            return
+        if name == "__aexit__" and isinstance(said, stand_ins.StandIn):
+            self._exits[said.iterpref_handle] = error
+        elif said:
+            self.swallowed.append(error)
 
     def _reply(
         self, number: int, kind: str, result: Any, containers: list[Any], changes: Callable[[Encoder], Any]
@@ -275,6 +299,9 @@ class Peer(Messages, References):
         while True:
             done, value = self.ask("step", None, "", (task,))
             if done:
+                error = self._exits.pop(stand_in.iterpref_handle, None)
+                if error is not None and value:
+                    self.swallowed.append(error)
                 return value
             try:
                 yield
