@@ -122,11 +122,10 @@ def score_existing(
     texts = [sample.solution or sample.completion or "" for sample in samples]
     extract = file is not None and file.extract
     programs = []
-    for sample, task, text, prefix in zip(samples, tasks, texts, prefixes, strict=True):
-        if extract:
-            found = extract_program(text, benchmark.entry_point(task))
-        else:
-            found = whole_program(prefix, sample)
+    for sample, task, prefix in zip(samples, tasks, prefixes, strict=True):
+        # A completion goes on with its prompt, also where the program is to be found in it.
+        whole_text = whole_program(prefix, sample)
+        found = extract_program(whole_text, benchmark.entry_point(task)) if extract else whole_text
         programs.append(found or "")
     if file is not None and not extract:
         completed = zip(samples, prefixes, strict=True)
