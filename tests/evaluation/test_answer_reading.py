@@ -46,7 +46,7 @@ def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
     setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     model = RecordedModel(lambda _: RIGHT)
-    model.own_temperature = True
+    model.refused = frozenset({"temperature"})
     benchmark = open_benchmark("humaneval", setting)
     entry = measure(benchmark, answerer_of(model, tmp_path, instruct=True), setting.cache).entry
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
