@@ -7,7 +7,6 @@ A field that changes its meaning gets another name, so that no old file is misre
 
 import hashlib
 import json
-import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -41,7 +40,6 @@ OWN_CODE = "own_code:"
 
 Span = tuple[int, int]
 """Half-open character offsets [start, end) into a program's text."""
-_LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
 
 class Record(BaseModel):
@@ -399,17 +397,3 @@ class PairShifts(Record):
     task_id: str
     chosen: tuple[TokenShift, ...]
     rejected: tuple[TokenShift, ...]
-
-
-def line_spans(text: str) -> list[Span]:
-    r"""Return the character offsets of the lines, without their ends.
-
-    >>> line_spans("a = 1\r\nb = 2")
-    [(0, 5), (7, 12)]
-    """
-    return [line.span(1) for line in _LINE.finditer(text)]
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends; none for an empty text."""
-    return [text[start:end] for start, end in line_spans(text)]

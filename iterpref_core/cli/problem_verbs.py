@@ -89,7 +89,7 @@ def ingest(
             dropped=dropped,
         )
     elif form == "folder":
-        _refuse(given, form, {"--python", "--license", "--heldout"})
+        _refuse(given, form, {"--python", "--license", "--heldout", "--dropped"})
         from iterpref_core.own_code.own_code import ingest_own_code
 
         if len(source) > 1:
@@ -102,6 +102,7 @@ def ingest(
             python=python,
             license=license,
             heldout=heldout,
+            dropped=dropped,
         )
         show_result(counts, json_)
         return
@@ -136,7 +137,7 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     show_result(taken.counts, as_json)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
-        reason = ": ".join([row.reason, *row.explanation.splitlines()[:1]])
+        reason = ": ".join([row.reason, *row.explanation.split("\n")[:1]])
         typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import open_executor
-from iterpref_core.ingestion.left_out import Dropped, LeftOut, open_left_out
 from iterpref_core.ingestion.outcome_store import OutcomeStore
 from iterpref_core.ingestion.published.table import find_format
 from iterpref_core.ingestion.rows import count_rows_of, read_candidates
@@ -16,6 +15,7 @@ from iterpref_core.ingestion.selection import Selection
 from iterpref_core.ingestion.trials import Tried, try_programs
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 
 @dataclass(frozen=True)

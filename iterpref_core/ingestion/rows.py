@@ -12,13 +12,13 @@ from iterpref_core.answers.extraction import defines
 from iterpref_core.answers.python_text import entry_name
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
-from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.problems.problems import own_split
 from iterpref_core.records import Problem, StdinTest
 from iterpref_core.storage.items import Item, count_items, find_shards, read_items
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, time_limit
-from iterpref_core.ingestion.left_out import Dropped
 from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.ingestion.rows import Candidate
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 from iterpref_core.source_code.line_diff import diff_lines
+from iterpref_core.storage.left_out import Dropped
 
 MOST_TRIED = 3
 """The number of right programs that are run at most, and of wrong ones."""

@@ -10,8 +10,9 @@ from iterpref_core.config import ExecutionParams, LocalizationMethod, Localizati
 from iterpref_core.errors import InputError
 from iterpref_core.localization import line_lcs, prefix_suffix, token_lcs
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, line_spans, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
 from iterpref_core.source_code.line_diff import span_lines
+from iterpref_core.source_code.lines import line_spans, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 
 Localizer = Callable[[str, str], ErrorRegion]

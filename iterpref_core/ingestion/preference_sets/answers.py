@@ -12,6 +12,7 @@ import re
 from typing import Literal
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
+from iterpref_core.source_code.lines import split_lines
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
@@ -81,7 +82,7 @@ def _is_python(text: str) -> bool:
 
 
 def _is_indented_code(text: str) -> bool:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in split_lines(text) if line.strip()), "")
     if not first[:1].isspace():
         return False
     try:

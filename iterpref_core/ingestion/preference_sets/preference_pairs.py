@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.ingestion.ingest import Ingested, named_counts
-from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped, open_left_out
 from iterpref_core.ingestion.preference_sets.answers import find_programs
 from iterpref_core.ingestion.preference_sets.columns import Columns, parse_columns
 from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
@@ -25,6 +24,7 @@ from iterpref_core.prompt_messages import Prompt, read_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.items import Item, find_shards, read_items
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped, open_left_out
 
 
 def ingest_pairs(
