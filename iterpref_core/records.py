@@ -311,6 +311,9 @@ class PreferencePair(Record):
         task_id: the pair's own name.
         prompt: the task, as the model reads it: a text, or messages.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
+        license: an SPDX expression: the license of the problem or of the row that the pair is from.
+        tested: False if no test has judged the two programs, which are a right and a wrong one by the word of their
+            set; True if tests of the set have. None: CodeFlow made the pair, or its file does not say.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -320,6 +323,19 @@ class PreferencePair(Record):
     chosen: str
     rejected: str
     problem_id: str | None = None
+    license: str | None = None
+    tested: bool | None = None
+
+    @field_validator("license", mode="before")
+    @classmethod
+    def _license_as_text(cls, value: Any) -> Any:
+        # Files of other origin may use these two names for values of another type.
+        return value if isinstance(value, str) else None
+
+    @field_validator("tested", mode="before")
+    @classmethod
+    def _tested_as_truth(cls, value: Any) -> Any:
+        return value if isinstance(value, bool) else None
 
     @property
     def problem(self) -> str:
