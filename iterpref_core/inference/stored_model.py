@@ -126,7 +126,7 @@ class AnswerStore:
         digest = "[0-9a-f]" * 64
         blanks = " \t\r\n"
         statement = f"UPDATE answers SET key = randomblob(33) WHERE {doubtful}"
-        count = self._data.execute(statement, (digest, blanks)).rowcount
+        count = self._data.execute(statement, (digest, blanks))
         if count:
             logger.warning("%s: %s kept answers seem to be broken off, and are asked for again", path, f"{count:,}")
         self._data.execute(f"PRAGMA user_version = {_CHECKED}")
