@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.config import EvaluationParams, load_params
@@ -14,6 +12,9 @@ from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.chat_template import ChatTemplate
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SAMPLING: EvaluationParams = load_params(ROOT / "params.yaml").evaluation.model_copy(
     update={"samples": 1, "max_new_tokens": 9, "seed": 0}
@@ -33,7 +34,7 @@ class RecordedModel(FakeModel):
 
 
 def answerer_of(
-    model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
+    model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
 ) -> Sampler:
     form = PromptForm(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
     return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, form)

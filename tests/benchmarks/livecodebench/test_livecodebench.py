@@ -5,10 +5,9 @@ import json
 import pickle
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
@@ -19,9 +18,11 @@ from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 from tests.evaluation import scoring
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -224,14 +225,16 @@ OFFICIAL = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
+def tokenizer() -> "PreTrainedTokenizerBase":
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return train_tokenizer(["one two"], 300)
 
 
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("style", TEMPLATES)
 def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
-    style: str, tokenizer: PreTrainedTokenizerBase
+    style: str, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
     form = PromptForm(True, ChatTemplate(tokenizer))

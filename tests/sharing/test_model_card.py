@@ -11,8 +11,7 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.report.summary import build_summary
 from iterpref_core.report.summary_record import Summary
 from iterpref_core.sharing.cards import model_card
-
-from .conftest import overlap_of
+from tests.report.conftest import overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(
