@@ -156,7 +156,7 @@ def _debugger(params: Params) -> Diagnosis:
 
 
 def _lists_models(inference: InferenceParams, path: str) -> bool:
-    from iterpref_core.inference.openai_model import endpoint_url
+    from iterpref_core.inference.endpoint import endpoint_url
 
     return answers(f"{endpoint_url(inference)}{path}")
 

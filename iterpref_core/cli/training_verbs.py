@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import GRPO, LABELS
+from iterpref_core.records import PreferencePair
 
 Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
 """Runs `train` in the processes that `training.accelerate` describes: (options, parameters, curve) → its result."""
@@ -63,7 +65,8 @@ def check(
     configured = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
-    clean = benchmarks.clean(read_pairs(pairs))
+    licenses: Counter[str] = Counter()
+    clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
     if out is not None:
         kept = write_jsonl(out, clean)
     else:
@@ -81,6 +84,7 @@ def check(
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     result |= checks.numbers() if checks else {}
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
+    result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
     if json_:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         shown = {"trained": trained} if template else {}
@@ -93,6 +97,13 @@ def check(
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
+
+
+def _with_licenses(pairs: Iterable[PreferencePair], licenses: Counter[str]) -> Iterator[PreferencePair]:
+    """Pass pairs on, and count them by the license that they state."""
+    for pair in pairs:
+        licenses[pair.license or "not stated"] += 1
+        yield pair
 
 
 def _load_frame(model: str, settings: Params) -> Any:

@@ -14,10 +14,10 @@ from iterpref_core.config import PromptFormat
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.sampler import OWN_TEMPERATURE, Sampler, open_answerer
+from iterpref_core.evaluation.sampler import Sampler, open_answerer
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.results import Measured, ModelResults, Unavailable
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
@@ -33,6 +33,7 @@ def evaluate_model(
     answers: Path,
     prompt: PromptFormat | None = None,
     *,
+    served: bool = False,
     fresh: bool = False,
 ) -> dict[str, float]:
     """Measure a model on benchmarks.
@@ -44,6 +45,7 @@ def evaluate_model(
         out: folder for results.json and samples/<benchmark>.jsonl.
         answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
+        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Returns:
@@ -63,10 +65,12 @@ def evaluate_model(
         budget=setting.params.budget,
         store=answers,
         prompt=prompt,
+        served=served,
         fresh=fresh,
     ) as sampler:
+        weights = served_fingerprint(str(model)) if served else model_fingerprint(model)
         ask = partial(ask_and_measure, sampler=sampler, cache=setting.cache)
-        return run_benchmarks(name, model_fingerprint(model) or None, ask, setting, out)
+        return run_benchmarks(name, weights or None, ask, setting, out)
 
 
 @dataclass(frozen=True)
@@ -156,8 +160,8 @@ def _describe_sampling(
         notes = [benchmark.protocol, benchmark.form_name(sampler.form)]
         if read.reasoned:
             notes.append("reasoning removed")
-        if sampling["temperature"] == OWN_TEMPERATURE:
-            notes.append(OWN_TEMPERATURE)
+        notes += [f"{name} {value}" for name, value in sampling.get("request", {}).items()]
+        notes += sampler.adaptations
         sampling["protocol"] = ", ".join(notes)
     return sampling
 

@@ -125,11 +125,10 @@ def read_samples(benchmark: Benchmark[Any], samples: Sequence[Sample], file: Sam
     prefixes = [benchmark.completion_prefix(task) for task in tasks]
     texts = [sample.solution or sample.completion or "" for sample in samples]
     programs = []
-    for sample, task, text, prefix in zip(samples, tasks, texts, prefixes, strict=True):
-        if file.extract:
-            found = extract_program(text, benchmark.entry_point(task))
-        else:
-            found = whole_program(prefix, sample)
+    for sample, task, prefix in zip(samples, tasks, prefixes, strict=True):
+        # A completion goes on with its prompt, also where the program is to be found in it.
+        whole_text = whole_program(prefix, sample)
+        found = extract_program(whole_text, benchmark.entry_point(task)) if file.extract else whole_text
         programs.append(found or "")
     if not file.extract:
         completed = zip(samples, prefixes, strict=True)

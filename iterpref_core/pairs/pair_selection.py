@@ -267,7 +267,8 @@ def _pairs_or_reason(
         return "solved_by_draft"
     kept: list[PreferencePair] = []
     dropped: list[str] = []
-    for pair in pairs:
+    for made in pairs:
+        pair = made.model_copy(update={"license": task.license})
         drop = drop_reason(pair, params, count_tokens, task.entry_point)
         if drop is not None:
             dropped.append(drop)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.prompt_messages import labeled_text
-from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory
 from iterpref_core.report.answers import (
     FEEDBACK,
     PROGRAM,
@@ -35,6 +35,7 @@ from iterpref_core.report.program_lines import cut_lines
 from iterpref_core.report.stage_outputs import load_reasons
 from iterpref_core.results import ModelResults
 from iterpref_core.source_code.line_diff import match_lines
+from iterpref_core.source_code.lines import split_lines
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)

@@ -71,7 +71,7 @@ class Bench:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
         form = PromptForm(instruct=True)
-        model = kept(DeferredModel(self._open, in_process=True, own_temperature=False), store, identity)
+        model = kept(DeferredModel(self._open, in_process=True), store, identity)
         sampler = Sampler(model, params, form, fresh=fresh)
         measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
         return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
@@ -311,7 +311,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     assert refused == 1
     assert sum("temperature" in body for body in asked) == 1, "it is remembered"
     assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
-    assert "model 'thinker' accepts only its own temperature" in caplog.text
+    assert "model 'thinker' refuses the usual call, and is asked otherwise: the model's own temperature" in caplog.text
 
 
 def test_k_of_pass_at_k_is_a_parameter(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
