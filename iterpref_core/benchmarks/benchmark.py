@@ -36,16 +36,16 @@ class PromptForm:
 
 
 @dataclass(frozen=True)
-class Question:
+class BenchmarkPrompt:
     """The question that a model is asked for one task: a text with a system message before it, or messages.
 
-    `verbatim`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
+    `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine.
     """
 
     text: Prompt
     system: str = ""
-    verbatim: bool = False
+    raw: bool = False
     private: bool = False
 
 
@@ -127,7 +127,7 @@ class Benchmark(ABC, Generic[T]):
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     @abstractmethod
-    def prompt(self, task: T, form: PromptForm) -> Question:
+    def prompt(self, task: T, form: PromptForm) -> BenchmarkPrompt:
         """Return the question that a model of this form is asked.
 
         Raises:

@@ -14,7 +14,7 @@ from iterpref_core.config import PromptFormat
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.sampler import Sampler, open_answerer
+from iterpref_core.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
@@ -58,7 +58,7 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(
+    with open_sampler(
         model=model,
         params=setting.params.evaluation,
         inference=setting.params.inference,

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptForm
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
@@ -95,7 +95,7 @@ class Sampler:
     def answer(
         self,
         benchmark: str,
-        questions: Sequence[Question],
+        questions: Sequence[BenchmarkPrompt],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
         """Return the answers to each question, in order: one for each sample, empty where the model refused.
@@ -118,7 +118,7 @@ class Sampler:
                     self._seed_of(asked.text, number),
                     asked.private,
                     asked.system,
-                    asked.verbatim,
+                    asked.raw,
                 )
                 wanted.append(request)
         is_chat_endpoint = self.form.instruct and self.form.template is None
@@ -184,7 +184,7 @@ def _warn(benchmark: str, count: int, total: int, description: str) -> None:
 
 
 @contextmanager
-def open_answerer(
+def open_sampler(
     model: Path | str,
     params: EvaluationParams,
     inference: InferenceParams,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptForm
 from iterpref_core.benchmarks.program_runs import run_canonical_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
@@ -21,7 +21,7 @@ class Steps(Benchmark[Problem]):
         self.started: list[str] = []
         self.unjudged = "t/1"
 
-    def prompt(self, task: Problem, form: PromptForm) -> Question:
+    def prompt(self, task: Problem, form: PromptForm) -> BenchmarkPrompt:
         raise NotImplementedError
 
     def program(self, task: Problem, answer: str, form: PromptForm) -> str:

@@ -33,7 +33,7 @@ class RecordedModel(FakeModel):
         return [Completion(self._answer(request), 1, 1, truncated=self._truncated) for request in requests]
 
 
-def answerer_of(
+def sampler_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
 ) -> Sampler:
     form = PromptForm(instruct, None if tokenizer is None else ChatTemplate(tokenizer))

@@ -10,7 +10,7 @@ in tier B tasks that need them fail, and the ground truth names these tasks.
 from collections.abc import Iterator
 
 from iterpref_core.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptForm, Sanitizer
 from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
 from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
 from iterpref_core.benchmarks.published_tasks import read_tasks
@@ -124,7 +124,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
         self.identity = [SETUP, INTERCEPTION, contents_of(self._python)]
 
-    def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
+    def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> BenchmarkPrompt:
         """Return the task's own text, verbatim, to be continued; for a chat model, bigcodebench's question.
 
         A chat model with weights here goes on with an answer that is begun for it.
@@ -133,15 +133,15 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             if self.split == "instruct":
                 reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
                 raise DataUnavailableError(reason)
-            return Question(task.complete_prompt, verbatim=True)
+            return BenchmarkPrompt(task.complete_prompt, raw=True)
         # Complete gives the signature and docstring, Instruct a description in words.
         if self.split == "complete":
             message = fenced(task.complete_prompt)
         else:
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         if form.template is None:
-            return Question(message)
-        return Question(prefill_answer(form.template, message), verbatim=True)
+            return BenchmarkPrompt(message)
+        return BenchmarkPrompt(prefill_answer(form.template, message), raw=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""

@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptForm
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.benchmarks.livecodebench.prompts import STOP, make_question, program_by_style, style_of
+from iterpref_core.benchmarks.livecodebench.prompts import STOP, family_of, make_question, program_by_family
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
@@ -50,14 +50,14 @@ class LiveCodeBench(Benchmark[LiveTask]):
         self.about = {"window": params.model_dump(mode="json")}
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
-    def prompt(self, task: LiveTask, form: PromptForm) -> Question:
+    def prompt(self, task: LiveTask, form: PromptForm) -> BenchmarkPrompt:
         """Return the question that the benchmark's runner asks a model of this family."""
         return make_question(task, form)
 
     def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
         """Return the text that the runner takes for the program."""
         del task
-        return program_by_style(answer, style_of(form))
+        return program_by_family(answer, family_of(form))
 
     def candidate(
         self,
@@ -85,11 +85,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server."""
-        return () if style_of(form) == "OpenAIChat" else (STOP,)
+        return () if family_of(form) == "OpenAIChat" else (STOP,)
 
     def form_name(self, form: PromptForm) -> str:
         """Return the runner's name for the family of the model."""
-        return style_of(form)
+        return family_of(form)
 
     def difficulty(self, task: LiveTask) -> str:
         """Return the difficulty that the paper's table 10 names."""
