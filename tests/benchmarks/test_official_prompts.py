@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.benchmarks import prefill
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
@@ -96,12 +96,12 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
-        assert evalplus().prompt(task, PromptForm(True, ChatTemplate(chat))).text == official
+        assert evalplus().prompt(task, PromptMode(True, ChatTemplate(chat))).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
     own, chat.chat_template = chat.chat_template, None
     for task in tasks:
         given = task.prompt.strip() + "\n"
-        prompt = evalplus().prompt(task, PromptForm(False, ChatTemplate(chat))).text
+        prompt = evalplus().prompt(task, PromptMode(False, ChatTemplate(chat))).text
         assert ChatTemplate(chat).render_prompt(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
@@ -133,7 +133,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
     message = prefill.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
     openai_request.make_request(Client(), message, "m")
-    asked = evalplus().prompt(task, PromptForm(True))
+    asked = evalplus().prompt(task, PromptMode(True))
     assert sent["messages"] == [
         {"role": "system", "content": asked.system},
         {"role": "user", "content": asked.text},
@@ -149,11 +149,11 @@ def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer:
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
-        prompt = bigcodebench(split).prompt(task, PromptForm(True, ChatTemplate(tokenizer))).text
+        prompt = bigcodebench(split).prompt(task, PromptMode(True, ChatTemplate(tokenizer))).text
         assert prompt == recorded[f"{name} {split}"]
     tokenizer.chat_template, tokenizer.bos_token = own, None
-    assert bigcodebench(split).prompt(task, PromptForm(True)).text == recorded[f"endpoint {split}"]
-    assert bigcodebench().prompt(task, PromptForm(False)).text == recorded["completion"]
+    assert bigcodebench(split).prompt(task, PromptMode(True)).text == recorded[f"endpoint {split}"]
+    assert bigcodebench().prompt(task, PromptMode(False)).text == recorded["completion"]
 
 
 class Reciting:
@@ -195,11 +195,11 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     prefixes = {"instruction_prefix": prefill.INSTRUCTION, "response_prefix": prefill.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32"}
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
-    bench, form = evalplus(dataset), PromptForm(instruct, ChatTemplate(tokenizer))
-    assert official.eos == list(bench.stops(form))
+    bench, mode = evalplus(dataset), PromptMode(instruct, ChatTemplate(tokenizer))
+    assert official.eos == list(bench.stops(mode))
     task = task_of('\ndef f(x):\n    """F."""\n')
     prompt = task.prompt.strip() + "\n"
     for model.answer in ANSWERS:
         (impl,) = official.codegen(prompt, do_sample=False, num_samples=1)
         solution = prompt + impl if official.is_direct_completion() else impl  # as evalplus.codegen.codegen
-        assert bench.program(task, model.answer, form) == solution
+        assert bench.program(task, model.answer, mode) == solution

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
@@ -36,8 +36,8 @@ class RecordedModel(FakeModel):
 def sampler_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
 ) -> Sampler:
-    form = PromptForm(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
-    return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, form)
+    mode = PromptMode(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
+    return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, mode)
 
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:

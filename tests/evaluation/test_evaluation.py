@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptForm
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
@@ -69,9 +69,9 @@ class Bench:
     ) -> dict[str, float]:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
-        form = PromptForm(instruct=True)
+        mode = PromptMode(instruct=True)
         model = kept(DeferredModel(self._open, in_process=True), store, identity)
-        sampler = Sampler(model, params, form, fresh=fresh)
+        sampler = Sampler(model, params, mode, fresh=fresh)
         measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
         return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
 
@@ -274,7 +274,7 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     bench.backend = model
     params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
-    sampler = Sampler(asked, params, PromptForm(instruct=True), fresh=True)
+    sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
     questions = [BenchmarkPrompt(DOUBLE), BenchmarkPrompt(SQUARE)]
     assert sampler.answer("humaneval", questions) == sampler.answer("humaneval+", questions)
     assert len(model.requests) == 2

@@ -18,7 +18,7 @@ from iterpref_core.benchmarks.benchmark import (
     BenchmarkPrompt,
     EvaluationSetting,
     ProgramRun,
-    PromptForm,
+    PromptMode,
     Sanitizer,
 )
 from iterpref_core.benchmarks.evalplus.oracle import Oracle
@@ -75,21 +75,21 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         self.identity = self.test_sets
         self._oracle = Oracle(self.dataset, data[1], cache, execution)
 
-    def prompt(self, task: EvalPlusTask, form: PromptForm) -> BenchmarkPrompt:
+    def prompt(self, task: EvalPlusTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the task's own text, to be continued; for a chat model, EvalPlus's question with an answer begun."""
         text = task.prompt.strip()
-        if not form.instruct:
+        if not mode.instruct:
             return BenchmarkPrompt(text)
-        if form.template is None:
+        if mode.template is None:
             return BenchmarkPrompt(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
-        return BenchmarkPrompt(prefill_answer(form.template, fenced(text)), raw=True)
+        return BenchmarkPrompt(prefill_answer(mode.template, fenced(text)), raw=True)
 
-    def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
+    def program(self, task: EvalPlusTask, answer: str, mode: PromptMode) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
-        if form.instruct and not form.prefilled:
+        if mode.instruct and not mode.prefilled:
             return answer
-        continued = continuation(answer, self.stops(form))
-        return continued if form.instruct else task.prompt.strip() + "\n" + continued
+        continued = continuation(answer, self.stops(mode))
+        return continued if mode.instruct else task.prompt.strip() + "\n" + continued
 
     def candidate(
         self,
@@ -144,9 +144,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the prompt."""
         return task.prompt
 
-    def stops(self, form: PromptForm) -> tuple[str, ...]:
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the strings at which EvalPlus ends a local model's answer."""
-        if form.instruct:
+        if mode.instruct:
             return (*STOPS, "\n```\n")
         from evalplus.provider.utility import extra_eos_for_direct_completion
 

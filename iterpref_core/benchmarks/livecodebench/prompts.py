@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptForm
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask
 from iterpref_core.errors import DataUnavailableError
 
@@ -42,28 +42,28 @@ STOP = "###"
 """The end string of a local model's answer: the runner's default stop text."""
 
 
-def family_of(form: PromptForm) -> ModelFamily:
+def family_of(mode: PromptMode) -> ModelFamily:
     """Return the family of a model. The runner has a list of names; here the chat template tells the family."""
-    if not form.instruct:
+    if not mode.instruct:
         return "GenericBase"
-    if form.template is None:
+    if mode.template is None:
         return "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
-    if form.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
+    if mode.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
-    template = str(form.template.tokenizer.chat_template)
+    template = str(mode.template.tokenizer.chat_template)
     if "### Instruction:" in template and "### Response:" in template:
         return "DeepSeekCodeInstruct"
     return "LLaMa3"
 
 
-def make_question(task: LiveTask, form: PromptForm) -> BenchmarkPrompt:
+def make_question(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
     """Return the question for a model: the message, or for a model with weights here all that it reads.
 
     Raises:
         DataUnavailableError: the model is a base model, and the runner with the example for it is not at hand.
     """
-    family = family_of(form)
+    family = family_of(mode)
     with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
     code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
     text = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm
+from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.benchmarks.livecodebench.prompts import family_of, make_question, program_by_family
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
@@ -237,11 +237,11 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     family: str, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
     tokenizer.chat_template = TEMPLATES[family]
-    form = PromptForm(True, ChatTemplate(tokenizer))
-    assert family_of(form) == family
+    mode = PromptMode(True, ChatTemplate(tokenizer))
+    assert family_of(mode) == family
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
-        asked = make_question(task, form)
+        asked = make_question(task, mode)
         read = asked.text if asked.raw else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
         assert read == OFFICIAL[family].format(task.content, *values)
 
@@ -255,7 +255,7 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
     one = {"question": "Q1", "sample_code": "def f():", "answer": "A1"}
     (folder / "func.json").write_text(json.dumps([one, {}]))
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    tasks, base = list(bench.tasks.values()), PromptForm(instruct=False)
+    tasks, base = list(bench.tasks.values()), PromptMode(instruct=False)
     monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
     with pytest.raises(DataUnavailableError, match=r"stdin\.json: .*set LIVECODEBENCH_RUNNER to a clone"):
         bench.prompt(tasks[0], base)
@@ -267,7 +267,7 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
         "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest.\n\n"
         f"### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
     )
-    assert bench.form_name(base) == "GenericBase"
+    assert bench.mode_name(base) == "GenericBase"
 
 
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
