@@ -14,7 +14,7 @@ from iterpref_core.config import PromptFormat
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.sampler import Sampler, open_answerer
+from iterpref_core.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
@@ -58,7 +58,7 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(
+    with open_sampler(
         model=model,
         params=setting.params.evaluation,
         inference=setting.params.inference,
@@ -127,15 +127,15 @@ def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) ->
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
     tasks = list(benchmark.tasks.values())
-    questions = [benchmark.prompt(task, sampler.form) for task in tasks]
+    questions = [benchmark.prompt(task, sampler.mode) for task in tasks]
 
     def ask() -> Programs:
-        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.form))
+        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.mode))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
                 answered.append((task, answer))
-        read = read_answers(benchmark, answered, sampler.form)
+        read = read_answers(benchmark, answered, sampler.mode)
         return Programs(
             tasks=[task for task, _ in answered],
             texts=[answer.text for _, answer in answered],
@@ -156,8 +156,8 @@ def _describe_sampling(
     """Return how the model was asked, as it stands in results.json."""
     sampling = sampler.sampling
     if benchmark.protocol:
-        sampling["prompt"] = "instruct" if sampler.form.instruct else "completion"
-        notes = [benchmark.protocol, benchmark.form_name(sampler.form)]
+        sampling["prompt"] = "instruct" if sampler.mode.instruct else "completion"
+        notes = [benchmark.protocol, benchmark.mode_name(sampler.mode)]
         if read.reasoned:
             notes.append("reasoning removed")
         notes += [f"{name} {value}" for name, value in sampling.get("request", {}).items()]

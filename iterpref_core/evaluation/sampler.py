@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
@@ -35,7 +35,7 @@ class Sampler:
     Args:
         model: keeps its answers, and is opened only for one that is not kept from earlier.
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
-        form: how the model is asked.
+        mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
         fresh: ask again for answers that are kept; those of this process are asked for once.
@@ -45,7 +45,7 @@ class Sampler:
         self,
         model: StoredModel,
         params: EvaluationParams,
-        form: PromptForm,
+        mode: PromptMode,
         precision: str | None = None,
         fields: Mapping[str, Any] = MappingProxyType({}),
         *,
@@ -63,7 +63,7 @@ class Sampler:
         self._fields = fields
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
-        self.form = form
+        self.mode = mode
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Sampler:
     def answer(
         self,
         benchmark: str,
-        questions: Sequence[Question],
+        questions: Sequence[BenchmarkPrompt],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
         """Return the answers to each question, in order: one for each sample, empty where the model refused.
@@ -118,10 +118,10 @@ class Sampler:
                     self._seed_of(asked.text, number),
                     asked.private,
                     asked.system,
-                    asked.verbatim,
+                    asked.raw,
                 )
                 wanted.append(request)
-        is_chat_endpoint = self.form.instruct and self.form.template is None
+        is_chat_endpoint = self.mode.instruct and self.mode.template is None
         sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
         different = list(dict.fromkeys(wanted))
         answered = self._kept(benchmark, different, sampling)
@@ -184,7 +184,7 @@ def _warn(benchmark: str, count: int, total: int, description: str) -> None:
 
 
 @contextmanager
-def open_answerer(
+def open_sampler(
     model: Path | str,
     params: EvaluationParams,
     inference: InferenceParams,
@@ -216,7 +216,7 @@ def open_answerer(
         asked = inference
         fields = inference.request_fields
         cap = budget
-        form = PromptForm(instruct=inference.api == "chat")
+        mode = PromptMode(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.models.tokenizers import load_chat_template
@@ -225,7 +225,7 @@ def open_answerer(
         cap = NO_CAP
         model = check_model(model, prompt, asked)
         template = load_chat_template(model, prompt)
-        form = PromptForm(not template.plain, template)
+        mode = PromptMode(not template.plain, template)
     precision = None
     if BACKENDS[asked.backend].in_process:
         precision, _ = precision_of(model, asked)
@@ -243,7 +243,7 @@ def open_answerer(
         yield Sampler(
             model=stack.enter_context(opened),
             params=params,
-            form=form,
+            mode=mode,
             precision=precision,
             fields=fields,
             fresh=fresh,

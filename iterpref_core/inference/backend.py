@@ -31,14 +31,14 @@ class Request:
         seed: decides the random numbers of the answer, whatever else is in the batch; samples of a prompt differ in it.
         private: the prompt is made of somebody's own code, and is searched for secrets before it leaves this machine.
         system: a message for the system before the prompt, for a model that chats.
-        verbatim: the prompt is all that the model reads, without a template.
+        raw: the prompt is all that the model reads, without a template.
     """
 
     prompt: Prompt
     seed: int
     private: bool = False
     system: str = ""
-    verbatim: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True)
