@@ -16,7 +16,7 @@ from iterpref_core.records import (
     Span,
     TokenShift,
 )
-from iterpref_core.training.data.dataset import (
+from iterpref_core.training.data.tokenization import (
     TokenizedPair,
     token_places,
     tokenize_pair,

@@ -24,7 +24,7 @@ from iterpref_core.objectives.objective_table import (
 )
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
-from iterpref_core.training.data.dataset import (
+from iterpref_core.training.data.tokenization import (
     PairForm,
     TokenizedPair,
     tokenize_pairs,

@@ -16,8 +16,8 @@ from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import PAIRS, Batch
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_files import PairReader
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.attention import dense_mask
 from iterpref_core.training.training import train_objective
 from tests.settings import section
@@ -149,7 +149,7 @@ def weighted_sums() -> WeightedSums:
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
         pairs = int(batch["counts"][PAIRS])
-        logps = logits.flatten(0, 1)[batch["slots"]].log_softmax(dim=-1)
+        logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
         ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
         names = ("w_chosen", "w_rejected", "w_nll")
         return torch.stack([logps.new_zeros(pairs).index_add(0, batch["pair"], ratios * batch[n]) for n in names])

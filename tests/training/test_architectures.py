@@ -19,9 +19,9 @@ from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model.exactness import check_exactness
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.parity import check_parity
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.model.reference import score_pairs
 from tests.architectures import ARCHITECTURES, build_small
@@ -93,7 +93,7 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
 def _refusal(model: Any, layout: Any) -> str:
     """What training says of a model before it begins; nothing where it takes it."""
     try:
-        check_exactness(model, layout)
+        check_parity(model, layout)
     except (ConfigError, ModelError) as error:
         return str(error)
     return ""
@@ -103,7 +103,7 @@ def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any
     """The model with fresh adapters; None where training says that there are none for it."""
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
-        check_exactness(adapted, layout)
+        check_parity(adapted, layout)
     except (ConfigError, ModelError, ValueError):
         return None
     return adapted

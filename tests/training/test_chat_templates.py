@@ -25,7 +25,7 @@ from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import tokenize_pair
+from iterpref_core.training.data.tokenization import tokenize_pair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.training import train_objective

@@ -17,9 +17,9 @@ from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import held_out, open_pair_table, problems_of
+from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_dataset import held_out, open_tokenized_dataset, problems_of
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 from .conftest import Inputs, Train, read_curve, read_weights
@@ -46,7 +46,9 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     write_jsonl(files[0], pairs)
     write_jsonl(files[1], spans)
-    table = open_pair_table(digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables")
+    table = open_tokenized_dataset(
+        digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables"
+    )
     assert table.problems == problems
     held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
     assert held[::2] == held[1::2], "no problem is on both sides"
@@ -108,7 +110,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 ) -> None:
     whole = train("whole", "target-rpo", epochs=8)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.training"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.checkpoint"):
         stopped = train("stopped", "target-rpo", epochs=8, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1

@@ -11,27 +11,40 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 
 from .conftest import Inputs, Train
 
 
-def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: Sequence[int] = (0, 0, 0, 0)) -> TokenizedPair:
+def row(
+    prompt: int, chosen: str, rejected: str, focal: str = "", truncated: Sequence[int] = (0, 0, 0, 0)
+) -> TokenizedPair:
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
-    return TokenizedPair([7] * prompt, [*map(int, chosen)], [*map(int, rejected)], marks, [0] * len(chosen), cut, "p")
+    parts = ("prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+    return TokenizedPair(
+        prompt_ids=[7] * prompt,
+        chosen_ids=[*map(int, chosen)],
+        rejected_ids=[*map(int, rejected)],
+        focal=marks,
+        focal_chosen=[0] * len(chosen),
+        task_id="p",
+        **dict(zip(parts, truncated, strict=True)),
+    )
 
 
 def check_rows(rows: Sequence[TokenizedPair], without_spans: int = 0) -> PairChecks:
-    checks = PairChecks()
-    checks.count_without_spans(without_spans)
-    for each in rows:
-        checks.add(each)
+    checks = PairChecks.of(rows)
+    checks.without_spans = without_spans
     return checks
 
 
 GOOD, OTHER = row(1, "129", "139", "01"), row(2, "149", "159", "01")
-EMPTY, LOST, CUT = row(1, "129", "139"), row(1, "1", "1", cut=(0, 1, 2, 2)), row(1, "19", "13", "01", (0, 0, 1, 1))
+EMPTY, LOST, CUT = (
+    row(1, "129", "139"),
+    row(1, "1", "1", truncated=(0, 1, 2, 2)),
+    row(1, "19", "13", "01", (0, 0, 1, 1)),
+)
 
 
 def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these() -> None:

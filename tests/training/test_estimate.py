@@ -11,7 +11,7 @@ from iterpref_core.estimate import estimate
 from iterpref_core.estimate.estimate import CARDS, estimate_training
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 CONFIG = LlamaConfig(

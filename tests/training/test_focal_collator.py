@@ -13,7 +13,7 @@ from iterpref_core import FocalCollator, FocalDPOTrainer, mark_errors
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 

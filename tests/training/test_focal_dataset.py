@@ -13,7 +13,7 @@ from iterpref_core.library.focal_dataset import focal_dataset
 from iterpref_core.library.row_spans import mark_errors
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 
 
 @pytest.fixture

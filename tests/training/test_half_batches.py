@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
+from iterpref_core.training.data.tokenization import TokenizedPair
 
 
 def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:

@@ -51,13 +51,13 @@ def batch() -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
     return {
         "input_ids": torch.randint(3, 70, (3, 9)),
-        "label_slots": torch.tensor([0, 26, 4, 13, 13, 7]),  # in any order, and one slot twice
+        "label_positions": torch.tensor([0, 26, 4, 13, 13, 7]),  # in any order, and one slot twice
         "label_targets": torch.tensor([0, 69, 31, 32, 5, 33]),
     }
 
 
 def _by_logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_slots"]]
+    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_positions"]]
     return logits.double().log_softmax(dim=-1).gather(1, batch["label_targets"][:, None])[:, 0]
 
 
@@ -103,7 +103,7 @@ def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch
     model = _model("plain")
     add_label_head(model)
     empty = torch.zeros(0, dtype=torch.long)
-    logps = model(input_ids=batch["input_ids"], label_slots=empty, label_targets=empty)
+    logps = model(input_ids=batch["input_ids"], label_positions=empty, label_targets=empty)
     logps.sum().backward()
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 

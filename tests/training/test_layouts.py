@@ -15,7 +15,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data import batches
 from iterpref_core.training.data.batches import Batch, Collator, pack
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model import attention
 from iterpref_core.training.model.attention import attention_mask, choose_attention, dense_mask
 

@@ -20,7 +20,7 @@ from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
 from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.training.data.dataset import PairForm, tokenize_pair
+from iterpref_core.training.data.tokenization import PairForm, tokenize_pair
 from iterpref_core.training.training import train_objective
 from tests.chat_templates import FAMILIES, make_tokenizer
 

@@ -21,7 +21,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.models.weights import check_checkpoint
 from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.model_limits import ModelLimits, check_limits, read_limits
 
 from .conftest import Inputs, Train
@@ -54,9 +54,7 @@ def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
 
 
 def checks_of(length: int, largest: int = 5) -> PairChecks:
-    checks = PairChecks()
-    checks.add(TokenizedPair([1] * 3, [largest] * (length - 3), [1], [1], [0] * (length - 3)))
-    return checks
+    return PairChecks.of([TokenizedPair([1] * 3, [largest] * (length - 3), [1], [1], [0] * (length - 3))])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +140,6 @@ def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
 
 
 def test_an_empty_chosen_program_stops(params: TrainingParams) -> None:
-    checks = PairChecks()
-    checks.add(TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1))
+    checks = PairChecks.of([TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1)])
     stops = [found.stops for found in checks.findings(params) if "is empty: 1 of 1" in found.text]
     assert stops == [True]

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from iterpref_core.config import Layout
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 BETA, ALPHA = 0.3, 2.0

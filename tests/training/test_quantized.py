@@ -15,7 +15,7 @@ from iterpref_core.estimate.estimate import Estimate, estimate_training
 from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.model.policy import load_policy
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
 

@@ -13,7 +13,7 @@ from iterpref_core import FocalDPOTrainer, focal_dataset
 from iterpref_core.errors import InputError
 from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenization import TokenizedPair
 
 MakeTrainer = Callable[..., FocalDPOTrainer]
 

@@ -15,7 +15,7 @@ from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
-from iterpref_core.training.data.dataset import tokenize_pair
+from iterpref_core.training.data.tokenization import tokenize_pair
 
 from .conftest import Inputs, Train
 

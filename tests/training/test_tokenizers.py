@@ -20,7 +20,7 @@ from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.data.tokenization import TokenizedPair, tokenize_pair
 
 from .conftest import Inputs, Train
 
@@ -199,9 +199,10 @@ def test_what_the_length_limit_cuts_off_is_counted(
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
     prompt = len(whole.prompt_ids)
     short = roomy.model_copy(update={"max_prompt_length": prompt, "max_length": prompt + room})
-    cut = tokenize(pair, spans, (), TOKENIZERS[name], short)
-    assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
-    assert cut.cut[2:] == [len(whole.rejected_ids) - len(cut.rejected_ids), sum(whole.focal) - sum(cut.focal)]
+    truncated = tokenize(pair, spans, (), TOKENIZERS[name], short)
+    assert (truncated.rejected_ids, truncated.focal) == (whole.rejected_ids[:room], whole.focal[:room])
+    assert truncated.rejected_truncated == len(whole.rejected_ids) - len(truncated.rejected_ids)
+    assert truncated.focal_truncated == sum(whole.focal) - sum(truncated.focal)
 
 
 def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:

@@ -25,9 +25,9 @@ from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import open_pair_table
+from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs
 from iterpref_core.training.training import train_objective
@@ -56,7 +56,9 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    table = open_pair_table(digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
+    table = open_tokenized_dataset(
+        digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
+    )
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
         reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)

@@ -27,8 +27,8 @@ from iterpref_core.objectives.losses import (
     simpo_loss,
 )
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_files import PairReader
+from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 LOSS_TYPES = {

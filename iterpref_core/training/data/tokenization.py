@@ -1,4 +1,4 @@
-"""Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
+"""Tokenization of pairs: token ids and the masks that objectives choose from, as named columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,10 +31,13 @@ class TokenizedPair:
     Attributes:
         focal: marks the tokens of D- in y-.
         focal_chosen: those of its counterpart D+ in y+.
-        cut: how many tokens of the prompt, y+, y- and D- the length limits cut off.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
         problem_id: of its problem; empty where the file of pairs does not say.
+        prompt_truncated: how many tokens the length limits removed from the prompt.
+        chosen_truncated: from y+.
+        rejected_truncated: from y-.
+        focal_truncated: from D-.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
@@ -45,10 +48,13 @@ class TokenizedPair:
     rejected_ids: list[int]
     focal: list[int]
     focal_chosen: list[int]
-    cut: Sequence[int] = (0, 0, 0, 0)
     task_id: str = ""
     blank: int = 0
     problem_id: str = ""
+    prompt_truncated: int = 0
+    chosen_truncated: int = 0
+    rejected_truncated: int = 0
+    focal_truncated: int = 0
     half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
@@ -163,15 +169,13 @@ def _tokenize_batch(
             rejected_ids=rejected[:room],
             focal=focal[:room],
             focal_chosen=focal_chosen[:room],
-            cut=[
-                surplus,
-                len(chosen[room:]),
-                len(rejected[room:]),
-                sum(focal[room:]),
-            ],
             task_id=pair.task_id,
             blank=int(not pair.chosen.strip()),
             problem_id=pair.problem_id or "",
+            prompt_truncated=surplus,
+            chosen_truncated=len(chosen[room:]),
+            rejected_truncated=len(rejected[room:]),
+            focal_truncated=sum(focal[room:]),
         )
 
 
@@ -181,7 +185,7 @@ def token_places(
     template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> list[Span]:
-    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is cut.
+    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is removed.
 
     The template around the program has no characters there: such a token lies at one of its ends.
     """

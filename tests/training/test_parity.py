@@ -18,7 +18,7 @@ from transformers import (
 
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.training.data.batches import Batch, Collator
-from iterpref_core.training.model.exactness import check_exactness, switch_off_randomness
+from iterpref_core.training.model.parity import check_parity, switch_off_randomness
 
 from .conftest import Train
 
@@ -64,32 +64,32 @@ class _Scaled(LlamaForCausalLM):
 def test_code_that_training_cannot_follow_is_refused(kind: Callable[..., PreTrainedModel], message: str) -> None:
     torch.manual_seed(0)
     with pytest.raises(ModelError, match=f"^llama: .*{message}"):
-        check_exactness(kind(LlamaConfig(**_SIZES, initializer_range=0.3)).float(), "padded")
+        check_parity(kind(LlamaConfig(**_SIZES, initializer_range=0.3)).float(), "padded")
 
 
-def _branch(batch: Batch) -> torch.Tensor:
+def _suffix(batch: Batch) -> torch.Tensor:
     return batch["visible"][..., 1] > 0
 
 
 _WRONG: dict[str, Callable[[Batch], None]] = {
     "plainly causal": lambda batch: batch["visible"].zero_(),
-    "positions of slots": lambda batch: batch["position_ids"].copy_(torch.arange(batch["position_ids"].shape[1])),
-    "positions one on": lambda batch: batch["position_ids"].add_(_branch(batch).long()),
-    "a branch that sees a token more": lambda batch: batch["visible"][..., 1].add_(_branch(batch).long()),
-    "a branch that sees a token less": lambda batch: batch["visible"][..., 1].sub_(_branch(batch).long()),
-    "a branch that sees itself alone": lambda batch: batch["visible"][..., 1].zero_(),
+    "positions in the row": lambda batch: batch["position_ids"].copy_(torch.arange(batch["position_ids"].shape[1])),
+    "positions one on": lambda batch: batch["position_ids"].add_(_suffix(batch).long()),
+    "a suffix that sees a token more": lambda batch: batch["visible"][..., 1].add_(_suffix(batch).long()),
+    "a suffix that sees a token less": lambda batch: batch["visible"][..., 1].sub_(_suffix(batch).long()),
+    "a suffix that sees itself alone": lambda batch: batch["visible"][..., 1].zero_(),
 }
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("wrong", [None, *_WRONG])
-def test_a_branch_that_is_computed_wrongly_is_refused_in_every_precision(
+def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision(
     wrong: str | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(dtype)
     if wrong is None:
-        check_exactness(model, "fork")
+        check_parity(model, "fork")
         return
     right = Collator.__call__
 
@@ -99,8 +99,10 @@ def test_a_branch_that_is_computed_wrongly_is_refused_in_every_precision(
         return batch
 
     monkeypatch.setattr(Collator, "__call__", collate)
-    with pytest.raises(ConfigError, match="computes a branch differently from a separate row"):
-        check_exactness(model, "fork")
+    with pytest.raises(
+        ConfigError, match="computes a program behind a shared prefix differently from a row of its own"
+    ):
+        check_parity(model, "fork")
 
 
 def _mamba() -> PreTrainedModel:
@@ -115,7 +117,7 @@ def _mamba() -> PreTrainedModel:
         (_mamba, {}, r"training.layout: fork: .*set training.layout: padded"),
         (_mamba, {"lora": {"r": 4}, "layout": "padded"}, r"training.lora: .*set training.lora: null"),
     ],
-    ids=["noise", "no branches", "no adapters"],
+    ids=["noise", "no suffixes", "no adapters"],
 )
 def test_a_stage_begins_with_the_check(
     model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,

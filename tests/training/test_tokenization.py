@@ -12,8 +12,8 @@ from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.tokenizers import load_chat_template, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.data.pair_files import PairReader
+from iterpref_core.training.data.tokenization import TokenizedPair, tokenize_pair
 
 
 @pytest.fixture
@@ -58,18 +58,22 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
 
 
+def removed(row: TokenizedPair) -> list[int]:
+    return [getattr(row, f"{part}_truncated") for part in ("prompt", "chosen", "rejected", "focal")]
+
+
 def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any) -> None:
     whole: TokenizedPair = tokenized()
-    assert list(whole.cut) == [0, 0, 0, 0]
+    assert removed(whole) == [0, 0, 0, 0]
     room = whole.focal.index(1) + 2
-    cut: TokenizedPair = tokenized(max_length=3 + room, max_prompt_length=3)
-    assert cut.prompt_ids == whole.prompt_ids[-3:]
-    assert (cut.chosen_ids, cut.rejected_ids) == (whole.chosen_ids[:room], whole.rejected_ids[:room])
-    assert (len(cut.focal), sum(cut.focal)) == (room, 2)
+    short: TokenizedPair = tokenized(max_length=3 + room, max_prompt_length=3)
+    assert short.prompt_ids == whole.prompt_ids[-3:]
+    assert (short.chosen_ids, short.rejected_ids) == (whole.chosen_ids[:room], whole.rejected_ids[:room])
+    assert (len(short.focal), sum(short.focal)) == (room, 2)
     lost = [
-        len(getattr(whole, name)) - len(getattr(cut, name)) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
+        len(getattr(whole, name)) - len(getattr(short, name)) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
     ]
-    assert list(cut.cut) == [*lost, sum(whole.focal) - 2]
+    assert removed(short) == [*lost, sum(whole.focal) - 2]
 
 
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
