@@ -50,7 +50,7 @@ from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.pair_files import PairReader
-from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective

@@ -1,14 +1,20 @@
 """Every causal architecture of transformers' registry, as a model small enough for tests."""
 
+from __future__ import annotations
+
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-ARCHITECTURES = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FAMILIES = (
+    "bert", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3", "qwen2",
+    "qwen3",
+)  # fmt: skip
+"""One of each kind: full attention and sliding windows, experts, states, learned positions, an encoder."""
 _SMALL: dict[str, Any] = {
     "vocab_size": 128, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256, "n_embd": 32, "n_layer": 2, "n_head": 4,
@@ -44,7 +50,16 @@ _LARGEST = 3e7
 _RANDOM = re.compile("drop|jitter|noise")
 
 
+def other_architectures() -> list[str]:
+    """The names of all causal architectures in transformers' registry but `FAMILIES`."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - set(FAMILIES))
+
+
 def _small_config(name: str) -> Any:
+    from transformers import CONFIG_MAPPING
+
     kind = CONFIG_MAPPING[name]
     found = vars(default := kind())
     values = {key: value for key, value in _SMALL.items() if hasattr(default, key)}
@@ -58,6 +73,9 @@ def _small_config(name: str) -> Any:
 
 def build_small(name: str) -> PreTrainedModel:
     """A model of random weights, each of its forms of noise on; skips where transformers builds none that is small."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     try:
         config = _small_config(name)
         with torch.device("meta"):

@@ -1,15 +1,18 @@
 """Chat templates that behave as those of well-known families do, and tiny models fitted to what they write."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from iterpref_core.config import PromptFormat
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 ASKS = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -132,6 +135,8 @@ EXCHANGES = [
 
 def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer that joins words with the blank before them, as GPT-2's does."""
+    from transformers import PreTrainedTokenizerFast
+
     engine = Tokenizer(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     engine.decoder = decoders.ByteLevel()
@@ -163,6 +168,9 @@ def fit_model(
     tokenizer: PreTrainedTokenizerBase, family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
 ) -> LlamaForCausalLM:
     """Fit a tiny model to every token that the template writes of the exchanges, and save it."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     rows = [
         tokenizer(write_exchange(tokenizer, family, *exchange), add_special_tokens=False)["input_ids"]
         for exchange in exchanges

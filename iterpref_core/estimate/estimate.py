@@ -32,7 +32,7 @@ from iterpref_core.estimate.quantized_linear import (
 from iterpref_core.objectives.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
-from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config
 

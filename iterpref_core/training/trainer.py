@@ -37,7 +37,7 @@ from iterpref_core.training.data.half_batches import (
     AlternatingSampler,
     BothHalves,
 )
-from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.script_inputs import (

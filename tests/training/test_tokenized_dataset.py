@@ -1,33 +1,39 @@
 """Pairs on disk are those in memory, made once, and whole or not there."""
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data import tokenized_dataset
-from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.tokenization import TokenizedPair
-from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 
-OpenDataset = Callable[..., TokenizedDataset]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+OpenDataset = Callable[..., "TokenizedDataset"]
 
 
 @pytest.fixture
 def open_dataset(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
 ) -> OpenDataset:
+    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:
         changed = params.model_copy(update=settings)
         files = digest_files(pairs_file, spans)
@@ -39,6 +45,9 @@ def open_dataset(
 def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
     open_dataset: OpenDataset, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.training.data import tokenized_dataset
+    from iterpref_core.training.data.checks import PairChecks
+
     monkeypatch.setattr(tokenized_dataset, "_ROWS", 5)
     table, counted = open_dataset(), PairChecks.of(rows)
     assert list(table) == rows
@@ -67,6 +76,8 @@ def test_a_table_is_made_once_and_another_for_whatever_decides_another(
 
 
 def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
+    from iterpref_core.training.data import tokenized_dataset
+
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 

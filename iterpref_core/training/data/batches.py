@@ -20,11 +20,7 @@ import torch
 from iterpref_core.config import Layout
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
-from iterpref_core.training.data.tokenization import (
-    TokenizedPair,
-    marked_end,
-    shared_prefix,
-)
+from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
 Place = tuple[int, int]

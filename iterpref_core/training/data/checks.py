@@ -12,11 +12,7 @@ import numpy as np
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.training.data.tokenization import (
-    TokenizedPair,
-    marked_end,
-    shared_prefix,
-)
+from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
 

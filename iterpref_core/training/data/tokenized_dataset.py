@@ -27,7 +27,7 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.pair_files import PairFiles, PairReader
-from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _ROWS = 64
 """Rows written at once."""

@@ -202,7 +202,6 @@ def add_label_head(model: PreTrainedModel) -> None:
     if hasattr(model, "has_label_head"):
         return
     transform = logit_transform(model.config)
-    forward = model.forward
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
@@ -231,9 +230,11 @@ def add_label_head(model: PreTrainedModel) -> None:
         **kwargs: Any,
     ) -> Any:
         if label_positions is None or label_targets is None:
-            return forward(*args, **kwargs)
+            return self.forward_without_labels(*args, **kwargs)
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
         return self.get_output_embeddings()(hidden, label_targets)  # PEFT may have put a trained copy in its place
 
+    # A copy of the model binds its methods to itself; a function that held this model would follow this one.
+    model.forward_without_labels = model.forward
     model.forward = MethodType(model_forward, model)
     model.has_label_head = True

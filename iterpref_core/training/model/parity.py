@@ -19,7 +19,7 @@ from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.tokenization import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 _RANDOM = re.compile("drop|jitter|noise")

@@ -27,8 +27,8 @@ from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.data.tokenization import TokenizedPair
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
