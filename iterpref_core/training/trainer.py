@@ -39,6 +39,7 @@ from iterpref_core.training.data.half_batches import (
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.script_inputs import (
     require_choice,
@@ -59,7 +60,7 @@ class FocalDPOTrainer(BaseTrainer):
         objective: the row of the table.
         beta: strength of the implicit KL penalty.
         alpha: weight of the NLL, of an objective that has one.
-        layout: how pairs are laid out in rows.
+        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
@@ -125,6 +126,8 @@ class FocalDPOTrainer(BaseTrainer):
         padding = processing_class.pad_token_id
         if padding is None:
             padding = processing_class.eos_token_id
+        longest = max(longest_pair(rows) for rows in (train_dataset, kwargs.get("eval_dataset") or ()))
+        layout = choose_layout(model.config, layout, longest)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,

@@ -17,8 +17,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from iterpref_core.config import PromptFormat, TrainingParams
+from iterpref_core.config import Layout, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.models.checkpoints import read_config
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.objectives.objective_table import (
@@ -38,6 +39,7 @@ from iterpref_core.training.data.tokenized_dataset import (
     open_tokenized_dataset,
 )
 from iterpref_core.training.model.attention import choose_attention
+from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
 from iterpref_core.training.model.parity import check_parity
 from iterpref_core.training.model.policy import (
@@ -112,7 +114,7 @@ def train_objective(
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
-    trainer.add_callback(_BeforeFirstStep(trainer, data.rows, reference, params, run.processes))
+    trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     scored = reference is None or reference.exists()
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored)
@@ -131,12 +133,14 @@ class _Data:
         tokenizer: the model's.
         rows: the tokenized pairs.
         held: (pairs,) true for those that are held out for validation.
+        layout: the one in which the model's pairs are exact.
     """
 
     files: PairFiles
     tokenizer: PreTrainedTokenizerBase
     rows: TokenizedDataset
     held: np.ndarray
+    layout: Layout
 
     @property
     def trained(self) -> int:
@@ -161,7 +165,8 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(run.params), *beyond], needs_focal=objective.regional)
-    return _Data(files, tokenizer, rows, held)
+    layout = choose_layout(read_config(run.model), run.params.layout, longest_pair(rows))
+    return _Data(files, tokenizer, rows, held, layout)
 
 
 def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalDPOTrainer) -> Path | None:
@@ -183,7 +188,7 @@ class _BeforeFirstStep(TrainerCallback):
 
     Args:
         trainer: holds the model.
-        rows: the pairs, which get the reference.
+        data: its pairs get the reference.
         reference: the file of the reference's log-probabilities; None for an objective without a reference.
         params: settings.
         processes: the processes that train.
@@ -192,13 +197,13 @@ class _BeforeFirstStep(TrainerCallback):
     def __init__(
         self,
         trainer: FocalDPOTrainer,
-        rows: TokenizedDataset,
+        data: _Data,
         reference: Path | None,
         params: TrainingParams,
         processes: PartialState,
     ) -> None:
         self._trainer = trainer
-        self._rows = rows
+        self._data = data
         self._reference = reference
         self._params = params
         self._processes = processes
@@ -208,11 +213,11 @@ class _BeforeFirstStep(TrainerCallback):
         prepared = self._trainer.model_wrapped
         if is_sharded():
             dtype = torch.bfloat16 if self._params.bf16 else None
-            check_parity(self._trainer.model, self._params.layout, prepared, dtype)
+            check_parity(self._trainer.model, self._data.layout, prepared, dtype)
         if self._reference is not None:
-            self._rows.reference = reference_logps(
+            self._data.rows.reference = reference_logps(
                 prepared,
-                self._rows,
+                self._data.rows,
                 self._reference,
                 batch_size=2 * self._params.micro_batch_size,
                 processes=self._processes,
@@ -230,13 +235,13 @@ def _make_trainer(
     """
     params = run.params
     policy = load_policy(run.model, params, arguments.device)
-    if params.layout == "fork":
-        choose_attention(policy, int(data.rows.totals.max()))
+    if data.layout == "fork":
+        choose_attention(policy, longest_pair(data.rows))
     # Eight bits are those of one batch's largest numbers, so they round as half precision does.
     rounded = torch.float16 if params.load == "8bit" else None
     if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        check_parity(placed, params.layout, dtype=rounded)
+        check_parity(placed, data.layout, dtype=rounded)
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
@@ -253,13 +258,13 @@ def _make_trainer(
             objective=objective,
             beta=params.beta,
             alpha=alpha,
-            layout=params.layout,
+            layout=data.layout,
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
         if params.lora is not None and not is_sharded():
-            check_parity(trainer.model, params.layout, dtype=rounded)
+            check_parity(trainer.model, data.layout, dtype=rounded)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -279,6 +284,7 @@ def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, 
     learning_rate, alpha = find_rates(run.objective, run.params.objectives)
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"})
     settings |= objective.values()
+    settings["layout"] = data.layout
     settings["learning_rate"] = learning_rate
     settings["alpha"] = alpha
     return ModelLineage(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import doctest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 
 from .conftest import WeightedSums
@@ -182,13 +181,34 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
     torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, _padded(batch)))
 
 
-def test_a_window_that_would_cut_into_a_pair_is_refused() -> None:
-    from transformers import AutoModelForCausalLM, MistralConfig
+@pytest.mark.parametrize(
+    ("model_type", "settings", "reason"),
+    [
+        ("llama", {}, None),
+        ("mistral", {"sliding_window": 9}, None),
+        ("mistral", {"sliding_window": 8}, "the longest pair has 9 tokens, and the window of mistral 8"),
+        ("phi3", {"sliding_window": 8}, "the window of phi3 8"),
+        ("starcoder2", {"sliding_window": 8}, "the window of starcoder2 8"),
+        ("qwen2", {"sliding_window": 8, "use_sliding_window": False}, None),
+        ("gemma3_text", {"sliding_window": 8}, "the window of gemma3_text 8"),
+        ("gemma3_text", {"sliding_window": 9}, None),
+        ("gpt_neo", {}, "the attention of gpt_neo is not known"),
+        ("llama4_text", {"attention_chunk_size": 8}, "the attention of llama4_text is not known"),
+        ("doge", {"keep_window_size": 8}, "the attention of doge is not known"),
+        ("mamba", {}, "the attention of mamba is not known"),
+    ],
+)
+def test_prefixes_are_shared_where_every_layer_is_known_to_see_a_whole_pair(
+    model_type: str, settings: dict[str, Any], reason: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoConfig
 
-    from iterpref_core.training.model.attention import choose_attention
+    from iterpref_core.training.model.layout import choose_layout
 
-    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
-    model = AutoModelForCausalLM.from_config(MistralConfig(vocab_size=64, sliding_window=8, **sizes))
-    choose_attention(model, 8)
-    with pytest.raises(ConfigError, match="the longest pair has 9 tokens and the model's window 8"):
-        choose_attention(model, 9)
+    config = AutoConfig.for_model(model_type, **settings)
+    caplog.clear()  # of what transformers says of the configuration
+    assert choose_layout(config, "padded", 9) == "padded"
+    assert not caplog.records
+    assert choose_layout(config, "fork", 9) == ("padded" if reason else "fork")
+    assert len(caplog.records) == bool(reason), "said once"
+    assert (reason or "") in caplog.text

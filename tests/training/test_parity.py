@@ -145,10 +145,9 @@ def _mamba() -> PreTrainedModel:
     ("model", "settings", "message"),
     [
         (lambda: _llama(_noisy, vocab_size=400), {}, "two forward passes"),
-        (_mamba, {}, r"training.layout: fork: .*set training.layout: padded"),
         (_mamba, {"lora": {"r": 4}, "layout": "padded"}, r"training.lora: .*set training.lora: null"),
     ],
-    ids=["noise", "no suffixes", "no adapters"],
+    ids=["noise", "no adapters"],
 )
 def test_a_stage_begins_with_the_check(
     model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,

@@ -124,3 +124,17 @@ def test_an_objective_with_a_half_draws_every_pair(
     trainer.train()
     assert sorted(pair.task_id for pair in drawn) == sorted(row.task_id for row in rows)
     assert sum(pair.half for pair in drawn) == len(rows) // 2
+
+
+def test_a_trainer_shares_no_prefix_in_a_window_that_would_cut_into_a_pair(
+    make_trainer: MakeTrainer, rows: list[TokenizedPair], caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
+    longest = max(row.length for row in rows)
+    for window, layout in ((longest - 1, "padded"), (longest, "fork")):
+        config = AutoConfig.for_model("mistral", vocab_size=320, sliding_window=window, **sizes)
+        trainer = make_trainer(model=AutoModelForCausalLM.from_config(config), layout="fork")
+        assert trainer.data_collator.layout == layout
+    assert caplog.text.count("padded instead of fork") == 1

@@ -12,8 +12,6 @@ from torch.nn.attention.flex_attention import (
 )
 from transformers import PreTrainedModel
 
-from iterpref_core.errors import ConfigError
-
 _COMPILED_FORMS = 64
 
 _SHORT = 512
@@ -111,16 +109,7 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
     Args:
         model: the model to change.
         longest: the tokens of the longest prompt and program.
-
-    Raises:
-        ConfigError: the model's sliding window, which the mask of a row of several pairs replaces, would cut into one.
     """
-    window = getattr(model.config.get_text_config(), "sliding_window", None)
-    if window and window < longest:
-        raise ConfigError(
-            f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window "
-            f"{window}; set training.layout: padded or lower training.max_length"
-        )
     if torch.cuda.is_available():
         if model.dtype not in (torch.bfloat16, torch.float16):
             model.set_attn_implementation("sdpa")
