@@ -1,5 +1,7 @@
 """Chat templates that behave as those of well-known families do, and tiny models fitted to what they write."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
