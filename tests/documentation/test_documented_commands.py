@@ -12,7 +12,7 @@ import yaml
 from flows.cli.app import app
 from tests.settings import ROOT
 
-PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
 COMMAND = re.compile(
     r"(?m)^\s*(?:[A-Z_]+=\S+ |(?:\S*/bin/\S+|accelerate|cp|curl|docker|dvc|export|git|iterpref|make|mkdir|mlflow|pip"
     r"|prefect|python3?|pytest|rm|sh|srun|tar) )"
