@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,15 @@ def commands(text: str, program: str) -> Iterator[list[str]]:
             yield line.split()
 
 
+@cache
+def command_line() -> Any:
+    """The verbs and options as they are."""
+    return typer.main.get_command(app)
+
+
 def problems_of(words: list[str]) -> list[str]:
     """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
-    command: Any = typer.main.get_command(app)
+    command = command_line()
     for word in words:
         if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
             break
