@@ -83,7 +83,11 @@ elif what == "training":
     (folder / item[0]).write_text(str(beta))
 else:
     solved = round(100 * beta)
-    entry = {"available": True, "pass_at_1": beta, "n": 100, "passed": [f"t/{number}" for number in range(solved)]}
+    entry = {
+        "available": True, "pass_at_1": beta, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": {},
+        "passed": [f"t/{number}" for number in range(solved)], "data": {"name": "validation", "sha256": "abc"},
+        "harness": "h-1", "limits": {}, "isolation": "i",
+    }
     for path, content in (
         (Path("results") / item[0] / "results.json", {"model": item[0], "benchmarks": {"validation": entry}}),
         (Path("metrics") / f"{item[0]}.json", {"validation": beta}),

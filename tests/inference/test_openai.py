@@ -244,7 +244,7 @@ def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
     backend = ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": USAGE})))
     cut = choice.get("finish_reason") == "length"
     assert one(backend) == Completion(text, prompt_tokens=5, completion_tokens=7, truncated=cut)
-    assert not backend.faults
+    assert backend.faults == ({"tool_calls": 1} if shape == "a tool" else {})
 
 
 @pytest.mark.parametrize(
@@ -309,8 +309,8 @@ def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once
     assert [one(backend).text, one(backend, "again").text] == ["a prompt with 3", "again with 3"]
     assert ["temperature" in body for body in mock.bodies] == [True, False, False]
     assert not backend.faults
-    assert backend.own_temperature
-    assert "'some-model' accepts only its own temperature" in caplog.text
+    assert backend.refused == {"temperature"}
+    assert "is asked otherwise: the model's own temperature" in caplog.text
 
 
 def test_many_calls_at_once_ask_for_another_temperature_once(ask: Ask) -> None:
@@ -330,7 +330,7 @@ def test_a_temperature_out_of_range_is_a_refusal(ask: Ask) -> None:
     backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
     with pytest.raises(RefusedError, match="between 0 and 2"):
         one(backend)
-    assert not backend.own_temperature
+    assert not backend.refused
 
 
 def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Ask) -> None:

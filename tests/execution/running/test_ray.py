@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
-from iterpref_core.config import load_params
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.config import load_params, with_values
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.ingestion.selection import Selection
+from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
@@ -132,12 +132,10 @@ def test_an_error_on_a_node_is_the_callers(cluster):
 
 
 def evaluate(folder: Path, engine: str) -> None:
-    params = load_params(ROOT / "params.yaml")
-    execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
-    setting = EvaluationSetting(
-        folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}"
-    )
-    score_samples(folder / "samples.jsonl", ["heldout"], setting, folder / engine)
+    changed = {"execution.engine": engine, "execution.workers": 1, "evaluation.benchmarks": ("heldout",)}
+    params = with_values(load_params(ROOT / "params.yaml"), changed)
+    setting = EvaluationSetting(params, folder / "problems.jsonl", folder / f"cache-{engine}")
+    score_samples(folder / "samples.jsonl", setting, folder / engine)
 
 
 def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster, tmp_path):
