@@ -3,10 +3,11 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 from tests.execution.judging.script_tests import script
 from tests.execution.judging.wire_programs import WIRE
+from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
@@ -177,11 +178,8 @@ PASSED = {
 """Tests and a right program, near to what is refused."""
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=tiers("closed judge"))
 def executor(request):
-    report = next(report for report in probe_isolation() if report.name == "bwrap")
-    if request.param == "A" and not report.available:
-        pytest.skip(report.problem)
     with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
         yield executor
 
