@@ -22,6 +22,7 @@ from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.sampler import Sampler, open_answerer
 from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
@@ -40,14 +41,14 @@ def evaluate_model(
     answers: Path,
     prompt: PromptFormat | None = None,
     *,
-    served: bool = False,
     fresh: bool = False,
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
     Args:
         name: the model's name in the results.
-        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
         params: benchmarks and sampling.
         setting: limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
@@ -55,7 +56,6 @@ def evaluate_model(
         budget: caps on the questions of this evaluation.
         answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
-        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Returns:
@@ -75,10 +75,12 @@ def evaluate_model(
         budget=budget,
         store=answers,
         prompt=prompt,
-        served=served,
         fresh=fresh,
     ) as sampler:
-        fingerprint = served_fingerprint(str(model)) if served else model_fingerprint(model)
+        if names_served(model, inference.backend):
+            fingerprint = served_fingerprint(str(model))
+        else:
+            fingerprint = model_fingerprint(model)
         about = {"model": name}
         if fingerprint:
             about["weights"] = fingerprint

@@ -15,7 +15,7 @@ from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
-from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
+from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import is_served
@@ -192,19 +192,18 @@ def open_answerer(
     store: Path,
     prompt: PromptFormat | None = None,
     *,
-    served: bool = False,
     fresh: bool = False,
 ) -> Iterator[Sampler]:
     """Open the sampler of a model and yield it.
 
     Args:
-        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
         params: sampling, and how a model with weights here is asked.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
         prompt: the form in which a model with weights here reads prompts.
-        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Raises:
@@ -212,7 +211,7 @@ def open_answerer(
     """
     prompt = prompt or PromptFormat()
     fields: Mapping[str, Any] = {}
-    if served or is_served(model):
+    if is_served(model) or names_served(model, inference.backend):
         asked = inference
         fields = inference.request_fields
         cap = budget
