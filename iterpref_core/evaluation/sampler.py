@@ -34,7 +34,8 @@ class Sampler:
 
     Args:
         model: keeps its answers, and is opened only for one that is not kept from earlier.
-        params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
+        params: how answers are sampled; one sample of a prompt is greedy, unless `params.greedy` is false, and each of
+            several has a seed of its own.
         form: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
@@ -53,8 +54,8 @@ class Sampler:
     ) -> None:
         self._model = model
         temperature = params.temperature
-        if params.samples == 1:
-            # Greedy, so that a score has no chance in it.
+        if params.samples == 1 and params.greedy:
+            # So that a score has no chance in it.
             temperature = 0.0
         self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed

@@ -174,6 +174,21 @@ def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
     assert entry["sampling"]["protocol"] == protocol
 
 
+@pytest.mark.parametrize(("greedy", "temperature"), [("true", 0), ("false", 0.6)])
+def test_one_sample_is_drawn_where_that_is_asked_for(
+    iterpref: Iterpref, problems: Path, greedy: str, temperature: float
+) -> None:
+    assert problems.exists()
+    mock = Recording("def f(x):\n    return x\n")
+    with serve(mock) as url:
+        values = ["--set", f"evaluation.greedy={greedy}", "--set", "evaluation.temperature=0.6"]
+        code, _, err = iterpref(*EVALUATE, "--backend", "openai", "--base-url", url, *values)
+    assert code == 0, err
+    assert {body["temperature"] for body in mock.bodies} == {temperature}
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+    assert entry["sampling"]["temperature"] == temperature
+
+
 def test_a_sample_with_half_a_character_is_scored(iterpref: Iterpref, problems: Path) -> None:
     assert problems.exists()
     rows = [
