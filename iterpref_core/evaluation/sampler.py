@@ -135,7 +135,7 @@ class Sampler:
                 answered |= zip(missing, new, strict=True)
         answers = [answered[request] for request in wanted]
         refused = answers.count(REFUSED)
-        if refused == len(answers):
+        if 0 < refused == len(answers):
             raise InputError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
