@@ -1,8 +1,10 @@
 """Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +16,9 @@ import yaml
 from iterpref_core.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
-PACKED = (".gz", ".zst")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
+_KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
 
 
 class LinePlace(NamedTuple):
@@ -40,7 +43,7 @@ class LinePlace(NamedTuple):
 
 @contextmanager
 def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
-    """Open a file for reading; a file whose name ends in `.gz` or `.zst` is unpacked.
+    """Open a file for reading; a file whose name has one of the endings `PACKED` is unpacked.
 
     Args:
         path: the file.
@@ -57,12 +60,25 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
+        raise InputError(
+            f"{path}: not a whole {_KINDS.get(path.suffix, 'packed')} file ({error}); fetch it again"
+        ) from None
+    except lzma.LZMAError as error:
+        raise InputError(f"{path}: not a whole xz file ({error}); fetch it again") from None
+    except OSError as error:
+        # `bz2` has no error of its own, and gives its errors no number.
+        if path.suffix != ".bz2" or error.errno is not None:
+            raise
+        raise InputError(f"{path}: not a whole bzip2 file ({error}); fetch it again") from None
 
 
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(packed))
+    if path.suffix == ".bz2":
+        return cast("IO[bytes]", bz2.open(packed))
+    if path.suffix == ".xz":
+        return cast("IO[bytes]", lzma.open(packed))
     if path.suffix == ".zst":
         return cast("IO[bytes]", io.BufferedReader(_ZstandardFile(packed, path)))
     return packed

@@ -7,7 +7,6 @@ A field that changes its meaning gets another name, so that no old file is misre
 
 import hashlib
 import json
-import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -41,7 +40,6 @@ OWN_CODE = "own_code:"
 
 Span = tuple[int, int]
 """Half-open character offsets [start, end) into a program's text."""
-_LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
 
 class Record(BaseModel):
@@ -313,6 +311,9 @@ class PreferencePair(Record):
         task_id: the pair's own name.
         prompt: the task, as the model reads it: a text, or messages.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
+        license: an SPDX expression: the license of the problem or of the row that the pair is from.
+        tested: False if no test has judged the two programs, which are a right and a wrong one by the word of their
+            set; True if tests of the set have. None: CodeFlow made the pair, or its file does not say.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -322,6 +323,19 @@ class PreferencePair(Record):
     chosen: str
     rejected: str
     problem_id: str | None = None
+    license: str | None = None
+    tested: bool | None = None
+
+    @field_validator("license", mode="before")
+    @classmethod
+    def _license_as_text(cls, value: Any) -> Any:
+        # Files of other origin may use these two names for values of another type.
+        return value if isinstance(value, str) else None
+
+    @field_validator("tested", mode="before")
+    @classmethod
+    def _tested_as_truth(cls, value: Any) -> Any:
+        return value if isinstance(value, bool) else None
 
     @property
     def problem(self) -> str:
@@ -399,17 +413,3 @@ class PairShifts(Record):
     task_id: str
     chosen: tuple[TokenShift, ...]
     rejected: tuple[TokenShift, ...]
-
-
-def line_spans(text: str) -> list[Span]:
-    r"""Return the character offsets of the lines, without their ends.
-
-    >>> line_spans("a = 1\r\nb = 2")
-    [(0, 5), (7, 12)]
-    """
-    return [line.span(1) for line in _LINE.finditer(text)]
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends; none for an empty text."""
-    return [text[start:end] for start, end in line_spans(text)]

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +28,9 @@ from iterpref_core.ingestion.published.table import format_names
 if TYPE_CHECKING:
     from iterpref_core.ingestion.ingest import Ingested
 
-FORMATS = sorted([*format_names(), "folder", "trl"])
+FORMATS = sorted([*format_names(), "folder", "pairs", "trl"])
+_OF_EVERY_SET = {"--limit", "--dropped", "--license", "--split"}
+"""Options for every published set, of problems or of pairs."""
 
 
 def ingest(
@@ -51,12 +53,30 @@ def ingest(
     trajectories: Annotated[
         Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
     ] = None,
-    license: Annotated[str | None, typer.Option(help="SPDX license of problems that state none.")] = None,
+    pairs_per_problem: Annotated[
+        int | None,
+        typer.Option(min=1, help="Wrong programs of a problem to keep, the nearest ones; with --trajectories 1."),
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
+    ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Format trl: names of columns, such as prompt=question,chosen=a,rejected=b.")
+        str | None,
+        typer.Option(
+            help="Names of columns. Format trl: prompt=question,chosen=a,rejected=b. "
+            "Format pairs: prompt=statement,buggy=wrong,fixed=right,tests=tests,language=lang."
+        ),
+    ] = None,
+    join: Annotated[
+        tuple[Path, str] | None,
+        typer.Option(
+            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN.", metavar="FILE on=COLUMN"
+        ),
     ] = None,
     spans: Annotated[
-        Path | None, output_file(help="Format trl: JSONL to write error regions to, if the source has them.")
+        Path | None,
+        output_file(help="JSONL to write error regions to: of every pair (pairs), or those that the source has (trl)."),
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
     set_: SetOption = None,
@@ -77,10 +97,13 @@ def ingest(
         "--spans": spans,
         "--python": python,
         "--limit": limit,
+        "--split": split,
+        "--pairs-per-problem": pairs_per_problem,
+        "--join": join,
         "--dropped": dropped,
     }
     if form == "trl":
-        _refuse(given, form, {"--columns", "--spans", "--limit", "--dropped"})
+        _refuse(given, form, _OF_EVERY_SET | {"--columns", "--spans"})
         from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 
         taken = ingest_pairs(
@@ -90,9 +113,50 @@ def ingest(
             limit=limit,
             spans=spans,
             dropped=dropped,
+            license=license,
+            split=split,
         )
+    elif form == "pairs":
+        known = {
+            "--columns",
+            "--join",
+            "--spans",
+            "--limit",
+            "--dropped",
+            "--license",
+            "--split",
+            "--pairs-per-problem",
+        }
+        _refuse(given, form, known)
+        from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
+        from iterpref_core.localization.localization import localize_pairs
+
+        if spans is not None and settings.localization.method == "causal":
+            raise InputError(
+                "--spans: localization.method causal needs problems; leave --spans out, and run `localize`"
+            )
+        words = RepairSource(
+            columns=columns,
+            join=join,
+            split=split,
+            limit=limit,
+            license=license,
+            pairs_per_problem=pairs_per_problem,
+        )
+        taken = ingest_repairs(
+            source,
+            out,
+            words,
+            settings.pairs,
+            settings.execution,
+            _unfinished(out),
+            dropped=dropped,
+        )
+        if spans is not None:
+            regions = localize_pairs(out, settings.localization, spans)
+            taken = replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
     elif form == "folder":
-        _refuse(given, form, {"--python", "--license", "--heldout"})
+        _refuse(given, form, {"--python", "--license", "--heldout", "--dropped"})
         from iterpref_core.own_code.own_code import ingest_own_code
 
         if len(source) > 1:
@@ -105,16 +169,15 @@ def ingest(
             python=python,
             license=license,
             heldout=heldout,
+            dropped=dropped,
         )
         show_result(counts, json_)
         return
     else:
-        _refuse(given, form, given.keys() - {"--columns", "--spans", "--python"})
+        _refuse(given, form, given.keys() - {"--columns", "--spans", "--python", "--join"})
         from iterpref_core.ingestion.ingest import ingest as ingest_problems
         from iterpref_core.ingestion.selection import Selection
 
-        digest = hashlib.sha256(str(out.resolve()).encode()).hexdigest()
-        unfinished = WORK / "ingest" / f"{digest[:16]}.sqlite"
         selection = Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout)
         taken = ingest_problems(
             source,
@@ -122,12 +185,20 @@ def ingest(
             out,
             settings.execution,
             selection,
-            unfinished,
+            _unfinished(out),
             dropped=dropped,
             trajectories=trajectories,
             license=license,
+            split=split,
+            pairs_per_problem=pairs_per_problem or 1,
         )
     _show_taken(taken, as_json=json_)
+
+
+def _unfinished(out: Path) -> Path:
+    """Return the file that remembers the outcomes of programs until an ingestion has ended."""
+    digest = hashlib.sha256(str(out.resolve()).encode()).hexdigest()
+    return WORK / "ingest" / f"{digest[:16]}.sqlite"
 
 
 def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
@@ -139,7 +210,7 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     show_result(taken.counts, as_json)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
-        reason = ": ".join([row.reason, *row.explanation.splitlines()[:1]])
+        reason = ": ".join(filter(None, [row.reason, *row.explanation.split("\n")[:1]]))
         typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import GRPO, LABELS
+from iterpref_core.records import PreferencePair
 
 Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
 """Runs `train` in the processes that `training.accelerate` describes: (options, parameters, curve) → its result."""
@@ -50,7 +52,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
-    from iterpref_core.benchmark_table import SOURCES
+    from iterpref_core.benchmark_table import PUBLISHED
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.data.checks import Finding
@@ -60,10 +62,11 @@ def check(
     settings = read_params(set_)
     template = _load_frame(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
-    configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
+    configured = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
-    clean = benchmarks.clean(read_pairs(pairs))
+    licenses: Counter[str] = Counter()
+    clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
     if out is not None:
         kept = write_jsonl(out, clean)
     else:
@@ -81,6 +84,7 @@ def check(
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     result |= checks.numbers() if checks else {}
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
+    result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
     if json_:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         shown = {"trained": trained} if template else {}
@@ -93,6 +97,13 @@ def check(
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
+
+
+def _with_licenses(pairs: Iterable[PreferencePair], licenses: Counter[str]) -> Iterator[PreferencePair]:
+    """Pass pairs on, and count them by the license that they state."""
+    for pair in pairs:
+        licenses[pair.license or "not stated"] += 1
+        yield pair
 
 
 def _load_frame(model: str, settings: Params) -> Any:

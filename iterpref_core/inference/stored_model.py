@@ -126,9 +126,13 @@ class AnswerStore:
         digest = "[0-9a-f]" * 64
         blanks = " \t\r\n"
         statement = f"UPDATE answers SET key = randomblob(33) WHERE {doubtful}"
-        count = self._data.execute(statement, (digest, blanks)).rowcount
-        if count:
-            logger.warning("%s: %s kept answers seem to be broken off, and are asked for again", path, f"{count:,}")
+        self._data.execute(statement, (digest, blanks))
+        changed = self._data.row("SELECT changes()")
+        assert changed is not None
+        if changed[0]:
+            logger.warning(
+                "%s: %s kept answers seem to be broken off, and are asked for again", path, f"{changed[0]:,}"
+            )
         self._data.execute(f"PRAGMA user_version = {_CHECKED}")
 
     def get(self, key: bytes) -> Completion | None:

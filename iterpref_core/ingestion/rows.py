@@ -12,13 +12,16 @@ from iterpref_core.answers.extraction import defines
 from iterpref_core.answers.python_text import entry_name
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
-from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
+from iterpref_core.ingestion.published.wording import says_something
+from iterpref_core.ingestion.row_text import each_row, reason_not_to_write
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.problems.problems import own_split
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import Problem, StdinTest
-from iterpref_core.storage.items import Item, count_items, find_shards, read_items
+from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
@@ -33,21 +36,13 @@ class Candidate:
     where: str
 
 
-def count_rows_of(sources: Sequence[Path], limit: int | None) -> int:
-    """Return the number of rows that will be read, for the progress."""
-    total = 0
-    for source in sources:
-        total += sum(count_items(path) for path in find_shards(source))
-    return total if limit is None else min(total, limit)
-
-
 def read_candidates(
-    sources: Sequence[Path],
+    files: Sequence[Path],
     form: Format,
     selection: Selection,
     license: str | None,
 ) -> Iterator[Candidate | Dropped]:
-    """Stream the problems of sources and the rows that are left out, in their order.
+    """Stream the problems of files and the rows that are left out, in their order.
 
     If a problem's name was used before, a number is added. A user's own problem (format `jsonl`) is a bad record then.
 
@@ -55,7 +50,7 @@ def read_candidates(
         InputError: a file is absent or not whole.
     """
     names: dict[str, str] = {}
-    for number, item in enumerate(islice(_items(sources), selection.limit), 1):
+    for number, item in enumerate(islice(each_row(files), selection.limit), 1):
         yield _read(
             item=item,
             number=number,
@@ -64,12 +59,6 @@ def read_candidates(
             license=license,
             names=names,
         )
-
-
-def _items(sources: Sequence[Path]) -> Iterator[Item]:
-    for source in sources:
-        for path in find_shards(source):
-            yield from read_items(path)
 
 
 def _read(
@@ -86,7 +75,8 @@ def _read(
         published = _convert(item, number, form)
         name = _name(published.problem.task_id, form, names)
         names[name] = where
-        stated = license or published.problem.license or form.license or None
+        # What a row states is never overwritten.
+        stated = published.problem.license or license or form.license or None
         changes = {"task_id": name, "license": stated}
         # "[1, 2]" in a published set is one list or two numbers: each reading is a problem, and right programs decide.
         readings = []
@@ -97,6 +87,8 @@ def _read(
         _check_entry_point(problem, published.right)
     except LeftOutError as error:
         return Dropped(error.reason, where, name, error.explanation)
+    except Exception as error:  # noqa: BLE001 - a row may break anything; the row is counted and named, and no other lost
+        return Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
     return Candidate(replace(published, problem=problem, other_readings=tuple(others)), where)
 
 
@@ -108,7 +100,9 @@ def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
     """
     try:
         row = parse_record(item.where, item.text, form.row)
-        return form.convert(row.model_copy(update={"row_number": number}))
+        published = form.convert(row.model_copy(update={"row_number": number}))
+        stated = published.problem.license or row.stated_license
+        return replace(published, problem=published.problem.model_copy(update={"license": stated}))
     except RecordError as error:
         explanation = str(error).removeprefix(f"{item.where}: ")
     except ValidationError as error:
@@ -116,7 +110,7 @@ def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
     except ValueError as error:
         explanation = str(error)
     except RecursionError:
-        explanation = "a program is nested too deeply"
+        explanation = "it is nested too deeply"
     raise LeftOutError(BAD_RECORD, explanation)
 
 
@@ -131,10 +125,33 @@ def _check(problem: Problem, where: str) -> None:
         check_tests(problem, where, visible=True)
     except RecordError as error:
         raise LeftOutError(BAD_RECORD, str(error).removeprefix(f"{where}: ")) from None
+    if not says_something(prompt_text(problem.prompt)):
+        raise LeftOutError("no_prompt", "its statement says nothing")
+    reason = reason_not_to_write(problem)
+    if reason:
+        raise LeftOutError(BAD_RECORD, reason)
     size = len(problem.to_json().encode())
     if size > MAX_PROBLEM_BYTES:
-        explanation = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed; --max-tests takes some"
-        raise LeftOutError("too_large", explanation)
+        raise LeftOutError("too_large", _too_large(problem, size))
+
+
+def _too_large(problem: Problem, size: int) -> str:
+    """Return the explanation for a problem that is too large, with advice only where some of its tests would fit."""
+    found = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed"
+    sizes = sorted(len(test.to_json().encode()) for test in problem.tests + problem.hidden_tests)
+    rest = size - sum(sizes)
+    if rest + sizes[0] > MAX_PROBLEM_BYTES:
+        return f"{found}; even its smallest test has {sizes[0] >> 20} MiB, so no choice of tests fits"
+    # The largest tests are counted, since the choice is by chance.
+    fitting = 0
+    for test in reversed(sizes):
+        rest += test
+        if rest > MAX_PROBLEM_BYTES:
+            break
+        fitting += 1
+    if fitting:
+        return f"{found}; --max-tests {fitting} takes some of its {len(sizes)} tests"
+    return f"{found}; some of its {len(sizes)} tests alone are larger, so leave these out of the set"
 
 
 def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:

@@ -1,24 +1,24 @@
 """Trials: a published problem's programs are run, to find out if its tests can be trusted.
 
-1. Up to three right programs run. The first that passes becomes the reference. If another one gives a different
-   answer, several answers are right, and without a checker the tests know only one of them.
+1. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
+   gives a different answer, several answers are right, and without a checker the tests know only one of them.
 2. Wrong programs run, those nearest to a right one first. One that passes shows that the tests are weak.
-3. A right program and the nearest wrong one that fails make a trajectory: a human error and its repair.
+3. A right program and the nearest wrong ones that fail make a trajectory: a human error and its repair.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, time_limit
-from iterpref_core.ingestion.left_out import Dropped
 from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.ingestion.rows import Candidate
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 from iterpref_core.source_code.line_diff import diff_lines
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 MOST_TRIED = 3
-"""The number of right programs that are run at most, and of wrong ones."""
+"""The number of right programs that are run once one has passed, and of wrong ones that show if tests are weak."""
 
 Run = Callable[[Problem, str], Outcome]
 """A function that runs a program with all tests of a problem."""
@@ -36,6 +36,7 @@ class Tried:
         weak_tests: True if a program passed that the set calls wrong.
         trajectory: a wrong program and a right one, if there are both.
         left_out: number of programs in other languages, by language.
+        tests_left_out: number of tests that are not used, by reason.
     """
 
     where: str
@@ -45,44 +46,57 @@ class Tried:
     weak_tests: bool = False
     trajectory: Trajectory | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    tests_left_out: Counter[str] = field(default_factory=Counter)
 
 
-def try_programs(row: Candidate | Dropped, run: Run, *, pairs: bool) -> Tried:
+def try_programs(row: Candidate | Dropped, run: Run, *, pairs: int) -> Tried:
     """Run a row's programs as far as needed.
 
     Args:
         row: the row.
         run: runs a program.
-        pairs: True: a trajectory is wanted, so wrong programs are run until one fails.
+        pairs: number of wrong programs that a trajectory shall have; wrong programs are run until so many fail.
 
     Raises:
         ExecutionError: the engine failed.
     """
     if isinstance(row, Dropped):
         return Tried(row.where, dropped=row)
+    try:
+        tried = _try(row, run, pairs)
+    except (ValueError, TypeError, RecursionError) as error:
+        # A text of this row that no program can be given; other rows go on.
+        explanation = f"{type(error).__name__}: {error}"
+        return Tried(row.where, dropped=Dropped(BAD_RECORD, row.where, row.published.problem.task_id, explanation))
+    return replace(
+        tried,
+        left_out=Counter(row.published.left_out),
+        tests_left_out=Counter(row.published.tests_left_out),
+    )
+
+
+def _try(row: Candidate, run: Run, pairs: int) -> Tried:
     published = row.published
-    left_out = Counter(published.left_out)
     if not published.right:
-        return Tried(row.where, problem=published.problem, left_out=left_out)
+        return Tried(row.where, problem=published.problem)
     right = _try_right(published, run)
     first = right.outcomes[0].verdict
     reason, explanation = _reason_against(right)
     if reason:
         dropped = Dropped(reason, row.where, right.problem.task_id, explanation)
-        return Tried(row.where, dropped=dropped, verdict=first, left_out=left_out)
+        return Tried(row.where, dropped=dropped, verdict=first)
     own_values = {
         "reference": right.passing[0],
         "time_limit_s": _scaled(right.problem, right.slowest_s),
     }
     problem = right.problem.model_copy(update=own_values)
-    weak, trajectory = _try_wrong(published, problem, right.passing, run, pairs=pairs)
+    weak, trajectory = _try_wrong(published, problem, right.passing, run, pairs)
     return Tried(
         row.where,
         problem=problem,
         verdict=first,
         weak_tests=weak,
         trajectory=trajectory,
-        left_out=left_out,
     )
 
 
@@ -108,19 +122,25 @@ class _RightPrograms:
 
 def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
     """Return the outcomes with the first reading that a right program passes; if there is none, with the first."""
-    codes = published.right[:MOST_TRIED]
-    tried = []
+    first: _RightPrograms | None = None
     for reading in (published.problem, *published.other_readings):
         # The set's limit may be meant for a faster language or machine: right programs get more time.
         patient = reading
         if reading.time_limit_s is not None:
             patient = reading.model_copy(update={"time_limit_s": reading.time_limit_s * REFERENCE_FACTOR})
-        outcomes = tuple(run(patient, code) for code in codes)
-        right = _RightPrograms(reading, codes, outcomes)
+        outcomes: list[Outcome] = []
+        for code in published.right:
+            passed = any(outcome.verdict == "passed" for outcome in outcomes)
+            # Sets call some programs right that are not: the others are tried until one passes.
+            if len(outcomes) >= MOST_TRIED and passed:
+                break
+            outcomes.append(run(patient, code))
+        right = _RightPrograms(reading, published.right[: len(outcomes)], tuple(outcomes))
         if right.passing:
             return right
-        tried.append(right)
-    return tried[0]
+        first = first or right
+    assert first is not None
+    return first
 
 
 def _reason_against(right: _RightPrograms) -> tuple[str, str]:
@@ -153,18 +173,17 @@ def _try_wrong(
     problem: Problem,
     passing: Sequence[str],
     run: Run,
-    *,
-    pairs: bool,
+    pairs: int,
 ) -> tuple[bool, Trajectory | None]:
-    """Return True if a wrong program passes, and the trajectory of the nearest wrong one that fails."""
+    """Return True if a wrong program passes, and the trajectory of the nearest wrong ones that fail."""
     weak = False
-    nearest: tuple[str, Outcome] | None = None
+    failing: list[tuple[str, Outcome]] = []
     known_wrong_tried = 0
     # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
     candidates = [(_distance(code, passing), code) for code in published.wrong + published.unjudged]
     for distance, code in sorted(candidates):
         known_wrong = code in published.wrong
-        for_trajectory = pairs and nearest is None
+        for_trajectory = len(failing) < pairs
         for_weakness = known_wrong and known_wrong_tried < MOST_TRIED
         # A distance of 0: the program is a right one with other line ends.
         if distance == 0 or not (for_trajectory or for_weakness):
@@ -174,13 +193,13 @@ def _try_wrong(
             known_wrong_tried += 1
         if outcome.verdict == "passed":
             weak = weak or known_wrong
-        elif nearest is None and outcome.verdict not in UNDECIDED:
-            nearest = (code, outcome)
-    if nearest is None or not pairs:
+        elif for_trajectory and outcome.verdict not in UNDECIDED:
+            failing.append((code, outcome))
+    if not failing:
         return weak, None
-    wrong, outcome = nearest
-    right = min(passing, key=lambda code: _distance(wrong, [code]))
-    return weak, _trajectory(problem, wrong, outcome, right)
+    nearest, _ = failing[0]
+    right = min(passing, key=lambda code: _distance(nearest, [code]))
+    return weak, _trajectory(problem, failing, right)
 
 
 def _distance(wrong: str, right: Sequence[str]) -> int:
@@ -192,32 +211,32 @@ def _distance(wrong: str, right: Sequence[str]) -> int:
     return min(distances)
 
 
-def _trajectory(problem: Problem, wrong: str, outcome: Outcome, right: str) -> Trajectory:
-    """Return the repair of a wrong program, without feedback from hidden tests: a model may read the trajectory."""
-    visible = outcome.tests_passed < len(problem.tests)
-    failed = Attempt(
-        iteration=0,
-        code=wrong,
-        verdict=outcome.verdict,
-        feedback=outcome.feedback if visible else "",
-        prompt_tokens=0,
-        completion_tokens=0,
-    )
+def _trajectory(problem: Problem, wrong: Sequence[tuple[str, Outcome]], right: str) -> Trajectory:
+    """Return the repair of wrong programs, without feedback from hidden tests: a model may read the trajectory."""
+    attempts = []
+    for iteration, (code, outcome) in enumerate(wrong):
+        visible = outcome.tests_passed < len(problem.tests)
+        failed = Attempt(
+            iteration=iteration,
+            code=code,
+            verdict=outcome.verdict,
+            feedback=outcome.feedback if visible else "",
+            prompt_tokens=0,
+            completion_tokens=0,
+        )
+        attempts.append(failed)
     repaired = Attempt(
-        iteration=1,
+        iteration=len(attempts),
         code=right,
         verdict="passed",
         feedback="",
         prompt_tokens=0,
         completion_tokens=0,
-        hidden="passed",
+        hidden="passed" if problem.hidden_tests else None,
     )
-    if not problem.hidden_tests:
-        repaired = repaired.model_copy(update={"hidden": None})
-    attempts = (failed, repaired)
     return Trajectory(
         task_id=problem.task_id,
         solved=True,
-        attempts=attempts,
+        attempts=(*attempts, repaired),
         tests=problem.tests_digest,
     )

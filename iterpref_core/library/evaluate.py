@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.config import load_params, with_values
 from iterpref_core.evaluation.evaluation import evaluate_model
 
@@ -23,7 +23,8 @@ def evaluate(
     A killed evaluation is started again with the same call: answers are kept in `.iterpref` of the present folder.
 
     Args:
-        model: a checkpoint folder or a hub id.
+        model: a checkpoint folder, a hub id, or the name of a served model, with its backend and URL in `values`:
+            `{"inference.backend": "openai", "inference.base_url": "http://127.0.0.1:8000/v1"}`. An event loop may run.
         benchmarks: names of benchmarks, such as `heldout`, `humaneval+` or `livecodebench`.
         out: the folder for `results.json` and `samples/`, one for each model.
         problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
@@ -43,22 +44,12 @@ def evaluate(
     """
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
     state = Path(".iterpref")
-    setting = EvaluationSetting(
-        problems=Path(problems),
-        livecodebench=params.evaluation.livecodebench,
-        execution=params.execution,
-        cache=state / "work" / "evaluation",
-        limit=limit,
-        k=params.evaluation.k,
-    )
+    setting = EvaluationSetting(params, Path(problems), state / "work" / "evaluation", limit)
     return evaluate_model(
         name=Path(model).name,
         model=model,
-        params=params.evaluation,
         setting=setting,
         out=Path(out),
-        inference=params.inference,
-        budget=params.budget,
         answers=state / "answers.sqlite",
         prompt=params.model.student_format,
     )

@@ -4,8 +4,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from iterpref_core.records import FocalSpans, PreferencePair, Span, line_spans
+from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.source_code.line_diff import LineDiff, diff_lines, span_lines
+from iterpref_core.source_code.lines import line_spans
 
 
 @dataclass(frozen=True)

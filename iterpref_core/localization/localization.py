@@ -10,8 +10,9 @@ from iterpref_core.config import ExecutionParams, LocalizationMethod, Localizati
 from iterpref_core.errors import InputError
 from iterpref_core.localization import line_lcs, prefix_suffix, token_lcs
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, line_spans, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
 from iterpref_core.source_code.line_diff import span_lines
+from iterpref_core.source_code.lines import line_spans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 
 Localizer = Callable[[str, str], ErrorRegion]
@@ -142,9 +143,8 @@ def _apply_policy(
             # objective.
             random = Random(f"{params.seed}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
-        for start, end in rejected:
-            counts["focal_lines"] += _lines_with_text(pair.rejected[start:end])
-        counts["lines"] += _lines_with_text(pair.rejected)
+        counts["focal_lines"] += _lines_in(pair.rejected, rejected)
+        counts["lines"] += _lines_in(pair.rejected, ((0, len(pair.rejected)),))
         yield FocalSpans(
             task_id=pair.task_id,
             method=params.method,
@@ -153,8 +153,14 @@ def _apply_policy(
         )
 
 
-def _lines_with_text(text: str) -> int:
-    return sum(bool(line.strip()) for line in split_lines(text))
+def _lines_in(text: str, spans: Iterable[Span]) -> int:
+    """Return the number of lines with text that share such text with a span; several spans of a line count once."""
+    lines = set()
+    for start, end in spans:
+        for first, last in line_spans(text):
+            if text[max(start, first) : min(end, last)].strip():
+                lines.add(first)
+    return len(lines)
 
 
 def widen_spans(

@@ -6,8 +6,8 @@ One local fix is found as by the LCS. Two fixes that are far apart drag in all t
 from functools import partial
 
 from iterpref_core.localization import line_lcs
-from iterpref_core.records import split_lines
 from iterpref_core.source_code.line_diff import LineDiff, diff_outside, match_ends
+from iterpref_core.source_code.lines import split_lines
 
 
 def diff_between(rejected: str, chosen: str) -> LineDiff:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import Span, line_spans
+from iterpref_core.records import Span
 from iterpref_core.source_code.line_diff import adjacent_runs, match_lines
+from iterpref_core.source_code.lines import line_spans
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 

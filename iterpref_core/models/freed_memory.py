@@ -68,7 +68,7 @@ def release_freed_memory() -> None:
 def _keep_until_release() -> None:
     """Have glibc give no memory back by itself; without effect without glibc.
 
-    It would otherwise do so whenever the end of its heap is free, which a computation needs again in its next operation.
+    It would otherwise do so whenever the end of its heap is free, and the next operation needs that memory again.
     Variables of the environment that say otherwise come first.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

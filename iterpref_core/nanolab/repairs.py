@@ -7,6 +7,7 @@ from random import Random
 
 from iterpref_core.execution import Engine, Program
 from iterpref_core.records import Problem
+from iterpref_core.source_code.lines import whole_lines
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
 
 def _transplant(reference: str, donors: Sequence[str], random: Random, lines: int) -> str:
     """Return a program with some lines replaced by those of other programs, from about the same place."""
-    result = reference.splitlines(keepends=True)
+    result = whole_lines(reference)
     for _ in range(lines):
-        donor = random.choice(donors).splitlines(keepends=True)
+        donor = whole_lines(random.choice(donors))
         place = random.randrange(1, len(result))
         # The last line of every program is its reduce step.
         if place == len(result) - 1:
@@ -94,7 +95,7 @@ def _transplant(reference: str, donors: Sequence[str], random: Random, lines: in
 
 
 def _lose_line(reference: str, random: Random) -> str:
-    lines = reference.splitlines(keepends=True)
+    lines = whole_lines(reference)
     del lines[random.randrange(1, len(lines))]
     return "".join(lines)
 

@@ -38,7 +38,7 @@ def prompt_of(function: Function) -> str:
     known = ""
     if context:
         known = f"What there is in the module:\n\n```python\n{context}\n```\n\n"
-    head = own_text(function.node, function.module.source, function.node.body[0].end_lineno)
+    head = own_text(function.node, function.module, function.node.body[0].end_lineno)
     return (
         f"Write the {kind} `{function.qualname}` of the Python module `{function.module.name}`, so that it does what "
         f"its docstring says.{alone}\n\n{known}```python\n{head}```"

@@ -2,17 +2,20 @@
 
 import ast
 import hashlib
-import textwrap
+import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from iterpref_core.source_code.lines import cut_lines, lines_in_strings
+from iterpref_core.storage.left_out import Dropped
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
-_NOT_THE_PROJECT = frozenset(
-    {"tests", "test", "docs", "doc", "examples", "build", "dist", "node_modules", "__pycache__"}
-)
+_TESTS = frozenset({"tests", "test"})
+_NOT_THE_PROJECT = frozenset({"docs", "doc", "examples", "build", "dist", "node_modules"})
+"""Folders that are not read for functions, which a user may not expect."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,23 @@ class Module:
 
     Attributes:
         name: the name by which the module is imported.
-        source: the text.
+        path: the file.
+        source: the text, whose lines end with LF.
+        in_strings: the numbers of the lines that begin inside of a string literal.
         sha256: the hash of the file's bytes.
         tree: the syntax tree.
     """
 
     name: str
+    path: Path
     source: str
+    in_strings: frozenset[int]
     sha256: str
     tree: ast.Module
+
+    def line(self, node: ast.stmt) -> str:
+        """Return the place of a statement, for messages."""
+        return f"{self.path}:{node.lineno}"
 
 
 @dataclass(frozen=True)
@@ -55,56 +66,71 @@ class Function:
         """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
+    def dropped(self, reason: str, explanation: str = "") -> Dropped:
+        """Return the function as one that is left out for a reason."""
+        return Dropped(reason, self.module.line(self.node), self.id, explanation)
+
     @property
     def docstring(self) -> str:
         """The docstring as it is written, or an empty text."""
         return ast.get_docstring(self.node, clean=False) or ""
 
 
-def is_test_file(path: Path) -> bool:
-    """Return True if pytest looks for tests or fixtures in a file."""
-    return path.name == "conftest.py" or path.stem.startswith("test_") or path.stem.endswith("_test")
+def source_files(root: Path) -> Iterator[tuple[str, Path] | Dropped]:
+    """Yield the names and paths of the modules under the folder from which they are imported.
+
+    A folder that is not read is yielded once, with the reason, and so is a file.
+    """
+    for path in sorted(root.iterdir()):
+        yield from _source_files(root, path)
 
 
-def source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the names and paths of the modules under the folder from which they are imported."""
-    for path in sorted(root.rglob("*.py")):
-        if not _is_source(root, path):
-            continue
+def _source_files(root: Path, path: Path) -> Iterator[tuple[str, Path] | Dropped]:
+    if path.is_dir():
+        if path.name in _NOT_THE_PROJECT:
+            if next(path.rglob("*.py"), None) is not None:
+                yield Dropped("folder", str(path), path.name, f"folders named {path.name!r} are not read for functions")
+        elif not _holds_others_code(path) and path.name not in _TESTS:
+            for inner in sorted(path.iterdir()):
+                yield from _source_files(root, inner)
+    elif path.suffix == ".py":
+        yield from _source_file(root, path)
+
+
+def _source_file(root: Path, path: Path) -> Iterator[tuple[str, Path] | Dropped]:
+    if path.name == "conftest.py" or path.stem.startswith("test_"):
+        return
+    if path.stem.endswith("_test"):
+        yield Dropped("test_file", str(path), path.name, "pytest takes files of this name for tests")
+    elif path.name in ("setup.py", "__main__.py"):
+        yield Dropped("script", str(path), path.name, "files of this name are scripts")
+    else:
         parts = path.relative_to(root).with_suffix("").parts
         if parts[-1] == "__init__":
             parts = parts[:-1]
         yield ".".join(parts), path
 
 
-def _is_source(root: Path, path: Path) -> bool:
-    """Return True if a file is the project's own code: no test, script, copy or package of somebody else."""
-    folders = path.relative_to(root).parts[:-1]
-    if not _NOT_THE_PROJECT.isdisjoint(folders):
-        return False
-    if is_test_file(path) or path.name in ("setup.py", "__main__.py"):
-        return False
-    # Hidden folders and virtual environments hold other people's code.
-    folder = root
-    for name in folders:
-        folder = folder / name
-        if name.startswith(".") or (folder / "pyvenv.cfg").exists():
-            return False
-    return True
+def _holds_others_code(folder: Path) -> bool:
+    """Return True for a hidden folder, a cache or a virtual environment."""
+    return folder.name.startswith(".") or folder.name == "__pycache__" or (folder / "pyvenv.cfg").exists()
 
 
 def read_module(name: str, path: Path) -> Module | None:
     """Read a module, or return None if this Python cannot parse the file."""
     raw = path.read_bytes()
     try:
-        # `ast` finds the encoding itself. The text is needed too, and nearly every file is UTF-8.
+        # Decoded as the import system does: by the file's own encoding, with LF at the ends of lines.
+        source = importlib.util.decode_source(raw)
         return Module(
             name=name,
-            source=raw.decode("utf-8"),
+            path=path,
+            source=source,
+            in_strings=lines_in_strings(source),
             sha256=hashlib.sha256(raw).hexdigest(),
             tree=ast.parse(raw),
         )
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
@@ -113,19 +139,16 @@ def is_public(name: str) -> bool:
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
-def own_text(node: Definition, source: str, last: int | None = None) -> str:
+def own_text(node: Definition, module: Module, last: int | None = None) -> str:
     """Return the text of a definition with its decorators, without indentation, up to a line of the file."""
     # The line of a decorated function is that of `def`; its decorators stand above.
     starts = [node.lineno]
     starts += [decorator.lineno for decorator in node.decorator_list]
-    first = min(starts)
-    end = last or node.end_lineno
-    lines = source.splitlines(keepends=True)[first - 1 : end]
-    text = textwrap.dedent("".join(lines))
-    return text.rstrip() + "\n"
+    end = last or node.end_lineno or node.lineno
+    return cut_lines(module.source, min(starts), end, module.in_strings).rstrip() + "\n"
 
 
-def find_functions(module: Module) -> Iterator[Function | str]:
+def find_functions(module: Module) -> Iterator[Function | Dropped]:
     """Yield the public functions and methods of a module, in order; for one that cannot be replaced, the reason."""
     return _find(module, module.tree.body, ())
 
@@ -134,21 +157,19 @@ def _find(
     module: Module,
     body: list[ast.stmt],
     classes: tuple[ast.ClassDef, ...],
-) -> Iterator[Function | str]:
+) -> Iterator[Function | Dropped]:
     names = Counter(node.name for node in body if isinstance(node, Definition))
     for node in body:
         if isinstance(node, ast.ClassDef) and is_public(node.name):
             yield from _find(module, node.body, (*classes, node))
         elif isinstance(node, Definition) and is_public(node.name):
-            if names[node.name] > 1:
-                yield "defined_twice"
-                continue
             path = [owner.name for owner in classes]
             path.append(node.name)
-            yield Function(
+            function = Function(
                 module=module,
                 qualname=".".join(path),
                 node=node,
                 classes=classes,
-                source=own_text(node, module.source),
+                source=own_text(node, module),
             )
+            yield function.dropped("defined_twice") if names[node.name] > 1 else function

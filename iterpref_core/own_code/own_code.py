@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from iterpref_core.config import EnvironmentParams, ExecutionParams, OwnCodeParams
-from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Program, open_executor
 from iterpref_core.own_code.function_prompt import prompt_of
 from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
@@ -16,8 +15,9 @@ from iterpref_core.own_code.survey import Project, open_project, sandboxed_sourc
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold
-from iterpref_core.source_code.license import is_allowed, license_of_folder, license_of_source
+from iterpref_core.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, open_left_out
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def ingest_own_code(
     python: str | None = None,
     license: str | None = None,
     heldout: float = 0.0,
+    dropped: Path | None = None,
 ) -> dict[str, float | str]:
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
@@ -45,6 +46,8 @@ def ingest_own_code(
         python: the project's interpreter; None is this one.
         license: the license of code that states none, an SPDX expression.
         heldout: the share of the problems to hold out.
+        dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
+            default.
 
     Returns:
         The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
@@ -55,45 +58,69 @@ def ingest_own_code(
         InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
     """
-    project = open_project(folder, python or sys.executable)
-    stated = license or license_of_folder(folder)
+    with open_left_out(dropped) as left_out:
+        return _ingest(
+            folder,
+            out,
+            params,
+            execution,
+            python=python or sys.executable,
+            license=license,
+            heldout=heldout,
+            left_out=left_out,
+        )
+
+
+def _ingest(
+    folder: Path,
+    out: Path,
+    params: OwnCodeParams,
+    execution: ExecutionParams,
+    *,
+    python: str,
+    license: str | None,
+    heldout: float,
+    left_out: LeftOut,
+) -> dict[str, float | str]:
+    project = open_project(folder, python)
+    stated = license_of_folder(folder)
+    if stated == UNKNOWN and license:
+        stated = license
     counts = Counter({"functions": 0, "tests": 0, "problems": 0})
-    dropped = Counter[str]()
-    wanted = list(_functions_to_write(project.root, counts, dropped))
+    wanted = list(_functions_to_write(project.root, counts, left_out))
     tests = survey(
         project=project,
         functions=wanted,
         execution=execution,
         params=params,
         counts=counts,
-        dropped=dropped,
+        left_out=left_out,
     )
     drafted = []
     for function in wanted:
         test_ids = tests.get(function.id)
         if test_ids is None:
-            dropped["no_test"] += 1
+            left_out.add(function.dropped("no_test"))
             continue
         prompt = prompt_of(function)
         reason = _reason_against(function, prompt, stated, params)
         if reason:
-            dropped[reason] += 1
+            left_out.add(function.dropped(reason))
             continue
-        drafted.append(hold_out(_problem(function, prompt, test_ids, project), heldout))
+        drafted.append(hold_out(_problem(function, prompt, test_ids, project, stated), heldout))
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
     environments = execution.environments | {project.name: environment}
     with open_executor(execution.model_copy(update={"environments": environments})) as executor:
-        kept = list(_sound(drafted, executor, dropped))
+        kept = list(_sound(drafted, executor, left_out))
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     result: dict[str, float | str] = {name: float(count) for name, count in counts.items()}
-    for name, count in sorted(dropped.items()):
-        if count:
-            result[f"dropped/{name}"] = float(count)
+    for name, count in sorted(left_out.counts.items()):
+        result[name] = float(count)
     if not kept:
         listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
-        raise InputError(
+        raise NothingTakenError(
             f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
         )
     write_jsonl(out, kept)
@@ -106,20 +133,24 @@ def ingest_own_code(
 def _functions_to_write(
     root: Path,
     counts: Counter[str],
-    dropped: Counter[str],
+    left_out: LeftOut,
 ) -> Iterator[Function]:
     """Yield the functions that a docstring describes."""
-    for name, path in source_files(root):
+    for source in source_files(root):
+        if isinstance(source, Dropped):
+            left_out.add(source)
+            continue
+        name, path = source
         module = read_module(name, path)
         if module is None:
-            dropped["module_unreadable"] += 1
+            left_out.add(Dropped("module_unreadable", str(path), name, "this Python cannot parse the file"))
             continue
         for function in find_functions(module):
             counts["functions"] += 1
-            if isinstance(function, str):
-                dropped[function] += 1
+            if isinstance(function, Dropped):
+                left_out.add(function)
             elif not function.docstring:
-                dropped["no_docstring"] += 1
+                left_out.add(function.dropped("no_docstring"))
             else:
                 yield function
 
@@ -143,6 +174,7 @@ def _problem(
     prompt: str,
     test_ids: Sequence[str],
     project: Project,
+    license: str,
 ) -> Problem:
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
@@ -156,6 +188,7 @@ def _problem(
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),
         reference=function.source,
         source=f"{OWN_CODE}{project.name}",
+        license=license_of_source(function.module.source, license),
     )
 
 
@@ -181,12 +214,13 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
 def _sound(
     problems: Iterable[Problem],
     executor: Engine,
-    dropped: Counter[str],
+    left_out: LeftOut,
 ) -> Iterator[Problem]:
     """Yield the problems whose tests accept the reference."""
     for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
         if outcome.verdict == "passed":
             yield problem
         else:
-            dropped["reference_fails"] += 1
-            logger.warning("%s: its reference fails: %s: %s", problem.task_id, outcome.verdict, outcome.feedback)
+            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
+            logger.warning("%s: its reference fails: %s", problem.task_id, explanation)

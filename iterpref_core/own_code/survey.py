@@ -5,6 +5,7 @@ another order, with another hash seed and other random numbers.
 """
 
 import logging
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, 
 from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.own_code.functions import Function
 from iterpref_core.progress import show_progress
+from iterpref_core.storage.left_out import Dropped, LeftOut
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,10 @@ def open_project(folder: Path, python: str) -> Project:
     if (folder / "src").is_dir():
         root = folder / "src"
         paths = [str(root), str(folder)]
+    # A path counts from where the verb is started; programs run elsewhere. A link stays, since a virtual environment
+    # is known by it.
+    if os.sep in python:
+        python = str(Path(python).absolute())
     return Project(folder, root, Environment(python, tuple(paths)))
 
 
@@ -84,7 +90,7 @@ def survey(
     execution: ExecutionParams,
     params: OwnCodeParams,
     counts: Counter[str],
-    dropped: Counter[str],
+    left_out: LeftOut,
 ) -> dict[str, tuple[str, ...]]:
     """Run all tests twice and find the tests of each function.
 
@@ -94,7 +100,7 @@ def survey(
         execution: the number of workers, and the permission for weak isolation.
         params: the time limit of a test, and the largest number of tests of a function.
         counts: grows by `tests`.
-        dropped: grows by `test_<reason>`.
+        left_out: takes the tests that do not count, each with `test_<reason>`.
 
     Returns:
         `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
@@ -117,7 +123,7 @@ def survey(
         counts["tests"] += 1
         reason = _reason_against([run.get(test) for run in runs], params)
         if reason:
-            dropped[reason] += 1
+            left_out.add(_dropped(reason, test))
         else:
             called[test] = runs[0][test].called
     tests_of: dict[str, tuple[str, ...]] = {}
@@ -128,8 +134,15 @@ def survey(
             most_specific = sorted(callers, key=lambda test: len(called[test]))
             tests_of[function.id] = tuple(most_specific[: params.max_tests])
     used = set(chain.from_iterable(tests_of.values()))
-    dropped["test_unused"] += len(called.keys() - used)
+    for test in called:
+        if test not in used:
+            left_out.add(_dropped("test_unused", test))
     return tests_of
+
+
+def _dropped(reason: str, test: str) -> Dropped:
+    """Return a test that does not count; its id begins with its file."""
+    return Dropped(reason, test.partition("::")[0], test)
 
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.config import PairsParams
-from iterpref_core.records import PreferencePair, split_lines
+from iterpref_core.records import PreferencePair
 from iterpref_core.source_code.line_diff import diff_lines
+from iterpref_core.source_code.lines import split_lines
 from iterpref_core.source_code.normal_form import same_form
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from iterpref_core.records import PairShifts, Span, TokenShift, line_spans
+from iterpref_core.records import PairShifts, Span, TokenShift
+from iterpref_core.source_code.lines import line_spans
 
 LEVELS = 4
 """The number of steps of color on either side of no color."""

@@ -87,21 +87,26 @@ def export_pairs(
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
     chats = False
+    licensed = False
     for pair, region in _join(pairs, spans):
         chats = chats or not isinstance(pair.prompt, str)
         contents.splits[TRAIN] += 1
-        contents.origins[origins.get(pair.problem, Origin())] += 1
+        origin = origins.get(pair.problem, Origin())
+        contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
+        licensed = licensed or pair.license is not None
         if region is not None:
             contents.methods[region.method] += 1
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
             row = _pair_row(pair, chats=chats)
+            if licensed:
+                row["license"] = pair.license
             if spans is not None:
                 row |= _region_columns(region)
             yield row
 
-    features = _pair_features(localized=spans is not None, chats=chats)
+    features = _pair_features(localized=spans is not None, chats=chats, licensed=licensed)
     _write(
         out=out,
         rows=rows,
@@ -257,7 +262,7 @@ def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     return row
 
 
-def _pair_features(*, localized: bool, chats: bool) -> Any:
+def _pair_features(*, localized: bool, chats: bool, licensed: bool) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
@@ -268,6 +273,8 @@ def _pair_features(*, localized: bool, chats: bool) -> Any:
         "chosen": program,
         "rejected": program,
     }
+    if licensed:
+        columns["license"] = text
     if localized:
         spans = List(List(Value("int64")))
         columns |= {

@@ -24,7 +24,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.records import Span, line_spans, split_lines
+from iterpref_core.records import Span
+from iterpref_core.source_code.lines import line_spans, split_lines
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def parse_source(code: str) -> ast.Module:
     # The program's own warnings, such as those of invalid escapes, are not ours to show.
     with PARSE_LOCK, warnings.catch_warnings(action="ignore"):
         try:
-            return ast.parse(code)
+            # Python reads a file that begins with a byte order mark, and refuses a text that does.
+            return ast.parse(code.removeprefix("\ufeff"))
         except ValueError as error:
             raise SyntaxError(str(error)) from None
         except (RecursionError, MemoryError):

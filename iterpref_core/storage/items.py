@@ -1,7 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
-Four layouts are read: JSONL, a JSON array, Parquet, and a folder of such shards. Files may be packed (`.gz`, `.zst`).
-All are streamed. An array is read piece by piece as well:
+JSONL, a JSON array, Parquet, Arrow (as `datasets` saves it) and CSV are read. Files may be packed (`PACKED`). All are
+streamed. An array is read piece by piece as well:
 
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
     [{"a": 1}, {"a": 2}]     the rest has been read: now the second one is whole, too
@@ -10,27 +10,26 @@ While the object at the front is not whole, the buffer doubles: an object of n c
 """
 
 import codecs
+import csv
 import io
 import json
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.input_files import LinePlace, decode_line, open_input
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
+from iterpref_core.storage.shards import layout_of
 
 _CHUNK = 1 << 16
 _HEAD = 4096
 _BLANK = " \t\r\n"
-_SHARDS = (
-    (".parquet",),
-    (".jsonl", ".ndjson"),
-    (".json",),
-)
-"""The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
-copies of its data or describe them (`dataset_infos.json`)."""
-_PACKED = (".gz", ".zst")
+_MAX_VALUE = 1 << 30
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+"""Texts and brackets of JSON; a bracket in a text is none."""
+_TABLES = (".parquet", ".arrow")
 
 
 class Item(NamedTuple):
@@ -47,16 +46,25 @@ class Item(NamedTuple):
     text: str
 
 
-def read_items(path: Path) -> Generator[Item]:
+def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
     """Stream the objects of a file.
+
+    Args:
+        path: the file.
+        lenient: True: a line of JSONL that is not UTF-8 is an item too, with a lone surrogate for each byte that is
+            none. So the line can be left out and counted.
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
         RecordError: a JSON array is broken.
     """
-    if is_parquet(path):
+    layout = layout_of(path)
+    if layout in _TABLES:
         for number, (where, row) in enumerate(read_rows(path), 1):
             yield Item(where, number, row)
+        return
+    if layout == ".csv":
+        yield from _read_csv(path)
         return
     with open_input(path) as file:
         if _holds_array(file):
@@ -64,9 +72,18 @@ def read_items(path: Path) -> Generator[Item]:
                 yield from _read_array(opened, path)
             return
         for number, raw in enumerate(file, 1):
-            line = decode_line(raw, path, number).rstrip()
+            line = _line(raw, path, number, lenient=lenient).rstrip(_BLANK)
             if line:
                 yield Item(LinePlace(path, number), number, line)
+
+
+def _line(raw: bytes, path: Path, number: int, *, lenient: bool) -> str:
+    try:
+        return decode_line(raw, path, number)
+    except InputError:
+        if not lenient:
+            raise
+        return raw.decode("utf-8", "surrogateescape")
 
 
 def count_items(path: Path) -> int:
@@ -75,42 +92,40 @@ def count_items(path: Path) -> int:
     Raises:
         InputError: the file is absent or not whole.
     """
-    if is_parquet(path):
+    layout = layout_of(path)
+    if layout in _TABLES:
         return count_rows(path)
-    with open_input(path) as file:
-        if not _holds_array(file):
-            return sum(1 for line in file if not line.isspace())
+    if layout != ".csv":
+        with open_input(path) as file:
+            if not _holds_array(file):
+                return sum(1 for line in file if not line.isspace())
     return sum(1 for _ in read_items(path))
 
 
-def find_shards(source: Path) -> list[Path]:
-    """Return the files of a source, in the order of their names: itself, or all of a folder and those below it.
-
-    Raises:
-        InputError: the folder has no file that can be read.
-    """
-    if not source.is_dir():
-        return [source]
-    files = []
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        if path.is_file() and not hidden:
-            files.append(path)
-    for suffixes in _SHARDS:
-        shards = [path for path in files if _layout(path) in suffixes]
-        if shards:
-            return shards
-    raise InputError(f"{source}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
-
-
-def is_parquet(path: Path) -> bool:
-    """Return True for a Parquet file, packed or not."""
-    return _layout(path) == ".parquet"
-
-
-def _layout(path: Path) -> str:
-    """Return the ending that tells the layout: `.jsonl` for `train.jsonl.gz`."""
-    return Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
+def _read_csv(path: Path) -> Iterator[Item]:
+    """Stream the rows of a CSV file with a header; every value is a text."""
+    # The module's own limit is 131,072 characters for a value.
+    csv.field_size_limit(_MAX_VALUE)
+    with (
+        open_input(path) as file,
+        io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", newline="") as text,
+    ):
+        rows = csv.reader(text, strict=True)
+        header: list[str] | None = None
+        number = 0
+        try:
+            for row in rows:
+                if header is None:
+                    header = row
+                    continue
+                number += 1
+                # A row with too few or too many values is no object, and is left out by who reads it.
+                fields: Any = dict(zip(header, row, strict=True)) if len(row) == len(header) else row
+                yield Item(LinePlace(path, rows.line_num), number, json.dumps(fields, ensure_ascii=False))
+        except csv.Error as error:
+            raise InputError(f"{path}:{rows.line_num}: not valid CSV ({error}); fetch the file again") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
 
 def _holds_array(file: IO[bytes]) -> bool:
@@ -120,7 +135,8 @@ def _holds_array(file: IO[bytes]) -> bool:
 
 
 def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
-    decoder = json.JSONDecoder()
+    # Only the end of each value is looked for: numbers of any length are left as they are.
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
     buffer = ""
     place = LinePlace(path, 1)
     number = 0
@@ -159,8 +175,15 @@ def _next_object(
     while True:
         try:
             _, end = decoder.raw_decode(buffer)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply")
+        except RecursionError:
+            # The value may be whole, and is then left out by who reads it, alone.
+            closed = _end_of_brackets(buffer)
+            if closed is not None:
+                return closed, buffer
+            reason = "nested too deeply"
+            position = 0
+        except ValueError as error:
+            reason = getattr(error, "msg", str(error))
             position = getattr(error, "pos", 0)
         else:
             # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
@@ -173,6 +196,19 @@ def _next_object(
             where = place.after(buffer[:position])
             raise RecordError(f"{where}: not valid JSON ({reason}); correct it, or fetch the file again") from None
         buffer += more
+
+
+def _end_of_brackets(text: str) -> int | None:
+    """Return the place behind the bracket that closes the first one of a JSON text; None if there is none."""
+    depth = 0
+    for mark in _MARKS.finditer(text):
+        if mark[0] in "[{":
+            depth += 1
+        elif mark[0] in "]}":
+            depth -= 1
+            if depth == 0:
+                return mark.end()
+    return None
 
 
 def _more(text: io.TextIOWrapper, path: Path, size: int) -> str:

@@ -1,5 +1,7 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
+import fcntl
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -135,8 +137,12 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     # processes may write the same file.
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
+            # A file system without locks keeps what a killed process leaves.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
             # Else a machine that crashes after the renaming could leave the new name with an empty file.
             file.flush()
@@ -146,6 +152,15 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
         # A folder without write permission refuses the removal too; no partial file was made there.
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the partial files of processes that were killed while they wrote the same file."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        # Who writes a partial file holds its lock, which ends with the process.
+        with suppress(OSError), partial.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

@@ -1,4 +1,4 @@
-"""Parquet: the rows of a file as JSON texts.
+"""Parquet and Arrow: the rows of a file as JSON texts.
 
 A mapping from text to text is stored as Arrow's maps are, as a list of `key` and `value`, since `datasets` has no map
 type. Null values are left out of a row's JSON, as in this project's JSONL files.
@@ -7,19 +7,23 @@ type. Null values are left out of a row's JSON, as in this project's JSONL files
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import PACKED, open_input
+from iterpref_core.storage.shards import layout_of
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatch
     from pyarrow.parquet import ParquetFile
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
+_ARROW = b"ARROW1"
+"""The first bytes of an Arrow file with a footer."""
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
 
@@ -37,27 +41,58 @@ class RowPlace(NamedTuple):
 
 
 def read_rows(path: Path) -> Iterator[tuple[RowPlace, str]]:
-    """Stream the rows of a Parquet file as JSON texts, each with its place.
+    """Stream the rows of a Parquet or Arrow file as JSON texts, each with its place.
 
     Raises:
         InputError: the file is absent or not whole, or a text in it is not UTF-8.
     """
     number = 0
-    with _explained(path), _open(path) as file:
+    with _explained(path), closing(_batches(path)) as batches:
+        for group, batch in batches:
+            for row in batch.to_pylist():
+                number += 1
+                text = json.dumps(_plain(row), ensure_ascii=False, default=str)
+                yield RowPlace(path, number, group), text
+
+
+def _batches(path: Path) -> Generator[tuple[int, "RecordBatch"]]:
+    """Stream (row group or batch of the file, from 1; some of its rows)."""
+    if layout_of(path) == ".arrow":
+        for group, batch in enumerate(_arrow_batches(path), 1):
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                yield group, batch.slice(start, _ROWS_AT_ONCE)
+        return
+    with _open(path) as file:
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
-                for row in batch.to_pylist():
-                    number += 1
-                    text = json.dumps(_plain(row), ensure_ascii=False, default=str)
-                    yield RowPlace(path, number, group + 1), text
+                yield group + 1, batch
+
+
+def _arrow_batches(path: Path) -> Iterator["RecordBatch"]:
+    """Stream the batches of an Arrow file: `datasets` writes Arrow's stream, others the form with a footer."""
+    import pyarrow as pa
+
+    with open_input(path) as raw, _at_any_place(raw, path) as file:
+        whole = file.read(len(_ARROW)) == _ARROW
+        file.seek(0)
+        if whole:
+            with pa.ipc.open_file(file) as reader:
+                for number in range(reader.num_record_batches):
+                    yield reader.get_batch(number)
+            return
+        with pa.ipc.open_stream(file) as stream:
+            yield from stream
 
 
 def count_rows(path: Path) -> int:
-    """Return the number of rows of a Parquet file, from its footer.
+    """Return the number of rows of a Parquet file, from its footer, or of an Arrow file.
 
     Raises:
         InputError: the file is absent or not whole.
     """
+    if layout_of(path) == ".arrow":
+        with _explained(path):
+            return sum(batch.num_rows for batch in _arrow_batches(path))
     with _explained(path), _open(path) as file:
         return int(file.metadata.num_rows)
 
@@ -88,12 +123,15 @@ def _at_any_place(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    import pyarrow as pa
-
+    kind = layout_of(path).removeprefix(".").capitalize()
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise InputError(f"{path}: {kind} needs pyarrow; install iterpref[training], or give JSONL") from None
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); fetch it again") from None
+        raise InputError(f"{path}: not a whole {kind} file ({str(error).splitlines()[0]}); fetch it again") from None
 
 
 def _is_entry(item: Any) -> bool:
@@ -110,5 +148,6 @@ def _plain(value: Any) -> Any:
             return {item["key"]: _plain(item["value"]) for item in value}
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
-        return value.decode("utf-8")
+        # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
+        return value.decode("utf-8", "surrogateescape")
     return value

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +47,24 @@ class Database:
                 self._data.close()
                 raise
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run a statement that returns nothing, or whose rows another thread may change meanwhile."""
-        with self._lock, self._explained():
-            return self._data.execute(statement, values)
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Run a statement; its rows, if there are some, are dropped."""
+        # The cursor is closed under the lock as well: no other thread may hold a part of the connection.
+        with self._lock, self._explained(), closing(self._data.execute(statement, values)):
+            pass
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""
         # The row is read under the lock: a cursor is not safe while another thread runs a statement.
-        with self._lock, self._explained():
-            first: tuple[Any, ...] | None = self._data.execute(statement, values).fetchone()
+        with self._lock, self._explained(), closing(self._data.execute(statement, values)) as rows:
+            first: tuple[Any, ...] | None = rows.fetchone()
         return first
 
     def close(self) -> None:
-        """Close the file."""
-        self._data.close()
+        """Close the file, once no other thread runs a statement; a later statement raises an InputError."""
+        # SQLite's library reads freed memory if a connection is closed while a statement runs.
+        with self._lock:
+            self._data.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

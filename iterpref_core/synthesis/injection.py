@@ -87,6 +87,7 @@ def inject_bugs(
                     chosen=bug.reference,
                     rejected=bug.mutant.code,
                     problem_id=bug.problem.task_id,
+                    license=bug.problem.license,
                 )
                 pairs_file.write(pair.to_json() + "\n")
                 spans_file.write(region.to_json() + "\n")

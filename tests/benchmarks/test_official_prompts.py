@@ -13,6 +13,7 @@ from evalplus.gen.util import openai_request
 from evalplus.provider import hf, utility
 from transformers import PreTrainedTokenizerBase
 
+from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.benchmarks import prefill
 from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
@@ -80,7 +81,7 @@ def bigcodebench(split: str = "complete") -> BigCodeBench:
 def evalplus_tasks(dataset: Dataset) -> list[EvalPlusTask]:
     if not os.environ.get(VARIABLES[dataset]):
         pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
-    return list(read_tasks(dataset, EvalPlusTask)[1].values())
+    return list(read_tasks(PUBLISHED[dataset], EvalPlusTask)[1].values())
 
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])

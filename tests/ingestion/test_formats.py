@@ -136,7 +136,7 @@ def test_a_problem_larger_than_a_run_can_hold_is_left_out_unless_some_of_its_tes
     source = written(tmp_path / "in.jsonl", ROWS["apps"].row, row)
     found, problems = taken(source, "apps")
     assert found.counts["dropped/too_large"] == 1
-    assert found.dropped[0].explanation == "it has 18 MiB, and 16 are allowed; --max-tests takes some"
+    assert found.dropped[0].explanation == "it has 18 MiB, and 16 are allowed; --max-tests 1 takes some of its 2 tests"
     assert len(taken(source, "apps", max_tests=1)[1]) == 2
     assert len(problems) == 1
 

@@ -16,13 +16,13 @@ import pytest
 from iterpref_core.config import load_params
 from iterpref_core.execution import Executor, Outcome, Program
 from iterpref_core.ingestion.ingest import Ingested, ingest
-from iterpref_core.ingestion.left_out import Dropped
 from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.ingestion.rows import Candidate
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.ingestion.trials import Tried, try_programs
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS, SUM, SUM_WRONG
 from tests.settings import EXECUTION, ROOT
 

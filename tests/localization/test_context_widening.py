@@ -7,7 +7,8 @@ import pytest
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.localization.localization import localize_pairs, widen_spans
-from iterpref_core.records import FocalSpans, PreferencePair, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.source_code.lines import split_lines
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 

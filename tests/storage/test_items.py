@@ -11,7 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.storage.items import count_items, find_shards, read_items
+from iterpref_core.storage.items import count_items, read_items
+from iterpref_core.storage.shards import find_shards
 
 ROWS: list[dict[str, Any]] = [
     {"id": number, "text": "x" * (number * 30_000) + "é]}", "nested": {"input": ["1\n", "2\n"]}} for number in range(5)
@@ -93,7 +94,7 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
     for name in ("data/train-1.parquet", "data/train-0.parquet", ".cache/x.parquet", "dataset_infos.json", "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert find_shards(tmp_path) == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
+    assert find_shards([tmp_path]).files == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
-        find_shards(tmp_path / "empty")
+    with pytest.raises(InputError, match="no file of JSONL, JSON, Parquet, Arrow or CSV"):
+        find_shards([tmp_path / "empty"])

@@ -10,6 +10,7 @@ from iterpref_core.ingestion.published.fields import Json, as_rows
 from iterpref_core.ingestion.published.programs import python_programs, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_script
 from iterpref_core.records import Problem
 
@@ -40,6 +41,7 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
     public = as_rows("public_tests", row.public_tests, "input", "output")
     hidden = as_rows("private_tests", row.private_tests, "input", "output")
     hidden += as_rows("generated_tests", row.generated_tests, "input", "output")
+    public, hidden, tests_left_out = usable_tests(public, hidden)
     if not public:
         # A problem needs a visible test: the first hidden one becomes visible.
         public = hidden[:1]
@@ -59,7 +61,13 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
     right = right_programs(solutions, left_out)
     incorrect = _in_python("incorrect_solutions", row.incorrect_solutions, left_out)
     wrong = python_programs(incorrect, left_out)
-    return PublishedProblem(problem, right=right, wrong=wrong, left_out=left_out)
+    return PublishedProblem(
+        problem,
+        right=right,
+        wrong=wrong,
+        left_out=left_out,
+        tests_left_out=tests_left_out,
+    )
 
 
 def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:

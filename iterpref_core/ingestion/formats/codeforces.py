@@ -6,6 +6,7 @@ from iterpref_core.ingestion.published.fields import Json, as_rows
 from iterpref_core.ingestion.published.programs import program_in, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_script
 from iterpref_core.records import Problem
 
@@ -55,6 +56,8 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
         raise LeftOutError("not_stdin", "it is interactive, or reads a file")
     examples = as_rows("examples", row.examples, "input", "output")
     official = as_rows("official_tests", row.official_tests, "input", "output")
+    has_checker = bool(row.generated_checker)
+    examples, official, tests_left_out = usable_tests(examples, official, checker=has_checker)
     if not examples:
         # A problem needs a visible test: the first official one becomes visible.
         examples = official[:1]
@@ -77,7 +80,7 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
     right: tuple[str, ...] = ()
     if row.generation is not None:
         right = right_programs([program_in(row.generation)], left_out)
-    return PublishedProblem(problem, right=right, left_out=left_out)
+    return PublishedProblem(problem, right=right, left_out=left_out, tests_left_out=tests_left_out)
 
 
 def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:

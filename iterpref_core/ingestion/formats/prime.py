@@ -1,11 +1,17 @@
-"""Format `prime`: PrimeIntellect's verifiable problems, SYNTHETIC-1 and DeepCoder, which collect other sets."""
+"""Format `prime`: PrimeIntellect's verifiable problems, SYNTHETIC-1 and 2, copies of them, and DeepCoder.
+
+All of them collect other sets. SYNTHETIC-1 has Python literals in the place of JSON. SYNTHETIC-2's `test_cases` is JSON
+in a text, within JSON in a text, and it has no right programs.
+"""
 
 from collections import Counter
 
 from iterpref_core.ingestion.published.contest import contest_problem
-from iterpref_core.ingestion.published.fields import Json, read_json, read_texts
+from iterpref_core.ingestion.published.fields import Json, read_literal, read_texts
 from iterpref_core.ingestion.published.programs import program_in, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+
+_CODE = (None, "verifiable_code", "prime_rl_code")
 
 
 class PrimeRow(Row):
@@ -15,6 +21,7 @@ class PrimeRow(Row):
     gold_standard_solution: str | None = None
     verification_info: Json = None
     problem: str | None = None
+    problem_statement: str | None = None
     solutions: Json = None
     tests: Json = None
     task_type: str | None = None
@@ -25,17 +32,18 @@ class PrimeRow(Row):
 
 def convert_prime(row: PrimeRow) -> PublishedProblem:
     """Return the problem; tasks of other types, such as mathematics, and in other languages are left out."""
-    question = row.prompt or row.problem
+    question = row.prompt or row.problem or row.problem_statement
     if question is None:
-        raise ValueError("field 'prompt': Field required (or 'problem', as in DeepCoder)")
-    if row.task_type not in {None, "verifiable_code"}:
+        raise ValueError("field 'prompt': Field required (or 'problem', as in DeepCoder, or 'problem_statement')")
+    if row.task_type not in _CODE:
         raise LeftOutError("not_code", f"its task_type is {row.task_type}")
-    tests = read_json("verification_info", row.verification_info)
+    tests = read_literal("verification_info", row.verification_info)
     if isinstance(tests, dict):
         language = tests.get("language", "python")
         if language != "python":
             raise LeftOutError("not_python", f"its language is {language}")
-        tests = tests.get("test_cases", tests)
+        tests = read_literal("test_cases", tests.get("test_cases", tests))
+    has_answers = row.gold_standard_solution is not None or row.solutions is not None
     left_out: Counter[str] = Counter()
     answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions)]
     return contest_problem(
@@ -44,7 +52,8 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         row.tests if tests is None else tests,
         source=f"prime:{row.source}" if row.source else "prime",
         starter_code=row.starter_code or "",
-        right=lambda: right_programs(map(program_in, answers), left_out),
+        # SYNTHETIC-2 has no column for right programs.
+        right=(lambda: right_programs(map(program_in, answers), left_out)) if has_answers else tuple,
         left_out=left_out,
     )
 

@@ -1,17 +1,26 @@
 r"""Answers of a pair: the program in each, or the reason why there is none.
 
-`extract_program` finds the program in an answer. A pair tells two things more:
+A text is a program or an answer by what its row says, never by a guess at its content:
 
-- Both answers are about the same task. If one side defines a name and the other side shows several programs, the
-  program that defines this name is meant.
-- An answer may continue the prompt's code. Then it is indented, and not a program by itself: `    return a + b`.
+- A turn of a conversation is an answer, and so is a text that shows its program in a marked place: in a fenced block,
+  or in tags. `extract_program` finds it.
+- Every other text is a program as a whole. It stays as it is to the last character, or its row is left out.
+
+A pair of answers tells one thing more: both are about the same task. If one side defines a name and the other side
+shows several programs, the program that defines this name is meant.
+
+A program may continue the prompt's code. Then it is indented, and no module by itself: `    return a + b`.
 """
 
 import ast
+import io
 import re
+import tokenize
 from typing import Literal
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
+from iterpref_core.ingestion.preference_sets.columns import Kind
+from iterpref_core.source_code.lines import split_lines
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
@@ -30,6 +39,11 @@ _PROSE_TAGS = {
     "shell",
 }
 _TAG = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+#.-]+)", re.MULTILINE)
+_MARK = re.compile(
+    r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Fences and tags that mark where a program stands in an answer, or where it does not."""
 _FOREIGN = re.compile(
     r"""
     ^\s*\#include\b | ^\s*(?:pub\s+)?fn\s+\w+\s*\( | ^\s*func\s+\w+\s*\(
@@ -41,54 +55,106 @@ _FOREIGN = re.compile(
 """Beginnings of lines, and calls, of Rust, Go, JavaScript, Java and C; `console.log(1)` is Python by its syntax."""
 
 
-def find_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
-    r"""Return the programs in two answers to one task, or the reason why there are none.
+def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple[str, str] | Reason:
+    r"""Return the programs in two texts for one task, or the reason why there are none.
+
+    Args:
+        chosen: the text of the better side.
+        rejected: the text of the other side, whose program may be broken.
+        kind: what the texts are, if the row or the user says it. None: answers if one of them marks its program.
 
     >>> find_programs("```python\nx = 1\n```", "```python\nx = 2\n```")
     ('x = 1\n', 'x = 2\n')
+    >>> find_programs("x = 1\nprint x\n", "x = 2\nprint x\n")
+    'not_python'
     """
     if not chosen.strip() or not rejected.strip():
         return "empty"
-    if _are_programs(chosen, rejected):
-        return "same_program" if chosen == rejected else (chosen, rejected)
-    programs = _programs(chosen, rejected)
+    if kind == "code" or (kind is None and not _marks_program(chosen) and not _marks_program(rejected)):
+        programs = _whole_programs(chosen, rejected)
+    else:
+        programs = _programs(chosen, rejected)
     if isinstance(programs, str):
         return programs
     return "same_program" if programs[0] == programs[1] else programs
 
 
-def _are_programs(chosen: str, rejected: str) -> bool:
-    """Return True if two answers are programs to the last character; the rejected one may have syntax errors."""
-    # A block of Markdown is an answer that shows a program, unless the fence stands in a program's own text.
-    if "```" in rejected and not _is_python(rejected):
-        return False
+def _marks_program(text: str) -> bool:
+    """Return True if a text is an answer that shows a program in a marked place, and no program itself."""
+    return _MARK.search(text) is not None and not is_program(text)
+
+
+def _whole_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
+    """Return two texts that are programs as they are; the rejected one may have syntax errors."""
     if _is_indented_code(chosen):
-        return True
-    return _is_python(chosen) and not lacks_program(rejected) and not _FOREIGN.search(chosen + rejected)
+        return (chosen, rejected)
+    if not is_program(chosen):
+        return _reason_against(chosen)
+    if lacks_program(rejected) or (_parses(rejected) and not is_program(rejected)):
+        return "no_code"
+    if not _parses(rejected) and _FOREIGN.search(rejected):
+        return "not_python"
+    return (chosen, rejected)
 
 
-def _is_python(text: str) -> bool:
-    """Return True if a text is Python code; a word or a number alone is an answer without a program."""
+def _reason_against(text: str) -> Reason:
+    is_words = _parses(text) and not _FOREIGN.search(text)
+    return "no_code" if is_words or (lacks_program(text) and not _FOREIGN.search(text)) else "not_python"
+
+
+def _parses(text: str) -> bool:
+    try:
+        parse_source(text)
+    except SyntaxError:
+        return False
+    return True
+
+
+def is_program(text: str) -> bool:
+    """Return True if a text is Python to the last character; a word, a number or a list of texts alone is none."""
     try:
         body = parse_source(text).body
     except SyntaxError:
         return False
-    for node in body:
-        is_word = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name)
-        if not is_word:
-            return True
-    return False
+    if not any(_does_something(node) for node in body):
+        return False
+    return not _FOREIGN.search(_without_texts(text))
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Return False for a constant or a name, or a display of such."""
+    if not isinstance(node, ast.Expr):
+        return True
+    calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+    return any(isinstance(inner, calls) for inner in ast.walk(node))
+
+
+def _without_texts(code: str) -> str:
+    """Return a program with blanks for its string literals and comments, which may speak of other languages."""
+    lines = split_lines(code)
+    source = io.StringIO("".join(f"{line}\n" for line in lines), newline="\n")
+    try:
+        for token in tokenize.generate_tokens(source.readline):
+            if token.type in (tokenize.STRING, tokenize.COMMENT):
+                _blank(lines, token.start, token.end)
+    except (tokenize.TokenError, SyntaxError):
+        return code
+    return "\n".join(lines)
+
+
+def _blank(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> None:
+    for row in range(start[0], end[0] + 1):
+        line = lines[row - 1]
+        first = start[1] if row == start[0] else 0
+        last = end[1] if row == end[0] else len(line)
+        lines[row - 1] = line[:first] + " " * (last - first) + line[last:]
 
 
 def _is_indented_code(text: str) -> bool:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in split_lines(text) if line.strip()), "")
     if not first[:1].isspace():
         return False
-    try:
-        parse_source(f"def _():\n{text}")
-    except SyntaxError:
-        return False
-    return True
+    return _parses(f"def _():\n{text}")
 
 
 def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
@@ -108,9 +174,20 @@ def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
             return "not_python" if _shows_other_language(answer) else "no_code"
         if _FOREIGN.search(program) and not _defined(program):
             return "not_python"
+        if _is_shortened(answer, program):
+            return "not_python"
     assert right is not None
     assert wrong is not None
+    if not is_program(right) and not _is_indented_code(right):
+        return "not_python"
     return right, wrong
+
+
+def _is_shortened(answer: str, program: str) -> bool:
+    """Return True if a program is a part of an answer that marks none: the rest may be code that is no Python 3."""
+    if _MARK.search(answer):
+        return False
+    return "".join(program.split()) != "".join(answer.removeprefix("\ufeff").split())
 
 
 def _defined(program: str | None) -> list[str]:

@@ -1,24 +1,37 @@
-"""Columns: the names of the columns with the prompt and the two answers, from `--columns` or the usual ones."""
+"""Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
 
-_PARTS = ("prompt", "chosen", "rejected", "task_id", "system")
-_EXAMPLE = "prompt=instruction+input,chosen=accepted,rejected=rejected"
+Kind = Literal["code", "answer"]
+"""`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
+
+ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id")
+"""The parts of a row of a preference set."""
+PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point")
+"""The parts of a row with a wrong and a right program."""
+EXAMPLE_OF_ANSWERS = "prompt=instruction+input,chosen=accepted,rejected=rejected"
+EXAMPLE_OF_PROGRAMS = "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of each part of a pair; the texts of several columns are joined by line breaks, in this order."""
+    """The columns of each part of a pair.
 
-    prompt: tuple[str, ...] = ("prompt",)
-    chosen: tuple[str, ...] = ("chosen",)
-    rejected: tuple[str, ...] = ("rejected",)
-    task_id: tuple[str, ...] = ("task_id",)
-    system: tuple[str, ...] = ("system",)
+    Attributes:
+        names: part → columns, in the order in which they are joined; no columns for a part that the user leaves out.
+        kinds: part → what its columns hold, for parts of which the user says it.
+        stated: parts that the user names.
+        example: an assignment of columns, for messages.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    example: str
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    stated: frozenset[str] = frozenset()
 
     def values(self, row: Mapping[str, Any], part: str) -> list[Any]:
         """Return the values in the columns of a part, without nulls.
@@ -26,38 +39,72 @@ class Columns:
         Raises:
             ValueError: the row lacks one of the columns.
         """
-        names: tuple[str, ...] = getattr(self, part)
-        for name in names:
+        for name in self.names[part]:
             if name not in row:
                 raise ValueError(
-                    f"no column `{name}`; there are {', '.join(row)}: name it with --columns, such as {_EXAMPLE}"
+                    f"no column `{name}`; there are {', '.join(row)}: name it with --columns, such as {self.example}"
                 )
-        return [row[name] for name in names if row[name] is not None]
+        return [row[name] for name in self.names[part] if row[name] is not None]
+
+    def optional(self, row: Mapping[str, Any], part: str) -> Any:
+        """Return the value of a part that a row may lack, of a single column; None if it has none.
+
+        Raises:
+            ValueError: the row lacks a column that the user names.
+        """
+        if part not in self.stated and not self.has(row, part):
+            return None
+        values = self.values(row, part)
+        return values[0] if values else None
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
-        """Return True if a row has all columns of a part."""
-        names: tuple[str, ...] = getattr(self, part)
-        return all(name in row for name in names)
+        """Return True if a part has columns, and a row has all of them."""
+        return bool(self.names[part]) and all(name in row for name in self.names[part])
 
 
-def parse_columns(text: str | None) -> Columns:
+def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str = EXAMPLE_OF_ANSWERS) -> Columns:
     """Return the columns that `--columns` names; other parts have the usual names.
 
-    >>> parse_columns("prompt=instruction+input,chosen=accepted").prompt
+    Args:
+        text: such as `prompt=instruction+input,chosen=accepted`. `chosen=accepted:code` says that the column holds
+            programs, `:answer` that it holds answers. `language=` says that a part has no column.
+        parts: the parts that there are.
+        example: an assignment of columns, for the message.
+
+    >>> parse_columns("prompt=instruction+input,chosen=accepted:code").names["prompt"]
     ('instruction', 'input')
 
     Raises:
         ConfigError: the text is not of this form.
     """
     named: dict[str, tuple[str, ...]] = {}
+    kinds: dict[str, Kind] = {}
     assignments = [] if text is None else text.split(",")
     for assignment in assignments:
         left, equals, right = assignment.partition("=")
         part = left.strip()
-        names = tuple(name.strip() for name in right.split("+"))
-        if not equals or part not in _PARTS or not all(names) or part in named:
+        columns, kind = _kind_of(right)
+        names = tuple(name.strip() for name in columns.split("+")) if columns.strip() else ()
+        unknown = part not in parts or part in named
+        left_out = not names and part in _NEEDED
+        if not equals or unknown or left_out or not all(names):
             raise ConfigError(
-                f"--columns {text!r}: {assignment!r} is none of {', '.join(_PARTS)} = a column; write it as {_EXAMPLE}"
+                f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as {example}"
             )
         named[part] = names
-    return Columns(**named)
+        if kind is not None:
+            kinds[part] = kind
+    every = {part: (part,) for part in parts} | named
+    return Columns(names=every, example=example, kinds=kinds, stated=frozenset(named))
+
+
+_NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
+
+
+def _kind_of(text: str) -> tuple[str, Kind | None]:
+    columns, colon, kind = text.rpartition(":")
+    if colon and kind.strip() == "code":
+        return columns, "code"
+    if colon and kind.strip() == "answer":
+        return columns, "answer"
+    return text, None

@@ -3,9 +3,8 @@
 The rows have no tests, so these pairs enter at localization.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -15,16 +14,20 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.ingestion.ingest import Ingested, named_counts
-from iterpref_core.ingestion.left_out import BAD_RECORD, Dropped, open_left_out
 from iterpref_core.ingestion.preference_sets.answers import find_programs
-from iterpref_core.ingestion.preference_sets.columns import Columns, parse_columns
+from iterpref_core.ingestion.preference_sets.columns import Columns, Kind, parse_columns
 from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
-from iterpref_core.ingestion.rows import count_rows_of
+from iterpref_core.ingestion.published.published import read_license
+from iterpref_core.ingestion.published.wording import says_something
+from iterpref_core.ingestion.row_text import NOT_UTF8, count_rows_of, each_row, is_utf8, parse_json, reason_not_to_write
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, read_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.storage.items import Item, find_shards, read_items
+from iterpref_core.source_code.language import is_python_3
+from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped, open_left_out
+from iterpref_core.storage.shards import find_shards
 
 
 def ingest_pairs(
@@ -35,6 +38,8 @@ def ingest_pairs(
     limit: int | None = None,
     spans: Path | None = None,
     dropped: Path | None = None,
+    license: str | None = None,
+    split: str | None = None,
 ) -> Ingested:
     """Turn preference sets into `pairs.jsonl`, as a stream; the pairs are ready for `localize` and `train`.
 
@@ -45,6 +50,8 @@ def ingest_pairs(
         limit: rows to read, the first ones; None for all.
         spans: JSONL of error regions to write, from the rows that have them; not written by default.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
+        license: SPDX of the pairs whose rows state none.
+        split: the split to read where a folder has several; see `find_shards`.
 
     Returns:
         `pairs`: number of pairs; with `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
@@ -54,23 +61,21 @@ def ingest_pairs(
         InputError: a file is absent, there is no pair, or no error region although `spans` is given.
     """
     named = parse_columns(columns)
+    shards = find_shards(sources, split)
     counts: Counter[str] = Counter()
     names: set[str] = set()
     with ExitStack() as stack:
         pair_file = stack.enter_context(atomic_writer(out))
         span_file = stack.enter_context(atomic_writer(spans)) if spans else None
         left_out = stack.enter_context(open_left_out(dropped))
-        advance = stack.enter_context(show_progress("ingest", count_rows_of(sources, limit), unit="pairs"))
-        for item in islice(_items(sources), limit):
+        advance = stack.enter_context(show_progress("ingest", count_rows_of(shards.files, limit), unit="pairs"))
+        for item in islice(numbered_rows(shards.files), limit):
             advance()
-            row = _row(item)
-            if isinstance(row, Dropped):
-                left_out.add(row)
+            read = _read(item, named, names, license)
+            if isinstance(read, Dropped):
+                left_out.add(read)
                 continue
-            pair = _pair(row, item, named, names)
-            if isinstance(pair, Dropped):
-                left_out.add(pair)
-                continue
+            row, pair = read
             names.add(pair.task_id)
             pair_file.write(pair.to_json() + "\n")
             counts["pairs"] += 1
@@ -86,29 +91,60 @@ def ingest_pairs(
             raise InputError(
                 f"{listed}: no pair has a field 'rejected_spans'; leave --spans out, and localize the pairs"
             )
-    return Ingested(named_counts(counts, left_out), left_out.first())
+    return Ingested(named_counts(counts, left_out, shards), left_out.first())
 
 
-def _items(sources: Sequence[Path]) -> Iterator[Item]:
-    """Stream the rows of all files, numbered across files: a file of 100 lines, then the next line is number 101."""
+def numbered_rows(files: Sequence[Path]) -> Iterator[Item]:
+    """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101."""
     before = 0
-    for source in sources:
-        for path in find_shards(source):
-            number = 0
-            for item in read_items(path):
-                number = item.number
-                yield item._replace(number=before + number)
-            before += number
+    for path in files:
+        number = 0
+        for item in each_row([path]):
+            number = item.number
+            yield item._replace(number=before + number)
+        before += number
 
 
-def _row(item: Item) -> dict[str, Any] | Dropped:
+def _read(
+    item: Item,
+    columns: Columns,
+    names: set[str],
+    license: str | None,
+) -> tuple[dict[str, Any], PreferencePair] | Dropped:
+    """Return a row with its pair, or the row with the reason why it is left out; no row ends the run."""
     try:
-        row = json.loads(item.text)
-    except (ValueError, RecursionError) as error:
+        row = read_object(item)
+        if isinstance(row, Dropped):
+            return row
+        pair = _pair(row, item, columns, names, license)
+    except Exception as error:  # noqa: BLE001 - a row may break anything; the row is counted and named, and no other lost
+        return Dropped(BAD_RECORD, str(item.where), explanation=f"{type(error).__name__}: {error}")
+    return pair if isinstance(pair, Dropped) else (row, pair)
+
+
+def read_object(item: Item) -> dict[str, Any] | Dropped:
+    """Return the JSON object in a row, or the row with the reason why it has none."""
+    try:
+        row = parse_json(item.text)
+    except ValueError as error:
         return Dropped(BAD_RECORD, str(item.where), explanation=f"not valid JSON ({error})")
     if not isinstance(row, dict):
         return Dropped(BAD_RECORD, str(item.where), explanation=f"an object is expected, not {type(row).__name__}")
     return row
+
+
+def reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
+    """Return the reason why a row's column for the language leaves it out, or an empty text.
+
+    Raises:
+        ValueError: the row lacks the column that the user names.
+    """
+    language = columns.optional(row, "language")
+    if not isinstance(language, str) or is_python_3(language):
+        return ""
+    column = columns.names["language"][0]
+    advice = "" if "language" in columns.stated else "; if the column says something else, add --columns language="
+    return f"its `{column}` is {language!r}{advice}"
 
 
 def _pair(
@@ -116,13 +152,18 @@ def _pair(
     item: Item,
     columns: Columns,
     names: set[str],
+    license: str | None,
 ) -> PreferencePair | Dropped:
     where = str(item.where)
-    name = _name(row.get(columns.task_id[0]), item, names)
+    name = ""
     # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     try:
-        chosen = _turns(columns.values(row, "chosen"))
-        rejected = _turns(columns.values(row, "rejected"))
+        name = name_of(columns.optional(row, "task_id"), item, names)
+        language = reason_against_language(row, columns)
+        if language:
+            return Dropped("not_python", where, name, language)
+        chosen = _side(row, columns, "chosen")
+        rejected = _side(row, columns, "rejected")
         asked = _asked(row, columns, chosen)
         prompt = _prompt(asked)
     except ValueError as error:
@@ -131,27 +172,61 @@ def _pair(
         return Dropped("no_prompt", where, name)
     if _part_early(chosen, rejected):
         return Dropped("different_turns", where, name)
-    programs = find_programs(_answer(chosen), _answer(rejected))
+    if not (is_utf8(_answer(chosen)) and is_utf8(_answer(rejected))):
+        return Dropped(BAD_RECORD, where, name, NOT_UTF8)
+    programs = find_programs(_answer(chosen), _answer(rejected), _kind(columns, chosen, rejected))
     if isinstance(programs, str):
         reason = programs
         return Dropped(reason, where, name)
     chosen_program, rejected_program = programs
-    problem = row.get("problem_id")
-    return PreferencePair(
+    problem = columns.optional(row, "problem_id")
+    pair = PreferencePair(
         task_id=name,
         prompt=prompt,
         chosen=chosen_program,
         rejected=rejected_program,
         problem_id=str(problem) if isinstance(problem, str | int) else None,
+        license=read_license(columns.optional(row, "license")) or license,
     )
+    unwritable = reason_not_to_write(pair)
+    return Dropped(BAD_RECORD, where, explanation=unwritable) if unwritable else pair
 
 
-def _name(given: Any, item: Item, names: set[str]) -> str:
+def name_of(given: Any, item: Item, names: Collection[str]) -> str:
     """Return the set's name for a pair; `pair-<line or row>` if the set gives none, or one that was used before."""
     name = str(given) if isinstance(given, str | int) else ""
     if name == "" or name in names:
         return f"pair-{item.number}"
     return name
+
+
+def _side(row: Mapping[str, Any], columns: Columns, part: str) -> list[Turn]:
+    """Return the turns of an answer.
+
+    Raises:
+        ValueError: the answer is several texts, or no text at all; the message names the column.
+    """
+    values = columns.values(row, part)
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) > 1:
+        raise ValueError(f"columns {_named(columns, part)}: one text is expected in all, not {len(texts)}")
+    for value in values:
+        if isinstance(value, list) and any(isinstance(inner, str) for inner in value):
+            raise ValueError(f"column {_named(columns, part)}: one text or messages are expected, not a list of texts")
+    return _turns(values)
+
+
+def _named(columns: Columns, part: str) -> str:
+    return "+".join(f"`{name}`" for name in columns.names[part])
+
+
+def _kind(columns: Columns, chosen: Sequence[Turn], rejected: Sequence[Turn]) -> Kind | None:
+    """Return what two answers are: the user says it, or a turn of the assistant is an answer; None: nothing says it."""
+    stated = columns.kinds.get("chosen") or columns.kinds.get("rejected")
+    if stated is not None:
+        return stated
+    roles = {turn.role for turn in (*chosen[-1:], *rejected[-1:])}
+    return "answer" if roles - {""} else None
 
 
 def _turns(values: Sequence[Any]) -> list[Turn]:
@@ -178,7 +253,7 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list
     if repeated and (several or not columns.has(row, "prompt")):
         asked = before
     else:
-        asked = _turns(_joined(columns.values(row, "prompt")))
+        asked = _turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt")))
         if not repeated:
             asked += before
     if not columns.has(row, "system"):
@@ -193,7 +268,8 @@ def _prompt(asked: Sequence[Turn]) -> Prompt | None:
     Raises:
         ValueError: a turn has a role of its own, or the last one is no question.
     """
-    turns = [turn for turn in asked if turn.text.strip()]
+    # Sets write a dash for a statement that is not there.
+    turns = [turn for turn in asked if says_something(turn.text)]
     if all(turn.role == "system" for turn in turns):
         return None
     without_roles = all(turn.role == "" for turn in turns)
@@ -206,6 +282,15 @@ def _prompt(asked: Sequence[Turn]) -> Prompt | None:
     return read_prompt(messages)
 
 
+def joined_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
+    """Return the prompt in a row's columns, whose texts are joined by line breaks; None if it says nothing.
+
+    Raises:
+        ValueError: a column is missing, or holds something else.
+    """
+    return _prompt(_turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt"))))
+
+
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:
     """Return True if two conversations differ before their last answer, which alone is trained."""
     before = chosen[:-1]
@@ -214,11 +299,25 @@ def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:
     return several and before != others
 
 
-def _joined(values: list[Any]) -> list[Any]:
-    """Join the texts of several columns, such as an instruction and its input, by line breaks; messages stay."""
-    texts = [value for value in values if isinstance(value, str) and value]
-    others = [value for value in values if not isinstance(value, str)]
-    return others or ["\n".join(texts)]
+def _joined(values: list[Any], named: str) -> list[Any]:
+    """Join the texts of several columns, such as an instruction and its input, by line breaks; messages stay.
+
+    A list of texts, such as examples, is joined in the same way.
+
+    Raises:
+        ValueError: there are texts and messages; the message names the columns.
+    """
+    texts: list[str] = []
+    messages: list[Any] = []
+    for value in values:
+        parts = value if isinstance(value, list) else [value]
+        if all(isinstance(part, str) for part in parts):
+            texts += [part for part in parts if part]
+        else:
+            messages.append(value)
+    if texts and messages:
+        raise ValueError(f"columns {named}: texts and other values cannot be joined; name columns of one kind")
+    return messages or ["\n".join(texts)]
 
 
 def _answer(turns: list[Turn]) -> str:

@@ -1,18 +1,24 @@
 r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
 
-JSON has no tuples, so a tuple is right where a list is expected. Two more things can be read in two ways:
+JSON has no tuples, so a tuple is right where a list is expected. Four more things can be read in two ways:
 
 - A mapping's keys are texts in JSON: `{"1": 2}` may mean `{1: 2}`.
 - APPS and its descendants put a function's result into a list in some problems, and not in others: `[[1, 3]]` is
   either the result `[[1, 3]]` or the result `[1, 3]`.
 
-Each combination is a reading of the problem. The reading that a right program passes is the one that is meant.
+- A result that is a text stays a text: `"101"` is a text of digits. Some sets put a result's JSON into a text instead.
+- A result `null` may mean None, or that the result is not known.
+
+Each combination is a reading of the problem. The reading that a right program passes is the one that is meant. Without
+a right program the plainest reading alone counts, and a test whose result is null is none.
 """
 
-import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from iterpref_core.ingestion.row_text import parse_json
 from iterpref_core.records import IoTest, Problem
 
 CONTEST_SETUP = """\
@@ -25,6 +31,9 @@ from math import ceil, comb, factorial, floor, gcd, inf, sqrt
 from typing import *
 """
 """Imports that contest sites make for a program, as on LeetCode, where programs use `List` without an import."""
+
+_LONG = 10**4300
+"""The first integer that Python refuses to write in decimal."""
 
 Example = tuple[Sequence[Any], Any]
 """The arguments of a call, and its published result."""
@@ -42,16 +51,16 @@ def read_arguments(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     if isinstance(value, str):
-        return [json.loads(line) for line in value.split("\n") if line.strip()]
+        return [parse_json(line) for line in value.split("\n") if line.strip()]
     return [value]
 
 
-def read_result(value: Any) -> Any:
-    """Return the expected result of a call: a text is read as JSON; a text that is not JSON is the result itself."""
+def json_in_text(value: Any) -> Any:
+    """Return the value of a text that is JSON; a text that is not, and any other value, is returned as it is."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return parse_json(value)
     except ValueError:
         return value
 
@@ -77,31 +86,80 @@ def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ..
         examples: arguments and result of each test.
     """
     # For the example ([{"1": 2}], [3]) there are four readings: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
-    found = [_with_examples(problem, examples)]
+    found: list[list[Example]] = []
+    for results in (list(examples), _without_nulls(examples), _with_json(examples)):
+        for read in _plain_readings(results):
+            if read and read not in found:
+                found.append(read)
+    plainest, *others = found
+    made = [_with_examples(problem, plainest)]
+    for read in others:
+        # The text "NaN" is no number that could be expected, so that it is not read as JSON.
+        with suppress(ValueError):
+            made.append(_with_examples(problem, read))
+    return tuple(made)
+
+
+def _without_nulls(examples: Sequence[Example]) -> list[Example]:
+    return [(arguments, result) for arguments, result in examples if result is not None]
+
+
+def _with_json(examples: Sequence[Example]) -> list[Example]:
+    """Return the examples with the JSON that stands in the texts of their results, or in lists around these texts."""
+    read: list[Example] = []
+    for arguments, result in examples:
+        if isinstance(result, list) and len(result) == 1:
+            read.append((arguments, [json_in_text(result[0])]))
+        else:
+            read.append((arguments, json_in_text(result)))
+    return read
+
+
+def _plain_readings(examples: list[Example]) -> Iterator[list[Example]]:
+    """Yield the readings of mappings with numbers as keys, and of lists around results."""
+    yield examples
     numbered: list[Example] = []
     if any(_has_number_keys([*arguments, result]) for arguments, result in examples):
         for arguments, result in examples:
-            example = (_number_keys(list(arguments)), _number_keys(result))
-            numbered.append(example)
-        found.append(_with_examples(problem, numbered))
-    if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
+            numbered.append((_number_keys(list(arguments)), _number_keys(result)))
+        yield numbered
+    if examples and all(isinstance(result, list) and len(result) == 1 for _, result in examples):
         # Every result is a list of one thing: this list may be the result, or stand around the result.
         for reading in (examples, numbered):
-            if not reading:
-                continue
-            unwrapped = [(arguments, result[0]) for arguments, result in reading]
-            found.append(_with_examples(problem, unwrapped))
-    return tuple(found)
+            yield [(arguments, result[0]) for arguments, result in reading]
 
 
 def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
     tests = []
     for arguments, result in examples:
-        shown = ", ".join(repr(argument) for argument in arguments)
+        shown = ", ".join(as_source(argument) for argument in arguments)
         call = f"{problem.entry_point}({shown})"
         # Sets in JSON have a list in the place of a tuple.
-        tests.append(IoTest(call=call, expected=repr(result), tuples_as_lists=True))
+        tests.append(IoTest(call=call, expected=as_source(result), tuples_as_lists=True))
     return problem.model_copy(update={"tests": tuple(tests)})
+
+
+def as_source(value: Any) -> str:
+    """Return a JSON value as Python source.
+
+    >>> as_source([1, "a", None, float("inf")])
+    "[1, 'a', None, 1e999]"
+
+    Raises:
+        ValueError: the value is no number, for which Python has no literal.
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{as_source(key)}: {as_source(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_source, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            raise ValueError("a result or argument is NaN, which equals no value, itself included")
+        return "1e999" if value > 0 else "-1e999"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LONG:
+        # Python limits the digits of decimal literals, and not those of hexadecimal ones.
+        return hex(value)
+    return repr(value)
 
 
 def _has_number_keys(value: Any) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 from iterpref_core.ingestion.published.call_tests import (
     CONTEST_SETUP,
     call_of,
+    json_in_text,
     read_arguments,
-    read_result,
     readings,
 )
 from iterpref_core.ingestion.published.fields import Json, as_rows, read_json
 from iterpref_core.ingestion.published.published import LeftOutError, PublishedProblem
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_call, ask_for_script
 from iterpref_core.records import Problem
 
@@ -57,11 +58,25 @@ def contest_problem(
         LeftOutError: there is no test, or `right` raises it, because there is no right program.
         ValueError: the tests are broken.
     """
-    named, examples = _examples(read_json("tests", tests))
+    found = read_json("tests", tests)
+    named, examples = _examples(found)
+    # LiveCodeBench's layout says so: its grader reads each result as JSON.
+    results_are_json = isinstance(found, list) and all("testtype" in test for test in found)
     if not examples:
         raise LeftOutError("no_tests")
     function = function or named
     programs = right()
+    shown, hidden, tests_left_out = usable_tests(
+        examples[:visible],
+        () if visible is None else examples[visible:],
+        script=not function,
+        keep_null=bool(function and programs),
+    )
+    examples = [*shown, *hidden]
+    visible = None if visible is None else len(shown)
+    if not examples:
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(tests_left_out.items()))
+        raise LeftOutError("no_tests", f"no test can be used ({listed})")
     if not function:
         problem = Problem(
             task_id=task_id,
@@ -70,7 +85,12 @@ def contest_problem(
             source=source,
             time_limit_s=time_limit_s,
         )
-        return PublishedProblem(_split(problem, visible), right=programs, left_out=left_out or {})
+        return PublishedProblem(
+            _split(problem, visible),
+            right=programs,
+            left_out=left_out or {},
+            tests_left_out=tests_left_out,
+        )
     # The starter code shows whether the function is a method of a class; without it the first right program does.
     call = call_of(function, starter_code or "".join(programs[:1]), class_name)
     asked = Problem(
@@ -82,13 +102,16 @@ def contest_problem(
         source=source,
         time_limit_s=time_limit_s,
     )
-    calls = [(read_arguments(given), read_result(result)) for given, result in examples]
+    calls = [(read_arguments(given), result) for given, result in examples]
+    if results_are_json:
+        calls = [(arguments, json_in_text(result)) for arguments, result in calls]
     first, *others = [_split(reading, visible) for reading in readings(asked, calls)]
     return PublishedProblem(
         first,
         right=programs,
         other_readings=tuple(others),
         left_out=left_out or {},
+        tests_left_out=tests_left_out,
     )
 
 

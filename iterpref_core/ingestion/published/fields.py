@@ -6,9 +6,12 @@ Many sets have JSON in a text, since their columns differ from row to row. The s
     [{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n"}]    rows (JSON)
 """
 
-import json
+import ast
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+from iterpref_core.ingestion.row_text import parse_json
 
 Json = str | int | float | bool | list[Any] | dict[str, Any] | None
 """A field that holds JSON, or a text with JSON in it."""
@@ -25,9 +28,27 @@ def read_json(field: str, value: Json) -> Any:
     if not value.strip():
         return None
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return parse_json(value)
+    except ValueError as error:
         raise ValueError(f"field '{field}': a text with JSON is expected ({error})") from None
+
+
+def read_literal(field: str, value: Json) -> Any:
+    """Return a field's value as `read_json` does; a text may also be a Python literal, as some sets have been written.
+
+    >>> read_literal("tests", "{'input': None}"), read_literal("tests", '{"input": null}')
+    ({'input': None}, {'input': None})
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    try:
+        return read_json(field, value)
+    except ValueError as error:
+        try:
+            return ast.literal_eval(str(value))
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise ValueError(f"{error}, or a Python literal") from None
 
 
 def read_texts(field: str, value: Json) -> list[str]:
@@ -54,6 +75,9 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, Sequence):
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # `str` refuses integers of more than 4,300 digits.
+        return format(Decimal(value), "f")
     return "" if value is None else str(value)
 
 

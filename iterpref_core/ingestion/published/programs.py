@@ -8,8 +8,9 @@ from iterpref_core.answers.extraction import extract_program
 from iterpref_core.ingestion.published.published import LeftOutError
 from iterpref_core.source_code.syntax_tree import parse_source
 
-MOST = 8
-"""The number of right programs that are kept, and of wrong ones: a set can have hundreds for one problem."""
+MOST_RIGHT = 20
+"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
+the nearest of all is looked for."""
 
 _PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
 
@@ -33,12 +34,12 @@ def language_of(code: str) -> str:
     return "python" if tree.body else "other"
 
 
-def python_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
-    """Return the distinct programs that are Python 3, at most `MOST`, and count the others by language."""
+def python_programs(programs: Iterable[str], left_out: Counter[str], most: int | None = None) -> tuple[str, ...]:
+    """Return the distinct programs that are Python 3, at most so many, and count the others by language."""
     # The keys of a dictionary are a set in the order of insertion.
     kept: dict[str, None] = {}
     for program in programs:
-        if len(kept) == MOST:
+        if len(kept) == most:
             break
         code = program.replace("\r\n", "\n")
         language = language_of(code)
@@ -59,7 +60,7 @@ def right_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str
     Raises:
         LeftOutError: there is no program, or none in Python 3.
     """
-    kept = python_programs((program for program in programs if program.strip()), left_out)
+    kept = python_programs((program for program in programs if program.strip()), left_out, MOST_RIGHT)
     if kept:
         return kept
     if left_out:

@@ -29,13 +29,31 @@ class Row(Record):
 
     Attributes:
         row_number: number among all rows of the sources, from 1; names the problem if the set does not.
+        license: the license that the row states.
     """
 
     row_number: int = 0
+    license: Any = None
+
+    @property
+    def stated_license(self) -> str | None:
+        """Return the row's license as an SPDX expression; of several, all must be kept to. None: it states none."""
+        return read_license(self.license)
 
     def id_or_number(self, given: str | int | None) -> str | int:
         """Return the id that the set gives a row, or the row's number if the set gives none."""
         return self.row_number if given is None else given
+
+
+def read_license(value: Any) -> str | None:
+    """Return the license in a row's column, a text or a list of texts; None if there is none.
+
+    >>> read_license("mit"), read_license(["MIT", "ISC"]), read_license("")
+    ('mit', 'MIT AND ISC', None)
+    """
+    names = value if isinstance(value, list) else [value]
+    stated = [name.strip() for name in names if isinstance(name, str) and name.strip()]
+    return " AND ".join(stated) or None
 
 
 class LeftOutError(Exception):
@@ -64,6 +82,7 @@ class PublishedProblem:
         other_readings: the problem with its tests read in other ways; the first reading that a right program passes is
             taken.
         left_out: number of programs in other languages, by language.
+        tests_left_out: number of tests that are not used, by reason.
     """
 
     problem: Problem
@@ -72,6 +91,7 @@ class PublishedProblem:
     unjudged: tuple[str, ...] = ()
     other_readings: tuple[Problem, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    tests_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

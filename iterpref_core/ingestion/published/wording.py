@@ -1,6 +1,17 @@
 """Wording: the words that a prompt adds to a published question, which ask for a script or for a named function."""
 
+from iterpref_core.ingestion.published.published import LeftOutError
+
 SCRIPT = "Write a Python program that reads standard input and prints its answer."
+
+
+def says_something(question: str) -> bool:
+    """Return True if a statement has a letter or a digit; OpenCodeReasoning-2 has a dash for statements it lacks.
+
+    >>> says_something("Add 1."), says_something(" - "), says_something("求和")
+    (True, False, True)
+    """
+    return any(character.isalnum() for character in question)
 
 
 def ask_for_script(question: str, starter_code: str = "") -> str:
@@ -25,6 +36,8 @@ def ask_for_call(question: str, call: str, starter_code: str = "") -> str:
 
 
 def _ask(question: str, wanted: str, starter_code: str) -> str:
+    if not says_something(question):
+        raise LeftOutError("no_prompt", f"its statement is {question!r}")
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"

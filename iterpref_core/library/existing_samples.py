@@ -1,20 +1,17 @@
-"""Existing samples: a file's programs, or a benchmark's own solutions, scored without a model."""
+"""Existing samples: a file's programs, or a benchmark's canonical solutions, scored without a model."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
-from iterpref_core.benchmarks.benchmark import Benchmark
-from iterpref_core.benchmarks.program_runs import own_samples, run_own_solutions, run_samples, times_of
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
-from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
+from iterpref_core.benchmarks.program_runs import canonical_samples, run_samples
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.answer_reading import count_without_program
-from iterpref_core.evaluation.evaluation import run_benchmarks
-from iterpref_core.evaluation.scores import Evaluated, make_entry
+from iterpref_core.evaluation.evaluation import Programs, measure, run_benchmarks
+from iterpref_core.evaluation.scores import Evaluated, make_result
 from iterpref_core.execution import warn_of_prose, whole_program
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import read_jsonl
@@ -33,21 +30,19 @@ class SamplesFile:
 
 def score_samples(
     path: Path | None,
-    names: Sequence[BenchmarkName],
     setting: EvaluationSetting,
     out: Path,
     *,
     extract: bool = False,
     partial: bool = False,
 ) -> dict[str, float]:
-    """Score the samples of a file, or with None each benchmark's own solutions (a problem's reference).
+    """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
     Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
 
     Args:
         path: JSONL of `Sample`.
-        names: the benchmarks.
-        setting: limits, data and caches.
+        setting: benchmarks, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         extract: the samples are answers, and their programs are found as in a model's answers.
         partial: some tasks may be without a sample; then the scores are of the others.
@@ -56,36 +51,51 @@ def score_samples(
         InputError: the file is broken, or some task has no sample or solution.
         DataUnavailableError: no benchmark's data can be had here.
     """
-    samples = None if path is None else SamplesFile(path, extract=extract, partial=partial)
+    if path is None:
+        return run_benchmarks("ground-truth", None, score_canonical, setting, out)
+    file = SamplesFile(path, extract=extract, partial=partial)
 
     def score(benchmark: Benchmark[Any]) -> Evaluated:
-        if samples is None:
-            own = own_samples(benchmark)
-            _check_complete(benchmark, own, f"{benchmark.name}: no solution (field 'reference')")
-            return score_existing(benchmark, own, setting.cache)
-        # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
-        known = [sample for sample in read_jsonl(samples.path, Sample) if sample.task_id in benchmark.tasks]
-        total = len(benchmark.tasks)
-        if samples.partial and known:
-            sampled = {sample.task_id for sample in known}
-            benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
-        remedy = "add them" if samples.partial else "add them, or score the others alone with --partial"
-        _check_complete(benchmark, known, f"{samples.path}: no sample", remedy)
-        evaluated = score_existing(benchmark, known, setting.cache, samples)
-        scored = len(benchmark.tasks)
-        if scored == total:
-            return evaluated
-        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, scored, total)
-        entry = evaluated.entry | {"partial": {"tasks": total}}
-        return Evaluated(entry, evaluated.samples)
+        return score_file(benchmark, file, setting.cache)
 
-    return run_benchmarks(
-        {"model": path.stem if path else "ground-truth"},
-        names,
-        score,
-        setting,
-        out,
-    )
+    return run_benchmarks(path.stem, None, score, setting, out)
+
+
+def score_canonical(benchmark: Benchmark[Any]) -> Evaluated:
+    """Run and score a benchmark's canonical solutions, each within the limits of one whose reference takes its limit.
+
+    Raises:
+        InputError: some task has no solution.
+    """
+    samples = canonical_samples(benchmark)
+    _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
+    limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
+    with benchmark.open_executor() as executor:
+        runs = run_samples(benchmark, executor, samples, limits, "canonical solutions")
+    by_task = {sample.task_id: run for sample, run in zip(samples, runs, strict=True)}
+    return Evaluated(make_result(benchmark, samples, runs, by_task, executor.isolation), tuple(samples))
+
+
+def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Evaluated:
+    """Score the samples that a file has for a benchmark.
+
+    Raises:
+        InputError: the file is broken, or some task has no sample.
+    """
+    # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
+    known = [sample for sample in read_jsonl(file.path, Sample) if sample.task_id in benchmark.tasks]
+    total = len(benchmark.tasks)
+    if file.partial and known:
+        sampled = {sample.task_id for sample in known}
+        benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
+    remedy = "add them" if file.partial else "add them, or score the others alone with --partial"
+    _check_complete(benchmark, known, f"{file.path}: no sample", remedy)
+    programs = read_samples(benchmark, known, file)
+    scored = len(benchmark.tasks)
+    if scored < total:
+        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, scored, total)
+        programs = replace(programs, about={**programs.about, "partial": {"tasks": total}})
+    return measure(benchmark, lambda: programs, cache)
 
 
 def _check_complete(
@@ -101,48 +111,30 @@ def _check_complete(
         )
 
 
-def score_existing(
-    benchmark: Benchmark[Any],
-    samples: Sequence[Sample],
-    cache: Path,
-    file: SamplesFile | None = None,
-) -> Evaluated:
-    """Score programs that are there.
+def read_samples(benchmark: Benchmark[Any], samples: Sequence[Sample], file: SamplesFile) -> Programs:
+    """Return the programs in a file's samples.
 
     A `completion` goes on with its task's prompt, if that is the prefix of a program.
 
     Args:
         benchmark: the suite.
-        samples: programs for its tasks.
-        cache: folder where the verdicts on the benchmark's own solutions are kept.
-        file: the file of the samples; None for the benchmark's own solutions.
+        samples: the file's, for tasks of the suite.
+        file: the file, and how it is read.
     """
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     prefixes = [benchmark.completion_prefix(task) for task in tasks]
     texts = [sample.solution or sample.completion or "" for sample in samples]
-    extract = file is not None and file.extract
     programs = []
     for sample, task, prefix in zip(samples, tasks, prefixes, strict=True):
         # A completion goes on with its prompt, also where the program is to be found in it.
         whole_text = whole_program(prefix, sample)
-        found = extract_program(whole_text, benchmark.entry_point(task)) if extract else whole_text
+        found = extract_program(whole_text, benchmark.entry_point(task)) if file.extract else whole_text
         programs.append(found or "")
-    if file is not None and not extract:
+    if not file.extract:
         completed = zip(samples, prefixes, strict=True)
         warn_of_prose(file.path, {sample.task_id: text for sample, text in completed if sample.solution is None})
         _warn_of_answers(benchmark, file.path, tasks, programs)
-    whole = [
-        Sample(task_id=sample.task_id, solution=program) for sample, program in zip(samples, programs, strict=True)
-    ]
-    with benchmark.open_executor() as executor:
-        own_runs = run_own_solutions(benchmark, executor, cache)
-        runs = run_samples(benchmark, executor, whole, times_of(own_runs), "score")
-    entry = make_entry(benchmark, whole, runs, own_runs) | {"isolation": executor.isolation}
-    if file is not None:
-        entry["answers"] = count_without_program(benchmark, tasks, texts, programs, runs)
-    if extract:
-        entry["extracted"] = True
-    return Evaluated(entry, tuple(whole))
+    return Programs(tasks, texts, programs, about={"extracted": True} if file.extract else {})
 
 
 def _warn_of_answers(

@@ -1,0 +1,75 @@
+"""Usable tests: published tests that say nothing, or that no program can pass, are left out and counted."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from iterpref_core.ingestion.published.call_tests import as_source
+
+Example = tuple[Any, Any]
+"""The input and the output of a test."""
+
+
+def usable_tests(
+    visible: Sequence[Example],
+    hidden: Sequence[Example] = (),
+    *,
+    script: bool = True,
+    keep_null: bool = False,
+    checker: bool = False,
+) -> tuple[list[Example], list[Example], Counter[str]]:
+    r"""Return the visible and the hidden tests that can be used, and the number of the others by reason.
+
+    The reasons: `null`: the input or the output is null. `empty`: a script shall print nothing, so that one which does
+    nothing passes. `contradictory`: another test expects something else of the same input; neither is used.
+
+    Args:
+        visible: input and output of each visible test.
+        hidden: the same of the hidden tests.
+        script: True if the tests are of a script, False if they call a function.
+        keep_null: True: a null output stays, since a right program decides if it means None.
+        checker: True: a program of the set judges the output, of which there may be several right ones.
+
+    >>> usable_tests([("5\n", "6\n"), ("1\n", "2\n")], [("5\n", "7\n"), ("3\n", None)])
+    ([('1\n', '2\n')], [], Counter({'contradictory': 2, 'null': 1}))
+
+    Raises:
+        ValueError: an input or output has no literal in Python.
+    """
+    left_out: Counter[str] = Counter()
+    outputs: defaultdict[str, set[str]] = defaultdict(set)
+    kept: list[tuple[bool, Example]] = []
+    for is_visible, examples in ((True, visible), (False, hidden)):
+        for example in examples:
+            given, expected = example
+            reason = _reason_against(given, expected, keep_null=keep_null)
+            if not reason and script and not checker and _is_nothing(expected):
+                reason = "empty"
+            if reason:
+                left_out[reason] += 1
+                continue
+            outputs[_key(given)].add(_key(expected))
+            kept.append((is_visible, example))
+    usable: dict[bool, list[Example]] = {True: [], False: []}
+    for is_visible, example in kept:
+        if len(outputs[_key(example[0])]) > 1 and not checker:
+            left_out["contradictory"] += 1
+        else:
+            usable[is_visible].append(example)
+    return usable[True], usable[False], left_out
+
+
+def _reason_against(given: Any, expected: Any, *, keep_null: bool) -> str:
+    if given is None:
+        return "null"
+    all_null = isinstance(expected, list) and bool(expected) and all(value is None for value in expected)
+    return "null" if (expected is None or all_null) and not keep_null else ""
+
+
+def _is_nothing(expected: Any) -> bool:
+    return expected == [] or (isinstance(expected, str) and not expected.strip())
+
+
+def _key(value: Any) -> str:
+    # Blanks at the end are no difference to a script.
+    return value.rstrip() if isinstance(value, str) else as_source(value)

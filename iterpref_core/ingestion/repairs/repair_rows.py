@@ -1,0 +1,235 @@
+"""Repair rows: each row of a buggy and a fixed program is read, and checked as far as possible without running it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.answers.extraction import lacks_program
+from iterpref_core.config import PairsParams
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.ingestion.preference_sets.answers import is_program
+from iterpref_core.ingestion.preference_sets.columns import Columns
+from iterpref_core.ingestion.preference_sets.preference_pairs import (
+    joined_prompt,
+    name_of,
+    numbered_rows,
+    read_object,
+    reason_against_language,
+)
+from iterpref_core.ingestion.published.programs import language_of
+from iterpref_core.ingestion.published.published import LeftOutError, read_license
+from iterpref_core.ingestion.repairs.row_tests import read_tests
+from iterpref_core.ingestion.row_text import reason_not_to_write
+from iterpref_core.pairs.filters import drop_reason
+from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.source_code.line_diff import diff_lines
+from iterpref_core.storage.items import Item
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+
+REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
+"""The task of a row that has no statement: its own buggy program."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A buggy and a fixed program of one problem.
+
+    Attributes:
+        where: place of the row.
+        pair: the pair, before its programs were run.
+        readings: the problem with the row's tests, once for each reading of them; empty if the row has no tests.
+        distance: number of lines in which the programs differ.
+    """
+
+    where: str
+    pair: PreferencePair
+    readings: tuple[Problem, ...]
+    distance: int
+
+
+@dataclass(frozen=True)
+class Join:
+    """Rows of a second file, such as statements, by the value of a column.
+
+    Attributes:
+        column: column of the first file.
+        rows: value → row.
+    """
+
+    column: str
+    rows: Mapping[str, Mapping[str, Any]]
+
+    def extend(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a row with the columns of its partner; columns of its own stay.
+
+        Raises:
+            LeftOutError: there is no partner.
+            ValueError: the row lacks the column.
+        """
+        if self.column not in row:
+            raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
+        partner = self.rows.get(str(row[self.column]))
+        if partner is None:
+            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {row[self.column]!r}")
+        return {**partner, **row}
+
+
+def read_join(path: Path, on: str) -> Join:
+    """Read the file of `--join FILE on=COLUMN`, or `on=COLUMN:COLUMN OF THE FILE`.
+
+    Raises:
+        ConfigError: `on` is not of this form.
+        InputError: the file is absent, lacks the column, or has two different rows of one value.
+    """
+    word, _, columns = on.partition("=")
+    column, _, other = columns.partition(":")
+    if word != "on" or not column:
+        raise ConfigError(f"--join {path} {on}: write it as --join {path} on=COLUMN")
+    other = other or column
+    rows: dict[str, Mapping[str, Any]] = {}
+    for item in numbered_rows([path]):
+        row = read_object(item)
+        if isinstance(row, Dropped) or row.get(other) is None:
+            raise InputError(f"{item.where}: no object with the column {other!r}, which --join names")
+        key = str(row[other])
+        if rows.setdefault(key, row) != row:
+            raise InputError(
+                f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column"
+            )
+    return Join(column, rows)
+
+
+def read_repairs(
+    item: Item,
+    columns: Columns,
+    join: Join | None,
+    names: Counter[str],
+    license: str | None,
+    params: PairsParams,
+) -> Iterator[Repair | Dropped]:
+    """Yield the repairs of a row, one for each buggy program; what is left out has its reason. No row ends the run."""
+    where = str(item.where)
+    name = ""
+    try:
+        row = read_object(item)
+        if isinstance(row, Dropped):
+            yield row
+            return
+        # A name that repeats is that of a problem with several buggy programs.
+        name = name_of(columns.optional(row, "task_id"), item, ())
+        for buggy in _buggy(row, columns):
+            names[name] += 1
+            numbered = name if names[name] == 1 else f"{name}#{names[name]}"
+            yield _repair(row, buggy, numbered, where, columns, join, license, params)
+    except LeftOutError as error:
+        yield Dropped(error.reason, where, name, error.explanation)
+    except ValueError as error:
+        yield Dropped(BAD_RECORD, where, name, str(error))
+    except Exception as error:  # noqa: BLE001 - a row may break anything; the row is counted and named, and no other lost
+        yield Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
+
+
+def _buggy(row: Mapping[str, Any], columns: Columns) -> list[str]:
+    """Return the buggy programs of a row: one, or a list of them.
+
+    Raises:
+        ValueError: the columns hold something else.
+    """
+    values = columns.values(row, "buggy")
+    if len(values) == 1 and isinstance(values[0], list) and all(isinstance(text, str) for text in values[0]):
+        return list(dict.fromkeys(values[0]))
+    return [_code(row, columns, "buggy")]
+
+
+def _code(row: Mapping[str, Any], columns: Columns, part: str) -> str:
+    """Return a program as it stands; several columns are put together without anything between them.
+
+    Raises:
+        ValueError: a column holds no text.
+    """
+    values = columns.values(row, part)
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(
+                f"columns {'+'.join(columns.names[part])}: one program is expected, not a {type(value).__name__}"
+            )
+    return "".join(values)
+
+
+def _repair(
+    row: Mapping[str, Any],
+    buggy: str,
+    name: str,
+    where: str,
+    columns: Columns,
+    join: Join | None,
+    license: str | None,
+    params: PairsParams,
+) -> Repair | Dropped:
+    language = reason_against_language(row, columns)
+    if language:
+        return Dropped("not_python", where, name, language)
+    fixed = _code(row, columns, "fixed")
+    reason, explanation = _reason_against(buggy, fixed)
+    if reason:
+        return Dropped(reason, where, name, explanation)
+    if join is not None:
+        row = join.extend(row)
+    entry_point = columns.optional(row, "entry_point")
+    entry_point = entry_point if isinstance(entry_point, str) else ""
+    problem_id = columns.optional(row, "problem_id")
+    pair = PreferencePair(
+        task_id=name,
+        prompt=_prompt(row, buggy, columns),
+        chosen=fixed,
+        rejected=buggy,
+        problem_id=str(problem_id) if isinstance(problem_id, str | int) else None,
+        license=read_license(columns.optional(row, "license")) or license,
+        tested=False,
+    )
+    unwritable = reason_not_to_write(pair)
+    if unwritable:
+        return Dropped(BAD_RECORD, where, explanation=unwritable)
+    # The pairs' length in tokens depends on the model, which is not known here; training measures it.
+    drop = drop_reason(pair, params, lambda _: 0, entry_point)
+    if drop:
+        return Dropped(drop, where, name)
+    asked = Problem(task_id=name, prompt=pair.prompt, entry_point=entry_point, tests=())
+    readings: tuple[Problem, ...] = ()
+    if "tests" in columns.stated or columns.has(row, "tests"):
+        readings = read_tests(columns.values(row, "tests"), asked)
+    diff = diff_lines(buggy, fixed)
+    return Repair(where, pair, readings, len(diff.rejected) + len(diff.chosen))
+
+
+def _reason_against(buggy: str, fixed: str) -> tuple[str, str]:
+    """Return the reason why two programs make no pair, and an explanation; empty texts if they do."""
+    if not buggy.strip() or not fixed.strip():
+        return "empty", ""
+    if buggy == fixed:
+        return "same_program", ""
+    if not is_program(fixed):
+        return "not_python", "the fixed program is no Python 3"
+    # A buggy program may have a syntax error, but not another language's syntax.
+    if language_of(buggy) == "python2":
+        return "not_python", "the buggy program is Python 2"
+    if lacks_program(buggy):
+        return "no_code", "the buggy program is none"
+    return "", ""
+
+
+def _prompt(row: Mapping[str, Any], buggy: str, columns: Columns) -> Any:
+    """Return the statement; the task to correct the buggy program if the set has no statements.
+
+    Raises:
+        LeftOutError: the row has an empty statement.
+        ValueError: the row lacks the column that the user names.
+    """
+    if "prompt" not in columns.stated and not columns.has(row, "prompt"):
+        return REPAIR_PROMPT.format(buggy=buggy.rstrip("\r\n"))
+    prompt = joined_prompt(row, columns)
+    if prompt is None:
+        raise LeftOutError("no_prompt")
+    return prompt

@@ -1,0 +1,61 @@
+"""Row text: the rows of files as JSON, and the values in them that no file of this project can hold."""
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.records import Record
+from iterpref_core.storage.items import Item, count_items, read_items
+
+_MOST_DIGITS = 4300
+"""The digits of an integer that Python reads from a text, and writes; others take quadratic time."""
+NOT_UTF8 = "a text has half of a surrogate pair, or bytes that are not UTF-8"
+
+
+def each_row(files: Sequence[Path]) -> Iterator[Item]:
+    """Stream the rows of files; a line that is not UTF-8 is one of them, since it can be left out by itself."""
+    for path in files:
+        yield from read_items(path, lenient=True)
+
+
+def count_rows_of(files: Sequence[Path], limit: int | None) -> int:
+    """Return the number of rows that will be read, for the progress."""
+    total = sum(map(count_items, files))
+    return total if limit is None else min(total, limit)
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text, with integers of any length.
+
+    Raises:
+        ValueError: the text is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _integer(digits: str) -> int:
+    # A decimal number has no limit of digits.
+    return int(Decimal(digits)) if len(digits) > _MOST_DIGITS else int(digits)
+
+
+def is_utf8(text: str) -> bool:
+    """Return False if a text has half of a surrogate pair, or stands for bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def reason_not_to_write(record: Record) -> str:
+    """Return the reason why a record cannot be written as UTF-8, or an empty text."""
+    try:
+        record.to_json().encode()
+    except (ValueError, RecursionError):
+        return f"{NOT_UTF8}, or a value is nested too deeply"
+    return ""

@@ -1,0 +1,148 @@
+"""Shards: the files of a source, which may be a folder of several splits in any layout that is read.
+
+A published folder has the splits that its files' names state (`train-00000-of-00002.parquet`, `test/a.jsonl`). They are
+never mixed without a word: where there are several, `train` is read and the others are counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from iterpref_core.errors import InputError
+from iterpref_core.input_files import PACKED
+
+ALL = "all"
+"""The name for the files of every split together."""
+UNNAMED = "unnamed"
+"""The name for files whose names state no split, beside files whose names do."""
+_TRAIN = "train"
+_LAYOUTS = (
+    (".parquet",),
+    (".arrow",),
+    (".jsonl", ".ndjson"),
+    (".json",),
+    (".csv",),
+)
+"""The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
+copies of its data or describe them (`dataset_infos.json`)."""
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""Word in a file's or folder's name → split, as `datasets` reads these names."""
+_WORD = re.compile(rf"(?:^|[-._ 0-9/])({'|'.join(_SPLITS)})(?=[-._ 0-9/]|$)", re.IGNORECASE)
+
+
+class Shards(NamedTuple):
+    """The files of sources.
+
+    Attributes:
+        files: the files to read, in order.
+        left_out: split → number of its files, which are not read.
+    """
+
+    files: list[Path]
+    left_out: dict[str, int]
+
+
+def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
+    """Return the files of sources, each folder's in the order of their names.
+
+    Args:
+        sources: files, and folders of shards, which are searched at any depth.
+        split: the split to read, `all` for every file. None: a folder's only files, or its `train`; files that are
+            named one by one must be of one split.
+
+    Raises:
+        InputError: a folder has no file that can be read, or it must be said which split is meant.
+    """
+    wanted = None if split is None else _SPLITS.get(split.lower(), split)
+    files: list[Path] = []
+    left_out: Counter[str] = Counter()
+    named = {path: _split_of(path.name) for path in sources if not path.is_dir()}
+    several = {name for name in named.values() if name is not None}
+    if wanted is None and len(several) > 1:
+        raise InputError(
+            f"{', '.join(map(str, named))}: these are files of several splits ({', '.join(sorted(several))}); "
+            f"choose one with --split, or take --split {ALL}"
+        )
+    for source in sources:
+        if source.is_dir():
+            groups = _groups(source)
+            chosen = _choose(source, groups, wanted)
+        else:
+            groups = {named[source] or UNNAMED: [source]}
+            chosen = set(groups) if wanted in {None, ALL} or named[source] is None else {wanted}
+        taken: list[Path] = []
+        for name, paths in groups.items():
+            if name in chosen:
+                taken += paths
+            else:
+                left_out[name] += len(paths)
+        files += sorted(taken)
+    if not files:
+        listed = ", ".join(map(str, sources))
+        raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
+    return Shards(files, dict(left_out))
+
+
+def layout_of(path: Path) -> str:
+    """Return the ending that tells the layout: `.jsonl` for `train.jsonl.gz`."""
+    return Path(path.stem).suffix if path.suffix in PACKED else path.suffix
+
+
+def _split_of(name: str) -> str | None:
+    """Return the split that a path states, None if there is none.
+
+    >>> _split_of("data/train-00000-of-00002.parquet"), _split_of("dev/a.jsonl"), _split_of("latest.jsonl")
+    ('train', 'validation', None)
+    """
+    found = _WORD.search(name)
+    return _SPLITS[found[1].lower()] if found else None
+
+
+def _groups(folder: Path) -> dict[str, list[Path]]:
+    """Return split → files of a folder's layout."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            files.append(path)
+    for suffixes in _LAYOUTS:
+        shards = [path for path in files if layout_of(path) in suffixes]
+        if shards:
+            groups: dict[str, list[Path]] = {}
+            for path in shards:
+                name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
+                groups.setdefault(name, []).append(path)
+            return groups
+    raise InputError(
+        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
+    )
+
+
+def _choose(folder: Path, groups: dict[str, list[Path]], wanted: str | None) -> set[str]:
+    """Return the splits of a folder that are read.
+
+    Raises:
+        InputError: it must be said which split is meant.
+    """
+    if wanted == ALL or set(groups) == {UNNAMED}:
+        return set(groups)
+    if wanted is not None:
+        return {wanted}
+    if _TRAIN in groups:
+        return {_TRAIN}
+    # A benchmark is published as a test split: nobody trains on it by accident.
+    listed = ", ".join(f"{name} ({len(paths)} files)" for name, paths in sorted(groups.items()))
+    raise InputError(f"{folder}: there is no split train, but {listed}; choose one with --split, or --split {ALL}")

@@ -1,0 +1,185 @@
+"""Buggy and fixed programs of people, under any names of columns, become pairs by one command."""
+
+import doctest
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.ingestion.ingest import Ingested
+from iterpref_core.ingestion.published import usable_tests
+from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
+from iterpref_core.records import PreferencePair
+from iterpref_core.source_code import language
+from iterpref_core.storage.jsonl import read_pairs
+from tests.settings import EXECUTION, ROOT
+from tests.texts import written
+
+FIXED = "def f(a, b):\n    x = a\n    return x + b\n"
+BUGGY = FIXED.replace("+", "-")
+ROW: dict[str, Any] = {"prompt": "Add a and b.", "buggy": BUGGY, "fixed": FIXED, "tests": ["assert f(1, 2) == 3"]}
+FIELD = ROOT.parent / "shared/field/data"
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(language).failed == 0
+    assert doctest.testmod(usable_tests).failed == 0
+
+
+def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:
+    out = source.with_suffix(".pairs")
+    store = source.with_suffix(".sqlite")
+    found = ingest_repairs([source], out, RepairSource(**words), load_params().pairs, EXECUTION, store, dropped=dropped)
+    assert not store.exists()
+    return found, list(read_pairs(out))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"buggy": FIXED.replace("x = a", "x = a  # copy")}, "cosmetic"),
+        ({"buggy": FIXED.replace("    x", "    # copy\n    x")}, "comments_only"),
+        ({"buggy": FIXED.replace("    x", '    """Add."""\n    x')}, "cosmetic"),
+        ({"buggy": FIXED.replace("a\n", "a\n\n\n")}, "cosmetic"),
+        ({"buggy": FIXED.replace("\n", "\r\n")}, "cosmetic"),
+        ({"buggy": "\ufeff" + FIXED}, "cosmetic"),
+        ({"buggy": FIXED}, "same_program"),
+        ({"buggy": "def f(a, b):\n" + "    a = b\n" * 30}, "long_error_region"),
+        ({"buggy": " \n"}, "empty"),
+        ({"fixed": ""}, "empty"),
+        ({"buggy": "I cannot."}, "no_code"),
+        ({"buggy": "print 2\n", "fixed": "print 1\n"}, "not_python"),
+        ({"buggy": "a = raw_input()\nprint a\n"}, "not_python"),
+        ({"language": "ruby"}, "not_python"),
+        ({"language": "PyPy 2"}, "not_python"),
+        ({"prompt": " - "}, "no_prompt"),
+        ({"fixed": BUGGY.replace("-", "*")}, "fixed_fails"),
+        ({"buggy": "def f(a, b):\n    return b + a\n"}, "buggy_passes"),
+        ({"tests": ["assert f(1, 2) = 3"]}, "bad_record"),
+        ({"tests": "def check(g):\n    assert g(1, 2) == 3\n"}, "bad_record"),
+        ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
+        ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
+        ({"tests": 3}, "bad_record"),
+        ({"buggy": [1]}, "bad_record"),
+        ({"buggy": BUGGY + "# \ud83d"}, "bad_record"),
+        ({"prompt": {"a": 1}}, "bad_record"),
+    ],
+)  # fmt: skip
+def test_what_is_no_error_of_a_program_is_left_out_by_name(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    source = written(tmp_path / "in.jsonl", ROW, ROW | change)
+    found, pairs = taken(source)
+    assert found.counts == {"pairs": 1, "tested": 1, f"dropped/{reason}": 1}
+    assert [(pair.prompt, pair.rejected, pair.chosen) for pair in pairs] == [("Add a and b.", BUGGY, FIXED)]
+
+
+STDIN = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()))\n"}
+CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tests": "assert f(1, 2) == 3"},
+        {"tests": '["assert f(1, 2) == 3"]'},
+        {"tests": f"{CHECK}\ncheck(f)"},
+        {"tests": CHECK, "entry_point": "f"},
+        {"tests": [{"kind": "io", "call": "f(1, 2)", "expected": "3"}]},
+        {"tests": json.dumps({"fn_name": "f", "inputs": [[1, 2]], "outputs": [3]})},
+        {"tests": {"fn_name": "f", "inputs": [[1, 2]], "outputs": [[3]]}},
+        STDIN | {"tests": [{"input": "1\n", "output": "2\n"}, {"input": "5\n", "output": ["6\n"]}]},
+        STDIN | {"tests": "[{'input': '1\\n', 'output': ['2\\n']}]"},
+        STDIN | {"tests": {"input": ["1\n"], "output": ["2\n"]}},
+        STDIN | {"tests": {"inputs": ["1\n"], "outputs": ["2\n"]}},
+    ],
+)  # fmt: skip
+def test_tests_of_every_shape_judge_both_programs(tmp_path: Path, change: dict[str, Any]) -> None:
+    _, (pair,) = taken(written(tmp_path / "in.jsonl", ROW | change))
+    assert pair.tested is True
+    swapped = ROW | change
+    swapped |= {"buggy": swapped["fixed"], "fixed": swapped["buggy"]}
+    with pytest.raises(InputError, match="1 fixed_fails"):
+        taken(written(tmp_path / "swapped.jsonl", swapped))
+
+
+def test_a_pair_without_tests_says_so_and_one_without_a_statement_asks_for_the_correction(tmp_path: Path) -> None:
+    found, (pair,) = taken(written(tmp_path / "in.jsonl", {"buggy": BUGGY, "fixed": FIXED, "license": "GPL-3.0-only"}))
+    assert found.counts == {"pairs": 1, "untested": 1, "repair_prompts": 1}
+    assert (pair.tested, pair.license) == (False, "GPL-3.0-only")
+    assert pair.prompt == f"Correct this Python program:\n\n```python\n{BUGGY.rstrip()}\n```"
+
+
+NEAR = "def f(a, b):\n    x = a\n    return x * b\n"
+FAR = "def f(p, q):\n    y = p\n    return y * q * 0\n"
+FARTHER = "def f(p, q):\n    y = p\n    z = q\n    return y * z\n"
+
+
+@pytest.mark.parametrize("in_a_list", [True, False])
+def test_several_wrong_programs_of_a_problem_give_several_pairs_the_nearest_first(
+    tmp_path: Path, in_a_list: bool
+) -> None:
+    wrong = [FARTHER, FAR, *(FARTHER.replace("p", f"p{n}") for n in range(12)), NEAR]
+    rows = [ROW | {"buggy": wrong}] if in_a_list else [ROW | {"buggy": code, "problem_id": "p"} for code in wrong]
+    source = written(tmp_path / "in.jsonl", *rows)
+    _, pairs = taken(source)
+    assert len(pairs) == len(wrong)
+    assert [pair.rejected for pair in pairs[:2]] == [NEAR, FAR]
+    assert len({pair.problem for pair in pairs}) == 1
+    found, pairs = taken(source, pairs_per_problem=2)
+    assert [pair.rejected for pair in pairs] == [NEAR, FAR]
+    assert found.counts["dropped/further_pair"] == len(wrong) - 2
+
+
+def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
+    problems = written(tmp_path / "problems.jsonl", {"id": 7, "statement": "Add a and b."}, {"id": 8, "statement": "-"})
+    rows = [{"buggy": BUGGY, "fixed": FIXED, "problem": number} for number in (7, 8, 9)]
+    source = written(tmp_path / "in.jsonl", *rows)
+    words = {"columns": "prompt=statement", "join": (problems, "on=problem:id")}
+    found, (pair,) = taken(source, **words)
+    assert pair.prompt == "Add a and b."
+    assert found.counts == {"pairs": 1, "untested": 1, "dropped/no_prompt": 1, "dropped/not_joined": 1}
+    with pytest.raises(ConfigError, match="write it as --join"):
+        taken(source, join=(problems, "problem"))
+    written(problems, {"id": 7, "statement": "Add."}, {"id": 7, "statement": "Subtract."})
+    with pytest.raises(InputError, match="a second row with id '7', and they differ"):
+        taken(source, **words)
+
+
+@pytest.fixture
+def field() -> Path:
+    if not FIELD.is_dir():
+        pytest.skip("there are no records of public sets beside this checkout")
+    return FIELD
+
+
+SCHEMAS = {
+    "human_errors": ("prompt=statement,buggy=buggy_code,fixed=fixed_code,task_id=id", ["real"]),
+    "runbugrun": ("buggy=buggy_code,fixed=fixed_code", ["pair-1"]),
+    "debugbench": (
+        "prompt=description+examples+constraints,buggy=buggy_code,fixed=solution,task_id=slug",
+        ["pair-total", "count-up"],
+    ),
+    "xcodeeval": (
+        (
+            "prompt=prob_desc_description,buggy=bug_source_code,fixed=fix_source_code,language=lang,task_id=apr_id,"
+            "tests=prob_desc_sample_inputs+prob_desc_sample_outputs"
+        ),
+        ["x1", "x3"],
+    ),
+    "commitpackft": ("prompt=message,buggy=old_contents,fixed=new_contents,language=lang", ["pair-1"]),
+    "humanevalpack": (
+        "buggy=declaration+buggy_solution,fixed=declaration+canonical_solution,tests=test",
+        ["Python/0", "Python/1", "Python/2"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_published_schema_goes_in(field: Path, tmp_path: Path, name: str) -> None:
+    columns, names = SCHEMAS[name]
+    source = tmp_path / "in.jsonl"
+    source.write_bytes((field / f"{name}.jsonl").read_bytes())
+    _, pairs = taken(source, columns=columns)
+    assert [pair.task_id for pair in pairs] == names

@@ -1,0 +1,338 @@
+"""What a row states is kept, what it does not state is refused, and no row ends a run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.errors import InputError
+from iterpref_core.ingestion.ingest import Ingested, ingest
+from iterpref_core.ingestion.preference_sets.answers import find_programs
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.published import call_tests
+from iterpref_core.ingestion.selection import Selection
+from iterpref_core.records import PreferencePair, Problem, Trajectory
+from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from tests.settings import EXECUTION
+from tests.texts import written
+
+PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+PYTHON_2 = "a = int(raw_input())\nb = a + 1\n\nprint b\n"
+
+
+def pairs_of(*rows: Any, **words: Any) -> tuple[dict[str, float], list[PreferencePair]]:
+    """Return the counts and pairs of rows, which may be lines of JSON."""
+    folder: Path = words.pop("folder")
+    source = folder / "in.jsonl"
+    source.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    found = ingest_pairs([source], folder / "out.jsonl", **words)
+    return found.counts, list(read_pairs(folder / "out.jsonl"))
+
+
+def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) -> tuple[Ingested, dict[str, Problem]]:
+    source = written(folder / "in.jsonl", *rows)
+    out = folder / "out.jsonl"
+    found = ingest([source], form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
+    return found, {problem.task_id: problem for problem in read_jsonl(out, Problem)}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        PYTHON_2,
+        "def f(n):\n    return n + 1\n\nfor t in xrange(3):\n    print f(t)\n",
+        "def f(a):\n    t = 0\n    for x in a:\n        t +=",
+        "def f(a):\n    return `a`\n",
+        "def f(a):\n\tx = a\n        return x + 1\n",
+        "name: a\nsteps:\n  - run: b\n",
+        "local x = 1\nprint(x)\n",
+        '["def f(a):\\n    return a\\n"]',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("in_a_message", [True, False])
+def test_a_program_is_taken_whole_or_left_out(tmp_path: Path, code: str, in_a_message: bool) -> None:
+    chosen: Any = [{"role": "assistant", "content": code}] if in_a_message else code
+    rejected: Any = [{"role": "assistant", "content": "x = 2\n"}] if in_a_message else "x = 2\n"
+    counts, pairs = pairs_of(PAIR | {"chosen": chosen, "rejected": rejected}, PAIR, folder=tmp_path)
+    assert [pair.chosen for pair in pairs] == [PAIR["chosen"]]
+    assert sum(count for name, count in counts.items() if name.startswith("dropped/")) == 1
+    if not code.startswith(("[", "name", "local")):
+        _, (pair,) = pairs_of(PAIR | {"rejected": code}, folder=tmp_path)
+        assert pair.rejected == code
+
+
+def test_columns_say_what_a_text_is(tmp_path: Path) -> None:
+    shown = "x = '''\n```python\ny = 1\n```\n'''\nprint x\n"
+    with pytest.raises(InputError, match="1 not_python"):
+        pairs_of(PAIR | {"chosen": shown}, folder=tmp_path, columns="chosen=chosen:code")
+    _, (pair,) = pairs_of(PAIR | {"chosen": shown}, folder=tmp_path, columns="chosen=chosen:answer")
+    assert pair.chosen == "y = 1\n"
+
+
+def test_rows_of_other_languages_are_left_out_by_the_column_that_states_them(tmp_path: Path) -> None:
+    rows = [PAIR | {"language": name} for name in ("Python 3", "python", None, "Kotlin", "YAML", "Python 2")]
+    counts, pairs = pairs_of(*rows, folder=tmp_path)
+    assert (len(pairs), counts["dropped/not_python"]) == (3, 3)
+    _, pairs = pairs_of(*rows, folder=tmp_path, columns="language=")
+    assert len(pairs) == 6
+    counts, pairs = pairs_of(*({**row, "lang": "R"} for row in rows[:1]), PAIR | {"lang": "py"},
+                             folder=tmp_path, columns="language=lang")  # fmt: skip
+    assert (len(pairs), counts["dropped/not_python"]) == (1, 1)
+
+
+def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
+    row = PAIR | {"examples": ["1 -> 2", "2 -> 3"], "notes": "n > 0"}
+    _, (pair,) = pairs_of(row, folder=tmp_path, columns="prompt=prompt+examples+notes")
+    assert pair.prompt == "Add one.\n1 -> 2\n2 -> 3\nn > 0"
+    with pytest.raises(InputError, match="column `chosen`: one text or messages are expected, not a list of texts"):
+        pairs_of(PAIR | {"chosen": ["x = 1\n", "x = 3\n"]}, folder=tmp_path)
+    chat = [{"role": "user", "content": "Add."}]
+    with pytest.raises(InputError, match=r"columns `prompt`\+`chat`: texts and other values cannot be joined"):
+        pairs_of(PAIR | {"chat": chat}, folder=tmp_path, columns="prompt=prompt+chat")
+    with pytest.raises(InputError, match="not a list of texts"):
+        pairs_of({name: [text, text] for name, text in PAIR.items()}, folder=tmp_path)
+
+
+def test_a_license_is_never_overwritten(tmp_path: Path) -> None:
+    _, pairs = pairs_of(PAIR | {"license": "GPL-3.0-only"}, PAIR, PAIR | {"license": ["MIT", "ISC"]},
+                        folder=tmp_path, license="MIT")  # fmt: skip
+    assert [pair.license for pair in pairs] == ["GPL-3.0-only", "MIT", "MIT AND ISC"]
+    row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
+    _, problems = problems_of(tmp_path, "apps", row | {"license": "GPL-3.0-only"}, row, license="ISC")
+    assert [problem.license for problem in problems.values()] == ["GPL-3.0-only", "ISC"]
+
+
+def test_a_dash_is_no_statement(tmp_path: Path) -> None:
+    counts, pairs = pairs_of(PAIR | {"prompt": "-"}, PAIR, folder=tmp_path)
+    assert (len(pairs), counts["dropped/no_prompt"]) == (1, 1)
+    row = {"question": " - ", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
+    found, _ = problems_of(tmp_path, "apps", row, row | {"question": "Do."})
+    assert found.counts["dropped/no_prompt"] == 1
+
+
+BAD: dict[str, str] = {
+    "a lone surrogate": '{"prompt": "p", "chosen": "x = 1\\n", "rejected": "x = \\"\\ud83d\\"\\n"}',
+    "a lone surrogate in the prompt": '{"prompt": "\\ud83d p", "chosen": "x = 1\\n", "rejected": "x = 2\\n"}',
+    "nesting": '{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "nesting of 1,000": '{"prompt": ' + "[" * 1000 + "]" * 1000 + ', "chosen": "x = 1", "rejected": "x = 2"}',
+    "a program's nesting": json.dumps(PAIR | {"chosen": "x = " + "(" * 1000 + ")" * 1000}),
+    "an integer": '{"prompt": ' + "9" * 5000 + ', "chosen": "x = 1", "rejected": "x = 2"}',
+    "a number": "7",
+    "no JSON": '{"prompt": ',
+    "NaN": '{"prompt": NaN, "chosen": "x = 1", "rejected": "x = 2"}',
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    # An array with text that is no JSON is broken itself, and so is one with an object longer than a row may be.
+    [(name, array) for name in BAD for array in (True, False) if not (array and name in ("no JSON", "nesting"))],
+)
+def test_no_row_ends_a_run_of_pairs(tmp_path: Path, name: str, array: bool) -> None:
+    rows = [json.dumps(PAIR), BAD[name], json.dumps(PAIR)]
+    source = tmp_path / "in.json"
+    source.write_text(f"[{','.join(rows)}]" if array else "\n".join(rows))
+    found = ingest_pairs([source], tmp_path / "out.jsonl")
+    assert found.counts["pairs"] == 2
+    assert sum(found.counts.values()) == 3
+
+
+def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    line = json.dumps(PAIR).encode()
+    source.write_bytes(line + b"\n" + line.replace(b"Add", b"\xff") + b"\n" + line + b"\n")
+    assert ingest_pairs([source], tmp_path / "out.jsonl").counts == {"pairs": 2, "dropped/bad_record": 1}
+
+
+APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}
+
+
+def calls(*examples: tuple[Any, Any], code: str = "") -> dict[str, Any]:
+    tests = {"fn_name": "f", "inputs": [[given] for given, _ in examples], "outputs": [out for _, out in examples]}
+    row: dict[str, Any] = APPS | {"input_output": json.dumps(tests)}
+    return row | {"solutions": [code]} if code else row
+
+
+def test_no_value_of_a_test_ends_a_run_of_problems(tmp_path: Path) -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    rows = [
+        calls((1, 1)),
+        APPS | {"input_output": '{"inputs": ["\\ud83d"], "outputs": ["1"]}'},
+        APPS | {"input_output": '{"fn_name": "f", "inputs": ' + "[" * 5000 + "]" * 5000 + "}"},
+        APPS | {"input_output": {"inputs": ["a\0b\n"], "outputs": ["1\0"]}},
+        calls((deep, deep)),
+        APPS | {"input_output": '{"fn_name": "f", "inputs": [[NaN]], "outputs": [NaN]}'},
+        APPS | {"solutions": ["x = 1\0"], "input_output": {"inputs": ["1"], "outputs": ["1"]}},
+        calls((2, 2)),
+    ]
+    found, _ = problems_of(tmp_path, "apps", *rows)
+    taken = found.counts["problems"]
+    assert taken >= 2
+    assert taken + sum(count for name, count in found.counts.items() if name.startswith("dropped/")) == len(rows)
+
+
+def test_integers_of_any_length_and_infinity_are_results_like_others(tmp_path: Path) -> None:
+    long = 10**5000 - 1
+    # Written by hand, as `json` refuses integers of this length.
+    tests = '{"fn_name": "f", "inputs": [[1]], "outputs": [' + "9" * 5000 + "]}"
+    rows = [
+        APPS | {"solutions": ["def f(n):\n    return 10 ** 5000 - 1\n"], "input_output": tests},
+        calls((1, float("inf")), code="def f(n):\n    return float('inf')\n"),
+    ]
+    found, problems = problems_of(tmp_path, "apps", *rows)
+    assert found.counts == {"problems": 2, "references/passed": 2}
+    (test,) = problems["apps/1"].tests
+    assert int(test.model_dump()["expected"], 16) == long
+
+
+@pytest.mark.parametrize("text", ["101", "true", "null", "inf", "NaN", "1e5", "[1]", '"a"', "", "\u2028"])
+def test_a_text_stays_a_text_unless_a_reference_shows_otherwise(tmp_path: Path, text: str) -> None:
+    rows = [
+        calls((text, text)),
+        calls((text, [text])),
+        calls((5, "6"), code="def f(n):\n    return n + 1\n"),
+    ]
+    found, problems = problems_of(tmp_path, "apps", *rows)
+    assert found.counts == {"problems": 3, "references/passed": 3}
+    expected = [problem.tests[0].model_dump()["expected"] for problem in problems.values()]
+    assert expected == [repr(text), repr(text), "6"]
+    rstar = {"question": "Do.", "inputs": json.dumps([[1]]), "outputs": json.dumps([text]), "func_name": "f"}
+    _, unreferenced = problems_of(tmp_path, "rstar", rstar)
+    assert [problem.tests[0].model_dump()["expected"] for problem in unreferenced.values()] == [repr(text)]
+
+
+def test_tests_that_say_nothing_or_contradict_each_other_are_left_out_and_counted(tmp_path: Path) -> None:
+    def row(inputs: list[Any], outputs: list[Any], name: str | None = None) -> dict[str, Any]:
+        return {"question": "Do.", "inputs": inputs, "outputs": outputs, "func_name": name}
+
+    found, problems = problems_of(
+        tmp_path,
+        "rstar",
+        row(["5\n", "7\n"], ["6\n", None]),
+        row(["5\n", "5\n", "1\n"], ["6\n", "7\n", "2\n"]),
+        row(["5\n", "1\n"], [" \n", "2\n"]),
+        row([[5], [1]], [None, 2], "f"),
+        row(["5\n", "5\n"], ["6\n", "6 \n"]),
+        row(["5\n", "5\n"], ["6\n", "7\n"]),
+        row(["5\n"], [None]),
+    )
+    assert [len(problem.tests) for problem in problems.values()] == [1, 1, 1, 1, 2]
+    assert found.counts == {
+        "problems": 5,
+        "references/none": 5,
+        "tests_left_out/null": 2,
+        "tests_left_out/contradictory": 2,
+        "tests_left_out/empty": 1,
+        "dropped/no_tests": 2,
+    }
+
+
+def test_null_is_none_if_a_reference_returns_none(tmp_path: Path) -> None:
+    rows = [calls((1, None), (2, 3), code=f"def f(n):\n    return {code}\n")
+            for code in ("None if n == 1 else 3", "n + 1")]  # fmt: skip
+    _, problems = problems_of(tmp_path, "apps", *rows)
+    assert [len(problem.tests) for problem in problems.values()] == [2, 1]
+
+
+def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path: Path) -> None:
+    right = "n = int(input())\nt = 0\nfor i in range(n):\n    t += i\nprint(t)\n"
+    far = [f"# {number}\nv = 1\nw = 2\nprint(v, w)\n" for number in range(10)]
+    near = [right.replace("range(n)", "range(n - 1)"), right.replace("range(n)", "range(1)").replace("t)", "t )")]
+    row = {
+        "name": "near",
+        "description": "Sum up.",
+        "public_tests": {"input": ["3\n"], "output": ["3\n"]},
+        "solutions": {"language": [3], "solution": [right]},
+        "incorrect_solutions": {"language": [3] * 12, "solution": [*far, *near]},
+    }
+    out = tmp_path / "trajectories.jsonl"
+    for number in (1, 2):
+        problems_of(tmp_path, "code_contests", row, trajectories=out, pairs_per_problem=number)
+        (trajectory,) = read_jsonl(out, Trajectory)
+        assert [attempt.code for attempt in trajectory.attempts] == [*near[:number], right]
+
+
+def test_a_right_program_is_found_behind_three_that_fail(tmp_path: Path) -> None:
+    wrong = [f"import package_{number}" for number in range(5)]
+    row = {"question": "Do.", "solutions": [*wrong, "print(7)"], "input_output": {"inputs": ["1"], "outputs": ["7"]}}
+    _, problems = problems_of(tmp_path, "apps", row)
+    assert [problem.reference for problem in problems.values()] == ["print(7)"]
+
+
+TEST_CASES = [{"fn_name": None, "type": "stdin_stdout", "input": "1\n", "output": "2\n"}]
+ANSWER = "```python\nprint(int(input()) + 1)\n```"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Do.", "gold_standard_solution": ANSWER,
+         "verification_info": repr({"language": "python", "test_cases": TEST_CASES})},
+        {"problem_statement": "Do.", "gold_standard_solution": ANSWER,
+         "verification_info": {"language": "python", "test_cases": TEST_CASES}},
+        {"prompt": "Do.", "task_type": "prime_rl_code", "verification_info": json.dumps(
+            {"test_cases": json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]})})},
+    ],
+)  # fmt: skip
+def test_shapes_of_prime_intellects_sets_give_the_same_test(tmp_path: Path, row: dict[str, Any]) -> None:
+    _, problems = problems_of(tmp_path, "prime", row)
+    assert [problem.tests[0].model_dump()["output"] for problem in problems.values()] == ["2\n"]
+
+
+TEXT = st.text(max_size=30)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(chosen=TEXT, rejected=TEXT)
+def test_any_two_texts_come_back_unchanged_or_are_refused(chosen: str, rejected: str) -> None:
+    for kind in (None, "code"):
+        programs = find_programs(chosen, rejected, kind)  # type: ignore[arg-type]
+        assert isinstance(programs, str) or programs == (chosen, rejected)
+
+
+CODE = st.lists(
+    st.sampled_from(
+        ["def f(n):", "    return n", "x = 1", "print x", "print(x)", "", "for i in xrange(3):", "\tpass", "# a",
+         "Done.", "x = '''", "'''", "\x0c", "y = 2\r", "a: b", "x <- 2", "while x:", "class A:", "x = '\u2028'"]
+    ),
+    max_size=6,
+).map("\n".join)  # fmt: skip
+
+
+@given(chosen=CODE, rejected=CODE, in_a_message=st.booleans())
+def test_no_program_is_shortened(chosen: str, rejected: str, in_a_message: bool) -> None:
+    programs = find_programs(chosen, rejected, "answer" if in_a_message else None)
+    if isinstance(programs, str):
+        return
+    for program, text in zip(programs, (chosen, rejected), strict=True):
+        assert "".join(program.split()) == "".join(text.split())
+    parse_source(programs[0]) if not programs[0][:1].isspace() else None
+
+
+@given(value=VALUES)
+def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value: Any) -> None:
+    text = json.dumps(value)
+    if "NaN" in text:
+        return
+    assert eval(call_tests.as_source(value), {}) == value
+
+
+@given(rows=st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys((*PAIR, "language", "license"), VALUES))))
+def test_rows_of_any_values_are_taken_or_counted(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    counts, pairs = pairs_of(PAIR, *rows, folder=folder)
+    assert sum(counts.values()) == len(rows) + 1
+    for pair in pairs[1:]:
+        assert pair.chosen in [row.get("chosen") for row in rows]

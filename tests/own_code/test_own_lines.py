@@ -1,0 +1,88 @@
+"""Own code of any layout: whole functions, texts as they stand, and a name for everything that is left out."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import OwnCodeParams
+from iterpref_core.own_code.function_prompt import prompt_of
+from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
+from iterpref_core.own_code.own_code import ingest_own_code
+from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.left_out import Dropped
+from tests import settings
+from tests.settings import section
+
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
+PARAMS = section(OwnCodeParams, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT", "ISC"))
+FUNCTION = 'def f(n):\n    """Add one.\n\nTo n.\n    """\n    return n + 1\n'
+BEFORE = ("", "\x0c\n", "A = 'a\u2028b'\n", "A = 'a\x85b\x1c'  # \x0b\n", "A = 1\r\nB = 2\r", "\ufeffA = 1\n")
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_function_is_whole_whatever_stands_before_it(tmp_path: Path, before: str, ends: str) -> None:
+    path = tmp_path / "m.py"
+    path.write_bytes((before + FUNCTION.replace("\n", ends)).encode())
+    module = read_module("m", path)
+    assert module is not None
+    (function,) = find_functions(module)
+    assert isinstance(function, Function)
+    assert function.source == FUNCTION
+    assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function)
+
+
+def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    path.write_bytes('# -*- coding: latin-1 -*-\ndef f():\n    """Ä."""\n    return "Ã¤"\n'.encode("latin-1"))
+    module = read_module("m", path)
+    assert module is not None
+    (function,) = find_functions(module)
+    assert isinstance(function, Function)
+    assert function.source == 'def f():\n    """Ä."""\n    return "Ã¤"\n'
+
+
+def test_files_and_folders_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for name in ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    found = list(source_files(tmp_path))
+    assert [(row.reason, row.task_id) for row in found if isinstance(row, Dropped)] == [
+        ("folder", "build"),
+        ("script", "setup.py"),
+        ("test_file", "t_test.py"),
+    ]
+    assert ("a", tmp_path / "a.py") in found
+
+
+def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_license(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "p"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text('[project]\nname = "p"\nlicense = "MIT"\n')
+    (folder / "m.py").write_text(FUNCTION + "\n\ndef wordless(n):\n    return n\n")
+    (folder / "other.py").write_text("# SPDX-License-Identifier: ISC\n" + FUNCTION)
+    (folder / "tests/test_m.py").write_text(
+        "import m, other\n\n\ndef test_f():\n    assert m.f(1) == other.f(1) == 2\n\n\n"
+        "def test_no():\n    assert m.f(1) == 1\n"
+    )
+    out, dropped = tmp_path / "out.jsonl", tmp_path / "dropped.jsonl"
+    monkeypatch.chdir(tmp_path)
+    python = os.path.relpath(sys.executable, tmp_path)
+    ingest_own_code(folder, out, PARAMS, EXECUTION, python=python, license="Apache-2.0", dropped=dropped)
+    assert {problem.task_id: problem.license for problem in read_jsonl(out, Problem)} == {
+        "p/m.f": "MIT",
+        "p/other.f": "ISC",
+    }
+    rows = [json.loads(line) for line in dropped.read_text(encoding="utf-8").split("\n") if line]
+    assert [(row["reason"], row["task_id"]) for row in rows] == [
+        ("no_docstring", "m:wordless"),
+        ("test_fails", "tests/test_m.py::test_no"),
+    ]
+    assert rows[0]["where"].endswith("m.py:9")

@@ -1,0 +1,79 @@
+"""Lines of programs are Python's, everywhere; a definition that is cut out of its class stays the same program."""
+
+import ast
+import doctest
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.source_code import lines
+from iterpref_core.source_code.lines import cut_lines, lines_in_strings, split_lines, whole_lines
+from tests.settings import ROOT
+
+OF_MESSAGES = {
+    "iterpref_core/errors.py",
+    "iterpref_core/inference/vllm_server.py",
+    "iterpref_core/ingestion/formats/mbpp.py",
+    "iterpref_core/input_files.py",
+    "iterpref_core/own_code/sandboxed/project_tests.py",
+    "iterpref_core/storage/parquet.py",
+}
+"""Files that split messages of libraries, or a list of this project's own, and no programs."""
+OF_MARKDOWN = {"iterpref_core/answers/fenced_blocks.py", "iterpref_core/answers/reasoning.py"}
+"""Files that take the indentation of a Markdown list from all lines of a block."""
+SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(lines).failed == 0
+
+
+def test_no_module_splits_programs_at_separators_that_python_does_not_know() -> None:
+    found: dict[str, set[str]] = {"splitlines(": set(), "dedent(": set()}
+    for path in (ROOT / "iterpref_core").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for word, files in found.items():
+            if re.search(rf"\.{re.escape(word)}", text):
+                files.add(str(path.relative_to(ROOT)))
+    assert found == {"splitlines(": OF_MESSAGES, "dedent(": OF_MARKDOWN}
+
+
+@given(st.text(alphabet="ab'\"#\\ \t\n\r" + SEPARATORS))
+def test_lines_are_those_of_pythons_own_reader(text: str) -> None:
+    assert "".join(whole_lines(text)) == text
+    assert split_lines(text) == [line.rstrip("\r\n") for line in whole_lines(text)]
+    newlines = re.sub(r"\r\n?", "\n", text)
+    assert len(split_lines(text)) == newlines.count("\n") + (not newlines.endswith("\n") and bool(newlines))
+
+
+TEXTS = st.text(alphabet=f"a \t\n{{}}%{SEPARATORS}", max_size=12)
+LITERALS = TEXTS.map(lambda text: f"'''{text}'''")
+STATEMENTS = st.one_of(
+    LITERALS.map(lambda literal: f"x = {literal}"),
+    LITERALS.map(lambda literal: f"x = ({literal}\n{literal},\n            {literal})"),
+    LITERALS.map(lambda literal: f"x = [\n1,\n# {{}}\n        2, {literal}]"),
+    st.just("if x:\n            y = 1\n\n\n        z = 'a\\\n  b'"),
+    st.just("# to the right\n# of nothing"),
+    st.just("x = 1 + \\\n2\n\x0c"),
+)
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=4), LITERALS)
+def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body: list[str], docstring: str) -> None:
+    block = "".join(f"        {statement}\n" for statement in body)
+    source = f"class A:\n    def f(self):\n        {docstring}\n{block}        return x\n"
+    (owner,) = ast.parse(source).body
+    assert isinstance(owner, ast.ClassDef)
+    (method,) = owner.body
+    assert method.end_lineno is not None
+    cut = cut_lines(source, method.lineno, method.end_lineno, lines_in_strings(source))
+    (function,) = ast.parse(cut).body
+    assert ast.dump(function) == ast.dump(method)
+
+
+@pytest.mark.parametrize("source", ["x = '''a", "x = (", "def f():\n    a\n  b\n"])
+def test_text_that_is_no_python_is_refused(source: str) -> None:
+    with pytest.raises(SyntaxError):
+        lines_in_strings(source)

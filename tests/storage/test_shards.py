@@ -1,0 +1,182 @@
+"""Splits are never mixed without a word, and files of every kind that is read give the same objects."""
+
+import bz2
+import doctest
+import json
+import lzma
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.storage import shards
+from iterpref_core.storage.items import count_items, read_items
+from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.shards import find_shards
+from iterpref_core.storage.sqlite import Database
+
+ROWS = [{"a": "é\n1", "b": "101"}, {"a": "x,\"y'", "b": ""}]
+TEXT = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(shards).failed == 0
+
+
+def folder_of(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "read", "left_out"),
+    [
+        (("a.jsonl", "b.jsonl"), None, ["a.jsonl", "b.jsonl"], {}),
+        (("latest.jsonl", "contest.jsonl"), None, ["contest.jsonl", "latest.jsonl"], {}),
+        (("train-0.jsonl", "test-0.jsonl", "val.jsonl"), None, ["train-0.jsonl"], {"test": 1, "validation": 1}),
+        (("train/a.jsonl", "dev/a.jsonl"), None, ["train/a.jsonl"], {"validation": 1}),
+        (("train.jsonl", "more.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
+        (("train.jsonl", "test.jsonl"), "test", ["test.jsonl"], {"train": 1}),
+        (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
+        (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
+        (("test.jsonl",), "test", ["test.jsonl"], {}),
+    ],
+)  # fmt: skip
+def test_one_split_of_a_folder_is_read_and_the_others_are_counted(
+    tmp_path: Path, names: tuple[str, ...], split: str | None, read: list[str], left_out: dict[str, int]
+) -> None:
+    found = find_shards([folder_of(tmp_path, *names)], split)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == read
+    assert found.left_out == left_out
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "message"),
+    [
+        (("test.jsonl",), None, r"no split train, but test \(1 files\); choose one with --split"),
+        (("test.jsonl", "a.jsonl"), None, r"no split train, but test \(1 files\), unnamed \(1 files\)"),
+        (("train.jsonl",), "test", "no file of split 'test'; there are train"),
+    ],
+)  # fmt: skip
+def test_a_test_split_is_read_if_it_is_asked_for(
+    tmp_path: Path, names: tuple[str, ...], split: str | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        find_shards([folder_of(tmp_path, *names)], split)
+
+
+def test_files_named_one_by_one_are_of_one_split_unless_it_is_said(tmp_path: Path) -> None:
+    folder_of(tmp_path, "train.jsonl", "test.jsonl")
+    files = [tmp_path / "train.jsonl", tmp_path / "test.jsonl"]
+    assert find_shards(files[1:]).files == files[1:]
+    with pytest.raises(InputError, match=r"files of several splits \(test, train\)"):
+        find_shards(files)
+    assert find_shards(files, "all").files == files
+    assert find_shards(files, "train") == (files[:1], {"test": 1})
+
+
+def test_files_of_every_kind_give_the_same_objects(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    table = pa.Table.from_pylist(ROWS)
+    (tmp_path / "a.jsonl.bz2").write_bytes(bz2.compress(TEXT))
+    (tmp_path / "a.jsonl.xz").write_bytes(lzma.compress(TEXT))
+    (tmp_path / "a.csv").write_text('a,b\n"é\n1",101\n"x,""y\'",\n', encoding="utf-8")
+    with pa.ipc.new_stream(tmp_path / "stream.arrow", table.schema) as writer:
+        writer.write_table(table)
+    with pa.ipc.new_file(tmp_path / "file.arrow", table.schema) as writer:
+        writer.write_table(table)
+    for path in sorted(tmp_path.iterdir()):
+        assert [json.loads(item.text) for item in read_items(path)] == ROWS, path
+        assert count_items(path) == len(ROWS), path
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.jsonl.bz2", bz2.compress(TEXT)[:-5], "not a whole bzip2 file"),
+        ("b.jsonl.bz2", b"hello", "not a whole bzip2 file"),
+        ("a.jsonl.xz", lzma.compress(TEXT)[:-5], "not a whole xz file"),
+        ("b.jsonl.xz", b"hello", "not a whole xz file"),
+        ("a.arrow", b"hello", "not a whole Arrow file"),
+        ("a.csv", b'a,b\n"x', "not valid CSV"),
+        ("b.csv", b"a,b\n\xff,1\n", "not UTF-8"),
+    ],
+)
+def test_files_that_are_not_whole_are_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        list(read_items(tmp_path / name))
+
+
+def _write_and_die(path: Path) -> None:
+    with atomic_writer(path) as file:
+        file.write("half")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_partial_file_of_a_killed_run_goes_with_the_next_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out[1].jsonl"
+    process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(path,))
+    process.start()
+    process.join()
+    assert len(list(tmp_path.iterdir())) == 1
+    with atomic_writer(path):
+        (living,) = tmp_path.iterdir()
+        process = multiprocessing.get_context("fork").Process(target=_write, args=(path,))
+        process.start()
+        process.join()
+        assert living.exists()
+        assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def _write(path: Path) -> None:
+    with atomic_writer(path) as file:
+        file.write("whole")
+
+
+def _close_while_reading(path: Path) -> None:
+    data = Database(path, ("CREATE TABLE IF NOT EXISTS kept (a TEXT)",))
+    data.execute("INSERT INTO kept VALUES (?)", ("x" * 1000,))
+    started = threading.Barrier(5)
+
+    def read() -> None:
+        started.wait()
+        try:
+            while True:
+                assert data.row("SELECT a FROM kept ORDER BY a") is not None
+                data.execute("INSERT INTO kept VALUES ('y')")
+        except InputError:
+            pass
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    data.close()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path: Path) -> None:
+    # In a process of its own: what failed was the process, by a segmentation fault.
+    process = multiprocessing.get_context("fork").Process(target=_close_all, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _close_all(folder: Path) -> None:
+    sys.setswitchinterval(1e-6)
+    for number in range(100):
+        _close_while_reading(folder / f"{number}.sqlite")
