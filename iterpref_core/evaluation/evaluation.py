@@ -17,6 +17,7 @@ from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.results import Measured, ModelResults, Unavailable
@@ -33,19 +34,18 @@ def evaluate_model(
     answers: Path,
     prompt: PromptFormat | None = None,
     *,
-    served: bool = False,
     fresh: bool = False,
 ) -> dict[str, float]:
     """Measure a model on benchmarks.
 
     Args:
         name: the model's name in the results.
-        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
         setting: benchmarks, sampling, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
-        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Returns:
@@ -65,10 +65,12 @@ def evaluate_model(
         budget=setting.params.budget,
         store=answers,
         prompt=prompt,
-        served=served,
         fresh=fresh,
     ) as sampler:
-        weights = served_fingerprint(str(model)) if served else model_fingerprint(model)
+        if names_served(model, setting.params.inference.backend):
+            weights = served_fingerprint(str(model))
+        else:
+            weights = model_fingerprint(model)
         ask = partial(ask_and_measure, sampler=sampler, cache=setting.cache)
         return run_benchmarks(name, weights or None, ask, setting, out)
 

@@ -219,9 +219,6 @@ class StoredModel(ServedModel):
 
     The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
 
-    Attributes:
-        refusal: the reason for which the last prompt was refused or withheld; "" if none was.
-
     Args:
         inner: the model that answers; `DeferredModel` for one that is to be opened only then.
         identity: the key of the model's answers, besides prompt and sampling.
