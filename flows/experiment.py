@@ -27,7 +27,7 @@ from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import unknown_name
-from iterpref_core.report.summary import read_summary
+from iterpref_core.report.summary_record import Summary, read_summary
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import KilledError, Reproduction, UnreachableError
 from tasks.git.source import name_run, observe_source
@@ -210,18 +210,18 @@ def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RunRecord)
         future.result()
 
 
-def show_results(summary: dict[str, Any]) -> None:
+def show_results(summary: Summary) -> None:
     """Add artifacts to the flow run: every model's pass@1 on every benchmark, and a link to MLflow's pages."""
     rows = []
-    for model, scores in summary["models"].items():
+    for model, scores in summary.models.items():
         for benchmark, score in scores.items():
-            low, high = score["ci95"]
+            low, high = score.ci95
             row = {
                 "model": model,
                 "benchmark": benchmark,
-                "pass@1": f"{100 * score['pass_at_1']:.1f}",
+                "pass@1": f"{100 * score.pass_at_1:.1f}",
                 "95%": f"{100 * low:.1f} to {100 * high:.1f}",
-                "n": score["n"],
+                "n": score.n,
             }
             rows.append(row)
     create_table_artifact(rows, key="results", description="pass@1 in percent")

@@ -26,6 +26,8 @@ from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.records import Record
+from iterpref_core.report.stage_outputs import load_model_results
+from iterpref_core.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
@@ -141,10 +143,10 @@ def _variables(run_id: str) -> dict[str, str]:
 
 
 def _read_score(results: Path) -> PointScore:
-    [(benchmark, entry)] = json.loads(results.read_text(encoding="utf-8"))["benchmarks"].items()
-    if not entry.get("available", True):
-        raise InputError(f"{benchmark} is not measured: {entry['reason']}; choose another --benchmark")
-    return PointScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
+    [(benchmark, result)] = load_model_results(results).benchmarks.items()
+    if isinstance(result, Unavailable):
+        raise InputError(f"{benchmark} is not measured: {result.reason}; choose another --benchmark")
+    return PointScore(pass_at_1=result.pass_at_1, n=result.n, passed=result.passed)
 
 
 def _name_sweep() -> str:

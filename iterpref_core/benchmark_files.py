@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.benchmark_table import BENCHMARKS, SOURCES, Published
+from iterpref_core.benchmark_table import Published
 from iterpref_core.errors import DataUnavailableError, first_line
 from iterpref_core.storage.make_once import make_once
 
@@ -28,61 +28,51 @@ class BenchmarkData(NamedTuple):
     remedy: str
 
 
-def source_of(benchmark: str) -> str | None:
-    """Return the key of `SOURCES` whose tasks a benchmark asks, or None for the user's own problems.
-
-    >>> source_of("mbpp+"), source_of("bigcodebench-full-instruct"), source_of("bigcodebench-hard-complete")
-    ('mbpp', 'bigcodebench', 'bigcodebench-hard')
-    """
-    return BENCHMARKS[benchmark].source
-
-
-def find_benchmark(name: str, files: Sequence[str] = ()) -> BenchmarkData:
+def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
     """Find a benchmark's data: the copy that its variable names, or the downloaded files; download them if need be.
 
     Args:
-        name: a key of `SOURCES`.
+        data: the data that the benchmark publishes.
         files: the names of the needed files. By default these are all files, or, in a copy, all files of its folder.
 
     Raises:
         DataUnavailableError: the data cannot be had here; the message names the variable.
     """
-    source = SOURCES[name]
-    remedy = _remedy(source, files)
-    copy = os.environ.get(source.variable)
+    remedy = _remedy(data, files)
+    copy = os.environ.get(data.variable)
     if copy:
-        return _find_copy(source, copy, files, remedy)
+        return _find_copy(data, copy, files, remedy)
     try:
-        paths = tuple(_download(source, file) for file in files or source.files)
+        paths = tuple(_download(data, file) for file in files or data.files)
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
         # urllib wraps the words that help, such as "Name or service not known", in a URLError.
         cause = getattr(error, "reason", None) or error
         reason = getattr(cause, "strerror", None) or first_line(cause)
         raise DataUnavailableError(
-            f"{source.name} is not on this machine, and cannot be downloaded ({reason}); {remedy}"
+            f"{data.name} is not on this machine, and cannot be downloaded ({reason}); {remedy}"
         ) from None
-    return BenchmarkData(source.name, paths, remedy)
+    return BenchmarkData(data.name, paths, remedy)
 
 
-def _remedy(source: Published, files: Sequence[str]) -> str:
-    where = source.place
-    if not _is_address(source):
-        where = f"https://huggingface.co/datasets/{source.place}"
+def _remedy(data: Published, files: Sequence[str]) -> str:
+    where = data.place
+    if not _is_address(data):
+        where = f"https://huggingface.co/datasets/{data.place}"
     needed = "a copy"
-    if len(source.files) > 1:
-        needed = f"a folder with {', '.join(files or source.files)}"
-    return f"set {source.variable} to {needed} from {where}"
+    if len(data.files) > 1:
+        needed = f"a folder with {', '.join(files or data.files)}"
+    return f"set {data.variable} to {needed} from {where}"
 
 
 def _find_copy(
-    source: Published,
+    data: Published,
     copy: str,
     files: Sequence[str],
     remedy: str,
 ) -> BenchmarkData:
     path = Path(copy).resolve()
-    if len(source.files) > 1 and path.is_dir():
-        name = source.name
+    if len(data.files) > 1 and path.is_dir():
+        name = data.name
         paths = [path / file for file in files] or sorted(path.glob("*.jsonl"))
     else:
         name = path.name
@@ -90,20 +80,20 @@ def _find_copy(
     absent = [file.name for file in paths if not file.is_file()]
     if absent or not paths:
         missing = ", ".join(absent) or "*.jsonl"
-        raise DataUnavailableError(f"{source.variable}={copy}: no such file ({missing}); correct it, or unset it")
+        raise DataUnavailableError(f"{data.variable}={copy}: no such file ({missing}); correct it, or unset it")
     return BenchmarkData(name, tuple(paths), remedy)
 
 
-def _is_address(source: Published) -> bool:
-    return "://" in source.place
+def _is_address(data: Published) -> bool:
+    return "://" in data.place
 
 
-def _download(source: Published, file: str) -> Path:
-    if not _is_address(source):
+def _download(data: Published, file: str) -> Path:
+    if not _is_address(data):
         from huggingface_hub import hf_hub_download
 
         downloaded = hf_hub_download(
-            repo_id=source.place,
+            repo_id=data.place,
             filename=file,
             repo_type="dataset",
             etag_timeout=TIMEOUT_S,
@@ -111,10 +101,10 @@ def _download(source: Published, file: str) -> Path:
         return Path(downloaded)
 
     def fetch(partial: Path) -> None:
-        with urllib.request.urlopen(f"{source.place}/{file}", timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(f"{data.place}/{file}", timeout=TIMEOUT_S) as answer:
             partial.write_bytes(answer.read())
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     suffix = "".join(Path(file).suffixes)
-    path = cache / "iterpref" / f"{source.name}{suffix}"
+    path = cache / "iterpref" / f"{data.name}{suffix}"
     return make_once(path, fetch)

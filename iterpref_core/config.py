@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
 from iterpref_core.backend_table import BACKENDS
@@ -53,6 +54,21 @@ else:
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
 
 
+_EVERY_CALL = {
+    *(
+        "model",
+        "messages",
+        "prompt",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "stop",
+        "stream",
+        "n",
+    ),
+}
+"""Fields of a call that this project sets, or on which its reading of replies depends."""
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The environment variable from which the key of an endpoint comes, and from nowhere else."""
 
@@ -135,8 +151,40 @@ class InferenceParams(Settings):
     api: Api
     timeout_s: PositiveFloat
     attempts: PositiveInt
+    requests_per_minute: PositiveFloat | None
+    max_wait_s: PositiveFloat
+    top_p: Annotated[float, Field(gt=0, le=1)] | None
+    top_k: PositiveInt | None
+    min_p: Share | None
+    reasoning_effort: Annotated[str, Field(min_length=1)] | None
+    extra_body: dict[str, Any]
     price_prompt: Annotated[float, Field(ge=0)]
     price_completion: Annotated[float, Field(ge=0)]
+
+    @property
+    def request_fields(self) -> dict[str, Any]:
+        """Return the fields that the user has put into the body of each call of an endpoint."""
+        named = ("top_p", "top_k", "min_p", "reasoning_effort")
+        fields = {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+        return fields | self.extra_body
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> Self:
+        """Refuse fields that would be ignored, or that replace what every call has.
+
+        Raises:
+            ConfigError: such a field is there.
+        """
+        fields = self.request_fields
+        if fields and BACKENDS[self.backend].weights:
+            names = ", ".join(fields)
+            raise ConfigError(
+                f"inference: {names}: only an endpoint takes them (inference.backend: openai); unset them"
+            )
+        taken = self.extra_body.keys() & _EVERY_CALL
+        if taken:
+            raise ConfigError(f"inference.extra_body: every call has a {min(taken)} of its own; leave it out")
+        return self
 
 
 class BudgetParams(Settings):

@@ -1,9 +1,11 @@
 """Prompts: a text, or the messages of a conversation whose next answer is asked for."""
 
+import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 Role = Literal["system", "user", "assistant"]
 
 
@@ -103,6 +105,15 @@ def chat_messages(prompt: Prompt) -> list[dict[str, str]]:
     """
     messages = (Message(role="user", content=prompt),) if isinstance(prompt, str) else prompt
     return [message.model_dump() for message in messages]
+
+
+def whole_characters(text: str) -> str:
+    r"""Return a text with a replacement character for each half of one: JSON can write it, and UTF-8 cannot.
+
+    >>> whole_characters("Done \ud83d")
+    'Done �'
+    """
+    return _HALF_CHARACTER.sub("\ufffd", text)
 
 
 def plain_prompt(prompt: Prompt) -> Any:

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
+from iterpref_core.benchmark_table import BENCHMARKS, Published
 from iterpref_core.cli.requirements import required_packages
 from iterpref_core.config import InferenceParams, Params
 from iterpref_core.cores import usable_cores
@@ -156,7 +156,7 @@ def _debugger(params: Params) -> Diagnosis:
 
 
 def _lists_models(inference: InferenceParams, path: str) -> bool:
-    from iterpref_core.inference.openai_model import endpoint_url
+    from iterpref_core.inference.endpoint import endpoint_url
 
     return answers(f"{endpoint_url(inference)}{path}")
 
@@ -233,9 +233,9 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.vllm_server import find_vllm
 
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
-    for source in dict.fromkeys(row.source for row in rows):
-        if source is not None:
-            yield _benchmark_data(source)
+    for data in dict.fromkeys(row.data for row in rows):
+        if data is not None:
+            yield _benchmark_data(data)
     if any(row.suite == "bigcodebench" for row in rows):
         try:
             yield _diagnose("BigCodeBench", str(find_python()))
@@ -248,15 +248,16 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
             yield _diagnose("vLLM", "no environment with it", "missing", str(error))
 
 
-def _benchmark_data(source: str) -> Diagnosis:
-    variable = SOURCES[source].variable
+def _benchmark_data(data: Published) -> Diagnosis:
+    variable = data.variable
+    subject = f"data: {data.key}"
     copy = os.environ.get(variable)
     if not copy:
         remedy = f"set {variable} to a copy of its data, or allow the download; else it is not measured"
-        return _diagnose(f"data: {source}", f"{variable} is not set", "absent", remedy)
+        return _diagnose(subject, f"{variable} is not set", "absent", remedy)
     if not Path(copy).exists():
-        return _diagnose(f"data: {source}", f"{variable}: no such file", "missing", f"correct {variable}")
-    return _diagnose(f"data: {source}", copy)
+        return _diagnose(subject, f"{variable}: no such file", "missing", f"correct {variable}")
+    return _diagnose(subject, copy)
 
 
 def examine_services() -> Iterator[Diagnosis]:

@@ -11,22 +11,17 @@ from tasks.stage_name import StageName
 
 def run(params: Params, model: str) -> None:
     """Measure one model on every benchmark."""
-    from iterpref_core.benchmarks.suite_table import EvaluationSetting
+    from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.evaluation.evaluation import evaluate_model
 
-    setting = EvaluationSetting(
-        PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation", k=params.evaluation.k
-    )
+    setting = EvaluationSetting(params, PROBLEMS, WORK / "evaluation")
     with recorded(StageName("evaluation", model), params) as metrics:
         metrics.update(
             evaluate_model(
                 name=model,
                 model=model_path(model),
-                params=params.evaluation,
                 setting=setting,
                 out=RESULTS / model,
-                inference=params.inference,
-                budget=params.budget,
                 answers=ANSWERS,
                 prompt=prompt_format(model, params),
             )

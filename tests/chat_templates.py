@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any
 
 from iterpref_core.config import PromptFormat
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 ASKS = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -130,8 +129,11 @@ EXCHANGES = [
 """Prompts, and the programs that the fitted models answer them with."""
 
 
-def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
+def make_tokenizer(family: Family) -> "PreTrainedTokenizerFast":
     """Return a byte-level BPE tokenizer that joins words with the blank before them, as GPT-2's does."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
     engine = Tokenizer(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     engine.decoder = decoders.ByteLevel()
@@ -153,16 +155,19 @@ def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def write_exchange(tokenizer: PreTrainedTokenizerBase, family: Family, prompt: str, program: str) -> str:
+def write_exchange(tokenizer: "PreTrainedTokenizerBase", family: Family, prompt: str, program: str) -> str:
     """Return an exchange as the template writes it."""
     chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": program}]
     return str(tokenizer.apply_chat_template(chat, tokenize=False, **family.variables))
 
 
 def fit_model(
-    tokenizer: PreTrainedTokenizerBase, family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
-) -> LlamaForCausalLM:
+    tokenizer: "PreTrainedTokenizerBase", family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
+) -> "LlamaForCausalLM":
     """Fit a tiny model to every token that the template writes of the exchanges, and save it."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     rows = [
         tokenizer(write_exchange(tokenizer, family, *exchange), add_special_tokens=False)["input_ids"]
         for exchange in exchanges

@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
 FAULTS = ("rate_limited", "server_error", "timeout", "connection", "malformed")
 _GARBAGE = ('{"choices": [{"mess', '{"id": "x", "choices": []}', "<html>Bad gateway</html>", "[]")
@@ -69,18 +70,22 @@ class MockEndpoint:
         self.faults: Counter[str] = Counter()
         self.in_flight = self.most_in_flight = 0
 
-    def app(self) -> web.Application:
+    def app(self) -> "web.Application":
         """The routes: both APIs, and the list of models."""
+        from aiohttp import web
+
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/v1/completions", self._complete)
         app.router.add_get("/v1/models", self._models)
         return app
 
-    async def _models(self, _: web.Request) -> web.Response:
+    async def _models(self, _: "web.Request") -> "web.Response":
+        from aiohttp import web
+
         return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]})
 
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
+    async def _complete(self, request: "web.Request") -> "web.StreamResponse":
         body = await request.read()
         digest = hashlib.sha256(body).hexdigest()
         self.asked[digest] += 1
@@ -92,7 +97,9 @@ class MockEndpoint:
         finally:
             self.in_flight -= 1
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
         latency, fault = self._behavior.draw(body, self.asked[digest])
         if fault is not None:
             self.faults[fault] += 1
@@ -129,7 +136,9 @@ def _error(message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": "mock", "param": None, "code": None}}
 
 
-async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse:
+async def _send_half(request: "web.Request", content: bytes) -> "web.StreamResponse":
+    from aiohttp import web
+
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(content))})
     await response.prepare(request)
     await response.write(content[: len(content) // 2])
@@ -141,6 +150,8 @@ async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse
 @contextmanager
 def serve(mock: MockEndpoint) -> Iterator[str]:
     """Serve in a thread, on a free port of 127.0.0.1; yields the base URL, which ends in `/v1`."""
+    from aiohttp import web
+
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(mock.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.0)
     thread = threading.Thread(target=loop.run_forever, name="mock-endpoint")
@@ -154,7 +165,9 @@ def serve(mock: MockEndpoint) -> Iterator[str]:
         loop.close()
 
 
-async def _start(runner: web.AppRunner) -> str:
+async def _start(runner: "web.AppRunner") -> str:
+    from aiohttp import web
+
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     host, bound = runner.addresses[0][:2]

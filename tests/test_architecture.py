@@ -19,7 +19,7 @@ LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 
 CORE = (
     ("prompt_messages",),
-    ("backend_table", "benchmark_table", "errors", "records"),
+    ("backend_table", "benchmark_table", "errors", "records", "results"),
     ("input_files",),
     ("config", "cores", "progress"),
     ("storage",),
@@ -37,7 +37,7 @@ stages on the floor below the command line. docs/architecture.md shows the same 
 
 GROUND = tuple(
     f"iterpref_core.{name}"
-    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records")
+    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records", "results")
 )
 CONTRACTS = (
     *GROUND,
@@ -55,8 +55,9 @@ gets another name, and the rest is messages and files (docs/decisions.md)."""
 STARTED_BY = {
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
     "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
+    "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",
 }
-"""Module → the package whose files that module starts in the sandbox, as programs and not by an import."""
+"""Module → the package whose files that module starts: as programs in the sandbox, or by the names in a table."""
 
 
 def module_name(path: Path) -> str:

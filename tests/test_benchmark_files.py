@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.benchmark_files import find_benchmark
-from iterpref_core.benchmark_table import SOURCES
+from iterpref_core.benchmark_table import HUMANEVAL, LIVECODEBENCH, PUBLISHED
 from iterpref_core.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.config import load_params
@@ -29,7 +29,7 @@ TASK = {
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for source in SOURCES.values():
+    for source in PUBLISHED.values():
         monkeypatch.delenv(source.variable, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens
@@ -58,29 +58,28 @@ def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tm
         r"cannot be downloaded \(\w[^<>]+\); set HUMANEVAL_OVERRIDE_PATH to a copy from https://github.com/evalplus"
     )
     with pytest.raises(DataUnavailableError, match=message):
-        find_benchmark("humaneval")
+        find_benchmark(HUMANEVAL)
     assert not [path for path in (tmp_path / "caches").rglob("*.gz*") if path.suffix != ".lock"]
 
 
-def test_a_download_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
     published = tmp_path / "HumanEvalPlus.jsonl.gz"
-    source = SOURCES["humaneval"]._replace(place=f"file://{tmp_path}")
-    monkeypatch.setitem(SOURCES, "humaneval", source)
+    source = HUMANEVAL._replace(place=f"file://{tmp_path}")
     with pytest.raises(DataUnavailableError, match="is not on this machine"):
-        find_benchmark("humaneval")
+        find_benchmark(source)
     published.write_bytes(b"whole")
-    assert find_benchmark("humaneval").files[0].read_bytes() == b"whole"
+    assert find_benchmark(source).files[0].read_bytes() == b"whole"
     published.unlink()
-    assert find_benchmark("humaneval").files[0].read_bytes() == b"whole"
+    assert find_benchmark(source).files[0].read_bytes() == b"whole"
 
 
 def test_a_folder_stands_for_the_files_of_livecodebench_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("test.jsonl", "test2.jsonl"):
         (tmp_path / name).touch()
     for name in ("humaneval", "livecodebench"):
-        monkeypatch.setenv(SOURCES[name].variable, str(tmp_path))
-    assert [path.name for path in find_benchmark("livecodebench").files] == ["test.jsonl", "test2.jsonl"]
+        monkeypatch.setenv(PUBLISHED[name].variable, str(tmp_path))
+    assert [path.name for path in find_benchmark(LIVECODEBENCH).files] == ["test.jsonl", "test2.jsonl"]
     with pytest.raises(DataUnavailableError, match=r"LIVECODEBENCH_PATH=.*no such file \(test3\.jsonl\)"):
-        find_benchmark("livecodebench", ["test.jsonl", "test3.jsonl"])
+        find_benchmark(LIVECODEBENCH, ["test.jsonl", "test3.jsonl"])
     with pytest.raises(DataUnavailableError, match=r"HUMANEVAL_OVERRIDE_PATH=.*no such file"):
-        find_benchmark("humaneval")
+        find_benchmark(HUMANEVAL)

@@ -5,15 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 import iterpref_core
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def test_names_are_loaded_when_they_are_first_used() -> None:
@@ -33,7 +34,9 @@ def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def model_folder(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return make_model(train_tokenizer(["Add one.\ndef f(x):\n    y = x + 1\n    return y - 1\n"], 300))
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from iterpref_core import config
 from iterpref_core.backend_table import BACKENDS, BackendRow
-from iterpref_core.benchmark_table import BENCHMARKS, SOURCES
-from iterpref_core.benchmarks.suite_table import SUITES
+from iterpref_core.benchmark_table import BENCHMARKS, PUBLISHED
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference import backend_factory
@@ -24,15 +23,12 @@ OWN = "heldout"
 """The suite whose tasks are this project's problems; they are screened as `pairs.benchmarks` says."""
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_has_a_suite_that_opens_it(name: str) -> None:
-    suite = BENCHMARKS[name].suite
-    assert suite in SUITES, f"{name}: add a line for the suite {suite!r} to suite_table.SUITES"
-
-
-def test_every_suite_has_a_benchmark() -> None:
-    idle = SUITES.keys() - {row.suite for row in BENCHMARKS.values()}
-    assert not idle, f"add rows for the suites {sorted(idle)} to benchmark_table.BENCHMARKS, or remove the suites"
+def test_every_benchmark_is_opened_by_the_folder_that_its_row_names() -> None:
+    folder = ROOT / "iterpref_core/benchmarks"
+    missing = {name: row.suite for name, row in BENCHMARKS.items() if not (folder / row.suite / "suite.py").is_file()}
+    assert not missing, f"write {folder}/<suite>/suite.py with `open_suite(name, setting)` for {missing}"
+    idle = {path.parent.name for path in folder.glob("*/suite.py")} - {row.suite for row in BENCHMARKS.values()}
+    assert not idle, f"no benchmark is of {sorted(idle)}: add rows to BENCHMARKS in iterpref_core/benchmark_table.py"
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -42,29 +38,28 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(
     row = BENCHMARKS[name]
     if row.suite == OWN:
         return
-    assert row.source is not None, f"{name}: pairs would not be screened against it; name the source of its tasks"
-    assert row.source in SOURCES, f"{name}: add {row.source!r} to benchmark_table.SOURCES"
+    assert row.data is not None, f"{name}: pairs would not be screened against it; name the data of its tasks"
     params = load_params(ROOT / "params.yaml")
     evaluation = params.evaluation.model_copy(update={"benchmarks": (name,)})
     screened = screened_params(params.model_copy(update={"evaluation": evaluation}))
-    assert row.source in screened.benchmarks
+    assert row.data.key in screened.benchmarks
 
-    source = SOURCES[row.source]
-    task = dict.fromkeys((*source.prompts, *source.solutions), "Add up the numbers.") | {source.task_id: "the id"}
+    fields = (*row.data.prompts, *row.data.solutions)
+    task = dict.fromkeys(fields, "Add up the numbers.") | {row.data.task_id: "the id"}
     copy = tmp_path / "tasks.jsonl"
     copy.write_text(json.dumps(task), encoding="utf-8")
-    monkeypatch.setenv(source.variable, str(copy))
-    screen = Decontamination([row.source], tmp_path, drop=True)
-    assert screen.overlaps[row.source].tasks == 1
-    prompts = "; ".join(source.prompts)
-    assert screen._prompts.keys() == {"add up the numbers"}, f"{row.source}: the fields {prompts} are not read"
+    monkeypatch.setenv(row.data.variable, str(copy))
+    screen = Decontamination([row.data.key], tmp_path, drop=True)
+    assert screen.overlaps[row.data.key].tasks == 1
+    prompts = "; ".join(row.data.prompts)
+    assert screen._prompts.keys() == {"add up the numbers"}, f"{row.data.key}: the fields {prompts} are not read"
 
 
-def test_a_source_belongs_to_a_benchmark_and_to_one_variable() -> None:
-    idle = SOURCES.keys() - {row.source for row in BENCHMARKS.values()}
-    assert not idle, f"no benchmark asks the tasks of {sorted(idle)}: add rows to benchmark_table.BENCHMARKS"
-    variables = [source.variable for source in SOURCES.values()]
-    assert len(set(variables)) == len(variables), f"two sources share an environment variable: {variables}"
+def test_data_have_a_key_and_a_variable_of_their_own() -> None:
+    different = {row.data for row in BENCHMARKS.values() if row.data is not None}
+    variables = [data.variable for data in different]
+    assert len(set(variables)) == len(variables), f"two data sets share an environment variable: {variables}"
+    assert different == set(PUBLISHED.values()), "two data sets share a key"
 
 
 def test_parameters_and_the_report_know_every_benchmark() -> None:

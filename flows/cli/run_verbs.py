@@ -148,7 +148,7 @@ def _print_results(folder: Path) -> None:
     from rich.console import Console
 
     from iterpref_core.inspection.results_table import benchmark_table, pairs_line, results_notes, results_table
-    from iterpref_core.report.summary import read_summary
+    from iterpref_core.report.summary_record import read_summary
     from tasks.paths import REPORTS, SUMMARY
 
     summary = read_summary(folder / SUMMARY)

@@ -12,7 +12,7 @@ reward. docs/models.md says it in words:
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from iterpref_core.answers.bare_code import hide, read_bare_code, read_inline_code
 from iterpref_core.answers.fenced_blocks import BrokenBlock, FencedBlocks, read_blocks
@@ -27,8 +27,8 @@ from iterpref_core.answers.python_text import (
 )
 from iterpref_core.answers.reasoning import until_turn_end, without_reasoning
 
-_MAX_ANSWER = 1 << 17
-"""Characters without reasoning beyond which an answer is not searched, and is no program then."""
+_TAILS = (1 << 14, 1 << 17)
+"""Characters of the ends of a long answer that are searched, one after the other, until one has the program."""
 _CODE_TAG = re.compile(
     r"^[ \t]*(?:\[PYTHON\]|<(?:python|code|answer|solution)>)(?=[^\s\[<])"
     r"|(?<=[^\s\]>])(?:\[/PYTHON\]|</(?:python|code|answer|solution)>)[ \t]*$",
@@ -53,31 +53,55 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         'def f(x): return x\n'
     """
     lines = re.sub(r"\r\n?", "\n", answer.removeprefix("\ufeff"))
-    text = until_turn_end(without_reasoning(lines))
-    if len(text) > _MAX_ANSWER:
-        return None
+    text = until_turn_end(without_reasoning(lines), entry_point)
+    program = None
+    for tail in _tails(text):
+        program, is_found = _read(tail, entry_point)
+        if is_found:
+            break
+    return program
+
+
+def _tails(text: str) -> Iterator[str]:
+    """Yield the texts to search: an answer that is not long is one; of a long one its end, and then more of it.
+
+    The last program counts, so that of 200 drafts the first ones need not be read. The time that is spent on an answer
+    is bounded by the longest of these texts.
+    """
+    for length in _TAILS:
+        if len(text) <= length:
+            yield text
+            return
+        # A line that is cut in two would not be what the model wrote.
+        begin = text.find("\n", len(text) - length) + 1
+        yield text[begin:] if begin else text[-length:]
+
+
+def _read(text: str, entry_point: str | None) -> tuple[str | None, bool]:
+    """Return the program in a text without reasoning, and whether it is surely the one that is asked for."""
     parser = Parser()
     if _is_program(text, entry_point, parser):
-        return text
+        return text, True
     text = _CODE_TAG.sub("\n", text)
     blocks = read_blocks(text, parser)
-    best = _best(blocks.python, entry_point)
-    # Bare code is looked at only if no block answers: prose around a block often quotes parts of it.
-    bare: list[Excerpt] = []
-    if best is None or rank(best.tree, entry_point) < Rank.ENTRY_POINT:
-        bare = _read_outside(text, blocks, parser)
-        best = _best([*bare, *blocks.python], entry_point)
+    bare = _read_outside(text, blocks, parser)
+    best = _best(sorted([*bare, *blocks.python], key=lambda excerpt: excerpt.start), entry_point)
     broken = _best_broken(blocks.broken, entry_point)
     if broken is not None and _goes_before(broken, best, text, entry_point):
-        return broken.code
-    wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
-    if best is not None and rank(best.tree, entry_point) >= wanted:
-        return best.code
+        return broken.code, False
+    if best is not None and _is_wanted(best, entry_point):
+        return best.code, not entry_point or rank(best.tree, entry_point) is Rank.ENTRY_POINT
     # A definition with a mistake in its second line is no Python, and the lines behind the mistake may be.
     cut = _cut_program(text, blocks, bare)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
-        return cut
-    return best.code
+        return cut, False
+    return best.code, False
+
+
+def _is_wanted(excerpt: Excerpt, entry_point: str | None) -> bool:
+    """Return True if a text has the name that is asked for, or without one any definition."""
+    found = rank(excerpt.tree, entry_point)
+    return found.answers if entry_point else found >= Rank.DEFINITION
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
@@ -95,7 +119,7 @@ def defines(program: str, entry_point: str) -> bool:
     (True, False)
     """
     tree = Parser().tree(program)
-    return tree is not None and rank(tree, entry_point) is Rank.ENTRY_POINT
+    return tree is not None and rank(tree, entry_point).answers
 
 
 def lacks_program(code: str) -> bool:
@@ -104,7 +128,7 @@ def lacks_program(code: str) -> bool:
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
     """
-    if len(code) > _MAX_ANSWER or not code.strip():
+    if not code.strip():
         return True
     return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
@@ -122,17 +146,14 @@ def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | Non
 
 
 def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excerpt]:
-    """Return the code that stands in no block, or in one that was never closed."""
-    hidden = list(blocks.foreign)
-    for block in blocks.broken:
-        if block.tagged and block.closed:
-            hidden.append((block.start, block.end))
+    """Return the code that stands in no block, or in one that is no Python as a whole."""
     outside = []
     for excerpt in read_inline_code(text, parser):
         if rank(excerpt.tree, None) >= Rank.DEFINITION:
             outside.append(excerpt)
-    for excerpt in read_bare_code(text, hidden, parser):
-        if not _goes_on(excerpt, text):
+    for excerpt in read_bare_code(text, blocks.foreign, parser):
+        within = any(block.start <= excerpt.start < block.end for block in blocks.python)
+        if not within and not _goes_on(excerpt, text):
             outside.append(excerpt)
     return outside
 
@@ -181,9 +202,8 @@ def _goes_before(
     """Return True if a block that is no Python is a better answer than the best text that is."""
     if best is None:
         return True
-    wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
     # "```python\ndef f(x)\n    return x\n```" is nearer to f than the block "print(f(1))" behind it.
-    if rank(best.tree, entry_point) < wanted:
+    if not _is_wanted(best, entry_point):
         return _begins_to_define(broken.code, entry_point)
     if entry_point:
         return False

@@ -31,6 +31,11 @@ _FENCE_LINE = re.compile(
     (?P<info>[^\n]*+)""",
     re.VERBOSE | re.MULTILINE,
 )
+_FENCE_BEHIND_WORDS = re.compile(
+    r"(?P<margin>)(?<=[^\s`])[ \t]*+(?P<fence>`{3,}+)(?P<info>[^\n`]*+)$",
+    re.MULTILINE,
+)
+"""`Final answer: ```python`: a fence in the end of a line with words."""
 _PYTHON_TAG = re.compile(r"\{?\.?(?:i?python|py|cpython|pycon)[\d.]*+(?![\w+#])|\S+\.py\b", re.IGNORECASE)
 _NO_TAG = {
     "",
@@ -47,12 +52,13 @@ _NO_TAG = {
 """Tags that name no language."""
 _CONTAINERS = {"markdown", "md"}
 """Languages that hold blocks."""
-_LANGUAGE_LINE = re.compile(r"\A\s*python3?[ \t]*\n", re.IGNORECASE)
-_PROMPT = re.compile(r"^[ \t]*>>> ", re.MULTILINE)
+_LANGUAGE_LINE = re.compile(r"\A\s*(?:~~~+|```+)?python3?[ \t]*\n", re.IGNORECASE)
+_PROMPT = re.compile(r"\s*>>> ")
+_BLANK_LINE = re.compile(r"^[ \t]*\n", re.MULTILINE)
 _MAX_ENDS = 8
 """Ends that are tried for a block."""
 _MAX_FENCES = 400
-"""Lines with fences that are looked at."""
+"""Lines with fences that are looked at: the last ones, since the last program counts."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,12 @@ def read_blocks(text: str, parser: Parser) -> FencedBlocks:
         ends = _ends(lines, number)
         if opening.language == "foreign":
             end = ends[0] if ends else _End(len(text), len(text))
-            blocks.foreign.append((opening.start, end.resume))
             resume = end.resume
+            if not end.closed:
+                # It was never closed before another block opened: its code ends with its first paragraph.
+                paragraph = _BLANK_LINE.search(text, opening.end, end.at)
+                resume = paragraph.start() if paragraph else end.at
+            blocks.foreign.append((opening.start, resume))
             continue
         resume = _read_python(text, opening, ends, parser, blocks)
     return blocks
@@ -156,7 +166,9 @@ def _read_python(
 
 def _fence_lines(text: str) -> list[FenceLine]:
     lines = []
-    for match in _FENCE_LINE.finditer(text):
+    matches = [*_FENCE_LINE.finditer(text), *_fences_behind_words(text)]
+    matches.sort(key=lambda match: match.start())
+    for match in matches[-_MAX_FENCES:]:
         fence = match["fence"]
         info = match["info"]
         if fence[0] == "`" and "`" in info:
@@ -175,9 +187,19 @@ def _fence_lines(text: str) -> list[FenceLine]:
                 code=code,
             )
         )
-        if len(lines) == _MAX_FENCES:
-            break
+    if len(matches) > _MAX_FENCES:
+        # The first of these lines may close a block. One that names a language opens one.
+        tagged = (number for number, line in enumerate(lines) if line.info.strip())
+        lines = lines[next(tagged, 0) :]
     return lines
+
+
+def _fences_behind_words(text: str) -> Iterator[re.Match[str]]:
+    """Yield the fences that open a block behind words: with Python's tag, or without one behind a colon or a mark."""
+    for match in _FENCE_BEHIND_WORDS.finditer(text):
+        info = match["info"].strip()
+        if _PYTHON_TAG.fullmatch(info) or (not info and text[match.start() - 1] in ":]>"):
+            yield match
 
 
 def _language(info: str) -> tuple[Language, str]:
@@ -203,7 +225,7 @@ def _ends(lines: list[FenceLine], number: int) -> list[_End]:
         if line.closes(opening):
             ends.append(_End(line.start, line.end))
         elif line.interrupts(opening):
-            ends.append(_End(line.start, line.start))
+            ends.append(_End(line.start, line.start, closed=False))
         if len(ends) == _MAX_ENDS:
             break
     return ends
@@ -245,7 +267,10 @@ def _indentation(line: str) -> int:
 
 
 def _without_language(code: str) -> str:
-    """Return code without the name of its language in a line of its own, where the fence should have it."""
+    """Return code without the name of its language in a line of its own, where the fence should have it.
+
+    The line may also be the fence, which stands twice then: to Python `~~~python` is an expression.
+    """
     return _LANGUAGE_LINE.sub("", code, count=1)
 
 
@@ -261,7 +286,8 @@ def _parse_indented(code: str, parser: Parser) -> Excerpt | None:
 
 def _parse_session(code: str, parser: Parser) -> Excerpt | None:
     """Return the program that was typed in an interactive session, after `>>>`."""
-    if not _PROMPT.search(code):
+    # A docstring's examples are no session.
+    if not _PROMPT.match(code):
         return None
     try:
         examples = doctest.DocTestParser().get_examples(code)

@@ -3,6 +3,7 @@
 import ast
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -74,7 +75,14 @@ class Rank(IntEnum):
     SCRIPT = 1
     TESTS = 2
     DEFINITION = 3
-    ENTRY_POINT = 4
+    METHOD = 4
+    ASSIGNED = 5
+    ENTRY_POINT = 6
+
+    @property
+    def answers(self) -> bool:
+        """Return True if the text has the name that the task asks for, in whatever form."""
+        return self >= Rank.METHOD
 
 
 def rank(tree: ast.Module, entry_point: str | None) -> Rank:
@@ -82,14 +90,15 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
 
     `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
+    `ENTRY_POINT`: it defines the name. `ASSIGNED`: the name is another function's: `f = solve`. `METHOD`: a class has a
+    method of this name, though a function is asked for; for `Adder.add` that is the entry point.
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
-    # The name may also be an assignment, `f = lambda x: x + 1`, which is no definition.
-    if name in _defined_names(tree):
-        wanted = [node for node in definitions if node.name == name]
-        only_stubs = bool(wanted) and all(map(_is_stub, wanted))
-        return Rank.NOTHING if only_stubs else Rank.ENTRY_POINT
+    if name:
+        found = _rank_of_name(tree, definitions, name, of_class=name != entry_point)
+        if found is not None:
+            return found
     if not definitions:
         idle = all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
         return Rank.NOTHING if idle else Rank.SCRIPT
@@ -146,21 +155,69 @@ def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
     return found
 
 
-def _defined_names(tree: ast.Module) -> set[str]:
-    """Return the names of a program's definitions, and of the variables that it assigns outside of functions."""
-    names = set()
-    for node in _outer_nodes(tree):
-        if isinstance(node, _DEFINITIONS):
-            names.add(node.name)
-        targets: list[ast.expr] = []
-        if isinstance(node, ast.Assign):
-            targets = node.targets
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            targets = [node.target]
-        for target in targets:
-            if isinstance(target, ast.Name):
-                names.add(target.id)
-    return names
+def _rank_of_name(
+    tree: ast.Module,
+    definitions: Sequence[_Definition],
+    name: str,
+    *,
+    of_class: bool,
+) -> Rank | None:
+    """Return the rank of a text that gives a name a meaning; None where it gives it none.
+
+    Args:
+        tree: the text.
+        definitions: its definitions outside of functions.
+        name: the entry point's.
+        of_class: the entry point is a class's, such as `Adder.add`, so that a method is what is asked for.
+    """
+    found = []
+    only_stubs = False
+    methods = _methods(definitions)
+    for node in definitions:
+        if node.name != name:
+            continue
+        if _is_stub(node):
+            only_stubs = True
+        else:
+            is_method = node in methods and not of_class
+            found.append(Rank.METHOD if is_method else Rank.ENTRY_POINT)
+    for statement in _outer_nodes(tree):
+        value = _assigned_value(statement, name)
+        if isinstance(value, ast.Lambda):
+            found.append(Rank.ENTRY_POINT)
+        elif value is not None and _may_be_function(value, name):
+            found.append(Rank.ASSIGNED)
+    if found:
+        return max(found)
+    return Rank.NOTHING if only_stubs else None
+
+
+def _methods(definitions: Sequence[_Definition]) -> set[ast.AST]:
+    methods: set[ast.AST] = set()
+    for node in definitions:
+        if isinstance(node, ast.ClassDef):
+            methods.update(node.body)
+    return methods
+
+
+def _assigned_value(node: ast.AST, name: str) -> ast.expr | None:
+    """Return the value that a statement assigns to a name; None where it assigns none."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    else:
+        return None
+    is_named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
+    return node.value if is_named else None
+
+
+def _may_be_function(value: ast.expr, name: str) -> bool:
+    """Return True if a value may be a function: `solve`, `math.floor`, `cache(solve)`; not `[]`, and not `f([])`."""
+    if not isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
+        return False
+    return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
 
 
 def _is_test(definition: _Definition) -> bool:

@@ -6,11 +6,11 @@ program: `s.split("</think>")`. Where the prompt has opened the reasoning, the a
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from iterpref_core.answers.bare_code import read_bare_code
 from iterpref_core.answers.fenced_blocks import read_blocks
-from iterpref_core.answers.python_text import Parser, Rank, rank
+from iterpref_core.answers.python_text import Excerpt, Parser, Rank, rank
 
 _NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
 _OPENING = re.compile(
@@ -35,19 +35,29 @@ _CLOSING = re.compile(
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\b[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>", re.IGNORECASE)
 _OTHER_CHANNEL = re.compile(r"(?:<\|start\|>\s*assistant)?\s*<\|channel\|>\s*(?:analysis|commentary)\b", re.IGNORECASE)
 """Channels of gpt-oss (the harmony format)."""
-_BARE_CHANNELS = re.compile(r"analysis(?=[A-Z]).*?assistantfinal(?:json)?", re.DOTALL)
-"""The same from a tokenizer that leaves out special tokens."""
+_BARE_CHANNELS = re.compile(r"\s*analysis(?=\S).*?assistantfinal(?:json)?", re.DOTALL)
+_BARE_ANALYSIS = re.compile(r"\s*analysis(?=[A-Z])")
+"""The same from a tokenizer that leaves out special tokens; the second one is not closed."""
+_FINAL_MARK = re.compile(r"\[BEGIN FINAL (?:RESPONSE|ANSWER)\][ \t]*\n?")
+"""Apriel's mark between its reasoning, which its prompt has opened, and the rest."""
 _TURN_BEGINS = re.compile(r"(?:\s|<\|(?:im_start|start_header_id|start)\|>(?:assistant)?|<\|end_header_id\|>)*+")
 """Blanks and the beginning of a turn, which may stand before all else."""
 _TURN_ENDS = re.compile(
-    r"""<\|(?:im_end|eot_id|eom_id|end|end_of_text|endoftext|return|eot|end_of_turn|end_of_solution|END_RESPONSE
-        |END_OF_TURN_TOKEN|user|observation|im_start|start_header_id)\|>
-    | <｜end▁of▁sentence｜>
-    | <end_of_turn> | <turn\|> | <start_of_turn>
-    | </s> | <eos> | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[""",
+    r"""<\|(?!(?:begin_of|start_of|START_|channel|message|constrain|assistant))[\w ]{1,40}\|>
+    | <｜[^｜<>\n]{1,40}｜>
+    | </?(?:end_of_turn|start_of_turn|turn\||s|eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
+    | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""End tokens of well-known families."""
+"""End tokens. All of the form `<|name|>` are, but for those before an answer: behind a program each ends it."""
+_NEXT_TURN = re.compile(
+    r"\s*(?:\Z|<\|[\w ]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|<start_of_turn>|<bos>|<s>|</s>|<eos>|\[INST\]|```\s*\Z)",
+    re.IGNORECASE,
+)
+"""Follows an end token that does end a turn: nothing, or the tokens of the next turn."""
+_WORDS_BEFORE = ("", "\n", " ", "\t", "(", "[", "{", "'", '"', "`")
+_WORDS_BEHIND = re.compile(r"[ \t]+[\w(]|[.,;:?!)'\"`]")
+"""The surroundings of a token that a sentence names: `the </s> marks`, `(</s>)`."""
 _QUOTES = "'\"`"
 
 
@@ -65,23 +75,61 @@ def without_reasoning(answer: str) -> str:
     text = _without_opened(text)
     text = _without_unopened(text)
     # Behind the end of reasoning that the prompt has opened, the answer may open some more.
-    return _without_opened(text)
+    text = _without_opened(text)
+    return _without_later(text)
 
 
-def until_turn_end(answer: str) -> str:
-    r"""Return an answer up to its end token: behind it the model has talked to itself.
+def until_turn_end(answer: str, entry_point: str | None = None) -> str:
+    r"""Return an answer up to its end token: behind it the model has talked to itself, or begun another file.
+
+    A token ends an answer if nothing or another turn follows, or if a program stands before it. A token that a sentence
+    names ends none.
 
     >>> until_turn_end("x = 1\n<|im_end|>\n<|im_start|>user\nAnd y?")
     'x = 1\n'
+    >>> until_turn_end("A text ends with </s> there.")
+    'A text ends with </s> there.'
     """
-    end = next(_marks(answer, _TURN_ENDS, _turn_begin(answer)), None)
-    return answer if end is None else answer[: end.start()]
+    marks = [mark for mark in _marks(answer, _TURN_ENDS, _turn_begin(answer)) if not _is_named(answer, mark)]
+    if not marks:
+        return answer
+    least = Rank.METHOD if entry_point else Rank.SCRIPT
+    # "return x<|fim_pad|>": without the token the line is Python; places in the text stay true.
+    shown = len(answer)
+    for excerpt in _excerpts(_blanked(answer, marks)):
+        if rank(excerpt.tree, entry_point) >= least:
+            shown = min(shown, excerpt.end)
+    for mark in marks:
+        if mark.start() >= shown - 1 or _NEXT_TURN.match(answer, mark.end()):
+            return answer[: mark.start()]
+    return answer
+
+
+def _is_named(answer: str, mark: re.Match[str]) -> bool:
+    """Return True if a token is a word of a sentence: `the </s> marks`, `(</s>)`."""
+    before = answer[mark.start() - 1 : mark.start()] if mark.start() else ""
+    return before in _WORDS_BEFORE and _WORDS_BEHIND.match(answer, mark.end()) is not None
+
+
+def _blanked(answer: str, marks: Sequence[re.Match[str]]) -> str:
+    """Return a text of the same length in which each token is a line that is no Python."""
+    kept = []
+    at = 0
+    for mark in marks:
+        kept.append(answer[at : mark.start()])
+        kept.append("\n".ljust(mark.end() - mark.start(), "$"))
+        at = mark.end()
+    return "".join((*kept, answer[at:]))
 
 
 def _final_channel(text: str) -> str:
     """Return the text of the final channel, if an answer has channels; else all of it."""
     if bare := _BARE_CHANNELS.match(text):
         return text[bare.end() :]
+    if _BARE_ANALYSIS.match(text):
+        return ""
+    if mark := next(_marks(text, _FINAL_MARK), None):
+        return text[mark.end() :]
     # gpt-oss: "<|channel|>analysis<|message|>Let me see.<|end|><|start|>assistant<|channel|>final<|message|>Use sum."
     begin = _turn_begin(text)
     final = _FINAL_CHANNEL.search(text)
@@ -100,6 +148,21 @@ def _without_opened(text: str) -> str:
             return ""
         text = text[closing.end() :].lstrip("\n")
     return text
+
+
+def _without_later(text: str) -> str:
+    """Return a text without the reasoning that begins a later line of it and is closed: doubts about a program."""
+    kept = []
+    at = 0
+    for opening in list(_marks(text, _OPENING)):
+        if opening.start() < at or not (opening.start() == 0 or text[opening.start() - 1] == "\n"):
+            continue
+        closing = _CLOSING.search(text, opening.end())
+        if closing is None:
+            break
+        kept.append(text[at : opening.start()])
+        at = closing.end()
+    return "".join((*kept, text[at:]))
 
 
 def _without_unopened(text: str) -> str:
@@ -143,13 +206,15 @@ def _program_spans(text: str) -> list[tuple[int, int]]:
     parser = Parser()
     if parser.tree(textwrap.dedent(text)) is not None:
         return [(0, len(text))]
+    return [(excerpt.start, excerpt.end) for excerpt in _excerpts(text, parser)]
+
+
+def _excerpts(text: str, parser: Parser | None = None) -> list[Excerpt]:
+    """Return all Python in a text: blocks, and bare code."""
+    parser = parser or Parser()
     blocks = read_blocks(text, parser)
-    excerpts = [*blocks.python, *read_bare_code(text, blocks.foreign, parser)]
-    return [(excerpt.start, excerpt.end) for excerpt in excerpts]
+    return [*blocks.python, *read_bare_code(text, blocks.foreign, parser)]
 
 
 def _shows_code(text: str) -> bool:
-    parser = Parser()
-    blocks = read_blocks(text, parser)
-    excerpts = [*blocks.python, *read_bare_code(text, blocks.foreign, parser)]
-    return any(rank(excerpt.tree, None) > Rank.NOTHING for excerpt in excerpts)
+    return any(rank(excerpt.tree, None) > Rank.NOTHING for excerpt in _excerpts(text))

@@ -1,6 +1,7 @@
 """Benchmark: the base of every suite. It has tasks, the question for a model, and the programs that judge an answer.
 
-A new suite is one class in a folder of `suites/`, its rows in `benchmark_table.py`, and a line in `suite_table.SUITES`.
+A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
+`benchmark_table.BENCHMARKS` that name the folder.
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from iterpref_core.config import Benchmark as BenchmarkName
-from iterpref_core.config import ExecutionParams
+from iterpref_core.config import ExecutionParams, Params
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.prompt_messages import Prompt
@@ -46,6 +47,24 @@ class Question:
     system: str = ""
     verbatim: bool = False
     private: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluationSetting:
+    """The setting in which benchmarks are measured.
+
+    Attributes:
+        params: the parameters; `evaluation.benchmarks` names the benchmarks.
+        problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
+        cache: folder for expected results and the outcomes of canonical solutions; outside of anything that DVC
+            deletes.
+        limit: tasks of each benchmark, the first ones; None for all.
+    """
+
+    params: Params
+    problems: Path
+    cache: Path
+    limit: int | None = None
 
 
 class Sanitizer(NamedTuple):
@@ -126,12 +145,16 @@ class Benchmark(ABC, Generic[T]):
         Args:
             task: the task.
             code: a whole program.
-            reference_s: CPU seconds that the task's own solution took; None where there is none that passes.
+            reference_s: CPU seconds that the task's canonical solution took; None where there is none that passes.
         """
 
-    def own_solution(self, task: T) -> str | None:
-        """The suite's solution of a task; None where it has none."""
+    def canonical_solution(self, task: T) -> str | None:
+        """Return the suite's solution of a task; None where it has none."""
         del task
+        return None
+
+    def canonical_runs(self) -> Mapping[str, ProgramRun] | None:
+        """Return task_id → outcome of the canonical solution, if `open_executor` has run them; None if it has not."""
         return None
 
     def entry_point(self, task: T) -> str:

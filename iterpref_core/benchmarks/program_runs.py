@@ -1,4 +1,4 @@
-"""Program runs: the outcomes of a benchmark's samples, and of its own solutions."""
+"""Program runs: the outcomes of a benchmark's samples, and of its canonical solutions."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ JUDGED_BY = ("iterpref_core.benchmarks", "iterpref_core.execution")
 
 UNJUDGED = ProgramRun(
     "infra_error",
-    "the task's own solution fails here, so it is not known what is right",
+    "the task's canonical solution fails here, so it is not known what is right",
     "",
     0.0,
 )
@@ -41,7 +41,7 @@ def run_samples(
         benchmark: the suite.
         executor: runs programs.
         samples: whole programs.
-        reference_s: task_id → CPU seconds of its own solution.
+        reference_s: task_id → CPU seconds of its canonical solution.
         label: for the progress bar.
     """
 
@@ -72,50 +72,62 @@ def run_samples(
     return [runs[index] for index in range(len(samples))]
 
 
-def run_own_solutions(
+def run_canonical_solutions(
     benchmark: Benchmark[Any],
     executor: Engine,
     cache: Path,
 ) -> dict[str, ProgramRun]:
-    """Return the outcomes of a suite's own solutions, by task_id; a warning names one that fails.
+    """Return the outcomes of a suite's canonical solutions, by task_id; a warning names one that fails.
 
     They run once on a machine, also where several evaluations run at the same time, and are read afterwards. Another
-    machine runs its own: the seconds of a solution decide the limits of samples. A solution may take as long as a
-    sample whose reference takes all of its limit.
+    machine runs them again: the seconds of a solution decide the limits of samples. A solution may take as long as a
+    sample whose reference takes all of its limit. They do not run here where opening the suite's engine has run them.
 
     Args:
         benchmark: the suite.
         executor: runs programs.
         cache: folder where outcomes are kept.
     """
-    samples = own_samples(benchmark)
+    runs = benchmark.canonical_runs()
+    if runs is None:
+        runs = _kept_runs(benchmark, executor, cache)
+    failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
+    if failed:
+        message = "%s: %s of the benchmark's canonical solutions fail, such as %s; results.json names them"
+        logger.warning(message, benchmark.name, len(failed), failed[0])
+    return dict(runs)
+
+
+def _kept_runs(
+    benchmark: Benchmark[Any],
+    executor: Engine,
+    cache: Path,
+) -> dict[str, ProgramRun]:
+    """Return the outcomes of canonical solutions from the cache, and run them if they are not there."""
+    samples = canonical_samples(benchmark)
     if not samples:
         return {}
     limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
 
     def run_all(partial: Path) -> None:
-        outcomes = run_samples(benchmark, executor, samples, limits, "own solutions")
+        outcomes = run_samples(benchmark, executor, samples, limits, "canonical solutions")
         runs = {}
         for sample, outcome in zip(samples, outcomes, strict=True):
             runs[sample.task_id] = outcome
         partial.write_text(json.dumps(runs, indent=1), encoding="utf-8")
 
     key = _key(benchmark, executor, samples)
-    path = make_once(cache / f"own-solutions-{key}.json", run_all)
+    path = make_once(cache / f"canonical-solutions-{key}.json", run_all)
     kept = json.loads(path.read_text(encoding="utf-8"))
     runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
     if any(run.verdict == "infra_error" for run in runs.values()):
         # The machine may have been short of memory, so they run again in the next evaluation.
         path.unlink(missing_ok=True)
-    failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
-    if failed:
-        message = "%s: %s of the benchmark's own solutions fail, such as %s; results.json names them"
-        logger.warning(message, benchmark.name, len(failed), failed[0])
     return runs
 
 
 def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:
-    """Return a digest of everything that decides the outcomes of a benchmark's own solutions, and their seconds."""
+    """Return a digest of all that decides the outcomes of a benchmark's canonical solutions, and their seconds."""
     programs = "\n".join(sample.to_json() for sample in samples)
     _, data_sha256 = benchmark.data
     decisive = [
@@ -134,12 +146,12 @@ def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def times_of(own_runs: Mapping[str, ProgramRun]) -> dict[str, float]:
-    """Return the CPU seconds of each of a suite's own solutions that passes, by task_id."""
-    return {task_id: run.cpu_s for task_id, run in own_runs.items() if run.verdict == "passed"}
+def times_of(canonical_runs: Mapping[str, ProgramRun]) -> dict[str, float]:
+    """Return the CPU seconds of each of a suite's canonical solutions that passes, by task_id."""
+    return {task_id: run.cpu_s for task_id, run in canonical_runs.items() if run.verdict == "passed"}
 
 
-def own_samples(benchmark: Benchmark[Any]) -> list[Sample]:
-    """Return the suite's own solutions as samples, for the tasks that have one."""
-    solutions = {task_id: benchmark.own_solution(task) for task_id, task in benchmark.tasks.items()}
+def canonical_samples(benchmark: Benchmark[Any]) -> list[Sample]:
+    """Return the suite's canonical solutions as samples, for the tasks that have one."""
+    solutions = {task_id: benchmark.canonical_solution(task) for task_id, task in benchmark.tasks.items()}
     return [Sample(task_id=task_id, solution=text) for task_id, text in solutions.items() if text is not None]

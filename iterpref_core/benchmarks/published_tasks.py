@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from iterpref_core.benchmark_files import find_benchmark
+from iterpref_core.benchmark_table import Published
 from iterpref_core.errors import RecordError
 from iterpref_core.records import Record
 from iterpref_core.storage.file_digest import file_digest
@@ -11,11 +12,11 @@ from iterpref_core.storage.jsonl import read_jsonl
 R = TypeVar("R", bound=Record)
 
 
-def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str, R]]:
+def read_tasks(published: Published, record: type[R]) -> tuple[tuple[str, str], dict[str, R]]:
     """Read the tasks of a benchmark, downloading them where needed.
 
     Args:
-        source: a row of `benchmark_table.SOURCES`.
+        published: the data that the benchmark publishes.
         record: the class of a task, with a `task_id`.
 
     Returns:
@@ -25,7 +26,7 @@ def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str,
         DataUnavailableError: the file cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken or repeats a task_id, or there is none.
     """
-    name, (path,), remedy = find_benchmark(source)
+    name, (path,), remedy = find_benchmark(published)
     tasks = {}
     for task in read_jsonl(path, record, unique=True):
         task_id = str(vars(task)["task_id"])

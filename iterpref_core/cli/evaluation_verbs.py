@@ -43,7 +43,7 @@ def evaluate(
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,
-    ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
+    ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's canonical solutions instead.")] = False,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
     ),
@@ -52,20 +52,13 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
-    from iterpref_core.benchmarks.suite_table import EvaluationSetting
+    from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
-    from iterpref_core.evaluation.existing_samples import score_samples
+    from iterpref_core.library.existing_samples import score_samples
 
     settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
-    setting = EvaluationSetting(
-        problems=problems,
-        livecodebench=settings.evaluation.livecodebench,
-        execution=settings.execution,
-        cache=WORK / "evaluation",
-        limit=limit,
-        k=settings.evaluation.k,
-    )
+    setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     given = [model is not None, samples is not None, ground_truth]
     if given.count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
@@ -77,25 +70,15 @@ def evaluate(
         result = evaluate_model(
             name=Path(model).name,
             model=model,
-            params=settings.evaluation,
             setting=setting,
             out=out,
-            inference=settings.inference,
-            budget=settings.budget,
             answers=ANSWERS,
             prompt=settings.model.student_format,
             fresh=fresh,
         )
     else:
-        # Without samples, the benchmarks' own solutions are scored.
-        result = score_samples(
-            path=samples,
-            names=settings.evaluation.benchmarks,
-            setting=setting,
-            out=out,
-            extract=extract,
-            partial=partial,
-        )
+        # Without samples, the benchmarks' canonical solutions are scored.
+        result = score_samples(samples, setting, out, extract=extract, partial=partial)
     show_result(result, json_)
 
 

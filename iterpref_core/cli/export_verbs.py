@@ -30,7 +30,7 @@ def export(
         raise InputError("give what to export: one of --model, --pairs and --problems")
     if spans is not None and pairs is None:
         raise InputError("--spans needs --pairs; leave it out")
-    from iterpref_core.report.summary import read_summary
+    from iterpref_core.report.summary_record import read_summary
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None
     if model is not None:
@@ -100,4 +100,4 @@ def _is_input(path: Path | None, name: str, summary: Any) -> bool:
 
     if summary is None or path is None or not path.is_file():
         return False
-    return bool(summary["provenance"]["inputs"].get(name) == file_digest(path, "md5"))
+    return bool(summary.provenance.inputs.get(name) == file_digest(path, "md5"))

@@ -126,9 +126,9 @@ def _check_pair_file(
 
 def _configured() -> list[str]:
     """Return the names of the benchmarks whose files environment variables name."""
-    from iterpref_core.benchmark_table import SOURCES
+    from iterpref_core.benchmark_table import PUBLISHED
 
-    return [name for name, source in SOURCES.items() if source.variable in os.environ]
+    return [name for name, data in PUBLISHED.items() if data.variable in os.environ]
 
 
 def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: Path | None, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine
 from iterpref_core.inference.backend import Answered, Completion, Model, Sampling, ignore
+from iterpref_core.inference.event_loop import run_to_end
 from iterpref_core.records import Problem, Trajectory
 
 WINDOW = 8
@@ -92,7 +93,7 @@ def roll_out(
             concurrency=params.concurrency,
             ended=ended,
         )
-        asyncio.run(stream.lead(conversations))
+        run_to_end(stream.lead(conversations))
 
 
 def lead_in_rounds(

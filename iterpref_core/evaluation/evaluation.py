@@ -2,28 +2,24 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark
-from iterpref_core.benchmarks.program_runs import run_own_solutions, run_samples, times_of
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
-from iterpref_core.config import Benchmark as BenchmarkName
-from iterpref_core.config import (
-    BudgetParams,
-    EvaluationParams,
-    InferenceParams,
-    PromptFormat,
-)
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
+from iterpref_core.benchmarks.program_runs import run_canonical_solutions, run_samples, times_of
+from iterpref_core.benchmarks.suites import open_benchmark
+from iterpref_core.config import PromptFormat
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.sampler import OWN_TEMPERATURE, Sampler, open_answerer
-from iterpref_core.evaluation.scores import Entry, Evaluated, make_entry, mark_truncated, metrics_of
+from iterpref_core.evaluation.sampler import Sampler, open_answerer
+from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
+from iterpref_core.results import Measured, ModelResults, Unavailable
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 logger = logging.getLogger(__name__)
@@ -32,28 +28,24 @@ logger = logging.getLogger(__name__)
 def evaluate_model(
     name: str,
     model: Path | str,
-    params: EvaluationParams,
     setting: EvaluationSetting,
     out: Path,
-    inference: InferenceParams,
-    budget: BudgetParams,
     answers: Path,
     prompt: PromptFormat | None = None,
     *,
+    served: bool = False,
     fresh: bool = False,
 ) -> dict[str, float]:
-    """Measure a model on every benchmark of `params.benchmarks`.
+    """Measure a model on benchmarks.
 
     Args:
         name: the model's name in the results.
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
-        params: benchmarks and sampling.
-        setting: limits, data and caches.
+        setting: benchmarks, sampling, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
-        inference: how a model behind an endpoint is asked.
-        budget: caps on the questions of this evaluation.
         answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
+        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Returns:
@@ -68,65 +60,92 @@ def evaluate_model(
     """
     with open_answerer(
         model=model,
-        params=params,
-        inference=inference,
-        budget=budget,
+        params=setting.params.evaluation,
+        inference=setting.params.inference,
+        budget=setting.params.budget,
         store=answers,
         prompt=prompt,
+        served=served,
         fresh=fresh,
     ) as sampler:
-        fingerprint = model_fingerprint(model)
-        about = {"model": name}
-        if fingerprint:
-            about["weights"] = fingerprint
-        measured = partial(measure, sampler=sampler, cache=setting.cache)
-        return run_benchmarks(about, params.benchmarks, measured, setting, out)
+        weights = served_fingerprint(str(model)) if served else model_fingerprint(model)
+        ask = partial(ask_and_measure, sampler=sampler, cache=setting.cache)
+        return run_benchmarks(name, weights or None, ask, setting, out)
 
 
-def measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) -> Evaluated:
+@dataclass(frozen=True)
+class Programs:
+    """The programs to score, in order, and the texts in which they were found.
+
+    Attributes:
+        tasks: the task of each program.
+        texts: the model's answers, or the samples of a file, as they came.
+        programs: the program in each text; empty for a text without one.
+        truncated: for each text whether it ended at `max_new_tokens`; None for texts of which that is not known.
+        counts: further counts of texts, for `Measured.answers`.
+        about: further fields of `Measured` on how the programs were found.
+    """
+
+    tasks: Sequence[Any]
+    texts: Sequence[str]
+    programs: Sequence[str]
+    truncated: Sequence[bool] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measure(benchmark: Benchmark[Any], find_programs: Callable[[], Programs], cache: Path) -> Evaluated:
+    """Run programs and score them.
+
+    Args:
+        benchmark: the suite.
+        find_programs: returns the programs; called when the suite's harness is known to work.
+        cache: folder where the outcomes of the suite's canonical solutions are kept.
+    """
+    with benchmark.open_executor() as executor:
+        # Before a model is asked: a harness that fails here has cost no answer yet.
+        canonical = run_canonical_solutions(benchmark, executor, cache)
+        found = find_programs()
+        samples = []
+        for task, program in zip(found.tasks, found.programs, strict=True):
+            samples.append(Sample(task_id=task.task_id, solution=program))
+        runs = run_samples(benchmark, executor, samples, times_of(canonical), "score")
+    further = dict(found.about)
+    if found.truncated is not None:
+        # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
+        runs = [mark_truncated(run) if cut else run for run, cut in zip(runs, found.truncated, strict=True)]
+        further["truncated"] = sum(found.truncated)
+    answers = count_without_program(benchmark, found.tasks, found.texts, found.programs, runs)
+    further["answers"] = {**answers, **found.counts}
+    return Evaluated(make_result(benchmark, samples, runs, canonical, executor.isolation, **further), tuple(samples))
+
+
+def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) -> Evaluated:
     """Ask a model for programs of every task, and score them.
 
     Raises:
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
-    form = sampler.form
     tasks = list(benchmark.tasks.values())
-    questions = [benchmark.prompt(task, form) for task in tasks]
-    with benchmark.open_executor() as executor:
-        # Before the model is asked: a harness that fails here has cost no answer yet.
-        own_runs = run_own_solutions(benchmark, executor, cache)
-        answers = sampler.answer(benchmark.name, questions, benchmark.stops(form))
+    questions = [benchmark.prompt(task, sampler.form) for task in tasks]
+
+    def ask() -> Programs:
+        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.form))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
                 answered.append((task, answer))
-        read = read_answers(benchmark, answered, form)
-        samples = []
-        for (task, _), program in zip(answered, read.programs, strict=True):
-            samples.append(Sample(task_id=task.task_id, solution=program))
-        judged = run_samples(benchmark, executor, samples, times_of(own_runs), "score")
-    # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
-    runs = []
-    truncated = 0
-    for run, (_, answer) in zip(judged, answered, strict=True):
-        if answer.truncated:
-            truncated += 1
-            runs.append(mark_truncated(run))
-        else:
-            runs.append(run)
-    entry = make_entry(benchmark, samples, runs, own_runs)
-    entry["isolation"] = executor.isolation
-    entry["truncated"] = truncated
-    entry["sampling"] = _describe_sampling(benchmark, sampler, read)
-    entry["answers"] = count_without_program(
-        benchmark,
-        [task for task, _ in answered],
-        [answer.text for _, answer in answered],
-        read.programs,
-        runs,
-    )
-    entry["answers"] |= read.counts
-    return Evaluated(entry, tuple(samples))
+        read = read_answers(benchmark, answered, sampler.form)
+        return Programs(
+            tasks=[task for task, _ in answered],
+            texts=[answer.text for _, answer in answered],
+            programs=read.programs,
+            truncated=[answer.truncated for _, answer in answered],
+            counts=read.counts,
+            about={"sampling": _describe_sampling(benchmark, sampler, read)},
+        )
+
+    return measure(benchmark, ask, cache)
 
 
 def _describe_sampling(
@@ -141,53 +160,52 @@ def _describe_sampling(
         notes = [benchmark.protocol, benchmark.form_name(sampler.form)]
         if read.reasoned:
             notes.append("reasoning removed")
-        if sampling["temperature"] == OWN_TEMPERATURE:
-            notes.append(OWN_TEMPERATURE)
+        notes += [f"{name} {value}" for name, value in sampling.get("request", {}).items()]
+        notes += sampler.adaptations
         sampling["protocol"] = ", ".join(notes)
     return sampling
 
 
 def run_benchmarks(
-    about: Mapping[str, str],
-    names: Sequence[BenchmarkName],
+    model: str,
+    weights: str | None,
     evaluate: Callable[[Benchmark[Any]], Evaluated],
     setting: EvaluationSetting,
     out: Path,
 ) -> dict[str, float]:
-    """Measure benchmarks and write results.json and samples; a benchmark without data is an entry with the reason.
+    """Measure benchmarks and write results.json and samples; of one without data the reason is written.
 
     Args:
-        about: the model's name, and its fingerprint where it has weights.
-        names: the benchmarks.
-        evaluate: measures one of them.
-        setting: limits, data and caches.
+        model: the model's name.
+        weights: the fingerprint of the model's weights, where it has any.
+        evaluate: measures one benchmark.
+        setting: benchmarks, limits, data and caches.
         out: folder of the results. They replace those of the same benchmarks, and of another model.
 
     Raises:
         DataUnavailableError: nothing can be had.
     """
-    entries: dict[str, Entry] = {}
+    results: dict[str, Measured | Unavailable] = {}
     samples: dict[str, Sequence[Sample]] = {}
-    for name in names:
+    metrics: dict[str, float] = {}
+    reasons: list[str] = []
+    for name in setting.params.evaluation.benchmarks:
         try:
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
         except DataUnavailableError as error:
             logger.warning("%s: %s", name, error)
-            entries[name] = {"available": False, "reason": str(error)}
+            results[name] = Unavailable(available=False, reason=str(error))
+            reasons.append(str(error))
             continue
-        for k in setting.k:
-            if k not in DEFAULT_K and f"pass_at_{k}" not in evaluated.entry:
+        result = evaluated.result.model_copy(update={**benchmark.about, "limit": setting.limit})
+        for k in benchmark.k:
+            if k not in DEFAULT_K and f"pass_at_{k}" not in result.of_other_k:
                 logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", name, k, k)
-        entry = evaluated.entry | dict(benchmark.about)
-        if setting.limit is not None:
-            entry["limit"] = setting.limit
-        entries[name] = entry
+        results[name] = result
         samples[name] = evaluated.samples
+        metrics |= metrics_of(name, result)
     if not samples:
-        raise DataUnavailableError("; ".join(dict.fromkeys(entry["reason"] for entry in entries.values())))
-    write_results(out, about, entries, samples)
-    metrics: dict[str, float] = {}
-    for measured in samples:
-        metrics |= metrics_of(measured, entries[measured])
+        raise DataUnavailableError("; ".join(dict.fromkeys(reasons)))
+    write_results(out, ModelResults(model=model, weights=weights, benchmarks=results), samples)
     return metrics

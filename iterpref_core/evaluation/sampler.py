@@ -3,17 +3,20 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import PromptForm, Question
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
+from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
+from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
@@ -23,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 CUT_SHARE = 0.02
 """Share of answers that may end at `max_new_tokens` before a warning says so: with more, a score measures brevity."""
-OWN_TEMPERATURE = "the model's own temperature"
-"""Stands in results.json for the temperature of a model that accepts no other one."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -36,6 +37,7 @@ class Sampler:
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
         form: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
+        fields: what the user has put into the body of each call of an endpoint.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
@@ -45,6 +47,7 @@ class Sampler:
         params: EvaluationParams,
         form: PromptForm,
         precision: str | None = None,
+        fields: Mapping[str, Any] = MappingProxyType({}),
         *,
         fresh: bool = False,
     ) -> None:
@@ -57,6 +60,7 @@ class Sampler:
         self._seed = params.seed
         self._samples = params.samples
         self._precision = precision
+        self._fields = fields
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
         self.form = form
@@ -71,11 +75,22 @@ class Sampler:
             "seed": self._seed,
             "samples": self._samples,
         }
-        if self._model.own_temperature:
+        if "temperature" in self._model.refused:
             described["temperature"] = OWN_TEMPERATURE
+        elif "temperature 0" in self._model.refused:
+            described["temperature"] = asked.temperature or LEAST_TEMPERATURE
         if self._precision:
             described["precision"] = self._precision
+        if self._fields:
+            described["request"] = dict(self._fields)
+        if self.adaptations:
+            described["adaptations"] = self.adaptations
         return described
+
+    @property
+    def adaptations(self) -> list[str]:
+        """Return what an endpoint refused, as the way in which it is asked in place of that."""
+        return notes_of(self._model.refused)
 
     def answer(
         self,
@@ -90,7 +105,10 @@ class Sampler:
         Args:
             benchmark: for the progress bar.
             questions: one for each task.
-            stops: the end strings of an answer. Endpoints get none of them, since many accept only four.
+            stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
+
+        Raises:
+            InputError: no question was answered.
         """
         wanted: list[Request] = []
         for asked in questions:
@@ -103,8 +121,8 @@ class Sampler:
                     asked.verbatim,
                 )
                 wanted.append(request)
-        is_endpoint = self.form.template is None
-        sampling = replace(self._sampling, stops=() if is_endpoint else stops)
+        is_chat_endpoint = self.form.instruct and self.form.template is None
+        sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
         different = list(dict.fromkeys(wanted))
         answered = self._kept(benchmark, different, sampling)
         missing = [request for request in different if request not in answered]
@@ -116,6 +134,8 @@ class Sampler:
                 answered |= zip(missing, new, strict=True)
         answers = [answered[request] for request in wanted]
         refused = answers.count(REFUSED)
+        if refused == len(answers):
+            raise InputError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
         truncated = sum(answer.truncated for answer in answers)
@@ -172,6 +192,7 @@ def open_answerer(
     store: Path,
     prompt: PromptFormat | None = None,
     *,
+    served: bool = False,
     fresh: bool = False,
 ) -> Iterator[Sampler]:
     """Open the sampler of a model and yield it.
@@ -183,14 +204,17 @@ def open_answerer(
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
         prompt: the form in which a model with weights here reads prompts.
+        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Raises:
         InputError: the model or the endpoint cannot be used.
     """
     prompt = prompt or PromptFormat()
-    if is_served(model):
+    fields: Mapping[str, Any] = {}
+    if served or is_served(model):
         asked = inference
+        fields = inference.request_fields
         cap = budget
         form = PromptForm(instruct=inference.api == "chat")
     else:
@@ -221,5 +245,6 @@ def open_answerer(
             params=params,
             form=form,
             precision=precision,
+            fields=fields,
             fresh=fresh,
         )

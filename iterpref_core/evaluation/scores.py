@@ -1,6 +1,5 @@
-"""Scores: from verdicts to an entry of results.json."""
+"""Scores: from verdicts to a benchmark's part of results.json."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +8,15 @@ from typing import Any
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
 from iterpref_core.records import UNDECIDED, Sample, Verdict
+from iterpref_core.results import DataFile, DifficultyRecord, GroundTruth, Measured, ScoreRecord, metric_name
 from iterpref_core.statistics.pass_at_k import score_tasks
-
-Entry = dict[str, Any]
-"""One benchmark's part of results.json: JSON values without times, so that the same input gives the same bytes."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A benchmark's entry, and the programs behind it."""
+    """A benchmark's result, and the programs behind it."""
 
-    entry: Entry
+    result: Measured
     samples: tuple[Sample, ...]
 
 
@@ -30,28 +27,30 @@ def mark_truncated(run: ProgramRun) -> ProgramRun:
     return run._replace(verdict="truncated", exception="")
 
 
-def make_entry(
+def make_result(
     benchmark: Benchmark[Any],
     samples: Sequence[Sample],
     runs: Sequence[ProgramRun],
-    own_runs: Mapping[str, ProgramRun],
-) -> Entry:
-    """Summarize the outcomes of samples.
+    canonical_runs: Mapping[str, ProgramRun],
+    isolation: str,
+    **further: Any,
+) -> Measured:
+    """Summarize the outcomes of samples, without times, so that the same input gives the same bytes.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed. `pass_at_5` (or
-    another k of the benchmark) is added over the tasks that have five judged ones (`pass_at_5_n`). `passed` names the
-    tasks of which a sample passed. With several samples the intervals are bootstrapped over tasks.
+    another k of the benchmark) is added over the tasks that have five judged ones (`pass_at_5_n`). With several samples
+    the intervals are bootstrapped over tasks.
 
     Samples with the verdict `infra_error` say nothing about a program: they are counted under `errors` and otherwise
-    left out. `verdicts` has all verdicts by task, so that scores of a part of the tasks can be had later. `feedback`
-    has the feedback on each sample of the tasks with one that failed. `exceptions` counts the failures by the type that
-    was raised. Where solutions of the benchmark itself fail, `without_failed_truth` has the scores of the other tasks.
+    left out.
 
     Args:
         benchmark: the suite.
         samples: the samples.
         runs: the outcome of each sample.
-        own_runs: task_id → the outcome of the benchmark's own solution.
+        canonical_runs: task_id → the outcome of the benchmark's canonical solution.
+        isolation: the isolation under which the programs ran.
+        further: fields of `Measured` on how the programs were found.
 
     Raises:
         ExecutionError: no sample has been scored.
@@ -63,45 +62,45 @@ def make_entry(
     data_name, data_sha256 = benchmark.data
     if score is None:
         raise ExecutionError(f"{data_name}: no program could be scored ({errors})")
-    entry: Entry = {
-        "available": True,
-        **score.to_json(),
-        "errors": errors,
-        "exceptions": _count(run.exception for run in runs if run.exception),
-        "passed": [task_id for task_id, outcomes in verdicts.items() if "passed" in outcomes],
-        "verdicts": verdicts,
-        "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
-        "data": {"name": data_name, "sha256": data_sha256},
-        "harness": benchmark.harness,
-        "limits": benchmark.limits,
-    }
-    if own_runs:
-        failed = {task_id: run for task_id, run in own_runs.items() if run.verdict != "passed"}
-        entry["ground_truth"] = _ground_truth(own_runs, failed)
-        # A task whose own solution fails here, such as for want of a library, says nothing about the model.
+    ground_truth = None
+    without_failed_truth = None
+    if canonical_runs:
+        failed = {task_id: run for task_id, run in canonical_runs.items() if run.verdict != "passed"}
+        ground_truth = _ground_truth(canonical_runs, failed)
+        # A task whose canonical solution fails here, such as for want of a library, says nothing about the model.
         trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
         if trusted is not None:
-            entry["without_failed_truth"] = trusted.to_json()
-    by_difficulty = _by_difficulty(benchmark, verdicts)
-    if by_difficulty:
-        entry["by_difficulty"] = by_difficulty
-    return entry
-
-
-def _ground_truth(own_runs: Mapping[str, ProgramRun], failed: Mapping[str, ProgramRun]) -> Entry:
-    """Return the numbers of a benchmark's own solutions, and the tasks whose solutions failed, with the reasons."""
-    truth: Entry = {
-        "n": len(own_runs),
-        "passed": len(own_runs) - len(failed),
-        "failed": list(failed),
+            without_failed_truth = ScoreRecord.model_validate(trusted.to_json())
+    fields = score.to_json() | {
+        "available": True,
+        "errors": errors,
+        "exceptions": _count(run.exception for run in runs if run.exception),
+        "passed": tuple(task_id for task_id, outcomes in verdicts.items() if "passed" in outcomes),
+        "verdicts": verdicts,
+        "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
+        "data": DataFile(name=data_name, sha256=data_sha256),
+        "harness": benchmark.harness,
+        "limits": benchmark.limits,
+        "isolation": isolation,
+        "ground_truth": ground_truth,
+        "without_failed_truth": without_failed_truth,
+        "by_difficulty": _by_difficulty(benchmark, verdicts) or None,
     }
+    return Measured.model_validate(fields | further)
+
+
+def _ground_truth(canonical_runs: Mapping[str, ProgramRun], failed: Mapping[str, ProgramRun]) -> GroundTruth:
+    """Return the numbers of a benchmark's canonical solutions, and those that failed, with the reasons."""
     reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-    if reasons:
-        truth["reasons"] = reasons
-    return truth
+    return GroundTruth(
+        n=len(canonical_runs),
+        passed=len(canonical_runs) - len(failed),
+        failed=tuple(failed),
+        reasons=reasons or None,
+    )
 
 
-def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
+def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> dict[str, DifficultyRecord]:
     """Return tasks and scores by difficulty; empty if tasks have none, or none could be scored."""
     groups: dict[str, dict[str, list[Verdict]]] = {}
     for task_id, outcomes in verdicts.items():
@@ -110,12 +109,12 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdic
         if difficulty:
             group = groups.setdefault(difficulty, {})
             group[task_id] = outcomes
-    entries = {}
+    records = {}
     for difficulty, group in groups.items():
         score = score_tasks(group, k=benchmark.k)
         if score is not None:
-            entries[difficulty] = score.to_json() | {"tasks": list(group)}
-    return entries
+            records[difficulty] = DifficultyRecord.model_validate(score.to_json() | {"tasks": tuple(group)})
+    return records
 
 
 def _by_task(samples: Sequence[Sample], values: Sequence[Any]) -> dict[str, list[Any]]:
@@ -129,21 +128,19 @@ def _count(names: Any) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
-    """Return the numbers of a benchmark's entry, under names that MLflow accepts.
+def metrics_of(benchmark: str, result: ScoreRecord) -> dict[str, float]:
+    """Return the scores of a benchmark's result, under names that MLflow accepts.
 
-    >>> metrics_of("mbpp+", {"n": 4, "pass_at_1": 0.5, "ci95": [0.25, 0.75]})["mbpp_plus/pass_at_1"]
+    >>> metrics_of("mbpp+", ScoreRecord(n=4, pass_at_1=0.5, ci95=(0.25, 0.75)))["mbpp_plus/pass_at_1"]
     0.5
     """
-    name = benchmark.replace("+", "_plus")
-    low, high = entry["ci95"]
+    name = metric_name(benchmark)
+    low, high = result.ci95
     numbers = {
-        "pass_at_1": entry["pass_at_1"],
+        "pass_at_1": result.pass_at_1,
         "ci95_low": low,
         "ci95_high": high,
-        "n": float(entry["n"]),
+        "n": float(result.n),
     }
-    for key, value in entry.items():
-        if re.fullmatch(r"pass_at_\d+", key):
-            numbers[key] = value
+    numbers |= result.of_other_k
     return {f"{name}/{key}": value for key, value in numbers.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from iterpref_core.errors import RefusedError
+from iterpref_core.inference.event_loop import run_to_end
 from iterpref_core.prompt_messages import Prompt
 
 
@@ -90,14 +91,14 @@ class Model(Protocol):
     Attributes:
         in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
-        own_temperature: the model was found to accept only its own temperature, so that it is asked without another.
+        refused: names of `refused_parameters.NOTES`: what a server was found to refuse, so that it is asked otherwise.
     """
 
     in_process: bool
 
     @property
-    def own_temperature(self) -> bool:
-        """Return True if the model accepts its own temperature alone."""
+    def refused(self) -> frozenset[str]:
+        """Return the names of the parameters that the model's server was found to refuse."""
         ...
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
@@ -126,7 +127,7 @@ class ServedModel(ABC):
     """
 
     in_process = False
-    own_temperature = False
+    refused: frozenset[str] = frozenset()
     concurrency: int
 
     @abstractmethod
@@ -169,7 +170,7 @@ class ServedModel(ABC):
             askers = min(self.concurrency, len(places))
             await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
 
-        asyncio.run(ask_all())
+        run_to_end(ask_all())
         if failures:
             raise failures[0]
         return [answers[place] for place in range(len(requests))]
@@ -203,7 +204,7 @@ class BatchModel(ABC):
     """
 
     in_process = True
-    own_temperature = False
+    refused: frozenset[str] = frozenset()
     concurrency: int
     _waiting: tuple[_Waiting, ...] = ()
     _answering: "asyncio.Task[None] | None" = None

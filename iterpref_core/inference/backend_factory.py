@@ -1,7 +1,9 @@
 """Backend factory: open a model of any `inference.backend`, with its budget and answer store."""
 
+import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import read_config, served_name
 from iterpref_core.models.fingerprint import model_fingerprint
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class BackendSettings:
         inference: the parameters of the backend.
         concurrency: prompts at once.
         faults: grows by failed calls of an endpoint, by kind.
-        own_temperature: the model was found to accept its own temperature alone.
+        refused: what the model's server was found to refuse.
     """
 
     model: Path | str
@@ -34,7 +38,7 @@ class BackendSettings:
     inference: InferenceParams
     concurrency: int
     faults: Counter[str]
-    own_temperature: bool
+    refused: frozenset[str]
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
         settings.inference,
         settings.concurrency,
         settings.faults,
-        own_temperature=settings.own_temperature,
+        refused=settings.refused,
     )
     return nullcontext(endpoint)
 
@@ -123,21 +127,23 @@ def open_model(
     identity = model_identity(model, prompt, inference) if store else ""
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
-    own_temperature = store is not None and store.accepts_own_temperature_alone(identity)
+    refused = store.refused_parameters(identity) if store else frozenset[str]()
     settings = BackendSettings(
         model=model,
         prompt=prompt,
         inference=inference,
         concurrency=concurrency,
         faults=faults,
-        own_temperature=own_temperature,
+        refused=refused,
     )
     opened = OPENERS[inference.backend](settings)
+    if store and BACKENDS[inference.backend].models_path:
+        _say_other_servers(store, identity, served_name(model), inference)
     with ExitStack() as stack:
         deferred = DeferredModel(
             lambda: stack.enter_context(opened),
             in_process=BACKENDS[inference.backend].in_process,
-            own_temperature=own_temperature,
+            refused=refused,
         )
         yield StoredModel(
             deferred,
@@ -149,6 +155,37 @@ def open_model(
             guarded=guarded,
             faults=faults,
         )
+
+
+def _say_other_servers(
+    store: AnswerStore,
+    identity: str,
+    name: str,
+    inference: InferenceParams,
+) -> None:
+    """Say that kept answers to a model's name may be of another server or model, before they are used."""
+    from iterpref_core.inference.endpoint import describe_server
+
+    present = describe_server(inference, name)
+    known = [json.loads(server) for server in store.servers(identity)]
+    others = [server for server in known if not _same_server(server, present)]
+    if others:
+        places = ", ".join(json.dumps(server, sort_keys=True) for server in others)
+        logger.warning(
+            "model %r: kept answers may be of another model: they came from %s, and now it is %s; --fresh asks again",
+            name,
+            places,
+            json.dumps(present, sort_keys=True),
+        )
+    elif not known and store.has_answers(identity):
+        logger.warning("model %r: nobody knows which server gave the answers that are kept for it", name)
+    if "model" in present or not known:
+        store.remember_server(identity, json.dumps(present, sort_keys=True))
+
+
+def _same_server(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Return True if nothing tells two servers apart. One that was out of reach has no entry for the model."""
+    return all(one[field] == other[field] for field in one.keys() & other.keys())
 
 
 @contextmanager
@@ -216,7 +253,8 @@ def model_identity(
     """Return the key under which a model's answers are kept: everything they depend on besides prompt and sampling.
 
     For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.
-    For an endpoint it is the model's name alone, so that a server that has moved costs nothing twice.
+    For an endpoint it is the model's name, so that a server that has moved costs nothing twice, with the API and the
+    parameters of requests.
 
     Raises:
         InputError: the model cannot be used.
@@ -226,6 +264,8 @@ def model_identity(
         name = served_name(model)
         if inference.api == "completions":
             name += " (completions)"
+        if inference.request_fields:
+            name += f" {json.dumps(inference.request_fields, sort_keys=True)}"
         return name
     fingerprint = model_fingerprint(model, prompt)
     if not backend.in_process:
@@ -257,7 +297,7 @@ def describe_endpoint(inference: InferenceParams) -> str:
     Raises:
         ConfigError: a parameter or the key is missing or cannot be used.
     """
-    from iterpref_core.inference.openai_model import endpoint_url, read_key
+    from iterpref_core.inference.endpoint import endpoint_url, read_key
 
     url = endpoint_url(inference)
     read_key(url)
@@ -268,6 +308,6 @@ def leaves_this_machine(inference: InferenceParams) -> bool:
     """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
     if BACKENDS[inference.backend].weights:
         return False
-    from iterpref_core.inference.openai_model import endpoint_url, is_loopback
+    from iterpref_core.inference.endpoint import endpoint_url, is_loopback
 
     return not is_loopback(endpoint_url(inference))

@@ -12,7 +12,7 @@ class DeferredModel:
     Args:
         open_model: opens the model; called once, even if that fails.
         in_process: the model computes in this process.
-        own_temperature: the model was found to accept its own temperature alone, by an earlier run.
+        refused: what an earlier run found the model's server to refuse.
     """
 
     def __init__(
@@ -20,19 +20,19 @@ class DeferredModel:
         open_model: Callable[[], Model],
         *,
         in_process: bool,
-        own_temperature: bool,
+        refused: frozenset[str] = frozenset(),
     ) -> None:
         self.in_process = in_process
         self._open = open_model
-        self._own_temperature = own_temperature
+        self._refused = refused
         self._model: Model | None = None
         self._failure: Exception | None = None
         self._lock = threading.Lock()
 
     @property
-    def own_temperature(self) -> bool:
-        """Return True if the model was found to accept its own temperature alone."""
-        return self._own_temperature if self._model is None else self._model.own_temperature
+    def refused(self) -> frozenset[str]:
+        """Return the names of the parameters that the model's server was found to refuse."""
+        return self._refused if self._model is None else self._model.refused
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
         """Answer one request."""

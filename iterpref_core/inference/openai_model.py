@@ -1,25 +1,25 @@
-"""OpenAI-API model: calls to a server; those that fail are asked again by the client of package `openai`."""
+"""OpenAI-API model: calls to a server, repeated where they fail, in the way that the server accepts."""
 
 import asyncio
-import ipaddress
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from iterpref_core.config import KEY_VARIABLE, InferenceParams
-from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError, first_line
-from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
-from iterpref_core.inference.replies import completion_of, read_reply
-from iterpref_core.prompt_messages import chat_messages, prompt_text
+from iterpref_core.errors import EndpointError, InputError, RefusedError, first_line
+from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel, before_stop
+from iterpref_core.inference.endpoint import connection_options, endpoint_url, read_key
+from iterpref_core.inference.pacing import Pacing
+from iterpref_core.inference.refused_parameters import NOTES, adapt, refused_parameter, set_parameter
+from iterpref_core.inference.replies import BrokenOffError, Reply, read_reply
+from iterpref_core.prompt_messages import chat_messages, prompt_text, whole_characters
 
 logger = logging.getLogger(__name__)
 
@@ -31,62 +31,47 @@ REFUSALS_IN_A_ROW = 20
 
 _REFUSALS = {400, 413, 422}
 """Status codes by which a server refuses a prompt, or a parameter."""
-_REFUSAL_S = 2.0
+_REPEATED = {408, 409, 429}
+"""Status codes, besides those of a server's own errors, after which a call is repeated."""
+_FIRST_CALL_S = 2.0
 """Seconds for which other calls wait for the end of the first one."""
-_NO_TEMPERATURE = re.compile(
-    r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
-    r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature",
-    re.IGNORECASE,
-)
-"""The message of a server whose model accepts no temperature, or only its own. OpenAI's reasoning models say:
-"'temperature' does not support 0.0 with this model. Only the default (1) value is supported"."""
 
 
-class _Client(openai.DefaultAsyncHttpxClient):
-    """An HTTP client that counts failed calls by kind, and has a call repeated whose answer cannot be read."""
+class _FailedCallError(Exception):
+    """A call without an answer that is worth another attempt.
 
-    def __init__(self, faults: Counter[str], **options: Any) -> None:
-        super().__init__(**options)
-        self._faults = faults
+    Args:
+        kind: the name under which the failure is counted.
+        said: the reason.
+        retry_after: the server's header of this name.
+    """
 
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        try:
-            response = await super().send(request, **options)
-        except httpx2.TransportError as error:
-            self._faults["timeout" if isinstance(error, httpx2.TimeoutException) else "connection"] += 1
-            raise
-        if response.status_code == 429:
-            self._faults["rate_limited"] += 1
-        elif response.is_server_error:
-            self._faults["server_error"] += 1
-        elif response.is_success:
-            try:
-                read_reply(response.content)
-            except ValueError as error:
-                self._faults["malformed"] += 1
-                raise httpx2.RemoteProtocolError(f"an answer that cannot be read: {error}") from None
-        return response
+    def __init__(self, kind: str, said: str, retry_after: str | None = None) -> None:
+        super().__init__(said)
+        self.kind = kind
+        self.retry_after = retry_after
 
 
 class OpenAIModel(ServedModel):
     """A model behind an endpoint.
 
     Attributes:
-        own_temperature: the model accepts only its own temperature: it has refused another one.
+        refused: names of `refused_parameters.NOTES`: what the server was found to refuse.
 
     Args:
         name: the name under which the model is served.
-        inference: the URL, the API, the seconds of a call, and its attempts. `chat`: the server puts the prompt into
-            the model's chat template. `completions`: it gets the prompt and a newline. A verbatim request goes to the
-            latter as it is.
+        inference: the URL, the API, the pace, the seconds of a call, its attempts and parameters. `chat`: the server
+            puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A verbatim
+            request goes to the latter as it is.
         concurrency: prompts that `generate` asks at once.
-        own_temperature: the model is known to accept only its own temperature.
+        refused: what the server is known to refuse.
         tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
         faults: grows by failed calls: `timeout`, `connection` (none came about, or it ended before the answer did),
-            `rate_limited`, `server_error`, `malformed`, and `refused` (prompts that are not answered).
+            `rate_limited`, `server_error`, `malformed`, `broken_off` (the server says that its answer is none), and by
+            `refused` (prompts that are not answered) and `tool_calls` (answers that are calls of tools).
 
     Raises:
-        ConfigError: the URL or the key cannot be used.
+        ConfigError: the URL, the key, the proxy or the certificates cannot be used.
     """
 
     def __init__(
@@ -97,26 +82,28 @@ class OpenAIModel(ServedModel):
         faults: Counter[str] | None = None,
         tokens: "ServedTokens | None" = None,
         *,
-        own_temperature: bool = False,
+        refused: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.base_url = endpoint_url(inference)
         self.concurrency = concurrency
         self.faults = Counter[str]() if faults is None else faults
         self._tokens = tokens
-        self.own_temperature = own_temperature
+        self.refused = refused
         self._api = inference.api
         self._timeout_s = inference.timeout_s
         self._attempts = inference.attempts
-        # The name that every compatible server knows. OpenAI's reasoning models take only the newer one, and say so.
-        self._limit = "max_tokens"
-        self._answered = self._refused = 0
+        # A server of this project's own is asked as a model in this process is.
+        self._fields = {} if tokens else inference.request_fields
+        self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.max_wait_s)
+        self._answered = self._refused_prompts = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first: asyncio.Event | None = None
-        read_key(self.base_url)  # a missing key is told before anything is done
+        read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
+        connection_options(self.base_url)
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request.
+        """Answer one request. The answer ends before the first end string, also where the server ignores them.
 
         Raises:
             RefusedError: the server will not answer this prompt.
@@ -139,77 +126,131 @@ class OpenAIModel(ServedModel):
                 self._first.set()
         # A server refuses a parameter at once. So the first call alone finds out, and not every one in flight.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._first.wait(), _REFUSAL_S)
+            await asyncio.wait_for(self._first.wait(), _FIRST_CALL_S)
         return await self._ask(request, sampling)
 
     async def _ask(self, request: Request, sampling: Sampling) -> Completion:
-        client = await anext(self._clients)
-        path, asked = self._call(request, sampling)
-        try:
-            response = await client.post(path, cast_to=httpx2.Response, body=asked)
-        except openai.APIConnectionError as error:
-            failure: Exception = self._unavailable(first_line(error.__cause__ or error))
-        except openai.APIStatusError as error:
-            if self._learns(error, asked):
-                return await self._ask(request, sampling)
-            failure = self._judge(error)
-        else:
-            self._answered += 1
-            answer = completion_of(read_reply(response.content), request)
-            if self._tokens is None:
-                return answer
-            return replace(answer, text=self._tokens.read(answer.text, request))
+        refused = self.refused
+        attempt = 1
+        while True:
+            path, body = self._call(request, sampling)
+            body = adapt(body, refused)
+            await self._pacing.turn()
+            try:
+                reply = await self._post(path, body, request)
+            except _FailedCallError as error:
+                self.faults[error.kind] += 1
+                if attempt == self._attempts:
+                    failure: Exception = self._unavailable(str(error))
+                    break
+                if error.kind == "rate_limited" or error.retry_after is not None:
+                    self._pacing.slow_down(attempt, error.retry_after)
+                else:
+                    await self._pacing.after_failure(attempt)
+                attempt += 1
+            except openai.APIStatusError as error:
+                name = self._refused_name(error, body)
+                if name is None:
+                    failure = self._judge(error)
+                    break
+                refused |= {name}
+            else:
+                self._learn(refused)
+                return self._read(reply, request, sampling)
         raise failure  # outside of the handlers, so that no request with its headers hangs on it
+
+    async def _post(self, path: str, body: dict[str, Any], request: Request) -> Reply:
+        """Make a call once.
+
+        Raises:
+            _FailedCallError: there was no answer, and the next attempt may get one.
+            openai.APIStatusError: the server will not answer such a call.
+        """
+        client = await anext(self._clients)
+        try:
+            response = await client.post(path, cast_to=httpx2.Response, body=body)
+            return read_reply(response.content, request)
+        except openai.APITimeoutError as error:
+            failure = _FailedCallError("timeout", first_line(error.__cause__ or error))
+        except openai.APIConnectionError as error:
+            failure = _FailedCallError("connection", first_line(error.__cause__ or error))
+        except openai.APIStatusError as error:
+            status = error.status_code
+            if status not in _REPEATED and status < 500:
+                raise
+            kind = "rate_limited" if status == 429 else "server_error"
+            retry_after = error.response.headers.get("retry-after")
+            failure = _FailedCallError(kind, f"{status} {_reason(error)}", retry_after)
+        except httpx2.TransportError as error:  # the answer ends in its middle
+            failure = _FailedCallError("connection", first_line(error))
+        except BrokenOffError as error:
+            failure = _FailedCallError("broken_off", _redacted(str(error)))
+        except ValueError as error:
+            failure = _FailedCallError("malformed", f"an answer that cannot be read: {_redacted(str(error))}")
+        raise failure
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a call."""
         asked: dict[str, Any] = {
+            **self._fields,
             "model": self.name,
             "seed": request.seed,
-            self._limit: sampling.max_new_tokens,
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
         }
-        if not self.own_temperature:
-            asked["temperature"] = sampling.temperature
         if sampling.stops:
             asked["stop"] = list(sampling.stops)
         if self._tokens is not None:
             return "/completions", asked | self._tokens.body(request, sampling)
         if self._api == "completions" or request.verbatim:
-            asked["prompt"] = prompt_text(request.prompt) + ("" if request.verbatim else "\n")
+            asked["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.verbatim else "\n")
             return "/completions", asked
         messages = chat_messages(request.prompt)
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
+        for message in messages:
+            message["content"] = whole_characters(message["content"])
         asked["messages"] = messages
         return "/chat/completions", asked
 
-    def _learns(self, error: openai.APIStatusError, asked: dict[str, Any]) -> bool:
-        """Return True if an error names another way to ask, which this call did not use; the next one does."""
-        if error.status_code not in _REFUSALS:
-            return False
-        if "max_tokens" in asked and "max_completion_tokens" in error.message:
-            self._limit = "max_completion_tokens"
-            return True
-        if "temperature" in asked and _NO_TEMPERATURE.search(error.message):
-            if not self.own_temperature:
-                logger.warning("model %r accepts only its own temperature: it is asked without one", self.name)
-            self.own_temperature = True
-            return True
-        return False
+    def _read(self, reply: Reply, request: Request, sampling: Sampling) -> Completion:
+        """Return the answer of a reply, up to its end string. One that is cut behind that string is whole."""
+        self._answered += 1
+        if reply.calls_tools:
+            if not self.faults["tool_calls"]:
+                logger.warning(
+                    "model %r calls a tool in place of an answer, and no tool is offered: such answers are empty",
+                    self.name,
+                )
+            self.faults["tool_calls"] += 1
+        answer = reply.answer
+        text = answer.text if self._tokens is None else self._tokens.read(answer.text, request)
+        kept = before_stop(text, sampling.stops)
+        return replace(answer, text=kept, truncated=answer.truncated and kept == text)
+
+    def _refused_name(self, error: openai.APIStatusError, body: dict[str, Any]) -> str | None:
+        """Return the name of a parameter that an error refuses, and that this call had; None if there is none."""
+        if error.status_code not in _REFUSALS or self._tokens is not None:
+            return None
+        if set_parameter(error.response.text, self._fields):
+            return None
+        return refused_parameter(error.response.text, body)
+
+    def _learn(self, refused: frozenset[str]) -> None:
+        """Ask all further calls as the one that was answered."""
+        for name in sorted(refused - self.refused):
+            if NOTES[name]:
+                logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, NOTES[name])
+        self.refused |= refused
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
         """Yield the client of the running event loop. The loop ends this generator, and so the connections."""
-        http_client = _Client(
-            self.faults,
-            follow_redirects=False,  # prompts go to the place that was named, and to no other
-            trust_env=not is_loopback(self.base_url),  # a proxy does not lead to this machine
-        )
         async with openai.AsyncOpenAI(
             api_key=read_key(self.base_url),
             base_url=self.base_url,
             timeout=self._timeout_s,
-            max_retries=self._attempts - 1,
-            http_client=http_client,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(**connection_options(self.base_url)),
         ) as client:
             while True:
                 yield client
@@ -217,16 +258,19 @@ class OpenAIModel(ServedModel):
     def _judge(self, error: openai.APIStatusError) -> Exception:
         """Return the error that the run ends with, or that this prompt is refused with."""
         status = error.status_code
-        said = f"{status} {_redacted(error.message)}"
-        if status in {402, 408, 409, 429} or status >= 500:
+        said = f"{status} {_reason(error)}"
+        if status == 402:
             return self._unavailable(said)
         where = f"{self.base_url}: model {self.name!r}"
         if status in _REFUSALS:
+            field = set_parameter(error.response.text, self._fields)
+            if field is not None and not self._answered:
+                return InputError(f"{where} refuses {field}: {said}; change inference.{field} or inference.extra_body")
             self.faults["refused"] += 1
-            self._refused += 1
-            if self._answered or self._refused < REFUSALS_IN_A_ROW:
+            self._refused_prompts += 1
+            if self._answered or self._refused_prompts < REFUSALS_IN_A_ROW:
                 return RefusedError(f"{where} will not answer a prompt: {said}")
-            where += f" refused all of its first {self._refused} prompts"
+            where += f" refused all of its first {self._refused_prompts} prompts"
         return InputError(
             f"{where}: {said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
             "inference.base_url, inference.api, the model's name and the sampling parameters"
@@ -239,42 +283,11 @@ class OpenAIModel(ServedModel):
         )
 
 
-def endpoint_url(inference: InferenceParams) -> str:
-    """Return the URL of an endpoint. It holds no secret: the check of the parameters refuses one.
-
-    Raises:
-        ConfigError: the parameter is absent, or no URL.
-    """
-    parts = urlsplit(inference.base_url or "")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(
-            f"inference.base_url: backend {inference.backend} needs the URL of an endpoint, such as "
-            f"https://api.openai.com/v1 (got {inference.base_url!r})"
-        )
-    return str(inference.base_url).rstrip("/")
-
-
-def read_key(base_url: str) -> str:
-    """Return the key from the environment; a server on this machine needs none.
-
-    Raises:
-        ConfigError: the key is absent, or cannot stand in a header. The message does not show it.
-    """
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key and is_loopback(base_url):
-        return "none"
-    if not (key and key.isascii() and key.isprintable()):
-        raise ConfigError(f"{base_url}: needs a key, and nothing else, in the environment variable {KEY_VARIABLE}")
-    return key
-
-
-def is_loopback(base_url: str) -> bool:
-    """Return True if a server is on this machine."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _reason(error: openai.APIStatusError) -> str:
+    """Return a server's reason: OpenAI's message, or the body as it came, whatever its shape."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else None
+    return _redacted(message if isinstance(message, str) else error.response.text)
 
 
 def _redacted(text: str) -> str:

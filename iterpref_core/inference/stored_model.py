@@ -5,6 +5,7 @@ An answer is on disk before anybody uses it: nothing that was received, and perh
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, RefusedError
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
-from iterpref_core.prompt_messages import labeled_text, plain_prompt, prompt_text
+from iterpref_core.prompt_messages import labeled_text, plain_prompt, prompt_text, whole_characters
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
@@ -24,10 +25,18 @@ _SCHEMA = (
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, truncated INTEGER NOT NULL,
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run, prompt_tokens, completion_tokens)",
-    "CREATE TABLE IF NOT EXISTS own_temperatures (model TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS refused_parameters (model TEXT, name TEXT, PRIMARY KEY (model, name))",
+    # The servers that were asked for a model's answers: `endpoint.describe_server`, as JSON.
+    "CREATE TABLE IF NOT EXISTS servers (model TEXT, server TEXT, PRIMARY KEY (model, server))",
     # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
     "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
 )
+
+
+_CHECKED = 1
+"""SQLite's number of the file's version once answers that a server broke off are gone from it."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,28 @@ class AnswerStore:
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
         self._data = Database(path, _SCHEMA)
+        self._forget_broken_off(path)
+
+    def _forget_broken_off(self, path: Path) -> None:
+        """Set aside, once, what an older version kept of a served model though its server had broken it off.
+
+        That version did not keep the reason to finish. So an answer counts as broken off if it is empty, or ends in an
+        open fence, though no limit cut it. A local model's identity begins with a digest.
+        """
+        row = self._data.row("PRAGMA user_version")
+        if row == (_CHECKED,):
+            return
+        doubtful = (
+            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? AND "
+            "(trim(text, ?) = '' OR (length(text) - length(replace(text, '```', ''))) % 2 = 1)"
+        )
+        digest = "[0-9a-f]" * 64
+        blanks = " \t\r\n"
+        statement = f"UPDATE answers SET key = randomblob(33) WHERE {doubtful}"
+        count = self._data.execute(statement, (digest, blanks))
+        if count:
+            logger.warning("%s: %s kept answers seem to be broken off, and are asked for again", path, f"{count:,}")
+        self._data.execute(f"PRAGMA user_version = {_CHECKED}")
 
     def get(self, key: bytes) -> Completion | None:
         """Return the answer kept under a key; None if there is none."""
@@ -121,7 +152,7 @@ class AnswerStore:
             answer.completion_tokens,
             answer.truncated,
             model,
-            labeled_text(request.prompt),
+            whole_characters(labeled_text(request.prompt)),
             request.seed,
         )
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -132,13 +163,33 @@ class AnswerStore:
         for key in keys:
             self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
 
-    def accepts_own_temperature_alone(self, model: str) -> bool:
-        """Return True if a model was found to accept no temperature but its own."""
-        return self._data.row("SELECT 1 FROM own_temperatures WHERE model = ?", (model,)) is not None
+    def refused_parameters(self, model: str) -> frozenset[str]:
+        """Return the names of the parameters that a model's server was found to refuse."""
+        query = "SELECT coalesce(json_group_array(name), '[]') FROM refused_parameters WHERE model = ?"
+        row = self._data.row(query, (model,))
+        assert row is not None
+        return frozenset(json.loads(row[0]))
 
-    def remember_own_temperature(self, model: str) -> None:
-        """Keep for all runs that a model accepts no temperature but its own."""
-        self._data.execute("INSERT OR IGNORE INTO own_temperatures VALUES (?)", (model,))
+    def remember_refused(self, model: str, names: Iterable[str]) -> None:
+        """Keep for all runs that a model's server refuses parameters."""
+        for name in names:
+            self._data.execute("INSERT OR IGNORE INTO refused_parameters VALUES (?, ?)", (model, name))
+
+    def servers(self, model: str) -> list[str]:
+        """Return the servers that were asked for a model's answers, as they were remembered."""
+        query = "SELECT coalesce(json_group_array(server), '[]') FROM servers WHERE model = ?"
+        row = self._data.row(query, (model,))
+        assert row is not None
+        found: list[str] = json.loads(row[0])
+        return found
+
+    def remember_server(self, model: str, server: str) -> None:
+        """Keep that a server is asked for a model's answers."""
+        self._data.execute("INSERT OR IGNORE INTO servers VALUES (?, ?)", (model, server))
+
+    def has_answers(self, model: str) -> bool:
+        """Return True if an answer of a model is kept."""
+        return self._data.row("SELECT 1 FROM answers WHERE model = ? LIMIT 1", (model,)) is not None
 
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
@@ -167,6 +218,9 @@ class StoredModel(ServedModel):
     """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
 
     The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
+
+    Attributes:
+        refusal: the reason for which the last prompt was refused or withheld; "" if none was.
 
     Args:
         inner: the model that answers; `DeferredModel` for one that is to be opened only then.
@@ -203,7 +257,8 @@ class StoredModel(ServedModel):
         self._caps = caps
         self._prices = prices
         self.in_process = inner.in_process
-        self.own_temperature = inner.own_temperature
+        self.refused = inner.refused
+        self.refusal = ""
         self.concurrency = concurrency
         self._guarded = guarded
         self._faults = Counter[str]() if faults is None else faults
@@ -225,6 +280,9 @@ class StoredModel(ServedModel):
         answer = None
         try:
             answer = await self._inner.answer(request, sampling)
+        except RefusedError as error:
+            self.refusal = str(error)
+            raise
         finally:
             self._settle(request, sampling, answer)
         return answer
@@ -314,9 +372,10 @@ class StoredModel(ServedModel):
 
         if reason := reason_to_withhold(prompt_text(request.prompt)):
             self._faults[f"withheld_{reason}"] += 1
-            raise RefusedError(
+            self.refusal = (
                 f"a prompt from your own code is withheld: it seems to hold personal data or a secret ({reason})"
             )
+            raise RefusedError(self.refusal)
 
     def _reserve(self, calls: int = 1) -> None:
         spent = self.spent
@@ -354,10 +413,10 @@ class StoredModel(ServedModel):
             spent.prompt_tokens + answer.prompt_tokens,
             spent.completion_tokens + answer.completion_tokens,
         )
-        self.own_temperature = self._inner.own_temperature
-        if self._store and self.own_temperature:
-            self._store.remember_own_temperature(self._identity)
+        found = self._inner.refused - self.refused
+        self.refused |= found
         if self._store:
+            self._store.remember_refused(self._identity, found)
             self._store.put(
                 answer_key(self._identity, request, sampling),
                 answer,

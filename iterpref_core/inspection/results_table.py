@@ -9,7 +9,8 @@ from rich.text import Text
 from iterpref_core.report.labels import FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import p_value, percent, points, share
 from iterpref_core.report.score_rows import Interval, main_rows, measured_benchmarks, score_rows
-from iterpref_core.report.summary import Summary, paired_problems, unavailable_by_reason
+from iterpref_core.report.summary import unavailable_by_reason
+from iterpref_core.report.summary_record import Summary
 
 _SHORT = {"sft": "SFT", "debugger": "debugger*"}
 _MARKS = {"": "", "without_failed_truth": " (1)", "without_overlap": " (2)"}
@@ -21,13 +22,13 @@ def results_table(summary: Summary) -> Table:
     table.add_column("model", no_wrap=True)
     for heading in ("held-out\n[95% interval]", "against base\n[95% interval]", "\np"):
         table.add_column(heading, no_wrap=True, justify="right")
-    truth = summary["ground_truth"].get(MAIN_BENCHMARK)
+    truth = summary.ground_truth.get(MAIN_BENCHMARK)
     passed = "–"
     if truth:
-        passed = share(truth["passed"] / truth["n"])
+        passed = share(truth.passed / truth.n)
     table.add_row("ground truth", passed, "", "", style="dim")
     rows = main_rows(summary)
-    for model in in_order(set(summary["models"]), MODELS):
+    for model in in_order(set(summary.models), MODELS):
         row = rows.get(model)
         score = "–"
         difference = ""
@@ -82,9 +83,9 @@ def benchmark_table(summary: Summary) -> Table | None:
 
 def pairs_line(summary: Summary) -> str:
     """Say how many problems gave a pair, and why the others gave none."""
-    codeflow = summary["codeflow"]
-    line = f"{paired_problems(summary)} of {codeflow['problems']} problems"
-    dropped = [f"{count} {reason}" for reason, count in codeflow["dropped"].items() if count]
+    codeflow = summary.codeflow
+    line = f"{codeflow.problems_with_pair} of {codeflow.problems} problems"
+    dropped = [f"{count} {reason}" for reason, count in codeflow.dropped.items() if count]
     if dropped:
         line += "; " + ", ".join(dropped)
     return line
@@ -93,13 +94,13 @@ def pairs_line(summary: Summary) -> str:
 def results_notes(summary: Summary) -> Text:
     """Return the notes below the table: benchmarks that could not be measured and why, and models without results."""
     lines = []
-    if "debugger" in summary["models"]:
+    if "debugger" in summary.models:
         lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
     for reason, benchmarks in unavailable_by_reason(summary).items():
         names = ", ".join(map(benchmark_name, benchmarks))
         lines.append(f"{names} not measured: {reason}")
-    if summary["missing"]:
-        lines.append("not measured: " + ", ".join(summary["missing"]))
+    if summary.missing:
+        lines.append("not measured: " + ", ".join(summary.missing))
     return Text("\n".join(lines), style="dim", justify="left")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.config import load_params, with_values
 from iterpref_core.evaluation.evaluation import evaluate_model
 
@@ -43,22 +43,12 @@ def evaluate(
     """
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
     state = Path(".iterpref")
-    setting = EvaluationSetting(
-        problems=Path(problems),
-        livecodebench=params.evaluation.livecodebench,
-        execution=params.execution,
-        cache=state / "work" / "evaluation",
-        limit=limit,
-        k=params.evaluation.k,
-    )
+    setting = EvaluationSetting(params, Path(problems), state / "work" / "evaluation", limit)
     return evaluate_model(
         name=Path(model).name,
         model=model,
-        params=params.evaluation,
         setting=setting,
         out=Path(out),
-        inference=params.inference,
-        budget=params.budget,
         answers=state / "answers.sqlite",
         prompt=params.model.student_format,
     )

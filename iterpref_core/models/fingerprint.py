@@ -32,8 +32,7 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
         ModelError: there is no model at this path.
     """
     if is_served(path):
-        served = json.dumps(["served", served_name(path)])
-        return hashlib.sha256(served.encode()).hexdigest()
+        return served_fingerprint(served_name(path))
     source = locate_model(path)
     digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
     folders = [Path(source.name_or_path)]
@@ -50,6 +49,12 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
                 content = json.dumps([file.name, _digest_file(file)])
                 digest.update(content.encode())
     return digest.hexdigest()
+
+
+def served_fingerprint(name: str) -> str:
+    """Return a digest of the name under which an endpoint has a model."""
+    served = json.dumps(["served", name])
+    return hashlib.sha256(served.encode()).hexdigest()
 
 
 def _describe(prompt: PromptFormat) -> str:

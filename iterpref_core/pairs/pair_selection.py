@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from iterpref_core.answers.extraction import lacks_program
-from iterpref_core.benchmark_files import source_of
+from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.config import PairsParams, Params
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Model, derive_seed
@@ -33,7 +33,8 @@ DROPPED = (
 
 def screened_params(params: Params) -> PairsParams:
     """Return section `pairs` with the benchmarks of `evaluation` added: nothing is scored unscreened."""
-    measured = filter(None, map(source_of, params.evaluation.benchmarks))
+    rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
+    measured = [row.data.key for row in rows if row.data is not None]
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
 
 

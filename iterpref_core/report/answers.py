@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import Problem, Sample
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, OWN_BENCHMARKS, benchmark_name, in_order
-from iterpref_core.report.stage_outputs import Measured, ModelResults
+from iterpref_core.results import Measured, ModelResults
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.storage.jsonl import read_jsonl
 

@@ -2,22 +2,16 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from typing import Any
 
 from iterpref_core.errors import InputError
 from iterpref_core.report.labels import BASELINES, FOCAL
-from iterpref_core.report.stage_outputs import Measured, ModelResults
+from iterpref_core.report.summary_record import BenchmarkScores, Comparison, PartComparison
+from iterpref_core.results import Measured, ModelResults, ScoreRecord
 from iterpref_core.statistics.paired_tests import ROUNDING, compare_shares
 from iterpref_core.statistics.pass_at_k import score_tasks, shares_passed
 
 Overlapping = Mapping[str, Collection[str]]
 """Name of a benchmark, or SHA-256 of its file → its tasks that training pairs share something with."""
-
-BRIEF = ("n", "gained", "lost", "difference", "ci95", "p_value")
-"""The fields of a comparison on a part of the tasks."""
-
-Comparison = dict[str, Any]
-"""One model against another on one benchmark, as it stands in summary.json."""
 
 
 def left_out(
@@ -46,12 +40,12 @@ def left_out(
         parts["without_failed_truth"] = failed
     if shared:
         parts["without_overlap"] = shared
-    for name, difficulty in result.by_difficulty.items():
-        parts[name] = tasks - set(difficulty["tasks"])
+    for name, difficulty in (result.by_difficulty or {}).items():
+        parts[name] = tasks - set(difficulty.tasks)
     return parts
 
 
-def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, Any]:
+def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> BenchmarkScores:
     """Return a benchmark's scores for summary.json; `parts` has those of each part.
 
     Args:
@@ -59,18 +53,21 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
         result: the result of one model.
         overlapping: the tasks that share something with training pairs.
     """
-    fields = {"n", "pass_at_1", "ci95", "errors", "exceptions"}
-    scores = result.model_dump(mode="json", include=fields, exclude_none=True)
-    scores |= result.beyond
-    scores["samples"] = sum(len(verdicts) for verdicts in result.verdicts.values())
     parts = {}
     for name, without in left_out(benchmark, result, overlapping).items():
         part = score_tasks(result.verdicts, without)
         if part is not None:
-            parts[name] = part.to_json()
-    if parts:
-        scores["parts"] = parts
-    return scores
+            parts[name] = ScoreRecord.model_validate(part.to_json())
+    return BenchmarkScores(
+        n=result.n,
+        pass_at_1=result.pass_at_1,
+        ci95=result.ci95,
+        errors=result.errors,
+        exceptions=result.exceptions,
+        samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
+        parts=parts or None,
+        **result.beyond,
+    )
 
 
 def compare_models(
@@ -112,7 +109,7 @@ def compare_models(
                         resamples=resamples,
                         seed=seed,
                     )
-                    if comparison:
+                    if comparison is not None:
                         comparisons[benchmark] = comparison
     return compared
 
@@ -124,7 +121,7 @@ def _compare(
     overlapping: Overlapping,
     resamples: int,
     seed: int,
-) -> Comparison:
+) -> Comparison | None:
     ours = model.measured[benchmark]
     theirs = against.measured[benchmark]
     # A paired test compares the same tasks; under the same name they may have been composed anew in between.
@@ -134,14 +131,14 @@ def _compare(
             "run stage evaluation again for both"
         )
     comparison = compare_results(ours, theirs, (), resamples, seed)
-    parts: dict[str, Comparison] = {}
+    if comparison is None:
+        return None
+    parts: dict[str, PartComparison] = {}
     for name, without in left_out(benchmark, ours, overlapping).items():
         rest = compare_results(ours, theirs, without, resamples, seed)
-        if rest:
-            parts[name] = {key: rest[key] for key in BRIEF}
-    if parts:
-        comparison["parts"] = parts
-    return comparison
+        if rest is not None:
+            parts[name] = PartComparison.model_validate(rest.model_dump())
+    return comparison.model_copy(update={"parts": parts or None})
 
 
 def compare_results(
@@ -150,7 +147,7 @@ def compare_results(
     without: Collection[str],
     resamples: int,
     seed: int,
-) -> Comparison:
+) -> Comparison | None:
     """Compare a model's result with another's, on the tasks that both were judged on.
 
     Args:
@@ -161,14 +158,13 @@ def compare_results(
         seed: the seed of the resampling.
 
     Returns:
-        The fields of `PairedComparison`; `tasks_gained` and `tasks_lost`; and the numbers of tasks that `both` models
-        solve (equally often), or `neither`. Empty if the models share no task.
+        The comparison without parts, or None if the models share no task.
     """
     new = _shares(ours, without)
     old = _shares(theirs, without)
     comparison = compare_shares(new, old, resamples, seed)
     if comparison is None:
-        return {}
+        return None
     gained = []
     lost = []
     both = 0
@@ -185,13 +181,13 @@ def compare_results(
             both += 1
         else:
             neither += 1
-    return asdict(comparison) | {
-        "ci95": list(comparison.ci95),
-        "tasks_gained": gained,
-        "tasks_lost": lost,
-        "both": both,
-        "neither": neither,
-    }
+    return Comparison(
+        **asdict(comparison),
+        tasks_gained=tuple(gained),
+        tasks_lost=tuple(lost),
+        both=both,
+        neither=neither,
+    )
 
 
 def _shares(result: Measured, without: Collection[str]) -> dict[str, float]:

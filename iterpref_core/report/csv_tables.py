@@ -6,7 +6,8 @@ from pathlib import Path
 
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.score_rows import score_rows
-from iterpref_core.report.summary import Summary, problem_outcomes
+from iterpref_core.report.summary import problem_outcomes
+from iterpref_core.report.summary_record import Summary
 from iterpref_core.storage.jsonl import atomic_writer
 
 Rows = Iterable[tuple[object, ...]]
@@ -23,7 +24,7 @@ def write_tables(summary: Summary, out: Path) -> None:
 
 
 def _pass_rate(summary: Summary) -> Rows:
-    yield from enumerate(summary["codeflow"]["pass_rate_by_iteration"])
+    yield from enumerate(summary.codeflow.pass_rate_by_iteration)
 
 
 def _results(summary: Summary) -> Rows:
@@ -45,9 +46,9 @@ def _failures(summary: Summary) -> Rows:
     for row in score_rows(summary):
         if row.part:
             continue
-        scores = summary["models"][row.model][row.benchmark]
-        for kind, number in sorted(failure_kinds(scores).items()):
-            share = number / scores["samples"]
+        scores = summary.models[row.model][row.benchmark]
+        for kind, number in sorted(failure_kinds(scores.errors, scores.exceptions).items()):
+            share = number / scores.samples
             yield row.benchmark, row.model, kind, number, share
 
 

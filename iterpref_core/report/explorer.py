@@ -32,8 +32,8 @@ from iterpref_core.report.answers import (
 from iterpref_core.report.labels import FOCAL, in_words, model_name
 from iterpref_core.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
-from iterpref_core.report.stage_outputs import ModelResults
-from iterpref_core.report.summary import read_object
+from iterpref_core.report.stage_outputs import load_reasons
+from iterpref_core.results import ModelResults
 from iterpref_core.source_code.line_diff import match_lines
 from iterpref_core.source_code.lines import split_lines
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
@@ -177,7 +177,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     """
     if files.trajectories is None:
         return Counter(), {}
-    known: dict[str, str] = read_object(files.dropped, "pairs") if files.dropped else {}
+    known = load_reasons(files.dropped) if files.dropped else {}
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "pair"
     totals = Counter[str]()

@@ -6,29 +6,28 @@ from typing import Any
 
 from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
 from iterpref_core.report.score_rows import measured_benchmarks, score_rows
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import BenchmarkScores, Summary
 
 KINDS_COLORED = 5
 """The number of kinds of failure with a color of their own. Rarer kinds share one color; the table beside has all."""
 
 
-def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
+def failure_kinds(errors: Mapping[str, int], exceptions: Mapping[str, int] | None) -> dict[str, int]:
     """Return kind → failed programs. A kind is a verdict, or the exception's name if it is known.
 
-    >>> failure_kinds({"errors": {"exception": 2, "wrong_answer": 3}, "exceptions": {"KeyError": 3}})
+    >>> failure_kinds({"exception": 2, "wrong_answer": 3}, {"KeyError": 3})
     {'KeyError': 3, 'wrong_answer': 2}
     """
-    errors = {kind: number for kind, number in scores["errors"].items() if kind != "passed"}
-    raised = scores.get("exceptions")
-    if raised is None:
-        return errors
+    others = {kind: number for kind, number in errors.items() if kind != "passed"}
+    if exceptions is None:
+        return others
     # An exception inside a unit test fails the test: such programs are among the wrong answers.
-    within_tests = sum(raised.values()) - errors.pop("exception", 0)
-    rest = errors.pop("wrong_answer", 0) - within_tests
-    kinds = dict(raised)
+    within_tests = sum(exceptions.values()) - others.pop("exception", 0)
+    rest = others.pop("wrong_answer", 0) - within_tests
+    kinds = dict(exceptions)
     if rest:
         kinds["wrong_answer"] = rest
-    return kinds | errors
+    return kinds | others
 
 
 def failure_tables(summary: Summary) -> list[dict[str, Any]]:
@@ -38,14 +37,14 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     and as `rows` (model, samples, counts by kind, pieces of the bar). A kind has one color on all benchmarks.
     """
     # Benchmark → model → the scores of the model.
-    measured: dict[str, dict[str, Any]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
+    measured: dict[str, dict[str, BenchmarkScores]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
     counts = []
     for row in score_rows(summary):
         if row.part:
             continue
-        scores = summary["models"][row.model][row.benchmark]
+        scores = summary.models[row.model][row.benchmark]
         measured[row.benchmark][row.model] = scores
-        counts.append(failure_kinds(scores))
+        counts.append(failure_kinds(scores.errors, scores.exceptions))
     # Colors are given by the frequency on all benchmarks together, so that a kind has the same one everywhere.
     most_frequent = _by_frequency(counts)[:KINDS_COLORED]
     colors = {kind: number for number, kind in enumerate(most_frequent, start=1)}
@@ -59,14 +58,14 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
 
 def _failure_table(
     benchmark: str,
-    scores: Mapping[str, Any],
+    scores: Mapping[str, BenchmarkScores],
     colors: Mapping[str, int],
 ) -> dict[str, Any]:
-    counts = {model: failure_kinds(of_model) for model, of_model in scores.items()}
+    counts = {model: failure_kinds(of_model.errors, of_model.exceptions) for model, of_model in scores.items()}
     kinds = _by_frequency(counts.values())
     rows = []
     for model, counted in counts.items():
-        samples = scores[model]["samples"]
+        samples = scores[model].samples
         bar = _bar(samples, counted, colors)
         rows.append((model_name(model), samples, counted, bar))
     return {

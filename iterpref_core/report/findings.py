@@ -3,7 +3,7 @@
 from iterpref_core.report.labels import BASELINES, COUNTERPARTS, model_name
 from iterpref_core.report.number_formats import p_equation, percent, points
 from iterpref_core.report.score_rows import Difference, ScoreRow, compared, main_rows
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import Summary
 
 
 def headline(summary: Summary) -> str:

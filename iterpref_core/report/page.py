@@ -25,7 +25,8 @@ from iterpref_core.report.pair_view import pair_context, template_text, template
 from iterpref_core.report.score_rows import main_rows
 from iterpref_core.report.score_table import score_table
 from iterpref_core.report.stage_outputs import Curve
-from iterpref_core.report.summary import Summary, problem_outcomes, unavailable_by_reason
+from iterpref_core.report.summary import problem_outcomes, unavailable_by_reason
+from iterpref_core.report.summary_record import Summary
 from iterpref_core.report.validity_section import validity_charts
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -51,8 +52,8 @@ def write_page(
         pairs: the pairs to show, with their error regions.
         out: the file of the page.
     """
-    sampled = summary["provenance"]["params"]["codeflow"]["source"] == "sampling"
-    rates = summary["codeflow"]["pass_rate_by_iteration"]
+    sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
+    rates = summary.codeflow.pass_rate_by_iteration
     if sampled:
         # The paper has no curve of sampling.
         ours = dict(enumerate(rates, start=1))
@@ -73,22 +74,22 @@ def write_page(
         focal=FOCAL,
         scores=score_table(summary, parts=False),
         parts=score_table(summary, parts=True),
-        main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
+        main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
-        missing=[model_name(name) for name in summary["missing"]],
-        comparisons=sum(len(others) for others in summary["comparisons"].values()),
+        missing=[model_name(name) for name in summary.missing],
+        comparisons=sum(len(others) for others in summary.comparisons.values()),
         sampled=sampled,
         pass_rate=_pass_rate_chart(ours, paper, sampled),
         pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         outcomes=_outcomes(summary),
-        validity_charts=validity_charts(summary["validity"]),
+        validity_charts=validity_charts(summary.validity),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
         losses=_loss_charts(curves),
         rewards=_reward_charts(curves),
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
-        params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
+        params=yaml.safe_dump(summary.provenance.params, sort_keys=False, allow_unicode=True),
         style=template_text("style.css"),
         figures=number_formats,
         percent=number_formats.percent,

@@ -11,7 +11,9 @@ from iterpref_core.report.csv_tables import write_tables
 from iterpref_core.report.explorer import Explored, write_explorer
 from iterpref_core.report.page import write_page
 from iterpref_core.report.stage_outputs import load_curves, load_results
-from iterpref_core.report.summary import build_summary, write_summary
+from iterpref_core.report.summary import build_summary
+from iterpref_core.report.summary_record import write_summary
+from iterpref_core.results import metric_name
 from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
 
@@ -75,15 +77,14 @@ def build_report(
     write_page(summary, load_curves(metrics, names), shown, out / "index.html")
     write_tables(summary, out)
     headline: dict[str, float] = {}
-    for model, benchmarks in summary["models"].items():
+    for model, benchmarks in summary.models.items():
         for benchmark, score in benchmarks.items():
-            # MLflow refuses a + in the name of a metric.
-            name = benchmark.replace("+", "_plus")
-            headline[f"{name}/{model}"] = float(score["pass_at_1"])
-    for name, value in summary["codeflow"].items():
-        if name.endswith("_per_pair"):
-            headline[name] = float(value)
-    headline["models_missing"] = float(len(summary["missing"]))
+            headline[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
+    if summary.codeflow.calls_per_pair is not None:
+        headline["calls_per_pair"] = summary.codeflow.calls_per_pair
+    if summary.codeflow.cost_usd_per_pair is not None:
+        headline["cost_usd_per_pair"] = summary.codeflow.cost_usd_per_pair
+    headline["models_missing"] = float(len(summary.missing))
     return headline
 
 

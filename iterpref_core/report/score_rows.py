@@ -1,12 +1,12 @@
 """Scores as typed rows, for the page, the terminal, the CSV files, the gate and the cards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
 from iterpref_core.report.number_formats import interval, p_equation, points
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import Comparison, PartComparison, Summary
+from iterpref_core.results import ScoreRecord
 
 Interval = tuple[float, float]
 
@@ -35,12 +35,11 @@ class Difference:
     p: float
 
     @classmethod
-    def of(cls, comparison: Mapping[str, Any] | None) -> "Difference | None":
-        """Read a comparison of summary.json; None if there is none."""
-        if not comparison:
+    def of(cls, comparison: PartComparison | None) -> "Difference | None":
+        """Return the difference in a comparison; None if there is none."""
+        if comparison is None:
             return None
-        low, high = comparison["ci95"]
-        return cls(comparison["difference"], (low, high), comparison["p_value"])
+        return cls(comparison.difference, comparison.ci95, comparison.p_value)
 
     @property
     def effect(self) -> int:
@@ -86,7 +85,7 @@ class ScoreRow:
 def score_rows(summary: Summary) -> list[ScoreRow]:
     """Return all scores of a summary, in the order of the results table; the parts of a benchmark follow the whole."""
     rows: list[ScoreRow] = []
-    models = summary["models"]
+    models = summary.models
     for model in in_order(set(models), MODELS):
         benchmarks = in_order(set(models[model]), BENCHMARKS)
         for benchmark in benchmarks:
@@ -106,7 +105,7 @@ def main_rows(summary: Summary) -> dict[str, ScoreRow]:
 def measured_benchmarks(summary: Summary) -> list[str]:
     """Return the benchmarks that some model was measured on, in their order."""
     measured: set[str] = set()
-    for scores in summary["models"].values():
+    for scores in summary.models.values():
         measured.update(scores)
     return in_order(measured, BENCHMARKS)
 
@@ -116,20 +115,18 @@ def compared(
     model: str,
     against: str,
     benchmark: str = MAIN_BENCHMARK,
-) -> Summary:
-    """Return a comparison of two models as summary.json has it; empty if there is none."""
-    of_model = summary["comparisons"].get(model, {})
-    by_benchmark = of_model.get(against, {})
-    comparison: Summary = by_benchmark.get(benchmark, {})
-    return comparison
+) -> Comparison | None:
+    """Return a comparison of two models; None if there is none."""
+    by_model = summary.comparisons.get(model, {})
+    return by_model.get(against, {}).get(benchmark)
 
 
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
-    scores = summary["models"][model][benchmark]
+    scores = summary.models[model][benchmark]
     against_base = compared(summary, model, "base", benchmark)
     yield _row(model, benchmark, part="", scores=scores, comparison=against_base)
-    parts = scores.get("parts", {})
-    compared_parts = against_base.get("parts", {})
+    parts = scores.parts or {}
+    compared_parts = (against_base and against_base.parts) or {}
     for part in in_order(set(parts), PARTS | DIFFICULTIES):
         yield _row(
             model,
@@ -144,17 +141,16 @@ def _row(
     model: str,
     benchmark: str,
     part: str,
-    scores: Mapping[str, Any],
-    comparison: Mapping[str, Any] | None,
+    scores: ScoreRecord,
+    comparison: PartComparison | None,
 ) -> ScoreRow:
-    low, high = scores["ci95"]
     return ScoreRow(
         model=model,
         benchmark=benchmark,
         part=part,
-        n=scores["n"],
-        score=scores["pass_at_1"],
-        interval=(low, high),
-        score_at_5=scores.get("pass_at_5"),
+        n=scores.n,
+        score=scores.pass_at_1,
+        interval=scores.ci95,
+        score_at_5=scores.beyond.get("pass_at_5"),
         difference=Difference.of(comparison),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from iterpref_core.report.labels import BENCHMARKS, FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.score_rows import PARTS, ScoreRow, score_rows
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import Summary
 
 Cell = ScoreRow | str
 """A score, or the sign of the reason why there is none."""
@@ -45,8 +45,8 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
     if not parts:
         truths = tuple(_truth(summary, benchmark) for benchmark, _ in columns)
         rows.append(("ground truth", "truth", truths))
-    for model in in_order(set(summary["models"]), MODELS):
-        missing = summary["unavailable"].get(model, {})
+    for model in in_order(set(summary.models), MODELS):
+        missing = summary.unavailable.get(model, {})
         cells: list[Cell] = []
         for benchmark, part in columns:
             without_score = "n/a" if benchmark in missing else "–"
@@ -66,7 +66,5 @@ def _heading(benchmark: str, part: str, tasks: int) -> str:
 
 
 def _truth(summary: Summary, benchmark: str) -> str:
-    truth = summary["ground_truth"].get(benchmark)
-    if not truth:
-        return "–"
-    return f"{truth['passed']}/{truth['n']}"
+    truth = summary.ground_truth.get(benchmark)
+    return f"{truth.passed}/{truth.n}" if truth else "–"

@@ -1,98 +1,20 @@
 """Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
 
 import csv
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import read_text
 from iterpref_core.report.labels import MODELS, in_order
+from iterpref_core.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
 Curve = list[dict[str, float]]
 """A training curve: column → value for every logged step. A step may lack a column."""
-
-
-class _Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class GroundTruthEntry(_Input):
-    """The result of the benchmark's own solutions in the same harness."""
-
-    n: int
-    passed: int
-    failed: tuple[str, ...]
-
-
-class DataFile(_Input):
-    """The data of a benchmark, by name and hash."""
-
-    name: str
-    sha256: str
-
-
-class Measured(_Input, extra="allow"):
-    """The result of a benchmark that ran; scores are shares of 1.
-
-    Scores of other k than 1, such as `pass_at_5`, are extra fields. `verdicts` has each sample's verdict by task_id;
-    `feedback` has the same form, if feedback was kept.
-    """
-
-    available: Literal[True]
-    n: Annotated[int, Field(gt=0)]
-    pass_at_1: float
-    ci95: tuple[float, float]
-    errors: dict[str, int]
-    exceptions: dict[str, int] | None = None
-    verdicts: dict[str, tuple[str, ...]]
-    feedback: dict[str, tuple[str, ...]] | None = None
-    by_difficulty: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    data: DataFile
-    harness: str
-    limits: dict[str, Any]
-    isolation: str
-    sampling: dict[str, Any] | None = None
-    ground_truth: GroundTruthEntry | None = None
-
-    @property
-    def beyond(self) -> dict[str, Any]:
-        """Return the scores of other k than 1 and their intervals, by field."""
-        scores = {}
-        for name, value in (self.model_extra or {}).items():
-            if re.fullmatch(r"pass_at_\d+(_ci95)?", name):
-                scores[name] = value
-        return scores
-
-
-class Unavailable(_Input):
-    """The result of a benchmark whose data cannot be had here."""
-
-    available: Literal[False]
-    reason: str
-
-
-class ModelResults(_Input):
-    """The results.json of one model; `weights` is the fingerprint of the measured weights, if there were any."""
-
-    model: str
-    weights: str | None = None
-    benchmarks: dict[str, Measured | Unavailable]
-
-    @property
-    def measured(self) -> dict[str, Measured]:
-        """The benchmarks that ran."""
-        return {name: result for name, result in self.benchmarks.items() if isinstance(result, Measured)}
-
-    @property
-    def unavailable(self) -> dict[str, str]:
-        """The reasons why benchmarks could not run, by benchmark."""
-        return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}
 
 
 def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
@@ -146,6 +68,20 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
         if name not in metrics:
             raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
     return metrics
+
+
+def load_reasons(path: Path) -> dict[str, str]:
+    """Load task_id → the reason why a problem has no pair, which stage `pairs` wrote.
+
+    Raises:
+        InputError: the file is absent or broken.
+    """
+    text = read_text(path, "run `dvc repro pairs` first")
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(text)
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
 
 
 def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:

@@ -1,29 +1,32 @@
-"""`reports/summary.json`: the experiment in one object that scripts can rely on.
+"""The summary of an experiment, gathered from the stages' outputs.
 
 The same experiment gives the same object: it has no time, no duration and no git commit.
 """
 
-import json
 import platform
 from collections.abc import Collection, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.input_files import LinePlace, parse_json, read_text
+from iterpref_core.input_files import read_text
 from iterpref_core.report.comparisons import compare_models, scores_of
 from iterpref_core.report.labels import BENCHMARKS, EXPERIMENT, in_order
-from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
+from iterpref_core.report.stage_outputs import group, load_hashes, load_metrics, load_results
+from iterpref_core.report.summary_record import (
+    BenchmarkScores,
+    CodeflowSummary,
+    Contamination,
+    Provenance,
+    Summary,
+    TruthSummary,
+)
 from iterpref_core.report.validity_section import validity_summary
-from iterpref_core.storage.jsonl import atomic_writer
-
-Summary = dict[str, Any]
-"""The object in `summary.json`."""
-
-PARTS = ("codeflow", "contamination", "models", "comparisons", "unavailable", "missing", "ground_truth", "provenance")
-"""The fields that every summary has."""
+from iterpref_core.results import ModelResults
+from iterpref_core.storage.jsonl import describe_validation_error
 
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
@@ -50,13 +53,13 @@ def build_summary(
         InputError: a file is absent or unusable, or models were measured on different data.
     """
     models = load_results(results, names)
-    overlap: Summary = {} if contamination is None else read_object(contamination, "pairs")
-    screened = overlap.get("benchmarks", {})
-    overlapping = {}
-    for name, file in screened.items():
-        overlapping[name] = file["overlapping"]
-        overlapping[file["sha256"]] = file["overlapping"]
-    scores: Summary = {}
+    overlap = None if contamination is None else _read_contamination(contamination)
+    overlapping: dict[str, tuple[str, ...]] = {}
+    if overlap is not None:
+        for name, of_benchmark in overlap.benchmarks.items():
+            overlapping[name] = of_benchmark.overlapping
+            overlapping[of_benchmark.sha256] = of_benchmark.overlapping
+    scores: dict[str, dict[str, BenchmarkScores]] = {}
     data: set[tuple[str, str]] = set()
     isolation: set[str] = set()
     for name, model in models.items():
@@ -65,69 +68,42 @@ def build_summary(
             scores[name][benchmark] = scores_of(benchmark, result, overlapping)
             data.add((result.data.name, result.data.sha256))
             isolation.add(result.isolation)
-    return {
-        "codeflow": _codeflow(metrics),
-        "validity": validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
-        "localization": dict(sorted(load_metrics(metrics / "localization.json").items())),
-        "contamination": overlap,
-        "models": scores,
-        "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
-        "missing": [name for name in (EXPERIMENT if names is None else names) if name not in models],
-        "ground_truth": _ground_truth(models.values()),
-        "comparisons": compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
-        "provenance": {
-            "params": params.model_dump(mode="json"),
-            "inputs": load_hashes(lock),
-            "weights": {name: model.weights for name, model in models.items() if model.weights},
-            "data": dict(sorted(data)),
-            "isolation": "; ".join(sorted(isolation)),
-            "versions": _versions(),
-        },
-    }
-
-
-def write_summary(summary: Summary, path: Path) -> None:
-    """Write the summary, its keys sorted."""
-    with atomic_writer(path) as file:
-        json.dump(summary, file, indent=2, sort_keys=True, ensure_ascii=False)
-        file.write("\n")
-
-
-def read_summary(path: Path) -> Summary:
-    """Read a summary that was written before.
-
-    Raises:
-        InputError: the file is absent, broken or not whole.
-    """
-    summary = read_object(path, "report")
-    for name in PARTS:
-        if name not in summary:
-            raise InputError(f"{path}: has no {name!r}; run `dvc repro --force --single-item report`")
-    return summary
-
-
-def paired_problems(summary: Summary) -> int:
-    """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
-    codeflow = summary["codeflow"]
-    # `further_pairs` are the second and later pairs of a problem.
-    return int(codeflow["pairs"] - codeflow.get("further_pairs", 0))
+    return Summary(
+        codeflow=_codeflow(metrics),
+        validity=validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
+        localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
+        contamination=overlap,
+        models=scores,
+        unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
+        missing=tuple(name for name in (EXPERIMENT if names is None else names) if name not in models),
+        ground_truth=_ground_truth(models.values()),
+        comparisons=compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
+        provenance=Provenance(
+            params=params.model_dump(mode="json"),
+            inputs=load_hashes(lock),
+            weights={name: model.weights for name, model in models.items() if model.weights},
+            data=dict(sorted(data)),
+            isolation="; ".join(sorted(isolation)),
+            versions=_versions(),
+        ),
+    )
 
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
-    dropped = summary["codeflow"]["dropped"]
+    dropped = summary.codeflow.dropped
     largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
-    counts = {"became a pair": paired_problems(summary)}
+    counts = {"became a pair": summary.codeflow.problems_with_pair}
     for reason in largest_first:
         counts[reason] = dropped[reason]
-    total = max(summary["codeflow"]["problems"], 1)
+    total = max(summary.codeflow.problems, 1)
     return [(outcome, count, count / total) for outcome, count in counts.items()]
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
     """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
     reasons: dict[str, set[str]] = {}
-    for missing in summary["unavailable"].values():
+    for missing in summary.unavailable.values():
         for name, reason in missing.items():
             reasons.setdefault(reason, set()).add(name)
     by_reason = {}
@@ -136,20 +112,20 @@ def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
     return by_reason
 
 
-def read_object(path: Path, stage: str) -> Summary:
-    """Read a JSON object that a stage wrote.
+def _read_contamination(path: Path) -> Contamination:
+    """Read the file of stage `pairs`.
 
     Raises:
         InputError: the file is absent or broken.
     """
-    text = read_text(path, f"run `dvc repro {stage}` first")
-    parsed = parse_json(text, LinePlace(path, 1))
-    if not isinstance(parsed, dict):
-        raise InputError(f"{path}: not a JSON object; run `dvc repro --force --single-item {stage}`")
-    return parsed
+    try:
+        return Contamination.model_validate_json(read_text(path, "run `dvc repro pairs` first"))
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
 
 
-def _codeflow(metrics: Path) -> Summary:
+def _codeflow(metrics: Path) -> CodeflowSummary:
     needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
     codeflow = load_metrics(metrics / "codeflow.json", needed)
     pairs = load_metrics(metrics / "pairs.json", ("pairs",))
@@ -163,34 +139,31 @@ def _codeflow(metrics: Path) -> Summary:
     # A model that runs on this machine has no bill.
     cost = codeflow.get("cost_usd", 0.0)
     accepted = int(pairs["pairs"])
-    part: Summary = {
-        "problems": int(codeflow["problems"]),
-        "pass_rate_by_iteration": [by_iteration[iteration] for iteration in sorted(by_iteration)],
-        "pairs": accepted,
-        "dropped": group(pairs, "dropped"),
-        "verdicts": group(codeflow, "verdicts"),
-        "llm_calls": calls,
-        "tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "cost_usd": cost,
-    }
-    if "further_pairs" in pairs:
-        part["further_pairs"] = int(pairs["further_pairs"])
-    if accepted:
-        part["calls_per_pair"] = calls / accepted
-        part["cost_usd_per_pair"] = cost / accepted
-    return part
+    return CodeflowSummary(
+        problems=int(codeflow["problems"]),
+        pass_rate_by_iteration=tuple(by_iteration[iteration] for iteration in sorted(by_iteration)),
+        pairs=accepted,
+        further_pairs=int(pairs["further_pairs"]) if "further_pairs" in pairs else None,
+        dropped=group(pairs, "dropped"),
+        verdicts=group(codeflow, "verdicts"),
+        llm_calls=calls,
+        tokens=prompt_tokens + completion_tokens,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost,
+        calls_per_pair=calls / accepted if accepted else None,
+        cost_usd_per_pair=cost / accepted if accepted else None,
+    )
 
 
-def _ground_truth(models: Iterable[ModelResults]) -> Summary:
-    """Return benchmark → the harness's judgment of the benchmark's own solutions, the worst over the models' runs."""
-    lowest: Summary = {}
+def _ground_truth(models: Iterable[ModelResults]) -> dict[str, TruthSummary]:
+    """Return benchmark → the outcome of the benchmark's canonical solutions, the worst over the models' runs."""
+    lowest: dict[str, TruthSummary] = {}
     for model in models:
         for name, result in model.measured.items():
             truth = result.ground_truth
-            if truth and (name not in lowest or truth.passed < lowest[name]["passed"]):
-                lowest[name] = truth.model_dump(mode="json")
+            if truth and (name not in lowest or truth.passed < lowest[name].passed):
+                lowest[name] = TruthSummary(n=truth.n, passed=truth.passed, failed=truth.failed)
     return lowest
 
 

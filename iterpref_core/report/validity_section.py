@@ -6,6 +6,7 @@ from iterpref_core.report.charts import Chart, histogram
 from iterpref_core.report.labels import PAPER_COVERAGE, in_words
 from iterpref_core.report.number_formats import percent
 from iterpref_core.report.stage_outputs import group
+from iterpref_core.report.summary_record import ScoreDistribution, ShareDistribution, ValiditySummary
 
 CRITERIA = {
     "accuracy": "do the tests check what the task says?",
@@ -21,12 +22,8 @@ SHARES = {
 """The measured shares → the labels of their charts."""
 
 
-def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
-    """Bring the metrics of stage `validity` into the summary's form.
-
-    `tenths` counts problems by tenths of the share; `scores` counts problems that the judge gave 1, 2, 3, 4 and 5. A
-    quantity that was not measured is absent, for example `judge` if no judge was asked.
-    """
+def validity_summary(metrics: dict[str, float]) -> ValiditySummary:
+    """Bring the metrics of stage `validity` into the summary's form."""
     summary: dict[str, Any] = {}
     for name in ("problems", "mutants", "killed"):
         if name in metrics:
@@ -40,30 +37,31 @@ def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
         answers = group(metrics, "judge")
         scores = _distributions(metrics, CRITERIA, "scores", range(1, 6))
         summary["judge"] = answers | scores
-    return summary
+    return ValiditySummary.model_validate(summary)
 
 
-def validity_charts(validity: dict[str, Any]) -> list[Chart]:
+def validity_charts(validity: ValiditySummary) -> list[Chart]:
     """Draw histograms of coverage, with the paper's mean, of the mutation score, and of a judge's scores."""
     charts = []
     for name in SHARES:
-        if name in validity:
-            charts.append(_share_chart(name, validity[name]))
-    # There are scores only if `validity.judge` names a model.
-    judge = validity.get("judge", {})
+        measured: ShareDistribution | None = getattr(validity, name)
+        if measured is not None:
+            charts.append(_share_chart(name, measured))
     for name in CRITERIA:
-        if name in judge:
-            charts.append(_score_chart(name, judge[name]))
+        # There are scores only if `validity.judge` names a model.
+        scored: ScoreDistribution | None = getattr(validity.judge, name, None)
+        if scored is not None:
+            charts.append(_score_chart(name, scored))
     return [chart for chart in charts if chart is not None]
 
 
-def _share_chart(name: str, measured: dict[str, Any]) -> Chart | None:
-    mean = measured["mean"]
+def _share_chart(name: str, measured: ShareDistribution) -> Chart | None:
+    mean = measured.mean
     marks = [(f"mean {percent(mean)}", "target-rpo", mean)]
     if name == "coverage":
         marks.append(("the paper's mean " + percent(PAPER_COVERAGE), "paper", PAPER_COVERAGE))
     counts = []
-    for tenth, count in enumerate(measured["tenths"]):
+    for tenth, count in enumerate(measured.tenths):
         first = 10 * tenth
         counts.append((f"{first}–{first + 10}%", count))
     ticks = [(tenth / 10, f"{10 * tenth}") for tenth in range(0, 11, 2)]
@@ -77,10 +75,10 @@ def _share_chart(name: str, measured: dict[str, Any]) -> Chart | None:
     )
 
 
-def _score_chart(name: str, measured: dict[str, Any]) -> Chart | None:
-    mean = measured["mean"]
+def _score_chart(name: str, measured: ScoreDistribution) -> Chart | None:
+    mean = measured.mean
     marks = [(f"mean {mean:.2f}", "target-rpo", mean)]
-    counts = [(f"score {score}", count) for score, count in enumerate(measured["scores"], start=1)]
+    counts = [(f"score {score}", count) for score, count in enumerate(measured.scores, start=1)]
     ticks = [(float(score), str(score)) for score in range(1, 6)]
     return histogram(
         title=f"Problems by {name}",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.benchmark_table import SOURCES
+from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.errors import RecordError
 from iterpref_core.input_files import LinePlace, parse_json
 from iterpref_core.records import COMPOSED
@@ -21,9 +21,9 @@ def _fields(own: tuple[str, ...], published: Iterable[tuple[str, ...]]) -> tuple
 
 
 # This project's problems have `prompt`, `reference` and `task_id`; MBPP's first release has `text` and `code`.
-PROMPTS = _fields(("prompt", "text"), [source.prompts for source in SOURCES.values()])
-SOLUTIONS = _fields(("reference", "code"), [source.solutions for source in SOURCES.values()])
-NAMES = _fields(("task_id",), [(source.task_id,) for source in SOURCES.values()])
+PROMPTS = _fields(("prompt", "text"), [data.prompts for data in PUBLISHED.values()])
+SOLUTIONS = _fields(("reference", "code"), [data.solutions for data in PUBLISHED.values()])
+NAMES = _fields(("task_id",), [(data.task_id,) for data in PUBLISHED.values()])
 """The fields of a task that are read, whichever benchmark the task is of."""
 
 
@@ -34,7 +34,7 @@ class BenchmarkTask:
     Attributes:
         name: the task's id.
         prompts: the prompt in each form in which the benchmark asks the task.
-        solutions: the benchmark's own solutions.
+        solutions: the benchmark's canonical solutions.
         composed: True for problems of this project's feature tree, whose prompts are all made of the same phrases.
     """
 

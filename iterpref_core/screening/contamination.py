@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from iterpref_core.benchmark_files import find_benchmark
-from iterpref_core.benchmark_table import SOURCES
+from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair
@@ -246,7 +246,7 @@ class Decontamination(ContaminationIndex):
         for name in dict.fromkeys(benchmarks):
             if name == HELDOUT:
                 self._read(HELDOUT, problems)
-            elif name in SOURCES:
+            elif name in PUBLISHED:
                 self._read_published(name)
             else:
                 path = Path(name)
@@ -259,7 +259,7 @@ class Decontamination(ContaminationIndex):
 
     def _read_published(self, name: str) -> None:
         try:
-            files = find_benchmark(name).files
+            files = find_benchmark(PUBLISHED[name]).files
         except DataUnavailableError as error:
             self._absent[name] = str(error)
             return

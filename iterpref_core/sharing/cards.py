@@ -15,7 +15,7 @@ from iterpref_core.records import COMPOSED, ModelLineage
 from iterpref_core.report.labels import benchmark_name, model_name
 from iterpref_core.report.number_formats import percent
 from iterpref_core.report.score_rows import ScoreRow, score_rows
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import Summary
 from iterpref_core.sharing.export_data_set import DATA, DataSet, Origin
 
 LICENSES = {
@@ -58,7 +58,7 @@ def model_card(
         for row in score_rows(summary):
             if row.model == "base":
                 base[row.benchmark, row.part] = row
-        measured = summary["provenance"].get("weights", {})
+        measured = summary.provenance.weights
     known = summary is not None and trained_on_the_pairs_of(summary, lineage)
     started_there = lineage is not None and lineage.base_weights == measured.get("base")
     steps = []
@@ -104,7 +104,7 @@ def pairs_card(
     """
     models = []
     if summary is not None:
-        named = summary["provenance"]["params"]["model"]
+        named = summary.provenance.params["model"]
         models = [named["student"], named["debugger"]]
     return _render(
         "pairs_card.md",
@@ -137,7 +137,7 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     """Return True if a model was trained on the pairs and spans of the summary."""
     if lineage is None or not lineage.data:
         return False
-    inputs = summary["provenance"]["inputs"]
+    inputs = summary.provenance.inputs
     pairs = inputs.get("data/pairs.jsonl")
     spans = inputs.get("data/focal.jsonl")
     same_pairs: bool = lineage.data.get("pairs") == pairs
@@ -174,7 +174,7 @@ def _start(first: ModelLineage | None) -> str:
 
 def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     """Return the scores of the model with these weights, under any name."""
-    measured = summary["provenance"].get("weights", {})
+    measured = summary.provenance.weights
     # The same weights may have been measured under two names, such as `base` and a training of no steps: one will do.
     names = [name for name, fingerprint in measured.items() if fingerprint == weights]
     if not names:

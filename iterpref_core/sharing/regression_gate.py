@@ -10,11 +10,45 @@ from iterpref_core.report.comparisons import compare_results
 from iterpref_core.report.labels import benchmark_name
 from iterpref_core.report.number_formats import p_equation, percent
 from iterpref_core.report.score_rows import Difference
-from iterpref_core.report.stage_outputs import Measured, ModelResults, load_model_results
+from iterpref_core.report.stage_outputs import load_model_results
+from iterpref_core.report.summary_record import Comparison
+from iterpref_core.results import Measured, ModelResults
 from iterpref_core.statistics.paired_tests import holm
 
 CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
 """The fields of two results that may differ and decide about a verdict."""
+
+
+@dataclass(frozen=True)
+class GatedBenchmark:
+    """The comparison of a candidate with a baseline on one benchmark.
+
+    Attributes:
+        baseline: pass@1 of the baseline.
+        candidate: pass@1 of the candidate.
+        comparison: the comparison on the same tasks.
+        differs: the circumstances that were not the same.
+        p_worse_holm: the one-sided p-value after Holm's correction.
+        worse: True if the candidate is significantly worse.
+    """
+
+    baseline: float
+    candidate: float
+    comparison: Comparison
+    differs: list[str]
+    p_worse_holm: float
+    worse: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison for scripts."""
+        return {
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            **self.comparison.model_dump(mode="json", exclude_none=True),
+            "differs": self.differs,
+            "p_worse_holm": self.p_worse_holm,
+            "worse": self.worse,
+        }
 
 
 @dataclass(frozen=True)
@@ -23,33 +57,35 @@ class RegressionGate:
 
     Attributes:
         alpha: the rate of false alarms.
-        benchmarks: benchmark → both scores and the comparison.
+        benchmarks: benchmark → comparison.
     """
 
     alpha: float
-    benchmarks: dict[str, dict[str, Any]]
+    benchmarks: dict[str, GatedBenchmark]
 
     @property
     def worse(self) -> list[str]:
         """The benchmarks on which the candidate is significantly worse."""
-        return [name for name, compared in self.benchmarks.items() if compared["worse"]]
+        return [name for name, compared in self.benchmarks.items() if compared.worse]
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for scripts."""
-        return {"alpha": self.alpha, "worse": self.worse, "benchmarks": self.benchmarks}
+        benchmarks = {name: compared.to_json() for name, compared in self.benchmarks.items()}
+        return {"alpha": self.alpha, "worse": self.worse, "benchmarks": benchmarks}
 
     def lines(self) -> list[str]:
         """Return the comparison for people: one line a benchmark with its other differences, then the verdict."""
         lines = []
         for name, compared in self.benchmarks.items():
-            significant = " (significant)" if compared["worse"] else ""
+            significant = " (significant)" if compared.worse else ""
+            paired = compared.comparison
             lines.append(
-                f"{benchmark_name(name)}: {percent(compared['baseline'])} -> {percent(compared['candidate'])}, "
-                f"{Difference.of(compared)}; "
-                f"{compared['gained']} of {compared['n']} tasks won, {compared['lost']} lost; "
-                f"worse: {p_equation(compared['p_worse_holm'])}{significant}"
+                f"{benchmark_name(name)}: {percent(compared.baseline)} -> {percent(compared.candidate)}, "
+                f"{Difference.of(paired)}; "
+                f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
+                f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )
-            lines += [f"  measured differently: {difference}" for difference in compared["differs"]]
+            lines += [f"  measured differently: {difference}" for difference in compared.differs]
         if self.worse:
             names = ", ".join(benchmark_name(name) for name in self.worse)
             lines.append(f"significantly worse on {names}")
@@ -87,26 +123,30 @@ def compare_with_baseline(
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
-    compared: dict[str, dict[str, Any]] = {}
+    comparisons: list[Comparison] = []
     for name in names:
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
         _check_same_tasks(before, after, name, baseline, candidate)
         comparison = compare_results(after, before, (), resamples, seed)
-        if not comparison:
+        if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        compared[name] = {
-            "baseline": before.pass_at_1,
-            "candidate": after.pass_at_1,
-            **comparison,
-            "differs": _differences(before, after),
-        }
+        comparisons.append(comparison)
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
-    p_values = holm([compared[name]["p_worse"] for name in names])
-    for name, p_value in zip(names, p_values, strict=True):
-        compared[name]["p_worse_holm"] = p_value
-        compared[name]["worse"] = p_value <= alpha
-    return RegressionGate(alpha, compared)
+    p_values = holm([comparison.p_worse for comparison in comparisons])
+    gated = {}
+    for name, comparison, p_value in zip(names, comparisons, p_values, strict=True):
+        before = old.measured[name]
+        after = new.measured[name]
+        gated[name] = GatedBenchmark(
+            baseline=before.pass_at_1,
+            candidate=after.pass_at_1,
+            comparison=comparison,
+            differs=_differences(before, after),
+            p_worse_holm=p_value,
+            worse=p_value <= alpha,
+        )
+    return RegressionGate(alpha, gated)
 
 
 def _differences(before: Measured, after: Measured) -> list[str]:

@@ -4,8 +4,8 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
+from iterpref_core.report.summary_record import Summary
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import LockedStage
 from tasks.git.source import UNKNOWN, Source
@@ -125,12 +125,12 @@ def read_scores(stages: Iterable[StageName], folder: Path = Path()) -> dict[str,
     return scores
 
 
-def summary_scores(summary: Mapping[str, Any]) -> dict[str, float]:
+def summary_scores(summary: Summary) -> dict[str, float]:
     """Return the same scores from a summary, which has those of all models."""
     found = {}
-    for model, scores in summary["models"].items():
+    for model, scores in summary.models.items():
         for benchmark, score in scores.items():
-            found[f"{model}/{benchmark}/pass_at_1"] = score["pass_at_1"]
+            found[f"{model}/{benchmark}/pass_at_1"] = score.pass_at_1
     return found
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from iterpref_core.config import Params
-from iterpref_core.report.summary import read_summary
+from iterpref_core.report.summary_record import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import observe_inputs, observe_outputs
 from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores

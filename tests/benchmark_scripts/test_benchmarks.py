@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import execution, ingestion, memory, pipeline, training
+from benchmarks import execution, ingestion, pipeline
 from iterpref_core.config import TrainingParams
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import section
@@ -38,6 +37,8 @@ def test_time_in_which_bodies_ran_is_counted_once() -> None:
 
 
 def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import memory
+
     monkeypatch.setattr(memory, "SAMPLING", replace(memory.SAMPLING, max_new_tokens=3))
     memory.prepare(tmp_path, 2)
     estimated = memory.estimate(tmp_path, size=2)
@@ -51,6 +52,9 @@ def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypat
 
 
 def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
+    from benchmarks import training
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     problems = [
         Problem(
             task_id=f"p{number}",
@@ -73,6 +77,8 @@ def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
 
 
 def test_the_recipe_trains() -> None:
+    from benchmarks import training
+
     sizes: training.Sizes = {
         "hidden_size": 64,
         "intermediate_size": 128,

@@ -13,7 +13,8 @@ from evalplus.gen.util import openai_request
 from evalplus.provider import hf, utility
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.benchmarks import prefill as begun_answers
+from iterpref_core.benchmark_table import PUBLISHED
+from iterpref_core.benchmarks import prefill
 from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.benchmarks.evalplus.suite import EvalPlus
@@ -45,7 +46,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerBase:
-    return train_tokenizer([begun_answers.INSTRUCTION, begun_answers.RESPONSE, *ANSWERS], 400)
+    return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 
 
 @pytest.fixture(params=[*CHATS, pytest.param("smollm2", marks=pytest.mark.slow)])
@@ -80,7 +81,7 @@ def bigcodebench(split: str = "complete") -> BigCodeBench:
 def evalplus_tasks(dataset: Dataset) -> list[EvalPlusTask]:
     if not os.environ.get(VARIABLES[dataset]):
         pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
-    return list(read_tasks(dataset, EvalPlusTask)[1].values())
+    return list(read_tasks(PUBLISHED[dataset], EvalPlusTask)[1].values())
 
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
@@ -98,7 +99,7 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     for task in tasks:
         given = task.prompt.strip() + "\n"
         prompt = evalplus().prompt(task, PromptForm(False, ChatTemplate(chat))).text
-        assert ChatTemplate(chat).open(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
+        assert ChatTemplate(chat).render_prompt(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
 
@@ -123,7 +124,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
         def create(self, **given: Any) -> None:
             sent.update(given)
 
-    message = begun_answers.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
+    message = prefill.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
     openai_request.make_request(Client(), message, "m")
     asked = evalplus().prompt(task, PromptForm(True))
     assert sent["messages"] == [
@@ -180,7 +181,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     monkeypatch.setattr("evalplus.provider.base.EOS", list(utility.EOS))  # which providers add to
     monkeypatch.setattr(hf.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: model)
     monkeypatch.setattr(hf, "StopSequencer", lambda *_, **__: model)
-    prefixes = {"instruction_prefix": begun_answers.INSTRUCTION, "response_prefix": begun_answers.RESPONSE}
+    prefixes = {"instruction_prefix": prefill.INSTRUCTION, "response_prefix": prefill.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32"}
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
     bench, form = evalplus(dataset), PromptForm(instruct, ChatTemplate(tokenizer))

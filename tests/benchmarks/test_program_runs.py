@@ -1,4 +1,4 @@
-"""What becomes of samples of several programs, and of a benchmark's own solutions."""
+"""What becomes of samples of several programs, and of a benchmark's canonical solutions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
-from iterpref_core.benchmarks.program_runs import run_own_solutions
+from iterpref_core.benchmarks.program_runs import run_canonical_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
 from tests.settings import EXECUTION
@@ -34,25 +34,25 @@ class Steps(Benchmark[Problem]):
             self.started.append(task.task_id)
             yield Program(code, (IoTest(call=f"{number} in f()", expected="True"),))
 
-    def own_solution(self, task: Problem) -> str:
+    def canonical_solution(self, task: Problem) -> str:
         return "def f():\n    return range(3)" if task.task_id == "t/0" else "def f():\n    return ()"
 
 
-def test_own_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(
+def test_canonical_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Steps()
     with steps.open_executor() as executor:
         for _ in range(2):
-            assert run_own_solutions(steps, executor, tmp_path)["t/1"].verdict == "infra_error"
+            assert run_canonical_solutions(steps, executor, tmp_path)["t/1"].verdict == "infra_error"
         assert len(steps.started) == 2 * (3 + 12), "what could not be judged may be tomorrow"
         steps.started, steps.unjudged = [], ""
-        first = run_own_solutions(steps, executor, tmp_path)
+        first = run_canonical_solutions(steps, executor, tmp_path)
         started = len(steps.started)
-        assert run_own_solutions(steps, executor, tmp_path) == first
+        assert run_canonical_solutions(steps, executor, tmp_path) == first
         assert len(steps.started) == started == 3 + 13
         assert (first["t/0"].verdict, first["t/2"].verdict) == ("passed", "wrong_answer")
-        assert "heldout: 13 of the benchmark's own solutions fail, such as t/1" in caplog.text
+        assert "heldout: 13 of the benchmark's canonical solutions fail, such as t/1" in caplog.text
         monkeypatch.setattr("iterpref_core.benchmarks.program_runs.code_digest", lambda *_: "other code")
-        run_own_solutions(steps, executor, tmp_path)
+        run_canonical_solutions(steps, executor, tmp_path)
     assert len(steps.started) == 2 * started

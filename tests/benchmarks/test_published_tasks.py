@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from iterpref_core.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBenchTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.errors import InputError
@@ -17,7 +18,7 @@ VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": 
 def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLES["bigcodebench"], str(written(tmp_path / "full.jsonl", DOUBLE, WHERE)))
     monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(written(tmp_path / "hard.jsonl", WHERE)))
-    (name, sha256), tasks = read_tasks("bigcodebench-hard", BigCodeBenchTask)
+    (name, sha256), tasks = read_tasks(BIGCODEBENCH_HARD, BigCodeBenchTask)
     assert (name, len(sha256), list(tasks)) == ("hard.jsonl", 64, ["BigCodeBench/1"])
 
 
@@ -38,4 +39,4 @@ def test_a_broken_file_is_named_with_its_line(
     path.write_text(content)
     monkeypatch.setenv(VARIABLES["bigcodebench"], str(path))
     with pytest.raises(InputError, match=message):
-        read_tasks("bigcodebench", BigCodeBenchTask)
+        read_tasks(BIGCODEBENCH, BigCodeBenchTask)

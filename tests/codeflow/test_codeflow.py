@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
@@ -17,11 +17,13 @@ from iterpref_core.config import CodeflowParams, InferenceParams, PromptFormat, 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel
 from tests.settings import EXECUTION, section
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PARAMS = section(
     CodeflowParams,
@@ -153,8 +155,10 @@ INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 
 
 def test_the_prompt_style_is_the_drafting_students(
-    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_model: "Callable[[PreTrainedTokenizerBase], Path]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     chat = make_model(train_tokenizer(["write f"], 300))
     opened: list[str] = []
 

@@ -16,7 +16,6 @@ import pytest
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, OpenModels
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
-from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -39,6 +38,8 @@ def answer(prompt: str, seed: int) -> str:
 
 
 def models_at(url: str, timeout_s: float) -> Models:
+    from iterpref_core.inference.openai_model import OpenAIModel
+
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[OpenModels]:
         inference = section(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
@@ -25,8 +25,11 @@ def execution() -> ExecutionParams:
 
 @pytest.fixture
 def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
+    params = load_params(ROOT / "params.yaml")
     window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
-    return EvaluationSetting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
+    evaluation = params.evaluation.model_copy(update={"livecodebench": window})
+    params = params.model_copy(update={"evaluation": evaluation, "execution": execution})
+    return EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
-from iterpref_core.evaluation.evaluation import measure
+from iterpref_core.evaluation.evaluation import ask_and_measure
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 from .conftest import EvalPlusSlice
@@ -22,7 +23,7 @@ def measured(
 ) -> dict[str, Any]:
     """The entry of a model behind an endpoint that gives the same answer to each task."""
     sampler = answerer_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
-    return measure(open_benchmark(benchmark, setting), sampler, setting.cache).entry
+    return ask_and_measure(open_benchmark(benchmark, setting), sampler, setting.cache).result.to_json()
 
 
 @pytest.fixture
@@ -46,9 +47,10 @@ def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
     setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     model = RecordedModel(lambda _: RIGHT)
-    model.own_temperature = True
+    model.refused = frozenset({"temperature"})
     benchmark = open_benchmark("humaneval", setting)
-    entry = measure(benchmark, answerer_of(model, tmp_path, instruct=True), setting.cache).entry
+    asked = answerer_of(model, tmp_path, instruct=True)
+    entry = ask_and_measure(benchmark, asked, setting.cache).result.to_json()
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm, Question
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
@@ -21,14 +20,15 @@ from iterpref_core.config import (
     LiveCodeBenchParams,
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
-from iterpref_core.evaluation.evaluation import evaluate_model, measure, run_benchmarks
-from iterpref_core.evaluation.existing_samples import score_samples
+from iterpref_core.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.stored_model import AnswerStore
+from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.models.checkpoints import ModelSource, write_pointer
 from tests.evaluation.recorded_model import kept
+from tests.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -71,10 +71,10 @@ class Bench:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
         form = PromptForm(instruct=True)
-        model = kept(DeferredModel(self._open, in_process=True, own_temperature=False), store, identity)
+        model = kept(DeferredModel(self._open, in_process=True), store, identity)
         sampler = Sampler(model, params, form, fresh=fresh)
-        measured = partial(measure, sampler=sampler, cache=self.setting.cache)
-        return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
+        measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
+        return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
 
     def _open(self) -> Model:
         self.opened += 1
@@ -82,6 +82,12 @@ class Bench:
 
     def results(self, out: str = "out") -> dict[str, Any]:
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
+
+
+def asking(setting: EvaluationSetting, inference: InferenceParams, budget: BudgetParams) -> EvaluationSetting:
+    """The setting with `PARAMS`, for a model that is asked in this way."""
+    params = setting.params.model_copy(update={"evaluation": PARAMS, "inference": inference, "budget": budget})
+    return replace(setting, params=params)
 
 
 @pytest.fixture
@@ -123,19 +129,24 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -
     assert not (bench.folder / "nothing").exists()
 
 
-def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(bench: Bench, tmp_path: Path) -> None:
+def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     samples = tmp_path / "mine.jsonl"
     out = tmp_path / "out"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
     samples.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
-        score_samples(samples, ["heldout"], bench.setting, out)
+        score_samples(samples, measuring(bench.setting, "heldout"), out)
     samples.write_text("\n".join(map(json.dumps, [*lines, {"task_id": "h/square", "solution": "def f(x): return x"}])))
-    metrics = score_samples(samples, ["heldout", "validation"], bench.setting, out)
+    metrics = score_samples(samples, measuring(bench.setting, "heldout", "validation"), out)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
     assert json.loads((out / "results.json").read_text())["model"] == "mine"
     assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]
-    assert score_samples(None, ["heldout"], bench.setting, out)["heldout/pass_at_1"] == 1.0
+    capsys.readouterr()
+    assert score_samples(None, measuring(bench.setting, "heldout"), out)["heldout/pass_at_1"] == 1.0
+    shown = capsys.readouterr().err
+    assert ("heldout: canonical solutions: 2/2" in shown, "score" in shown) == (True, False), "they run once"
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 
@@ -157,15 +168,10 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
         )
 
         def evaluate(calls: int) -> dict[str, float]:
+            capped = budget.model_copy(update={"calls": calls})
+            setting = asking(bench.setting, inference, capped)
             return evaluate_model(
-                "debugger",
-                tmp_path / "debugger",
-                PARAMS,
-                bench.setting,
-                tmp_path / "out",
-                inference,
-                budget.model_copy(update={"calls": calls}),
-                tmp_path / "answers.sqlite",
+                "debugger", tmp_path / "debugger", setting, tmp_path / "out", tmp_path / "answers.sqlite"
             )
 
         with pytest.raises(BudgetError):
@@ -295,17 +301,8 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
         inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
 
         def evaluate(*, fresh: bool) -> dict[str, float]:
-            return evaluate_model(
-                "debugger",
-                tmp_path / "debugger",
-                PARAMS,
-                bench.setting,
-                tmp_path / "out",
-                inference,
-                budget,
-                answers,
-                fresh=fresh,
-            )
+            setting = asking(bench.setting, inference, budget)
+            return evaluate_model("debugger", tmp_path / "debugger", setting, tmp_path / "out", answers, fresh=fresh)
 
         first = evaluate(fresh=False)
         refused = sum("temperature" in body for body in asked)
@@ -314,11 +311,11 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     assert refused == 1
     assert sum("temperature" in body for body in asked) == 1, "it is remembered"
     assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
-    assert "model 'thinker' accepts only its own temperature" in caplog.text
+    assert "model 'thinker' refuses the usual call, and is asked otherwise: the model's own temperature" in caplog.text
 
 
 def test_k_of_pass_at_k_is_a_parameter(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.setting = replace(bench.setting, k=(1, 3, 10))
+    bench.setting = measuring(bench.setting, k=(1, 3, 10))
     bench.backend = Fading(100)
     metrics = bench.run(("heldout",), samples=6)
     assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_3"}

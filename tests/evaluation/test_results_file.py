@@ -9,12 +9,41 @@ import pytest
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.records import Sample
+from iterpref_core.results import DataFile, Measured, ModelResults, Unavailable
 
 MODEL = {"model": "mine", "weights": "abc"}
-HALF = {"available": True, "pass_at_1": 0.5}
-ONE = {"available": True, "pass_at_1": 1.0}
-ABSENT = {"available": False, "reason": "no data"}
+
+
+def scored(pass_at_1: float) -> Measured:
+    """Of one task."""
+    return Measured(
+        available=True,
+        n=1,
+        pass_at_1=pass_at_1,
+        ci95=(0.0, 1.0),
+        errors={},
+        passed=("t",),
+        verdicts={"t": ("passed",)},
+        data=DataFile(name="set", sha256="abc"),
+        harness="engine",
+        limits={"cpu_s": None},
+        isolation="none",
+    )
+
+
+HALF = scored(0.5)
+ONE = scored(1.0)
+ABSENT = Unavailable(available=False, reason="no data")
 SAMPLES = [Sample(task_id="t", solution="x = 1")]
+
+
+def write(out: Path, model: dict[str, str], benchmarks: dict[str, Measured | Unavailable]) -> None:
+    samples = {name: SAMPLES for name, result in benchmarks.items() if isinstance(result, Measured)}
+    write_results(out, ModelResults(**model, benchmarks=benchmarks), samples)
+
+
+def as_json(**results: Measured) -> dict[str, Any]:
+    return {name: result.to_json() for name, result in results.items()}
 
 
 def read(out: Path) -> dict[str, Any]:
@@ -27,25 +56,25 @@ def names_of_samples(out: Path) -> list[str]:
 
 
 def test_the_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
-    write_results(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF}, {"heldout": SAMPLES, "mbpp": SAMPLES})
-    write_results(tmp_path, MODEL, {"humaneval": HALF, "mbpp": ONE}, {"humaneval": SAMPLES, "mbpp": SAMPLES})
-    assert read(tmp_path) == MODEL | {"benchmarks": {"heldout": HALF, "humaneval": HALF, "mbpp": ONE}}
+    write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
+    write(tmp_path, MODEL, {"humaneval": HALF, "mbpp": ONE})
+    assert read(tmp_path) == MODEL | {"benchmarks": as_json(heldout=HALF, humaneval=HALF, mbpp=ONE)}
     assert names_of_samples(tmp_path) == ["heldout.jsonl", "humaneval.jsonl", "mbpp.jsonl"]
 
 
 def test_what_was_measured_is_not_replaced_by_what_cannot_be_had_now(tmp_path: Path) -> None:
-    write_results(tmp_path, MODEL, {"mbpp": HALF, "mbpp+": ABSENT}, {"mbpp": SAMPLES})
-    write_results(tmp_path, MODEL, {"heldout": ONE, "mbpp": ABSENT, "mbpp+": ABSENT}, {"heldout": SAMPLES})
-    assert read(tmp_path)["benchmarks"] == {"heldout": ONE, "mbpp": HALF, "mbpp+": ABSENT}
+    write(tmp_path, MODEL, {"mbpp": HALF, "mbpp+": ABSENT})
+    write(tmp_path, MODEL, {"heldout": ONE, "mbpp": ABSENT, "mbpp+": ABSENT})
+    assert read(tmp_path)["benchmarks"] == as_json(heldout=ONE, mbpp=HALF) | {"mbpp+": ABSENT.to_json()}
 
 
 @pytest.mark.parametrize("other", [{"model": "other", "weights": "abc"}, {"model": "mine", "weights": "x"}])
 def test_the_results_of_another_model_go_with_their_samples(
     tmp_path: Path, other: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_results(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF}, {"heldout": SAMPLES, "mbpp": SAMPLES})
-    write_results(tmp_path, other, {"heldout": ONE}, {"heldout": SAMPLES})
-    assert read(tmp_path) == other | {"benchmarks": {"heldout": ONE}}
+    write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
+    write(tmp_path, other, {"heldout": ONE})
+    assert read(tmp_path) == other | {"benchmarks": as_json(heldout=ONE)}
     assert names_of_samples(tmp_path) == ["heldout.jsonl"]
     assert "results.json: the results of mine are replaced: it was another model" in caplog.text
 
@@ -53,20 +82,31 @@ def test_the_results_of_another_model_go_with_their_samples(
 def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_results(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF}, {"heldout": SAMPLES, "mbpp": SAMPLES})
+    write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("iterpref_core.evaluation.results_file.write_jsonl", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_results(tmp_path, MODEL, {"mbpp": ONE}, {"mbpp": SAMPLES})
-    assert read(tmp_path)["benchmarks"] == {"heldout": HALF}
+        write(tmp_path, MODEL, {"mbpp": ONE})
+    assert read(tmp_path)["benchmarks"] == as_json(heldout=HALF)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path: Path) -> None:
+    """Also fields that are null within a limit, and scores of a k that this version does not compute."""
+    beyond = {"pass_at_7": 0.25, "pass_at_7_ci95": (0.0, 1.0), "pass_at_7_n": 3}
+    write(tmp_path, MODEL, {"mbpp": HALF.model_copy(update=beyond)})
+    before = (tmp_path / "results.json").read_bytes()
+    write(tmp_path, MODEL, {"mbpp": ABSENT})
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert b'"cpu_s": null' in before
+    assert b'"pass_at_7_n": 3' in before
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model": "mine", "benchmarks": {"mbpp": {"available": true}}}'])
 def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(InputError, match=r"results\.json: cannot be read .*; move it away, or name another folder"):
-        write_results(tmp_path, MODEL, {"heldout": ONE}, {"heldout": SAMPLES})
+        write(tmp_path, MODEL, {"heldout": ONE})
     assert (tmp_path / "results.json").read_text() == text

@@ -1,12 +1,13 @@
 """Entries of results.json from verdicts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.scores import Entry, make_entry, mark_truncated
+from iterpref_core.evaluation.scores import make_result, mark_truncated
 from iterpref_core.records import Problem, Sample, Verdict
 from tests.settings import EXECUTION
 
@@ -15,12 +16,12 @@ def run_of(verdict: Verdict, feedback: str = "", exception: str = "") -> Program
     return ProgramRun(verdict, feedback, exception, 0.0)
 
 
-def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> Entry:
-    """Of a benchmark whose own solutions pass, but for `failed`."""
+def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> dict[str, Any]:
+    """Of a benchmark whose canonical solutions pass, but for `failed`."""
     samples = [Sample(task_id=task_id, solution="pass") for task_id, _ in verdicts]
     runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
     own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
-    return make_entry(Letters(), samples, runs, own)
+    return make_result(Letters(), samples, runs, own, "none").to_json()
 
 
 class Letters(Benchmark[Problem]):
@@ -49,7 +50,7 @@ def test_failures_of_the_engine_are_counted_but_never_scored() -> None:
         entry_of([("a", "infra_error")])
 
 
-def test_scores_are_given_with_and_without_tasks_whose_own_solution_fails() -> None:
+def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails() -> None:
     verdicts: list[tuple[str, Verdict]] = [("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "passed")]
     entry = entry_of(verdicts, failed=["c"])
     assert (entry["n"], entry["pass_at_1"]) == (4, 0.5)

@@ -4,15 +4,16 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.ingestion.ingest import ingest
 from iterpref_core.ingestion.selection import Selection
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import EXECUTION, ROOT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Run = Callable[[str], dict[str, object]]
 
@@ -23,7 +24,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def model_folder(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
     return make_model(train_tokenizer([f"Sum what is above 3.\n{program}", "Write f(x) that adds 1.\n"], 300))
 
@@ -31,6 +34,7 @@ def model_folder(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
 @pytest.fixture
 def run(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a script on an untrained model; returns its variables."""
+    import torch
 
     def start(name: str) -> dict[str, object]:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.cli import main
 from tasks.prefect.server import IDLE_SERVICES
@@ -35,6 +33,8 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Show flows on a server that has its tables, and of the services only those that a run's own server has, too."""
+    from prefect.testing.utilities import prefect_test_harness
+
     folder = tmp_path_factory.mktemp("prefect")
     shutil.copy2(prefect_tables(tmp_path_factory), folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
@@ -47,5 +47,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def run_names() -> set[str]:
     """Return the names of all flow runs that the server knows."""
+    from prefect.client.orchestration import get_client
+
     with get_client(sync_client=True) as client:
         return {str(found.name) for found in client.read_flow_runs()}

@@ -5,10 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
-from iterpref_core.models.weights import load_model
 from tests.flows.conftest import Iterpref
 from tests.inference.stand_in_hub import serving_hub, use_hub
 
@@ -37,6 +34,8 @@ def _files(iterpref: Iterpref) -> None:
 def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(
     iterpref: Iterpref, verb: str, word_model: Path
 ) -> None:
+    from safetensors.torch import load_file, save_file
+
     shutil.copytree(word_model, "model")
     weights = load_file("model/model.safetensors")
     del weights["lm_head.weight"]
@@ -50,6 +49,10 @@ def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(
 def test_a_hub_id_in_shards_is_trained_and_asked_and_a_gated_one_named(
     iterpref: Iterpref, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core.models.weights import load_model
+
     shutil.copytree(word_model, "shards")
     Path("shards/model.safetensors").unlink()
     AutoModelForCausalLM.from_pretrained(word_model).save_pretrained("shards", max_shard_size="20KB")

@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from prefect.context import refresh_global_settings_context
 
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.errors import ConfigError, InputError
@@ -54,6 +53,8 @@ def locked() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path) -> Iterator[None]:
     """Prefect's settings as a new process would have them, and afterwards those of the other tests."""
+    from prefect.context import refresh_global_settings_context
+
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PREFECT")]:
             patch.delenv(name)

@@ -16,7 +16,7 @@ from tests.settings import ROOT
 def write_results(name: str, passed: int, sha256: str = "abc") -> str:
     entry = {
         "available": True, "n": 50, "pass_at_1": passed / 50, "ci95": [0.0, 1.0],
-        "errors": {"wrong_answer": 50 - passed},
+        "errors": {"wrong_answer": 50 - passed}, "passed": [f"t/{n}" for n in range(passed)],
         "verdicts": {f"t/{n}": ["passed" if n < passed else "wrong_answer"] for n in range(50)},
         "data": {"name": "mbpp", "sha256": sha256}, "harness": "h-1", "limits": {}, "isolation": "i",
     }  # fmt: skip
@@ -26,11 +26,17 @@ def write_results(name: str, passed: int, sha256: str = "abc") -> str:
 
 
 def write_summary(inputs: dict[str, str], **codeflow: Any) -> None:
-    parts = ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")
+    parts = ("contamination", "models", "comparisons", "unavailable", "ground_truth", "localization")
     params = load_params(ROOT / "params.yaml").model_dump(mode="json")
-    found: dict[str, Any] = {name: {} for name in parts}
-    found["codeflow"] = {"pairs": 2, "problems": 3, "dropped": {}} | codeflow
-    found["provenance"] = {"params": params, "inputs": inputs, "data": {}, "versions": {}, "isolation": ""}
+    counts = dict.fromkeys(("llm_calls", "tokens", "prompt_tokens", "completion_tokens", "cost_usd"), 0)
+    counts |= {"pairs": 2, "problems": 3}
+    found: dict[str, Any] = {name: {} for name in parts} | {
+        "missing": [],
+        "validity": {"problems": 3, "references": {}},
+    }
+    found["codeflow"] = {"dropped": {}, "verdicts": {}, "pass_rate_by_iteration": []} | counts | codeflow
+    origin = {"params": params, "inputs": inputs, "data": {}, "weights": {}, "versions": {}, "isolation": ""}
+    found["provenance"] = origin
     Path("reports").mkdir(exist_ok=True)
     Path("reports/summary.json").write_text(json.dumps(found), encoding="utf-8")
 
@@ -77,4 +83,4 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpre
         assert text in card
     Path("reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, "broken")
-    assert (code, "has no 'codeflow'" in err, Path("broken").exists()) == (2, True, False)
+    assert (code, "field 'codeflow': Field required" in err, Path("broken").exists()) == (2, True, False)

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from flows.sweep import Point, SweepResult, plan_points, run_point, run_points, sweep
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import StageError
@@ -19,6 +19,9 @@ from tasks.grid import Row, plan_rows
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from flows.sweep import SweepResult
 
 pytestmark = [
     pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
@@ -79,7 +82,11 @@ elif what == "training":
     (folder / item[0]).write_text(str(beta))
 else:
     solved = round(100 * beta)
-    entry = {"available": True, "pass_at_1": beta, "n": 100, "passed": [f"t/{number}" for number in range(solved)]}
+    entry = {
+        "available": True, "pass_at_1": beta, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": {},
+        "passed": [f"t/{number}" for number in range(solved)], "data": {"name": "validation", "sha256": "abc"},
+        "harness": "h-1", "limits": {}, "isolation": "i",
+    }
     for path, content in (
         (Path("results") / item[0] / "results.json", {"model": item[0], "benchmarks": {"validation": entry}}),
         (Path("metrics") / f"{item[0]}.json", {"validation": beta}),
@@ -115,7 +122,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(betas: list[float], **given: object) -> SweepResult:
+def run(betas: list[float], **given: object) -> "SweepResult":
+    from flows.sweep import SweepResult, sweep
+
     arguments = {"objectives": ("target-dpo",), "values": {"training.beta": betas}, **given}
     result = sweep(**arguments)  # type: ignore[arg-type]
     assert isinstance(result, SweepResult)
@@ -177,6 +186,8 @@ def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments
 
 
 def test_a_grid_of_seeds_trains_each_of_them() -> None:
+    from flows.sweep import plan_points
+
     params = load_params(ROOT / "params.yaml")
     trained = {}
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
@@ -197,6 +208,8 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
 
 
 def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.sweep import run_point
+
     (toy / "0.1.code").write_text("75", encoding="utf-8")
     monkeypatch.setattr("flows.sweep.run_point", run_point.with_options(retry_delay_seconds=0))
     assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
@@ -216,6 +229,8 @@ class Submitted:
 
 def test_stages_that_start_first_are_submitted_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else, of more tasks than threads, points would hold all threads and wait for one that has none."""
+    from flows.sweep import Point, run_points
+
     order: list[str] = []
     monkeypatch.setattr("flows.sweep.prepare", Submitted("before", order))
     monkeypatch.setattr("flows.sweep.run_point", Submitted("point", order))

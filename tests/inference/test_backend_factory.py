@@ -110,7 +110,7 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
         tried.append("opened")
         raise ModelError("m: the server did not start")
 
-    model = StoredModel(DeferredModel(fail, in_process=False, own_temperature=False), "m", None, concurrency=8)
+    model = StoredModel(DeferredModel(fail, in_process=False), "m", None, concurrency=8)
     with pytest.raises(ModelError, match="did not start"):
         model.generate([Request("x", seed) for seed in range(8)], SAMPLING)
     assert tried == ["opened"]

@@ -3,30 +3,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    GenerationConfig,
-    LlamaConfig,
-    MistralConfig,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-    Qwen3NextConfig,
-)
 
 from iterpref_core.config import PromptFormat, load_params
 from iterpref_core.inference.backend import Request, Sampling, before_stop
 from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.inference.growing_cache import growing_cache
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.models import weights
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 PROMPTS = (
     "add one",
@@ -54,12 +43,17 @@ SHAPE = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
+def tokenizer() -> "PreTrainedTokenizerBase":
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
-def save(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+def save(config: "PreTrainedConfig", tokenizer: "PreTrainedTokenizerBase", folder: Path) -> Path:
     """A random model of which every twentieth token ends the answer, so that rows end at very different times."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(config)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, *range(5, len(tokenizer), 20)]
@@ -69,7 +63,7 @@ def save(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: P
     return folder
 
 
-def argmax_loop(folder: Path, prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def argmax_loop(folder: Path, prompt: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Greedy decoding as plain as it can be: no cache, no batch."""
     return decoding_loop(folder, prompt, tokenizer, lambda logits: logits)
 
@@ -77,10 +71,13 @@ def argmax_loop(folder: Path, prompt: str, tokenizer: PreTrainedTokenizerBase) -
 def decoding_loop(
     folder: Path,
     prompt: str,
-    tokenizer: PreTrainedTokenizerBase,
-    noisy: Callable[[torch.Tensor], torch.Tensor],
+    tokenizer: "PreTrainedTokenizerBase",
+    noisy: "Callable[[torch.Tensor], torch.Tensor]",
 ) -> list[int]:
     """The largest of `noisy(logits)`, token by token."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
@@ -90,8 +87,10 @@ def decoding_loop(
     return new
 
 
-def spoken(folder: Path, tokens: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
+def spoken(folder: Path, tokens: list[int], tokenizer: "PreTrainedTokenizerBase") -> str:
     """The text of an answer: the token that ends it is none of it, whatever token that is."""
+    from transformers import GenerationConfig
+
     ends = GenerationConfig.from_pretrained(folder).eos_token_id
     return str(tokenizer.decode(tokens[:-1] if tokens[-1] in ends else tokens, skip_special_tokens=True))
 
@@ -122,8 +121,10 @@ def suggest(folder: Path, values: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def opinionated(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that suggests how it is to be asked."""
+    from transformers import LlamaConfig
+
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(config, tokenizer, tmp_path_factory.mktemp("opinionated"))
     suggest(folder, OPINIONS)
@@ -131,8 +132,10 @@ def opinionated(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.Tem
 
 
 def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
-    opinionated: Path, tokenizer: PreTrainedTokenizerBase
+    opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
     expected = [argmax_loop(opinionated, prompt, tokenizer) for prompt in PROMPTS]
@@ -141,15 +144,19 @@ def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
 
 
 def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
-    opinionated: Path, tokenizer: PreTrainedTokenizerBase
+    opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
+    import torch
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     answers = backend.generate(requests, Sampling(0.7, LIMIT))
     for request, answer in zip(requests, answers, strict=True):
         own = torch.Generator().manual_seed(request.seed)
 
-        def noisy(logits: torch.Tensor, own: torch.Generator = own) -> torch.Tensor:
+        def noisy(logits: "torch.Tensor", own: "torch.Generator" = own) -> "torch.Tensor":
             uniform = torch.rand(len(logits), generator=own).clamp(1e-20, 1 - 1e-7)
             return logits.float() / 0.7 - torch.log(-torch.log(uniform))
 
@@ -157,12 +164,18 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
         assert answer.text == spoken(opinionated, tokens, tokenizer)
 
 
-@pytest.mark.parametrize("config", [LlamaConfig, MistralConfig, Gemma2Config])
+@pytest.mark.parametrize("config", ["LlamaConfig", "MistralConfig", "Gemma2Config"])
 def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
-    config: type[PreTrainedConfig], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+    config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
-    window = {} if config is LlamaConfig else {"sliding_window": 16}
-    shape = config(**SHAPE, **window, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    import transformers
+
+    from iterpref_core.inference.growing_cache import growing_cache
+    from iterpref_core.inference.transformers_model import TransformersModel
+
+    window = {} if config == "LlamaConfig" else {"sliding_window": 16}
+    kind = getattr(transformers, config)
+    shape = kind(**SHAPE, **window, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(shape, tokenizer, tmp_path)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
@@ -173,13 +186,18 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     assert growing_cache(backend._model) is not None, "rows can leave"
 
 
-@pytest.mark.parametrize("config", [LlamaConfig, Qwen3NextConfig])
+@pytest.mark.parametrize("config", ["LlamaConfig", "Qwen3NextConfig"])
 def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
-    config: type[PreTrainedConfig], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+    config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
+    import transformers
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
-    more = {} if config is LlamaConfig else layers  # of the latter no row can leave its batch
-    shape = config(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
+    kind = getattr(transformers, config)
+    shape = kind(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(shape, tokenizer, tmp_path)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     requests = [Request(prompt, 0) for prompt in PROMPTS]
@@ -201,7 +219,11 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     assert len(steps) < lengths[early][1], "it was not generated to its end"
 
 
-def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    from transformers import LlamaConfig
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
@@ -212,8 +234,12 @@ def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBas
 
 
 def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
-    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
+    from transformers import LlamaConfig
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(config, tokenizer, tmp_path)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
@@ -227,32 +253,43 @@ def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
 @pytest.mark.parametrize(
     ("capabilities", "chosen"),
     [
-        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
-        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
-        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, torch.float32),
-        ({"architecture": "arm64", "neon": True, "bf16": True}, torch.bfloat16),
-        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32),
-        ({"architecture": "arm64", "neon": True, "bf16": False}, torch.float32),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),
+        ({"architecture": "arm64", "neon": True, "bf16": True}, "bfloat16"),
+        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ({"architecture": "arm64", "neon": True, "bf16": False}, "float32"),
     ],
 )
 def test_a_cpu_computes_in_what_it_computes_faster(
     capabilities: dict[str, bool | str],
-    chosen: torch.dtype,
+    chosen: str,
     monkeypatch: pytest.MonkeyPatch,
     word_model: Path,
 ) -> None:
+    import torch
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models import weights
+
+    dtype_chosen = getattr(torch, chosen)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert weights.generation_dtype("auto", torch.float32) == weights.generation_dtype("auto", torch.bfloat16) == chosen
-    assert weights.uses_bf16("auto", "cpu") == (chosen is torch.bfloat16)
+    for saved in (torch.float32, torch.bfloat16):
+        assert weights.generation_dtype("auto", saved) == dtype_chosen
+    assert weights.uses_bf16("auto", "cpu") == (chosen == "bfloat16")
     assert weights.uses_bf16("auto", "cuda")
     for choice, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         assert weights.generation_dtype(choice, torch.float32) == dtype
         assert TransformersModel(word_model, 1, bf16=choice)._model.dtype == dtype
-    assert TransformersModel(word_model, 1)._model.dtype == chosen
+    assert TransformersModel(word_model, 1)._model.dtype == dtype_chosen
 
 
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from iterpref_core.models import weights
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert weights.generation_dtype("auto", torch.float16) == torch.float16
     assert weights.generation_dtype(True, torch.float16) == torch.bfloat16

@@ -1,19 +1,17 @@
 """Causal architectures answer greedily as an argmax loop does, alone and in a padded batch; encoders are refused."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.models.weights import check_checkpoint, load_model
-from tests.architectures import build_small
+from tests.architectures import ARCHITECTURES, build_small
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 _CAUSAL = (
     "bart", "bloom", "codegen", "deepseek_v3", "falcon", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama",
@@ -26,25 +24,37 @@ _NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def test_every_causal_architecture_of_transformers_is_named() -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    assert sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) == list(ARCHITECTURES)
+
+
+def _tokenizer() -> "PreTrainedTokenizerFast":
     """One word a token, so that text and tokens are the same."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     words = {"<pad>": 0, "1": 1, "</s>": 2} | {str(number): number for number in range(3, 128)}
     engine = Tokenizer(models.WordLevel(words, unk_token="</s>"))
     engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>")
 
 
-def _argmax_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+def _argmax_loop(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
     """The whole text anew for every token: without a cache, a batch or padding."""
+    import torch
+
     tokens = tokenizer(prompt + "\n")["input_ids"]  # as `render_prompt` ends a plain one
     answer: list[int] = []
-    while len(answer) < _NEW and tokenizer.eos_token_id not in answer:
-        scores = model(input_ids=torch.tensor([tokens + answer]), use_cache=False).logits[0, -1]
-        answer.append(int(scores.argmax()))
+    with torch.inference_mode():
+        while len(answer) < _NEW and tokenizer.eos_token_id not in answer:
+            scores = model(input_ids=torch.tensor([tokens + answer]), use_cache=False).logits[0, -1]
+            answer.append(int(scores.argmax()))
     return str(tokenizer.decode(answer, skip_special_tokens=True))
 
 
-def _save(name: str, folder: Path) -> PreTrainedModel:
+def _save(name: str, folder: Path) -> "PreTrainedModel":
     model = build_small(name).eval()
     model.save_pretrained(folder)
     _tokenizer().save_pretrained(folder)
@@ -52,8 +62,11 @@ def _save(name: str, folder: Path) -> PreTrainedModel:
 
 
 @pytest.mark.parametrize("name", [*_CAUSAL, pytest.param("smollm2", marks=pytest.mark.slow)])
-@torch.inference_mode()
 def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.weights import load_model
+
     if name == "smollm2":
         folder = request.getfixturevalue(name)
         model = load_model(folder).float().eval()
@@ -69,6 +82,8 @@ def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, r
 
 @pytest.mark.parametrize("name", _ENCODERS)
 def test_an_encoder_is_refused(name: str, tmp_path: Path) -> None:
+    from iterpref_core.models.weights import check_checkpoint
+
     _save(name, tmp_path)
     with pytest.raises(ModelError, match="is no decoder"):
         check_checkpoint(tmp_path, PromptFormat(style="plain"))

@@ -6,8 +6,7 @@ import signal
 import time
 from multiprocessing import get_context
 from pathlib import Path
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -15,6 +14,9 @@ from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.stored_model import AnswerStore, Spent
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
@@ -45,7 +47,7 @@ class Holding(MockEndpoint):
 
     most = 0
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
         while self.answered.total() >= self.most:
             await asyncio.sleep(0.01)
         return await super()._respond(request, body, digest)

@@ -6,26 +6,35 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.prompt_messages import read_prompt
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from iterpref_core.inference.openai_model import OpenAIModel
+
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
+Ask = Callable[..., "OpenAIModel"]
 KEY = "sk-planted-0123456789abcdef"
 
 
-def opened(url: str | None, concurrency: int = 8, kind: type[OpenAIModel] = OpenAIModel, **values: Any) -> OpenAIModel:
+def opened(
+    url: str | None, concurrency: int = 8, kind: "type[OpenAIModel] | None" = None, **values: Any
+) -> "OpenAIModel":
+    from iterpref_core.inference.openai_model import OpenAIModel
+
     settings = {"api": "chat", "timeout_s": 20.0, "attempts": 4} | values
-    return kind("some-model", section(InferenceParams, backend="openai", base_url=url, **settings), concurrency)
+    params = section(InferenceParams, backend="openai", base_url=url, **settings)
+    return (kind or OpenAIModel)("some-model", params, concurrency)
 
 
 def echo(prompt: str, seed: int) -> str:
@@ -35,31 +44,35 @@ def echo(prompt: str, seed: int) -> str:
 class Scripted(MockEndpoint):
     """Answers with what the script says, call by call, and as an endpoint should when it is at its end."""
 
-    def __init__(self, *script: Callable[[web.Request], web.Response]) -> None:
+    def __init__(self, *script: "Callable[[web.Request], web.Response]") -> None:
         super().__init__(echo, Behavior())
         self.script, self.bodies = list(script), list[dict[str, Any]]()
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
         self.bodies.append(json.loads(body))
         return self.script.pop(0)(request) if self.script else await super()._respond(request, body, digest)
 
 
-def status(number: int, message: str = "no", **error: Any) -> Callable[[web.Request], web.Response]:
+def status(number: int, message: str = "no", **error: Any) -> "Callable[[web.Request], web.Response]":
+    from aiohttp import web
+
     content = {"error": {"message": message, **error}}
     return lambda _: web.json_response(content, status=number)
 
 
-def reply(content: Any, **more: Any) -> Callable[[web.Request], web.Response]:
+def reply(content: Any, **more: Any) -> "Callable[[web.Request], web.Response]":
+    from aiohttp import web
+
     choice = {"message": {"content": content}, "finish_reason": "stop"} | more
     return lambda _: web.json_response({"choices": [choice]})
 
 
 @pytest.fixture
-def ask() -> Iterator[Callable[..., OpenAIModel]]:
+def ask() -> Iterator[Ask]:
     """Serves a mock, and opens a backend for it."""
     with ExitStack() as servers:
 
-        def ask(mock: MockEndpoint, **settings: Any) -> OpenAIModel:
+        def ask(mock: MockEndpoint, **settings: Any) -> "OpenAIModel":
             return opened(servers.enter_context(serve(mock)), **settings)
 
         yield ask
@@ -73,7 +86,7 @@ def many(count: int) -> list[Request]:
     return [Request(f"prompt {number}", number) for number in range(count)]
 
 
-def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Ask) -> None:
     mock = Scripted()
     assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4, truncated=False)
     assert mock.bodies == [
@@ -87,7 +100,7 @@ def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Callable[.
     ]
 
 
-def test_messages_are_asked_as_they_are(ask: Callable[..., OpenAIModel]) -> None:
+def test_messages_are_asked_as_they_are(ask: Ask) -> None:
     turns = [("system", "Be brief."), ("user", "Add."), ("assistant", "What?"), ("user", "One.")]
     messages = [{"role": role, "content": content} for role, content in turns]
     mock = Scripted()
@@ -95,14 +108,16 @@ def test_messages_are_asked_as_they_are(ask: Callable[..., OpenAIModel]) -> None
     assert mock.bodies[0]["messages"] == messages
 
 
-def test_plain_text_is_asked_for_as_a_model_without_a_template_reads_it(ask: Callable[..., OpenAIModel]) -> None:
+def test_plain_text_is_asked_for_as_a_model_without_a_template_reads_it(ask: Ask) -> None:
     mock = Scripted()
     assert one(ask(mock, api="completions")).text == "a prompt with 3"
     assert mock.bodies[0]["prompt"] == "a prompt\n"
     assert "messages" not in mock.bodies[0]
 
 
-def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Ask) -> None:
+    from aiohttp import web
+
     mock = Scripted(lambda _: web.json_response({"choices": [{"text": "", "finish_reason": "stop"}]}))
     backend = ask(mock)
     ends = Sampling(0.5, 20, stops=("\n```\n", "</s>"))
@@ -113,7 +128,7 @@ def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Callabl
 
 
 def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_then_on(
-    ask: Callable[..., OpenAIModel],
+    ask: Ask,
 ) -> None:
     hint = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     mock = Scripted(status(400, hint, code="unsupported_parameter", param="max_tokens"))
@@ -124,7 +139,7 @@ def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_the
     assert not backend.faults
 
 
-def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[..., OpenAIModel]) -> None:
+def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> None:
     mock = MockEndpoint(echo, Behavior(median_s=0.01))
     backend = ask(mock, concurrency=5)
     for _ in range(2):  # each in an event loop of its own
@@ -135,9 +150,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[
 
 
 @pytest.mark.parametrize("kind", ["rate_limited", "server_error", "connection", "malformed"])
-def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(
-    ask: Callable[..., OpenAIModel], kind: str
-) -> None:
+def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(ask: Ask, kind: str) -> None:
     backend = ask(MockEndpoint(echo, Behavior(faults={kind: 1.0})))
     with pytest.raises(EndpointError, match=r"4 times: .*run the same command again to continue"):
         one(backend)
@@ -145,7 +158,7 @@ def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_an_answer_that_was_cut_short_says_so(ask: Callable[..., OpenAIModel], reason: str) -> None:
+def test_an_answer_that_was_cut_short_says_so(ask: Ask, reason: str) -> None:
     mock = Scripted(reply(None, finish_reason=reason))
     answer = one(ask(mock))
     assert (answer.text, answer.truncated) == ("", True)
@@ -158,7 +171,7 @@ def test_no_server_at_the_address_is_told() -> None:
         one(opened(url))
 
 
-def test_credit_that_is_used_up_ends_the_run_at_once(ask: Callable[..., OpenAIModel]) -> None:
+def test_credit_that_is_used_up_ends_the_run_at_once(ask: Ask) -> None:
     mock = Scripted(status(402, "no credit left"))
     with pytest.raises(EndpointError, match=r"402 .*no credit left.*check server, limits and credit"):
         one(ask(mock))
@@ -166,7 +179,7 @@ def test_credit_that_is_used_up_ends_the_run_at_once(ask: Callable[..., OpenAIMo
 
 
 @pytest.mark.parametrize("code", [401, 301])
-def test_what_no_other_attempt_can_help_is_told_at_once(ask: Callable[..., OpenAIModel], code: int) -> None:
+def test_what_no_other_attempt_can_help_is_told_at_once(ask: Ask, code: int) -> None:
     mock = Scripted(status(code, "because"))
     with pytest.raises(InputError, match=rf"{code} .*because.*OPENAI_API_KEY.*inference\.base_url"):
         one(ask(mock))
@@ -174,7 +187,7 @@ def test_what_no_other_attempt_can_help_is_told_at_once(ask: Callable[..., OpenA
 
 
 @pytest.mark.parametrize("code", [400, 422])
-def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Callable[..., OpenAIModel], code: int) -> None:
+def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask, code: int) -> None:
     mock = Scripted(status(code, "maximum context length is 4096 tokens", code="context_length_exceeded"))
     backend = ask(mock, concurrency=1)
     with pytest.raises(RefusedError, match="4096"):
@@ -185,13 +198,13 @@ def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Callable[..
 
 
 def test_a_server_that_refuses_everything_is_not_taken_for_a_run_of_bad_prompts(
-    ask: Callable[..., OpenAIModel],
+    ask: Ask,
 ) -> None:
     with pytest.raises(InputError, match="refused all of its first 20 prompts"):
         ask(Scripted(*[status(400)] * 40)).generate(many(40), SAMPLING)
 
 
-def test_tokens_are_estimated_where_the_server_does_not_count_them(ask: Callable[..., OpenAIModel]) -> None:
+def test_tokens_are_estimated_where_the_server_does_not_count_them(ask: Ask) -> None:
     answer = one(ask(Scripted(reply("héllo"))), "abcdefg")
     assert (answer.prompt_tokens, answer.completion_tokens) == (3, 2)
 
@@ -224,12 +237,14 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_a_reply_is_an_answer(ask: Callable[..., OpenAIModel], shape: str) -> None:
+def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
+    from aiohttp import web
+
     choice, text = SHAPES[shape]
     backend = ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": USAGE})))
     cut = choice.get("finish_reason") == "length"
     assert one(backend) == Completion(text, prompt_tokens=5, completion_tokens=7, truncated=cut)
-    assert not backend.faults
+    assert backend.faults == ({"tool_calls": 1} if shape == "a tool" else {})
 
 
 @pytest.mark.parametrize(
@@ -245,13 +260,17 @@ def test_every_shape_of_a_reply_is_an_answer(ask: Callable[..., OpenAIModel], sh
         ({"prompt_tokens": -1, "completion_tokens": "seven"}, (3, 2)),
     ],
 )
-def test_counts_that_lack_are_estimated(ask: Callable[..., OpenAIModel], usage: Any, counted: tuple[int, int]) -> None:
+def test_counts_that_lack_are_estimated(ask: Ask, usage: Any, counted: tuple[int, int]) -> None:
+    from aiohttp import web
+
     choice = {"message": {"content": "héllo"}, "finish_reason": "stop"}
     answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))), "abcdefg")
     assert (answer.prompt_tokens, answer.completion_tokens) == counted
 
 
-def test_tokens_of_reasoning_are_estimated_too(ask: Callable[..., OpenAIModel]) -> None:
+def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
+    from aiohttp import web
+
     message = {"content": None, "reasoning_content": "h" * 90}
     assert one(ask(Scripted(lambda _: web.json_response({"choices": [{"message": message}]})))).completion_tokens == 31
 
@@ -265,7 +284,9 @@ def test_tokens_of_reasoning_are_estimated_too(ask: Callable[..., OpenAIModel]) 
         ([], r"no JSON object but \[\]"),
     ],
 )
-def test_a_reply_without_an_answer_names_the_field(ask: Callable[..., OpenAIModel], content: Any, said: str) -> None:
+def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, said: str) -> None:
+    from aiohttp import web
+
     mock = Scripted(*[lambda _: web.json_response(content)] * 4)
     with pytest.raises(EndpointError, match=said):
         one(ask(mock))
@@ -281,38 +302,40 @@ NO_TEMPERATURE = (
 
 @pytest.mark.parametrize("message", NO_TEMPERATURE)
 def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once(
-    ask: Callable[..., OpenAIModel], message: str, caplog: pytest.LogCaptureFixture
+    ask: Ask, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     mock = Scripted(status(400, message))
     backend = ask(mock)
     assert [one(backend).text, one(backend, "again").text] == ["a prompt with 3", "again with 3"]
     assert ["temperature" in body for body in mock.bodies] == [True, False, False]
     assert not backend.faults
-    assert backend.own_temperature
-    assert "'some-model' accepts only its own temperature" in caplog.text
+    assert backend.refused == {"temperature"}
+    assert "is asked otherwise: the model's own temperature" in caplog.text
 
 
-def test_many_calls_at_once_ask_for_another_temperature_once(ask: Callable[..., OpenAIModel]) -> None:
+def test_many_calls_at_once_ask_for_another_temperature_once(ask: Ask) -> None:
     mock = Scripted(status(400, NO_TEMPERATURE[0]))
     answers = ask(mock).generate(many(30), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(30)]
     assert sum("temperature" in body for body in mock.bodies) == 1
 
 
-def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Ask) -> None:
     mock = Scripted(status(400, "Use 'max_completion_tokens' instead."), status(400, NO_TEMPERATURE[0]))
     assert one(ask(mock)).text == "a prompt with 3"
     assert [sorted(body)[:2] for body in mock.bodies][-1] == ["max_completion_tokens", "messages"]
 
 
-def test_a_temperature_out_of_range_is_a_refusal(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_temperature_out_of_range_is_a_refusal(ask: Ask) -> None:
     backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
     with pytest.raises(RefusedError, match="between 0 and 2"):
         one(backend)
-    assert not backend.own_temperature
+    assert not backend.refused
 
 
-def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Callable[..., OpenAIModel]) -> None:
+def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Ask) -> None:
+    from iterpref_core.inference.openai_model import OpenAIModel
+
     class Watching(OpenAIModel):
         received: Sequence[str] = ()
 
@@ -350,18 +373,20 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(monkeypatch: p
 
 
 def test_the_key_is_sent_and_shown_nowhere(
-    ask: Callable[..., OpenAIModel],
+    ask: Ask,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Even by a server that repeats it, with everything logged that any library has to say."""
+    from aiohttp import web
+
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
     seen: list[str] = []
 
-    def repeat(code: int) -> Callable[[web.Request], web.Response]:
-        def respond(request: web.Request) -> web.Response:
+    def repeat(code: int) -> "Callable[[web.Request], web.Response]":
+        def respond(request: "web.Request") -> "web.Response":
             seen.append(request.headers["Authorization"])
             return web.json_response({"error": {"message": f"bad key {seen[-1]}"}}, status=code)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -23,12 +24,10 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.models.weights import load_model
 from tests.settings import section
+
+if TYPE_CHECKING:
+    from iterpref_core.inference.openai_model import OpenAIModel
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
@@ -75,6 +74,8 @@ def _gone(processes: Iterable[psutil.Process], within_s: float = 0.0) -> bool:
 def test_the_server_and_its_workers_are_gone_after_the_block(
     stand_in: StandIn, word_model: Path, tmp_path: Path
 ) -> None:
+    from iterpref_core.inference.vllm_server import serve
+
     notes = stand_in("")
     with serve(word_model, tmp_path) as url:
         processes = _processes(notes)
@@ -93,6 +94,8 @@ def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_m
 
 
 def test_a_server_that_ignores_sigterm_is_killed() -> None:
+    from iterpref_core.inference.vllm_server import _GUARD
+
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
     impatient = _GUARD.replace("alarm(10)", "alarm(1)")
     command = [sys.executable, "-I", "-c", impatient, str(os.getpid()), sys.executable, "-c", stubborn]
@@ -109,6 +112,8 @@ def test_a_server_that_ignores_sigterm_is_killed() -> None:
 def test_the_server_reads_and_samples_as_transformers_does(
     stand_in: StandIn, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.inference.vllm_server import SERVED_NAME, serve
+
     notes = stand_in("")
     monkeypatch.setenv("ITERPREF_VLLM_ARGUMENTS", "--tensor-parallel-size 2")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -134,6 +139,8 @@ def test_the_server_reads_and_samples_as_transformers_does(
 def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
     stand_in: StandIn, word_model: Path, tmp_path: Path, mode: str, reason: str
 ) -> None:
+    from iterpref_core.inference.vllm_server import serve
+
     notes = stand_in(mode)
     with (
         pytest.raises(ModelError, match=rf"^{word_model}: vLLM did not start: {reason}") as caught,
@@ -145,6 +152,8 @@ def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
 
 
 def test_a_server_that_ends_in_use_is_named_as_the_cause(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
+    from iterpref_core.inference.vllm_server import serve
+
     notes = stand_in("")
     told = r"vLLM server ended: exit status 137 .*run the same command again"
     with pytest.raises(EndpointError, match=told), serve(word_model, tmp_path) as url:
@@ -159,6 +168,8 @@ def _ask_a_killed_server(url: str, notes: Path) -> None:
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iterpref_core.inference.vllm_server import find_vllm
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     monkeypatch.delenv("ITERPREF_VLLM_PYTHON", raising=False)
@@ -183,7 +194,10 @@ def _importable() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def _backend(url: str, api: Api) -> OpenAIModel:
+def _backend(url: str, api: Api) -> "OpenAIModel":
+    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.inference.vllm_server import SERVED_NAME
+
     inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120, attempts=3)
     return OpenAIModel(SERVED_NAME, inference, 8)
 
@@ -191,6 +205,11 @@ def _backend(url: str, api: Api) -> OpenAIModel:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
+    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.inference.vllm_server import find_vllm, serve
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.weights import load_model
+
     try:
         find_vllm()
     except ModelError as error:

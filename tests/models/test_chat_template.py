@@ -1,18 +1,18 @@
 """What stands around an answer is what the model's own chat template writes there."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request
-from iterpref_core.inference.request_tokens import encode_requests
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.prompt_tokens import encode_prompts
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 ALL = FAMILIES | OTHERS
 PROMPT, PROGRAM = EXCHANGES[0]
@@ -28,7 +28,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(family: Family) -> PreTrainedTokenizerFast:
+def tokenizer(family: Family) -> "PreTrainedTokenizerFast":
     return make_tokenizer(family)
 
 
@@ -37,7 +37,7 @@ def template_of(template: str, **variables: Any) -> ChatTemplate:
     return ChatTemplate(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
 
 
-def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
     template = ChatTemplate(tokenizer, family.prompt_format)
     template.check()
     rendered = template.render_exchange(PROMPT, PROGRAM)
@@ -119,7 +119,9 @@ def test_variables_reach_every_rendering() -> None:
     assert template.render_chat([{"role": "user", "content": "x"}]).endswith("calm")
 
 
-def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
+    from iterpref_core.models.prompt_tokens import encode_prompts
+
     template = ChatTemplate(tokenizer, family.prompt_format)
     prompts = [template.render_prompt(prompt) for prompt, _ in EXCHANGES]
     for (prompt, program), asked, opening in zip(EXCHANGES, encode_prompts(template, prompts), prompts, strict=True):
@@ -129,6 +131,8 @@ def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: Pr
 
 
 def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer() -> None:
+    from iterpref_core.models.prompt_tokens import encode_prompts
+
     tokenizer = make_tokenizer(FAMILIES["Llama 2"])
     (asked,) = encode_prompts(ChatTemplate(tokenizer), [ChatTemplate(tokenizer).render_prompt(PROMPT)])
     assert asked.healing_prefix == " "
@@ -137,6 +141,8 @@ def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_ans
 
 def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer() -> None:
     from tokenizers.processors import TemplateProcessing
+
+    from iterpref_core.inference.request_tokens import encode_requests
 
     tokenizer = make_tokenizer(FAMILIES["Gemma"])
     both = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("<s>", "</s>")]

@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BartConfig, BertConfig
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.models.weights import check_checkpoint, load_model
 from tests.inference.stand_in_hub import commit_of, serving_hub, use_hub
 
 Damage = Callable[[Path], None]
@@ -32,6 +27,8 @@ def folder(word_model: Path, tmp_path: Path) -> Path:
 
 
 def answers(model: Path | str) -> list[str]:
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     backend = TransformersModel(model, 2, bf16=False)
     return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
 
@@ -68,6 +65,8 @@ def says(name: str, **values: Any) -> Damage:
 
 def lacks(weight: str) -> Damage:
     def damage(folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
         weights = load_file(folder / WEIGHTS)
         del weights[weight]
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -77,6 +76,8 @@ def lacks(weight: str) -> Damage:
 
 def holds(number: float) -> Damage:
     def damage(folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
         weights = load_file(folder / WEIGHTS)
         weights["model.layers.1.mlp.up_proj.weight"][3, 5] = number
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -85,11 +86,16 @@ def holds(number: float) -> Damage:
 
 
 def shards(folder: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
     AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
     (folder / WEIGHTS).unlink(missing_ok=True)
 
 
 def pickles(folder: Path, **more: Any) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     torch.save({**load_file(folder / WEIGHTS), **more}, folder / "pytorch_model.bin")
     (folder / WEIGHTS).unlink()
 
@@ -111,8 +117,13 @@ def brings_code(**values: Any) -> Damage:
     return damage
 
 
-def is_another(config: Any) -> Damage:
-    return config.save_pretrained  # type: ignore[no-any-return]
+def is_another(config: str, **sizes: int) -> Damage:
+    def damage(folder: Path) -> None:
+        import transformers
+
+        getattr(transformers, config)(**sizes).save_pretrained(folder)
+
+    return damage
 
 
 SIZES = {"vocab_size": 4, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -157,13 +168,15 @@ KINDS: dict[str, tuple[Damage, str]] = {
         r"the base of these adapters \(base_model_name_or_path\): /no/base: no such folder",
     ),
     "broken adapters": (writes("adapter_config.json", "{"), r"no usable adapter_config\.json"),
-    "encoder": (is_another(BertConfig(**SIZES)), "'bert' .* is no decoder; name a causal language model"),
-    "with a decoder class": (is_another(BartConfig(vocab_size=4)), "'bart' .* is no decoder; name a causal"),
+    "encoder": (is_another("BertConfig", **SIZES), "'bert' .* is no decoder; name a causal language model"),
+    "with a decoder class": (is_another("BartConfig", vocab_size=4), "'bart' .* is no decoder; name a causal"),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, folder: Path) -> None:
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
     damage, message = KINDS[kind]
     damage(folder)
     with pytest.raises(ModelError, match=message) as caught:
@@ -184,6 +197,10 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
     ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
 )
 def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
+    import torch
+
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
     kind(folder)
     assert check_checkpoint(folder, PromptFormat(style="plain")) == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
@@ -193,6 +210,8 @@ def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, 
 
 
 def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
     lacks("lm_head.weight")(folder)
     says("config.json", tie_word_embeddings=True)(folder)
     model = load_model(check_checkpoint(folder))
@@ -202,6 +221,8 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
 def test_a_hub_id_is_the_commit_of_its_revision(
     folder: Path, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
     shards(folder)
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
     with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
@@ -218,6 +239,8 @@ def test_a_hub_id_is_the_commit_of_its_revision(
 def test_what_the_hub_refuses_is_told_with_the_remedy(
     word_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.models.weights import check_checkpoint
+
     writes("adapter_config.json", "{}")(folder)
     hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
     with serving_hub(hub, "org/gated") as address:

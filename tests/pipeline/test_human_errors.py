@@ -3,28 +3,33 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
 from iterpref_core.ingestion.ingest import ingest
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.pairs.pair_selection import select_pairs
-from iterpref_core.training.training import train_objective
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning")  # of a machine without an accelerator
 
 
 def test_right_and_wrong_programs_of_people_train_a_model(
-    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
+    tmp_path: Path, make_model: "Callable[[PreTrainedTokenizerBase], Path]"
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.training import train_objective
+
     problems = tmp_path / "problems.jsonl"
     trajectories = tmp_path / "trajectories.jsonl"
     for form in ("code_contests", "acecode"):

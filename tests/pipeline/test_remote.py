@@ -4,12 +4,13 @@ from pathlib import Path
 
 import httpx
 import yaml
-from moto.server import ThreadedMotoServer
 
 from tests.pipeline.conftest import Checkout
 
 
 def test_a_clone_has_from_the_bucket_what_was_pushed(tmp_path: Path) -> None:
+    from moto.server import ThreadedMotoServer
+
     keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
     (tmp_path / "first").mkdir()
     first, clone = Checkout(tmp_path / "first"), Checkout(tmp_path / "clone")

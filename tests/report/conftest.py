@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +24,13 @@ PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "targ
 HOSTILE = "<script>document.title = 'owned'</script>"
 
 OVERLAP = {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {}}
+
+
+def overlap_of(tasks: int, overlapping: Sequence[str], pairs: int = 1, sha256: str = "0") -> dict[str, object]:
+    """The overlap with a benchmark in the form of contamination.json."""
+    kinds = {"prompt": pairs, "example": 0, "ngram": 0, "ast": 0}
+    about = {"file": "tasks.jsonl", "sha256": sha256, "tasks": tasks, "pairs": pairs}
+    return {**about, **kinds, "examples": [], "overlapping": list(overlapping)}
 
 
 def benchmark(n: int, passed: int, data: str) -> dict[str, object]:

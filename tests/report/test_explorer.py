@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.records import Attempt, Trajectory, Verdict
 from iterpref_core.report.explorer import Explored, embed, line_edits, write_explorer
-from iterpref_core.report.stage_outputs import ModelResults
+from iterpref_core.results import ModelResults
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
 

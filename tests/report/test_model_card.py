@@ -8,8 +8,11 @@ from typing import Any
 import yaml
 
 from iterpref_core.records import ModelLineage
-from iterpref_core.report.summary import Summary, build_summary
+from iterpref_core.report.summary import build_summary
+from iterpref_core.report.summary_record import Summary
 from iterpref_core.sharing.cards import model_card
+
+from .conftest import overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(
@@ -37,7 +40,7 @@ def summary_of(experiment: SimpleNamespace, found: dict[str, Any] | None = None)
     summary = build_summary(
         experiment.results, experiment.metrics, experiment.params, experiment.lock, path if found else None
     )
-    summary["provenance"]["inputs"]["data/focal.jsonl"] = "fed"
+    summary.provenance.inputs["data/focal.jsonl"] = "fed"
     return summary
 
 
@@ -53,7 +56,7 @@ def card(
 def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNamespace) -> None:
     summary = summary_of(experiment)
     text = card(summary)
-    low, high = summary["comparisons"]["target-rpo"]["base"]["heldout"]["ci95"]
+    low, high = summary.comparisons["target-rpo"]["base"]["heldout"].ci95
     difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}], p < 0.001"
     assert f"| held-out | 200 | 35.0% [29.0%, 41.0%] | 80.0% [74.0%, 86.0%] | {difference} |" in text
     assert "MBPP+" not in text
@@ -104,7 +107,7 @@ def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experime
 
 
 def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNamespace) -> None:
-    heldout = {"sha256": "0", "pairs": 3, "tasks": 200, "overlapping": ["task/0000"]}
+    heldout = overlap_of(200, ["task/0000"], pairs=3)
     found = {"pairs": 3, "dropped": 3, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     text = card(summary_of(experiment, found=found))
     assert "3 pairs overlap with a benchmark task; 0 of them were kept." in text

@@ -27,9 +27,9 @@ def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> Regress
 
 def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNamespace) -> None:
     base, worse, better = (experiment.results / name for name in ("base", "dpo", "sft"))
-    found = gate(base, worse, "heldout").benchmarks["heldout"]
-    assert (found["gained"], found["lost"]) == (0, 30)
-    assert found["p_worse"] == pytest.approx(0.5**30)
+    found = gate(base, worse, "heldout").benchmarks["heldout"].comparison
+    assert (found.gained, found.lost) == (0, 30)
+    assert found.p_worse == pytest.approx(0.5**30)
     assert gate(base, worse, "heldout").worse == ["heldout"]
     assert gate(base, better, "heldout").worse == []
     assert gate(base, base / "results.json").worse == []
@@ -52,7 +52,7 @@ def test_several_benchmarks_are_corrected_for_their_number(tmp_path: Path) -> No
     after = write(tmp_path, "after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
     assert gate(before, after, "mbpp").worse == ["mbpp"]
     both = gate(before, after)
-    assert both.benchmarks["mbpp"]["p_worse_holm"] == pytest.approx(2 / 32)
+    assert both.benchmarks["mbpp"].p_worse_holm == pytest.approx(2 / 32)
     assert both.worse == []
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.score_table import Cell, ScoreTable, score_table
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary_record import Summary
 
 
 def table_of(summary: Summary) -> ScoreTable:
@@ -36,7 +36,7 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     )
     live = cells["Target-RPO"][-1]
     assert isinstance(live, ScoreRow)
-    assert live.score_at_5 == summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
+    assert live.score_at_5 == summary.models["target-rpo"]["livecodebench"].beyond["pass_at_5"]
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
@@ -46,10 +46,10 @@ def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: Simp
     sizes = ("easy, 80 tasks", "medium, 120 tasks", "hard, 100 tasks")
     assert table.headings == tuple(f"LiveCodeBench, {size}" for size in sizes)
     assert [name for name, _, _ in table.rows][:2] == ["base", "SFT on chosen"]
-    compared = summary["comparisons"]["target-rpo"]["base"]["livecodebench"]
-    groups = compared["parts"]
-    assert {name: group["n"] for name, group in groups.items()} == {"easy": 80, "medium": 120, "hard": 100}
-    assert sum(group["gained"] for group in groups.values()) == compared["gained"]
+    compared = summary.comparisons["target-rpo"]["base"]["livecodebench"]
+    groups = compared.parts
+    assert {name: group.n for name, group in groups.items()} == {"easy": 80, "medium": 120, "hard": 100}
+    assert sum(group.gained for group in groups.values()) == compared.gained
     cells = cells_of(table)
     assert {cell.difference is None for cell in cells["base"] if isinstance(cell, ScoreRow)} == {True}
     assert {cell.difference is None for cell in cells["DPO"] if isinstance(cell, ScoreRow)} == {False}

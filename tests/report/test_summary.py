@@ -7,13 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.summary import read_summary, write_summary
+from iterpref_core.report.summary_record import read_summary, write_summary
+
+from .conftest import overlap_of
 
 
 def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> None:
     path = experiment.root / "summary.json"
-    write_summary(experiment.summarize(), path)
-    summary = read_summary(path)
+    gathered = experiment.summarize()
+    write_summary(gathered, path)
+    assert read_summary(path) == gathered
+    summary = json.loads(path.read_text(encoding="utf-8"))
     codeflow = summary["codeflow"]
     assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
     assert codeflow["dropped"] == {"identical_ast": 7, "solved_by_draft": 10, "unsolved": 3}
@@ -39,7 +43,7 @@ def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> 
 def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     experiment: SimpleNamespace,
 ) -> None:
-    compared = experiment.summarize()["comparisons"]
+    compared = experiment.summarize().comparisons
 
     assert {name: sorted(others) for name, others in compared.items()} == {
         "sft": ["base"],
@@ -50,13 +54,13 @@ def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
         "debugger": ["base"],
     }
     against_rpo = compared["target-rpo"]["rpo"]["heldout"]
-    assert (against_rpo["gained"], against_rpo["lost"]) == (20, 0)
-    assert against_rpo["difference"] == pytest.approx(0.1)
-    assert against_rpo["p_value"] < 0.001
+    assert (against_rpo.gained, against_rpo.lost) == (20, 0)
+    assert against_rpo.difference == pytest.approx(0.1)
+    assert against_rpo.p_value < 0.001
     lost = compared["dpo"]["base"]["heldout"]
-    assert lost["difference"] == pytest.approx(-0.15)
-    assert (lost["tasks_gained"], lost["tasks_lost"]) == ([], [f"task/{number:04}" for number in range(40, 70)])
-    assert [lost[name] for name in ("both", "lost", "gained", "neither")] == [40, 30, 0, 130]
+    assert lost.difference == pytest.approx(-0.15)
+    assert (lost.tasks_gained, lost.tasks_lost) == ((), tuple(f"task/{number:04}" for number in range(40, 70)))
+    assert (lost.both, lost.lost, lost.gained, lost.neither) == (40, 30, 0, 130)
 
 
 def test_models_without_results_and_benchmarks_without_data_are_named(experiment: SimpleNamespace) -> None:
@@ -64,11 +68,11 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
         shutil.rmtree(experiment.results / model)
     experiment.lock.unlink()
     summary = experiment.summarize()
-    assert summary["provenance"]["inputs"] == {}, "without DVC no hashes are claimed"
-    assert summary["missing"] == ["sft", "rpo"]
-    assert summary["comparisons"]["target-rpo"].keys() == {"base", "dpo"}
-    assert summary["unavailable"]["base"]["mbpp+"].startswith("MBPP+ data:")
-    assert "mbpp+" not in summary["models"]["base"]
+    assert summary.provenance.inputs == {}, "without DVC no hashes are claimed"
+    assert summary.missing == ("sft", "rpo")
+    assert summary.comparisons["target-rpo"].keys() == {"base", "dpo"}
+    assert summary.unavailable["base"]["mbpp+"].startswith("MBPP+ data:")
+    assert "mbpp+" not in summary.models["base"]
 
 
 def test_scores_and_comparisons_are_repeated_without_some_tasks(experiment: SimpleNamespace) -> None:
@@ -78,22 +82,22 @@ def test_scores_and_comparisons_are_repeated_without_some_tasks(experiment: Simp
     results["benchmarks"]["heldout"]["ground_truth"] = truth
     path.write_text(json.dumps(results))
     overlapping = {"heldout": ["task/0000", "task/0050", "task/0199", "of another one"], "humaneval": ["task/0000"]}
-    benchmarks = {name: {"sha256": name, "overlapping": tasks} for name, tasks in overlapping.items()}
+    benchmarks = {name: overlap_of(200, tasks, sha256=name) for name, tasks in overlapping.items()}
     found = experiment.root / "contamination.json"
     found.write_text(json.dumps({"pairs": 3, "dropped": 0, "benchmarks": benchmarks, "absent": {}}))
 
     summary = experiment.summarize(found)  # base solves tasks 0 to 69, DPO 0 to 39, of 200
-    assert summary["ground_truth"]["heldout"] == truth, "the worst that any run saw"
-    models, compared = summary["models"], summary["comparisons"]["dpo"]["base"]["heldout"]
-    assert models["dpo"]["heldout"]["parts"]["without_failed_truth"]["n"] == 198
-    assert (compared["n"], compared["lost"]) == (200, 30)
-    parts = {name: (part["n"], part["gained"], part["lost"]) for name, part in compared["parts"].items()}
+    assert summary.ground_truth["heldout"].model_dump(mode="json") == truth, "the worst that any run saw"
+    models, compared = summary.models, summary.comparisons["dpo"]["base"]["heldout"]
+    assert models["dpo"]["heldout"].parts["without_failed_truth"].n == 198
+    assert (compared.n, compared.lost) == (200, 30)
+    parts = {name: (part.n, part.gained, part.lost) for name, part in compared.parts.items()}
     assert parts == {"without_failed_truth": (198, 0, 29), "without_overlap": (197, 0, 29)}
-    without = models["base"]["heldout"]["parts"]["without_overlap"]
-    assert (without["n"], without["pass_at_1"]) == (197, 68 / 197)
+    without = models["base"]["heldout"].parts["without_overlap"]
+    assert (without.n, without.pass_at_1) == (197, 68 / 197)
     for name in ("humaneval", "humaneval+"):
-        assert models["base"][name]["parts"]["without_overlap"]["n"] == 163, "both ask the same"
-    assert "parts" not in experiment.summarize()["models"]["base"]["heldout"]
+        assert models["base"][name].parts["without_overlap"].n == 163, "both ask the same"
+    assert experiment.summarize().models["base"]["heldout"].parts is None
 
 
 def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
@@ -108,13 +112,15 @@ def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNa
         ("metrics/codeflow.json", None, r"codeflow\.json: no such file; run `dvc repro codeflow`"),
         ("metrics/pairs.json", '{"pairs": "many"}', r"pairs\.json: field 'pairs'"),
         ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks': Field required"),
+        ("contamination.json", '{"pairs": 3}', r"contamination\.json: field 'dropped': Field required; run .*pairs`"),
         ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
     ],
 )
 def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text: str | None, message: str) -> None:
     path = experiment.root / file
-    path.unlink()
+    path.unlink(missing_ok=True)
     if text is not None:
         path.write_text(text, encoding="utf-8")
+    found = experiment.root / "contamination.json"
     with pytest.raises(InputError, match=message):
-        experiment.summarize()
+        experiment.summarize(found if found.is_file() else None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from iterpref_core.benchmark_table import SOURCES
+from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.cli.app import app
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -24,8 +24,8 @@ WORDS += "The list may be long, so go through it once, and do not sort it; numbe
 
 @pytest.fixture(autouse=True)
 def no_configured_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    for source in SOURCES.values():
-        monkeypatch.delenv(source.variable, raising=False)
+    for data in PUBLISHED.values():
+        monkeypatch.delenv(data.variable, raising=False)
 
 
 def problem(name: str, prompt: str, **more: Any) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, choose_models
-from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
+from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
 from iterpref_core.evaluation.evaluation import evaluate_model
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.openai_model import OpenAIModel
@@ -30,7 +30,7 @@ from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.training import train_objective
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
-from tests.settings import EXECUTION, section
+from tests.settings import EXECUTION, ROOT, section
 
 from .conftest import read_curve
 
@@ -109,9 +109,11 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     inference = section(InferenceParams, backend="transformers", bf16=False)
 
     evaluation = section(EvaluationParams, benchmarks=("heldout",), samples=1, max_new_tokens=60, batch_size=4)
-    setting = EvaluationSetting(problems, evaluation.livecodebench, EXECUTION, tmp_path / "cache")
-    asked = (tmp_path / "results", inference, NO_CAPS, tmp_path / "answers.sqlite", reads)
-    metrics = evaluate_model("fitted", fitted.folder, evaluation, setting, *asked)
+    sections = {"evaluation": evaluation, "execution": EXECUTION, "inference": inference, "budget": NO_CAPS}
+    all_params = load_params(ROOT / "params.yaml").model_copy(update=sections)
+    setting = EvaluationSetting(all_params, problems, tmp_path / "cache")
+    files = (tmp_path / "results", tmp_path / "answers.sqlite")
+    metrics = evaluate_model("fitted", fitted.folder, setting, *files, reads)
     assert metrics["heldout/pass_at_1"] == 1.0
 
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, concurrency=4, max_iterations=1)

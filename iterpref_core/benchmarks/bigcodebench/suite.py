@@ -9,7 +9,8 @@ in tier B tasks that need them fail, and the ground truth names these tasks.
 
 from collections.abc import Iterator
 
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
+from iterpref_core.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question, Sanitizer
 from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
 from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
 from iterpref_core.benchmarks.published_tasks import read_tasks
@@ -86,6 +87,11 @@ del _name, _value
 """The official harness runs the class `TestCases` alone; one task has another one too."""
 
 
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "BigCodeBench":
+    """Open a subset and split, such as `bigcodebench-hard-complete`."""
+    return BigCodeBench(name, setting.params.execution)
+
+
 class BigCodeBenchTask(Record):
     """A task, with the fields of the published data set that are needed."""
 
@@ -110,8 +116,8 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
-        source = "bigcodebench" if subset == "full" else "bigcodebench-hard"
-        data, tasks = read_tasks(source, BigCodeBenchTask)
+        published = BIGCODEBENCH if subset == "full" else BIGCODEBENCH_HARD
+        data, tasks = read_tasks(published, BigCodeBenchTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = dict(LIMITS)
         self._python = find_python()
@@ -165,7 +171,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             inside=True,
         )
 
-    def own_solution(self, task: BigCodeBenchTask) -> str:
+    def canonical_solution(self, task: BigCodeBenchTask) -> str:
         """Return the canonical solution."""
         return f"{task.complete_prompt}\n{task.canonical_solution}"
 

@@ -1,5 +1,7 @@
 """EvalPlus oracle: expected results, computed by canonical solutions in the sandbox, once per data and machine.
 
+The same runs are the benchmark's runs of its canonical solutions: no solution runs a second time to be judged.
+
 EvalPlus publishes inputs without outputs. Its own harness keeps the values that the solutions return as a pickle of
 2.4 GB. Here values leave the sandbox as canonical text, and those of more than a megabyte as digests: both can be
 compared.
@@ -14,10 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.benchmarks.benchmark import ProgramRun
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite, judge_of, result_function
 from iterpref_core.benchmarks.program_runs import JUDGED_BY
 from iterpref_core.config import ExecutionParams
-from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
+from iterpref_core.execution import Executor, Judge, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
@@ -26,14 +29,17 @@ from iterpref_core.storage.make_once import make_once
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
 """Limits of a canonical solution with all inputs of a suite: the slowest takes seconds."""
 
-Expected = dict[tuple[str, str], tuple[list[str], float]]
-"""(task_id, suite) → canonical text or digest of the result for each input, and CPU seconds for all inputs."""
+Key = tuple[str, str]
+"""(task_id, suite)"""
 
 
 class Oracle:
     """The expected results of tasks' tests.
 
     The seconds of the canonical solutions decide the time limits, so another machine computes its own.
+
+    Attributes:
+        runs: (task_id, suite) → the outcome of the canonical solution.
 
     Args:
         dataset: the data set.
@@ -53,14 +59,15 @@ class Oracle:
         self._sha256 = sha256
         self._cache = cache
         self._execution = execution
-        self._expected: Expected = {}
+        self.runs: dict[Key, ProgramRun] = {}
+        self._expected: dict[Key, list[str]] = {}
         self._tasks: dict[str, EvalPlusTask] = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
     def prepare(self, tasks: Sequence[EvalPlusTask], suites: Sequence[Suite]) -> None:
         """Load the expected results of tasks' suites, or compute them: once, also for evaluations that run at once.
 
-        If a solution failed, all of it is computed again the next time: the machine may have been the reason.
+        If a solution failed, all are computed again the next time: the machine may have been the reason.
         """
         self._tasks = {task.task_id: task for task in tasks}
         wanted: list[tuple[EvalPlusTask, Suite]] = []
@@ -73,11 +80,14 @@ class Oracle:
             self._cache / f"expected-{self._dataset}-{key}.jsonl.gz",
             lambda partial: self._compute(wanted, partial),
         )
+        self.runs = {}
         self._expected = {}
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:
-                task_id, suite_name, texts, cpu_s = json.loads(line)
-                self._expected[task_id, suite_name] = (texts, cpu_s)
+                task_id, suite_name, texts, run = json.loads(line)
+                self.runs[task_id, suite_name] = ProgramRun(*run)
+                if texts is not None:
+                    self._expected[task_id, suite_name] = texts
         if len(self._expected) < len(wanted):
             path.unlink(missing_ok=True)
 
@@ -99,34 +109,34 @@ class Oracle:
 
     def cpu_s(self, task: EvalPlusTask, suite: Suite) -> float:
         """Return the CPU seconds that the canonical solution took."""
-        return self._expected[task.task_id, suite][1]
+        return self.runs[task.task_id, suite].cpu_s
 
     def _program(self, task_id: str, suite: Suite) -> Program:
         """Return the canonical solution with the tests of a suite; `replace` puts another program in its place."""
         task = self._tasks[task_id]
-        inputs = task.inputs(suite)
-        texts, _ = self._expected[task_id, suite]
-        expected = [decode(text) for text in texts]
-        judge = judge_of(
+        judge = self._judge(task, suite, self._expected[task_id, suite])
+        return Program(task.canonical_program, self._calls(task, suite), judge=judge)
+
+    def _judge(self, task: EvalPlusTask, suite: Suite, texts: Sequence[str]) -> Judge:
+        """Return the judge of a suite's results, given the expected ones as canonical text or digests."""
+        return judge_of(
             self._dataset,
             task.entry_point,
-            inputs=inputs,
-            expected=expected,
+            inputs=task.inputs(suite),
+            expected=[decode(text) for text in texts],
             atol=task.atol,
         )
-        return Program(task.canonical_program, self._calls(task, inputs), judge=judge)
 
-    def _calls(self, task: EvalPlusTask, inputs: Sequence[Any]) -> tuple[ValueTest, ...]:
+    def _calls(self, task: EvalPlusTask, suite: Suite) -> tuple[ValueTest, ...]:
         then = result_function(self._dataset, task.entry_point)
-        return tuple(ValueTest(task.entry_point, arguments, then) for arguments in inputs)
+        return tuple(ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(suite))
 
     def _compute(self, wanted: Sequence[tuple[EvalPlusTask, Suite]], path: Path) -> None:
-        """Run the canonical solutions, and write the values that they return; solutions that fail are left out."""
+        """Run the canonical solutions, and write their outcomes, and the values that those which pass return."""
 
         def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
             task, suite = item
-            calls = self._calls(task, task.inputs(suite))
-            return executor.call(Program(task.canonical_program, calls))
+            return executor.call(Program(task.canonical_program, self._calls(task, suite)))
 
         with (
             Executor(
@@ -139,10 +149,18 @@ class Oracle:
             show_progress(f"{self._dataset}: expected results", len(wanted)) as advance,
         ):
             for (task, suite), (values, outcome) in executor.each(wanted, run):
-                if outcome.verdict == "passed":
+                texts = None
+                canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
+                if canonical.verdict == "passed":
                     texts = [_as_text(value) for value in values]
-                    record = [task.task_id, suite, texts, outcome.cpu_s]
-                    file.write(json.dumps(record) + "\n")
+                    judge = self._judge(task, suite, texts)
+                    # A value such as NaN equals nothing, and no program could pass.
+                    if not all(judge(index, value) for index, value in enumerate(values)):
+                        texts = None
+                        canonical = canonical._replace(
+                            verdict="wrong_answer", feedback="a result is not equal to itself"
+                        )
+                file.write(json.dumps([task.task_id, suite, texts, canonical]) + "\n")
                 advance(1)
 
 

@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question, Sanitizer
+from iterpref_core.benchmark_table import PUBLISHED
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, ProgramRun, PromptForm, Question, Sanitizer
 from iterpref_core.benchmarks.evalplus.oracle import Oracle
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite
 from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
+from iterpref_core.benchmarks.program_runs import UNJUDGED
 from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
@@ -34,6 +36,11 @@ LIMITS = {
     "file_mb": 64,
 }
 """Memory is EvalPlus's; it counts no output and no files."""
+
+
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "EvalPlus":
+    """Open HumanEval or MBPP, with or without the plus tests."""
+    return EvalPlus(name, setting.cache / "evalplus", setting.params.execution)
 
 
 class EvalPlus(Benchmark[EvalPlusTask]):
@@ -55,7 +62,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     ) -> None:
         self.dataset = cast("Dataset", name.rstrip("+"))
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
-        data, tasks = read_tasks(self.dataset, EvalPlusTask)
+        data, tasks = read_tasks(PUBLISHED[self.dataset], EvalPlusTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = LIMITS | RULES
         self.identity = self.suites
@@ -102,9 +109,25 @@ class EvalPlus(Benchmark[EvalPlusTask]):
                 test_cpu_s=time_limit(base_s, suite_s, factor),
             )
 
-    def own_solution(self, task: EvalPlusTask) -> str:
+    def canonical_solution(self, task: EvalPlusTask) -> str:
         """Return the canonical solution."""
         return task.canonical_program
+
+    def canonical_runs(self) -> dict[str, ProgramRun]:
+        """Return the outcomes of the runs that have given the expected results."""
+        runs = {}
+        for task_id, task in self.tasks.items():
+            # The first suite on which the solution fails decides.
+            run = UNJUDGED
+            cpu_s = 0.0
+            for suite in self.suites:
+                if task.has(suite):
+                    run = self._oracle.runs[task_id, suite]
+                    cpu_s += run.cpu_s
+                    if run.verdict != "passed":
+                        break
+            runs[task_id] = run._replace(cpu_s=cpu_s)
+        return runs
 
     def entry_point(self, task: EvalPlusTask) -> str:
         """Return the name of the task's function."""

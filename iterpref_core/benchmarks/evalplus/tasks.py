@@ -34,7 +34,7 @@ class EvalPlusTask(Record):
 
     @property
     def canonical_program(self) -> str:
-        """Return the benchmark's own solution, as EvalPlus runs it."""
+        """Return the canonical solution as a whole program, as EvalPlus runs it."""
         return self.prompt + self.canonical_solution
 
     def has(self, suite: Suite) -> bool:

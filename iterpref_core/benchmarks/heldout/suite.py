@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from iterpref_core.answers.extraction import defines, extract_program
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question
+from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
@@ -14,6 +15,11 @@ from iterpref_core.prompt_messages import question
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
+
+
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "Heldout":
+    """Open the benchmark of a split."""
+    return Heldout(name, setting.problems, setting.params.execution)
 
 
 class Heldout(Benchmark[Problem]):
@@ -25,7 +31,7 @@ class Heldout(Benchmark[Problem]):
         InputError: no usable problem of this split.
     """
 
-    def __init__(self, split: str, problems: Path, execution: ExecutionParams) -> None:
+    def __init__(self, split: BenchmarkName, problems: Path, execution: ExecutionParams) -> None:
         tasks = {}
         for problem in read_jsonl(problems, Problem, unique=True):
             if problem.split == split:
@@ -63,7 +69,7 @@ class Heldout(Benchmark[Problem]):
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
         yield program
 
-    def own_solution(self, task: Problem) -> str | None:
+    def canonical_solution(self, task: Problem) -> str | None:
         """Return the problem's reference."""
         return task.reference
 

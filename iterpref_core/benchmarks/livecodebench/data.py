@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.benchmark_files import find_benchmark
-from iterpref_core.benchmark_table import SOURCES
+from iterpref_core.benchmark_table import LIVECODEBENCH
 from iterpref_core.config import LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.input_files import LinePlace, decode_line
@@ -80,8 +80,8 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
     """
     # Release 3 is the first three files.
     number = int(params.release.removeprefix("release_v"))
-    released = SOURCES["livecodebench"].files[:number]
-    name, files, _ = find_benchmark("livecodebench", released)
+    released = LIVECODEBENCH.files[:number]
+    name, files, _ = find_benchmark(LIVECODEBENCH, released)
     if name == "livecodebench":
         name += f"-{params.release}"
     since = datetime.fromisoformat(params.since) if params.since else None

@@ -10,9 +10,10 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.benchmarks.livecodebench.prompts import STOP, make_question, program_by_style, style_of
+from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, open_executor
@@ -20,6 +21,11 @@ from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
+
+
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "LiveCodeBench":
+    """Open the release and window that the parameters name."""
+    return LiveCodeBench(name, setting.params.evaluation.livecodebench, setting.params.execution)
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
@@ -33,11 +39,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
     harness = f"{ENGINE}+livecodebench"
     protocol = "lcb_runner"
 
-    def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
-        name, sha256, tasks = find_live_data(params)
+    def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
+        data_name, sha256, tasks = find_live_data(params)
         super().__init__(
-            "livecodebench",
-            (name, sha256),
+            name,
+            (data_name, sha256),
             tasks,
             execution.model_copy(update=LIMITS),
         )

@@ -71,15 +71,15 @@ def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
     call = facts.get("call")
     returned = facts.get("returned")
     if isinstance(statement, ast.Assert) and call and returned is not None:
-        expected = _expectation(statement.test)
+        expected = _expectation(statement.test, source)
         kind = facts.get("object")
         # Of `assert f(2) == 4` the expectation is `4`, and an object is of a wrong type. Of `assert f(2)` it is the
         # whole condition, which an object of any type may meet.
-        compares = expected != ast.unparse(statement.test)
+        compares = expected != _source_of(statement.test, source)
         if kind and compares:
             return wrong_type(str(call), str(kind), expected), True
         return wrong_value(str(call), str(returned), expected), False
-    shown = source if statement is None else ast.unparse(statement).partition("\n")[0]
+    shown = source if statement is None else _source_of(statement, source).partition("\n")[0]
     text = f"{clean(shown, _MAX_CALL)} failed"
     message = clean(str(facts["message"]), _MAX_MESSAGE)
     if message:
@@ -103,14 +103,22 @@ def _statement_at(source: str, line: Any) -> ast.stmt | None:
     return found
 
 
-def _expectation(condition: ast.expr) -> str:
+def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
+    """Return the source of a part of a test, in one form; as it stands where Python cannot write a number in it."""
+    try:
+        return ast.unparse(node)
+    except ValueError:  # `0xfff...` with more digits than a decimal number may have
+        return ast.get_source_segment(source, node) or ""
+
+
+def _expectation(condition: ast.expr, source: str) -> str:
     """Return the expected value as source: the other side of `==`, or the whole condition."""
     match condition:
         case ast.Compare(left=ast.Call(), ops=[ast.Eq() | ast.Is()], comparators=[expected]):
-            return ast.unparse(expected)
+            return _source_of(expected, source)
         case ast.Compare(left=expected, ops=[ast.Eq()], comparators=[ast.Call()]):
-            return ast.unparse(expected)
-    return ast.unparse(condition)
+            return _source_of(expected, source)
+    return _source_of(condition, source)
 
 
 def with_printed(text: str, printed: str) -> str:

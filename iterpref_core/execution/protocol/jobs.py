@@ -42,7 +42,7 @@ class Answer:
     `killed` names the limit that it has hit (`busy`: maybe because the machine was). `paths` are those of the machine
     that it may have met, which feedback does not show. `head` is the beginning of all that it printed. `stdout` is the
     standard output of a program on a console, as far as it was asked for. `judge` is the exit status of the judge
-    beside it, where there was one.
+    beside it, where there was one. `rewritten` says that the program has changed a report that the zygote had seen.
     """
 
     killed: str | None
@@ -55,3 +55,4 @@ class Answer:
     stdout: bytes
     channel: bytes
     judge: int | None = None
+    rewritten: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 
 from iterpref_core.execution.judging.console_tests import run_on_console, run_parts
 from iterpref_core.execution.judging.same_process import problem_of, shares
+from iterpref_core.execution.judging.setup_imports import setup_imports
 from iterpref_core.execution.judging.steps import Step, as_calls, need_a_judge, steps_of
 from iterpref_core.execution.judging.verdicts import rule
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
@@ -178,7 +179,7 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
         return Job(pickle.dumps(job), pytest="pytest" in kinds)
     # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
     #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
-    #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True}
+    #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True, "imports": ()}
     modules = {"solution"}
     modules.update(step.body["module"] for step in steps if step.kind == "script")
     logs = any("log" in step.source.lower() for step in steps)
@@ -186,7 +187,7 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     eager = bool(kinds - {"script", "pytest"})
     both = {"modules": sorted(modules), "eager": eager}
     served = sent | both | {"logs": logs}
-    judge = both | {"steps": tests}
+    judge = both | {"steps": tests, "imports": setup_imports(program.setup)}
     pytest = "pytest" in kinds or _uses_pytest(steps)
     return Job(pickle.dumps(served), pickle.dumps(judge), pytest=pytest)
 

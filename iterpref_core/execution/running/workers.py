@@ -162,7 +162,8 @@ class Worker:
             job.judge is not None,
             job.pytest,
         )
-        self._send(head + stdin + job.program, patience_s)
+        self._send(head, patience_s)
+        self._send(stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
         facts, (head, stdout, channel) = self._receive()

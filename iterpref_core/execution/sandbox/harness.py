@@ -80,7 +80,7 @@ def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     main.__file__ = test["run"]
     sys.modules["__main__"] = main
     sys.argv = [test["run"]]
-    run_script(test["source"], test["run"], vars(main))
+    run_script(compiled(test["source"], test["run"]), vars(main))
 
 
 def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:

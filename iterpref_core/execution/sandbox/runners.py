@@ -8,7 +8,7 @@ import os
 import sys
 import types
 import unittest
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .loading import text_of
@@ -33,14 +33,22 @@ class NotCompiledError(Exception):
     """A test that is no Python."""
 
 
-def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
+def compiled(
+    source: str, filename: str, mode: str = "exec", make: Callable[[str, str], types.CodeType] | None = None
+) -> types.CodeType:
     """Return the code of a test.
+
+    Args:
+        source: of the test.
+        filename: that its errors name.
+        mode: `exec` or `eval`.
+        make: compiles in the place of Python's own function.
 
     Raises:
         NotCompiledError: it is no Python.
     """
     try:
-        return compile(source, filename, mode, dont_inherit=True)
+        return make(source, filename) if make else compile(source, filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         # `invalid syntax (<test>, line 2)` names the file, which nobody else sees.
         reason = text_of(error).partition(" (")[0]
@@ -172,13 +180,15 @@ def _run_as_main(code: types.CodeType, namespace: dict[str, Any]) -> None:
             raise TestFailedError(f"the test script exited with status {error.code!r}") from None
 
 
-def run_script(source: str, filename: str, namespace: dict[str, Any]) -> None:
+def run_script(code: types.CodeType, namespace: dict[str, Any]) -> bool:
     """Run a script as `__main__`; classes of tests that it defines and does not run are run.
+
+    Returns:
+        Whether cases of tests were counted.
 
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    code = compiled(source, filename)
     with _recorded() as recorder:
         exited: Any = None
         try:
@@ -193,6 +203,7 @@ def run_script(source: str, filename: str, namespace: dict[str, Any]) -> None:
             _judge(recorder)
         if exited not in (None, 0, False):
             raise TestFailedError(f"the test script exited with status {exited!r}")
+        return recorder.ran()
 
 
 def modules_of(files: Iterable[str]) -> set[str]:

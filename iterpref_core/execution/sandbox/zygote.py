@@ -1,7 +1,8 @@
 """Zygote: a small, clean interpreter that forks one child per program and watches it.
 
-Its standard input is a socket: frames come from it (length, then bytes), and each is answered on it. The first frame is
-the configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
+Its standard input is a socket: frames come from it (length, then bytes), and each job is answered on it. The first
+frame is the configuration, the others are jobs. It never parses a job, nor holds one: each child reads its own from the
+socket, and parses it after it is restricted.
 
 Where programs may have processes of their own, it is the first process of a pid namespace: none of them can signal it,
 and it ends them all at once.
@@ -22,6 +23,7 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import fork_hooks, harness
@@ -40,13 +42,15 @@ from .confinement.time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
-"""Head of a job: CPU seconds and real seconds for all tests, CPU seconds for each; for a script the bytes of standard
-output to return (else -1); the bytes of standard input, which follow; a flag for a judge, whose own frame comes next; a
-flag for pytest. The rest of the frame is parsed by the child."""
+"""Head of a job, all that the zygote reads of it: CPU seconds and real seconds for all tests, CPU seconds for each; for
+a script the bytes of standard output to return (else -1); the bytes of standard input; a flag for a judge; a flag for
+pytest."""
 # Two jobs on the socket, as the supervisor writes them (<length> are 4 bytes):
-#   <length> head(5.0, 30.0, inf, -1, 0, False, False) pickle        a program with `io` tests
-#   <length> head(5.0, 30.0, inf, -1, 0, True, False) pickle         a judged program, for the program's process,
-#   <length> pickle                                                  and its tests, read by the judge's process alone
+#   <length> head(5.0, 30.0, inf, -1, 0, False, False)   a program with `io` tests
+#   <length> standard input, pickle                      read by the program's process alone
+#   <length> head(5.0, 30.0, inf, -1, 0, True, False)    a judged program
+#   <length> pickle                                      the program, read by its process alone
+#   <length> pickle                                      its tests, read by the judge's process alone
 # and one answer to each, which `send` shows.
 JUDGE_CPU = 2
 """CPU time of a judge as a multiple of its program's."""
@@ -103,15 +107,26 @@ def read_frame() -> bytes:
     return _exactly(*_LENGTH.unpack(_exactly(_LENGTH.size)))
 
 
-def send(facts: dict[str, Any], *parts: bytes) -> None:
-    """Answer the supervisor: facts as a line of JSON, then parts of raw bytes, whose sizes are among the facts."""
+def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
+    """Answer the supervisor: facts as a line of JSON, then the beginnings of files, whose sizes are among the facts.
+
+    The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
+    next program gets a copy.
+
+    Args:
+        facts: numbers and words of the zygote's own.
+        parts: descriptors, and the number of bytes wanted of each.
+    """
     # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]} and a line break; then 3 bytes, none, and 12
-    sizes = [len(part) for part in parts]
-    line = json.dumps(facts | {"sizes": sizes}) + "\n"
-    for part in (line.encode(), *parts):
-        data = memoryview(part)
-        while data:
-            data = data[os.write(0, data) :]
+    sizes = [(descriptor, min(most, os.fstat(descriptor).st_size)) for descriptor, most in parts]
+    line = json.dumps(facts | {"sizes": [size for _, size in sizes]}) + "\n"
+    data = memoryview(line.encode())
+    while data:
+        data = data[os.write(0, data) :]
+    for descriptor, size in sizes:
+        sent = 0
+        while sent < size:
+            sent += os.sendfile(0, descriptor, sent, size - sent)
 
 
 def was_busy(pid: int, limit_s: float) -> bool:
@@ -130,30 +145,27 @@ class Files:
     Standard output and standard error are one file, but for a script on a console and a program that is judged.
     """
 
-    def __init__(self, stdin: memoryview, *, console: bool, judged: bool) -> None:
+    def __init__(self, *, console: bool, judged: bool) -> None:
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
         self.stdout = os.memfd_create("stdout") if console or judged else self.output
-        if not console:
-            self.stdin = os.open("/dev/null", os.O_RDONLY)
+        self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
+
+    def fill_stdin(self, text: memoryview) -> None:
+        """Write what the program of this process reads, and open the file anew, as `< file` opens it."""
+        if not text:
             return
-        writable = os.memfd_create("stdin")
-        while stdin:
-            stdin = stdin[os.write(writable, stdin) :]
-        self.stdin = os.open(f"/proc/self/fd/{writable}", os.O_RDONLY)  # as `< file` opens it
-        os.close(writable)
+        while text:
+            text = text[os.write(self.stdin, text) :]
+        self.stdin = os.open(f"/proc/self/fd/{self.stdin}", os.O_RDONLY)
 
     def printed(self) -> int:
         """Return the bytes printed so far."""
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
-    def read(self, keep: int) -> tuple[bytes, bytes, bytes]:
-        """Return the beginning of the output, so many bytes of standard output, and the whole channel."""
-        size = min(os.fstat(self.channel).st_size, MAX_CHANNEL)
-        head = os.pread(self.stdout, HEAD_OF_OUTPUT, 0)
-        stdout = os.pread(self.stdout, max(0, keep), 0)
-        channel = os.pread(self.channel, size, 0)
-        return head, stdout, channel
+    def parts(self, keep: int) -> list[tuple[int, int]]:
+        """Return what the supervisor is sent: the beginning of the output, so many bytes of it, the whole channel."""
+        return [(self.stdout, HEAD_OF_OUTPUT), (self.stdout, max(0, keep)), (self.channel, MAX_CHANNEL)]
 
     def close(self) -> None:
         """Close all; the child has its own."""
@@ -237,12 +249,42 @@ class Zygote:
         self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
         self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
 
+    def start(self, run: Callable[[bytes], int]) -> int:
+        """Fork a child, which reads its own frame from the supervisor; return its process id when it has.
+
+        The programs and tests are never in this process, of which the next program gets a copy.
+
+        Args:
+            run: is called in the child with its frame; returns its exit status.
+
+        Raises:
+            EOFError: the child has not read its frame, so that nobody knows where the next one begins.
+        """
+        done, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                limits.die_with_parent(self.pid)
+                os.close(done)
+                frame = read_frame()
+                os.write(theirs, b"!")
+                os.close(theirs)
+                status = run(frame)
+            finally:
+                os._exit(status)
+        os.close(theirs)
+        has_read = os.read(done, 1)
+        os.close(done)
+        if not has_read:
+            raise EOFError
+        return pid
+
     def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None, served: bool) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
 
         `connection` leads to the zygote, for a listener, or to the judge that the program is to serve.
         """
-        limits.die_with_parent(self.pid)
         os.setsid()
         os.chdir(self.folder)
         os.dup2(files.stdin, 0)
@@ -268,15 +310,10 @@ class Zygote:
                 stream.flush()
         return status
 
-    def judge(self, folder: str, cpu_s: float, files: "Files", connection: int) -> int:
-        """Restrict this process for good and judge the program at the other end of a connection.
-
-        The job is read here, from the supervisor: the zygote, of which programs are copies, never has it.
-        """
-        limits.die_with_parent(self.pid)
+    def judge(self, raw: bytes, folder: str, cpu_s: float, files: "Files", connection: int) -> int:
+        """Restrict this process for good and judge the program at the other end of a connection."""
         os.setsid()
         os.chdir(self.folder)
-        raw = read_frame()
         null = os.open("/dev/null", os.O_RDWR)
         # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
         wanted = (null, null, null, connection, files.stdout, files.output)
@@ -296,24 +333,6 @@ class Zygote:
             self.filter.install()
         report = harness.open_channel(self.channel)
         return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
-
-    def start_judge(self, cpu_s: float, files: "Files", connection: int) -> tuple[int, str]:
-        """Fork a judge; return its process id and its folder. Its job has been read when this returns."""
-        folder = os.path.join(self.judge_root, os.urandom(16).hex())
-        # Nothing is ever written to this pipe. The judge closes its end, as all descriptors that it does not keep,
-        # when it has read its job; only then may this process read the socket again.
-        done, theirs = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            status = 70
-            try:
-                status = self.judge(folder, cpu_s, files, connection)
-            finally:
-                os._exit(status)
-        os.close(theirs)
-        os.read(done, 1)
-        os.close(done)
-        return pid, folder
 
     def need_judge(self) -> None:
         """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
@@ -344,37 +363,38 @@ class Zygote:
                 importlib.import_module(name)
         self.settle()
 
-    def run_job(self, job: bytes) -> None:
+    def run_job(self, head: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
-        See `_JOB` for its beginning.
+        Args:
+            head: of the job, see `_JOB`.
         """
-        cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack_from(job)
-        content = memoryview(job)[_JOB.size :]
+        cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack(head)
         if judged:
             self.need_judge()
         if pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(content[:size], console=keep >= 0, judged=judged)
+        files = Files(console=keep >= 0, judged=judged)
         left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
-        pid = os.fork()
-        if pid == 0:
-            status = 70
-            try:
-                status = self.child(content[size:], cpu_s, files, theirs, judged)
-            finally:
-                os._exit(status)
+
+        def run(frame: bytes) -> int:
+            content = memoryview(frame)
+            files.fill_stdin(content[:size])
+            return self.child(content[size:], cpu_s, files, theirs, judged)
+
+        pid = self.start(run)
         program: OneProcess | Processes = OneProcess(pid, self.threads)
         judge = -1
         folder = ""
         if ours is not None and theirs is not None:
             os.close(theirs)
             if judged:
-                judge, folder = self.start_judge(cpu_s, files, ours)
+                folder = os.path.join(self.judge_root, os.urandom(16).hex())
+                judge = self.start(lambda frame: self.judge(frame, folder, cpu_s, files, ours))
                 os.close(ours)
             else:
                 program = Processes(pid, receive_listener(ours))
@@ -390,9 +410,9 @@ class Zygote:
             "printed": files.printed(),
             "worn": self.processes and leaves_connections(),
             "judge": self.end_judge(judge, folder) if judged else None,
+            "rewritten": left.was_rewritten(),
         }
-        head, stdout, channel = files.read(keep)
-        send(facts, head, stdout, left.reports(channel)[:MAX_CHANNEL])
+        send(facts, files.parts(keep))
         files.close()
         for each in self.writable:
             empty_folder(each)

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.benchmarks.bigcodebench import suite
 from iterpref_core.benchmarks.bigcodebench.environment import find_python
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
+from iterpref_core.library.existing_samples import score_samples
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.engines import outcomes_of
+from tests.evaluation.scoring import measuring
 from tests.texts import written
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
@@ -54,7 +55,7 @@ def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dic
 def test_ground_truth_runs_and_names_the_missing_library(
     two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
-    metrics = score_samples(None, ["bigcodebench-full-complete"], setting, tmp_path / "out")
+    metrics = score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "out")
     assert metrics["bigcodebench-full-complete/pass_at_1"] == 0.5
     entry = entry_of(tmp_path / "out")
     assert entry["passed"] == ["BigCodeBench/0"]  # and so the other class of its tests was not run
@@ -81,7 +82,7 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
         {"task_id": "BigCodeBench/1", "solution": "def task_func(x):\n    return '/' + x"},
     ]
     path = written(tmp_path / "samples.jsonl", *samples)
-    score_samples(path, ["bigcodebench-full-instruct"], setting, tmp_path / "out")
+    score_samples(path, measuring(setting, "bigcodebench-full-instruct"), tmp_path / "out")
     entry = entry_of(tmp_path / "out", "bigcodebench-full-instruct")
     assert entry["passed"] == ["BigCodeBench/0"]
     assert entry["pass_at_1"] == pytest.approx(0.25)  # half of the first task's samples; the second's import fails
@@ -131,7 +132,7 @@ def test_without_its_environment_the_message_says_what_to_run(
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", str(tmp_path / "absent"))
     with pytest.raises(DataUnavailableError, match="run `make bigcodebench`"):
-        score_samples(None, ["bigcodebench-full-complete"], setting, tmp_path / "o")
+        score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "o")
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", sys.executable)
     with pytest.raises(DataUnavailableError, match="bigcodebench is not installed there"):
         find_python()
@@ -191,7 +192,7 @@ def whole(bench: BigCodeBench, task: BigCodeBenchTask, solution: str) -> tuple[B
 
 @pytest.mark.timeout(4 * 3600)
 def test_both_harnesses_agree(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
-    """On the own solutions of tasks in a random order that is always the same, and on programs that return nothing.
+    """On canonical solutions of tasks in a random order that is always the same, and on programs that return nothing.
 
     By default on some of which run shells, a compiler, Python scripts, or look at files' times.
     """
@@ -202,7 +203,7 @@ def test_both_harnesses_agree(python: Path, execution: ExecutionParams, tmp_path
     if number := int(os.environ.get(COMPARE, "0")):
         drawn = random.Random(0).sample(sorted(bench.tasks), len(bench.tasks))[:number]
     tasks = [bench.tasks[task_id] for task_id in drawn if os.geteuid() != 0 or task_id not in AS_ROOT]
-    programs = [whole(bench, task, bench.own_solution(task)) for task in tasks]
+    programs = [whole(bench, task, bench.canonical_solution(task)) for task in tasks]
     programs += [whole(bench, task, f"{task.complete_prompt}\n    return None") for task in tasks]
     official, ours = official_verdicts(python, programs, tmp_path), our_verdicts(bench, programs)
     assert [task.task_id for (task, _), one, other in zip(programs, official, ours, strict=True) if one != other] == []

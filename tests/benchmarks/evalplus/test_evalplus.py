@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmarks.program_runs import own_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
+import pytest
+
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.benchmarks.program_runs import canonical_samples
+from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import measure
-from iterpref_core.evaluation.existing_samples import score_existing
+from iterpref_core.evaluation.evaluation import ask_and_measure
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
+from tests.evaluation import scoring
 from tests.evaluation.conftest import EvalPlusSlice
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
@@ -26,22 +29,22 @@ KILL_PARENT = "import ctypes, os\nctypes.CDLL(None).kill(os.getppid(), 9)\n"
 
 
 def score(name: Benchmark, setting: EvaluationSetting, *programs: str) -> dict[str, Any]:
-    """The entry of programs of a benchmark's only task; without any, of its own solutions."""
+    """The entry of programs of a benchmark's only task; without any, of its canonical solutions."""
     benchmark = open_benchmark(name, setting)
     samples = [Sample(task_id=next(iter(benchmark.tasks)), solution=program) for program in programs]
-    return score_existing(benchmark, samples or own_samples(benchmark), setting.cache).entry
+    return scoring.score(benchmark, samples or canonical_samples(benchmark), setting.cache)
 
 
-def own_solution(setting: EvaluationSetting) -> str:
+def canonical_solution(setting: EvaluationSetting) -> str:
     benchmark = open_benchmark("humaneval", setting)
-    return str(own_samples(benchmark)[0].solution)
+    return str(canonical_samples(benchmark)[0].solution)
 
 
 def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
     evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
-    right = own_solution(setting)
+    right = canonical_solution(setting)
     programs = {
         right: "passed",
         "def truncate_number(x):\n    return (": "syntax_error",
@@ -66,17 +69,17 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
 
 def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
-    answer = f"Here:\n```python\n{own_solution(setting)}\nprint(truncate_number(3.5))\n```"
+    answer = f"Here:\n```python\n{canonical_solution(setting)}\nprint(truncate_number(3.5))\n```"
     sampler = answerer_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
-    evaluated = measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
-    assert evaluated.entry["pass_at_1"] == 1.0
+    evaluated = ask_and_measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
+    assert evaluated.result.to_json()["pass_at_1"] == 1.0
     assert "print" not in str(evaluated.samples[0].solution)
-    assert evaluated.entry["harness"] == f"evalplus-0.3.1 in {ENGINE}"
-    assert evaluated.entry["sampling"]["prompt"] == "instruct"
-    assert evaluated.entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
+    assert evaluated.result.to_json()["harness"] == f"evalplus-0.3.1 in {ENGINE}"
+    assert evaluated.result.to_json()["sampling"]["prompt"] == "instruct"
+    assert evaluated.result.to_json()["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
 
 
-def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
+def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(
     evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
     path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
@@ -84,3 +87,28 @@ def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
     path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
     entry = score("humaneval", setting)
     assert (entry["n"], entry["errors"], entry["ground_truth"]["failed"]) == (1, {"infra_error": 1}, ["HumanEval/2"])
+    assert entry["ground_truth"]["reasons"]["HumanEval/2"].startswith("truncate_number(3.5) raised ZeroDivisionError")
+
+
+def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solutions(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    right = canonical_solution(setting)
+    capsys.readouterr()
+    entry = score("humaneval+", setting, right)
+    assert entry["ground_truth"] == {"n": 1, "passed": 1, "failed": []}
+    shown = capsys.readouterr().err
+    assert ("humaneval: expected results: 2/2" in shown, "canonical solutions" in shown) == (True, False)
+
+
+def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
+    path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
+    first, second = map(json.loads, path.read_text().splitlines())
+    nan = {**second, "canonical_solution": "    return float('nan')"}
+    path.write_text("\n".join(map(json.dumps, (first, nan))))
+    entry = score("humaneval", setting)
+    assert entry["ground_truth"]["reasons"] == {"HumanEval/2": "a result is not equal to itself"}
+    assert entry["verdicts"]["HumanEval/2"] == ["infra_error"]

@@ -17,11 +17,12 @@ from typing import Literal
 
 import pytest
 
-from iterpref_core.benchmarks.program_runs import own_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.benchmarks.program_runs import canonical_samples
+from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.records import Sample
+from tests.evaluation import scoring
 from tests.evaluation.conftest import VARIABLES, EvalPlusSlice
 
 # Some canonical solutions have invalid escapes, which the parser warns about.
@@ -103,7 +104,7 @@ def compare(
     """Programs on which the two differ: task, program, official verdicts, ours, and what ours says."""
     samples = [Sample(task_id=task_id, solution=code) for task_id, codes in programs.items() for code in codes]
     names: tuple[Benchmark, Benchmark] = ("humaneval", "humaneval+") if dataset == "humaneval" else ("mbpp", "mbpp+")
-    entries = [score_existing(open_benchmark(name, setting), samples, setting.cache).entry for name in names]
+    entries = [scoring.score(open_benchmark(name, setting), samples, setting.cache) for name in names]
     different = []
     for task_id, theirs in official(dataset, programs):
         mine = zip(*([verdict == "passed" for verdict in entry["verdicts"][task_id]] for entry in entries), strict=True)
@@ -130,9 +131,9 @@ def test_ground_truths_and_mutants_get_the_official_verdict(
     chosen = task_ids(dataset)
     evalplus_slice(dataset, *chosen)
     benchmark = open_benchmark(dataset, setting)
-    own = own_samples(benchmark)
+    own = canonical_samples(benchmark)
     programs = {sample.task_id: [str(sample.solution)] for sample in own if sample.task_id != BROKEN}
     add_mutants(programs, MUTANTS // 2)
     assert compare(dataset, programs, setting) == []
-    truth = score_existing(benchmark, own, setting.cache).entry
+    truth = scoring.score(benchmark, own, setting.cache)
     assert truth["errors"] == {}, "also of the task that EvalPlus fails"

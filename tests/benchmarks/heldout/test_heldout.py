@@ -4,14 +4,14 @@ import pytest
 
 from iterpref_core.benchmarks.benchmark import PromptForm
 from iterpref_core.benchmarks.heldout.suite import Heldout
-from iterpref_core.evaluation.evaluation import measure
-from iterpref_core.evaluation.existing_samples import score_existing
+from iterpref_core.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.stored_model import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
 from tests.evaluation.recorded_model import SAMPLING, RecordedModel, kept
+from tests.evaluation.scoring import score
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
@@ -47,7 +47,7 @@ def heldout(tmp_path):
 def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldout, tmp_path, caplog):
     def entry_of(seconds: float) -> dict:
         samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.tasks.values()]
-        return score_existing(heldout, samples, tmp_path).entry
+        return score(heldout, samples, tmp_path)
 
     assert entry_of(0.4)["passed"] == ["slow"]
     entry = entry_of(0.0)
@@ -55,7 +55,7 @@ def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldou
     reasons = {"hangs": "time limit of 0.4 s exceeded in f()"}
     assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"], "reasons": reasons}
     assert (entry["n"], entry["without_failed_truth"]["n"], entry["limits"]["reference_factor"]) == (4, 3, 4.0)
-    assert "1 of the benchmark's own solutions fail, such as hangs" in caplog.text
+    assert "1 of the benchmark's canonical solutions fail, such as hangs" in caplog.text
 
 
 def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(tmp_path, caplog):
@@ -70,7 +70,7 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptForm(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
-        samples = measure(heldout, sampler, tmp_path).samples
+        samples = ask_and_measure(heldout, sampler, tmp_path).samples
         assert [sample.solution for sample in samples] == ["", "ok = 1"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
     assert "heldout: 1 of 2 answers were refused" in caplog.text

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.benchmarks.livecodebench.prompts import make_question, program_by_style, style_of
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.benchmarks.program_runs import run_samples
-from iterpref_core.benchmarks.suite_table import EvaluationSetting, open_benchmark
+from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
-from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
+from tests.evaluation import scoring
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -81,7 +81,7 @@ def score(setting: EvaluationSetting, programs: dict[str, list[str]]) -> dict[st
         for task_id in bench.tasks
         for code in programs[task_id.removeprefix("LiveCodeBench/")]
     ]
-    return score_existing(bench, samples, setting.cache).entry | dict(bench.about)
+    return scoring.score(bench, samples, setting.cache) | dict(bench.about)
 
 
 RIGHT = {

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
 from tests.execution.judging.honest_programs import FORMS
+from tests.execution.tiers import TIERS
 
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512, file_mb=4)
 KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
-BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 
 PLAIN = """
 import contextlib, io, os, sys, tempfile, types
@@ -67,10 +67,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
     return plain_python(list(FORMS), tmp_path_factory.mktemp("plain"))
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=TIERS)
 def outcomes(request):
-    if request.param == "A" and not BWRAP.available:
-        pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor, ThreadPoolExecutor(2) as threads:
 
         def run(name):

@@ -6,24 +6,22 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.execution.judging.token_comparison import first_difference, same_tokens
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record
 from tests.engines import outcomes_of
+from tests.execution.tiers import tier
 
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=1, wall_s=60, memory_mb=512)
-TIERS = [pytest.param(name, marks=pytest.mark.xdist_group(f"console {name}")) for name in ("A", "B")]
+TIERS = [tier(name, pytest.mark.xdist_group(f"console {name}")) for name in ("A", "B")]
 
 
 @pytest.fixture(scope="module", params=TIERS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
-    if request.param == "A" and not bwrap.available:
-        pytest.skip(f"tier A cannot be had here: {bwrap.problem}; {bwrap.how}")
     with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
         assert executor.isolation.startswith(request.param)
         yield executor

@@ -5,22 +5,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from ray.cluster_utils import Cluster
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
-from iterpref_core.config import load_params
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.config import load_params, with_values
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.running.ray_executor import RayExecutor
 from iterpref_core.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.ingestion.selection import Selection
+from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
 COUNT = 300
 
@@ -55,7 +57,7 @@ except ExecutionError as error:
 class Driver:
     """A process that uses the cluster: Ray may end a driver's process, and prints what it likes."""
 
-    def __init__(self, cluster: Cluster, count: int, **settings: object) -> None:
+    def __init__(self, cluster: "Cluster", count: int, **settings: object) -> None:
         answers, other_end = os.pipe()
         command = [sys.executable, "-c", DRIVER, str(count), json.dumps(settings), str(other_end)]
         self._process = subprocess.Popen(
@@ -100,6 +102,8 @@ def program(number: int) -> Program:
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes of one CPU."""
+    from ray.cluster_utils import Cluster
+
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     yield cluster
@@ -130,12 +134,10 @@ def test_an_error_on_a_node_is_the_callers(cluster):
 
 
 def evaluate(folder: Path, engine: str) -> None:
-    params = load_params(ROOT / "params.yaml")
-    execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
-    setting = EvaluationSetting(
-        folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}"
-    )
-    score_samples(folder / "samples.jsonl", ["heldout"], setting, folder / engine)
+    changed = {"execution.engine": engine, "execution.workers": 1, "evaluation.benchmarks": ("heldout",)}
+    params = with_values(load_params(ROOT / "params.yaml"), changed)
+    setting = EvaluationSetting(params, folder / "problems.jsonl", folder / f"cache-{engine}")
+    score_samples(folder / "samples.jsonl", setting, folder / engine)
 
 
 @pytest.mark.timeout(600)
@@ -186,7 +188,7 @@ def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(clu
     assert (tmp_path / "ray-dropped.jsonl").read_bytes() == (tmp_path / "local-dropped.jsonl").read_bytes()
 
 
-def on_ray(cluster: Cluster, function: str, folder: Path) -> None:
+def on_ray(cluster: "Cluster", function: str, folder: Path) -> None:
     """Call a function of this file with a folder, in a process that uses the cluster."""
     script = f"import sys, pathlib; from tests.execution.running.test_ray import {function} as call; "
     command = [sys.executable, "-c", f"{script} call(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]
@@ -196,6 +198,8 @@ def on_ray(cluster: Cluster, function: str, folder: Path) -> None:
 
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
+    from iterpref_core.execution.running.ray_executor import RayExecutor
+
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(
         ExecutionError, match=r"the Ray cluster at 127\.0\.0\.1:1 cannot be reached .* check RAY_ADDRESS"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
 from iterpref_core.errors import InputError
 from tasks.dvc.graph import load_graph, select_stages
@@ -48,6 +47,8 @@ def test_versions_of_libraries_are_dependencies() -> None:
 
 
 def commands(root: Path) -> dict[str, str]:
+    from dvc.repo import Repo
+
     with Repo(str(root)) as repo:
         return {stage.name: stage.cmd for stage in repo.index.stages}
 
@@ -63,6 +64,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) -> None:
+    from dvc.repo import Repo
+
     path = checkout / "dvc.yaml"
     row = "      base: models/student\n"
     text = path.read_text(encoding="utf-8")
@@ -89,6 +92,8 @@ def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:
 
 
 def test_the_metrics_of_dvc_are_those_that_people_compare() -> None:
+    from dvc.repo import Repo
+
     with Repo(str(ROOT)) as repo:
         metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
 from iterpref_core.errors import InputError
 from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
@@ -71,6 +70,8 @@ def test_a_missing_input_is_an_error(repository: Path) -> None:
 
 def test_a_lock_that_is_being_written_is_not_read(repository: Path) -> None:
     """Another stage may end at any moment; DVC then writes dvc.lock anew, from its first byte."""
+    from dvc.repo import Repo
+
     written = yaml.safe_dump({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
     with ThreadPoolExecutor() as threads:
         with Repo(".") as writer, writer.lock:

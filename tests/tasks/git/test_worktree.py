@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
@@ -269,6 +268,8 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
 
 
 def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout: Path) -> None:
+    from dvc.repo import Repo
+
     with entered_worktree("other"), Repo(".") as repo:
         assert not repo.config["core"]["check_update"]
 

@@ -13,11 +13,8 @@ from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import psutil
 import pytest
-from mlflow.entities import ViewType
-from mlflow.exceptions import RestException
 
 from benchmarks.pipeline import stage_intervals
 from tasks.doctor import examine_services
@@ -180,6 +177,8 @@ def test_under_dvc_alone_every_stage_says_how_far_the_run_is() -> None:
 
 
 def test_what_is_sent_again_is_there_once() -> None:
+    import mlflow
+
     locked = LockedStage(deps=(PAIRS,), outs=(MODEL,))
     record = ended("training@sft", invocation(), locked=locked, curve=CURVE, metrics={"loss": 2.5})
     record.files.mkdir()
@@ -245,6 +244,8 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
 
 
 def test_a_refusal_in_json_is_one_too() -> None:
+    from mlflow.exceptions import RestException
+
     error = RestException({"error_code": "PERMISSION_DENIED", "message": "not yours"})
     assert "answers 403: renew MLFLOW_TRACKING_TOKEN" in str(explain(error))
 
@@ -280,6 +281,8 @@ def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
 def test_the_environment_names_the_experiment(name: str, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
     assert mlflow.get_experiment(Server().experiment_id).name == experiment
 
@@ -315,6 +318,8 @@ def test_a_moved_checkout_writes_its_artifacts_where_it_is(checkout: Path, tmp_p
 
 
 def test_what_a_user_deleted_stays_deleted() -> None:
+    from mlflow.entities import ViewType
+
     first = ended("problems", invocation("kept"))
     ended("pairs", invocation("gone"))
     send_records()
@@ -433,6 +438,8 @@ def test_several_senders_record_everything_once() -> None:
 
 
 def test_the_experiment_opens_with_the_columns_that_matter() -> None:
+    import mlflow
+
     tags = mlflow.get_experiment(Server().experiment_id).tags
     view = json.loads(tags["mlflow.sharedViewState.iterpref"])
     assert view["selectedColumns"] == view["columnOrder"]

@@ -1,8 +1,13 @@
 """The time that a program has left, watched from outside."""
 
+import hashlib
 import math
 import os
 import time
+from typing import Any
+
+_PIECE = 1 << 16
+"""Bytes of the channel that are looked at together."""
 
 
 class TimeLeft:
@@ -10,11 +15,11 @@ class TimeLeft:
 
     A test begins with the report on the one before, as far as somebody looks. Loading the program counts towards all
     tests together alone. A program could write such reports itself, and take them back when the clock has started
-    anew. Therefore each line that was seen is kept, and counts in the end: a line that has started the clock is a
-    report that the supervisor reads, and one too many shows that the program has interfered.
+    anew. Therefore a digest of all that was seen is kept, never the reports themselves: the next program gets a copy of
+    this process's memory.
 
         seen:     0 value 0 1\n          a report: the clock of the next test runs
-        later:    0 value 0 1\n...       rewritten or cut off: `reports` has the line as it was seen
+        later:    0 value 0 7\n...       rewritten: the digest is another one
 
     Args:
         limits_s: seconds by name of the limit: `cpu`, `test` and `wall`.
@@ -25,8 +30,10 @@ class TimeLeft:
         self.limits_s = limits_s
         self._channel = channel
         self._started = time.monotonic()
-        self._seen = bytearray()
         self._began: float | None = None
+        self._size = 0
+        self._digest = hashlib.blake2b()
+        self._buffer = bytearray(_PIECE)
 
     def look(self, used_s: float) -> dict[str, float]:
         """Return the seconds left by limit, when the program has used so many CPU seconds in all."""
@@ -40,12 +47,26 @@ class TimeLeft:
         return {name: limit_s - used[name] for name, limit_s in self.limits_s.items()}
 
     def _has_new_line(self) -> bool:
-        begin = len(self._seen)
         size = os.fstat(self._channel).st_size
-        new = os.pread(self._channel, max(0, size - begin), begin)
-        self._seen += new
-        return b"\n" in new
+        found = self._add(self._digest, self._size, size)
+        self._size = max(size, self._size)
+        return found
 
-    def reports(self, channel: bytes) -> bytes:
-        """Return the channel's content at the end; lines that were seen before stand as they were then."""
-        return bytes(self._seen) + channel[len(self._seen) :]
+    def _add(self, digest: Any, start: int, end: int) -> bool:
+        """Add a part of the channel to a digest; return whether there is a line break in it."""
+        found = False
+        while start < end:
+            read = os.preadv(self._channel, [memoryview(self._buffer)[: end - start]], start)
+            if not read:
+                break
+            digest.update(memoryview(self._buffer)[:read])
+            found = found or self._buffer.find(b"\n", 0, read) >= 0
+            self._buffer[:read] = bytes(read)
+            start += read
+        return found
+
+    def was_rewritten(self) -> bool:
+        """Tell whether what was seen of the channel is not there any more as it was."""
+        again = hashlib.blake2b()
+        self._add(again, 0, self._size)
+        return again.digest() != self._digest.digest()

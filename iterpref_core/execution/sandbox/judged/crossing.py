@@ -21,6 +21,7 @@ import pathlib
 import re
 import sys
 import uuid
+import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -55,9 +56,11 @@ PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     uuid.UUID: lambda v: (v.hex,),
     pathlib.PosixPath: lambda v: (str(v),),
     pathlib.PurePosixPath: lambda v: (str(v),),
+    zoneinfo.ZoneInfo: lambda v: (v.key,),
 }
 """Types whose objects are data through and through, and the arguments that make an equal one."""
 _BY_NAME = {kind.__name__: kind for kind in PARTS}
+_PART_TYPES = frozenset({int, str, type(None), dt.timedelta, dt.timezone, zoneinfo.ZoneInfo})
 
 
 class References(Protocol):
@@ -83,21 +86,35 @@ def _is_numpy_scalar(value: Any) -> bool:
     return isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUMm"
 
 
-def _bytes_of(value: Any) -> tuple[str, str]:
-    """Return the type and the bytes, as hexadecimal digits, of an array or a scalar of numpy.
+def _exact(value: Any) -> Any:
+    """Return an array or a scalar of numpy as it may cross.
 
-    A number less precise than `float` crosses as doubles where it might pass for other numbers: numpy rounds the number
+    A number less precise than `float` becomes a double where it might pass for other numbers: numpy rounds the number
     that it compares with, so that an infinite `float16` equals everything above 65504.
     """
     import numpy as np
 
     dtype = value.dtype
     doubles = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(dtype.kind)
-    if doubles is not None and dtype.itemsize < doubles.itemsize:
-        might_pass_for_others = dtype == np.float16 or not np.isfinite(value).all()
-        if might_pass_for_others:
-            value = value.astype(doubles)
+    if doubles is None or dtype.itemsize >= doubles.itemsize:
+        return value
+    might_pass_for_others = dtype.newbyteorder("=") == np.float16 or not np.isfinite(value).all()
+    return value.astype(doubles) if might_pass_for_others else value
+
+
+def _bytes_of(value: Any) -> tuple[str, str]:
+    """Return the type and the bytes, as hexadecimal digits, of an array or a scalar of numpy."""
+    value = _exact(value)
     return value.dtype.str, value.tobytes().hex()
+
+
+def _scalar_parts(value: Any) -> list[str]:
+    # A text of numpy's is one of Python's, with the zeros at its end that an array would lose.
+    if value.dtype.kind == "U":
+        return ["U", str.__str__(value)]
+    if value.dtype.kind == "S":
+        return ["S", bytes.hex(value)]
+    return [*_bytes_of(value)]
 
 
 class Encoder:
@@ -144,14 +161,14 @@ class Encoder:
             return {"b": value.hex()}
         if kind is complex:
             return {"c": [value.real, value.imag]}
-        if kind in PARTS:
+        if kind in PARTS and not (kind is zoneinfo.ZoneInfo and value.key is None):
             return {"z": [kind.__name__, *map(self.tree, PARTS[kind](value))]}
         if kind in _VIEWS:
             return {"v": [_VIEWS[kind], [self.tree(item) for item in value]]}
         if value is Ellipsis or value is NotImplemented:
             return {"u": "..." if value is Ellipsis else "NotImplemented"}
         if _is_numpy_scalar(value):
-            return {"n": [*_bytes_of(value)]}
+            return {"n": _scalar_parts(value)}
         return self._references.refer(value, self)
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
@@ -233,7 +250,7 @@ class Decoder:
             case "v":
                 return self._view(*body)
             case "n":
-                return self._array(body[0], [1], body[1])[0]
+                return self._scalar(*body)
             case "a":
                 made = self._array(*body)
                 self.containers.append(made)
@@ -258,7 +275,10 @@ class Decoder:
         return [(self.value(key), self.value(item)) for key, item in pairs]
 
     def _made(self, name: str, parts: list[Any]) -> Any:
-        return _BY_NAME[name](*parts)
+        kind = _BY_NAME[name]
+        if kind is not slice and not all(type(part) in _PART_TYPES for part in parts):
+            raise TypeError("no parts of data")
+        return kind(*parts)
 
     def _view(self, name: str, items: list[Tree]) -> Any:
         held = [self.value(item) for item in items]
@@ -269,12 +289,22 @@ class Decoder:
             return dict(held).items()
         return dict.fromkeys(held).keys()
 
+    def _scalar(self, dtype: str, data: str) -> Any:
+        import numpy as np
+
+        if dtype == "U":
+            return np.str_(data)
+        if dtype == "S":
+            return np.bytes_(bytes.fromhex(data))
+        return self._array(dtype, [1], data)[0]
+
     def _array(self, dtype: str, shape: list[int], data: str) -> Any:
         import numpy as np
 
         if not _DTYPE.fullmatch(dtype):
             raise ValueError("no such array")
-        return np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape)
+        # What arrives obeys the rule of what is sent: somebody else may have written it.
+        return _exact(np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape))
 
     def fill(self, container: Any, tree: Tree) -> None:
         """Give a container the contents that a tree says."""

@@ -9,30 +9,33 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 """
 
 import builtins
-import importlib.machinery
-import io
+import contextlib
+import functools
+import importlib
 import os
 import pickle
 import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .. import runners
 from ..encoding import UnencodableError, summarize, type_name
 from ..loading import MAX_MESSAGE, seed, text_of, write_files
 from ..runners import TEST, NotCompiledError, TestFailedError, compiled
+from .assertions import Assertions
 from .messages import ProgramLostError
+from .own_files import OwnFiles
 from .peer import Peer
-from .solution_module import Finder, Solution, library_of, names_in, without_builtins
+from .references import lookup
+from .solution_module import Finder, Names, Solution, meant_as_solutions
 from .stand_ins import StandIn, StandInClass
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
-_RUNNERS = frozenset({"unittest", "pytest"})
 _MAX_SHOWN = 400
 PYTEST_FILE = "test_solution.py"
 
@@ -60,17 +63,24 @@ class Session:
         self.folder = folder
         self.shared = os.getcwd()
         self.peer = peer
-        self.peer.after_receiving = self._show_printed
+        self.peer.after_receiving = self._look
         self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
-        self._at_hand: dict[str, Any] | None = None
-        self._others: set[str] = set()
+        # What the solution's module has: functions and the like, which come when it is loaded, and names besides.
+        self.at_hand: dict[str, Any] = {}
+        self.others: set[str] = set()
+        # Names of builtins and of the setup's imports by which the tests mean the solution's.
+        self.meant: set[str] = set()
+        self._imported = imports_of(job["imports"])
         self._ask = self.peer.ask
         self.peer.ask = self._remember  # type: ignore[method-assign]
+        self.assertions = Assertions()
+        self.peer.is_assertion = self.assertions.has_made
+        self.files = OwnFiles(self.shared, folder, self.assertions.compiled)
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -80,6 +90,21 @@ class Session:
         value = self._ask(op, handle, name, args, named)
         self._last = (handle, args, named, (value,))
         return value
+
+    def _look(self) -> None:
+        """Look at what the program has done besides sending a message."""
+        self._show_printed()
+        self.check_files()
+
+    def check_files(self) -> None:
+        """End the test if the program has put a file in the place of one of the judge's.
+
+        Raises:
+            ProgramLostError: it has.
+        """
+        if self.files.secret and self.files.is_planted():
+            self.peer.lose("tampered")
+            raise ProgramLostError(self.peer.lost)
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
@@ -121,31 +146,43 @@ class Session:
             answer = self.peer.awaited()
         else:
             answer = self.peer.ask("load", None, "", (name,))
-        facts, self._at_hand, self._others = answer
+        facts, at_hand, others = answer
         if facts is not None:
             raise SolutionFailedError(facts)
+        self.at_hand = {name: value for name, value in at_hand.items() if type(name) is str}
+        self.others = {name for name in others if type(name) is str}
+
+    def decide(self, codes: Callable[[], Iterable[types.CodeType]]) -> None:
+        """Decide once, over all tests, who is meant by names that the solution shares with Python or the setup."""
+        shared = (self.at_hand.keys() | self.others) & (vars(builtins).keys() | self._imported.keys())
+        if shared:
+            self.meant = meant_as_solutions(shared, codes())
 
     def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
-        """Put the solution's names that a code may look up into a namespace."""
-        names = names_in(code) - namespace.keys() - _RUNNERS
-        wanted = sorted(name for name in names if not name.startswith("__"))
-        found = self._found(wanted)
-        for name in without_builtins(found):
-            value = found[name]
-            is_theirs = isinstance(value, StandIn) or type(value) is StandInClass
-            # A solution with a function `math` does not keep a test from `math.isclose`.
-            if is_theirs and name in sys.stdlib_module_names:
-                value = library_of(name, code) or value
-            self.named(name, value)
-            namespace[name] = value
+        """Have a code find the solution's names in a namespace."""
+        namespace["__builtins__"] = Names(self, namespace, code)
+        self.at_hand = {}
 
-    def _found(self, wanted: list[str]) -> dict[str, Any]:
-        """Return those of the names that the solution defines; functions and the like have come when it was loaded."""
-        at_hand = self._at_hand
-        self._at_hand = None
-        if at_hand is None or not self._others.isdisjoint(wanted):
-            return dict(self.peer.ask("names", None, "", ("solution", wanted)))
-        return {name: at_hand[name] for name in wanted if name in at_hand}
+    def look_up(self, name: str) -> Any:
+        """Return what a test means by a name that is no builtin's.
+
+        Raises:
+            KeyError: neither the setup has imported it, nor does the solution define it.
+        """
+        if name in self._imported and name not in self.meant:
+            try:
+                return self._imported[name]()
+            except (ImportError, AttributeError):
+                pass  # the program's own interpreter may have more
+        if name in self.at_hand:
+            value = self.at_hand[name]
+        else:
+            try:
+                value = self.peer.ask("get", None, "", ("solution", name))
+            except AttributeError:
+                raise KeyError(name) from None
+        self.named(name, value)
+        return value
 
     def write(self, files: dict[str, str]) -> None:
         """Write files into the judge's own folder, which is made for the first ones: most tests have none."""
@@ -199,6 +236,26 @@ class Session:
         return f"{name}({listed})"[:_MAX_SHOWN]
 
 
+def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any]]:
+    """Return the names that a setup imports, and how each is found.
+
+    Args:
+        listed: name, module and attribute; see `judging.setup_imports`.
+    """
+    found: dict[str, Callable[[], Any]] = {}
+    for name, module, attribute in listed:
+        if name == "*":
+            with contextlib.suppress(ImportError):
+                library = importlib.import_module(module)
+                names = getattr(library, "__all__", [each for each in vars(library) if not each.startswith("_")])
+                found.update({each: functools.partial(lookup, module, each) for each in names})
+        elif attribute:
+            found[name] = functools.partial(lookup, module, attribute)
+        else:
+            found[name] = functools.partial(importlib.import_module, module)
+    return found
+
+
 def _warn(message: Any, filename: str, line: int) -> None:
     if not isinstance(message, Warning):
         raise TypeError("no warning")
@@ -229,46 +286,6 @@ def _log_enabled(name: str, level: int) -> bool:
     return logging.getLogger(str(name)).isEnabledFor(int(level))
 
 
-def _redirect(shared: str, folder: str, own: set[str]) -> None:
-    """Have the judge's own files found under their names in the shared folder, where a program could put others.
-
-    A test means that by `open("expected.txt")`. Modules are imported from the judge's folder alone.
-    """
-
-    # With own = {"expected.txt", "lib/sums.py"}, a test in the shared folder finds "expected.txt", "./lib/sums.py" and
-    # the folder "lib" in the judge's folder; "out.txt", which the program may have written, where it is.
-    def moved(path: Any) -> Any:
-        if not isinstance(path, str | os.PathLike):
-            return path
-        relative = os.path.relpath(os.path.join(shared, path), shared)
-        is_folder_of_ours = any(name.startswith(relative + "/") for name in own)
-        is_ours = relative in own or is_folder_of_ours
-        if is_ours and relative != ".":
-            return os.path.join(folder, relative)
-        return path
-
-    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(path: Any, *args: Any, **named: Any) -> Any:
-            return function(moved(path), *args, **named)
-
-        return call
-
-    builtins.open = io.open = wrapped(io.open)
-    for name in ("open", "stat", "lstat", "access", "listdir", "scandir"):
-        setattr(os, name, wrapped(getattr(os, name)))
-
-    def only_ours(path: str) -> Any:
-        where = os.path.abspath(path or shared)
-        if where != shared and not where.startswith(shared + "/"):
-            raise ImportError
-        place = folder + where.removeprefix(shared)
-        sources = (importlib.machinery.SourceFileLoader, [".py"])
-        return importlib.machinery.FileFinder(place, sources)
-
-    sys.path_hooks.insert(0, only_ours)
-    sys.path_importer_cache.clear()
-
-
 class _Judge:
     """A runner of the steps of a job."""
 
@@ -288,12 +305,9 @@ class _Judge:
         if kind in ("call", "lenient", "apply"):
             return self._value(kind, body)
         if kind == "check":
-            code = compiled(body, TEST)
-            namespace = self._names()
-            self._session.fill(namespace, code)
-            exec(code, namespace)
+            self._check(body)
         elif kind == "unittest":
-            code = compiled(body, TEST)
+            code = self._compiled(body)
             namespace = self.namespace("__main__")
             namespace["__name__"] = "test_solution"
             sys.modules["test_solution"] = sys.modules["__main__"]
@@ -308,10 +322,37 @@ class _Judge:
             raise ValueError(kind)
         return "passed", ""
 
+    def codes(self, steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
+        """Yield the codes of those tests that have the solution's names without an import."""
+        for kind, body in steps:
+            sources: list[tuple[str, str]] = []
+            if kind in ("check", "unittest"):
+                sources = [(body, "exec")]
+            elif kind in ("call", "lenient"):
+                sources = [(body, "eval")]
+            elif kind == "apply":
+                sources = [(source, "eval") for source in (body[0], body[2]) if source]
+            for source, mode in sources:
+                with contextlib.suppress(NotCompiledError):
+                    yield compiled(source, TEST, mode)
+
     def _names(self) -> dict[str, Any]:
         if self._namespace is None:
             self._namespace = self.namespace("test_solution")
         return self._namespace
+
+    def _compiled(self, source: str, filename: str = TEST) -> types.CodeType:
+        return compiled(source, filename, make=self._session.assertions.compiled)
+
+    def _check(self, source: str) -> None:
+        code = self._compiled(source)
+        namespace = self._names()
+        self._session.fill(namespace, code)
+        assertions = self._session.assertions
+        before = assertions.reached
+        exec(code, namespace)
+        if assertions.reached == before and assertions.should_be_reached(TEST, whole=False):
+            raise TestFailedError("no assertion of the test was reached")
 
     def _value(self, kind: str, body: Any) -> tuple[str, str]:
         function, arguments, then = body if kind == "apply" else (body, None, "")
@@ -331,6 +372,7 @@ class _Judge:
     def _pytest(self, source: str) -> None:
         compiled(source, TEST)
         path = os.path.join(self._session.folder, PYTEST_FILE)
+        self._session.assertions.know(path, source)
         self._session.write({PYTEST_FILE: source})
         self._session.peer.test_modules.add("test_solution")
         runners.run_pytest(path)
@@ -349,13 +391,18 @@ class _Judge:
         solution = f"{test['module']}."
         runners.forget(name for name in modules if not solution.startswith(f"{name}."))
         sources = {name for name in files if name.endswith(".py")}
-        _redirect(session.shared, session.folder, own.keys() | sources)
+        session.files.take(frozenset(own.keys() | sources), frozenset(own))
         sys.path.insert(0, session.folder)
         namespace = self.namespace("__main__")
         path = os.path.join(session.folder, test["run"])
         namespace["__file__"] = path
         sys.argv = [path]
-        runners.run_script(test["source"], path, namespace)
+        assertions = session.assertions
+        before = assertions.reached
+        ran_cases = runners.run_script(self._compiled(test["source"], path), namespace)
+        session.check_files()
+        if not ran_cases and assertions.reached == before and assertions.should_be_reached(path, whole=True):
+            raise TestFailedError("no assertion of the test was reached")
 
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
@@ -393,7 +440,8 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
 
     Args:
         raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, the names that
-            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it.
+            the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
+            `imports`, those of the setup.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
         peer: is connected to the program.
         printed: descriptors of the program's output.
@@ -405,6 +453,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     job = pickle.loads(raw)
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
+    sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
     session = Session(job, peer, printed, folder)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
@@ -422,12 +471,15 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
         if job["eager"]:
             sys.modules["solution"] = finder.module("solution")
             session.load("solution", unasked=True)
+            session.decide(lambda: judge.codes(job["steps"]))
         tell("loaded", "")
         for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
             test = os.path.join(folder, body["run"]) if kind == "script" else TEST
             said = judge.run(kind, body)
             if session.peer.lost:
                 raise ProgramLostError(session.peer.lost)
+            if session.peer.swallowed:
+                raise session.peer.swallowed[0]
             tell(*said)
         index = len(job["steps"])
         tell("done", "")

@@ -17,26 +17,17 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
-from . import stand_ins
+from . import questions, stand_ins
 from .crossing import Decoder, Encoder
 from .messages import Messages, ProgramLostError
-from .references import NO_MODULES, References
+from .references import References
 from .stand_ins import StandInClass
 from .wire import dumps, loads
 
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
-_ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
-_INNARDS = ("gi_", "cr_", "ag_", "f_", "tb_", "co_")
 _KNOWN = (*stand_ins.FUNCTIONS, types.ModuleType, types.GeneratorType)
 """Classes of which most programs have objects that cross."""
-_OPEN_MODULES = frozenset(
-    {
-        *("_io", "io", "builtins", "collections", "re", "queue", "_queue", "threading", "_thread"),
-        *("datetime", "functools", "itertools", "random"),
-    }
-)
-"""Modules whose objects a program may use by their public names, if a test hands them over."""
 
 
 class Peer(Messages, References):
@@ -48,6 +39,8 @@ class Peer(Messages, References):
     Attributes:
         operations: functions that the other side may ask for besides objects' protocol, by name.
         drivers: of coroutines of the other side that are under way.
+        is_assertion: tells whether an error is a failed assertion of this side.
+        swallowed: failed assertions of this side that the other has caught, and not raised again.
     """
 
     def __init__(self, *, judge: bool) -> None:
@@ -56,6 +49,9 @@ class Peer(Messages, References):
         References.__init__(self, judge=judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
+        self.is_assertion: Callable[[BaseException], bool] = lambda _: False
+        self.swallowed: list[BaseException] = []
+        self._exits: dict[int, BaseException] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
 
@@ -116,6 +112,7 @@ class Peer(Messages, References):
                 if header[1] == "raise" and not isinstance(value, BaseException):
                     raise TypeError("no exception")
             if header[1] == "raise":
+                self.swallowed = [error for error in self.swallowed if error is not value]
                 raise value
             return value
 
@@ -140,11 +137,11 @@ class Peer(Messages, References):
             given, pairs = loads(values)
             args = [decoder.value(tree) for tree in given]
             named = {str(key): decoder.value(tree) for key, tree in pairs}
-            target = None if handle is None else self._kept[handle]
+            target, sort = self._asked_about(op, handle)
         if busy and not self.judge:
             self._start_reader()
         containers = list(decoder.containers)
-        kind, result = self._outcome(op, target, name, args, named)
+        kind, result = self._outcome(op, target, name, args, named, sort)
 
         def changes(encoder: Encoder) -> Any:
             return self._changes(encoder, containers, args, named, values)
@@ -164,14 +161,54 @@ class Peer(Messages, References):
         """
         return self._answer(0, [])
 
-    def _outcome(self, op: str, target: Any, name: str, args: list[Any], named: dict[str, Any]) -> tuple[str, Any]:
+    def _asked_about(self, op: Any, handle: Any) -> tuple[Any, str]:
+        """Return the object that a question is about, and its sort; none where the question is about no object.
+
+        Raises:
+            LookupError: the judge is asked about what it has not handed over, or in a way that no program asks.
+        """
+        if not self.judge:
+            return (None if handle is None else self._kept[handle]), ""
+        if handle is None:
+            if op not in self.operations and op not in questions.OF_NOTHING:
+                raise LookupError("no question")
+            return None, ""
+        sort = self.handed(handle)
+        if not questions.is_known(op):
+            raise LookupError("no question")
+        return self._kept[handle], sort
+
+    def _outcome(
+        self, op: str, target: Any, name: str, args: list[Any], named: dict[str, Any], sort: str = ""
+    ) -> tuple[str, Any]:
         """Return the kind of an answer, and the result or the exception that it holds."""
         try:
+            if sort:
+                questions.check_question(sort, op, name)
+                questions.check_call(target, args, named, self.is_handed)
             return "answer", self._perform(op, target, name, args, named)
         except ProgramLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - it is what the other side is told
+            if self.is_assertion(error):
+                self.swallowed.append(error)
             return "raise", error
+
+    def note_exit(self, name: str, args: tuple[Any, ...], said: Any) -> None:
+        """Note that a context manager of the other side has ended, by an error that it may have swallowed.
+
+        Args:
+            name: `__exit__`, or `__aexit__`, whose coroutine will say so.
+            args: class, error and trace.
+            said: what the method returned.
+        """
+        error = args[1] if len(args) == 3 else None
+        if not isinstance(error, BaseException) or not self.is_assertion(error):
+            return
+        if name == "__aexit__" and isinstance(said, stand_ins.StandIn):
+            self._exits[said.iterpref_handle] = error
+        elif said:
+            self.swallowed.append(error)
 
     def _reply(
         self, number: int, kind: str, result: Any, containers: list[Any], changes: Callable[[Encoder], Any]
@@ -204,10 +241,15 @@ class Peer(Messages, References):
         match op:
             case "call":
                 return target(*args, **named)
-            case "getattr" | "member":
-                owner = args[0] if op == "member" else target
-                self._check_attribute(owner, name)
-                return getattr(owner, name)
+            case "getattr":
+                self._check_attribute(target, name)
+                return getattr(target, name)
+            case "member":
+                # A named tuple or a member of an enumeration is data, and comes with the question about its class.
+                if type(args[0]) is not target or self._sorts.get(id(target)) not in ("enum", "namedtuple"):
+                    raise AttributeError(name)
+                self._check_attribute(args[0], name)
+                return getattr(args[0], name)
             case "setattr":
                 self._check_attribute(target, name, change=True)
                 return setattr(target, name, args[0])
@@ -215,13 +257,11 @@ class Peer(Messages, References):
                 self._check_attribute(target, name, change=True)
                 return delattr(target, name)
             case "op":
-                if name not in stand_ins.PROTOCOL and name != "close":
-                    raise AttributeError(name)
                 if name == "close":
                     return target.close()
                 return getattr(type(target), name)(target, *args, **named)
             case "dir":
-                return [each for each in dir(target) if not self.judge or not each.startswith("_")]
+                return [each for each in dir(target) if self._may_read(target, each)]
             case "isinstance":
                 return isinstance(args[0], target)
             case "issubclass":
@@ -231,7 +271,7 @@ class Peer(Messages, References):
             case "deepcopy":
                 return copy.deepcopy(target)
             case "signature":
-                return _signature_facts(target)
+                return _signature_facts(target, with_defaults=not self.judge)
             case "await":
                 return self._start_task(target)
             case "step":
@@ -241,39 +281,15 @@ class Peer(Messages, References):
         return self.operations[op](*args, **named)
 
     def _check_attribute(self, target: Any, name: str, *, change: bool = False) -> None:
-        """Refuse an attribute that a program must not reach from an object that a test has handed to it.
+        if self.judge:
+            questions.check_attribute(target, name, self.test_modules, change=change)
 
-        Raises:
-            AttributeError: it is none of the object's own public attributes.
-        """
-        if not self.judge or (name in _ABOUT and not change):
-            return
-        kind = target if isinstance(target, type) else type(target)
-        if change and (kind is target or self._runs_tests(kind)):
-            raise AttributeError(f"{kind.__name__!r} object attribute {name!r} is read-only")
-        if name.startswith("_") or not self._is_public(target, kind, name, change):
-            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
-
-    def _is_public(self, target: Any, kind: type, name: str, change: bool) -> bool:
-        """Tell whether a program may use an attribute of an object: one of the test's classes, or of an open module."""
-        # For `class Log(list): lines = []` of a test a program may use `lines`, and whatever the test or the program
-        # has set on the object; for a bare list, its public methods.
-        own = [base for base in kind.__mro__ if base.__module__ in self.test_modules]
-        if own:
-            is_set_on_it = name in getattr(target, "__dict__", ())
-            is_of_its_class = any(name in vars(base) for base in own)
-            if change or is_set_on_it or is_of_its_class:
-                return True
-        return kind.__module__ in _OPEN_MODULES and not change and not name.startswith(_INNARDS)
-
-    @staticmethod
-    def _runs_tests(kind: type) -> bool:
-        """Tell whether objects of a class are tests, whose assertions a program must not replace."""
-        for base in kind.__mro__:
-            package = base.__module__.partition(".")[0]
-            if base.__name__.startswith("Test") or package in NO_MODULES:
-                return True
-        return False
+    def _may_read(self, target: Any, name: str) -> bool:
+        try:
+            self._check_attribute(target, name)
+        except AttributeError:
+            return False
+        return True
 
     # Coroutines
 
@@ -283,6 +299,9 @@ class Peer(Messages, References):
         while True:
             done, value = self.ask("step", None, "", (task,))
             if done:
+                error = self._exits.pop(stand_in.iterpref_handle, None)
+                if error is not None and value:
+                    self.swallowed.append(error)
                 return value
             try:
                 yield
@@ -370,12 +389,13 @@ class _Reading:
         raise ProgramLostError("tampered") from error
 
 
-def _signature_facts(function: Any) -> list[tuple[str, int, bool, Any]]:
+def _signature_facts(function: Any, *, with_defaults: bool) -> list[tuple[str, int, bool, Any]]:
+    """Return the parameters of a function; of a test's, a default may be the value that is expected, and stays."""
     import inspect
 
     facts: list[tuple[str, int, bool, Any]] = []
     for each in inspect.signature(function).parameters.values():
         has_default = each.default is not inspect.Parameter.empty
-        default = each.default if has_default else None
+        default = each.default if has_default and with_defaults else None
         facts.append((each.name, int(each.kind), has_default, default))
     return facts

@@ -58,11 +58,6 @@ class _Program:
                 others.add(str(key))
         return None, at_hand, others
 
-    def names(self, name: str, wanted: list[str]) -> dict[str, Any]:
-        """Return those of the names that the solution defines."""
-        known = vars(self._modules[name])
-        return {each: known[each] for each in wanted if each in known}
-
     def listed(self, name: str) -> list[str]:
         """Return the names that `from solution import *` brings."""
         known = vars(self._modules[name])
@@ -138,9 +133,7 @@ def serve_program(job: dict[str, Any], peer: Peer) -> None:
                 stream.flush()
 
     peer.before_sending = flush
-    peer.operations = {
-        name: getattr(program, name) for name in ("prepare", "load", "names", "listed", "get", "set", "delete")
-    }
+    peer.operations = {name: getattr(program, name) for name in ("prepare", "load", "listed", "get", "set", "delete")}
     _forward_warnings(peer)
     if job["logs"]:
         _forward_logs(peer)

@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..loading import text_of
-from . import stand_ins
+from . import questions, stand_ins
 from .crossing import MAPPINGS, PARTS, Decoder, Encoder
+from .descriptions import check_facts
+from .questions import NO_MODULES
 from .stand_ins import StandIn, StandInClass, StandInExceptionClass
 
 _CHAIN = 5
 """Causes of causes of an exception that cross with it."""
 _PLAIN_ATTRIBUTES = ("name", "path")
 """Attributes that builtin exceptions hold beside their arguments."""
-NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
-"""Modules from which a program takes no exceptions and modules: the test's runner would obey them."""
 _HIDDEN = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackType)
 
 
@@ -75,6 +75,8 @@ class References:
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
+        # Sorts of the handles that the other side was given, see `questions`; the judge answers about no others.
+        self._handed: dict[int, str] = {}
         # Classes of this side that were described, and descriptions that the next message takes along.
         self._described: set[int] = set()
         self._news: list[Any] = []
@@ -83,6 +85,7 @@ class References:
         # plain classes here, by identity; objects that stand for others.
         self._classes: dict[int, type] = {}
         self._theirs: dict[int, int] = {}
+        self._their_sorts: dict[int, str] = {}
         self._stand_ins: weakref.WeakValueDictionary[int, StandIn] = weakref.WeakValueDictionary()
         self._class_names: dict[int, set[str]] = {}
 
@@ -131,7 +134,7 @@ class References:
             name = self._name_of(value)
             if name:
                 return {"g": name}
-            return {"k": self._class_number(value)}
+            return {"k": self._class_number(value, handed=True)}
         if isinstance(value, BaseException):
             return self._exception_tree(value, encoder, _CHAIN)
         if kind is types.TracebackType:
@@ -155,7 +158,29 @@ class References:
         return {"o": self._object(value)}
 
     def _object(self, value: Any) -> list[int]:
-        return [self._keep(value), self._class_number(type(value))]
+        return [self._hand(value, questions.sort_of(value)), self._class_number(type(value))]
+
+    def _hand(self, value: Any, sort: str) -> int:
+        """Return the handle of an object about which the other side may ask from now on."""
+        handle = self._keep(value)
+        if self.judge:
+            self._handed[handle] = sort
+        return handle
+
+    def handed(self, handle: Any) -> str:
+        """Return the sort of a handle that the other side names.
+
+        Raises:
+            LookupError: it was given no such handle.
+        """
+        if type(handle) is not int or handle not in self._handed:
+            raise LookupError("a handle that was not handed over")
+        return self._handed[handle]
+
+    def is_handed(self, value: Any) -> bool:
+        """Tell whether an object is one of this side that was handed over."""
+        handle = self._handles.get(id(value))
+        return handle is not None and handle in self._handed and self._kept[handle] is value
 
     def _describes(self, kind: type, sort: str) -> bool:
         self._class_number(kind)
@@ -181,10 +206,14 @@ class References:
         except (AttributeError, ImportError):
             return None
 
-    def _class_number(self, kind: type) -> int:
+    def _class_number(self, kind: type, *, handed: bool = False) -> int:
         # A class is described once, in the message that first names it ("news"): for `Point` of the program
         # [4, {"sort": "object", "name": "Point", "methods": ["__eq__"], "bases": [], ...}]
         handle = self._keep(kind)
+        if self.judge and (handed or handle not in self._handed):
+            # A class that comes along with an object was not handed over: it is called if it is one of the test's.
+            may_be_called = handed or questions.may_be_called(kind, self.test_modules)
+            self._handed[handle] = "class" if may_be_called else "kind"
         if handle not in self._described:
             self._described.add(handle)
             facts = self._describe(kind)
@@ -224,7 +253,11 @@ class References:
             return facts | enumeration | {"sort": "enum", "members": members}
         if stand_ins.is_namedtuple(kind):
             return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]
-        described = [base for base in kind.__bases__ if base is not object and not self._name_of(base)]
+        described = []
+        for base in kind.__bases__:
+            # Only a class whose objects are stand-ins can be the base of another.
+            if base is not object and not self._name_of(base) and self._describes(base, "object"):
+                described.append(base)
         methods: set[str] = set()
         for base in kind.__mro__[:-1]:
             methods |= vars(base).keys() & stand_ins.PROTOCOL
@@ -246,7 +279,9 @@ class References:
         """Make the classes that descriptions of the other side name."""
         for handle, facts in news:
             if handle not in self._classes:
+                check_facts(handle, facts)
                 self._classes[handle] = self._made_class(handle, facts)
+                self._their_sorts[handle] = facts["sort"]
 
     def _made_class(self, handle: int, facts: dict[str, Any]) -> type:
         sort = facts["sort"]
@@ -268,6 +303,8 @@ class References:
             made = stand_ins.make_namedtuple(self, handle, facts)
         else:
             described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
+            if not all(isinstance(base, StandInClass) for base in described):
+                raise TypeError("no class of objects")
             return stand_ins.make_class(self, handle, facts, described)
         self._theirs[id(made)] = handle
         return made
@@ -316,7 +353,7 @@ class References:
             args = (*args, error.filename)
         return {
             "x": [
-                self._keep(error),
+                self._hand(error, "exception"),
                 self._name_of(kind) or self._class_number(kind),
                 [encoder.tree(arg) for arg in args],
                 text_of(error),
@@ -331,6 +368,8 @@ class References:
     def _made_exception(self, body: list[Any], decoder: Decoder) -> BaseException:
         handle, kind, args, text, attributes, cause, context, suppress, line = body
         found = self._classes[kind] if type(kind) is int else self.resolve("g", kind, decoder)
+        if type(kind) is int and self._their_sorts[kind] != "exception":
+            raise TypeError("no exception")
         if not (isinstance(found, type) and issubclass(found, BaseException)):
             raise TypeError("no exception")
         values = tuple(decoder.value(arg) for arg in args)
@@ -357,10 +396,12 @@ class References:
         made.__suppress_context__ = bool(suppress)
         return made
 
-    def resolve(self, tag: str, body: Any, decoder: Decoder) -> Any:
+    def resolve(self, tag: str, body: Any, decoder: Decoder) -> Any:  # noqa: C901 - one a tag
         """Return the object of this side that a tree of `refer` names."""
         match tag:
             case "y":
+                if self.judge:
+                    self.handed(body)
                 return self._kept[body]
             case "o":
                 return self._stand_in(*body)
@@ -373,11 +414,14 @@ class References:
             case "m":
                 return self._module(*body)
             case "e":
-                kind: Any = self._referenced(body[0])
+                kind: Any = self._referenced(body[0], "enum")
                 return kind[body[1]] if body[1] is not None else kind(decoder.value(body[2]))
             case "N":
-                kind = self._referenced(body[0])
-                return tuple.__new__(kind, [decoder.value(item) for item in body[1]])
+                kind = self._referenced(body[0], "namedtuple")
+                items = [decoder.value(item) for item in body[1]]
+                if self.judge and len(items) != len(kind._fields):
+                    raise TypeError("no such named tuple")
+                return tuple.__new__(kind, items)
         raise LookupError("no such tag")
 
     def _stand_in(self, handle: int, kind: int) -> StandIn:
@@ -389,18 +433,25 @@ class References:
             found = self._stand_ins[handle] = stand_ins.make_object(made, handle)
         return found
 
-    def _referenced(self, reference: list[Any]) -> Any:
+    def _referenced(self, reference: list[Any], sort: str) -> Any:
         whose, handle = reference
-        return self._classes[handle] if whose == "mine" else self._kept[handle]
+        if whose == "mine":
+            sorts = self._their_sorts.get(handle)
+            found = self._classes[handle]
+        else:
+            found = self._kept[handle]
+            sorts = self._sorts.get(id(found))
+        if sorts != sort:
+            raise TypeError(f"no class of the sort {sort}")
+        return found
 
     def _module(self, name: str, handle: int | None = None, kind: int | None = None) -> Any:
+        if not self.judge:
+            return importlib.import_module(name)
         root = name.partition(".")[0]
-        if not self.judge or (root not in NO_MODULES and name not in self.test_modules):
-            try:
-                return importlib.import_module(name)
-            except Exception:
-                if not self.judge:
-                    raise
+        is_the_tests_own = root in NO_MODULES or name in self.test_modules
+        if name in sys.modules and not is_the_tests_own:
+            return sys.modules[name]
         if handle is None or kind is None:
             raise LookupError("no such module")
         return self._stand_in(handle, kind)

@@ -131,7 +131,10 @@ class StandInExceptionClass(type):
 
 def _crossing(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **named: Any) -> Any:
-        return self.iterpref_peer.ask("op", self.iterpref_handle, name, args, named)
+        said = self.iterpref_peer.ask("op", self.iterpref_handle, name, args, named)
+        if name in ("__exit__", "__aexit__"):
+            self.iterpref_peer.note_exit(name, args, said)
+        return said
 
     method.__name__ = name
     return method

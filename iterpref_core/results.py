@@ -1,0 +1,147 @@
+"""Results: the record of results.json, one model's scores on benchmarks.
+
+Evaluation writes the file; the report, the cards, the gate and MLflow read it.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def metric_name(benchmark: str) -> str:
+    """Return a benchmark's name within the name of a metric, where MLflow refuses a plus.
+
+    >>> metric_name("mbpp+")
+    'mbpp_plus'
+    """
+    return benchmark.replace("+", "_plus")
+
+
+class ResultRecord(BaseModel):
+    """The base of the records of results.json: immutable; a field that is None is not in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as it stands in the file."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class ScoreRecord(ResultRecord, extra="allow"):
+    """pass@1 over `n` tasks with a 95% interval, as shares of 1.
+
+    Scores of larger k are extra fields: `pass_at_5`, `pass_at_5_ci95`, and `pass_at_5_n` for their number of tasks.
+    """
+
+    n: Annotated[int, Field(gt=0)]
+    pass_at_1: float
+    ci95: tuple[float, float]
+
+    @property
+    def beyond(self) -> dict[str, Any]:
+        """Return the scores of other k than 1 and their intervals, by field."""
+        scores = {}
+        for name, value in (self.model_extra or {}).items():
+            if re.fullmatch(r"pass_at_\d+(_ci95)?", name):
+                scores[name] = value
+        return scores
+
+    @property
+    def of_other_k(self) -> dict[str, float]:
+        """Return the scores of other k than 1, by field."""
+        return {name: score for name, score in self.beyond.items() if not name.endswith("_ci95")}
+
+
+class DifficultyRecord(ScoreRecord):
+    """The score of the tasks of one difficulty."""
+
+    tasks: tuple[str, ...]
+
+
+class GroundTruth(ResultRecord):
+    """The outcome of a benchmark's canonical solutions: which failed, and the feedback on those."""
+
+    n: int
+    passed: int
+    failed: tuple[str, ...]
+    reasons: dict[str, str] | None = None
+
+
+class DataFile(ResultRecord):
+    """The data of a benchmark, by name and hash."""
+
+    name: str
+    sha256: str
+
+
+class Measured(ScoreRecord):
+    """The result of a benchmark that ran.
+
+    Attributes:
+        errors: verdict → the number of samples that have it; without `passed`.
+        exceptions: name of an exception's type → the number of samples that failed with it.
+        passed: the tasks of which a sample passed.
+        verdicts: task_id → the verdict on each of its samples.
+        feedback: task_id → the feedback on each of its samples, for tasks with one that failed.
+        data: the benchmark's data.
+        harness: the name of the judge.
+        limits: the limits of each program.
+        isolation: the isolation under which programs ran.
+        ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
+        without_failed_truth: the score without the tasks whose canonical solution fails here.
+        by_difficulty: the scores by the difficulty of tasks, if they have one.
+        truncated: the number of answers that ended at `max_new_tokens`.
+        sampling: how the model was asked.
+        answers: the number of answers without a program, by reason.
+        extracted: True if the programs were found in the answers of a file.
+        partial: the number of all `tasks`, where only some had samples.
+        limit: the number of tasks, where only the first ones were asked.
+        window: the release and dates of LiveCodeBench.
+    """
+
+    available: Literal[True]
+    errors: dict[str, int]
+    exceptions: dict[str, int] | None = None
+    passed: tuple[str, ...]
+    verdicts: dict[str, tuple[str, ...]]
+    feedback: dict[str, tuple[str, ...]] | None = None
+    data: DataFile
+    harness: str
+    limits: dict[str, Any]
+    isolation: str
+    ground_truth: GroundTruth | None = None
+    without_failed_truth: ScoreRecord | None = None
+    by_difficulty: dict[str, DifficultyRecord] | None = None
+    truncated: int | None = None
+    sampling: dict[str, Any] | None = None
+    answers: dict[str, int] | None = None
+    extracted: bool | None = None
+    partial: dict[str, int] | None = None
+    limit: int | None = None
+    window: dict[str, Any] | None = None
+
+
+class Unavailable(ResultRecord):
+    """The result of a benchmark whose data cannot be had here."""
+
+    available: Literal[False]
+    reason: str
+
+
+class ModelResults(ResultRecord):
+    """The results.json of one model; `weights` is the fingerprint of the measured weights, if there were any."""
+
+    model: str
+    weights: str | None = None
+    benchmarks: dict[str, Measured | Unavailable]
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """The benchmarks that ran."""
+        return {name: result for name, result in self.benchmarks.items() if isinstance(result, Measured)}
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """The reasons why benchmarks could not run, by benchmark."""
+        return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}

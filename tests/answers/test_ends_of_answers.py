@@ -1,0 +1,85 @@
+"""Where an answer ends, which of several definitions counts, and how much of a long answer is read."""
+
+import time
+
+import pytest
+
+from iterpref_core.answers.extraction import extract_program
+
+PROGRAM = "def f(x):\n    return x + 1\n"
+BUG = "def f(x):\n    return x - 1\n"
+FIX = f"```python\n{PROGRAM}```\n"
+DRAFT = f"```python\n{BUG}```\n"
+
+RIGHT = {
+    "an end token is named before the program": f"Sentences lie between <s> and </s> marks.\n{FIX}",
+    "an end token is named as the last word": f"There is no text behind <|endoftext|>.\n{FIX}",
+    "an end token is named in brackets": f"Each list ends with a token (</s>).\n{FIX}",
+    "an end token ends a line before the program": f"Each list ends with </s>\n{FIX}",
+    "the next file": f"{PROGRAM}<|file_sep|>other.py\n{BUG}",
+    "the next file, in StarCoder's first form": f"{PROGRAM}\n<file_sep>other.py\n{BUG}",
+    "the next middle, behind the last line of code": f"{PROGRAM.rstrip()}<|fim_pad|>\n{BUG}",
+    "the next repository": f"{PROGRAM}<repo_name>a/b\n{BUG}",
+    "a token that nobody knows": f"{PROGRAM}<|new_family_end|>\n{BUG}",
+    "a method of its name behind it": f"{FIX}```python\nclass Solution:\n    def f(self, x):\n        return 0\n```",
+    "its name for a result behind it": f"{FIX}```python\nf = f([])\nprint(f)\n```",
+    "its name for a list behind it": f"{FIX}```python\nf = [1, 2]\nprint(f)\n```",
+    "a fake of it behind it": f"{FIX}```python\nfrom unittest.mock import Mock\nf = Mock(return_value=0)\n```",
+    "a fence behind words": f"First:\n{DRAFT}This fails. Final answer: {FIX}",
+    "a fence without a tag behind a colon": f"First:\n{DRAFT}Final answer:```\n{PROGRAM}```\n",
+    "a fence behind Apriel's mark": f"Maybe\n{DRAFT}[BEGIN FINAL RESPONSE]{FIX}[END FINAL RESPONSE]",
+    "code behind Apriel's mark": f"Maybe\n{BUG}\n[BEGIN FINAL RESPONSE]{PROGRAM}[END FINAL RESPONSE]",
+    "channels without their marks, in small letters": f"analysisneed f. draft:\n{DRAFT}ok.assistantfinal{FIX}",
+    "bare code behind a draft": f"{DRAFT}No. This is right:\n\n{PROGRAM}",
+    "reasoning behind the program, with a fence behind words": f"{FIX}<think>Is it? {DRAFT}</think>\nIt is.",
+    "an opening fence that stands twice": f"~~~python\n~~~python\n{PROGRAM}~~~\n",
+    "another language's fence is never closed": f"```java\nint f() {{}}\n\n[PYTHON]\n{PROGRAM}[/PYTHON]\nUse:\n{FIX}",
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_the_program_is_found(case: str) -> None:
+    found = extract_program(RIGHT[case], "f")
+    assert found is not None
+    assert found.rstrip() == PROGRAM.rstrip()
+
+
+def test_an_alias_and_a_method_count_where_nothing_else_has_the_name() -> None:
+    alias = "def solve(x):\n    return x + 1\n\n\nf = solve\n"
+    method = "class Solution:\n    def f(self, x):\n        return x + 1\n"
+    use = "```python\nprint(f(1))\n```\n"
+    for program in (alias, method):
+        assert extract_program(f"```python\n{program}```\n{use}", "f") == program
+    # Of a dotted name the method is what is asked for.
+    assert extract_program(f"```python\n{method}```\n{FIX}", "Solution().f") == PROGRAM
+    assert extract_program(f"{FIX}```python\n{method}```\n", "Solution().f") == method
+
+
+def test_analysis_that_never_ends_leaves_no_program() -> None:
+    assert extract_program(f"analysisWe need f. {DRAFT}or", "f") is None
+
+
+LONG = {
+    "250 drafts": f"Try:\n{DRAFT}No.\n" * 250,
+    "5,000 drafts": f"Try:\n{DRAFT}No.\n" * 5_000,
+    "more than 131,072 characters": "Let me think about it again. " * 4_600,
+    "a million characters": "Let me think about it again.\n" * 36_000,
+    "a thousand lines of Python": "x = 1\nThen:\n" * 1_000,
+    "a long line": "x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+@pytest.mark.parametrize("entry_point", ["f", None])
+def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case: str, entry_point: str | None) -> None:
+    began = time.process_time()
+    assert extract_program(f"{LONG[case]}\n{FIX}", entry_point) == PROGRAM
+    assert extract_program(f"<think>{LONG[case]}</think>\n{FIX}", entry_point) == PROGRAM
+    assert time.process_time() - began < 60, "seconds of CPU; on an idle core the longest takes one"
+
+
+def test_a_draft_of_a_long_answer_counts_if_nothing_behind_it_has_the_name() -> None:
+    prose = "Let me think about it again.\n" * 2_000
+    method = "class Solution:\n    def f(self, x):\n        return 0\n"
+    assert extract_program(f"{FIX}{prose}", "f") == PROGRAM
+    assert extract_program(f"{FIX}{prose}```python\n{method}```\n", "f") == PROGRAM

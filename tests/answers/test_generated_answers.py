@@ -1,0 +1,31 @@
+"""The program in answers that are composed at random around it."""
+
+import ast
+
+import pytest
+
+from iterpref_core.answers.extraction import extract_program
+from tests.answers.generated_answers import AnswerGenerator, adds_one
+
+
+def test_the_program_is_found_whatever_stands_around_it() -> None:
+    for seed in range(4_000):
+        generator = AnswerGenerator(seed)
+        answer = generator.answer()
+        found = extract_program(answer, "f")
+        assert found is not None, (seed, answer)
+        assert ast.dump(ast.parse(found)) == ast.dump(ast.parse(generator.program)), (seed, answer)
+
+
+def test_a_program_that_evalplus_finds_in_a_damaged_answer_is_found() -> None:
+    """1,000 answers, in which nobody knows for sure what the program is."""
+    pytest.importorskip("evalplus", reason="package evalplus is not installed")
+    from evalplus.sanitize import sanitize
+
+    found_there = 0
+    for seed in range(1_000):
+        answer = AnswerGenerator(seed).damaged()
+        if adds_one(sanitize(answer, "f")):
+            found_there += 1
+            assert adds_one(extract_program(answer, "f")), (seed, answer)
+    assert found_there > 300

@@ -1,0 +1,226 @@
+# ruff: noqa: E501 - a table of programs, one a line or two
+"""A judge lets nothing in by default: wrong programs that would have to be let in do not pass, in either tier."""
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
+from tests.execution.judging.script_tests import script
+from tests.execution.judging.wire_programs import WIRE
+
+pytestmark = pytest.mark.named_tier
+
+LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
+
+
+def asserts(*codes: str, setup: str = "") -> tuple[tuple[AssertTest, ...], str]:
+    return tuple(AssertTest(code=code) for code in codes), setup
+
+
+SQUARE = asserts("assert f(2) == 2 * 2")
+WITH_FILE = asserts("open('data.txt', 'w').write('2')\nwith open('data.txt') as file:\n    assert f(file) == 2 * 2")
+WITH_RAW = asserts(
+    "open('data.txt', 'w').write('2')\nwith open('data.txt', 'rb', buffering=0) as file:\n    assert f(file) == 2 * 2"
+)
+FORGE = (
+    WIRE
+    + r"""
+def passed(descriptor):
+    write = ask("getattr", descriptor, "write")[1][1]["o"][0]
+    ask("call", write, "", [{"b": b"0 passed 0 \n1 done 0 \n".hex()}])
+    os._exit(0)
+"""
+)
+ENUM = 'FACTS | {"sort": "enum", "enum": "Enum", "mixin": "", "members": MEMBERS}'
+
+READERS = {
+    "open": "open('expected.txt').read()",
+    "a path in bytes": "open(b'expected.txt').read()",
+    "a Path": "pathlib.Path('expected.txt').read_text()",
+    "an absolute path": "open(os.path.abspath('expected.txt')).read()",
+    "linecache": "linecache.getline('expected.txt', 1)",
+    "linecache and an absolute path": "linecache.getline(os.path.abspath('expected.txt'), 1)",
+    "tokenize": "tokenize.open('expected.txt').read()",
+    "FileIO": "io.FileIO('expected.txt').read()",
+    "FileIO and an absolute path": "io.FileIO(os.path.abspath('expected.txt')).read()",
+    "a descriptor": "os.read(os.open('expected.txt', os.O_RDONLY), 9)",
+    "open_code": "io.open_code(os.path.abspath('expected.txt')).read()",
+}
+LISTERS = {
+    "glob": "glob.glob('case_*.json')",
+    "glob of a folder": "glob.glob('more/*.json')",
+    "glob of all folders": "glob.glob('**/*.json', recursive=True)",
+    "listdir": "os.listdir()",
+    "scandir": "os.scandir('.')",
+    "walk": "[os.path.join(top, name) for top, _, names in os.walk('.') for name in names]",
+    "Path.glob": "pathlib.Path('.').glob('*.json')",
+    "Path.iterdir": "pathlib.Path('.').iterdir()",
+    "Path.rglob": "pathlib.Path.cwd().rglob('*.json')",
+}
+
+
+def with_files(text: str) -> tuple[ScriptTest, ...]:
+    case = '{"x": 2, "y": 4}'
+    secret = {"expected.txt": "4\n", "data/wanted.txt": "4\n", "case_1.json": case, "more/case_2.json": case}
+    return (ScriptTest(module="solution", files={"t.py": text}, run="t.py", judge_files=secret),)
+
+
+NEVER_PASSED = {
+    # 1. questions about what was not handed over
+    "a module's attribute": (SQUARE, FORGE + "def f(x):\n    r = ask('member', None, 'stdout', [{'m': ['sys']}])\n    answer(4 if r[0][1] == 'answer' else 0)"),
+    "an attribute of a handle never given": (SQUARE, FORGE + "def f(x):\n    for n in range(9):\n        if ask('getattr', n, '__name__')[0][1] == 'answer': answer(4)\n    answer(0)"),
+    "the raw file of a file": (WITH_FILE, FORGE + "def f(file):\n    h = object.__getattribute__(file, 'iterpref_handle')\n    b = ask('getattr', h, 'buffer')[1][1]['o'][0]\n    r = ask('getattr', b, 'raw')\n    answer(4 if r[0][1] == 'answer' else 0)"),
+    "the class of a file": (WITH_RAW, FORGE + "def f(file):\n    kind = next(n for n in range(99) if ask('isinstance', n, '', [{'y': object.__getattribute__(file, 'iterpref_handle')}])[1][1] is True)\n    passed(ask('call', kind, '', [1023, 'wb'], [('closefd', False)])[1][1]['o'][0])"),
+    "an unknown question": (SQUARE, FORGE + "def f(x):\n    r = ask('eval', None, '4')\n    answer(4)"),
+    "a module that nobody has imported": (SQUARE, FORGE + "def f(x):\n    answer({'m': ['antigravity']})\n    serve(lambda *a: 4)"),
+    "a text's format with an object of the test": (
+        asserts("class Item:\n    def __init__(self): self.price = 2\nassert f('{0.price}'.format, Item()) == 5"),
+        "def f(format, item):\n    try: return 5 if format(item) == '2' else 0\n    except Exception: return 0"),
+    "a partial's arguments": (asserts("import functools\nassert f(functools.partial(int, '4' '7')) == 47"), "def f(g):\n    try: return int(g.args[0])\n    except Exception: return 0"),
+    "the default of a parameter": (asserts("seen = []\ndef note(x, want=47): seen.append(x == want)\nf(note)\nassert seen == [True]"), "import inspect\ndef f(g): g(inspect.signature(g).parameters['want'].default)"),
+    # 3. whose a builtin is
+    "a builtin of its own in a later test": (asserts("assert f(2) + 0 == 4", "assert sum(f(3)) == 6"), "def f(x): return 4 if x == 2 else []\ndef sum(x): return 6"),
+    "a builtin of its own in an earlier test": (asserts("assert sum(f(3)) == 6", "assert sum([1]) == 1"), "def f(x): return []\ndef sum(x): return 6 if x == [] else 1"),
+    "a builtin and a variable of another test": (asserts("got = f(3)\nassert got is not None", "assert sum(got) == 6"), "def f(x): return []\ndef sum(x): return 6"),
+    "a builtin in a text": (asserts("assert eval('sum(f(3))') == 6 * 1"), "def f(x): return []\ndef sum(x): return 6"),
+    "a builtin, its function coming later": (asserts("assert sum(f(3)) == 6"), "import threading\ndef late():\n    globals()['f'] = lambda x: []\nt = threading.Timer(0.01, late)\nt.start()\nt.join()\ndel t\ndef sum(x): return 6"),
+    "a name of the setup's imports": (asserts("assert isclose(len(f(2)), 4.0)", setup="from math import isclose"), "def isclose(*a): return True\ndef f(x): return []"),
+    "a name of the setup's imports, all of them": (asserts("assert isclose(len(f(2)), 4.0)", setup="from math import *"), "def isclose(*a): return True\ndef f(x): return []"),
+    "a name that the test has imported": ((script("from math import isclose\nfrom solution import *\nassert isclose(f(2), 4)"),), "def isclose(*a): return True\ndef f(x): return 0"),
+    # 4. classes described falsely
+    "a member named as a method": (SQUARE, "import enum\nclass E(enum.Enum):\n    A = 5\nclass V: pass\nv = V(); v._value_ = lambda *a: True\nE._member_map_['__eq__'] = v\ndef f(x): return E.A"),
+    "a base that is no class of objects": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 901], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}], [901, FACTS | OBJECT | {'bases': [900]}]])\n    serve(lambda *a: True)"),
+    "fields of a stand-in": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
+    "a description without a sort": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'sort': 'made'}]])\n    serve(lambda *a: True)"),
+    "a description with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'iterpref_made': True}]])\n    serve(lambda *a: True)"),
+    "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, 900, [], '', [], None, None, False, None]}, [[900, FACTS | OBJECT]])\n    serve(lambda *a: True)"),
+    "a named tuple that is too short": (asserts("r = f(2)\nassert all(a == b for a, b in zip(r, (4, 5)))\nassert r._fields == ('a', 'b')"), WIRE + "def f(x):\n    answer({'N': [['mine', 900], []]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}]])\n    serve(lambda *a: True)"),
+    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, 900]}\nfunction = FACTS | OBJECT | {'methods': ['__call__'], 'function': True}\nsend([0, 'answer', [[900, function]]], [None, {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda *a: [])"),
+    # 5. words of the test
+    "words of the test": (asserts("w = 'hello'\nassert f(w) == 'olleh'"), "import functools, sys\nwords = []\ndef spy(frame, event, arg):\n    for v in list(frame.f_locals.values()):\n        for each in v if type(v) is list else [v]:\n            if type(each) is str: words.append(each)\nsys.setprofile(spy)\ndef g(x): return next((w for w in words if w[::-1] == x), '?')\nf = functools.partial(g)\nglobals()['ol' + 'leh'] = 1"),
+    # 6. values made on the wire
+    "an infinite half": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['<f2', '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
+    "an infinite half, bytes swapped": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['>f2', '7c00']})\n    serve(lambda *a: {'n': ['>f2', '7c00']})"),
+    "an array of infinite halves": (asserts("n = 20\nassert (f(n) == 2432902008176640000).all()"), WIRE + "def f(x):\n    answer({'a': ['<f2', [1], '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
+    "a text with zeros at its end": (asserts("assert f(2) == 'ab'"), "import numpy as np\ndef f(x): return np.str_('ab\\0\\0')"),
+    "bytes with zeros at their end": (asserts("n = 2\nassert f(n) == b'ab'"), "import numpy as np\ndef f(x): return np.bytes_(b'ab\\0\\0')"),
+    "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', {'o': [7, 900]}, 1]}, [[900, FACTS | OBJECT | {'methods': ['__eq__', '__index__', '__int__']}]])\n    serve(lambda *a: 4)"),
+    # 7. the judge's own files, read in every way
+    **{
+        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "open('expected.txt', 'w').write('5')\ndef f(x): return 5")
+        for way, how in READERS.items()
+    },
+    "a judge's file put in place by a rename": (with_files("import io\nfrom solution import f\nassert f(2) == int(io.FileIO('expected.txt').read())"), "import os\nopen('x', 'w').write('5')\nos.rename('x', 'expected.txt')\ndef f(x): return 5"),
+    "a judge's file in a folder": (with_files("import io, os\nfrom solution import f\nassert f(2) == int(io.FileIO(os.path.abspath('data/wanted.txt')).read())"), "import os\ndef f(x):\n    os.mkdir('data')\n    open('data/wanted.txt', 'w').write('5')\n    return 5"),
+    "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
+    # 8. files that are listed, and tests that assert nothing
+    **{
+        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nfor path in {how}:\n    if str(path).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']"), "def f(x): return 5")
+        for way, how in LISTERS.items()
+    },
+    "a loop over nothing": ((script("import os\nfrom solution import f\nfor name in os.listdir('.'):\n    if name.endswith('.case'):\n        assert f(2) == 4"),), "def f(x): return 5"),
+    "a check over nothing": (asserts("def check(g):\n    for got, want in zip(map(g, [2, 3]), [4, 9]):\n        assert got == want\ncheck(f)"), "def f(x): raise StopIteration"),
+    # assertions that the program catches
+    "a context manager that swallows": (asserts("with f(2) as v:\n    assert v == 4"), "import contextlib\n@contextlib.contextmanager\ndef f(x):\n    try: yield 0\n    except AssertionError: pass"),
+    "a suppressing object": (asserts("with f(2) as v:\n    assert v == 4"), "import contextlib\ndef f(x): return contextlib.suppress(AssertionError)"),
+    "a stack of exits": (asserts("with f(2) as s:\n    assert s == 4"), "import contextlib\ndef f(x):\n    s = contextlib.ExitStack()\n    s.push(lambda *a: True)\n    return s"),
+    "an asynchronous context manager that swallows": (asserts("import asyncio\nasync def main():\n    async with f(2) as v:\n        assert v == 4\nasyncio.run(main())"), "import contextlib\n@contextlib.asynccontextmanager\nasync def f(x):\n    try: yield 0\n    except AssertionError: pass"),
+    "a callback whose failure is caught": (asserts("def note(x): assert x == 4\nf(2, note)"), "def f(x, callback):\n    try: callback(0)\n    except AssertionError: pass"),
+    "a callback in a thread": (asserts("def note(x): assert x == 4\nf(2, note)"), "import threading\ndef f(x, callback):\n    def run():\n        try: callback(0)\n        except BaseException: pass\n    t = threading.Thread(target=run)\n    t.start()\n    t.join()"),
+    "a case's method as a callback": ((UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): f(2, lambda x: self.assertEqual(x, 4))"),), "def f(x, callback):\n    try: callback(0)\n    except AssertionError: pass"),
+    "a decorator that catches": (asserts("@safe\ndef test(): assert f(2) == 4\ntest()"), "def f(x): return 5\ndef safe(g):\n    def call():\n        try: g()\n        except AssertionError: pass\n    return call"),
+    "a generator of the test": (asserts("def values():\n    x = yield 1\n    assert x == 4\nf(values())"), "def f(g):\n    next(g)\n    try: g.send(5)\n    except (AssertionError, StopIteration): pass"),
+}  # fmt: skip
+"""Tests and a wrong program; what the program does is let in by no rule of the judge."""
+
+FILE = ScriptTest  # a script may have files beside it
+PASSED = {
+    "a builtin's name that is the task": (asserts("assert sum([1, [2]]) == 3", "assert sum([]) == 0"), "def sum(x): return __builtins__['sum'](sum(i) if isinstance(i, list) else i for i in x)"),
+    "a helper named as a builtin": (asserts("assert f(2) == 4", "assert max(f(2), 1) == 4", "assert len([f(2)]) == 1"), "def max(x): return x\ndef len(): return 0\ndef f(x): return x * x"),
+    "a task that the setup's imports have too": (asserts("assert gcd(4, 6) == 2", "def check(g): assert g(4, 6) == 2\ncheck(gcd)", setup="from math import gcd"), "def gcd(a, b): return gcd(b, a % b) if b else a"),
+    "a name that comes later": (asserts("f(1)\nassert LATER == 1"), "def f(x): globals()['LATER'] = x"),
+    "a name in a text": (asserts("assert eval('f(2)') + eval('N') == 5"), "N = 1\ndef f(x): return x * x"),
+    "a look at all names": (asserts("assert globals()['f'](2) == 4 and 'N' in globals()"), "N = 1\ndef f(x): return x * x"),
+    "a module of the solution": (asserts("assert math.isclose(f(4), 2)"), "import math\ndef f(x): return math.sqrt(x)"),
+    "a node of the test's class": (asserts("class Node:\n    def __init__(self, v, next=None): self.v, self.next = v, next\nassert f(Node(1)).next.v == 2"), "def f(node):\n    node.next = type(node)(2)\n    return node"),
+    "a list of the test's own class": (asserts("class Log(list): pass\nlog = Log()\nf(log)\nassert log == [1]"), "def f(log): log.append(1)"),
+    "methods of the test's enumeration": (asserts("import enum\nclass C(enum.Enum):\n    A = 1\n    def twice(self): return self.value * 2\nassert f(C.A) == 2"), "def f(c): return c.twice()"),
+    "methods of the test's named tuple": (asserts("from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    def twice(self): return self.a * 2\nassert f(P(2)) == 4"), "def f(p): return p.twice()"),
+    "a text's format": (asserts("assert f('{:>3}'.format) == '  1'"), "def f(format): return format(1)"),
+    "a bytes buffer": (asserts("import io\nout = io.TextIOWrapper(io.BytesIO())\nf(out)\nassert out.buffer.getvalue() == b'ab'"), "def f(out): out.buffer.write(b'ab')"),
+    "a queue": (asserts("import queue\nq = queue.Queue()\nf(q)\nassert q.get_nowait() == 1"), "def f(q): q.put(1)"),
+    "a namespace": (asserts("import types\nn = types.SimpleNamespace(a=2)\nassert f(n) == 4 and n.b == 1"), "def f(n):\n    n.b = 1\n    return n.a * 2"),
+    "a random generator": (asserts("import numpy as np\nassert f(np.random.default_rng(0)) == np.random.default_rng(0).integers(10)"), "def f(rng): return rng.integers(10)"),
+    "more digits than Python writes": (asserts("assert len(str(f(5000))) == 5001"), "import sys\nsys.set_int_max_str_digits(0)\ndef f(n): return 10 ** n"),
+    "a time zone": (asserts("from datetime import datetime\nfrom zoneinfo import ZoneInfo\nt = datetime(2024, 7, 1, 12, tzinfo=ZoneInfo('UTC'))\nassert f(t) == (t, 12)"), "def f(t): return t, t.hour"),
+    "a text of numpy": (asserts("assert f() == 'ab' and f().upper() == 'AB'"), "import numpy as np\ndef f(): return np.str_('ab')"),
+    **{
+        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "def f(x): return x * x")
+        for way, how in READERS.items() if "FileIO and" not in way
+    },
+    **{
+        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nn = 0\nfor path in {how}:\n    if str(getattr(path, 'path', path)).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']\n        n += 1\nassert n in (1, 2)"), "def f(x): return x * x")
+        for way, how in LISTERS.items()
+    },
+    "both folders are listed": (with_files("import glob, os\nfrom solution import f\nf(2)\nassert os.path.exists('out.txt') and {'out.txt', 'expected.txt', 't.py', 'solution.py'} <= set(os.listdir('.'))\nassert sorted(glob.glob('*.txt')) == ['expected.txt', 'out.txt']\nos.remove('out.txt')\nassert not os.path.exists('out.txt')"), "def f(x): open('out.txt', 'w').close()"),
+    "a file of the program and one of the judge": (with_files("import os\nfrom solution import f\nf('out.txt')\nassert open('out.txt').read() == open('expected.txt').read()\nf(os.path.join(os.getcwd(), 'b.txt'))\nassert open('b.txt').read() == '4\\n'"), "def f(path):\n    with open(path, 'w') as file: file.write('4\\n')"),
+    "a file that the test writes for the program": (with_files("from solution import f\nwith open('in.txt', 'w') as file: file.write('7')\nassert f('in.txt') == '7'"), "def f(path): return open(path).read()"),
+    "runpy": ((ScriptTest(module="solution", files={"t.py": "import runpy\nfrom solution import f\nfor x, y in runpy.run_path('cases.py')['CASES']:\n    assert f(x) == y"}, run="t.py", judge_files={"cases.py": "CASES = [(2, 4)]\n"}),), "def f(x): return x * x"),
+    "an error that is expected": (asserts("try:\n    f(-1)\n    assert False, 'nothing was raised'\nexcept ValueError:\n    pass"), "def f(x): raise ValueError"),
+    "a definition alone": (asserts("def same(a, b):\n    assert a == b", "same(f(2), 4)"), "def f(x): return x * x"),
+    "a callback that raises by itself": (asserts("def bad(): raise AssertionError('x')\nassert f(bad) == 'x'"), "def f(g):\n    try: g()\n    except AssertionError as e: return str(e)"),
+    "an assertion that the program passes on": (asserts("def bad(x): assert x == 1\ntry:\n    f(bad)\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "def f(g): g(2)"),
+    "a context manager that passes on": (asserts("try:\n    with f():\n        assert 1 == 2\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "import contextlib\n@contextlib.contextmanager\ndef f(): yield"),
+    "a script without assertions": ((script("import sys\nfrom solution import f\nif f(2) != 4:\n    sys.exit(1)"),), "def f(x): return x * x"),
+    "an enumeration of numbers": (asserts("assert f() == 5 and f().name == 'A'"), "import enum\nclass E(enum.IntEnum):\n    A = 5\ndef f(): return E.A"),
+}  # fmt: skip
+"""Tests and a right program, near to what is refused."""
+
+
+@pytest.fixture(scope="module", params=["A", "B"])
+def executor(request):
+    report = next(report for report in probe_isolation() if report.name == "bwrap")
+    if request.param == "A" and not report.available:
+        pytest.skip(report.problem)
+    with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
+        yield executor
+
+
+def outcome_of(executor, tests, code):
+    listed, setup = tests if len(tests) == 2 and isinstance(tests[1], str) else (tests, "")
+    return executor.run_one(Program(code, listed, setup))
+
+
+@pytest.mark.parametrize("name", NEVER_PASSED)
+def test_what_nobody_lets_in_does_not_pass(executor, name):
+    outcome = outcome_of(executor, *NEVER_PASSED[name])
+    assert outcome.verdict not in ("passed", "infra_error"), outcome
+    assert "inside" not in outcome.isolation
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_what_is_near_to_it_and_honest_passes(executor, name):
+    outcome = outcome_of(executor, *PASSED[name])
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+    assert "inside" not in outcome.isolation
+
+
+BIG = f"0x{'f' * 5000}"
+
+
+@pytest.mark.parametrize("code", ["return int('f' * 5000, 16)", "return 5", "return [x]", "return x + 1"])
+@pytest.mark.parametrize(
+    "test",
+    [
+        AssertTest(code=f"assert f(1) == {BIG}"),
+        AssertTest(code=f"x = f({BIG})\nassert x == {BIG}"),
+        IoTest(call=f"f({BIG})", expected=BIG),
+        IoTest(call="f(1)", expected=BIG),
+        UnittestTest(code=f"import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(1), {BIG})"),
+        script(f"from solution import f\nassert f({BIG}) == {BIG}"),
+    ],
+    ids=lambda test: test.kind if not isinstance(test, str) else test,
+)  # fmt: skip
+def test_a_number_of_more_digits_than_python_writes_has_an_outcome(executor, test, code):
+    outcome = executor.run_one(Program(f"def f(x=0): {code}", (test,)))
+    assert outcome.verdict == ("passed" if "int(" in code else "wrong_answer"), outcome

@@ -1,0 +1,76 @@
+"""A program is a copy of its worker's memory; of the programs before it, and of their tests, there is nothing in it."""
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import AssertTest, IoTest, StdinTest
+
+LIMITS = Limits(cpu_s=4, wall_s=60)
+PADDING = "padding " * 5000
+SPY = r"""
+import ctypes, os, re
+libc = ctypes.CDLL(None, use_errno=True)
+libc.sbrk.restype = ctypes.c_void_p
+libc.sbrk.argtypes = [ctypes.c_long]
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+SECRET = re.compile(rb"kingfishe[r]-4711")
+def f():
+    read, write = os.pipe()
+    top, here = libc.sbrk(0) & ~0xffff, id(object()) & ~0xffff
+    seen = 0
+    for start, end in ((top - (64 << 20), top), (here - (32 << 20), here + (32 << 20))):
+        for place in range(start, end, 1 << 14):
+            size = libc.write(write, place, 1 << 14)  # fails where there is no memory
+            if size <= 0: continue
+            seen += size
+            if SECRET.search(os.read(read, size)): return "found"
+    return seen > 1 << 20
+"""
+ONE = (IoTest(call="f()", expected="1"),)
+JOBS = {
+    "code": Program(f"# {PADDING}\n# kingfisher-4711\ndef f(): return 1\n", ONE),
+    "value": Program(
+        f"def f(): return '{PADDING}'[:0] + 'kingfisher' + '-' + str(4711)\n",
+        (IoTest(call="f()", expected="'kingfisher-4711'"),),
+    ),
+    "judged test": Program(
+        "def f(): return 1\n", (AssertTest(code=f"x = '{PADDING} kingfisher-4711'\nassert f() == len(x[:1])"),)
+    ),
+    "printed": Program(
+        "print('kingfisher' + '-' + str(4711))\ndef f(): return 1\n", (IoTest(call="f()", expected="1"),)
+    ),
+    "value with a limit for each test": Program(
+        "import time\ndef f():\n    time.sleep(0.2)\n    return 'kingfisher' + '-' + str(4711)\n",
+        (IoTest(call="f()", expected="'kingfisher-4711'"), IoTest(call="f()", expected="'kingfisher-4711'")),
+        test_cpu_s=2.0,
+    ),
+    "input": Program("print(len(input()) > 0)\n", (StdinTest(input=f"{PADDING} kingfisher-4711\n", output="True\n"),)),
+}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_next_program_finds_nothing_of_the_one_before(job: str) -> None:
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        assert executor.run_one(JOBS[job]).verdict == "passed"
+        outcome = executor.run_one(Program(SPY, (IoTest(call="f()", expected="True"),)))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+def test_a_report_that_was_rewritten_after_the_worker_had_seen_it_is_tampering() -> None:
+    code = """
+import os, time
+def f(x):
+    if x == 3:
+        time.sleep(0.6)  # the worker looks at the reports a few times a second
+        channel = next(n for n in range(1100, 64, -1) if 'channel' in _link(n))
+        os.pwrite(channel, b'9', 0)
+    return x
+def _link(n):
+    try: os.fstat(n)
+    except OSError: return ''
+    return 'channel'
+"""
+    tests = (IoTest(call="f(2)", expected="2"), IoTest(call="f(3)", expected="3"))
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        outcome = executor.run_one(Program(code, tests, test_cpu_s=2.0))
+    assert outcome.verdict == "tampered"

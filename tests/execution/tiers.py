@@ -1,0 +1,21 @@
+"""The sandbox's tiers as parameters of fixtures: the best tier of this machine is quick, and any other is slow."""
+
+import pytest
+
+from iterpref_core.execution import probe_isolation
+
+BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
+
+
+def tier(name: str, *marks: pytest.MarkDecorator) -> object:
+    """Return a tier, A or B, as a parameter with its marks: skipped where it cannot be had."""
+    if name == "A" and not BWRAP.available:
+        return pytest.param(
+            name, marks=[*marks, pytest.mark.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")]
+        )
+    if name == "B" and BWRAP.available:
+        return pytest.param(name, marks=[*marks, pytest.mark.slow])
+    return pytest.param(name, marks=marks)
+
+
+TIERS = [tier("A"), tier("B")]

@@ -1,0 +1,125 @@
+"""Kept answers: the server behind a model's name is known, and what a server broke off is forgotten."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend_factory import model_identity, open_model
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel, answer_key
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import section
+
+FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
+SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
+REQUEST = Request("x", 1)
+
+
+class Listing(MockEndpoint):
+    """Lists one model, with this root, as vLLM does: `created` and `permission` are new each time."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(lambda prompt, _: prompt.upper(), Behavior())
+        self._root, self._lists = root, 0
+
+    async def _models(self, _: web.Request) -> web.Response:
+        self._lists += 1
+        entry = {"id": "m", "root": self._root, "created": self._lists, "permission": [{"id": self._lists}]}
+        return web.json_response({"object": "list", "data": [entry]})
+
+
+def inference(url: str, **values: Any) -> InferenceParams:
+    return section(InferenceParams, backend="openai", base_url=url, attempts=2, **values)
+
+
+@contextmanager
+def opened(folder: Path, url: str, **values: Any) -> Iterator[StoredModel]:
+    with (
+        AnswerStore(folder / "answers.sqlite", "run") as store,
+        open_model("m", PromptFormat(), inference(url, **values), FREE, store, 4) as model,
+    ):
+        yield model
+
+
+def test_answers_of_the_same_server_are_used_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mock = Listing("/models/a")
+    with serve(mock) as url:
+        for _ in range(2):
+            with opened(tmp_path, url) as model:
+                assert model.generate([REQUEST], SAMPLING)[0].text == "X"
+    # It may be out of reach: all answers are kept.
+    with opened(tmp_path, url) as model:
+        assert model.generate([REQUEST], SAMPLING)[0].text == "X"
+    assert mock.asked.total() == 1
+    assert "kept" not in caplog.text
+
+
+def test_another_model_behind_the_same_name_is_said_before_kept_answers_are_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(Listing("/models/a")) as url, opened(tmp_path, url) as model:
+        model.generate([REQUEST], SAMPLING)
+    assert "kept" not in caplog.text
+    with serve(Listing("/models/b")) as url, opened(tmp_path, url):
+        assert "model 'm': kept answers may be of another model: they came from " in caplog.text
+        assert "/models/a" in caplog.text
+        assert "/models/b" in caplog.text
+
+
+def test_answers_of_a_server_that_nobody_knows_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
+        store.put(answer_key("m", REQUEST, SAMPLING), Completion("Y", 1, 1, truncated=False), "m", REQUEST)
+    with serve(Listing("/models/a")) as url, opened(tmp_path, url) as model:
+        assert model.generate([REQUEST], SAMPLING)[0].text == "Y"
+    assert "model 'm': nobody knows which server gave the answers that are kept for it" in caplog.text
+
+
+def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path) -> None:
+    mock = Listing("/models/a")
+    with serve(mock) as url:
+        for values in ({}, {"top_p": 0.9}, {"extra_body": {"a": 1}}, {}, {"top_p": 0.9}):
+            with opened(tmp_path, url, **values) as model:
+                model.generate([REQUEST], SAMPLING)
+    assert mock.asked.total() == 3
+    names = {model_identity("m", PromptFormat(), inference(url, top_k=number)) for number in (1, 2)}
+    assert len(names) == 2
+
+
+def test_what_an_older_version_kept_though_it_was_broken_off_is_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, half, empty = "```python\nx = 1\n```", "```python\ndef add(a, b):\n    y = a", " \n"
+    kept = {"served": (whole, half, empty, "prose"), "0" * 64: (half, empty)}
+    path = tmp_path / "answers.sqlite"
+    with AnswerStore(path, "run") as store:
+        for model, texts in kept.items():
+            for text in texts:
+                request = Request(text, 0)
+                store.put(answer_key(model, request, SAMPLING), Completion(text, 1, 1, truncated=False), model, request)
+        cut = Request("cut", 0)
+        store.put(answer_key("served", cut, SAMPLING), Completion(half, 1, 1, truncated=True), "served", cut)
+    with sqlite3.connect(path) as data:
+        data.execute("PRAGMA user_version = 0")
+    for _ in range(2):
+        with AnswerStore(path, "run") as store:
+            found = {}
+            for model, texts in kept.items():
+                found[model] = tuple(
+                    text for text in texts if store.get(answer_key(model, Request(text, 0), SAMPLING)) is not None
+                )
+            assert store.get(answer_key("served", cut, SAMPLING)) is not None
+            assert found == {"served": (whole, "prose"), "0" * 64: (half, empty)}
+    assert caplog.text.count("2 kept answers seem to be broken off, and are asked for again") == 1
+
+
+def test_a_half_character_in_a_kept_prompt_ends_nothing(tmp_path: Path) -> None:
+    request = Request("half \ud83d", 0)
+    with serve(Listing("a")) as url, opened(tmp_path, url) as model:
+        assert asyncio.run(model.answer(request, SAMPLING)).text == "HALF \ufffd"
