@@ -335,4 +335,10 @@ def test_rows_of_any_values_are_taken_or_counted(
     counts, pairs = pairs_of(PAIR, *rows, folder=folder)
     assert sum(counts.values()) == len(rows) + 1
     for pair in pairs[1:]:
-        assert pair.chosen in [row.get("chosen") for row in rows]
+        assert (pair.chosen, pair.rejected) in [(row.get("chosen"), row.get("rejected")) for row in rows]
+
+
+@given(prompt=TEXT)
+def test_any_prompt_comes_back_unchanged_or_is_refused(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
+    _, pairs = pairs_of(PAIR, PAIR | {"prompt": prompt}, folder=tmp_path_factory.mktemp("prompt"))
+    assert [pair.prompt for pair in pairs[1:]] in ([], [prompt])

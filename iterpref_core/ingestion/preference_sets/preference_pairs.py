@@ -288,7 +288,10 @@ def joined_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
     Raises:
         ValueError: a column is missing, or holds something else.
     """
-    return _prompt(_turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt"))))
+    (first, *others) = _joined(columns.values(row, "prompt"), _named(columns, "prompt"))
+    if isinstance(first, str) and not others:
+        return first if says_something(first) else None
+    return _prompt(_turns([first, *others]))
 
 
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:

@@ -98,13 +98,11 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
         return _rows_of_columns(field, value, names)
     if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
         raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
-    rows = []
-    for row in value:
-        for name in names:
-            if name not in row:
-                raise ValueError(f"field '{field}.{name}': Field required")
-        rows.append(tuple(row[name] for name in names))
-    return rows
+    for name in names:
+        # Parquet has no field that is null.
+        if value and not any(name in row for row in value):
+            raise ValueError(f"field '{field}.{name}': Field required")
+    return [tuple(row.get(name) for name in names) for row in value]
 
 
 def _rows_of_columns(
