@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,6 @@ import typer
 
 from iterpref_core.cli.options import (
     JsonOption,
-    PairsOption,
     SetOption,
     input_file,
     output_file,
@@ -33,7 +32,10 @@ Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[m
 
 
 def check(
-    pairs: PairsOption,
+    further: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PROBLEMS]...", help="More files of problems.", exists=True)
+    ] = None,
+    pairs: Annotated[Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")] = None,
     spans: Annotated[Path | None, input_file(help="JSONL of spans; needs --model.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
@@ -44,26 +46,49 @@ def check(
             help="Name or JSONL file of a benchmark; repeatable. Files that environment variables name are always read."
         ),
     ] = None,
-    out: Annotated[Path | None, output_file(help="JSONL for the pairs that overlap with no benchmark.")] = None,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
-        "data/problems.jsonl"
-    ),
+    out: Annotated[
+        Path | None, output_file(help="JSONL for what overlaps with no benchmark, and for problems, repeats no other.")
+    ] = None,
+    problems: Annotated[
+        Path | None,
+        input_file(help="Without --pairs: JSONL of problems to check. With --pairs: problems for --against heldout."),
+    ] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
-    from iterpref_core.benchmark_table import PUBLISHED
+    """Check pairs, or problems: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
+    files = [*([problems] if problems else []), *(further or [])]
+    if pairs is None:
+        if not files or spans or model:
+            raise InputError("give --pairs, with or without --spans and --model; or --problems, and no pairs")
+        _check_problems(files, against, out, as_json=json_)
+        return
+    if further:
+        raise InputError(f"{further[0]}: several files are for --problems without --pairs")
+    if (spans is None) != (model is None):
+        raise InputError("--spans and --model belong together: give both, or neither")
+    heldout = problems or Path("data/problems.jsonl")
+    _check_pair_file(pairs, spans, model, against, out, heldout, read_params(set_), as_json=json_)
+
+
+def _check_pair_file(
+    pairs: Path,
+    spans: Path | None,
+    model: str | None,
+    against: Sequence[str] | None,
+    out: Path | None,
+    problems: Path,
+    settings: Params,
+    *,
+    as_json: bool,
+) -> None:
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.data.checks import Finding
 
-    if (spans is None) != (model is None):
-        raise InputError("--spans and --model belong together: give both, or neither")
-    settings = read_params(set_)
     template = _load_frame(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
-    configured = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
-    benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
+    benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
     clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
@@ -85,7 +110,7 @@ def check(
     result |= checks.numbers() if checks else {}
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
     result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
-    if json_:
+    if as_json:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         shown = {"trained": trained} if template else {}
         typer.echo(json.dumps(shown | result | {"findings": records}, indent=2))
@@ -96,6 +121,28 @@ def check(
         for finding in findings:
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
     if any(finding.stops for finding in findings):
+        raise typer.Exit(1)
+
+
+def _configured() -> list[str]:
+    """Return the names of the benchmarks whose files environment variables name."""
+    from iterpref_core.benchmark_table import PUBLISHED
+
+    return [name for name, data in PUBLISHED.items() if data.variable in os.environ]
+
+
+def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: Path | None, *, as_json: bool) -> None:
+    """Compare problems with each other and with benchmarks, before anything is computed with them."""
+    from iterpref_core.screening.repeated_problems import check_problems
+
+    found = check_problems(files, [*(against or []), *_configured()], out)
+    if as_json:
+        typer.echo(json.dumps(found.counts | {"findings": found.findings}, indent=2))
+    else:
+        show_result(found.counts, as_json=False)
+        for finding in found.findings:
+            typer.echo(f"look: {finding}")
+    if found.counts.get("contaminated") and out is None:
         raise typer.Exit(1)
 
 

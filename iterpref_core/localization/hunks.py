@@ -18,6 +18,10 @@ _SIMILAR = 0.5
 """The share of common tokens from which on a line counts as rewritten, not as removed and replaced by another one."""
 
 
+_MOST_CELLS = 10_000
+"""The largest number of pairs of lines that are compared in a stretch: 100 lines by 100, about half a second."""
+
+
 @dataclass(frozen=True)
 class Hunk:
     """A piece of an edit: lines of the failing program become lines of the passing one.
@@ -91,7 +95,12 @@ def _pair_similar(
     old: range,
     new: range,
 ) -> list[tuple[int, int]]:
-    """Return ascending pairs of lines (old, new) with the greatest total similarity, each pair at least `_SIMILAR`."""
+    """Return ascending pairs of lines (old, new) with the greatest total similarity, each pair at least `_SIMILAR`.
+
+    A stretch with more than `_MOST_CELLS` possible pairs has none: such a change is a rewrite as a whole.
+    """
+    if len(old) * len(new) > _MOST_CELLS:
+        return []
     # best[i, j]: the greatest total for the old lines from i on and the new lines from j on, with its pairs. The table
     # is filled from the end, so that the entries for i + 1 and j + 1 are there: line i is left out, or line j is, or
     # the two are a pair.

@@ -52,7 +52,7 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
     Args:
         path: the file.
         lenient: True: a line of JSONL that is not UTF-8 is an item too, with a lone surrogate for each byte that is
-            none. So the line can be left out and counted.
+            none. So the line can be left out and counted. Rows of Parquet and Arrow keep columns that are null.
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
@@ -60,7 +60,7 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
     """
     layout = layout_of(path)
     if layout in _TABLES:
-        for number, (where, row) in enumerate(read_rows(path), 1):
+        for number, (where, row) in enumerate(read_rows(path, nulls=lenient), 1):
             yield Item(where, number, row)
         return
     if layout == ".csv":
@@ -117,6 +117,8 @@ def _read_csv(path: Path) -> Iterator[Item]:
             for row in rows:
                 if header is None:
                     header = row
+                    if len(set(header)) < len(header):
+                        raise InputError(f"{path}: two columns have the same name ({', '.join(header)}); rename one")
                     continue
                 number += 1
                 # A row with too few or too many values is no object, and is left out by who reads it.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
+_MAPPINGS = ("files", "judge_files")
+"""The fields of script tests that are mappings; lists of `key` and `value` under other names are lists."""
 _ARROW = b"ARROW1"
 """The first bytes of an Arrow file with a footer."""
 _BUFFER_BYTES = 1 << 20
@@ -40,8 +42,12 @@ class RowPlace(NamedTuple):
         return f"{self.path}: row {self.line} (row group {self.row_group})"
 
 
-def read_rows(path: Path) -> Iterator[tuple[RowPlace, str]]:
+def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, str]]:
     """Stream the rows of a Parquet or Arrow file as JSON texts, each with its place.
+
+    Args:
+        path: the file.
+        nulls: True: a row has all columns, null or not.
 
     Raises:
         InputError: the file is absent or not whole, or a text in it is not UTF-8.
@@ -51,7 +57,9 @@ def read_rows(path: Path) -> Iterator[tuple[RowPlace, str]]:
         for group, batch in batches:
             for row in batch.to_pylist():
                 number += 1
-                text = json.dumps(_plain(row), ensure_ascii=False, default=str)
+                plain = _plain(row)
+                whole = {name: plain.get(name) for name in row} if nulls else plain
+                text = json.dumps(whole, ensure_ascii=False, default=str)
                 yield RowPlace(path, number, group), text
 
 
@@ -134,19 +142,21 @@ def _explained(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not a whole {kind} file ({str(error).splitlines()[0]}); fetch it again") from None
 
 
-def _is_entry(item: Any) -> bool:
-    return isinstance(item, dict) and list(item) == ["key", "value"]
+def _plain(value: Any, name: str = "") -> Any:
+    """Return a value for JSON: without nulls, and with the mappings of this project's own records as mappings.
 
-
-def _plain(value: Any) -> Any:
-    """Return a value for JSON: without nulls, and lists of `key` and `value` as mappings."""
+    Args:
+        value: the value.
+        name: the field that holds the value.
+    """
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items() if inner is not None}
+        return {key: _plain(inner, key) for key, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
         # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.
-        if value and all(_is_entry(item) for item in value):
-            return {item["key"]: _plain(item["value"]) for item in value}
-        return [_plain(item) for item in value]
+        if name in _MAPPINGS and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in items):
+            return {item["key"]: item["value"] for item in items}
+        return items
     if isinstance(value, bytes):
         # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
         return value.decode("utf-8", "surrogateescape")

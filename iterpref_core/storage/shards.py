@@ -4,6 +4,7 @@ A published folder has the splits that its files' names state (`train-00000-of-0
 never mixed without a word: where there are several, `train` is read and the others are counted.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -116,7 +117,7 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and _is_data(path):
             files.append(path)
     for suffixes in _LAYOUTS:
         shards = [path for path in files if layout_of(path) in suffixes]
@@ -129,6 +130,18 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
     raise InputError(
         f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
     )
+
+
+def _is_data(path: Path) -> bool:
+    """Return False for an Arrow file that `save_to_disk` did not write: a cache of `datasets` beside the data."""
+    state = path.with_name("state.json")
+    if path.suffix != ".arrow" or not state.is_file():
+        return True
+    try:
+        listed = json.loads(state.read_text(encoding="utf-8"))["_data_files"]
+        return path.name in {entry["filename"] for entry in listed}
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 def _choose(folder: Path, groups: dict[str, list[Path]], wanted: str | None) -> set[str]:

@@ -2,18 +2,26 @@
 
 import doctest
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.ingestion.ingest import Ingested
+from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
+from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.ingestion.published import usable_tests
 from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
+from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
+from iterpref_core.input_files import LinePlace
 from iterpref_core.records import PreferencePair
 from iterpref_core.source_code import language
+from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
 from tests.settings import EXECUTION, ROOT
 from tests.texts import written
@@ -183,3 +191,23 @@ def test_every_published_schema_goes_in(field: Path, tmp_path: Path, name: str) 
     source.write_bytes((field / f"{name}.jsonl").read_bytes())
     _, pairs = taken(source, columns=columns)
     assert [pair.task_id for pair in pairs] == names
+
+
+TEXT = st.text(max_size=20) | st.text(alphabet="ab=():\n\r\t'\"#\x0c\u2028 1+", max_size=40)
+PROGRAMS = st.sampled_from([FIXED, BUGGY, "x = 1\r\n", "x = '\u2028'\x0c\n", "\ufeffx = 2", "def f(:\n"]) | TEXT
+
+
+@given(prompt=TEXT, buggy=PROGRAMS, fixed=PROGRAMS, license=TEXT)
+def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
+    prompt: str, buggy: str, fixed: str, license: str
+) -> None:
+    row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
+    item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
+    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+    (found,) = read_repairs(item, columns, None, Counter(), None, load_params().pairs)
+    if isinstance(found, Repair):
+        pair = found.pair
+        assert (pair.prompt, pair.rejected, pair.chosen) == (prompt, buggy, fixed)
+        assert pair.license == (license.strip() or None)
+    else:
+        assert found.reason

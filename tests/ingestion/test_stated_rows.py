@@ -258,6 +258,13 @@ def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path: Path) -> 
         assert [attempt.code for attempt in trajectory.attempts] == [*near[:number], right]
 
 
+def test_items_that_are_no_programs_are_counted(tmp_path: Path) -> None:
+    solutions = json.dumps([None, {"code": "print(7)"}, "print(7)"])
+    row = {"question": "Do.", "solutions": solutions, "input_output": {"inputs": ["1"], "outputs": ["7"]}}
+    found, _ = problems_of(tmp_path, "apps", row)
+    assert found.counts == {"problems": 1, "references/passed": 1, "programs_left_out/no_text": 2}
+
+
 def test_a_right_program_is_found_behind_three_that_fail(tmp_path: Path) -> None:
     wrong = [f"import package_{number}" for number in range(5)]
     row = {"question": "Do.", "solutions": [*wrong, "print(7)"], "input_output": {"inputs": ["1"], "outputs": ["7"]}}
@@ -276,6 +283,8 @@ ANSWER = "```python\nprint(int(input()) + 1)\n```"
          "verification_info": repr({"language": "python", "test_cases": TEST_CASES})},
         {"problem_statement": "Do.", "gold_standard_solution": ANSWER,
          "verification_info": {"language": "python", "test_cases": TEST_CASES}},
+        {"prompt": "Do.", "gold_standard_solution": ANSWER,
+         "verification_info": {"language": "python", "test_cases": [TEST_CASES[0] | {"fn_name": "main"}]}},
         {"prompt": "Do.", "task_type": "prime_rl_code", "verification_info": json.dumps(
             {"test_cases": json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]})})},
     ],
@@ -335,4 +344,10 @@ def test_rows_of_any_values_are_taken_or_counted(
     counts, pairs = pairs_of(PAIR, *rows, folder=folder)
     assert sum(counts.values()) == len(rows) + 1
     for pair in pairs[1:]:
-        assert pair.chosen in [row.get("chosen") for row in rows]
+        assert (pair.chosen, pair.rejected) in [(row.get("chosen"), row.get("rejected")) for row in rows]
+
+
+@given(prompt=TEXT)
+def test_any_prompt_comes_back_unchanged_or_is_refused(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
+    _, pairs = pairs_of(PAIR, PAIR | {"prompt": prompt}, folder=tmp_path_factory.mktemp("prompt"))
+    assert [pair.prompt for pair in pairs[1:]] in ([], [prompt])

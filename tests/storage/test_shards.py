@@ -180,3 +180,27 @@ def _close_all(folder: Path) -> None:
     sys.setswitchinterval(1e-6)
     for number in range(100):
         _close_while_reading(folder / f"{number}.sqlite")
+
+
+def test_caches_beside_a_saved_data_set_are_no_shards(tmp_path: Path) -> None:
+    folder_of(tmp_path, "data-00000-of-00001.arrow", "cache-12.arrow")
+    (tmp_path / "state.json").write_text('{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+    assert find_shards([tmp_path]).files == [tmp_path / "data-00000-of-00001.arrow"]
+
+
+def test_lists_of_keys_and_values_stay_lists_and_columns_of_nulls_stay_columns(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [
+        {"notes": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}], "tests": None},
+        {"notes": [], "tests": "x"},
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert [json.loads(item.text) for item in read_items(tmp_path / "a.parquet", lenient=True)] == rows
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(InputError, match=r"two columns have the same name \(a, a\)"):
+        list(read_items(tmp_path / "a.csv"))

@@ -38,7 +38,7 @@ def convert_apps(row: AppsRow) -> PublishedProblem:
         row.input_output,
         source="apps",
         starter_code=row.starter_code or "",
-        right=lambda: right_programs(read_texts("solutions", row.solutions), left_out),
+        right=lambda: right_programs(read_texts("solutions", row.solutions, left_out), left_out),
         left_out=left_out,
     )
 

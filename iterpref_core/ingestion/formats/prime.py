@@ -2,6 +2,9 @@
 
 All of them collect other sets. SYNTHETIC-1 has Python literals in the place of JSON. SYNTHETIC-2's `test_cases` is JSON
 in a text, within JSON in a text, and it has no right programs.
+
+The fields of a test are those that the publisher's own verifier reads (`test_cases`, `language`, and of a test `type`,
+`fn_name`, `input`, `output`): https://github.com/PrimeIntellect-ai/genesys, verifiers/code_test_verifier.py.
 """
 
 from collections import Counter
@@ -45,7 +48,7 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         tests = read_literal("test_cases", tests.get("test_cases", tests))
     has_answers = row.gold_standard_solution is not None or row.solutions is not None
     left_out: Counter[str] = Counter()
-    answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions)]
+    answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions, left_out)]
     return contest_problem(
         f"prime/{row.id_or_number(row.problem_id)}",
         question,

@@ -29,7 +29,7 @@ def convert_taco(row: TacoRow) -> PublishedProblem:
         source="taco",
         starter_code=row.starter_code or "",
         time_limit_s=read_seconds(row.time_limit),
-        right=lambda: right_programs(read_texts("solutions", row.solutions), left_out),
+        right=lambda: right_programs(read_texts("solutions", row.solutions, left_out), left_out),
         left_out=left_out,
     )
 

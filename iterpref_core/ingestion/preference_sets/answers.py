@@ -70,10 +70,12 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
     """
     if not chosen.strip() or not rejected.strip():
         return "empty"
-    if kind == "code" or (kind is None and not _marks_program(chosen) and not _marks_program(rejected)):
+    marked = _marks_program(chosen) or _marks_program(rejected)
+    programs: tuple[str, str] | Reason = "no_code"
+    if kind == "code" or not marked:
         programs = _whole_programs(chosen, rejected)
-    else:
-        programs = _programs(chosen, rejected)
+    if kind == "answer" or (kind is None and marked):
+        programs = _programs(chosen, rejected) if isinstance(programs, str) else programs
     if isinstance(programs, str):
         return programs
     return "same_program" if programs[0] == programs[1] else programs
@@ -178,9 +180,16 @@ def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
             return "not_python"
     assert right is not None
     assert wrong is not None
+    right = _as_it_stands(chosen, right)
+    wrong = _as_it_stands(rejected, wrong)
     if not is_program(right) and not _is_indented_code(right):
         return "not_python"
     return right, wrong
+
+
+def _as_it_stands(answer: str, program: str) -> str:
+    """Return an answer that is its program as a whole, with its own ends of lines; else the program."""
+    return answer if answer.split() == program.split() and is_program(answer) else program
 
 
 def _is_shortened(answer: str, program: str) -> bool:

@@ -268,9 +268,9 @@ def _prompt(asked: Sequence[Turn]) -> Prompt | None:
     Raises:
         ValueError: a turn has a role of its own, or the last one is no question.
     """
+    turns = [turn for turn in asked if turn.text.strip()]
     # Sets write a dash for a statement that is not there.
-    turns = [turn for turn in asked if says_something(turn.text)]
-    if all(turn.role == "system" for turn in turns):
+    if not any(says_something(turn.text) for turn in turns if turn.role != "system"):
         return None
     without_roles = all(turn.role == "" for turn in turns)
     single_question = len(turns) == 1 and turns[0].role == "user"
@@ -288,7 +288,10 @@ def joined_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
     Raises:
         ValueError: a column is missing, or holds something else.
     """
-    return _prompt(_turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt"))))
+    (first, *others) = _joined(columns.values(row, "prompt"), _named(columns, "prompt"))
+    if isinstance(first, str) and not others:
+        return first if says_something(first) else None
+    return _prompt(_turns([first, *others]))
 
 
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:

@@ -129,6 +129,9 @@ def _examples(tests: Any) -> tuple[str, list[tuple[Any, Any]]]:
 
 
 def _function_of(test: Mapping[str, Any]) -> str:
+    # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
+    if test.get("type") == "stdin_stdout" or test.get("testtype") == "stdin":
+        return ""
     metadata = read_json("metadata", test.get("metadata")) or {}
     return str(test.get("fn_name") or metadata.get("func_name") or "")
 

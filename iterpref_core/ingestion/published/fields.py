@@ -7,6 +7,7 @@ Many sets have JSON in a text, since their columns differ from row to row. The s
 """
 
 import ast
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -51,8 +52,13 @@ def read_literal(field: str, value: Json) -> Any:
             raise ValueError(f"{error}, or a Python literal") from None
 
 
-def read_texts(field: str, value: Json) -> list[str]:
+def read_texts(field: str, value: Json, left_out: Counter[str]) -> list[str]:
     """Return a list of texts, such as programs; an empty list for an empty field.
+
+    Args:
+        field: name of the field, for the message.
+        value: the list, or JSON of it in a text.
+        left_out: counts the items that are no texts, such as null, as `no_text`.
 
     Raises:
         ValueError: the field holds something else.
@@ -62,7 +68,10 @@ def read_texts(field: str, value: Json) -> list[str]:
         return []
     if not isinstance(found, list):
         raise ValueError(f"field '{field}': a list of texts is expected, not {type(found).__name__}")
-    return [text for text in found if isinstance(text, str)]
+    texts = [text for text in found if isinstance(text, str)]
+    if len(texts) < len(found):
+        left_out["no_text"] += len(found) - len(texts)
+    return texts
 
 
 def as_text(value: Any) -> str:
@@ -98,13 +107,11 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
         return _rows_of_columns(field, value, names)
     if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
         raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
-    rows = []
-    for row in value:
-        for name in names:
-            if name not in row:
-                raise ValueError(f"field '{field}.{name}': Field required")
-        rows.append(tuple(row[name] for name in names))
-    return rows
+    for name in names:
+        # Parquet has no field that is null.
+        if value and not any(name in row for row in value):
+            raise ValueError(f"field '{field}.{name}': Field required")
+    return [tuple(row.get(name) for name in names) for row in value]
 
 
 def _rows_of_columns(

@@ -113,16 +113,19 @@ def read_repairs(
     where = str(item.where)
     name = ""
     try:
-        row = read_object(item)
-        if isinstance(row, Dropped):
-            yield row
+        read = read_object(item)
+        if isinstance(read, Dropped):
+            yield read
             return
+        row: Mapping[str, Any] = read
         # A name that repeats is that of a problem with several buggy programs.
         name = name_of(columns.optional(row, "task_id"), item, ())
+        if join is not None:
+            row = join.extend(row)
         for buggy in _buggy(row, columns):
             names[name] += 1
             numbered = name if names[name] == 1 else f"{name}#{names[name]}"
-            yield _repair(row, buggy, numbered, where, columns, join, license, params)
+            yield _repair(row, buggy, numbered, where, columns, license, params)
     except LeftOutError as error:
         yield Dropped(error.reason, where, name, error.explanation)
     except ValueError as error:
@@ -164,7 +167,6 @@ def _repair(
     name: str,
     where: str,
     columns: Columns,
-    join: Join | None,
     license: str | None,
     params: PairsParams,
 ) -> Repair | Dropped:
@@ -175,8 +177,6 @@ def _repair(
     reason, explanation = _reason_against(buggy, fixed)
     if reason:
         return Dropped(reason, where, name, explanation)
-    if join is not None:
-        row = join.extend(row)
     entry_point = columns.optional(row, "entry_point")
     entry_point = entry_point if isinstance(entry_point, str) else ""
     problem_id = columns.optional(row, "problem_id")

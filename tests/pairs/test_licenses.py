@@ -1,0 +1,91 @@
+"""A license goes from the problem to its pairs and to the card of an export, and is kept as it is written."""
+
+from pathlib import Path
+
+from iterpref_core.config import PairsParams
+from iterpref_core.execution import Executor, Limits
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.pairs.pair_selection import select_pairs
+from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.sharing.export_data_set import DataSet, Origin, export_pairs
+from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+from iterpref_core.synthesis.injection import inject_bugs
+from tests.settings import section
+from tests.texts import written
+
+ADD = Problem(
+    task_id="add",
+    prompt="Add 1.",
+    entry_point="f",
+    tests=(IoTest(call="f(1)", expected="2"),),
+    reference="def f(x):\n    return x + 1\n",
+    license="GPL-3.0-only",
+)
+PLAIN = ADD.model_copy(update={"task_id": "plain", "prompt": "Add one.", "license": None})
+
+
+def attempt(number: int, code: str, verdict: Verdict) -> Attempt:
+    return Attempt(iteration=number, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
+
+
+def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_model: Path) -> None:
+    attempts = (
+        attempt(0, "def f(x):\n    return x\n", "wrong_answer"),
+        attempt(1, "def f(x):\n    return x + 1\n", "passed"),
+    )
+    write_jsonl(tmp_path / "problems.jsonl", [ADD, PLAIN])
+    trajectories = [Trajectory(task_id=task.task_id, solved=True, attempts=attempts) for task in (ADD, PLAIN)]
+    write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
+    params = section(
+        PairsParams,
+        seed=13,
+        rejected="all",
+        pass_hidden=False,
+        max_error_lines=20,
+        max_tokens=300,
+        benchmarks=(),
+        contaminated="drop",
+        near_duplicate=None,
+        judge=None,
+    )
+    out = tmp_path / "pairs.jsonl"
+    select_pairs(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params, out)
+    assert {pair.task_id: pair.license for pair in read_pairs(out)} == {"add": "GPL-3.0-only", "plain": None}
+    assert "license" not in out.read_text(encoding="utf-8").split("\n")[1]
+
+
+def test_injected_pairs_have_the_license_of_their_problem(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "problems.jsonl", [ADD])
+    out = tmp_path / "pairs.jsonl"
+    with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as engine:
+        inject_bugs(tmp_path / "problems.jsonl", out, tmp_path / "spans.jsonl", engine, mutations=4, seed=0)
+    assert {pair.license for pair in read_pairs(out)} == {"GPL-3.0-only"}
+
+
+def test_an_export_names_the_license_of_each_pair_and_comes_back_with_it(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    made = PreferencePair(
+        task_id="a", prompt="p", chosen="x = 1\n", rejected="x = 2\n", license="ISC", problem_id="add"
+    )
+    other = made.model_copy(update={"task_id": "b", "license": None})
+    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None})
+    write_jsonl(pairs, [made, other, foreign])
+    write_jsonl(tmp_path / "problems.jsonl", [ADD.model_copy(update={"source": "mine"})])
+    seen: list[DataSet] = []
+
+    def describe(contents: DataSet) -> str:
+        seen.append(contents)
+        return ""
+
+    export_pairs(pairs, None, tmp_path / "problems.jsonl", tmp_path / "set", describe)
+    assert dict(seen[0].origins) == {Origin("mine", "ISC"): 1, Origin("mine", "GPL-3.0-only"): 1, Origin(): 1}
+    ingest_pairs([tmp_path / "set/data/train.parquet"], tmp_path / "again.jsonl")
+    assert [pair.license for pair in read_pairs(tmp_path / "again.jsonl")] == ["ISC", None, None]
+
+
+def test_pairs_of_others_may_use_these_names_for_anything(tmp_path: Path) -> None:
+    row = {"prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+    source = written(
+        tmp_path / "in.jsonl", row | {"license": ["MIT"], "tested": "yes"}, row | {"license": 3, "tested": 1}
+    )
+    assert [(pair.license, pair.tested) for pair in read_pairs(source)] == [(None, None), (None, None)]

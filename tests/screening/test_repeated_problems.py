@@ -1,0 +1,122 @@
+"""Problems of several sets are compared with each other and with benchmarks before anything is computed with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from iterpref_core.benchmark_table import PUBLISHED
+from iterpref_core.cli.app import app
+from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from tests.texts import written
+
+PROGRAM = (
+    "def total(values):\n    result = 0\n    for value in values:\n        if value > 0:\n            result += value\n"
+)
+PROGRAM += "    return result\n"
+TESTS = [{"kind": "io", "call": "f(1)", "expected": "2"}]
+WORDS = "Given a list of whole numbers, return the sum of those that are greater than zero, or zero if there is none. "
+WORDS += "The list may be long, so go through it once, and do not sort it; numbers may repeat, and each of them counts."
+
+
+@pytest.fixture(autouse=True)
+def no_configured_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    for data in PUBLISHED.values():
+        monkeypatch.delenv(data.variable, raising=False)
+
+
+def problem(name: str, prompt: str, **more: Any) -> dict[str, Any]:
+    return {"task_id": name, "prompt": prompt, "tests": TESTS} | more
+
+
+def checked(*words: object) -> tuple[int, dict[str, Any]]:
+    done = CliRunner().invoke(app, ["check", *map(str, words), "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_path: Path) -> None:
+    renamed = PROGRAM.replace("total", "f").replace("value", "v")
+    first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum.", reference=PROGRAM))
+    second = written(
+        tmp_path / "b.jsonl",
+        problem("c", WORDS.upper() + "!"),
+        problem("d", "Another.", reference=renamed),
+        problem("a", "A third."),
+        problem("e", WORDS + " Thanks"),
+        problem("f", "Print the digits of n."),
+    )
+    out = tmp_path / "out.jsonl"
+    code, found = checked("--problems", first, second, "--out", out)
+    findings = found.pop("findings")
+    assert (code, found) == (
+        0,
+        {
+            "problems": 7,
+            "contaminated": 0,
+            "kept": 3,
+            "repeated/prompt": 1,
+            "repeated/program": 1,
+            "repeated/task_id": 1,
+            "repeated/near_prompt": 1,
+            "license/MIT": 1,
+            "license/not stated": 6,
+        },
+    )
+    assert "1 problems repeat an earlier one by prompt, such as c (b.jsonl) = a (a.jsonl)" in findings
+    assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "f"]
+
+
+def test_a_problem_of_a_benchmark_is_found(tmp_path: Path) -> None:
+    bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS, "canonical_solution": PROGRAM})
+    problems = written(tmp_path / "a.jsonl", problem("a", WORDS), problem("b", "Print n."))
+    code, found = checked("--problems", problems, "--against", bench)
+    assert (code, found["contaminated"]) == (1, 1)
+    assert found["findings"] == ["1 problems overlap with bench.jsonl, such as a = B/1"]
+
+
+PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x = 2\n", "license": "GPL-3.0-only"}
+
+
+def test_pairs_are_counted_by_license(tmp_path: Path) -> None:
+    pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "license": None})
+    _, found = checked("--pairs", pairs)
+    assert {name: count for name, count in found.items() if name.startswith("license/")} == {
+        "license/GPL-3.0-only": 1,
+        "license/not stated": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("ingest pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
+        ("ingest link.jsonl --format trl --out pairs.jsonl", "--out and source"),
+        ("ingest other.jsonl pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
+        ("ingest pairs.jsonl --format trl --out out.jsonl --dropped pairs.jsonl", "--dropped and source"),
+        ("ingest pairs.jsonl --format trl --out out.jsonl --spans out.jsonl", "--out and --spans"),
+        ("ingest pairs.jsonl --format pairs --join other.jsonl on=id --out other.jsonl", "--out and --join"),
+        ("ingest folder --format trl --out folder/a.jsonl", "--out and source"),
+        ("localize --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
+        ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
+        ("check --pairs pairs.jsonl --against other.jsonl --out other.jsonl", "--out and --against"),
+        ("check --problems pairs.jsonl other.jsonl --out other.jsonl", "--out and further"),
+        ("inject --problems pairs.jsonl --out out.jsonl --spans pairs.jsonl", "--spans and --problems"),
+    ],
+)
+def test_no_verb_writes_over_a_file_that_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, places: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pairs.jsonl", "other.jsonl", "folder/a.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        written(path, PAIR)
+    (tmp_path / "link.jsonl").symlink_to("pairs.jsonl")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    done = CliRunner().invoke(app, words.split())
+    assert done.exception is not None
+    assert f"{places} are the same path; change one" in str(done.exception)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == before
