@@ -70,6 +70,11 @@ def test_repetitions_are_counted_apart_from_other_rejected_programs() -> None:
     assert (counts["same_pair"], counts["same_chosen"], counts["no_difference"]) == (2, 1, 1)
 
 
+def test_a_program_that_only_goes_on_differs() -> None:
+    counts = check_rows([row(1, "123", "12"), row(1, "12", "123"), row(2, "12", "12")]).counts()
+    assert counts["no_difference"] == 1
+
+
 @pytest.mark.parametrize(("focal", "forked", "after"), [("0011", 11, 2), ("", 9, 6)])
 def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal: str, forked: int, after: int) -> None:
     """Prompt 3, chosen 6, rejected 6, of which 2 tokens are shared; without D- nothing of the rejected counts."""
