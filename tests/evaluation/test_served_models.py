@@ -5,10 +5,9 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.library.evaluate import evaluate
@@ -16,6 +15,9 @@ from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 
 from .conftest import EvalPlusSlice
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 Iterpref = Callable[..., tuple[int, str, str]]
 
@@ -28,7 +30,9 @@ def answer(prompt: str, seed: int) -> str:
 class Refusing(MockEndpoint):
     """Answers no prompt."""
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
         del request, body, digest
         return web.json_response({"error": {"message": "the account is on hold"}}, status=400)
 
@@ -156,8 +160,10 @@ def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncat
 def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
     evalplus_slice: EvalPlusSlice, iterpref: Iterpref
 ) -> None:
+    from aiohttp import web
+
     class NoSystem(MockEndpoint):
-        async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
             if json.loads(body)["messages"][0]["role"] == "system":
                 return web.json_response({"object": "error", "message": "System role not supported"}, status=400)
             return await super()._respond(request, body, digest)

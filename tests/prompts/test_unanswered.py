@@ -1,18 +1,20 @@
 """Questions with a stated form, to a server that answers none, or some, of them."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.prompts.structured_answers import ask_parsed
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
 
@@ -24,13 +26,17 @@ class Refusing(MockEndpoint):
         super().__init__(lambda *_: "4", Behavior())
         self._word = word.encode()
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
         if self._word in body:
             return web.json_response({"detail": "the account is on hold"}, status=400)
         return await super()._respond(request, body, digest)
 
 
 def parsed(word: str) -> list[int | None]:
+    from iterpref_core.inference.openai_model import OpenAIModel
+
     with serve(Refusing(word)) as url:
         inference = section(InferenceParams, backend="openai", base_url=url, attempts=2)
         model = StoredModel(OpenAIModel("m", inference, 4), "m", None)
