@@ -58,7 +58,7 @@ from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import choose_attention, mask_function
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel

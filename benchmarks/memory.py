@@ -48,7 +48,7 @@ from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import open_pair_table
+from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.training import train_objective
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ def estimate(folder: Path, size: int) -> Told:
     model = folder / "model"
     files = digest_files(folder / "pairs.jsonl", folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = open_pair_table(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
+        rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
         tokens = float(rows.totals.mean())
     return {"estimate": found.peak_bytes, "tokens": tokens}

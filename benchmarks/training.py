@@ -1,4 +1,4 @@
-"""A step of TRL's DPOTrainer beside a step of the forked layout, on the same pairs and weights, Target-DPO.
+"""A step of TRL's DPOTrainer beside a step with shared prefixes, on the same pairs and weights, Target-DPO.
 
     python benchmarks/training.py [--json] [--problems mbpp.jsonl]
 
@@ -49,8 +49,8 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.pair_files import PairReader
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective

@@ -402,13 +402,14 @@ class LiveCodeBenchParams(Settings):
 
 
 class EvaluationParams(Settings):
-    """The benchmarks and the sampling: one sample is decoded greedily, several at `temperature`."""
+    """The benchmarks and the sampling: several samples are drawn at `temperature`, and one if it is not `greedy`."""
 
     seed: Seed
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     temperature: Annotated[float, Field(gt=0, le=2)]
+    greedy: bool
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt

@@ -1,5 +1,7 @@
 """Chat templates that behave as those of well-known families do, and tiny models fitted to what they write."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +131,7 @@ EXCHANGES = [
 """Prompts, and the programs that the fitted models answer them with."""
 
 
-def make_tokenizer(family: Family) -> "PreTrainedTokenizerFast":
+def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer that joins words with the blank before them, as GPT-2's does."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -155,15 +157,15 @@ def make_tokenizer(family: Family) -> "PreTrainedTokenizerFast":
     return tokenizer
 
 
-def write_exchange(tokenizer: "PreTrainedTokenizerBase", family: Family, prompt: str, program: str) -> str:
+def write_exchange(tokenizer: PreTrainedTokenizerBase, family: Family, prompt: str, program: str) -> str:
     """Return an exchange as the template writes it."""
     chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": program}]
     return str(tokenizer.apply_chat_template(chat, tokenize=False, **family.variables))
 
 
 def fit_model(
-    tokenizer: "PreTrainedTokenizerBase", family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
-) -> "LlamaForCausalLM":
+    tokenizer: PreTrainedTokenizerBase, family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
+) -> LlamaForCausalLM:
     """Fit a tiny model to every token that the template writes of the exchanges, and save it."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

@@ -45,6 +45,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT / "tests").as_posix()))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def streams_of_dvc() -> None:
+    """DVC logs to the streams that are there when it is first imported: those of a test are closed at its end."""
+    import dvc  # noqa: F401 - its modules, which are heavy, are not imported
+
+
 MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
 
 
@@ -142,8 +148,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that take minutes start first; everything else keeps its order."""
-    items.sort(key=lambda item: item.path.parent.name != "pipeline")
+    """Rooms whose files take longest start first, so that none is left for the end; all others keep their order."""
+    longest = ["pipeline", "flows", "training", "execution"]
+
+    def place(item: pytest.Item) -> int:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        return longest.index(room) if room in longest else len(longest)
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

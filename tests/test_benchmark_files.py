@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.benchmark_files import find_benchmark
-from iterpref_core.benchmark_table import HUMANEVAL, LIVECODEBENCH, PUBLISHED
+from iterpref_core.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED
 from iterpref_core.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.config import load_params
@@ -40,7 +40,7 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> 
     cached.parent.mkdir(parents=True)
     cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
     found = Decontamination(["mbpp"], tmp_path, drop=True).report()
-    (name, sha256), _ = read_tasks("mbpp", EvalPlusTask)
+    (name, sha256), _ = read_tasks(MBPP, EvalPlusTask)
     assert (found["benchmarks"]["mbpp"]["sha256"], found["absent"]) == (sha256, {})
     assert name == "MbppPlus-v0.2.0"
 

@@ -6,8 +6,8 @@ reward. docs/models.md says it in words:
 1. Reasoning at the beginning goes, and all text behind an end token.
 2. An answer that is Python as a whole is the program.
 3. Of the texts that Python can parse (fenced blocks, bare code) the last one that defines the entry point is the
-   program; if none does, the last one with a definition; if none has one, the last script. Other languages are never
-   it, nor is a stub.
+   program; if none does, the last one that gives its name to another function, or to a method; then the last one with
+   a definition; if none has one, the last script. Other languages are never it, nor is a stub.
 4. If nothing can be parsed, a block that was meant as Python is the program as it came. It may have been cut.
 """
 

@@ -45,7 +45,7 @@ _TURN_BEGINS = re.compile(r"(?:\s|<\|(?:im_start|start_header_id|start)\|>(?:ass
 _TURN_ENDS = re.compile(
     r"""<\|(?!(?:begin_of|start_of|START_|channel|message|constrain|assistant))[\w ]{1,40}\|>
     | <｜[^｜<>\n]{1,40}｜>
-    | </?(?:end_of_turn|start_of_turn|turn\||s|eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
+    | </s> | <(?:end_of_turn|start_of_turn|turn\||eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
     | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -55,8 +55,8 @@ _NEXT_TURN = re.compile(
     re.IGNORECASE,
 )
 """Follows an end token that does end a turn: nothing, or the tokens of the next turn."""
-_WORDS_BEFORE = ("", "\n", " ", "\t", "(", "[", "{", "'", '"', "`")
-_WORDS_BEHIND = re.compile(r"[ \t]+[\w(]|[.,;:?!)'\"`]")
+_BEFORE_WORD = " \t([{'\"`"
+_BEHIND_WORD = re.compile(r"[ \t]+[\w(]|[.,;:?!)'\"`]")
 """The surroundings of a token that a sentence names: `the </s> marks`, `(</s>)`."""
 _QUOTES = "'\"`"
 
@@ -82,33 +82,41 @@ def without_reasoning(answer: str) -> str:
 def until_turn_end(answer: str, entry_point: str | None = None) -> str:
     r"""Return an answer up to its end token: behind it the model has talked to itself, or begun another file.
 
-    A token ends an answer if nothing or another turn follows, or if a program stands before it. A token that a sentence
-    names ends none.
+    A token ends an answer if nothing or another turn follows, or if a program stands before it. A token within a
+    sentence, such as `the </s> marks`, ends none.
 
     >>> until_turn_end("x = 1\n<|im_end|>\n<|im_start|>user\nAnd y?")
     'x = 1\n'
     >>> until_turn_end("A text ends with </s> there.")
     'A text ends with </s> there.'
     """
-    marks = [mark for mark in _marks(answer, _TURN_ENDS, _turn_begin(answer)) if not _is_named(answer, mark)]
+    marks = list(_marks(answer, _TURN_ENDS, _turn_begin(answer)))
     if not marks:
         return answer
     least = Rank.METHOD if entry_point else Rank.SCRIPT
     # "return x<|fim_pad|>": without the token the line is Python; places in the text stay true.
-    shown = len(answer)
+    program_end = len(answer)
     for excerpt in _excerpts(_blanked(answer, marks)):
         if rank(excerpt.tree, entry_point) >= least:
-            shown = min(shown, excerpt.end)
+            program_end = min(program_end, excerpt.end)
     for mark in marks:
-        if mark.start() >= shown - 1 or _NEXT_TURN.match(answer, mark.end()):
+        # An excerpt ends behind its line break, which stands in the place of the token.
+        if _ends_answer(answer, mark, behind_program=mark.start() >= program_end - 1):
             return answer[: mark.start()]
     return answer
 
 
-def _is_named(answer: str, mark: re.Match[str]) -> bool:
-    """Return True if a token is a word of a sentence: `the </s> marks`, `(</s>)`."""
-    before = answer[mark.start() - 1 : mark.start()] if mark.start() else ""
-    return before in _WORDS_BEFORE and _WORDS_BEHIND.match(answer, mark.end()) is not None
+def _ends_answer(answer: str, mark: re.Match[str], *, behind_program: bool) -> bool:
+    """Return True if an end token is where the answer ends, and no word of a sentence."""
+    line_begin = answer.rfind("\n", 0, mark.start()) + 1
+    line = answer[line_begin : mark.start()]
+    next_turn = _NEXT_TURN.match(answer, mark.end()) is not None
+    if line.strip() and line[-1] in _BEFORE_WORD:
+        # "We write the </s>", and "of <s> </s> <|im_end|> the last one": words, unless nothing follows.
+        return (next_turn and behind_program) or not answer[mark.end() :].strip()
+    if not line.strip() and _BEHIND_WORD.match(answer, mark.end()):
+        return False  # "</s> is the last token."
+    return next_turn or behind_program
 
 
 def _blanked(answer: str, marks: Sequence[re.Match[str]]) -> str:

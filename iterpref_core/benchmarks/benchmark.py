@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class PromptForm:
-    """The form in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
+class PromptMode:
+    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
 
     instruct: bool
     template: ChatTemplate | None = None
@@ -36,16 +36,16 @@ class PromptForm:
 
 
 @dataclass(frozen=True)
-class Question:
+class BenchmarkPrompt:
     """The question that a model is asked for one task: a text with a system message before it, or messages.
 
-    `verbatim`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
+    `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine.
     """
 
     text: Prompt
     system: str = ""
-    verbatim: bool = False
+    raw: bool = False
     private: bool = False
 
 
@@ -127,15 +127,15 @@ class Benchmark(ABC, Generic[T]):
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     @abstractmethod
-    def prompt(self, task: T, form: PromptForm) -> Question:
-        """Return the question that a model of this form is asked.
+    def prompt(self, task: T, mode: PromptMode) -> BenchmarkPrompt:
+        """Return the question that a model is asked in this mode.
 
         Raises:
             DataUnavailableError: this suite has nothing to ask such a model.
         """
 
     @abstractmethod
-    def program(self, task: T, answer: str, form: PromptForm) -> str:
+    def program(self, task: T, answer: str, mode: PromptMode) -> str:
         """Return the program in an answer, or the text from which `sanitizer` takes the program."""
 
     @abstractmethod
@@ -167,16 +167,16 @@ class Benchmark(ABC, Generic[T]):
         del task
         return ""
 
-    def stops(self, form: PromptForm) -> tuple[str, ...]:
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the end strings of an answer."""
-        del form
+        del mode
         return ()
 
-    def form_name(self, form: PromptForm) -> str:
-        """Return the name of the protocol's form in which a model is asked."""
-        if not form.instruct:
+    def mode_name(self, mode: PromptMode) -> str:
+        """Return the protocol's name of the mode in which a model is asked."""
+        if not mode.instruct:
             return "completion"
-        return "chat" if form.prefilled else "chat endpoint"
+        return "chat" if mode.prefilled else "chat endpoint"
 
     def difficulty(self, task: T) -> str:
         """Return the difficulty by which scores are also given; "" if tasks have none."""

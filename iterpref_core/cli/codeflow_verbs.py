@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import BackendOption, JsonOption, ProblemsOption, SetOption, output_file, read_params
+from iterpref_core.cli.options import (
+    BackendOption,
+    BaseUrlOption,
+    JsonOption,
+    ProblemsOption,
+    SetOption,
+    endpoint_values,
+    output_file,
+    read_params,
+)
 from iterpref_core.cli.printing import show_result
 
 
@@ -19,7 +28,7 @@ def debug(
         str | None, typer.Option(help="Folder or hub id of the model that drafts; default: the debugger.")
     ] = None,
     backend: BackendOption = None,
-    base_url: Annotated[str | None, typer.Option(help="URL for backend openai; its key is OPENAI_API_KEY.")] = None,
+    base_url: BaseUrlOption = None,
     concurrency: Annotated[int | None, typer.Option(help="Number of calls at the same time.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
@@ -39,8 +48,7 @@ def debug(
         "codeflow.concurrency": concurrency,
         "codeflow.max_iterations": max_iterations,
         "codeflow.seed": seed,
-        "inference.backend": backend,
-        "inference.base_url": base_url,
+        **endpoint_values(backend, base_url),
     }
     settings = read_params(set_, options)
     named = settings.model.debugger

@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
+from iterpref_core.backend_table import BACKENDS
 from iterpref_core.cli.options import (
+    BackendOption,
+    BaseUrlOption,
     JsonOption,
     ProblemsOption,
     SetOption,
+    endpoint_values,
     input_file,
     input_path,
     output_file,
@@ -38,7 +42,11 @@ def execute(
 def evaluate(
     benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on; repeatable.")],
     out: Annotated[Path, output_folder(help="Folder for results.json and samples/; one folder for each model.")],
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model to score.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model to score: folder, hub id, or name at the endpoint (--backend openai).")
+    ] = None,
+    backend: BackendOption = None,
+    base_url: BaseUrlOption = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
@@ -57,15 +65,19 @@ def evaluate(
     from iterpref_core.evaluation.evaluation import evaluate_model
     from iterpref_core.library.existing_samples import score_samples
 
-    settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
+    options = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
+    if backend is not None and BACKENDS[backend].weights:
+        # The backend of a model with weights here; that of the debugger's is another parameter.
+        options["evaluation.backend"] = backend
+    settings = read_params(set_, options)
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     given = [model is not None, samples is not None, ground_truth]
     if given.count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if (extract or partial) and samples is None:
         raise InputError("--extract and --partial are about a file of samples; give one with --samples")
-    if fresh and model is None:
-        raise InputError("--fresh asks a model again; give one with --model")
+    if (fresh or backend or base_url) and model is None:
+        raise InputError("--fresh, --backend and --base-url are about a model that is asked; give one with --model")
     if model is not None:
         result = evaluate_model(
             name=Path(model).name,

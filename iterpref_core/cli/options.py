@@ -21,6 +21,7 @@ output_folder = partial(typer.Option, file_okay=False)
 PairsOption = Annotated[Path, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")]
 ProblemsOption = Annotated[Path, input_file(help="JSONL of problems.")]
 BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is called.")]
+BaseUrlOption = Annotated[str | None, typer.Option(help="URL for backend openai; its key is OPENAI_API_KEY.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Value of a parameter for this call; repeatable.")
@@ -40,6 +41,11 @@ def read_params(assignments: Sequence[str] | None, options: Mapping[str, object]
     # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
     return with_values(load_params(), parse_assignments(assignments) | overrides)
+
+
+def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, object]:
+    """Return the values of `--backend` and `--base-url`, the same for all verbs that ask a model."""
+    return {"inference.backend": backend, "inference.base_url": base_url}
 
 
 def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:

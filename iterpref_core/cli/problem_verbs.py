@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.cli.options import (
+    BackendOption,
+    BaseUrlOption,
     JsonOption,
     ProblemsOption,
     SetOption,
+    endpoint_values,
     input_path,
     output_file,
     read_params,
@@ -230,10 +233,15 @@ def synthesize(
     tree: Annotated[
         Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model: folder, hub id, or name at the endpoint; default: model.debugger.")
+    ] = None,
+    backend: BackendOption = None,
+    base_url: BaseUrlOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
+    """Let a model write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
     from iterpref_core.inference.stored_model import AnswerStore, cost_usd
@@ -241,7 +249,7 @@ def synthesize(
     from iterpref_core.synthesis.seed_code import filter_for_others
     from iterpref_core.synthesis.synthesis import make_tree, write_problems
 
-    settings = read_params(set_)
+    settings = read_params(set_, {"model.debugger": model, **endpoint_values(backend, base_url)})
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
@@ -340,6 +348,11 @@ def quality(
     min_score: Annotated[
         int | None, typer.Option(min=1, max=5, help="With --judge: drop problems with a lower score in a criterion.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --judge: folder, hub id, or name at the endpoint; default: validity.judge.")
+    ] = None,
+    backend: BackendOption = None,
+    base_url: BaseUrlOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -349,10 +362,12 @@ def quality(
     from iterpref_core.storage.jsonl import write_jsonl
     from iterpref_core.validity.validity import Thresholds, assess_tests
 
-    settings = read_params(set_)
+    if not judge and (model or backend or base_url):
+        raise InputError("--model, --backend and --base-url are about the judge; add --judge")
+    settings = read_params(set_, {"validity.judge": model, **endpoint_values(backend, base_url)})
     name = settings.validity.judge if judge else None
     if judge and name is None:
-        raise InputError("--judge needs a model: set validity.judge in params.yaml, or add --set validity.judge=NAME")
+        raise InputError("--judge needs a model: add --model NAME, or set validity.judge in params.yaml")
     opened = open_judge(
         model=name,
         params=settings,

@@ -165,11 +165,9 @@ def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> A
     from iterpref_core.training.data.checks import PairChecks
     from iterpref_core.training.data.pair_files import PairReader
 
-    checks = PairChecks()
     reader = PairReader(pairs, spans)
-    for row in reader.tokenize(template, settings.training):
-        checks.add(row)
-    checks.count_without_spans(reader.without_spans)
+    checks = PairChecks.of(reader.tokenize(template, settings.training))
+    checks.without_spans = reader.without_spans
     return checks
 
 
@@ -318,15 +316,15 @@ def _show_estimate(
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.objectives.objective_table import find_objective
     from iterpref_core.training.data.pair_files import digest_files
-    from iterpref_core.training.data.pair_table import open_pair_table
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.policy import adapter_options
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)
     row = find_objective(objective, settings.objectives)
-    # The table is on disk: in memory, 59,000 pairs would be 3 GB.
+    # Pairs are on disk: in memory, 59,000 pairs would be 3 GB.
     with TemporaryDirectory() as folder:
-        rows = open_pair_table(digest_files(pairs, spans), template, model, settings, Path(folder))
+        rows = open_tokenized_dataset(digest_files(pairs, spans), template, model, settings, Path(folder))
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

@@ -58,7 +58,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         with sampling also `mixed`: problems with samples of both kinds.
 
     Raises:
-        InputError: the problems or models cannot be used.
+        InputError: the problems or models cannot be used, or no prompt was answered.
         IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
     """
     problems, digest = _survey(run.problems)
@@ -102,6 +102,9 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             finished=keep,
             answered=count,
         )
+        if tally.unanswered:
+            reason = models.drafter.refusal or models.refiner.refusal
+            raise InputError(f"none of {tally.unanswered:,} prompts was answered: {reason}")
     for advice in tally.advice():
         logger.warning("%s", advice)
     metrics = tally.metrics()

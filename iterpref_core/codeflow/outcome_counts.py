@@ -54,6 +54,11 @@ class OutcomeCounts:
             self._prompt_tokens += attempt.prompt_tokens
             self._completion_tokens += attempt.completion_tokens
 
+    @property
+    def unanswered(self) -> int:
+        """Return the number of prompts that were refused, if no other one was answered; else 0."""
+        return 0 if self._verdicts else self._refused
+
     def advice(self) -> list[str]:
         """Return a sentence for each fault of more than `QUIET_SHARE` of the answers."""
         answers = self._verdicts.total()

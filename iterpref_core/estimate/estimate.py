@@ -31,8 +31,8 @@ from iterpref_core.estimate.quantized_linear import (
 )
 from iterpref_core.objectives.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config
 
@@ -41,7 +41,7 @@ MARGIN = 0.1
 MFU = 0.4
 """Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
 _SAMPLE = 512
-"""Pairs by whose layout the slots of all are estimated."""
+"""Pairs by whose layout the positions of all are estimated."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def estimate_training(
     counted = _count_step(model, plain, batch, params)
 
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
-    slots_of_pair = _mean_slots(sample, collate, size)
+    positions_of_pair = _mean_positions(sample, collate, size)
     reference = 0.0
     if objective.scores_reference:
         # A forward pass is a third of forward and backward.
@@ -134,7 +134,7 @@ def estimate_training(
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
         epochs = min(epochs, steps * params.batch_size / pairs)
-    flops_of_slot = counted.flops / batch["input_ids"].numel()
+    flops_of_position = counted.flops / batch["input_ids"].numel()
     return Estimate(
         parameters=parameters,
         trained=counted.trained,
@@ -143,17 +143,17 @@ def estimate_training(
         state_bytes=counted.state_bytes // gpus,
         batch_bytes=counted.batch_bytes,
         gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
-        flops=flops_of_slot * pairs * (slots_of_pair * epochs + reference),
+        flops=flops_of_position * pairs * (positions_of_pair * epochs + reference),
     )
 
 
-def _mean_slots(sample: Sequence[TokenizedPair], collate: Collator, size: int) -> float:
-    """Return the slots of a pair in micro-batches of so many pairs, padding included."""
-    slots = 0
+def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: int) -> float:
+    """Return the positions of a pair in micro-batches of so many pairs, padding included."""
+    positions = 0
     for start in range(0, len(sample), size):
         part = [_scored(row) for row in sample[start : start + size]]
-        slots += collate(part)["input_ids"].numel()
-    return slots / len(sample)
+        positions += collate(part)["input_ids"].numel()
+    return positions / len(sample)
 
 
 def _mean_scored_tokens(sample: Sequence[TokenizedPair]) -> float:

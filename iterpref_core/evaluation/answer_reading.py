@@ -7,7 +7,7 @@ from typing import Any
 
 from iterpref_core.answers.extraction import defines, lacks_program
 from iterpref_core.answers.reasoning import without_reasoning
-from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptForm
+from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
 from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.inference.backend import Completion
 
@@ -44,7 +44,7 @@ class ReadAnswers:
 def read_answers(
     benchmark: Benchmark[Any],
     answered: Sequence[tuple[Any, Completion]],
-    form: PromptForm,
+    mode: PromptMode,
 ) -> ReadAnswers:
     """Return the programs in answers.
 
@@ -53,16 +53,16 @@ def read_answers(
     Args:
         benchmark: the suite.
         answered: (task, answer).
-        form: the form in which the model was asked.
+        mode: the mode in which the model was asked.
     """
     tasks = [task for task, _ in answered]
     original = [answer.text for _, answer in answered]
     texts = original
-    if benchmark.sanitizer is not None and form.instruct:
+    if benchmark.sanitizer is not None and mode.instruct:
         # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
         texts = [without_reasoning(text) for text in original]
     reasoned = sum(text != before for text, before in zip(texts, original, strict=True))
-    programs = [benchmark.program(task, text, form) for task, text in zip(tasks, texts, strict=True)]
+    programs = [benchmark.program(task, text, mode) for task, text in zip(tasks, texts, strict=True)]
     if benchmark.sanitizer is None:
         return ReadAnswers(tuple(programs))
     named = [(program, task.entry_point) for task, program in zip(tasks, programs, strict=True)]

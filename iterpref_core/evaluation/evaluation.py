@@ -14,9 +14,10 @@ from iterpref_core.config import PromptFormat
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
 from iterpref_core.evaluation.results_file import write_results
-from iterpref_core.evaluation.sampler import Sampler, open_answerer
+from iterpref_core.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.results import Measured, ModelResults, Unavailable
@@ -33,19 +34,18 @@ def evaluate_model(
     answers: Path,
     prompt: PromptFormat | None = None,
     *,
-    served: bool = False,
     fresh: bool = False,
 ) -> dict[str, float]:
     """Measure a model on benchmarks.
 
     Args:
         name: the model's name in the results.
-        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
         setting: benchmarks, sampling, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         answers: SQLite file that keeps the model's answers.
         prompt: the form in which the model reads prompts.
-        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Returns:
@@ -58,17 +58,19 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(
+    with open_sampler(
         model=model,
         params=setting.params.evaluation,
         inference=setting.params.inference,
         budget=setting.params.budget,
         store=answers,
         prompt=prompt,
-        served=served,
         fresh=fresh,
     ) as sampler:
-        weights = served_fingerprint(str(model)) if served else model_fingerprint(model)
+        if names_served(model, setting.params.inference.backend):
+            weights = served_fingerprint(str(model))
+        else:
+            weights = model_fingerprint(model)
         ask = partial(ask_and_measure, sampler=sampler, cache=setting.cache)
         return run_benchmarks(name, weights or None, ask, setting, out)
 
@@ -127,15 +129,15 @@ def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) ->
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
     tasks = list(benchmark.tasks.values())
-    questions = [benchmark.prompt(task, sampler.form) for task in tasks]
+    questions = [benchmark.prompt(task, sampler.mode) for task in tasks]
 
     def ask() -> Programs:
-        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.form))
+        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.mode))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
                 answered.append((task, answer))
-        read = read_answers(benchmark, answered, sampler.form)
+        read = read_answers(benchmark, answered, sampler.mode)
         return Programs(
             tasks=[task for task, _ in answered],
             texts=[answer.text for _, answer in answered],
@@ -156,8 +158,8 @@ def _describe_sampling(
     """Return how the model was asked, as it stands in results.json."""
     sampling = sampler.sampling
     if benchmark.protocol:
-        sampling["prompt"] = "instruct" if sampler.form.instruct else "completion"
-        notes = [benchmark.protocol, benchmark.form_name(sampler.form)]
+        sampling["prompt"] = "instruct" if sampler.mode.instruct else "completion"
+        notes = [benchmark.protocol, benchmark.mode_name(sampler.mode)]
         if read.reasoned:
             notes.append("reasoning removed")
         notes += [f"{name} {value}" for name, value in sampling.get("request", {}).items()]

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
-from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
+from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import is_served
@@ -34,8 +34,9 @@ class Sampler:
 
     Args:
         model: keeps its answers, and is opened only for one that is not kept from earlier.
-        params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
-        form: how the model is asked.
+        params: how answers are sampled; one sample of a prompt is greedy, unless `params.greedy` is false, and each of
+            several has a seed of its own.
+        mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
         fresh: ask again for answers that are kept; those of this process are asked for once.
@@ -45,7 +46,7 @@ class Sampler:
         self,
         model: StoredModel,
         params: EvaluationParams,
-        form: PromptForm,
+        mode: PromptMode,
         precision: str | None = None,
         fields: Mapping[str, Any] = MappingProxyType({}),
         *,
@@ -53,8 +54,8 @@ class Sampler:
     ) -> None:
         self._model = model
         temperature = params.temperature
-        if params.samples == 1:
-            # Greedy, so that a score has no chance in it.
+        if params.samples == 1 and params.greedy:
+            # So that a score has no chance in it.
             temperature = 0.0
         self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed
@@ -63,7 +64,7 @@ class Sampler:
         self._fields = fields
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
-        self.form = form
+        self.mode = mode
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class Sampler:
     def answer(
         self,
         benchmark: str,
-        questions: Sequence[Question],
+        questions: Sequence[BenchmarkPrompt],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
         """Return the answers to each question, in order: one for each sample, empty where the model refused.
@@ -118,10 +119,10 @@ class Sampler:
                     self._seed_of(asked.text, number),
                     asked.private,
                     asked.system,
-                    asked.verbatim,
+                    asked.raw,
                 )
                 wanted.append(request)
-        is_chat_endpoint = self.form.instruct and self.form.template is None
+        is_chat_endpoint = self.mode.instruct and self.mode.template is None
         sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
         different = list(dict.fromkeys(wanted))
         answered = self._kept(benchmark, different, sampling)
@@ -134,7 +135,7 @@ class Sampler:
                 answered |= zip(missing, new, strict=True)
         answers = [answered[request] for request in wanted]
         refused = answers.count(REFUSED)
-        if refused == len(answers):
+        if 0 < refused == len(answers):
             raise InputError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
@@ -184,7 +185,7 @@ def _warn(benchmark: str, count: int, total: int, description: str) -> None:
 
 
 @contextmanager
-def open_answerer(
+def open_sampler(
     model: Path | str,
     params: EvaluationParams,
     inference: InferenceParams,
@@ -192,19 +193,18 @@ def open_answerer(
     store: Path,
     prompt: PromptFormat | None = None,
     *,
-    served: bool = False,
     fresh: bool = False,
 ) -> Iterator[Sampler]:
     """Open the sampler of a model and yield it.
 
     Args:
-        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
         params: sampling, and how a model with weights here is asked.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
         prompt: the form in which a model with weights here reads prompts.
-        served: `model` is the name of a model behind an endpoint.
         fresh: ask again for answers that are kept.
 
     Raises:
@@ -212,11 +212,11 @@ def open_answerer(
     """
     prompt = prompt or PromptFormat()
     fields: Mapping[str, Any] = {}
-    if served or is_served(model):
+    if is_served(model) or names_served(model, inference.backend):
         asked = inference
         fields = inference.request_fields
         cap = budget
-        form = PromptForm(instruct=inference.api == "chat")
+        mode = PromptMode(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.models.tokenizers import load_chat_template
@@ -225,7 +225,7 @@ def open_answerer(
         cap = NO_CAP
         model = check_model(model, prompt, asked)
         template = load_chat_template(model, prompt)
-        form = PromptForm(not template.plain, template)
+        mode = PromptMode(not template.plain, template)
     precision = None
     if BACKENDS[asked.backend].in_process:
         precision, _ = precision_of(model, asked)
@@ -243,7 +243,7 @@ def open_answerer(
         yield Sampler(
             model=stack.enter_context(opened),
             params=params,
-            form=form,
+            mode=mode,
             precision=precision,
             fields=fields,
             fresh=fresh,

@@ -31,14 +31,14 @@ class Request:
         seed: decides the random numbers of the answer, whatever else is in the batch; samples of a prompt differ in it.
         private: the prompt is made of somebody's own code, and is searched for secrets before it leaves this machine.
         system: a message for the system before the prompt, for a model that chats.
-        verbatim: the prompt is all that the model reads, without a template.
+        raw: the prompt is all that the model reads, without a template.
     """
 
     prompt: Prompt
     seed: int
     private: bool = False
     system: str = ""
-    verbatim: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,12 @@ class Model(Protocol):
     Attributes:
         in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
+        refusal: the reason for which the last prompt was refused or withheld; "" if none was.
         refused: names of `refused_parameters.NOTES`: what a server was found to refuse, so that it is asked otherwise.
     """
 
     in_process: bool
+    refusal: str
 
     @property
     def refused(self) -> frozenset[str]:
@@ -128,6 +130,7 @@ class ServedModel(ABC):
 
     in_process = False
     refused: frozenset[str] = frozenset()
+    refusal = ""
     concurrency: int
 
     @abstractmethod
@@ -205,6 +208,7 @@ class BatchModel(ABC):
 
     in_process = True
     refused: frozenset[str] = frozenset()
+    refusal = ""
     concurrency: int
     _waiting: tuple[_Waiting, ...] = ()
     _answering: "asyncio.Task[None] | None" = None

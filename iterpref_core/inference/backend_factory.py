@@ -13,7 +13,7 @@ from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Par
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.deferred_model import DeferredModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
-from iterpref_core.models.checkpoints import read_config, served_name
+from iterpref_core.models.checkpoints import is_gguf, read_config, served_name
 from iterpref_core.models.fingerprint import model_fingerprint
 
 logger = logging.getLogger(__name__)
@@ -243,6 +243,15 @@ def check_model(
     from iterpref_core.models.weights import check_checkpoint  # imports transformers
 
     return check_checkpoint(model, prompt, loaded=backend.in_process)
+
+
+def names_served(model: Path | str, backend: str) -> bool:
+    """Return True if a name stands for a model behind an endpoint: the backend asks one, and nothing here has the name.
+
+    A folder of that name, or a GGUF file, is a model of this machine.
+    """
+    is_local = isinstance(model, Path) or is_gguf(model) or Path(model).exists()
+    return not BACKENDS[backend].weights and not is_local
 
 
 def model_identity(

@@ -15,6 +15,8 @@ class DeferredModel:
         refused: what an earlier run found the model's server to refuse.
     """
 
+    refusal = ""
+
     def __init__(
         self,
         open_model: Callable[[], Model],

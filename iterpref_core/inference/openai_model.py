@@ -61,7 +61,7 @@ class OpenAIModel(ServedModel):
     Args:
         name: the name under which the model is served.
         inference: the URL, the API, the pace, the seconds of a call, its attempts and parameters. `chat`: the server
-            puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A verbatim
+            puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
             request goes to the latter as it is.
         concurrency: prompts that `generate` asks at once.
         refused: what the server is known to refuse.
@@ -202,8 +202,8 @@ class OpenAIModel(ServedModel):
             asked["stop"] = list(sampling.stops)
         if self._tokens is not None:
             return "/completions", asked | self._tokens.body(request, sampling)
-        if self._api == "completions" or request.verbatim:
-            asked["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.verbatim else "\n")
+        if self._api == "completions" or request.raw:
+            asked["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.raw else "\n")
             return "/completions", asked
         messages = chat_messages(request.prompt)
         if request.system:

@@ -75,7 +75,7 @@ def cost_usd(
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
     """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
 
-    The seed tells samples of one prompt apart. System message, verbatim prompts and stops came later: a request
+    The seed tells samples of one prompt apart. System message, raw prompts and stops came later: a request
     without them has the same key as in older stores.
     """
     decisive: list[object] = [
@@ -85,7 +85,7 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
         sampling.max_new_tokens,
         request.seed,
     ]
-    form = (request.system, request.verbatim, sampling.stops)
+    form = (request.system, request.raw, sampling.stops)
     if any(form):
         decisive += form
     return hashlib.sha256(json.dumps(decisive).encode()).digest()
@@ -218,9 +218,6 @@ class StoredModel(ServedModel):
     """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
 
     The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
-
-    Attributes:
-        refusal: the reason for which the last prompt was refused or withheld; "" if none was.
 
     Args:
         inner: the model that answers; `DeferredModel` for one that is to be opened only then.

@@ -176,7 +176,7 @@ class TransformersModel(BatchModel):
         asked = encode_requests(self.template, requests)
         texts = []
         for request in requests:
-            if request.verbatim:
+            if request.raw:
                 texts.append(prompt_text(request.prompt))
             else:
                 texts.append(self.template.render_prompt(request.prompt, request.system))
@@ -184,7 +184,7 @@ class TransformersModel(BatchModel):
         kinds = []
         for request, prompt in zip(requests, asked, strict=True):
             length = 0 if self._pads else len(prompt.ids)
-            kinds.append((request.verbatim, length))
+            kinds.append((request.raw, length))
         order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(texts[row]), row))
         answers: dict[int, Completion] = {}
 

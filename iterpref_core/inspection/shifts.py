@@ -16,11 +16,8 @@ from iterpref_core.records import (
     Span,
     TokenShift,
 )
-from iterpref_core.training.data.dataset import (
-    TokenizedPair,
-    token_places,
-    tokenize_pair,
-)
+from iterpref_core.training.data.tokenization import token_places, tokenize_pair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 

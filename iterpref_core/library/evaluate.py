@@ -23,7 +23,8 @@ def evaluate(
     A killed evaluation is started again with the same call: answers are kept in `.iterpref` of the present folder.
 
     Args:
-        model: a checkpoint folder or a hub id.
+        model: a checkpoint folder, a hub id, or the name of a served model, with its backend and URL in `values`:
+            `{"inference.backend": "openai", "inference.base_url": "http://127.0.0.1:8000/v1"}`. An event loop may run.
         benchmarks: names of benchmarks, such as `heldout`, `humaneval+` or `livecodebench`.
         out: the folder for `results.json` and `samples/`, one for each model.
         problems: JSONL of problems, for the benchmarks `heldout` and `validation`.

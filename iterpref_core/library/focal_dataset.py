@@ -24,11 +24,8 @@ from iterpref_core.objectives.objective_table import (
 )
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
-from iterpref_core.training.data.dataset import (
-    PairForm,
-    TokenizedPair,
-    tokenize_pairs,
-)
+from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.script_inputs import require_object

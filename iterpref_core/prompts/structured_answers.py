@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.inference.backend import Model, Request, Sampling
+from iterpref_core.errors import InputError
+from iterpref_core.inference.backend import REFUSED, Model, Request, Sampling
 from iterpref_core.prompt_messages import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
 
@@ -39,10 +40,18 @@ def ask_parsed(
         sampling: the sampling parameters.
         parse: reads an answer; raises ValueError, with a message for the model, where it cannot.
         counts: grows by `asked`, `asked_again` and `unreadable`.
+
+    Raises:
+        InputError: none of the first prompts was answered, up to `CHUNK` of them.
     """
     source = iter(requests)
+    is_answered = False
     while chunk := list(islice(source, CHUNK)):
-        readings: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
+        first_answers = model.generate(chunk, sampling)
+        is_answered |= any(answer != REFUSED for answer in first_answers)
+        if not is_answered:
+            raise InputError(f"none of {len(chunk):,} prompts was answered: {model.refusal}")
+        readings: list[T | ValueError] = [_read(answer.text, parse) for answer in first_answers]
         failed: list[int] = []
         again: list[Request] = []
         for place, reading in enumerate(readings):

@@ -10,16 +10,13 @@ nothing moves.
 """
 
 import logging
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from hashlib import sha256
 from importlib.metadata import version
 from json import dumps
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PrinterCallback
@@ -27,28 +24,25 @@ from transformers import PrinterCallback
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.execution import open_executor
-from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.generation_config import plain_generation
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
-from iterpref_core.reinforcement.grpo_trainer import FramedGRPOTrainer
+from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, read_chosen, survey_problems
 from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, step_of
-from iterpref_core.training.model.exactness import switch_off_randomness
+from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.model.model_limits import read_limits
-from iterpref_core.training.model.policy import adapter_options, adapters_refused, check_load, load_policy, lora_config
-from iterpref_core.training.model.ranks import join_processes, sharding
+from iterpref_core.training.model.parity import switch_off_randomness
+from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
-from iterpref_core.training.trainer import DivergedError
+from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.trained_model import OnLog
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +70,8 @@ _SHARED = (
     "arguments",
 )
 """The settings of `training` that GRPO reads besides its own; the others are about pairs."""
+_ADVICE = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
+"""The remedy for a training that diverged."""
 
 
 def train_grpo(
@@ -118,26 +114,18 @@ def train_grpo(
         TrainingError: training diverged before its first checkpoint.
         IsolationError: programs cannot be isolated on this machine.
     """
-    prompt = prompt or PromptFormat()
+    run = set_up_run(GRPO, model, params, Places(out, curve, scratch), prompt)
+    params = run.params
+    accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params.objectives)
-    check_out(out, GRPO)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
-    model = check_checkpoint(model, prompt)
-    processes = join_processes(params.accelerate)
-    accumulation = check_grpo_settings(params, processes.num_processes)
-    check_load(params)
-    adapter_options(model, params)
-    fingerprint = model_fingerprint(model, prompt)
-    policy = load_policy(model, params, processes.device)
-    template = load_chat_template(model, prompt)
+    policy = load_policy(run.model, params, run.processes.device)
+    template = load_chat_template(run.model, run.prompt)
     prompts = RenderedPrompts(template, policy.generation_config)
     survey = survey_problems(problems, prompts, params.max_prompt_length)
-    _check_length(model, params)
+    _check_length(run.model, params)
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
     chosen = read_chosen(problems, drawn)
-    key = _run_key(problems, fingerprint, params, execution)
-    checkpoints = scratch / "checkpoints" / f"{GRPO}-{key}{sharding(processes)}"
+    checkpoints = run.checkpoints(_run_key(problems, run.fingerprint, params, execution))
     switch_off_randomness(policy)
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens
@@ -145,9 +133,7 @@ def train_grpo(
         "prompt": [prompts.render(chosen[name]) for name in drawn],
         "task_id": drawn,
     }
-    diverged: DivergedError | None = None
-    with ExitStack() as opened:
-        executor = opened.enter_context(open_executor(execution))
+    with open_executor(execution) as executor:
         trainer = _make_trainer(
             policy=policy,
             prompts=prompts,
@@ -157,26 +143,13 @@ def train_grpo(
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
             params=params,
         )
-        trainer.add_callback(TellProgress(f"train {GRPO}", opened, curve, on_log))
-        resume = last_checkpoint(checkpoints)
-        try:
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        except DivergedError as error:
-            diverged = error
-    step = _choose(trainer, checkpoints, diverged)
+        diverged = run.train(trainer, checkpoints, on_log)
+    step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE)
     metrics = _metrics(trainer, survey, params, step, diverged)
-    lineage = _lineage(problems, model, params, prompt, metrics)
     trainer.drop_reference()
-    share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
-    if processes.is_main_process:
+    if run.processes.is_main_process:
         _say_what_taught_nothing(trainer.state.log_history)
-        write_curve(curve, trainer.state.log_history, step)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    processes.wait_for_everyone()
-    return metrics | {
-        "bf16": float(params.bf16 is True),
-        "surviving_change": share,
-    }
+    return run.finish(trainer, checkpoints, step, _lineage(problems, run, metrics), metrics)
 
 
 def _check_length(model: Path | str, params: TrainingParams) -> None:
@@ -228,14 +201,14 @@ def _make_trainer(
     rows: Mapping[str, list[str]],
     config: Any,
     params: TrainingParams,
-) -> FramedGRPOTrainer:
+) -> TemplateGRPOTrainer:
     """Return the trainer.
 
     Raises:
         ConfigError: PEFT or TRL has no place for these adapters.
     """
     try:
-        trainer = FramedGRPOTrainer(
+        trainer = TemplateGRPOTrainer(
             prompts=prompts,
             model=policy,
             reward_funcs=rewards.passes_tests,
@@ -252,22 +225,8 @@ def _make_trainer(
     return trainer
 
 
-def _choose(trainer: FramedGRPOTrainer, checkpoints: Path, diverged: DivergedError | None) -> int:
-    """Return the step whose weights become the model; where training diverged, load them.
-
-    Raises:
-        TrainingError: training diverged before its first checkpoint.
-    """
-    if diverged is None:
-        return int(trainer.state.global_step)
-    advice = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
-    last = last_before_divergence(checkpoints, diverged, advice, tell=trainer.accelerator.is_main_process)
-    trainer.load_weights(last)
-    return step_of(last)
-
-
 def _metrics(
-    trainer: FramedGRPOTrainer,
+    trainer: TemplateGRPOTrainer,
     survey: Survey,
     params: TrainingParams,
     step: int,
@@ -310,13 +269,11 @@ def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
         )
 
 
-def _lineage(
-    problems: Path, model: Path | str, params: TrainingParams, prompt: PromptFormat, metrics: Mapping[str, float]
-) -> ModelLineage:
+def _lineage(problems: Path, run: Run, metrics: Mapping[str, float]) -> ModelLineage:
     return ModelLineage(
-        **describe_origin(model),
+        **describe_origin(run.model),
         objective=GRPO,
-        settings=_settings(params) | prompt.parameters,
+        settings=_settings(run.params) | run.prompt.parameters,
         problems=int(metrics["problems"]),
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),

@@ -3,7 +3,6 @@
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import TrainingArguments
@@ -11,10 +10,7 @@ from trl import GRPOConfig
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
-from iterpref_core.training.settings import check_settings
-
-_POINTS = 20
-_SAVES = 8
+from iterpref_core.training.settings import check_settings, shared_arguments
 
 _DECIDED = {
     "num_generations": "training.grpo.generations",
@@ -110,15 +106,16 @@ def grpo_config(
         ConfigError: transformers or TRL refuses a value.
     """
     grpo = params.grpo
-    log_every = int(params.arguments.get("logging_steps", max(1, grpo.steps // _POINTS))) or 1
-    save_every = log_every * max(1, grpo.steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
     vllm = grpo.backend == "vllm"
-    decided: dict[str, Any] = {
-        "output_dir": str(folder),
-        "learning_rate": learning_rate,
+    decided = shared_arguments(
+        params,
+        learning_rate=learning_rate,
+        accumulation=accumulation,
+        steps=grpo.steps,
+        folder=folder,
+    )
+    decided |= {
         "max_steps": grpo.steps,
-        "per_device_train_batch_size": params.micro_batch_size,
-        "gradient_accumulation_steps": accumulation,
         "num_generations": grpo.generations,
         "max_completion_length": grpo.max_new_tokens,
         "temperature": grpo.temperature,
@@ -127,22 +124,6 @@ def grpo_config(
         # transformers is given the end tokens with the model's generation config, vLLM with each call.
         "generation_kwargs": {"stop_token_ids": ends} if vllm else None,
         "shuffle_dataset": False,  # the rows are drawn already
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": int(params.warmup_ratio * grpo.steps),
-        "max_grad_norm": params.max_grad_norm,
-        "bf16": params.bf16 is True,
-        "activation_checkpointing": params.gradient_checkpointing,
-        "seed": params.seed,
-        "data_seed": params.seed,
-        "logging_steps": log_every,
-        "save_strategy": "steps",
-        "save_steps": save_every,
-        "save_total_limit": 2,
-        "ddp_find_unused_parameters": False,
-        "logging_nan_inf_filter": False,  # a loss that is not finite ends training
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": torch.cuda.is_available(),
         "use_cpu": not torch.cuda.is_available(),
     }
     try:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,28 +10,22 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
-from iterpref_core.training.checkpoint import mark_whole
-from iterpref_core.training.trainer import DivergedError, ReleaseMemory
+from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 
 
-class FramedGRPOTrainer(GRPOTrainer):
+class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
     """TRL's trainer of GRPO (arXiv 2402.03300).
 
     Args:
-        prompts: encodes the openings in the column `prompt`.
+        prompts: encodes the rendered prompts in the column `prompt`.
         **kwargs: as for `GRPOTrainer`.
     """
 
     def __init__(self, *, prompts: RenderedPrompts, **kwargs: Any) -> None:
-        self._framed = prompts
+        self._rendered_prompts = prompts
         super().__init__(**kwargs)
         self.add_callback(_StopAtDivergence())
         self.add_callback(ReleaseMemory())
-
-    def load_weights(self, checkpoint: Path) -> None:
-        """Put a checkpoint's weights in place of the trained ones, however they are sharded."""
-        self.state.best_model_checkpoint = str(checkpoint)
-        self._load_best_model()
 
     def drop_reference(self) -> None:
         """Remove the copy of adapters that TRL keeps as the reference where training began with adapters."""
@@ -45,7 +38,7 @@ class FramedGRPOTrainer(GRPOTrainer):
 
     def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Return token ids, and neither images nor their fields."""
-        return self._framed.encode(prompts), None, {}
+        return self._rendered_prompts.encode(prompts), None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> Any:
         """Draw answers as TRL does, from a model that has probabilities.
@@ -62,13 +55,6 @@ class FramedGRPOTrainer(GRPOTrainer):
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL would tell the hub of every training."""
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """A checkpoint is marked as whole after every process has written its part."""
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
 
 class _StopAtDivergence(TrainerCallback):

@@ -60,9 +60,8 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
 
 
 def _heading(benchmark: str, part: str, tasks: int) -> str:
-    if not part:
-        return benchmark_name(benchmark)
-    return f"{benchmark_name(benchmark)}, {PARTS.get(part, part)}, {tasks:,} tasks"
+    of_part = f", {PARTS.get(part, part)}" if part else ""
+    return f"{benchmark_name(benchmark)}{of_part}, {tasks:,} tasks"
 
 
 def _truth(summary: Summary, benchmark: str) -> str:

@@ -55,7 +55,8 @@ def build_summary(
     models = load_results(results, names)
     overlap = None if contamination is None else _read_contamination(contamination)
     overlapping: dict[str, tuple[str, ...]] = {}
-    if overlap is not None:
+    # Where pairs that overlap were dropped, training has seen none of them.
+    if overlap is not None and overlap.dropped < overlap.pairs:
         for name, of_benchmark in overlap.benchmarks.items():
             overlapping[name] = of_benchmark.overlapping
             overlapping[of_benchmark.sha256] = of_benchmark.overlapping

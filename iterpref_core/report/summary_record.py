@@ -131,7 +131,7 @@ class BenchmarkOverlap(SummaryRecord):
         ngram: pairs with the same words in a row.
         ast: pairs with the same program.
         examples: some of the pairs.
-        overlapping: the tasks that a pair shares something with.
+        overlapping: the tasks that a pair, dropped or not, shares something with.
     """
 
     file: str

@@ -19,7 +19,7 @@ from iterpref_core.models.weights import load_base
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
-from iterpref_core.training.model.exactness import rounding_scale
+from iterpref_core.training.model.parity import rounding_scale
 
 _TRIED = 16
 """Tokens on which a merged model is compared with its base and adapters."""

@@ -21,7 +21,7 @@ class PairedComparison:
         gained: the tasks that this model solves more often than the other.
         lost: the tasks that this model solves less often.
         difference: the difference of pass@1, as a share of 1.
-        ci95: the 95% interval of the difference.
+        ci95: the 95% interval of the difference: a bootstrap's, or exact where no task tells the models apart.
         p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
             each task, a sign-flip test with several.
         p_worse: the p-value of the same test's one-sided form, small where this model is worse.
@@ -85,15 +85,22 @@ def compare_shares(
         p_worse = binomtest(lost, tosses, alternative="greater").pvalue
     else:
         low, high = mean_interval(effects.tolist(), resamples, random)
+        # scipy refuses a single task. A second one without a difference changes no sum, and so no p-value.
+        flipped = effects if n > 1 else np.append(effects, 0.0)
         flip_signs = partial(
             permutation_test,
-            (effects,),
+            (flipped,),
             np.sum,
             permutation_type="samples",
             n_resamples=resamples,
         )
         p_value = flip_signs(rng=random, alternative="two-sided").pvalue
         p_worse = flip_signs(rng=random, alternative="less").pvalue
+
+    if gained == lost == 0:
+        # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
+        high = largest_unseen_share(n)
+        low = -high
 
     return PairedComparison(
         n=n,
@@ -104,6 +111,18 @@ def compare_shares(
         p_value=float(p_value),
         p_worse=float(p_worse),
     )
+
+
+def largest_unseen_share(n: int) -> float:
+    """Return the largest share of all tasks that may differ though none of `n` does, with 97.5% confidence.
+
+    It is the upper end of Clopper's and Pearson's exact 95% interval (1934) for 0 of n. A difference of pass@1 in
+    either direction is at most the share of the tasks that differ in this direction.
+
+    >>> round(largest_unseen_share(3), 2), round(largest_unseen_share(164), 3)
+    (0.71, 0.022)
+    """
+    return float(1 - 0.025 ** (1 / n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from iterpref_core.errors import InputError
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 def require_object(function: str, name: str, value: object, *kinds: type) -> None:

@@ -114,41 +114,64 @@ def training_arguments(
         pairs: to train on.
         folder: for checkpoints.
     """
-    steps = training_steps(params, pairs)
+    shared = shared_arguments(
+        params,
+        learning_rate=learning_rate,
+        accumulation=accumulation,
+        steps=training_steps(params, pairs),
+        folder=folder,
+    )
+    return _transformers_arguments(
+        params,
+        **shared,
+        num_train_epochs=params.epochs,
+        eval_strategy="steps" if params.validation_share else "no",
+        eval_steps=shared["save_steps"],
+        per_device_eval_batch_size=params.micro_batch_size,
+        metric_for_best_model="loss" if params.select == "best" else None,
+        greater_is_better=False if params.select == "best" else None,
+    )
+
+
+def shared_arguments(
+    params: TrainingParams, *, learning_rate: float, accumulation: int, steps: int, folder: Path
+) -> dict[str, Any]:
+    """Return the project's own arguments of every trainer, for pairs and for GRPO.
+
+    Args:
+        params: settings, with `bf16` decided.
+        learning_rate: the objective's.
+        accumulation: micro-batches that this process computes for one batch.
+        steps: optimizer steps of the training.
+        folder: for checkpoints.
+    """
     log_every = max(1, steps // _POINTS)
     logging_steps = params.arguments.get("logging_steps", log_every)
     if logging_steps >= 1:
         log_every = int(logging_steps)
     save_every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
-    return _transformers_arguments(
-        params,
-        output_dir=str(folder),
-        learning_rate=learning_rate,
-        num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.micro_batch_size,
-        gradient_accumulation_steps=accumulation,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(params.warmup_ratio * steps),
-        max_grad_norm=params.max_grad_norm,
-        bf16=params.bf16,
-        activation_checkpointing=params.gradient_checkpointing,
-        seed=params.seed,
-        data_seed=params.seed,
-        logging_steps=log_every,
-        save_strategy="steps",
-        save_steps=save_every,
-        save_total_limit=2,
-        eval_strategy="steps" if params.validation_share else "no",
-        eval_steps=save_every,
-        per_device_eval_batch_size=params.micro_batch_size,
-        metric_for_best_model="loss" if params.select == "best" else None,
-        greater_is_better=False if params.select == "best" else None,
-        ddp_find_unused_parameters=False,
-        logging_nan_inf_filter=False,  # a loss that is not finite ends training
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
+    return {
+        "output_dir": str(folder),
+        "learning_rate": learning_rate,
+        "per_device_train_batch_size": params.micro_batch_size,
+        "gradient_accumulation_steps": accumulation,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": int(params.warmup_ratio * steps),
+        "max_grad_norm": params.max_grad_norm,
+        "bf16": params.bf16 is True,
+        "activation_checkpointing": params.gradient_checkpointing,
+        "seed": params.seed,
+        "data_seed": params.seed,
+        "logging_steps": log_every,
+        "save_strategy": "steps",
+        "save_steps": save_every,
+        "save_total_limit": 2,
+        "ddp_find_unused_parameters": False,
+        "logging_nan_inf_filter": False,  # a loss that is not finite ends training
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
 
 
 def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingArguments:

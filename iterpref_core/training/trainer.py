@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,7 +14,6 @@ from torch.utils.data import Sampler, Subset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
     set_seed,
@@ -23,10 +21,9 @@ from transformers import (
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
-from iterpref_core.training.checkpoint import mark_whole
+from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 from iterpref_core.training.data.batches import (
     NLL_TOKENS,
     PAD_TO_MULTIPLE_OF,
@@ -36,13 +33,14 @@ from iterpref_core.training.data.batches import (
     Batch,
     Collator,
 )
-from iterpref_core.training.data.dataset import TokenizedPair
 from iterpref_core.training.data.half_batches import (
     AlternatingSampler,
     BothHalves,
 )
-from iterpref_core.training.model.exactness import switch_off_randomness
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.layout import choose_layout, longest_pair
+from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.script_inputs import (
     require_choice,
     require_object,
@@ -50,23 +48,7 @@ from iterpref_core.training.script_inputs import (
 )
 
 
-class DivergedError(Exception):
-    """Training must stop: ends the training loop before the step that would follow.
-
-    Attributes:
-        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, beyond its limit.
-        step: the optimizer step whose batch showed it, from 1.
-        value: that number.
-    """
-
-    def __init__(self, reason: str, step: int, value: float) -> None:
-        super().__init__(f"{reason} = {value:g} at step {step}")
-        self.reason = reason
-        self.step = step
-        self.value = value
-
-
-class FocalDPOTrainer(Trainer):
+class FocalDPOTrainer(BaseTrainer):
     r"""A trainer for any row of the table of objectives.
 
     Args:
@@ -78,7 +60,7 @@ class FocalDPOTrainer(Trainer):
         objective: the row of the table.
         beta: strength of the implicit KL penalty.
         alpha: weight of the NLL, of an objective that has one.
-        layout: how pairs are laid out in rows.
+        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
@@ -144,6 +126,8 @@ class FocalDPOTrainer(Trainer):
         padding = processing_class.pad_token_id
         if padding is None:
             padding = processing_class.eos_token_id
+        longest = max(longest_pair(rows) for rows in (train_dataset, kwargs.get("eval_dataset") or ()))
+        layout = choose_layout(model.config, layout, longest)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
@@ -349,18 +333,6 @@ class FocalDPOTrainer(Trainer):
             end = len(rows) * (number + 1) // batches
             yield [rows[index] for index in range(first, end)]
 
-    def load_weights(self, checkpoint: Path) -> None:
-        """Put a checkpoint's weights in place of the trained ones, however they are sharded."""
-        self.state.best_model_checkpoint = str(checkpoint)
-        self._load_best_model()
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save a checkpoint, and mark it as whole after every process has written its part."""
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
-
 
 class _LookBeforeStep(TrainerCallback):
     """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
@@ -371,21 +343,6 @@ class _LookBeforeStep(TrainerCallback):
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
-
-
-class ReleaseMemory(TrainerCallback):
-    """A callback that gives freed memory back after micro-batches, since those that follow have other shapes."""
-
-    def __init__(self) -> None:
-        self._freed_memory = FreedMemory()
-
-    def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Look after a micro-batch that does not end a step."""
-        self._freed_memory.after_pass(args.device)
-
-    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Look after the last micro-batch of a step."""
-        self._freed_memory.after_pass(args.device)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

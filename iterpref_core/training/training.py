@@ -1,9 +1,7 @@
 """Stage `training`: focal preference training of one objective."""
 
-import logging
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +17,47 @@ from transformers import (
     TrainingArguments,
 )
 
-from iterpref_core.config import PromptFormat, TrainingParams
+from iterpref_core.config import Layout, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.checkpoints import read_config
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objective_table import (
     Objective,
     find_objective,
     find_rates,
 )
 from iterpref_core.records import ModelLineage
-from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, run_key, step_of
-from iterpref_core.training.data.checks import PairChecks, report_findings
+from iterpref_core.training.base_trainer import DivergedError
+from iterpref_core.training.checkpoint import run_key
+from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
-from iterpref_core.training.data.pair_table import (
-    PairTable,
-    held_out,
-    open_pair_table,
-)
 from iterpref_core.training.data.steps import accumulation_steps
+from iterpref_core.training.data.tokenized_dataset import (
+    TokenizedDataset,
+    held_out,
+    open_tokenized_dataset,
+)
 from iterpref_core.training.model.attention import choose_attention
-from iterpref_core.training.model.exactness import check_exactness
+from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
+from iterpref_core.training.model.parity import check_parity
 from iterpref_core.training.model.policy import (
-    adapter_options,
     adapters_refused,
-    check_load,
     is_quantized,
     load_policy,
     lora_config,
 )
-from iterpref_core.training.model.ranks import (
-    is_sharded,
-    join_processes,
-    sharding,
-)
+from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
 from iterpref_core.training.origin import describe_origin
+from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
-from iterpref_core.training.trained_model import (
-    REWARDS,
-    OnLog,
-    TellProgress,
-    check_out,
-    write_curve,
-    write_model,
-)
-from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
-
-logger = logging.getLogger(__name__)
+from iterpref_core.training.trained_model import REWARDS, OnLog
+from iterpref_core.training.trainer import FocalDPOTrainer
 
 
 def train_objective(
@@ -118,94 +103,92 @@ def train_objective(
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
-    prompt = prompt or PromptFormat()
     row = find_objective(objective, params.objectives)
-    learning_rate, alpha = find_rates(objective, params.objectives)
-    check_out(out, objective)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
-    model = check_checkpoint(model, prompt)
-    processes = join_processes(params.accelerate)
+    run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
+    params = run.params
     check_settings(params)
-    check_load(params)
-    adapter_options(model, params)
-    accumulation = accumulation_steps(params, processes.num_processes)
-    template = load_chat_template(model, prompt)
+    accumulation = accumulation_steps(params, run.processes.num_processes)
+    data = _read_data(run, row, pairs, spans)
+    checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
+    learning_rate, alpha = find_rates(objective, params.objectives)
+    arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
+    trainer = _make_trainer(run, row, alpha, data, arguments)
+    reference = _find_reference(run, row, data, trainer)
+    trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
+    # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
+    scored = reference is None or reference.exists()
+    diverged = run.train(trainer, checkpoints, on_log, resumes=scored)
+    best = trainer.state.best_model_checkpoint if params.select == "best" else None
+    step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
+    metrics = _metrics(data, trainer, step, diverged)
+    return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The data of a training on pairs.
+
+    Attributes:
+        files: pairs and their error regions.
+        tokenizer: the model's.
+        rows: the tokenized pairs.
+        held: (pairs,) true for those that are held out for validation.
+        layout: the one in which the model's pairs are exact.
+    """
+
+    files: PairFiles
+    tokenizer: PreTrainedTokenizerBase
+    rows: TokenizedDataset
+    held: np.ndarray
+    layout: Layout
+
+    @property
+    def trained(self) -> int:
+        """The number of pairs to train on."""
+        return int(np.sum(~self.held))
+
+
+def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Data:
+    """Return the tokenized pairs, checked against the model's limits and the objective's needs.
+
+    Raises:
+        InputError: pairs or spans cannot be used, or too little of D- is there.
+        ModelError: pairs are beyond a limit of the model.
+    """
+    template = load_chat_template(run.model, run.prompt)
     tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    fingerprint = model_fingerprint(model, prompt)
-    limits = read_limits(model)
+    limits = read_limits(run.model)
     files = digest_files(pairs, spans)
-    rows = open_pair_table(files, template, fingerprint, params, scratch / "pairs")
-    held = np.array(held_out(rows.problems, params, processes.num_processes))
+    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.places.scratch / "pairs")
+    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     beyond = check_limits(limits, rows.checks)
-    report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
-    key = run_key(files, fingerprint, objective, params)
-    checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    trained_pairs = int(np.sum(~held))
-    arguments = training_arguments(params, learning_rate, accumulation, trained_pairs, checkpoints)
-    trainer = _make_trainer(
-        model=model,
-        tokenizer=tokenizer,
-        rows=rows,
-        held=held,
-        objective=row,
-        alpha=alpha,
-        params=params,
-        arguments=arguments,
-    )
-    reference = None
-    if row.scores_reference:
-        reference = reference_path(
-            cache=scratch / "reference",
-            tokens=rows.checks.tokens,
-            fingerprint=fingerprint,
-            weights=trainer.model.dtype,
-            bf16=params.bf16 is True,
-            load=params.load,
-        )
-    trainer.add_callback(_Begin(trainer, rows, reference, params, processes))
-    # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
-    scored = reference is None or reference.exists()
-    resume = last_checkpoint(checkpoints) if scored else None
-    diverged = _run(trainer, resume, f"train {objective}", curve, on_log)
-    chosen = _choose(trainer, checkpoints, diverged, params)
-    metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
-    lineage = _lineage(
-        files=files,
-        checks=rows.checks,
-        model=model,
-        objective=objective,
-        row=row,
-        params=params,
-        prompt=prompt,
-        metrics=metrics,
-    )
-    share = write_model(
-        trainer,
-        model,
-        out,
-        lineage,
-        merge=params.merge,
-        save_dtype=params.save_dtype,
-    )
-    if processes.is_main_process:
-        write_curve(curve, trainer.state.log_history, chosen)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    processes.wait_for_everyone()
-    return metrics | {
-        "bf16": float(params.bf16 is True),
-        "surviving_change": share,
-    }
+    report_findings([*rows.checks.findings(run.params), *beyond], needs_focal=objective.regional)
+    layout = choose_layout(read_config(run.model), run.params.layout, longest_pair(rows))
+    return _Data(files, tokenizer, rows, held, layout)
 
 
-class _Begin(TrainerCallback):
+def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalDPOTrainer) -> Path | None:
+    """Return the file of the reference's log-probabilities; None for an objective without a reference."""
+    if not objective.scores_reference:
+        return None
+    return reference_path(
+        cache=run.places.scratch / "reference",
+        tokens=data.rows.checks.tokens,
+        fingerprint=run.fingerprint,
+        weights=trainer.model.dtype,
+        bf16=run.params.bf16 is True,
+        load=run.params.load,
+    )
+
+
+class _BeforeFirstStep(TrainerCallback):
     """The work before the first step: sharded weights are checked, and the reference is scored by these weights.
 
     Args:
         trainer: holds the model.
-        rows: the pairs, which get the reference.
+        data: its pairs get the reference.
         reference: the file of the reference's log-probabilities; None for an objective without a reference.
         params: settings.
         processes: the processes that train.
@@ -214,13 +197,13 @@ class _Begin(TrainerCallback):
     def __init__(
         self,
         trainer: FocalDPOTrainer,
-        rows: PairTable,
+        data: _Data,
         reference: Path | None,
         params: TrainingParams,
         processes: PartialState,
     ) -> None:
         self._trainer = trainer
-        self._rows = rows
+        self._data = data
         self._reference = reference
         self._params = params
         self._processes = processes
@@ -230,11 +213,11 @@ class _Begin(TrainerCallback):
         prepared = self._trainer.model_wrapped
         if is_sharded():
             dtype = torch.bfloat16 if self._params.bf16 else None
-            check_exactness(self._trainer.model, self._params.layout, prepared, dtype)
+            check_parity(self._trainer.model, self._data.layout, prepared, dtype)
         if self._reference is not None:
-            self._rows.reference = reference_logps(
+            self._data.rows.reference = reference_logps(
                 prepared,
-                self._rows,
+                self._data.rows,
                 self._reference,
                 batch_size=2 * self._params.micro_batch_size,
                 processes=self._processes,
@@ -242,52 +225,46 @@ class _Begin(TrainerCallback):
 
 
 def _make_trainer(
-    model: Path | str,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: PairTable,
-    held: np.ndarray,
-    objective: Objective,
-    alpha: float,
-    params: TrainingParams,
-    arguments: TrainingArguments,
+    run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
 ) -> FocalDPOTrainer:
-    """Make the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
+    """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
 
     Raises:
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
         ModelError: training would not compute the log-probabilities of the model's own logits.
     """
-    policy = load_policy(model, params, arguments.device)
-    if params.layout == "fork":
-        choose_attention(policy, int(rows.totals.max()))
+    params = run.params
+    policy = load_policy(run.model, params, arguments.device)
+    if data.layout == "fork":
+        choose_attention(policy, longest_pair(data.rows))
     # Eight bits are those of one batch's largest numbers, so they round as half precision does.
     rounded = torch.float16 if params.load == "8bit" else None
     if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        check_exactness(placed, params.layout, dtype=rounded)
-    data: Any = rows  # a sequence, which Subset takes as it takes a Dataset
-    trained: Any = data
+        check_parity(placed, data.layout, dtype=rounded)
+    rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
+    trained: Any = rows
     validation: Any = None
-    if held.any():
-        trained = Subset(data, np.flatnonzero(~held).tolist())
-        validation = Subset(data, np.flatnonzero(held).tolist())
+    if data.held.any():
+        trained = Subset(rows, np.flatnonzero(~data.held).tolist())
+        validation = Subset(rows, np.flatnonzero(data.held).tolist())
     try:
         trainer = FocalDPOTrainer(
             policy,
             arguments,
             trained,
-            tokenizer,
+            data.tokenizer,
             eval_dataset=validation,
             objective=objective,
             beta=params.beta,
             alpha=alpha,
-            layout=params.layout,
+            layout=data.layout,
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
         if params.lora is not None and not is_sharded():
-            check_exactness(trainer.model, params.layout, dtype=rounded)
+            check_parity(trainer.model, data.layout, dtype=rounded)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -296,105 +273,61 @@ def _make_trainer(
     return trainer
 
 
-def _run(
-    trainer: FocalDPOTrainer,
-    resume: Path | None,
-    title: str,
-    curve: Path,
-    on_log: OnLog | None,
-) -> DivergedError | None:
-    """Train from the beginning, or from the checkpoint `resume`; return the error if training diverged."""
-    with ExitStack() as opened:
-        trainer.add_callback(TellProgress(title, opened, curve, on_log))
-        try:
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        except DivergedError as error:
-            return error
-    return None
+def _advice(diverged: DivergedError | None) -> str:
+    """Return the remedy for a training that diverged."""
+    if diverged is not None and diverged.reason == "margin":
+        return "lower the learning rate or raise training.max_margin"
+    return "lower the learning rate"
 
 
-def _choose(
-    trainer: FocalDPOTrainer,
-    checkpoints: Path,
-    diverged: DivergedError | None,
-    params: TrainingParams,
-) -> int:
-    """Load the checkpoint that becomes the model, unless the trainer holds it, and return its step.
-
-    Raises:
-        TrainingError: training diverged before its first checkpoint.
-    """
-    best = trainer.state.best_model_checkpoint if params.select == "best" else None
-    if diverged:
-        advice = "lower the learning rate"
-        if diverged.reason == "margin":
-            advice += " or raise training.max_margin"
-        main = trainer.accelerator.is_main_process
-        last = last_before_divergence(checkpoints, diverged, advice, tell=main)
-        folder = Path(best) if best else last
-    elif best:
-        folder = Path(best)
-    else:
-        return int(trainer.state.global_step)
-    trainer.load_weights(folder)
-    return step_of(folder)
-
-
-def _lineage(
-    files: PairFiles,
-    checks: PairChecks,
-    model: Path | str,
-    objective: str,
-    row: Objective,
-    params: TrainingParams,
-    prompt: PromptFormat,
-    metrics: Mapping[str, float],
-) -> ModelLineage:
-    learning_rate, alpha = find_rates(objective, params.objectives)
-    settings = params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"})
-    settings |= row.values()
+def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, float]) -> ModelLineage:
+    learning_rate, alpha = find_rates(run.objective, run.params.objectives)
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"})
+    settings |= objective.values()
+    settings["layout"] = data.layout
     settings["learning_rate"] = learning_rate
     settings["alpha"] = alpha
     return ModelLineage(
-        **describe_origin(model),
-        objective=objective,
-        settings=settings | prompt.parameters,
+        **describe_origin(run.model),
+        objective=run.objective,
+        settings=settings | run.prompt.parameters,
         pairs=int(metrics["pairs"]),
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),
-        localization=checks.methods,
-        data=dict(files.digests),
+        localization=data.rows.methods,
+        data=dict(data.files.digests),
         versions=training_versions(),
     )
 
 
 def _metrics(
-    checks: PairChecks,
-    held: int,
+    data: _Data,
     trainer: FocalDPOTrainer,
-    chosen: int,
+    step: int,
     diverged: DivergedError | None,
 ) -> dict[str, float]:
+    """Return the metrics that `train_objective` names, but for those of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
-    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
+    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == step]
+    checks = data.rows.checks
     counts = checks.counts()
     metrics = {
-        "pairs": float(len(checks) - held),
+        "pairs": float(data.trained),
         "steps": float(trainer.state.global_step),
-        "model_step": float(chosen),
+        "model_step": float(step),
         "loss": _mean_loss(history),
     }
     for name in REWARDS:
         if name in last:
             metrics[name] = float(last[name])
-    metrics["focal_token_share"] = float(checks["focal"].sum() / checks["rejected"].sum())
+    metrics["focal_token_share"] = float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum())
     metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
-    metrics["focal_tokens_cut"] = float(checks["cut focal"].sum())
+    metrics["focal_tokens_cut"] = float(checks["focal_truncated"].sum())
     for name, value in checks.numbers().items():
         metrics[f"data/{name}"] = value
     if scored:
-        metrics["validation_pairs"] = float(held)
+        metrics["validation_pairs"] = float(data.held.sum())
         metrics["validation/loss"] = float(scored[-1]["eval_loss"])
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)

@@ -4,27 +4,24 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from evalplus import codegen
-from evalplus.gen.util import openai_request
-from evalplus.provider import hf, utility
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.benchmarks import prefill
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
 from iterpref_core.benchmarks.published_tasks import read_tasks
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE
 from tests.evaluation.conftest import VARIABLES
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
 
 CHATS = {
     "chatml": "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -45,13 +42,17 @@ ANSWERS = (
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
+def tokenizer() -> "PreTrainedTokenizerBase":
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 
 
 @pytest.fixture(params=[*CHATS, pytest.param("smollm2", marks=pytest.mark.slow)])
-def chat(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> Iterator[PreTrainedTokenizerBase]:
+def chat(request: pytest.FixtureRequest, tokenizer: "PreTrainedTokenizerBase") -> Iterator["PreTrainedTokenizerBase"]:
     if request.param == "smollm2":
+        from iterpref_core.models.tokenizers import load_tokenizer
+
         yield load_tokenizer(request.getfixturevalue("smollm2"))
         return
     own, tokenizer.chat_template = tokenizer.chat_template, CHATS[request.param]
@@ -86,25 +87,29 @@ def evalplus_tasks(dataset: Dataset) -> list[EvalPlusTask]:
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_what_a_local_model_reads_is_what_evalplus_hands_it(
-    dataset: Dataset, chat: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, chat: "PreTrainedTokenizerBase", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from evalplus.provider import utility
+
     tasks = evalplus_tasks(dataset)
     prefixes = official_prefixes(monkeypatch)
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
-        assert evalplus().prompt(task, PromptForm(True, ChatTemplate(chat))).text == official
+        assert evalplus().prompt(task, PromptMode(True, ChatTemplate(chat))).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
     own, chat.chat_template = chat.chat_template, None
     for task in tasks:
         given = task.prompt.strip() + "\n"
-        prompt = evalplus().prompt(task, PromptForm(False, ChatTemplate(chat))).text
+        prompt = evalplus().prompt(task, PromptMode(False, ChatTemplate(chat))).text
         assert ChatTemplate(chat).render_prompt(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
 
 def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Instruction and response prefix, as `evalplus.codegen` hands them to whatever makes the model."""
+    from evalplus import codegen
+
     seen: dict[str, Any] = {}
     monkeypatch.setattr(codegen, "make_model", lambda **given: seen.update(given))
     monkeypatch.setattr(codegen, "codegen", lambda **_: None)
@@ -114,6 +119,8 @@ def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
+    from evalplus.gen.util import openai_request
+
     task = task_of("\ndef f(x):\n    pass\n")
     sent: dict[str, Any] = {}
 
@@ -126,7 +133,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
     message = prefill.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
     openai_request.make_request(Client(), message, "m")
-    asked = evalplus().prompt(task, PromptForm(True))
+    asked = evalplus().prompt(task, PromptMode(True))
     assert sent["messages"] == [
         {"role": "system", "content": asked.system},
         {"role": "user", "content": asked.text},
@@ -134,7 +141,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
 
 @pytest.mark.parametrize("split", ["complete", "instruct"])
-def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer: "PreTrainedTokenizerBase") -> None:
     # Made with bigcodebench 0.2.5's own `make_raw_chat_prompt`, which is not installed here.
     path = Path(__file__).parent / "bigcodebench" / "recorded_prompts.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
@@ -142,11 +149,11 @@ def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer:
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
-        prompt = bigcodebench(split).prompt(task, PromptForm(True, ChatTemplate(tokenizer))).text
+        prompt = bigcodebench(split).prompt(task, PromptMode(True, ChatTemplate(tokenizer))).text
         assert prompt == recorded[f"{name} {split}"]
     tokenizer.chat_template, tokenizer.bos_token = own, None
-    assert bigcodebench(split).prompt(task, PromptForm(True)).text == recorded[f"endpoint {split}"]
-    assert bigcodebench().prompt(task, PromptForm(False)).text == recorded["completion"]
+    assert bigcodebench(split).prompt(task, PromptMode(True)).text == recorded[f"endpoint {split}"]
+    assert bigcodebench().prompt(task, PromptMode(False)).text == recorded["completion"]
 
 
 class Reciting:
@@ -154,7 +161,7 @@ class Reciting:
 
     answer = ""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.tokenizer = tokenizer
 
     def to(self, _: object) -> "Reciting":
@@ -163,7 +170,9 @@ class Reciting:
     def register_stop_texts(self, **_: object) -> "Reciting":
         return self
 
-    def generate(self, read: torch.Tensor, **_: object) -> torch.Tensor:
+    def generate(self, read: "torch.Tensor", **_: object) -> "torch.Tensor":
+        import torch
+
         return torch.cat([read, self.tokenizer.encode(self.answer, return_tensors="pt")], 1)
 
 
@@ -172,10 +181,12 @@ class Reciting:
 def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     dataset: Dataset,
     instruct: bool,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: "PreTrainedTokenizerBase",
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from evalplus.provider import hf, utility
+
     model = Reciting(tokenizer)
     tokenizer.save_pretrained(tmp_path)
     monkeypatch.setattr("evalplus.provider.base.EOS", list(utility.EOS))  # which providers add to
@@ -184,11 +195,11 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     prefixes = {"instruction_prefix": prefill.INSTRUCTION, "response_prefix": prefill.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32"}
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
-    bench, form = evalplus(dataset), PromptForm(instruct, ChatTemplate(tokenizer))
-    assert official.eos == list(bench.stops(form))
+    bench, mode = evalplus(dataset), PromptMode(instruct, ChatTemplate(tokenizer))
+    assert official.eos == list(bench.stops(mode))
     task = task_of('\ndef f(x):\n    """F."""\n')
     prompt = task.prompt.strip() + "\n"
     for model.answer in ANSWERS:
         (impl,) = official.codegen(prompt, do_sample=False, num_samples=1)
         solution = prompt + impl if official.is_direct_completion() else impl  # as evalplus.codegen.codegen
-        assert bench.program(task, model.answer, form) == solution
+        assert bench.program(task, model.answer, mode) == solution

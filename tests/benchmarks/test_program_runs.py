@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import Benchmark, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
 from iterpref_core.benchmarks.program_runs import run_canonical_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
@@ -21,10 +21,10 @@ class Steps(Benchmark[Problem]):
         self.started: list[str] = []
         self.unjudged = "t/1"
 
-    def prompt(self, task: Problem, form: PromptForm) -> Question:
+    def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
         raise NotImplementedError
 
-    def program(self, task: Problem, answer: str, form: PromptForm) -> str:
+    def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         raise NotImplementedError
 
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:

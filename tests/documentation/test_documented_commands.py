@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from flows.cli.app import app
 from tests.settings import ROOT
 
-PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
 COMMAND = re.compile(
     r"(?m)^\s*(?:[A-Z_]+=\S+ |(?:\S*/bin/\S+|accelerate|cp|curl|docker|dvc|export|git|iterpref|make|mkdir|mlflow|pip"
     r"|prefect|python3?|pytest|rm|sh|srun|tar) )"
@@ -26,9 +27,15 @@ def commands(text: str, program: str) -> Iterator[list[str]]:
             yield line.split()
 
 
+@cache
+def command_line() -> Any:
+    """The verbs and options as they are."""
+    return typer.main.get_command(app)
+
+
 def problems_of(words: list[str]) -> list[str]:
     """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
-    command: Any = typer.main.get_command(app)
+    command = command_line()
     for word in words:
         if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
             break

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
-
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
@@ -14,6 +12,9 @@ from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.chat_template import ChatTemplate
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SAMPLING: EvaluationParams = load_params(ROOT / "params.yaml").evaluation.model_copy(
     update={"samples": 1, "max_new_tokens": 9, "seed": 0}
@@ -32,11 +33,11 @@ class RecordedModel(FakeModel):
         return [Completion(self._answer(request), 1, 1, truncated=self._truncated) for request in requests]
 
 
-def answerer_of(
-    model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
+def sampler_of(
+    model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
 ) -> Sampler:
-    form = PromptForm(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
-    return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, form)
+    mode = PromptMode(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
+    return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, mode)
 
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:

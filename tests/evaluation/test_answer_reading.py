@@ -10,7 +10,7 @@ from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
 from iterpref_core.evaluation.evaluation import ask_and_measure
-from tests.evaluation.recorded_model import RecordedModel, answerer_of
+from tests.evaluation.recorded_model import RecordedModel, sampler_of
 
 from .conftest import EvalPlusSlice
 
@@ -22,7 +22,7 @@ def measured(
     setting: EvaluationSetting, folder: Path, answer: str, benchmark: Benchmark = "humaneval", *, instruct: bool = True
 ) -> dict[str, Any]:
     """The entry of a model behind an endpoint that gives the same answer to each task."""
-    sampler = answerer_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
+    sampler = sampler_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
     return ask_and_measure(open_benchmark(benchmark, setting), sampler, setting.cache).result.to_json()
 
 
@@ -49,7 +49,7 @@ def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
     model = RecordedModel(lambda _: RIGHT)
     model.refused = frozenset({"temperature"})
     benchmark = open_benchmark("humaneval", setting)
-    asked = answerer_of(model, tmp_path, instruct=True)
+    asked = sampler_of(model, tmp_path, instruct=True)
     entry = ask_and_measure(benchmark, asked, setting.cache).result.to_json()
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 

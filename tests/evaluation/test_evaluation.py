@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
@@ -70,9 +69,9 @@ class Bench:
     ) -> dict[str, float]:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
-        form = PromptForm(instruct=True)
+        mode = PromptMode(instruct=True)
         model = kept(DeferredModel(self._open, in_process=True), store, identity)
-        sampler = Sampler(model, params, form, fresh=fresh)
+        sampler = Sampler(model, params, mode, fresh=fresh)
         measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
         return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
 
@@ -275,8 +274,8 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     bench.backend = model
     params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
-    sampler = Sampler(asked, params, PromptForm(instruct=True), fresh=True)
-    questions = [Question(DOUBLE), Question(SQUARE)]
+    sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
+    questions = [BenchmarkPrompt(DOUBLE), BenchmarkPrompt(SQUARE)]
     assert sampler.answer("humaneval", questions) == sampler.answer("humaneval+", questions)
     assert len(model.requests) == 2
 
@@ -284,10 +283,12 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
 def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from aiohttp import web
+
     asked: list[dict[str, Any]] = []
 
     class OwnTemperature(MockEndpoint):
-        async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
             asked.append(json.loads(body))
             if "temperature" in asked[-1]:
                 message = "Unsupported value: 'temperature' does not support 0 with this model. Only 1 is supported."

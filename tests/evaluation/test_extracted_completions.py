@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from iterpref_core.benchmarks.suite_table import EvaluationSetting
-from iterpref_core.evaluation.existing_samples import score_samples
+from iterpref_core.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.library.existing_samples import score_samples
+from tests.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice
 
@@ -22,7 +23,7 @@ def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(
     path = tmp_path / "rows.jsonl"
     rows = [{"task_id": task_id, "completion": text} for task_id, text in COMPLETIONS.items()]
     path.write_text("\n".join(map(json.dumps, rows)))
-    scores = score_samples(path, ["humaneval"], setting, tmp_path / "out", extract=True)
+    scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
     assert scores["humaneval/pass_at_1"] == 1
 
 
@@ -32,4 +33,4 @@ def test_a_completion_of_prose_is_read_alone(setting: EvaluationSetting, problem
     path = tmp_path / "rows.jsonl"
     rows = [{"task_id": name, "completion": f"Sure:\n```python\n{code}```\n"} for name, code in right.items()]
     path.write_text("\n".join(map(json.dumps, rows)))
-    assert score_samples(path, ["heldout"], setting, tmp_path / "out", extract=True)["heldout/pass_at_1"] == 1
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out", extract=True)["heldout/pass_at_1"] == 1

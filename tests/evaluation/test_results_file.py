@@ -101,6 +101,7 @@ def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path: Path) -> None
     write(tmp_path, MODEL, {"mbpp": ABSENT})
     assert (tmp_path / "results.json").read_bytes() == before
     assert b'"cpu_s": null' in before
+    assert before.count(b"null") == 1, "a field without a value is not in the file"
     assert b'"pass_at_7_n": 3' in before
 
 

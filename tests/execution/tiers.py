@@ -18,4 +18,6 @@ def tier(name: str, *marks: pytest.MarkDecorator) -> object:
     return pytest.param(name, marks=marks)
 
 
-TIERS = [tier("A"), tier("B")]
+def tiers(what: str) -> list[object]:
+    """Return both tiers; tests of one of them run in one worker, beside those of the other."""
+    return [tier(name, pytest.mark.xdist_group(f"{what} {name}")) for name in ("A", "B")]

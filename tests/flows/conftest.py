@@ -30,7 +30,7 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return call
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Show flows on a server that has its tables, and of the services only those that a run's own server has, too."""
     from prefect.testing.utilities import prefect_test_harness

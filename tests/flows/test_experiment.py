@@ -15,7 +15,7 @@ from tests.dvc_repository import init_dvc
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},

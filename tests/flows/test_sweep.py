@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
+    pytest.mark.xdist_group("Prefect server"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 
@@ -171,6 +172,7 @@ def test_points_run_side_by_side_and_leave_everything_as_it_was(toy: Path) -> No
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.3}
 
 
+@pytest.mark.slow
 def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments(toy: Path) -> None:
     first = run([0.1, 0.2])
     assert "target-dpo beta=0.1,0.2" in run_names()
@@ -196,6 +198,7 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
 
 
+@pytest.mark.slow
 def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
     for code, kind in (("2", InputError), ("1", StageError)):
         (toy / "0.1.code").write_text(code, encoding="utf-8")

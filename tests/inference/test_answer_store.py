@@ -67,7 +67,7 @@ def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> No
         ("model", Request("p", 1), replace(SAMPLING, temperature=0.6)),
         ("model", Request("p", 1), replace(SAMPLING, max_new_tokens=9)),
         ("model", Request("p", 1), replace(SAMPLING, stops=("#",))),
-        ("model", Request("p", 1, verbatim=True), SAMPLING),
+        ("model", Request("p", 1, raw=True), SAMPLING),
         ("model", Request("p", 1, system="s"), SAMPLING),
     ],
 )

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.backend import Request, Sampling
@@ -74,6 +73,8 @@ def test_certificates_that_are_absent_are_told(monkeypatch: pytest.MonkeyPatch, 
 @contextmanager
 def serve_with(certificate: Path, key: Path) -> Iterator[str]:
     """Serve a mock by TLS."""
+    from aiohttp import web
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()

@@ -6,28 +6,31 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.errors import EndpointError, InputError
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.inference.test_openai import Scripted, one, opened, reply, status
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from iterpref_core.inference.openai_model import OpenAIModel
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 HALF = "```python\ndef add(a, b):\n    y = a"
 
 
 @pytest.fixture
-def ask() -> Iterator[Callable[..., OpenAIModel]]:
+def ask() -> "Iterator[Callable[..., OpenAIModel]]":
     """Serves a mock, and opens a backend for it."""
     with ExitStack() as servers:
 
-        def ask(mock: MockEndpoint, **settings: Any) -> OpenAIModel:
+        def ask(mock: MockEndpoint, **settings: Any) -> "OpenAIModel":
             return opened(servers.enter_context(serve(mock)), **settings)
 
         yield ask
@@ -45,7 +48,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
-    ask: Callable[..., OpenAIModel], case: str, tmp_path: Path
+    ask: "Callable[..., OpenAIModel]", case: str, tmp_path: Path
 ) -> None:
     backend = ask(Scripted(reply(HALF, **BROKEN[case])))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -56,7 +59,7 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
 
 
 def test_a_server_that_breaks_off_every_answer_ends_the_run_and_the_reason_is_named(
-    ask: Callable[..., OpenAIModel],
+    ask: "Callable[..., OpenAIModel]",
 ) -> None:
     backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2), attempts=2)
     with pytest.raises(EndpointError, match='2 times: the answer ends with finish_reason "abort"'):
@@ -65,19 +68,21 @@ def test_a_server_that_breaks_off_every_answer_ends_the_run_and_the_reason_is_na
 
 
 @pytest.mark.parametrize("reason", ["stop", "end_turn", "eos", "eos_token", "STOP", "stop_sequence", None])
-def test_a_finished_answer_is_whole(ask: Callable[..., OpenAIModel], reason: str | None) -> None:
+def test_a_finished_answer_is_whole(ask: "Callable[..., OpenAIModel]", reason: str | None) -> None:
     assert one(ask(Scripted(reply("x = 1", finish_reason=reason)))).truncated is False
 
 
 @pytest.mark.parametrize(
     "reason", ["length", "max_tokens", "model_context_window_exceeded", "model_length", "MAX_TOKENS", "SAFETY"]
 )
-def test_an_answer_at_a_limit_is_cut(ask: Callable[..., OpenAIModel], reason: str) -> None:
+def test_an_answer_at_a_limit_is_cut(ask: "Callable[..., OpenAIModel]", reason: str) -> None:
     assert one(ask(Scripted(reply("x = 1", finish_reason=reason)))).truncated is True
 
 
-def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: Callable[..., OpenAIModel]) -> None:
+def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: "Callable[..., OpenAIModel]") -> None:
     """A server may ignore `stop`, and run on to the limit of tokens."""
+    from aiohttp import web
+
     choice = {"text": "    return a - b\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n", "finish_reason": "length"}
     mock = Scripted(lambda _: web.json_response({"choices": [choice]}))
     backend = ask(mock, api="completions")
@@ -88,8 +93,10 @@ def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: Callable[...,
 
 
 def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
-    ask: Callable[..., OpenAIModel], tmp_path: Path
+    ask: "Callable[..., OpenAIModel]", tmp_path: Path
 ) -> None:
+    from aiohttp import web
+
     mock = Scripted(lambda _: web.Response(text=json.dumps({"choices": [{"text": "Done \ud83d"}]})))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = StoredModel(ask(mock), "m", store)
@@ -100,7 +107,9 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
     assert mock.bodies[0]["messages"][0]["content"] == "half \ufffd"
 
 
-def test_calls_of_tools_are_said(ask: Callable[..., OpenAIModel], caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_of_tools_are_said(ask: "Callable[..., OpenAIModel]", caplog: pytest.LogCaptureFixture) -> None:
+    from aiohttp import web
+
     call = {"id": "1", "type": "function", "function": {"name": "python", "arguments": '{"code": "x = 1"}'}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     choice = {"message": message, "finish_reason": "tool_calls"}
@@ -111,7 +120,9 @@ def test_calls_of_tools_are_said(ask: Callable[..., OpenAIModel], caplog: pytest
     assert caplog.text.count("'some-model' calls a tool in place of an answer") == 1
 
 
-def events(*chunks: Any) -> Callable[[web.Request], web.Response]:
+def events(*chunks: Any) -> "Callable[[web.Request], web.Response]":
+    from aiohttp import web
+
     lines = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
     text = ": a comment\n\n" + "".join(f"data: {line}\n\n" for line in lines)
     return lambda _: web.Response(text=text, content_type="text/event-stream")
@@ -124,7 +135,7 @@ def piece(text: str, reason: str | None = None) -> dict[str, Any]:
 USAGE = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
 
 
-def test_the_pieces_of_a_stream_are_put_together(ask: Callable[..., OpenAIModel]) -> None:
+def test_the_pieces_of_a_stream_are_put_together(ask: "Callable[..., OpenAIModel]") -> None:
     mock = Scripted(events(piece("x ="), piece(" 1"), piece("", "length"), USAGE, "[DONE]"))
     assert one(ask(mock)) == Completion("x = 1", 5, 7, truncated=True)
 
@@ -138,7 +149,7 @@ def test_the_pieces_of_a_stream_are_put_together(ask: Callable[..., OpenAIModel]
     ],
 )
 def test_a_stream_that_ends_before_its_answer_is_asked_for_again(
-    ask: Callable[..., OpenAIModel], chunks: tuple[Any, ...]
+    ask: "Callable[..., OpenAIModel]", chunks: tuple[Any, ...]
 ) -> None:
     backend = ask(Scripted(events(*chunks)))
     assert one(backend).text == "a prompt with 3"
@@ -157,8 +168,10 @@ def test_a_stream_that_ends_before_its_answer_is_asked_for_again(
 )
 @pytest.mark.parametrize("code", [400, 401, 500])
 def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
-    ask: Callable[..., OpenAIModel], body: Any, code: int
+    ask: "Callable[..., OpenAIModel]", body: Any, code: int
 ) -> None:
+    from aiohttp import web
+
     backend = ask(Scripted(*[lambda _: web.json_response(body, status=code)] * 2), attempts=2)
     with pytest.raises(Exception, match=f"{code} .*Quota of the project is gone") as caught:
         one(backend)
@@ -166,8 +179,10 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
 
 
 def test_a_rate_limit_makes_all_calls_wait_and_says_so(
-    ask: Callable[..., OpenAIModel], caplog: pytest.LogCaptureFixture
+    ask: "Callable[..., OpenAIModel]", caplog: pytest.LogCaptureFixture
 ) -> None:
+    from aiohttp import web
+
     caplog.set_level(logging.WARNING)
     full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "6"})  # noqa: E731
     backend = ask(Scripted(full), max_wait_s=6.0)
@@ -176,16 +191,18 @@ def test_a_rate_limit_makes_all_calls_wait_and_says_so(
     assert backend.faults == {"rate_limited": 1}
 
 
-def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: "Callable[..., OpenAIModel]") -> None:
+    from aiohttp import web
+
     full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
     assert one(ask(Scripted(full), max_wait_s=0.2)).text == "a prompt with 3"
 
 
-def test_calls_are_paced(ask: Callable[..., OpenAIModel]) -> None:
+def test_calls_are_paced(ask: "Callable[..., OpenAIModel]") -> None:
     began: list[float] = []
 
     class Timed(MockEndpoint):
-        async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
             began.append(asyncio.get_running_loop().time())
             return await super()._respond(request, body, digest)
 
@@ -194,7 +211,7 @@ def test_calls_are_paced(ask: Callable[..., OpenAIModel]) -> None:
     assert began[-1] - began[0] >= 5 * 0.2 - 0.1
 
 
-def test_a_model_is_asked_where_an_event_loop_runs_already(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., OpenAIModel]") -> None:
     """As in a notebook."""
     backend = ask(Scripted())
 
@@ -204,7 +221,7 @@ def test_a_model_is_asked_where_an_event_loop_runs_already(ask: Callable[..., Op
     assert asyncio.run(cell())[0].text == "a prompt with 3"
 
 
-def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: "Callable[..., OpenAIModel]") -> None:
     backend = ask(Scripted(status(401)))
 
     async def cell() -> list[Completion]:

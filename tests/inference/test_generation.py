@@ -219,7 +219,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     assert len(steps) < lengths[early][1], "it was not generated to its end"
 
 
-def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
     from transformers import LlamaConfig
 
     from iterpref_core.inference.transformers_model import TransformersModel
@@ -227,9 +227,9 @@ def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBa
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
-    requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
-    chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
-    assert chat == verbatim
+    requests = [Request("add one", 0), Request(rendered, 0, raw=True), Request("add one", 0, raw=True)]
+    chat, raw, bare = backend.generate(requests, Sampling(0.0, LIMIT))
+    assert chat == raw
     assert bare.prompt_tokens == len(tokenizer("add one")["input_ids"]) < chat.prompt_tokens
 
 

@@ -5,10 +5,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -16,6 +15,9 @@ from iterpref_core.inference.backend_factory import model_identity, open_model
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel, answer_key
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
@@ -29,7 +31,9 @@ class Listing(MockEndpoint):
         super().__init__(lambda prompt, _: prompt.upper(), Behavior())
         self._root, self._lists = root, 0
 
-    async def _models(self, _: web.Request) -> web.Response:
+    async def _models(self, _: "web.Request") -> "web.Response":
+        from aiohttp import web
+
         self._lists += 1
         entry = {"id": "m", "root": self._root, "created": self._lists, "permission": [{"id": self._lists}]}
         return web.json_response({"object": "list", "data": [entry]})

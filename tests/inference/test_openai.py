@@ -115,13 +115,13 @@ def test_plain_text_is_asked_for_as_a_model_without_a_template_reads_it(ask: Ask
     assert "messages" not in mock.bodies[0]
 
 
-def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Ask) -> None:
+def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask: Ask) -> None:
     from aiohttp import web
 
     mock = Scripted(lambda _: web.json_response({"choices": [{"text": "", "finish_reason": "stop"}]}))
     backend = ask(mock)
     ends = Sampling(0.5, 20, stops=("\n```\n", "</s>"))
-    assert asyncio.run(backend.answer(Request("<chat>", 3, verbatim=True), ends)).text == ""
+    assert asyncio.run(backend.answer(Request("<chat>", 3, raw=True), ends)).text == ""
     (body,) = mock.bodies
     assert (body["prompt"], body["stop"]) == ("<chat>", ["\n```\n", "</s>"])
     assert "messages" not in body

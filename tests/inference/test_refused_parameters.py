@@ -5,19 +5,22 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, InputError, RefusedError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.inference.test_openai import Scripted, opened
 from tests.mock_endpoint import MockEndpoint, serve
 from tests.settings import section
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from iterpref_core.inference.openai_model import OpenAIModel
 
 STOPS = tuple(f"\nend {number}" for number in range(6))
 REQUEST = Request("a prompt", 3, system="Be brief.")
@@ -25,11 +28,11 @@ GREEDY = Sampling(temperature=0.0, max_new_tokens=20, stops=STOPS)
 
 
 @pytest.fixture
-def ask() -> Iterator[Callable[..., OpenAIModel]]:
+def ask() -> "Iterator[Callable[..., OpenAIModel]]":
     """Serves a mock, and opens a backend for it."""
     with ExitStack() as servers:
 
-        def ask(mock: MockEndpoint, **settings: Any) -> OpenAIModel:
+        def ask(mock: MockEndpoint, **settings: Any) -> "OpenAIModel":
             return opened(servers.enter_context(serve(mock)), **settings)
 
         yield ask
@@ -43,7 +46,9 @@ class Refusing(Scripted):
         self.has, self.said, self.code = has, said, code
         self.refusals = 0
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
         asked = json.loads(body)
         if not self.has(asked):
             return await super()._respond(request, body, digest)
@@ -91,7 +96,7 @@ CASES: dict[str, tuple[str, Callable[[dict[str, Any]], bool], Any, int]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_a_server_refuses_is_asked_once_and_remembered(
-    ask: Callable[..., OpenAIModel], case: str, tmp_path: Path
+    ask: "Callable[..., OpenAIModel]", case: str, tmp_path: Path
 ) -> None:
     name, has, said, code = CASES[case]
     mock = Refusing(has, said, code)
@@ -125,7 +130,7 @@ def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
     assert bodies["limit, text in error"]["max_completion_tokens"] == 20
 
 
-def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: "Callable[..., OpenAIModel]") -> None:
     """The prompt is refused without the seed, too: it was not the seed."""
     backend = ask(Refusing(lambda _: True, {"error": {"message": "the prompt has the word seed in it"}}))
     with pytest.raises(RefusedError, match="the word seed"):
@@ -134,7 +139,7 @@ def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: Callable[...
     assert backend.faults == {"refused": 1}
 
 
-def test_the_users_parameters_are_in_each_call(ask: Callable[..., OpenAIModel]) -> None:
+def test_the_users_parameters_are_in_each_call(ask: "Callable[..., OpenAIModel]") -> None:
     mock = Scripted()
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
     backend = ask(mock, top_p=0.9, top_k=20, min_p=0.1, reasoning_effort="low", extra_body=extra)
@@ -144,7 +149,7 @@ def test_the_users_parameters_are_in_each_call(ask: Callable[..., OpenAIModel]) 
     assert mock.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
-def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: Callable[..., OpenAIModel]) -> None:
+def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: "Callable[..., OpenAIModel]") -> None:
     mock = Refusing(lambda body: "top_k" in body, {"error": {"message": "Unrecognized request argument: top_k"}})
     with pytest.raises(InputError, match=r"refuses top_k.*change inference\.top_k"):
         asyncio.run(ask(mock, top_k=20).answer(REQUEST, GREEDY))

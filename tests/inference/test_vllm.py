@@ -203,7 +203,6 @@ def _backend(url: str, api: Api) -> "OpenAIModel":
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
     from iterpref_core.inference.transformers_model import TransformersModel
     from iterpref_core.inference.vllm_server import find_vllm, serve

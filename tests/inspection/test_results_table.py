@@ -39,7 +39,7 @@ def test_public_benchmarks_have_a_row_each_and_unsolved_ones_a_line(experiment: 
         scores["humaneval+"] = scores["humaneval+"].model_copy(update={"pass_at_1": 0.0})
     *lines, last = printed(benchmark_table(summary))
     row = next(line for line in lines if line.startswith("DPO")).split()
-    assert row == ["DPO", "HumanEval", "0.6%", "[0.0,6.6]", "0.0", "[0.0,", "0.0],", "p", "=", "1.000"]
+    assert row == ["DPO", "HumanEval", "0.6%", "[0.0,6.6]", "0.0", "[−2.2,", "+2.2],", "p", "=", "1.000"]
     assert last.strip() == "no model solves any task of HumanEval+"
     assert not [line for line in lines if "HumanEval+" in line or "held-out" in line]
     for scores in summary.models.values():

@@ -149,10 +149,10 @@ def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<s> $A </s>", special_tokens=both)
     first, last = (number for _, number in both)
     written = ChatTemplate(tokenizer).render_prompt("Add.")
-    requests = [Request("Add.", 0), Request(written, 0, verbatim=True), Request("Add.", 0, verbatim=True)]
-    chat, verbatim, bare = (asked.ids for asked in encode_requests(ChatTemplate(tokenizer), requests))
+    requests = [Request("Add.", 0), Request(written, 0, raw=True), Request("Add.", 0, raw=True)]
+    chat, raw, bare = (asked.ids for asked in encode_requests(ChatTemplate(tokenizer), requests))
     (plain,) = encode_requests(ChatTemplate(tokenizer, PromptFormat(style="plain")), requests[:1])
-    for ids in (chat, verbatim, bare, plain.ids):
+    for ids in (chat, raw, bare, plain.ids):
         assert ids.count(first) == 1
         assert last not in ids
-    assert json.dumps(chat) == json.dumps(verbatim)
+    assert json.dumps(chat) == json.dumps(raw)

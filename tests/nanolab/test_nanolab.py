@@ -164,6 +164,17 @@ def test_training_learns_and_is_repeatable() -> None:
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing() -> None:
+    from iterpref_core.nanolab.pretrain import _warm_cosine
+
+    rates = [_warm_cosine(step, 100) for step in range(101)]
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[0] == pytest.approx(1 / 5)
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[4] > 0.99
+    assert rates[100] == pytest.approx(0)
+
+
 def _build(
     folder: Path, problems: Sequence[Problem] = (), model: ModelParams = EMBEDDED, backend: BackendName = "transformers"
 ) -> dict[str, float]:

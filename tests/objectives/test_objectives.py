@@ -1,11 +1,12 @@
 """The loss against the paper's equations, written out by hand in float64."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
@@ -13,7 +14,14 @@ from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid
 from iterpref_core.objectives.objective_table import GRPO, LABELS, OBJECTIVES, find_objective, find_rates
 from tests.settings import section
 
-_ONE_PAIR = torch.zeros(5, dtype=torch.long)
+if TYPE_CHECKING:
+    import torch
+
+
+def _one_pair() -> torch.Tensor:
+    import torch
+
+    return torch.zeros(5, dtype=torch.long)
 
 
 def _by_hand(
@@ -30,10 +38,12 @@ def _by_hand(
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 20.0])
 def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
+    import torch
+
     torch.manual_seed(0)
     logps, ref = -torch.rand(2, 5, dtype=torch.float64), -torch.rand(2, 5, dtype=torch.float64)
     weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
-    chosen, rejected = (sequence_logratio(*row, _ONE_PAIR, 1) for row in zip(logps, ref, weights, strict=True))
+    chosen, rejected = (sequence_logratio(*row, _one_pair(), 1) for row in zip(logps, ref, weights, strict=True))
     nll = nll_loss(logps[0], torch.ones(5, dtype=torch.float64), reduction, pairs=1)
     loss = sigmoid_loss(chosen, rejected, beta=0.3).mean() + alpha * nll
     expected = _by_hand(
@@ -44,10 +54,12 @@ def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
 
 
 def test_tokens_outside_the_error_region_get_no_gradient() -> None:
+    import torch
+
     logps = -torch.rand(2, 5, dtype=torch.float64).requires_grad_()
     weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
     chosen, rejected = (
-        sequence_logratio(row, torch.zeros(5), own, _ONE_PAIR, 1) for row, own in zip(logps, weights, strict=True)
+        sequence_logratio(row, torch.zeros(5), own, _one_pair(), 1) for row, own in zip(logps, weights, strict=True)
     )
     (gradient,) = torch.autograd.grad(sigmoid_loss(chosen, rejected, 0.1).sum(), logps)
     assert (gradient[0] < 0).all(), "every token of y+ is pulled up"
@@ -56,17 +68,23 @@ def test_tokens_outside_the_error_region_get_no_gradient() -> None:
 
 
 def test_before_training_the_loss_is_log_two() -> None:
+    import torch
+
     zeros = torch.zeros(3)
     torch.testing.assert_close(sigmoid_loss(zeros, zeros, 0.1), torch.full((3,), math.log(2)))
 
 
 def test_mean_and_sum_weigh_programs_differently() -> None:
+    import torch
+
     logps, weights = torch.tensor([-1.0, -1.0, -1.0, -4.0, -9.0]), torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
     assert nll_loss(logps, weights, "mean", pairs=2).item() == pytest.approx(7 / 4)
     assert nll_loss(logps, weights, "sum", pairs=2).item() == pytest.approx(7 / 2)
 
 
 def test_every_label_counts_for_its_own_pair() -> None:
+    import torch
+
     logps, ref = torch.tensor([-1.0, -2.0, -4.0]), torch.tensor([-0.5, -0.5, -0.5])
     sums = sequence_logratio(logps, ref, torch.tensor([1.0, 2.0, 1.0]), torch.tensor([0, 0, 2]), 3)
     assert sums.tolist() == [-0.5 - 3.0, 0.0, -3.5], "the pair in the middle has no label"

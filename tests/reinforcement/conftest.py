@@ -4,15 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import GrpoParams, ObjectiveParams, TrainingParams
-from iterpref_core.models.prompt_tokens import encode_prompts
-from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import AssertTest, IoTest, Problem
-from iterpref_core.reinforcement.grpo import train_grpo
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
 
@@ -49,6 +43,13 @@ def settings(**grpo: object) -> TrainingParams:
 @pytest.fixture(scope="session")
 def coin(make_model: Callable[..., Path]) -> Path:
     """A model that answers every prompt with one of both programs, each about half of the time."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core.models.prompt_tokens import encode_prompts
+    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     tokenizer = train_tokenizer([*PROMPTS, RIGHT, WRONG], 300)
     folder = make_model(tokenizer)
     template = load_chat_template(folder)
@@ -91,6 +92,8 @@ def problems_file(problems: list[Problem], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def train(tmp_path: Path, problems_file: Path, coin: Path) -> Train:
+    from iterpref_core.reinforcement.grpo import train_grpo
+
     def run(name: str, other: TrainingParams | None = None, **grpo: object) -> dict[str, float]:
         folder = tmp_path / name
         paths = folder / "out", folder / "curve.csv", folder / "work"

@@ -1,39 +1,31 @@
 """GRPO: tests decide which answers become more likely, and a killed training ends as one that was not killed."""
 
+from __future__ import annotations
+
 import csv
 import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mlflow
 import pytest
-import torch
-from datasets import Dataset
-from mlflow.tracking import MlflowClient
-from safetensors.torch import load_file
-from trl import GRPOTrainer
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.execution import open_executor
 from iterpref_core.models.lineage import read_lineage
-from iterpref_core.models.prompt_tokens import encode_prompts
-from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.models.weights import load_model
 from iterpref_core.records import Problem
-from iterpref_core.reinforcement import tests_as_reward
-from iterpref_core.reinforcement.grpo import train_grpo
-from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
-from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
-from iterpref_core.reinforcement.rewarded_problems import draw_names
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.training.checkpoint import last_checkpoint
-from tests.growing_memory import Releases
 from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
 
 from .conftest import PROMPTS, RIGHT, WRONG, Train, settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from tests.growing_memory import Releases
 
 
 def read_curve(folder: Path) -> list[dict[str, str]]:
@@ -42,11 +34,19 @@ def read_curve(folder: Path) -> list[dict[str, str]]:
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
     return load_file(folder / "model.safetensors")
 
 
 def preference(folder: Path) -> float:
     """Return by how many nats a model prefers the right program to the wrong one."""
+    import torch
+
+    from iterpref_core.models.prompt_tokens import encode_prompts
+    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.models.weights import load_model
+
     template = load_chat_template(folder)
     model = load_model(folder)
     (asked,) = encode_prompts(template, [template.render_prompt(PROMPTS[0])])
@@ -84,6 +84,17 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     tmp_path: Path, train: Train, problems: list[Problem], coin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRL alone is given the same texts, in the same order, and the same tests as the reward."""
+    import torch
+    from datasets import Dataset
+    from trl import GRPOTrainer
+
+    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.models.weights import load_model
+    from iterpref_core.reinforcement import tests_as_reward
+    from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
+    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.reinforcement.rewarded_problems import draw_names
+
     monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
     params = settings(steps=3, beta=0.1)
     train("run", params)
@@ -112,6 +123,10 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
 def test_a_constant_reward_teaches_nothing_and_is_told(
     tmp_path: Path, train: Train, coin: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    import torch
+
+    from iterpref_core.reinforcement import tests_as_reward
+
     monkeypatch.setattr(tests_as_reward, "reward_of", lambda _: 1.0)
     train("run", steps=2)
     before, after = read_weights(coin), read_weights(tmp_path / "run" / "out")
@@ -122,6 +137,7 @@ def test_a_constant_reward_teaches_nothing_and_is_told(
 
 def _train_and_die(folder: Path, problems_file: Path, model: Path, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
+    from iterpref_core.reinforcement.grpo import train_grpo
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -140,6 +156,10 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     tmp_path: Path, train: Train, problems_file: Path, coin: Path
 ) -> None:
     """With adapters, a reference and two micro-batches a step."""
+    import torch
+
+    from iterpref_core.training.checkpoint import last_checkpoint
+
     params = settings(beta=0.1, steps=6).model_copy(update={"lora": {"r": 4}, "micro_batch_size": 8})
     uninterrupted = train("whole", params)
     killed = tmp_path / "killed"
@@ -159,6 +179,9 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
 def test_metrics_go_where_report_to_says(
     tmp_path: Path, train: Train, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
     give_mlflow_tables(tmp_path_factory, tmp_path)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

@@ -1,23 +1,30 @@
 """Rewarded problems: those that take part, those that are left out for a reason, and the order of asking."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from transformers import GenerationConfig
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.records import AssertTest, IoTest, Problem
-from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
-from iterpref_core.reinforcement.rewarded_problems import draw_names, read_chosen, survey_problems
 from iterpref_core.storage.jsonl import write_jsonl
+
+if TYPE_CHECKING:
+    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 
 PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
 
 
 @pytest.fixture(scope="module")
 def prompts(coin: Path) -> RenderedPrompts:
+    from transformers import GenerationConfig
+
+    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+
     return RenderedPrompts(load_chat_template(coin), GenerationConfig())
 
 
@@ -29,6 +36,8 @@ def write(path: Path, *problems: Problem) -> Path:
 def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
     tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from iterpref_core.reinforcement.rewarded_problems import read_chosen, survey_problems
+
     first, second, third = problems
     inside = second.model_copy(update={"hidden_tests": (PATCHES,)})
     long = third.model_copy(update={"prompt": "Add one. " * 40})
@@ -48,6 +57,8 @@ def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
 def test_without_a_problem_there_is_nothing_to_train_on(
     tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts
 ) -> None:
+    from iterpref_core.reinforcement.rewarded_problems import survey_problems
+
     inside = problems[0].model_copy(update={"tests": (PATCHES,)})
     with pytest.raises(InputError, match="no problem is left to train on: 1 of 1 problems are left out: their tests"):
         survey_problems(write(tmp_path / "inside.jsonl", inside), prompts, 40)
@@ -63,6 +74,8 @@ def test_without_a_problem_there_is_nothing_to_train_on(
 
 
 def test_every_problem_is_asked_before_any_is_asked_again() -> None:
+    from iterpref_core.reinforcement.rewarded_problems import draw_names
+
     names = [f"p{number}" for number in range(7)]
     drawn = draw_names(names, 17, seed=3)
     assert [Counter(drawn[:7]), Counter(drawn[7:14])] == [Counter(names)] * 2

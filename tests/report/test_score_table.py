@@ -22,7 +22,9 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     table = table_of(summary)
     evalplus = ("HumanEval", "HumanEval+", "MBPP", "MBPP+")
     bigcodebench = ("BigCodeBench-Complete", "BigCodeBench-Instruct", "BigCodeBench-Hard-Complete")
-    assert table.headings == ("held-out", *evalplus, *bigcodebench, "LiveCodeBench")
+    sizes = (200, 164, 164, 378, 378, 148, 148, 148, 300)
+    names = ("held-out", *evalplus, *bigcodebench, "LiveCodeBench")
+    assert table.headings == tuple(f"{name}, {size} tasks" for name, size in zip(names, sizes, strict=True))
     assert {len(cells) for _, _, cells in table.rows} == {len(table.headings)}
     cells = cells_of(table)
     assert cells["ground truth"][0] == "200/200"

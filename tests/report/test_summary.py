@@ -98,6 +98,9 @@ def test_scores_and_comparisons_are_repeated_without_some_tasks(experiment: Simp
     for name in ("humaneval", "humaneval+"):
         assert models["base"][name].parts["without_overlap"].n == 163, "both ask the same"
     assert experiment.summarize().models["base"]["heldout"].parts is None
+    found.write_text(json.dumps({"pairs": 3, "dropped": 3, "benchmarks": benchmarks, "absent": {}}))
+    of_kept = experiment.summarize(found).models["base"]["heldout"].parts
+    assert of_kept is None, "training has seen none of the pairs that overlap"
 
 
 def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:

@@ -5,6 +5,8 @@ from math import comb
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iterpref_core.statistics.paired_tests import PairedComparison, compare_shares, holm
 
@@ -37,7 +39,20 @@ def test_interval_is_that_of_resampling_tasks_and_the_same_for_a_seed() -> None:
     assert found.difference == pytest.approx(40 / 300)
     assert found.ci95 == pytest.approx(tuple(expected), abs=0.004)
     assert compare(30, 10, 200, 500, 3) == compare(30, 10, 200, 500, 3)
-    assert compare(0, 0, 10).ci95 == (0.0, 0.0)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 400))
+def test_tasks_that_tell_nothing_apart_leave_the_interval_that_they_can_rule_out(n: int) -> None:
+    from scipy.stats import binomtest
+
+    low, high = compare(0, 0, n, resamples=1).ci95
+    assert high == pytest.approx(binomtest(0, n).proportion_ci(method="exact").high)
+    assert low == -high
+    same = dict.fromkeys(map(str, range(n)), 0.4)
+    several = compare_shares(same, same, 1, 0)
+    assert several is not None
+    assert several.ci95 == (low, high), "also with several samples of a task"
 
 
 def test_models_are_compared_on_the_tasks_of_both() -> None:
@@ -59,6 +74,12 @@ def test_several_samples_a_task_are_tested_by_flipping_signs() -> None:
     assert found.difference == pytest.approx(1.4 / 6)
     assert (found.p_value, found.p_worse) == pytest.approx(expected, abs=0.01)
     assert found.ci95[0] < found.difference < found.ci95[1]
+
+
+def test_one_task_of_several_samples_proves_nothing() -> None:
+    found = compare_shares({"a": 0.2}, {"a": 0.6}, 200, 0)
+    assert found is not None
+    assert (found.p_value, found.p_worse, found.lost) == (1.0, 0.5, 1)
 
 
 def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:

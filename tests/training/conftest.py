@@ -1,28 +1,29 @@
 """A tiny model and a handful of pairs, made in a moment."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.batches import PAIRS, Batch
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_files import PairReader
-from iterpref_core.training.model.attention import dense_mask
-from iterpref_core.training.training import train_objective
 from tests.settings import section
 
-WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.batches import Batch
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+WeightedSums = Callable[["PreTrainedModel", "Batch"], "torch.Tensor"]
 Inputs = tuple[Path, Path, Path]
 """Pairs, spans, model."""
 Train = Callable[..., dict[str, float]]
@@ -87,6 +88,8 @@ def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
 
 @pytest.fixture(scope="session")
 def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return train_tokenizer([pair.prompt + pair.chosen + pair.rejected for pair in pair_records], 320)
 
 
@@ -116,6 +119,8 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
 
 @pytest.fixture
 def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
+    from iterpref_core.training.training import train_objective
+
     def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
         folder = tmp_path / name
         paths = folder / "out", folder / "curve.csv", folder / "work"
@@ -130,6 +135,8 @@ def read_curve(folder: Path) -> list[dict[str, str]]:
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
     return load_file(folder / "out" / "model.safetensors")
 
 
@@ -137,19 +144,25 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
+    from iterpref_core.training.data.pair_files import PairReader
+
     return list(PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")
 def weighted_sums() -> WeightedSums:
     """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
+    import torch
+
+    from iterpref_core.training.data.batches import PAIRS
+    from iterpref_core.training.model.attention import dense_mask
 
     def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
         pairs = int(batch["counts"][PAIRS])
-        logps = logits.flatten(0, 1)[batch["slots"]].log_softmax(dim=-1)
+        logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
         ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
         names = ("w_chosen", "w_rejected", "w_nll")
         return torch.stack([logps.new_zeros(pairs).index_add(0, batch["pair"], ratios * batch[n]) for n in names])

@@ -1,33 +1,34 @@
 """Adapters that stay adapters: read as a model by all that read models, trained further, and trained with dropout."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from peft import PeftModel
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.inference.vllm_server import _command
-from iterpref_core.inspection.shifts import score_shifts
 from iterpref_core.models.checkpoints import locate_model, pin_model, write_pointer
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.lineage import read_lineage
-from iterpref_core.models.weights import check_checkpoint, load_model
 from iterpref_core.records import PreferencePair
-from iterpref_core.sharing.export_model import export_model
-from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve
 
-TOKENS = torch.tensor([[2, 3, 2, 5]])
+if TYPE_CHECKING:
+    import torch
+
 WEIGHTS = "adapter_model.safetensors"
+
+
+def tokens() -> torch.Tensor:
+    import torch
+
+    return torch.tensor([[2, 3, 2, 5]])
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,8 @@ def adapters(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder of adapters that training has written."""
+    from iterpref_core.training.training import train_objective
+
     folder = tmp_path_factory.mktemp("adapters")
     settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})
     paths = folder / "out", folder / "curve.csv", folder / "work"
@@ -54,11 +57,20 @@ def copied(adapters: Path, tmp_path: Path) -> Path:
 def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
     adapters: Path, model_folder: Path, params: TrainingParams, pair_records: list[PreferencePair], tmp_path: Path
 ) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.sharing.export_model import export_model
+
     assert check_checkpoint(adapters) == adapters
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model_folder), adapters)
-    logits = load_model(adapters)(TOKENS).logits
-    assert torch.equal(logits, expected(TOKENS).logits)
-    assert not torch.allclose(logits, load_model(model_folder)(TOKENS).logits, atol=1e-3)
+    logits = load_model(adapters)(tokens()).logits
+    assert torch.equal(logits, expected(tokens()).logits)
+    assert not torch.allclose(logits, load_model(model_folder)(tokens()).logits, atol=1e-3)
     assert model_fingerprint(adapters) != model_fingerprint(model_folder)
 
     export_model(adapters, tmp_path / "merged", "card")
@@ -73,15 +85,24 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
 
 
 def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
+    import torch
+
+    from iterpref_core.models.weights import load_model
+
     write_pointer(tmp_path / "student", pin_model(adapters))
     source = locate_model(tmp_path / "student")
     assert source.adapters == str(adapters)
-    assert torch.equal(load_model(tmp_path / "student")(TOKENS).logits, load_model(adapters)(TOKENS).logits)
+    assert torch.equal(load_model(tmp_path / "student")(tokens()).logits, load_model(adapters)(tokens()).logits)
 
 
 def test_training_goes_on_from_adapters(
     adapters: Path, model_folder: Path, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from iterpref_core.models.weights import load_model
+
     more = (*inputs[:2], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
     first = read_curve(tmp_path / "more")[0]
@@ -100,8 +121,8 @@ def test_training_goes_on_from_adapters(
     assert lineage.before.objective == "target-rpo"
 
     train("merged", "target-rpo", more, lora={"r": 4}, epochs=1)
-    whole = load_model(tmp_path / "merged" / "out")(TOKENS).logits
-    torch.testing.assert_close(whole, load_model(out)(TOKENS).logits, rtol=0, atol=1e-4)
+    whole = load_model(tmp_path / "merged" / "out")(tokens()).logits
+    torch.testing.assert_close(whole, load_model(out)(tokens()).logits, rtol=0, atol=1e-4)
 
 
 def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs: Inputs, train: Train) -> None:
@@ -113,6 +134,10 @@ def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs
 
 
 def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
     weights = load_file(copied / WEIGHTS)
     save_file(dict(list(weights.items())[1:]), copied / WEIGHTS)
     with pytest.raises(ModelError, match=r"copied: no usable adapters \(.*missing adapter keys"):
@@ -127,8 +152,9 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
     for name, dropout in (("with", 0.5), ("again", 0.5), ("without", 0.0)):
         train(name, "target-rpo", lora={"r": 4, "lora_dropout": dropout}, **settings)
     rows = {name: read_curve(tmp_path / name) for name in ("with", "again", "without")}
-    assert float(rows["with"][0]["rewards/margins"]) == 0.0, "fresh adapters add nothing, with dropout or without"
-    assert rows["with"][0]["loss"] == rows["without"][0]["loss"]
+    # A batch of training and one of the reference have other shapes, and so other orders of float32 sums.
+    assert float(rows["with"][0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5), "fresh adapters add nothing"
+    assert float(rows["with"][0]["loss"]) == pytest.approx(float(rows["without"][0]["loss"]), rel=1e-5)
     assert rows["with"] == rows["again"], "the seed decides what is dropped"
     assert rows["with"][-1]["loss"] != rows["without"][-1]["loss"]
     references = [sorted((tmp_path / name / "work" / "reference").glob("*.npy")) for name in ("with", "without")]
@@ -136,6 +162,8 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
 
 
 def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Path, copied: Path) -> None:
+    from iterpref_core.inference.vllm_server import _command
+
     arguments = " ".join(_command(Path("python"), locate_model(adapters), 1))
     assert f"--model {model_folder} --served-model-name iterpref-base --enable-lora --max-lora-rank 8" in arguments
     assert f"--lora-modules iterpref={adapters}" in arguments
@@ -147,6 +175,8 @@ def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Pa
 
 
 def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:
+    from iterpref_core.models.weights import check_checkpoint
+
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
     options["base_model_name_or_path"] = str(adapters)
     (copied / "adapter_config.json").write_text(json.dumps(options), encoding="utf-8")

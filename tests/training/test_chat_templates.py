@@ -1,5 +1,7 @@
 """A model that answers as its own template writes is trained on that, evaluated and debugged with, without a change."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Iterator
@@ -7,10 +9,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
@@ -18,21 +19,17 @@ from iterpref_core.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
 from iterpref_core.evaluation.evaluation import evaluate_model
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.openai_model import OpenAIModel
-from iterpref_core.inference.served_tokens import ServedTokens
-from iterpref_core.inference.transformers_model import TransformersModel
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import tokenize_pair
-from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.training import train_objective
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
 from tests.settings import EXECUTION, ROOT, section
 
 from .conftest import read_curve
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 ALLOWED = 0.02
 """Nats a token that training may see above what the template's own text has."""
@@ -59,6 +56,8 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def own_losses(fitted: Fitted) -> list[float]:
     """Nats of every token from the program's first to the end of the turn, of the text that the template writes."""
+    import torch
+
     tokenizer = fitted.tokenizer
     losses = []
     for prompt, program in ASKED:
@@ -81,6 +80,10 @@ def pairs() -> list[PreferencePair]:
 
 
 def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
+    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.model.label_head import add_label_head
+    from iterpref_core.training.model.reference import score_pairs
+
     template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
@@ -95,6 +98,8 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
 
 
 def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
+    from iterpref_core.training.training import train_objective
+
     reads = fitted.family.prompt_format
     problems = tmp_path / "problems.jsonl"
     tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
@@ -137,6 +142,8 @@ class _Server(BaseHTTPRequestHandler):
     fitted: Fitted
 
     def do_POST(self) -> None:
+        import torch
+
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert self.path == "/v1/completions"
         ids = list(asked["prompt"])
@@ -173,6 +180,10 @@ def url(fitted: Fitted) -> Iterator[str]:
 
 
 def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted, url: str) -> None:
+    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.inference.served_tokens import ServedTokens
+    from iterpref_core.inference.transformers_model import TransformersModel
+
     reads = fitted.family.prompt_format
     inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60, attempts=1)
     served = OpenAIModel("iterpref", inference, 1, tokens=ServedTokens(fitted.folder, reads))

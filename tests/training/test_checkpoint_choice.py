@@ -1,28 +1,27 @@
 """Which weights become the model: chosen by validation, or those before training diverged."""
 
+from __future__ import annotations
+
 import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
-from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import held_out, open_pair_table, problems_of
-from iterpref_core.training.trainer import FocalDPOTrainer
 
 from .conftest import Inputs, Train, read_curve, read_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 def _rate(params: TrainingParams, rate: float) -> dict[str, ObjectiveParams]:
@@ -36,6 +35,10 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     params: TrainingParams,
     tmp_path: Path,
 ) -> None:
+    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.tokenized_dataset import held_out, open_tokenized_dataset
+
     names = [f"repo#{k // 2}/{k}" for k in range(12)]
     problems = [f"repo#{k // 2}" for k in range(12)]
     pairs = []
@@ -46,13 +49,17 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     write_jsonl(files[0], pairs)
     write_jsonl(files[1], spans)
-    table = open_pair_table(digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables")
+    table = open_tokenized_dataset(
+        digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables"
+    )
     assert table.problems == problems
     held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
     assert held[::2] == held[1::2], "no problem is on both sides"
 
 
 def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
+    from iterpref_core.training.data.tokenized_dataset import problems_of
+
     injected = ["t#0", "t#1", "u#0"]
     further = ["v", "v#2"]
     others = ["issue#1", "issue#2"]
@@ -61,6 +68,8 @@ def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
 
 
 def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
+    from iterpref_core.training.data.tokenized_dataset import held_out
+
     settings = params.model_copy(update={"validation_share": 0.4})
     task_ids = [row.task_id for row in rows]
     held = held_out(task_ids, settings, 1)
@@ -73,6 +82,8 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], para
 
 def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainingParams) -> None:
     """A learning rate that is too high: the lowest validation loss is not at the end."""
+    import torch
+
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05)}
     last, best = train("last", "dpo", **settings), train("best", "dpo", **settings, select="best")
     assert last["pairs"] + last["validation_pairs"] == 12
@@ -108,7 +119,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 ) -> None:
     whole = train("whole", "target-rpo", epochs=8)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.training"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.checkpoint"):
         stopped = train("stopped", "target-rpo", epochs=8, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
@@ -120,6 +131,8 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(
     tmp_path: Path, train: Train, inputs: Inputs
 ) -> None:
+    from safetensors.torch import load_file, save_file
+
     with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
         train("margin", "target-rpo", epochs=8, max_margin=1e-9)
     assert not (tmp_path / "margin" / "out").exists()
@@ -138,6 +151,7 @@ def test_a_gradient_that_is_not_finite_is_never_applied(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model is a checkpoint from before, and finite."""
+    import torch
     import torch.nn.utils as utils
 
     real, steps = utils.clip_grad_norm_, iter(range(100))
@@ -172,6 +186,11 @@ def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
 def test_evaluate_scores_the_pairs_that_it_is_given(
     rows: list[TokenizedPair], inputs: Inputs, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
+    from transformers import TrainingArguments
+
+    from iterpref_core.models.weights import load_model
+    from iterpref_core.training.trainer import FocalDPOTrainer
+
     scored = []
     for row in rows:
         zeros = [0.0] * len(row.chosen_ids), [0.0] * len(row.rejected_ids)

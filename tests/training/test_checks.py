@@ -1,8 +1,11 @@
 """What is said of the data before training, against pairs whose faults were put there by hand."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,28 +13,47 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
-from iterpref_core.training.data.dataset import TokenizedPair
 
 from .conftest import Inputs, Train
 
+if TYPE_CHECKING:
+    from iterpref_core.training.data.checks import PairChecks
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
-def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: Sequence[int] = (0, 0, 0, 0)) -> TokenizedPair:
+
+def row(
+    prompt: int, chosen: str, rejected: str, focal: str = "", truncated: Sequence[int] = (0, 0, 0, 0)
+) -> TokenizedPair:
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
-    return TokenizedPair([7] * prompt, [*map(int, chosen)], [*map(int, rejected)], marks, [0] * len(chosen), cut, "p")
+    parts = ("prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+    return TokenizedPair(
+        prompt_ids=[7] * prompt,
+        chosen_ids=[*map(int, chosen)],
+        rejected_ids=[*map(int, rejected)],
+        focal=marks,
+        focal_chosen=[0] * len(chosen),
+        task_id="p",
+        **dict(zip(parts, truncated, strict=True)),
+    )
 
 
 def check_rows(rows: Sequence[TokenizedPair], without_spans: int = 0) -> PairChecks:
-    checks = PairChecks()
-    checks.count_without_spans(without_spans)
-    for each in rows:
-        checks.add(each)
+    from iterpref_core.training.data.checks import PairChecks
+
+    checks = PairChecks.of(rows)
+    checks.without_spans = without_spans
     return checks
 
 
 GOOD, OTHER = row(1, "129", "139", "01"), row(2, "149", "159", "01")
-EMPTY, LOST, CUT = row(1, "129", "139"), row(1, "1", "1", cut=(0, 1, 2, 2)), row(1, "19", "13", "01", (0, 0, 1, 1))
+EMPTY, LOST, CUT = (
+    row(1, "129", "139"),
+    row(1, "1", "1", truncated=(0, 1, 2, 2)),
+    row(1, "19", "13", "01", (0, 0, 1, 1)),
+)
 
 
 def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these() -> None:
@@ -68,6 +90,8 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
 def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
     rows: list[TokenizedPair], message: str | None, params: TrainingParams
 ) -> None:
+    from iterpref_core.training.data.checks import report_findings
+
     findings = list(check_rows(rows).findings(params))
     if message is None:
         report_findings(findings, needs_focal=True)
@@ -78,6 +102,8 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
 
 
 def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCaptureFixture) -> None:
+    from iterpref_core.training.data.checks import Finding, report_findings
+
     findings = [Finding(True, "a; do b"), Finding(False, "c; do d"), Finding(True, "e; do f")]
     with caplog.at_level(logging.WARNING), pytest.raises(InputError, match=r"^a; do b; e; do f$"):
         report_findings(findings, needs_focal=True)

@@ -1,33 +1,46 @@
 """The estimate against what a real step of the same model takes, tensor by tensor."""
 
+from __future__ import annotations
+
 import gc
+from typing import TYPE_CHECKING
 
 import pytest
-from transformers import AutoModelForCausalLM, LlamaConfig
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.estimate import estimate
-from iterpref_core.estimate.estimate import CARDS, estimate_training
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
-CONFIG = LlamaConfig(
-    vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
-    num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from transformers import LlamaConfig
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+
+def _config() -> LlamaConfig:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
     rows: list[TokenizedPair], params: TrainingParams, checkpointing: bool
 ) -> None:
-    settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
-    found = estimate_training(CONFIG, rows, OBJECTIVES["target-rpo"], settings)
+    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_config(CONFIG).train()
+    from iterpref_core.estimate import estimate
+    from iterpref_core.estimate.estimate import CARDS, estimate_training
+    from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
+    from iterpref_core.training.model.label_head import add_label_head, batch_logps
+
+    settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
+    found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
+
+    model = AutoModelForCausalLM.from_config(_config()).train()
     if checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     add_label_head(model)
@@ -51,11 +64,13 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 
 
 def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
+    from iterpref_core.estimate.estimate import estimate_training
+
     lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
-    one, four = (estimate_training(CONFIG, rows, row, lora, gpus=gpus) for gpus in (1, 4))
+    one, four = (estimate_training(_config(), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)
     assert four.gathered_bytes > one.gathered_bytes == 0
     assert (one.steps, four.flops) == (6, pytest.approx(one.flops))
     with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* x 3 processes"):
-        estimate_training(CONFIG, rows, row, lora, gpus=3)
+        estimate_training(_config(), rows, row, lora, gpus=3)

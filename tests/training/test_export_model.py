@@ -1,28 +1,38 @@
 """Exported folders load by themselves and say what is in them."""
 
+from __future__ import annotations
+
 import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.models.lineage import find_license
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.sharing.export_model import export_model
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
 
 
 def logits(folder: Path) -> torch.Tensor:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     model = AutoModelForCausalLM.from_pretrained(folder)
     found: torch.Tensor = model(torch.tensor([[2, 3, 2]])).logits.detach()
     return found
 
 
 def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer
+
+    from iterpref_core.sharing.export_model import export_model
+
     out = tmp_path / "new" / "model"
     written = export_model(word_model, out, "---\nlicense: mit\n---\n# Card\n")
     names = {path.name for path in out.iterdir()}
@@ -36,6 +46,12 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Pa
 
 
 def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from iterpref_core.sharing.export_model import export_model
+
     base = AutoModelForCausalLM.from_pretrained(word_model)
     torch.manual_seed(1)
     config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
@@ -55,6 +71,12 @@ def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -
 def test_an_adapter_that_merging_would_change_is_refused(
     tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
 ) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.sharing.export_model import export_model
+
     tokenizer = train_tokenizer(["write f"], 300)
     model = make_model(tokenizer)
     base = AutoModelForCausalLM.from_pretrained(model)
@@ -73,6 +95,8 @@ def test_an_adapter_that_merging_would_change_is_refused(
 
 
 def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:
+    from iterpref_core.sharing.export_model import export_model
+
     (tmp_path / "empty").mkdir()
     export_model(word_model, tmp_path / "empty", "card")
     full = tmp_path / "full"
@@ -84,6 +108,8 @@ def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path:
 
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, tmp_path: Path) -> None:
+    from iterpref_core.sharing.export_model import export_model
+
     broken = tmp_path / "broken"
     shutil.copytree(word_model, broken)
     (broken / "model.safetensors").unlink()

@@ -1,27 +1,30 @@
 """Plain `trl.DPOTrainer` with `FocalCollator`: the loss, the gradient and the masks of `FocalDPOTrainer`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
-from trl import DPOConfig, DPOTrainer
 
-from iterpref_core import FocalCollator, FocalDPOTrainer, mark_errors
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import score_pairs
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+    from trl import DPOTrainer
 
 Make = Any
 
 
 @pytest.fixture
 def pairs(pair_records: list[PreferencePair]) -> Dataset:
+    from datasets import Dataset
+
+    from iterpref_core import mark_errors
+
     rows = [{"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected} for pair in pair_records]
     return Dataset.from_list(rows).map(mark_errors)
 
@@ -29,6 +32,12 @@ def pairs(pair_records: list[PreferencePair]) -> Dataset:
 def _trl_s(
     model: Path, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, folder: Path, **settings: Any
 ) -> DPOTrainer:
+    import torch
+    from transformers import AutoModelForCausalLM
+    from trl import DPOConfig, DPOTrainer
+
+    from iterpref_core import FocalCollator
+
     common = {
         "report_to": "none", "use_cpu": True, "bf16": False, "beta": 0.1, "activation_checkpointing": False,
         "dataloader_pin_memory": False, "remove_unused_columns": False, "disable_tqdm": True,
@@ -46,6 +55,14 @@ def _trl_s(
 def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     objective: str, pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core import FocalDPOTrainer
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+    from iterpref_core.training.model.label_head import add_label_head
+    from iterpref_core.training.model.reference import score_pairs
+
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}
     theirs = _trl_s(model_folder, pairs, tokenizer, tmp_path, **kinds)

@@ -1,32 +1,43 @@
 """Somebody's own data set gets the columns that the pipeline gives its files."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.library.focal_dataset import focal_dataset
 from iterpref_core.library.row_spans import mark_errors
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.data.dataset import TokenizedPair
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 @pytest.fixture
 def model(model_folder: Path) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM
+
     return AutoModelForCausalLM.from_pretrained(model_folder)
 
 
 @pytest.fixture
 def pairs(pair_records: list[PreferencePair]) -> Dataset:
+    from datasets import Dataset
+
     return Dataset.from_list([pair.model_dump(exclude={"task_id"}) for pair in pair_records])
 
 
 def settings(folder: Path) -> TrainingArguments:
+    from transformers import TrainingArguments
+
     return TrainingArguments(str(folder), report_to="none", use_cpu=True, dataloader_pin_memory=False)
 
 
@@ -35,6 +46,8 @@ def test_tokens_and_masks_are_the_pipeline_s(
     objective: ObjectiveName, pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
+    from iterpref_core.library.focal_dataset import focal_dataset
+
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
     assert len(found) == len(rows)
     for number, row in enumerate(rows):
@@ -56,6 +69,8 @@ def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_
 
 def as_chats(pairs: Dataset, role: str = "assistant") -> Dataset:
     """Rows of messages, whose answers have a role."""
+    from datasets import Dataset
+
     return Dataset.from_list(
         [
             {
@@ -71,6 +86,8 @@ def as_chats(pairs: Dataset, role: str = "assistant") -> Dataset:
 def test_messages_are_tokenized_as_texts_are(
     pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
+    from iterpref_core.library.focal_dataset import focal_dataset
+
     chats = as_chats(pairs)
     whole = chats.map(lambda row: {side: row["prompt"] + row[side] for side in ("chosen", "rejected")})
     expected = focal_dataset(pairs.map(mark_errors), model, tokenizer, "sft", settings(tmp_path))
@@ -81,6 +98,10 @@ def test_messages_are_tokenized_as_texts_are(
 def test_conversations_that_part_early_are_refused(
     pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
+    from datasets import Dataset
+
+    from iterpref_core.library.focal_dataset import focal_dataset
+
     row = as_chats(pairs)[0]
     row["chosen"] = [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]
     with pytest.raises(InputError, match=r"pairs\[0\]: the two conversations differ before their last answer"):
@@ -106,5 +127,7 @@ def test_a_data_set_that_cannot_be_used_is_refused(
     change: Callable[[Dataset], Dataset], message: str, pairs: Dataset, model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
 ) -> None:  # fmt: skip
+    from iterpref_core.library.focal_dataset import focal_dataset
+
     with pytest.raises(InputError, match=message):
         focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path), max_prompt_length=64)

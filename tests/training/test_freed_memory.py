@@ -1,7 +1,13 @@
 """A training gives freed memory back, as the next micro-batch has another shape."""
 
-from tests.growing_memory import Releases
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tests.training.conftest import Train
+
+if TYPE_CHECKING:
+    from tests.growing_memory import Releases
 
 
 def test_memory_is_given_back_after_micro_batches(train: Train, growing_memory: Releases) -> None:

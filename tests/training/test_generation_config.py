@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM, GenerationConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.models.weights import check_checkpoint
 
 from .conftest import Inputs, Train
 
@@ -37,6 +35,8 @@ def model(model_folder: Path, tmp_path: Path) -> Path:
 def test_it_is_made_valid(
     written: dict[str, Any], kept: dict[str, Any], model: Path, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
     (model / "generation_config.json").write_text(json.dumps(written))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     out = tmp_path / "run" / "out"
@@ -48,6 +48,8 @@ def test_it_is_made_valid(
 
 
 def test_one_that_cannot_be_read_is_named(model: Path) -> None:
+    from iterpref_core.models.weights import check_checkpoint
+
     (model / "generation_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"no usable generation_config\.json"):
         check_checkpoint(model)

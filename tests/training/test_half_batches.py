@@ -1,14 +1,19 @@
 """Hybrid training: one half of every batch is vanilla."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.batches import Collator
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
+
+if TYPE_CHECKING:
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
+    from iterpref_core.training.data.half_batches import AlternatingSampler
+
     sampler = AlternatingSampler(101, seed=5)
     drawn = list(sampler)
     assert len(sampler) == len(drawn) == 101
@@ -18,6 +23,8 @@ def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half(
 
 
 def test_epochs_differ_and_repeat_themselves() -> None:
+    from iterpref_core.training.data.half_batches import AlternatingSampler
+
     sampler = AlternatingSampler(50, seed=5)
     first = list(sampler)
     sampler.set_epoch(1)
@@ -31,6 +38,9 @@ def test_epochs_differ_and_repeat_themselves() -> None:
 
 
 def test_the_data_has_each_pair_in_both_ways(rows: list[TokenizedPair]) -> None:
+    from iterpref_core.training.data.batches import Collator
+    from iterpref_core.training.data.half_batches import BothHalves
+
     both, half = BothHalves(rows), len(rows)
     assert len(both) == 2 * half
     collate = Collator(OBJECTIVES["hybrid-dpo"], "padded", 0)

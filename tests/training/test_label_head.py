@@ -1,73 +1,78 @@
 """The label head against plain logits: the same numbers and gradients, from less memory."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from peft import LoraConfig, get_peft_model
-from transformers import (
-    AutoModelForCausalLM,
-    CohereConfig,
-    Gemma2Config,
-    GraniteConfig,
-    LlamaConfig,
-    PhiConfig,
-    PreTrainedConfig,
-    PreTrainedModel,
-    Qwen2Config,
-)
 
 from iterpref_core.errors import ModelError
-from iterpref_core.training.model import label_head
-from iterpref_core.training.model.label_head import add_label_head
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 70, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
     "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
-_CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
-    "plain": lambda: LlamaConfig(**_SIZES),
-    "tied": lambda: Qwen2Config(**_SIZES, tie_word_embeddings=True),
-    "with a bias": lambda: PhiConfig(**_SIZES),
-    "capped": lambda: Gemma2Config(**_SIZES, head_dim=16, final_logit_softcapping=0.3, attn_implementation="eager"),
-    "multiplied": lambda: CohereConfig(**_SIZES, logit_scale=0.2),
-    "divided": lambda: GraniteConfig(**_SIZES, logits_scaling=0.1),
-}
+_CONFIGS: dict[str, dict[str, Any]] = {
+    "plain": {"model_type": "llama"},
+    "tied": {"model_type": "qwen2", "tie_word_embeddings": True},
+    "with a bias": {"model_type": "phi"},
+    "capped": {
+        "model_type": "gemma2", "head_dim": 16, "final_logit_softcapping": 0.3, "attn_implementation": "eager",
+    },
+    "multiplied": {"model_type": "cohere", "logit_scale": 0.2},
+    "divided": {"model_type": "granite", "logits_scaling": 0.1},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from iterpref_core.training.model import label_head
+
     monkeypatch.setattr(label_head, "CHUNK", 32)
 
 
 def _model(kind: str) -> PreTrainedModel:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(_CONFIGS[kind](), dtype=torch.float64).eval()
+    config = AutoConfig.for_model(**_SIZES, **_CONFIGS[kind])
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
 
 
 @pytest.fixture
 def batch() -> dict[str, torch.Tensor]:
+    import torch
+
     torch.manual_seed(1)
     return {
         "input_ids": torch.randint(3, 70, (3, 9)),
-        "label_slots": torch.tensor([0, 26, 4, 13, 13, 7]),  # in any order, and one slot twice
+        "label_positions": torch.tensor([0, 26, 4, 13, 13, 7]),  # in any order, and one slot twice
         "label_targets": torch.tensor([0, 69, 31, 32, 5, 33]),
     }
 
 
 def _by_logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_slots"]]
+    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_positions"]]
     return logits.double().log_softmax(dim=-1).gather(1, batch["label_targets"][:, None])[:, 0]
 
 
 def _gradients(model: Any, logps: torch.Tensor) -> dict[str, torch.Tensor]:
+    import torch
+
     model.zero_grad()
     (logps * torch.linspace(-1, 2, len(logps), dtype=logps.dtype)).sum().backward()
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
 
 def _assert_same(model: Any, batch: dict[str, torch.Tensor]) -> None:
+    import torch
+
     expected = _by_logits(model, batch)
     gradients = _gradients(model, expected)
     found = model(**batch, use_cache=False)
@@ -80,6 +85,8 @@ def _assert_same(model: Any, batch: dict[str, torch.Tensor]) -> None:
 
 @pytest.mark.parametrize("kind", _CONFIGS)
 def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[str, torch.Tensor]) -> None:
+    from iterpref_core.training.model.label_head import add_label_head
+
     model = _model(kind)
     before = model.state_dict().keys()
     add_label_head(model)
@@ -88,6 +95,10 @@ def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[s
 
 
 def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torch.Tensor]) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    from iterpref_core.training.model.label_head import add_label_head
+
     model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
     add_label_head(model.get_base_model())
     _assert_same(model, batch)
@@ -100,15 +111,23 @@ def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torc
 
 def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch.Tensor]) -> None:
     """A process whose batch has none must take part in what the others do."""
+    import torch
+
+    from iterpref_core.training.model.label_head import add_label_head
+
     model = _model("plain")
     add_label_head(model)
     empty = torch.zeros(0, dtype=torch.long)
-    logps = model(input_ids=batch["input_ids"], label_slots=empty, label_targets=empty)
+    logps = model(input_ids=batch["input_ids"], label_positions=empty, label_targets=empty)
     logps.sum().backward()
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 
 
 def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
+    import torch
+
+    from iterpref_core.training.model.label_head import add_label_head
+
     model = _model("plain").float()
     add_label_head(model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -118,3 +137,22 @@ def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
     gradients = _gradients(model, expected)
     for name, gradient in _gradients(model, found).items():
         torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
+
+
+@pytest.mark.parametrize("copied", ["deepcopy", "AveragedModel"])
+def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied: str, batch: dict[str, torch.Tensor]) -> None:
+    import torch
+    from torch.optim.swa_utils import AveragedModel
+
+    from iterpref_core.training.model.label_head import add_label_head
+
+    model = _model("plain")
+    add_label_head(model)
+    copy = deepcopy(model) if copied == "deepcopy" else AveragedModel(model)
+    before = copy(input_ids=batch["input_ids"], use_cache=False).logits
+    labels = copy(**batch, use_cache=False)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    assert torch.equal(copy(input_ids=batch["input_ids"], use_cache=False).logits, before)
+    assert torch.equal(copy(**batch, use_cache=False), labels)

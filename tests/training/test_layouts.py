@@ -1,39 +1,45 @@
 """Both layouts compute the same, and the fork computes less."""
 
+from __future__ import annotations
+
 import doctest
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch.nn.attention.flex_attention import BlockMask, flex_attention
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTrainedModel
 
-from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data import batches
-from iterpref_core.training.data.batches import Batch, Collator, pack
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model import attention
-from iterpref_core.training.model.attention import attention_mask, choose_attention, dense_mask
 
 from .conftest import WeightedSums
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from iterpref_core.training.data.batches import Batch
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
 
 
 def _fork(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+    from iterpref_core.training.data.batches import Collator
+
     return Collator(OBJECTIVES["target-dpo"], "fork", 0, multiple)(rows)
 
 
 def _padded(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+    from iterpref_core.training.data.batches import Collator
+
     return Collator(OBJECTIVES["target-dpo"], "padded", 0, multiple)(rows)
 
 
 def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> TokenizedPair:
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
     zeros = [0.0] * max(len(chosen), len(rejected))
     return TokenizedPair(
         prompt, chosen, rejected, focal, [0] * len(chosen),
@@ -53,12 +59,18 @@ def pairs(draw: st.DrawFn) -> TokenizedPair:
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     return AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64).eval()
 
 
 @pytest.fixture(scope="module")
 def precise() -> PreTrainedModel:
     """GPT-2 computes all of it in float64; Llama's norms are in float32, and so are their gradients."""
+    import torch
+    from transformers import AutoModelForCausalLM, GPT2Config
+
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2)
     return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
@@ -66,12 +78,17 @@ def precise() -> PreTrainedModel:
 
 def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
     """Of a sum in which every pair and every kind of weight has its own factor."""
+    import torch
+
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
     gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
     return torch.cat([gradient.flatten() for gradient in gradients])
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
+    from iterpref_core.training.data import batches
+    from iterpref_core.training.model import attention
+
     assert doctest.testmod(batches).failed == 0
     assert doctest.testmod(attention).failed == 0
 
@@ -85,6 +102,8 @@ def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
     batch: list[TokenizedPair],
     multiple: int,
 ) -> None:
+    import torch
+
     with torch.no_grad():
         forked, padded = (weighted_sums(model, collate(batch, multiple)) for collate in (_fork, _padded))
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
@@ -109,6 +128,8 @@ def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
 
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
 def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
+    from iterpref_core.training.data.batches import pack
+
     width, places = pack(lengths, multiple)
     assert width % multiple == 0
     taken = [(row, slot) for (row, start), n in zip(places, lengths, strict=True) for slot in range(start, start + n)]
@@ -118,8 +139,13 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")
-@torch.no_grad()
 def test_flex_attention_sees_what_sdpa_sees() -> None:
+    import torch
+    from torch.nn.attention.flex_attention import BlockMask, flex_attention
+    from torch.nn.functional import scaled_dot_product_attention
+
+    from iterpref_core.training.model.attention import attention_mask, dense_mask
+
     batch = [_pair([7] * 40, list(range(3, 20 + n)), [*range(3, 9), 50, 51], [0] * 6 + [1, 1]) for n in range(9)]
     visible = _fork(batch, 32)["visible"]
     rows, width, _ = visible.shape
@@ -133,10 +159,14 @@ def test_flex_attention_sees_what_sdpa_sees() -> None:
 
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
-@torch.no_grad()
 def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
     implementation: str, weighted_sums: WeightedSums
 ) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, MistralConfig
+
+    from iterpref_core.training.model.attention import attention_mask
+
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(
         MistralConfig(
@@ -151,9 +181,34 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
     torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, _padded(batch)))
 
 
-def test_a_window_that_would_cut_into_a_pair_is_refused() -> None:
-    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
-    model = AutoModelForCausalLM.from_config(MistralConfig(vocab_size=64, sliding_window=8, **sizes))
-    choose_attention(model, 8)
-    with pytest.raises(ConfigError, match="the longest pair has 9 tokens and the model's window 8"):
-        choose_attention(model, 9)
+@pytest.mark.parametrize(
+    ("model_type", "settings", "reason"),
+    [
+        ("llama", {}, None),
+        ("mistral", {"sliding_window": 9}, None),
+        ("mistral", {"sliding_window": 8}, "the longest pair has 9 tokens, and the window of mistral 8"),
+        ("phi3", {"sliding_window": 8}, "the window of phi3 8"),
+        ("starcoder2", {"sliding_window": 8}, "the window of starcoder2 8"),
+        ("qwen2", {"sliding_window": 8, "use_sliding_window": False}, None),
+        ("gemma3_text", {"sliding_window": 8}, "the window of gemma3_text 8"),
+        ("gemma3_text", {"sliding_window": 9}, None),
+        ("gpt_neo", {}, "the attention of gpt_neo is not known"),
+        ("llama4_text", {"attention_chunk_size": 8}, "the attention of llama4_text is not known"),
+        ("doge", {"keep_window_size": 8}, "the attention of doge is not known"),
+        ("mamba", {}, "the attention of mamba is not known"),
+    ],
+)
+def test_prefixes_are_shared_where_every_layer_is_known_to_see_a_whole_pair(
+    model_type: str, settings: dict[str, Any], reason: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoConfig
+
+    from iterpref_core.training.model.layout import choose_layout
+
+    config = AutoConfig.for_model(model_type, **settings)
+    caplog.clear()  # of what transformers says of the configuration
+    assert choose_layout(config, "padded", 9) == "padded"
+    assert not caplog.records
+    assert choose_layout(config, "fork", 9) == ("padded" if reason else "fork")
+    assert len(caplog.records) == bool(reason), "said once"
+    assert (reason or "") in caplog.text

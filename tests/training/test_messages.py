@@ -1,17 +1,15 @@
 """Messages as prompts: TRL's tokens, a plain model's weights as of the texts that it reads, one line for mistakes."""
 
+from __future__ import annotations
+
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from datasets import Dataset
 from rich.console import Console
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
-from trl import DPOConfig, DPOTrainer
 
-from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import RecordError
 from iterpref_core.inspection.pair_terminal import render_terminal
@@ -20,11 +18,15 @@ from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
 from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.training.data.dataset import PairForm, tokenize_pair
-from iterpref_core.training.training import train_objective
 from tests.chat_templates import FAMILIES, make_tokenizer
 
 from .conftest import BAD, GOOD, Inputs, read_weights
+
+if TYPE_CHECKING:
+    from iterpref_core import FocalCollator
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SYSTEM = Message(role="system", content="Answer with a program.")
 TURNS = (
@@ -40,6 +42,12 @@ def chat_pair(*prompt: Message) -> PreferencePair:
 
 def trl_s_row(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, folder: Path) -> tuple[dict, FocalCollator]:
     """The row that TRL makes of a pair as it takes conversations, and the collator."""
+    from datasets import Dataset
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import DPOConfig, DPOTrainer
+
+    from iterpref_core import FocalCollator, mark_errors
+
     row = {
         "prompt": chat_messages(pair.prompt),
         "chosen": [{"role": "assistant", "content": pair.chosen}],
@@ -69,6 +77,9 @@ def trl_s_row(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, folder: 
     ids=["system and turns", "turns", "another template"],
 )
 def test_tokens_and_masks_are_trl_s(family: str, prompt: tuple[Message, ...], tmp_path: Path) -> None:
+    from iterpref_core import mark_errors
+    from iterpref_core.training.data.tokenization import PairForm, tokenize_pair
+
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
     marked = mark_errors({"chosen": pair.chosen, "rejected": pair.rejected})
@@ -85,6 +96,10 @@ def test_tokens_and_masks_are_trl_s(family: str, prompt: tuple[Message, ...], tm
 def test_a_model_without_a_template_is_trained_on_the_texts(
     inputs: Inputs, params: TrainingParams, pair_records: list[PreferencePair], tmp_path: Path
 ) -> None:
+    import torch
+
+    from iterpref_core.training.training import train_objective
+
     chats = [
         pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})
         for pair in pair_records

@@ -1,30 +1,22 @@
 """What a model cannot read is refused before anything is computed: with the token, the limit and the file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPTJConfig,
-    LlamaConfig,
-    OPTConfig,
-    Phi3Config,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-)
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.models.weights import check_checkpoint
-from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model.model_limits import ModelLimits, check_limits, read_limits
 
 from .conftest import Inputs, Train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.checks import PairChecks
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -35,12 +27,14 @@ SHAPE: dict[str, Any] = {
 }
 POSITIONS = 16
 FACTORS = {"short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
-MakeLimited = Callable[[PreTrainedConfig], Path]
+MakeLimited = Callable[["PreTrainedConfig"], Path]
 
 
 @pytest.fixture
 def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
     """Writes a checkpoint of a configuration, of the tokenizer's vocabulary."""
+    import torch
+    from transformers import AutoModelForCausalLM
 
     def make(config: PreTrainedConfig) -> Path:
         torch.manual_seed(0)
@@ -54,27 +48,26 @@ def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
 
 
 def checks_of(length: int, largest: int = 5) -> PairChecks:
-    checks = PairChecks()
-    checks.add(TokenizedPair([1] * 3, [largest] * (length - 3), [1], [1], [0] * (length - 3)))
-    return checks
+    from iterpref_core.training.data.checks import PairChecks
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+    return PairChecks.of([TokenizedPair([1] * 3, [largest] * (length - 3), [1], [1], [0] * (length - 3))])
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("model_type", "sizes"),
     [
-        GPT2Config(vocab_size=320, n_embd=32, n_layer=1, n_head=2, n_positions=POSITIONS),
-        OPTConfig(
-            vocab_size=320, hidden_size=32, ffn_dim=32, num_hidden_layers=1, num_attention_heads=2,
-            max_position_embeddings=POSITIONS, word_embed_proj_dim=32,
-        ),
-        GPTJConfig(vocab_size=320, n_embd=32, n_layer=1, n_head=2, n_positions=POSITIONS, rotary_dim=4),
+        ("gpt2", {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": POSITIONS}),
+        ("opt", {**SHAPE, "ffn_dim": 32, "max_position_embeddings": POSITIONS, "word_embed_proj_dim": 32}),
+        ("gptj", {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": POSITIONS, "rotary_dim": 4}),
     ],
-    ids=lambda config: config.model_type,
-)  # fmt: skip
+)
 def test_pairs_beyond_a_table_of_positions_are_refused(
-    config: PreTrainedConfig, limited: MakeLimited, inputs: Inputs, train: Train, tmp_path: Path
+    model_type: str, sizes: dict[str, Any], limited: MakeLimited, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
-    model = limited(config)
+    from transformers import AutoConfig
+
+    model = limited(AutoConfig.for_model(model_type, vocab_size=320, **sizes))
     said = rf"{model}: config\.json: max_position_embeddings is 16; the longest pair has \d+ tokens, .*max_length to 16"
     with pytest.raises(ModelError, match=said):
         train("run", "sft", (*inputs[:2], model), layout="padded")
@@ -85,6 +78,8 @@ def test_pairs_beyond_a_table_of_positions_are_refused(
 def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
     limited: MakeLimited, inputs: Inputs, train: Train, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from transformers import LlamaConfig
+
     model = limited(LlamaConfig(**SHAPE, vocab_size=320, max_position_embeddings=POSITIONS))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     assert "max_position_embeddings is 16" in caplog.text
@@ -92,32 +87,44 @@ def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("model_type", "settings"),
     [
-        LlamaConfig(
-            **SHAPE, vocab_size=320, max_position_embeddings=POSITIONS,
-            rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4},
-        ),
-        Phi3Config(
-            **SHAPE, vocab_size=320, max_position_embeddings=64, original_max_position_embeddings=POSITIONS,
-            rope_parameters={
-                "rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": POSITIONS, **FACTORS,
+        (
+            "llama",
+            {
+                "max_position_embeddings": POSITIONS,
+                "rope_parameters": {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4},
             },
-            pad_token_id=0,
+        ),
+        (
+            "phi3",
+            {
+                "max_position_embeddings": 64, "original_max_position_embeddings": POSITIONS, "pad_token_id": 0,
+                "rope_parameters": {
+                    "rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": POSITIONS,
+                    **FACTORS,
+                },
+            },
         ),
     ],
     ids=["dynamic", "longrope"],
 )  # fmt: skip
 def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_them(
-    config: PreTrainedConfig, limited: MakeLimited, inputs: Inputs, train: Train
+    model_type: str, settings: dict[str, Any], limited: MakeLimited, inputs: Inputs, train: Train
 ) -> None:
-    model = limited(config)
+    from transformers import AutoConfig
+
+    from iterpref_core.training.model.model_limits import check_limits, read_limits
+
+    model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
     with pytest.raises(ModelError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
         train("run", "target-dpo", (*inputs[:2], model))
     assert check_limits(read_limits(model), checks_of(POSITIONS)) == []
 
 
 def test_an_id_beyond_the_embedding_is_named_with_the_limit() -> None:
+    from iterpref_core.training.model.model_limits import ModelLimits, check_limits
+
     limits = ModelLimits("m", ids=10, positions=None)
     assert check_limits(limits, checks_of(5, largest=9)) == []
     with pytest.raises(ModelError, match=r"m: config\.json: vocab_size is 10, and the pairs have token id 10 "):
@@ -128,6 +135,10 @@ def test_an_id_beyond_the_embedding_is_named_with_the_limit() -> None:
 def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
     missing: str, tokenizer: PreTrainedTokenizerBase, limited: MakeLimited
 ) -> None:
+    from transformers import LlamaConfig
+
+    from iterpref_core.models.weights import check_checkpoint
+
     model = limited(LlamaConfig(**SHAPE, vocab_size=len(tokenizer)))
     added = type(tokenizer).from_pretrained(model)
     added.add_special_tokens({"additional_special_tokens": ["<new>"]})
@@ -142,7 +153,9 @@ def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
 
 
 def test_an_empty_chosen_program_stops(params: TrainingParams) -> None:
-    checks = PairChecks()
-    checks.add(TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1))
+    from iterpref_core.training.data.checks import PairChecks
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+    checks = PairChecks.of([TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1)])
     stops = [found.stops for found in checks.findings(params) if "is empty: 1 of 1" in found.text]
     assert stops == [True]

@@ -1,25 +1,23 @@
 """Quantized bases (bitsandbytes, its CPU build): the same training as on a base of the numbers that four bits hold."""
 
+from __future__ import annotations
+
 import json
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, Qwen2Config
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.estimate.estimate import Estimate, estimate_training
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.model.policy import load_policy
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
 
-pytest.importorskip("bitsandbytes")  # a package of the extra `quantization`, which the tests' environment has
+if TYPE_CHECKING:
+    from iterpref_core.estimate.estimate import Estimate
+
+pytestmark = pytest.mark.skipif(not find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
 
 LORA: dict[str, Any] = {"r": 4, "lora_alpha": 32}
 QWEN_7B = {
@@ -35,6 +33,11 @@ def _losses(folder: Path) -> list[float]:
 def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
     tmp_path: Path, inputs: Inputs, train: Train, params: TrainingParams
 ) -> None:
+    import torch
+
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.training.model.policy import load_policy
+
     quantized = load_policy(inputs[2], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
     dequantized = tmp_path / "dequantized"
     quantized.dequantize().float().save_pretrained(dequantized)
@@ -51,6 +54,10 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
 def test_a_quantized_base_is_merged_as_it_was_saved(
     tmp_path: Path, inputs: Inputs, train: Train, load: str, layout: str
 ) -> None:
+    import torch
+
+    from iterpref_core.models.weights import load_model
+
     train("run", "target-rpo", load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
     trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()
     for name, weight in trained.items():
@@ -61,6 +68,9 @@ def test_a_quantized_base_is_merged_as_it_was_saved(
 
 
 def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, train: Train) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
     train("run", "target-rpo", load="4bit", lora=LORA, merge=False)
     out = tmp_path / "run" / "out"
     written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
@@ -96,6 +106,11 @@ def test_what_cannot_be_trained_is_refused_by_name(
 
 def _estimated(load: str, layers: int, params: TrainingParams) -> Estimate:
     """Estimate a model of the shape of Qwen2.5's 7B, with pairs of 2,000 tokens."""
+    from transformers import Qwen2Config
+
+    from iterpref_core.estimate.estimate import estimate_training
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
     settings = {"load": load, "lora": {"r": 16}, "bf16": True, "micro_batch_size": 1, "gradient_checkpointing": True}
     config = Qwen2Config(**QWEN_7B | {"num_hidden_layers": layers})
     long = TokenizedPair([5] * 1000, [7] * 1000, [7] * 500 + [8] * 500, [0] * 500 + [1] * 500, [0] * 1000)

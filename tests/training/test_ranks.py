@@ -1,5 +1,7 @@
 """Training in several processes, on this machine's cores: what `accelerate launch` does with GPUs, over gloo."""
 
+from __future__ import annotations
+
 import json
 import os
 import socket
@@ -9,24 +11,22 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 import yaml
-from accelerate.commands.config.config_args import ClusterConfig
-from accelerate.commands.launch import launch_command_parser
-from safetensors.torch import load_file
 
 from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objective_table import ObjectiveName
-from iterpref_core.training.model.ranks import sharding
-from iterpref_core.training.training import train_objective
 from tasks.launch import launch_training
 from tests.settings import ROOT
 
 from .conftest import Inputs, read_curve, read_weights
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIGURATIONS = ROOT / "accelerate_configs"
 MACHINES = CONFIGURATIONS / "machines.sh"
@@ -69,6 +69,8 @@ def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
+    from iterpref_core.training.training import train_objective
+
     told: dict[int, dict[str, float]] = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
 
@@ -110,6 +112,8 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With FSDP2, all weights or LoRA: losses, weights and what is written."""
+    import torch
+
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
     own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora": lora})
     one = _train(tmp_path / "one", inputs, "target-rpo", own)
@@ -138,6 +142,8 @@ def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
 ) -> None:
     """FSDP2 would round them to bfloat16, and the reference could not be written."""
+    import torch
+
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
     own = params.model_copy(update={"micro_batch_size": 1, "epochs": 1, "bf16": True})
     one = _train(tmp_path / "one", inputs, "target-rpo", own)
@@ -180,6 +186,9 @@ def test_two_machines_train_what_one_process_does(
 
     The objective needs the same order of pairs in both processes.
     """
+    import torch
+    from safetensors.torch import load_file
+
     own = params.model_copy(update={"micro_batch_size": 1})
     one = _train(tmp_path / "one", inputs, "hybrid-rpo", own)
     two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
@@ -223,6 +232,9 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> None:
+    from accelerate.commands.config.config_args import ClusterConfig
+    from accelerate.commands.launch import launch_command_parser
+
     loaded = ClusterConfig.from_yaml_file(str(path))
     assert loaded.num_processes == 8
     options = {action.dest for action in launch_command_parser()._actions}
@@ -243,12 +255,16 @@ def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
     tmp_path: Path, inputs: Inputs, params: TrainingParams
 ) -> None:
     """The library's own function starts no process."""
+    from iterpref_core.training.training import train_objective
+
     several = params.model_copy(update={"accelerate": "two.yaml"})
     with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):
         train_objective(*inputs, "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    from iterpref_core.training.model.ranks import sharding
+
     alone, eight = SimpleNamespace(num_processes=1), SimpleNamespace(num_processes=8)
     assert sharding(alone) == ""
     assert sharding(eight) == "-8"

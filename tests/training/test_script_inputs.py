@@ -1,24 +1,31 @@
 """A script's mistakes are told in one line each, and an objective of one's own draws all pairs."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from datasets import Dataset
-from transformers import PreTrainedTokenizerBase, TrainingArguments
 
-from iterpref_core import FocalDPOTrainer, focal_dataset
 from iterpref_core.errors import InputError
-from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES
-from iterpref_core.training.data.dataset import TokenizedPair
 
-MakeTrainer = Callable[..., FocalDPOTrainer]
+if TYPE_CHECKING:
+    from iterpref_core import FocalDPOTrainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+MakeTrainer = Callable[..., "FocalDPOTrainer"]
 
 
 def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
+    from transformers import TrainingArguments
+
     common = {"report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "save_strategy": "no"}
     return TrainingArguments(str(folder), dataloader_pin_memory=False, **common | settings)
 
@@ -33,6 +40,9 @@ def _referenced(rows: list[TokenizedPair]) -> list[TokenizedPair]:
 def make_trainer(
     model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> MakeTrainer:
+    from iterpref_core import FocalDPOTrainer
+    from iterpref_core.models.weights import load_model
+
     def make(**changed: Any) -> FocalDPOTrainer:
         options = {
             "model": load_model(model_folder),
@@ -56,7 +66,6 @@ def make_trainer(
         ({"objective": "target-dpo"}, "objective is the text 'target-dpo'; give the object itself: Objective"),
         ({"layout": "forked"}, "layout is 'forked'; give one of fork, padded"),
         ({"nll": "average"}, "nll is 'average'; give one of mean, sum"),
-        ({"train_dataset": Dataset.from_list([{"prompt": "p"}])}, "train_dataset is not tokenized; make it with"),
         ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is not tokenized; make it with `focal_dataset"),
     ],
 )  # fmt: skip
@@ -64,6 +73,13 @@ def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_train
     with pytest.raises(InputError, match=message) as raised:
         make_trainer(**changed)
     assert "\n" not in str(raised.value)
+
+
+def test_a_plain_data_set_is_not_tokenized(make_trainer: MakeTrainer) -> None:
+    from datasets import Dataset
+
+    with pytest.raises(InputError, match="train_dataset is not tokenized; make it with"):
+        make_trainer(train_dataset=Dataset.from_list([{"prompt": "p"}]))
 
 
 def test_noise_on_embeddings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
@@ -74,6 +90,11 @@ def test_noise_on_embeddings_is_refused(make_trainer: MakeTrainer, tmp_path: Pat
 def test_names_are_refused_before_pairs_are_tokenized(
     tokenizer: PreTrainedTokenizerBase, model_folder: Path, tmp_path: Path
 ) -> None:
+    from datasets import Dataset
+
+    from iterpref_core import focal_dataset
+    from iterpref_core.models.weights import load_model
+
     pairs = Dataset.from_list([{"prompt": "p", "chosen": "c", "rejected": "r"}])
     with pytest.raises(InputError, match="focal_dataset: model is the text"):
         focal_dataset(pairs, str(model_folder), tokenizer, "dpo", _arguments(tmp_path))
@@ -103,3 +124,17 @@ def test_an_objective_with_a_half_draws_every_pair(
     trainer.train()
     assert sorted(pair.task_id for pair in drawn) == sorted(row.task_id for row in rows)
     assert sum(pair.half for pair in drawn) == len(rows) // 2
+
+
+def test_a_trainer_shares_no_prefix_in_a_window_that_would_cut_into_a_pair(
+    make_trainer: MakeTrainer, rows: list[TokenizedPair], caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
+    longest = max(row.length for row in rows)
+    for window, layout in ((longest - 1, "padded"), (longest, "fork")):
+        config = AutoConfig.for_model("mistral", vocab_size=320, sliding_window=window, **sizes)
+        trainer = make_trainer(model=AutoModelForCausalLM.from_config(config), layout="fork")
+        assert trainer.data_collator.layout == layout
+    assert caplog.text.count("padded instead of fork") == 1

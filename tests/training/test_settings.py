@@ -1,17 +1,19 @@
 """What `training.arguments` says reaches the training."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from transformers.integrations import integration_utils
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.training.settings import check_settings
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
+
+if TYPE_CHECKING:
+    import torch
 
 RATE = 1e-3
 
@@ -28,6 +30,8 @@ def _change(folder: Path, before: dict[str, torch.Tensor]) -> dict[str, torch.Te
 
 
 def _norm(change: dict[str, torch.Tensor]) -> float:
+    import torch
+
     return torch.cat([values.flatten() for values in change.values()]).norm().item()
 
 
@@ -36,6 +40,8 @@ def test_max_steps_ends_the_training(train: Train) -> None:
 
 
 def test_optim_makes_the_step(tmp_path: Path, train: Train, inputs: Inputs, one_step: dict[str, object]) -> None:
+    from safetensors.torch import load_file
+
     before = load_file(inputs[2] / "model.safetensors")
     train("own", "sft", arguments=one_step)
     train("sgd", "sft", arguments={**one_step, "optim": "sgd"}, max_grad_norm=0.01)
@@ -47,6 +53,9 @@ def test_optim_makes_the_step(tmp_path: Path, train: Train, inputs: Inputs, one_
 def test_weight_decay_shrinks_the_weights(
     tmp_path: Path, train: Train, inputs: Inputs, one_step: dict[str, object]
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     before = load_file(inputs[2] / "model.safetensors")
     train("plain", "sft", arguments=one_step)
     train("decayed", "sft", arguments={**one_step, "weight_decay": 100.0})
@@ -77,6 +86,10 @@ def test_lr_scheduler_type_decides_the_rates(tmp_path: Path, train: Train, param
 def test_a_service_that_metrics_cannot_go_to_is_refused(
     params: TrainingParams, monkeypatch: pytest.MonkeyPatch, service: str, message: str
 ) -> None:
+    from transformers.integrations import integration_utils
+
+    from iterpref_core.training.settings import check_settings
+
     monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
     with pytest.raises(ConfigError, match=re.escape(message)):
         check_settings(params.model_copy(update={"arguments": {"report_to": service}}))

@@ -1,23 +1,25 @@
 """What training did to each token: against the model asked token by token, and the masks that training uses."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inspection.shifts import score_shifts
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
-from iterpref_core.training.data.dataset import tokenize_pair
 
 from .conftest import Inputs, Train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 AWKWARD = PreferencePair(
     task_id="awkward", prompt="Größe?", chosen="\n\nx = '数🙂'\r\n\ty", rejected="\n\nx = '🙂数'\n\t\ty\n"
@@ -26,6 +28,9 @@ AWKWARD = PreferencePair(
 
 @pytest.fixture(scope="module")
 def trained(model_folder: Path, tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Path:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     folder = tmp_path_factory.mktemp("trained")
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     torch.manual_seed(1)
@@ -39,6 +44,9 @@ def trained(model_folder: Path, tmp_path_factory: pytest.TempPathFactory, tokeni
 
 def one_by_one(folder: Path, prompt: list[int], program: list[int]) -> list[float]:
     """Log-probabilities in float64, each from a forward pass of its own."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     model = AutoModelForCausalLM.from_pretrained(folder).double().eval()
     found = []
     with torch.no_grad():
@@ -55,6 +63,9 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
+    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.training.data.tokenization import tokenize_pair
+
     pairs = [pair_records[0], AWKWARD]
     for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
         row = tokenize_pair(
@@ -80,6 +91,9 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
+    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.training.data.tokenization import tokenize_pair
+
     pair, spans = pair_records[3], span_records[3]
     (shifts,) = score_shifts([pair], model_folder, trained, params)
     row = tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
@@ -92,6 +106,8 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
 def test_a_model_with_other_tokens_is_refused(
     pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainingParams
 ) -> None:
+    from iterpref_core.inspection.shifts import score_shifts
+
     with pytest.raises(ModelError, match=r"it tokenizes these pairs differently from .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
 

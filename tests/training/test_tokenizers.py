@@ -1,18 +1,17 @@
 """Masks with tokenizers of every awkward kind, against bytes: what a token stands for is spelled out, not asked for."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import (
-    ByT5Tokenizer,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-)
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
@@ -20,9 +19,13 @@ from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.training.data.dataset import TokenizedPair, tokenize_pair
 
 from .conftest import Inputs, Train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -35,6 +38,8 @@ BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
 
 def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -> PreTrainedTokenizerFast:
     """BPE on bytes, with tokens that reach across line ends and from what is visible into what is not."""
+    from transformers import PreTrainedTokenizerFast
+
     merges = [("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ċ", "ĠĠĠĠ"), (")", "Ċ"), ("č", "Ċ"), (":", "čĊ"), ("Ã", "©"), ("Ġ", "x")]
     words = [*BYTE_OF, *(a + b for a, b in merges), "<pad>", "</s>", "<s>"]
     engine = Tokenizer(models.BPE({word: place for place, word in enumerate(words)}, merges))
@@ -51,6 +56,8 @@ def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -
 
 def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
     """Blanks are ▁, one of which opens every text; line ends, tabs and everything unusual are spelled in bytes."""
+    from transformers import PreTrainedTokenizerFast
+
     spelled = [f"<0x{byte:02X}>" for byte in range(256)]
     words = ["<unk>", "<pad>", "</s>", *spelled, "▁", *LETTERS, "▁x", "▁▁▁▁", "▁ret"]
     if kind == "unigram":
@@ -69,13 +76,20 @@ def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-TOKENIZERS: dict[str, PreTrainedTokenizerFast] = {
-    "byte-level": byte_level(),
-    "byte-level, trimmed offsets": byte_level(trim=True),
-    "byte-level, prefix and first token": byte_level(trim=True, prefix=True, bos=True),
-    "unigram": sentencepiece("unigram"),
-    "bpe with byte fallback": sentencepiece("bpe"),
+TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+    "byte-level": byte_level,
+    "byte-level, trimmed offsets": partial(byte_level, trim=True),
+    "byte-level, prefix and first token": partial(byte_level, trim=True, prefix=True, bos=True),
+    "unigram": partial(sentencepiece, "unigram"),
+    "bpe with byte fallback": partial(sentencepiece, "bpe"),
 }
+
+
+@cache
+def tokenizer_named(name: str) -> PreTrainedTokenizerFast:
+    return TOKENIZERS[name]()
+
+
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
 repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 
@@ -151,6 +165,8 @@ def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> TokenizedPair:
+    from iterpref_core.training.data.tokenization import tokenize_pair
+
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
     return tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
 
@@ -166,7 +182,7 @@ def roomy(params: TrainingParams) -> TrainingParams:
 def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
     roomy: TrainingParams, name: str, data: st.DataObject, pair: PreferencePair
 ) -> None:
-    tokenizer = TOKENIZERS[name]
+    tokenizer = tokenizer_named(name)
     regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.locate_error, prefix_suffix.locate_error)]
     regions.append(token.locate_error(pair.rejected, pair.chosen))
     choices = [(region.rejected, region.chosen) for region in regions]
@@ -195,17 +211,18 @@ def test_what_the_length_limit_cuts_off_is_counted(
     roomy: TrainingParams, name: str, pair: PreferencePair, data: st.DataObject
 ) -> None:
     spans = data.draw(spans_of(pair.rejected))
-    whole = tokenize(pair, spans, (), TOKENIZERS[name], roomy)
+    whole = tokenize(pair, spans, (), tokenizer_named(name), roomy)
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
     prompt = len(whole.prompt_ids)
     short = roomy.model_copy(update={"max_prompt_length": prompt, "max_length": prompt + room})
-    cut = tokenize(pair, spans, (), TOKENIZERS[name], short)
-    assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
-    assert cut.cut[2:] == [len(whole.rejected_ids) - len(cut.rejected_ids), sum(whole.focal) - sum(cut.focal)]
+    truncated = tokenize(pair, spans, (), tokenizer_named(name), short)
+    assert (truncated.rejected_ids, truncated.focal) == (whole.rejected_ids[:room], whole.focal[:room])
+    assert truncated.rejected_truncated == len(whole.rejected_ids) - len(truncated.rejected_ids)
+    assert truncated.focal_truncated == sum(whole.focal) - sum(truncated.focal)
 
 
 def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:
-    tokenizer = TOKENIZERS["byte-level, prefix and first token"]
+    tokenizer = tokenizer_named("byte-level, prefix and first token")
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
     whole = tokenize(pair, (), (), tokenizer, roomy)
     assert whole.prompt_ids[0] == tokenizer.bos_token_id
@@ -216,19 +233,31 @@ def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingPara
 
 def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer: PreTrainedTokenizerBase) -> Path:
     """A model with a tokenizer that lacks something, which the model's own configuration does not."""
-    model = make_model(TOKENIZERS["byte-level"])
+    model = make_model(tokenizer_named("byte-level"))
     for file in model.glob("*token*"):
         file.unlink()
     tokenizer.save_pretrained(model)
     return model
 
 
+def without_offsets() -> PreTrainedTokenizerBase:
+    from transformers import ByT5Tokenizer
+
+    return ByT5Tokenizer()
+
+
+def without_special_tokens() -> PreTrainedTokenizerBase:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer)
+
+
 @pytest.mark.parametrize(
     ("bare", "message"),
     [
-        (ByT5Tokenizer, "this tokenizer gives no character offsets; convert it to a fast tokenizer"),
+        (without_offsets, "this tokenizer gives no character offsets; convert it to a fast tokenizer"),
         (
-            lambda: PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer),
+            without_special_tokens,
             "its tokenizer has no end token, .* name one as eos_token in tokenizer_config.json",
         ),
     ],
@@ -249,6 +278,8 @@ def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
 def test_a_tokenizer_without_padding_trains(
     make_model: Callable[[PreTrainedTokenizerBase], Path], inputs: Inputs, train: Train
 ) -> None:
+    from transformers import PreTrainedTokenizerFast
+
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
     metrics = train("run", "target-dpo", (*inputs[:2], model), epochs=1, batch_size=12, micro_batch_size=12)

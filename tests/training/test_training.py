@@ -1,47 +1,49 @@
 """Training as a stage: the reference, what is written, its resume, its bad input."""
 
+from __future__ import annotations
+
 import hashlib
 import multiprocessing
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
-import torch
-from accelerate import PartialState
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.fingerprint import model_fingerprint
 from iterpref_core.models.lineage import LINEAGE, ancestors, read_lineage
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.models.weights import load_model
 from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import open_pair_table
-from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs
-from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve, read_weights
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def _scorer(model_folder: Path) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core.training.model.label_head import add_label_head
+
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     add_label_head(model)
     return model
 
 
 def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
+    import torch
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+    from iterpref_core.training.model.reference import score_pairs
+
     model, marks = _scorer(model_folder), [0] * 3
     rows = [TokenizedPair(prompt, [8, 9, 10], [3], marks, marks) for prompt in ([5, 6, 7], [], [4])]
     for row in score_pairs(model, rows, batch_size=2):
@@ -56,7 +58,15 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    table = open_pair_table(digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
+    from accelerate import PartialState
+
+    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+    from iterpref_core.training.model.reference import reference_logps, score_pairs
+
+    table = open_tokenized_dataset(
+        digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
+    )
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
         reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)
@@ -88,6 +98,11 @@ def test_every_objective_trains_and_lowers_its_loss(
 def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     tmp_path: Path, inputs: Inputs, params: TrainingParams
 ) -> None:
+    import torch
+
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.training.training import train_objective
+
     for style in get_args(PromptStyle):
         folder = tmp_path / style
         fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
@@ -130,6 +145,12 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     tmp_path: Path, inputs: Inputs, train: Train, params: TrainingParams
 ) -> None:
     """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
+    import torch
+    from safetensors.torch import load_file
+
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.weights import load_model
+
     saved = tmp_path / "bf16"
     load_model(inputs[2]).bfloat16().save_pretrained(saved)
     load_tokenizer(inputs[2]).save_pretrained(saved)
@@ -145,6 +166,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
 
 def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
+    from iterpref_core.training.training import train_objective
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -186,6 +208,10 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     span_records: list[FocalSpans],
     request: pytest.FixtureRequest,
 ) -> None:
+    import torch
+
+    from iterpref_core.training.checkpoint import last_checkpoint
+
     inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", request.getfixturevalue(model)
     write_jsonl(inputs[0], pair_records[:pairs])
     write_jsonl(inputs[1], span_records[:pairs])
@@ -220,6 +246,9 @@ def test_each_file_of_a_training_is_digested_once_and_read_once(
 def test_a_trained_adapter_becomes_a_plain_checkpoint(
     tmp_path: Path, inputs: Inputs, train: Train, layout: Layout
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     train("first", "target-rpo", epochs=8, lora={"r": 4}, layout=layout)
     trained, base = read_weights(tmp_path / "first"), load_file(inputs[2] / "model.safetensors")
     assert trained.keys() == base.keys()
@@ -256,6 +285,8 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
+    from iterpref_core.training.checkpoint import last_checkpoint, mark_whole
+
     for step in (5, 10, 15):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
@@ -275,6 +306,9 @@ def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> to
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from iterpref_core.training.checkpoint import run_key
+    from iterpref_core.training.data.pair_files import digest_files
+
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
         return run_key(digest_files(*inputs[:2]), fingerprint, objective, params.model_copy(update=settings))
 
@@ -293,6 +327,10 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
 def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
+    from iterpref_core.training.model.reference import reference_path
+
     arguments = Path("cache"), "tokens", "model", torch.float32, False
     before = reference_path(*arguments)
     assert reference_path(*arguments) == before

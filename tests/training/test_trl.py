@@ -1,21 +1,16 @@
 """TRL's `DPOTrainer`, given the same masks as its `completion_mask`, is the oracle of loss and gradient."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
-import torch
-from datasets import Dataset
-from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
-from trl import DPOConfig, DPOTrainer
-from trl.experimental.cpo import CPOTrainer
 
 from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.tokenizers import load_tokenizer
 from iterpref_core.objectives.losses import (
     ROBUST_FLIPS,
     SIMPO_MARGIN,
@@ -27,9 +22,12 @@ from iterpref_core.objectives.losses import (
     simpo_loss,
 )
 from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_files import PairReader
-from iterpref_core.training.trainer import FocalDPOTrainer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase, Trainer
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 LOSS_TYPES = {
     sigmoid_loss: "sigmoid",
@@ -39,7 +37,7 @@ LOSS_TYPES = {
     apo_zero_loss: "apo_zero",
 }
 """TRL's name of each loss. SimPO's is in its CPOTrainer."""
-Step = tuple[float, dict[str, torch.Tensor]]
+Step = tuple[float, dict[str, "torch.Tensor"]]
 """Loss and gradient."""
 
 
@@ -51,6 +49,8 @@ def _referenced(row: TokenizedPair) -> TokenizedPair:
 
 
 def _step(trainer: Trainer, batch: dict[str, torch.Tensor], bf16: bool) -> Step:
+    import torch
+
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
@@ -61,15 +61,22 @@ class _Case:
     """One objective on one model and its pairs, with alpha 2 where it has an NLL."""
 
     def __init__(self, objective: ObjectiveName, model: Path, rows: list[TokenizedPair], folder: Path) -> None:
+        from iterpref_core.models.tokenizers import load_tokenizer
+
         self._row = OBJECTIVES[objective]
         self._folder, self._rows, self._model = folder, rows, model
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
+        from iterpref_core.training.trainer import FocalDPOTrainer
+
         trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
 
     def trl_s(self, bf16: bool) -> Step:
+        from datasets import Dataset
+        from trl import DPOTrainer
+
         kinds: dict[str, object] = {"loss_type": [LOSS_TYPES[self._row.loss]]}
         if self._row.loss is robust_loss:
             kinds["label_smoothing"] = ROBUST_FLIPS
@@ -80,6 +87,10 @@ class _Case:
         return _step(DPOTrainer(**common), self._trl_batch(), bf16)
 
     def _common(self, **settings: object) -> dict[str, object]:
+        import torch
+        from transformers import AutoModelForCausalLM
+        from trl import DPOConfig
+
         arguments = DPOConfig(
             output_dir=str(self._folder), report_to="none", use_cpu=True, bf16=False, beta=0.1, max_length=None,
             activation_checkpointing=False, dataloader_pin_memory=False, **settings,
@@ -88,6 +99,9 @@ class _Case:
         return {"model": model, "args": arguments, "train_dataset": self._rows, "processing_class": self._tokenizer}
 
     def _trl_batch(self) -> dict[str, torch.Tensor]:
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
         tokens, masks, sums = [], [], {}
         for side in ("chosen", "rejected"):
             focal = side == "rejected" and self._row.rejected == "focal"
@@ -136,6 +150,9 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     bf16: bool, loss_off: float, gradient_off: float, smollm2: Path, pairs_file: Path, spans_file: Path,
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
+    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.training.data.pair_files import PairReader
+
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
     rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params)]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
@@ -149,6 +166,9 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
 
 
 def test_simpo_is_that_of_trl_s_cpo_trainer() -> None:
+    import torch
+    from trl.experimental.cpo import CPOTrainer
+
     chosen = -torch.rand(5)
     rejected = -torch.rand(5)
     asked = SimpleNamespace(

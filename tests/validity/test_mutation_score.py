@@ -5,7 +5,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
 from iterpref_core.validity.mutation_score import PRELOAD, measure_tests
-from tests.execution.tiers import TIERS
+from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
@@ -14,7 +14,7 @@ WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, *(IoTest(call=f"f({n})", expected=str(n + 1 if n <= 5 else 0)) for n in (5, 6)))
 
 
-@pytest.fixture(scope="module", params=TIERS)
+@pytest.fixture(scope="module", params=tiers("mutation score"))
 def executor(request):
     with Executor(Limits(cpu_s=1, wall_s=5), workers=2, preload=PRELOAD, namespaces=request.param == "A") as executor:
         yield executor

@@ -10,7 +10,7 @@ in tier B tasks that need them fail, and the ground truth names these tasks.
 from collections.abc import Iterator
 
 from iterpref_core.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode, Sanitizer
 from iterpref_core.benchmarks.bigcodebench.environment import contents_of, find_python
 from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
 from iterpref_core.benchmarks.published_tasks import read_tasks
@@ -124,29 +124,29 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
         self.identity = [SETUP, INTERCEPTION, contents_of(self._python)]
 
-    def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
+    def prompt(self, task: BigCodeBenchTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the task's own text, verbatim, to be continued; for a chat model, bigcodebench's question.
 
         A chat model with weights here goes on with an answer that is begun for it.
         """
-        if not form.instruct:
+        if not mode.instruct:
             if self.split == "instruct":
                 reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
                 raise DataUnavailableError(reason)
-            return Question(task.complete_prompt, verbatim=True)
+            return BenchmarkPrompt(task.complete_prompt, raw=True)
         # Complete gives the signature and docstring, Instruct a description in words.
         if self.split == "complete":
             message = fenced(task.complete_prompt)
         else:
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
-        if form.template is None:
-            return Question(message)
-        return Question(prefill_answer(form.template, message), verbatim=True)
+        if mode.template is None:
+            return BenchmarkPrompt(message)
+        return BenchmarkPrompt(prefill_answer(mode.template, message), raw=True)
 
-    def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
+    def program(self, task: BigCodeBenchTask, answer: str, mode: PromptMode) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
-        if form.instruct:
-            return continuation(answer, STOPS) if form.prefilled else answer
+        if mode.instruct:
+            return continuation(answer, STOPS) if mode.prefilled else answer
         return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
 
     def candidate(
@@ -183,9 +183,9 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         """Return the prompt of Complete, also for Instruct."""
         return task.complete_prompt
 
-    def stops(self, form: PromptForm) -> tuple[str, ...]:
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the strings at which bigcodebench ends a local model's answer."""
-        return STOPS if form.instruct else COMPLETION_STOPS
+        return STOPS if mode.instruct else COMPLETION_STOPS
 
     def open_executor(self) -> Engine:
         """Open an engine whose programs run in BigCodeBench's environment."""

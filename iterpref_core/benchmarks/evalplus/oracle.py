@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.benchmark import ProgramRun
-from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite, judge_of, result_function
+from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet, judge_of, result_function
 from iterpref_core.benchmarks.program_runs import JUDGED_BY
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Executor, Judge, Limits, Outcome, Program, ValueTest
@@ -27,10 +27,10 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
-"""Limits of a canonical solution with all inputs of a suite: the slowest takes seconds."""
+"""Limits of a canonical solution with all inputs of a test set: the slowest takes seconds."""
 
 Key = tuple[str, str]
-"""(task_id, suite)"""
+"""(task_id, test_set)"""
 
 
 class Oracle:
@@ -39,7 +39,7 @@ class Oracle:
     The seconds of the canonical solutions decide the time limits, so another machine computes its own.
 
     Attributes:
-        runs: (task_id, suite) → the outcome of the canonical solution.
+        runs: (task_id, test_set) → the outcome of the canonical solution.
 
     Args:
         dataset: the data set.
@@ -64,17 +64,17 @@ class Oracle:
         self._tasks: dict[str, EvalPlusTask] = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
-    def prepare(self, tasks: Sequence[EvalPlusTask], suites: Sequence[Suite]) -> None:
-        """Load the expected results of tasks' suites, or compute them: once, also for evaluations that run at once.
+    def prepare(self, tasks: Sequence[EvalPlusTask], test_sets: Sequence[TestSet]) -> None:
+        """Load the expected results of tasks' test sets, or compute them: once, also for evaluations that run at once.
 
         If a solution failed, all are computed again the next time: the machine may have been the reason.
         """
         self._tasks = {task.task_id: task for task in tasks}
-        wanted: list[tuple[EvalPlusTask, Suite]] = []
+        wanted: list[tuple[EvalPlusTask, TestSet]] = []
         for task in tasks:
-            for suite in suites:
-                if task.has(suite):
-                    wanted.append((task, suite))
+            for test_set in test_sets:
+                if task.has(test_set):
+                    wanted.append((task, test_set))
         key = self._key(wanted)
         path = make_once(
             self._cache / f"expected-{self._dataset}-{key}.jsonl.gz",
@@ -84,59 +84,59 @@ class Oracle:
         self._expected = {}
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:
-                task_id, suite_name, texts, run = json.loads(line)
-                self.runs[task_id, suite_name] = ProgramRun(*run)
+                task_id, set_name, texts, run = json.loads(line)
+                self.runs[task_id, set_name] = ProgramRun(*run)
                 if texts is not None:
-                    self._expected[task_id, suite_name] = texts
+                    self._expected[task_id, set_name] = texts
         if len(self._expected) < len(wanted):
             path.unlink(missing_ok=True)
 
-    def _key(self, wanted: Sequence[tuple[EvalPlusTask, Suite]]) -> str:
+    def _key(self, wanted: Sequence[tuple[EvalPlusTask, TestSet]]) -> str:
         """Return a digest of everything that decides the expected results and their times."""
         decisive = [
             code_digest(*JUDGED_BY),
             self._sha256,
             platform.node(),
             platform.machine(),
-            [(task.task_id, suite) for task, suite in wanted],
+            [(task.task_id, test_set) for task, test_set in wanted],
         ]
         text = json.dumps(decisive)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def knows(self, task: EvalPlusTask, suite: Suite) -> bool:
-        """Return True if the expected results of a task's suite are known."""
-        return (task.task_id, suite) in self._expected
+    def knows(self, task: EvalPlusTask, test_set: TestSet) -> bool:
+        """Return True if the expected results of a task's test set are known."""
+        return (task.task_id, test_set) in self._expected
 
-    def cpu_s(self, task: EvalPlusTask, suite: Suite) -> float:
+    def cpu_s(self, task: EvalPlusTask, test_set: TestSet) -> float:
         """Return the CPU seconds that the canonical solution took."""
-        return self.runs[task.task_id, suite].cpu_s
+        return self.runs[task.task_id, test_set].cpu_s
 
-    def _program(self, task_id: str, suite: Suite) -> Program:
-        """Return the canonical solution with the tests of a suite; `replace` puts another program in its place."""
+    def _program(self, task_id: str, test_set: TestSet) -> Program:
+        """Return the canonical solution with the tests of a set; `replace` puts another program in its place."""
         task = self._tasks[task_id]
-        judge = self._judge(task, suite, self._expected[task_id, suite])
-        return Program(task.canonical_program, self._calls(task, suite), judge=judge)
+        judge = self._judge(task, test_set, self._expected[task_id, test_set])
+        return Program(task.canonical_program, self._calls(task, test_set), judge=judge)
 
-    def _judge(self, task: EvalPlusTask, suite: Suite, texts: Sequence[str]) -> Judge:
-        """Return the judge of a suite's results, given the expected ones as canonical text or digests."""
+    def _judge(self, task: EvalPlusTask, test_set: TestSet, texts: Sequence[str]) -> Judge:
+        """Return the judge of a test set's results, given the expected ones as canonical text or digests."""
         return judge_of(
             self._dataset,
             task.entry_point,
-            inputs=task.inputs(suite),
+            inputs=task.inputs(test_set),
             expected=[decode(text) for text in texts],
             atol=task.atol,
         )
 
-    def _calls(self, task: EvalPlusTask, suite: Suite) -> tuple[ValueTest, ...]:
+    def _calls(self, task: EvalPlusTask, test_set: TestSet) -> tuple[ValueTest, ...]:
         then = result_function(self._dataset, task.entry_point)
-        return tuple(ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(suite))
+        return tuple(ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(test_set))
 
-    def _compute(self, wanted: Sequence[tuple[EvalPlusTask, Suite]], path: Path) -> None:
+    def _compute(self, wanted: Sequence[tuple[EvalPlusTask, TestSet]], path: Path) -> None:
         """Run the canonical solutions, and write their outcomes, and the values that those which pass return."""
 
-        def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
-            task, suite = item
-            return executor.call(Program(task.canonical_program, self._calls(task, suite)))
+        def run(item: tuple[EvalPlusTask, TestSet]) -> tuple[list[Any], Outcome]:
+            task, test_set = item
+            return executor.call(Program(task.canonical_program, self._calls(task, test_set)))
 
         with (
             Executor(
@@ -148,19 +148,19 @@ class Oracle:
             gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as file,
             show_progress(f"{self._dataset}: expected results", len(wanted)) as advance,
         ):
-            for (task, suite), (values, outcome) in executor.each(wanted, run):
+            for (task, test_set), (values, outcome) in executor.each(wanted, run):
                 texts = None
                 canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
                 if canonical.verdict == "passed":
                     texts = [_as_text(value) for value in values]
-                    judge = self._judge(task, suite, texts)
+                    judge = self._judge(task, test_set, texts)
                     # A value such as NaN equals nothing, and no program could pass.
                     if not all(judge(index, value) for index, value in enumerate(values)):
                         texts = None
                         canonical = canonical._replace(
                             verdict="wrong_answer", feedback="a result is not equal to itself"
                         )
-                file.write(json.dumps([task.task_id, suite, texts, canonical]) + "\n")
+                file.write(json.dumps([task.task_id, test_set, texts, canonical]) + "\n")
                 advance(1)
 
 

@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import cast
 
 from iterpref_core.benchmark_table import PUBLISHED
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, ProgramRun, PromptForm, Question, Sanitizer
+from iterpref_core.benchmarks.benchmark import (
+    Benchmark,
+    BenchmarkPrompt,
+    EvaluationSetting,
+    ProgramRun,
+    PromptMode,
+    Sanitizer,
+)
 from iterpref_core.benchmarks.evalplus.oracle import Oracle
-from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, Suite
+from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet
 from iterpref_core.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
 from iterpref_core.benchmarks.program_runs import UNJUDGED
 from iterpref_core.benchmarks.published_tasks import read_tasks
@@ -27,7 +34,7 @@ SYSTEM = "You are a helpful assistant good at coding."
 """The system message of EvalPlus for chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
 RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
 """EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a
-suite a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole suite."""
+set a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole set."""
 LIMITS = {
     "cpu_s": 61.0,
     "wall_s": 122.0,
@@ -61,28 +68,28 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         execution: ExecutionParams,
     ) -> None:
         self.dataset = cast("Dataset", name.rstrip("+"))
-        self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
+        self.test_sets: tuple[TestSet, ...] = ("base", "plus") if name.endswith("+") else ("base",)
         data, tasks = read_tasks(PUBLISHED[self.dataset], EvalPlusTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = LIMITS | RULES
-        self.identity = self.suites
+        self.identity = self.test_sets
         self._oracle = Oracle(self.dataset, data[1], cache, execution)
 
-    def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
+    def prompt(self, task: EvalPlusTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the task's own text, to be continued; for a chat model, EvalPlus's question with an answer begun."""
         text = task.prompt.strip()
-        if not form.instruct:
-            return Question(text)
-        if form.template is None:
-            return Question(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
-        return Question(prefill_answer(form.template, fenced(text)), verbatim=True)
+        if not mode.instruct:
+            return BenchmarkPrompt(text)
+        if mode.template is None:
+            return BenchmarkPrompt(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
+        return BenchmarkPrompt(prefill_answer(mode.template, fenced(text)), raw=True)
 
-    def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
+    def program(self, task: EvalPlusTask, answer: str, mode: PromptMode) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
-        if form.instruct and not form.prefilled:
+        if mode.instruct and not mode.prefilled:
             return answer
-        continued = continuation(answer, self.stops(form))
-        return continued if form.instruct else task.prompt.strip() + "\n" + continued
+        continued = continuation(answer, self.stops(mode))
+        return continued if mode.instruct else task.prompt.strip() + "\n" + continued
 
     def candidate(
         self,
@@ -91,22 +98,22 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         reference_s: float | None,
     ) -> Iterator[Program]:
         """Yield the program with the base tests, and then with the plus tests."""
-        del reference_s  # the oracle knows the seconds of each suite
-        suites = [suite for suite in self.suites if task.has(suite)]
-        if not all(self._oracle.knows(task, suite) for suite in suites):
+        del reference_s  # the oracle knows the seconds of each test set
+        test_sets = [test_set for test_set in self.test_sets if task.has(test_set)]
+        if not all(self._oracle.knows(task, test_set) for test_set in test_sets):
             return
-        for suite in suites:
-            program = self._oracle.program(task.task_id, suite)
-            suite_s = self._oracle.cpu_s(task, suite)
+        for test_set in test_sets:
+            program = self._oracle.program(task.task_id, test_set)
+            set_s = self._oracle.cpu_s(task, test_set)
             base_s = RULES["min_time_limit_s"]
             factor = RULES["gt_time_limit_factor"]
             # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
-            all_s = time_limit(base_s * len(program.tests), suite_s, factor)
+            all_s = time_limit(base_s * len(program.tests), set_s, factor)
             yield replace(
                 program,
                 code=code,
                 cpu_s=min(RULES["timeout_per_task_s"], all_s) + 1.0,
-                test_cpu_s=time_limit(base_s, suite_s, factor),
+                test_cpu_s=time_limit(base_s, set_s, factor),
             )
 
     def canonical_solution(self, task: EvalPlusTask) -> str:
@@ -117,12 +124,12 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the outcomes of the runs that have given the expected results."""
         runs = {}
         for task_id, task in self.tasks.items():
-            # The first suite on which the solution fails decides.
+            # The first test set on which the solution fails decides.
             run = UNJUDGED
             cpu_s = 0.0
-            for suite in self.suites:
-                if task.has(suite):
-                    run = self._oracle.runs[task_id, suite]
+            for test_set in self.test_sets:
+                if task.has(test_set):
+                    run = self._oracle.runs[task_id, test_set]
                     cpu_s += run.cpu_s
                     if run.verdict != "passed":
                         break
@@ -137,9 +144,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the prompt."""
         return task.prompt
 
-    def stops(self, form: PromptForm) -> tuple[str, ...]:
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the strings at which EvalPlus ends a local model's answer."""
-        if form.instruct:
+        if mode.instruct:
             return (*STOPS, "\n```\n")
         from evalplus.provider.utility import extra_eos_for_direct_completion
 
@@ -147,5 +154,5 @@ class EvalPlus(Benchmark[EvalPlusTask]):
 
     def open_executor(self) -> Engine:
         """Open an engine with numpy, once the expected results are there."""
-        self._oracle.prepare(list(self.tasks.values()), self.suites)
+        self._oracle.prepare(list(self.tasks.values()), self.test_sets)
         return open_executor(self.execution, preload=("numpy",))

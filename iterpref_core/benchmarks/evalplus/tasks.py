@@ -14,7 +14,7 @@ from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.records import Record
 
 Dataset = Literal["humaneval", "mbpp"]
-Suite = Literal["base", "plus"]
+TestSet = Literal["base", "plus"]
 
 _IS_NOT_NONE = "(lambda found: found if isinstance(found, bool) else found is not None)"
 _FLOAT_TOLERANCE = 1e-6
@@ -37,13 +37,13 @@ class EvalPlusTask(Record):
         """Return the canonical solution as a whole program, as EvalPlus runs it."""
         return self.prompt + self.canonical_solution
 
-    def has(self, suite: Suite) -> bool:
-        """Return True if the task has tests of a suite."""
-        return bool(self.base_input if suite == "base" else self.plus_input)
+    def has(self, test_set: TestSet) -> bool:
+        """Return True if the task has tests of a set."""
+        return bool(self.base_input if test_set == "base" else self.plus_input)
 
-    def inputs(self, suite: Suite) -> list[Any]:
+    def inputs(self, test_set: TestSet) -> list[Any]:
         """Return the arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
-        inputs = list(self.base_input if suite == "base" else self.plus_input)
+        inputs = list(self.base_input if test_set == "base" else self.plus_input)
         if not inputs or not self.task_id.startswith("Mbpp/"):
             return inputs
         from evalplus.data.mbpp import mbpp_deserialize_inputs

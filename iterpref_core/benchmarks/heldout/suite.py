@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iterpref_core.answers.extraction import defines, extract_program
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
@@ -46,14 +46,14 @@ class Heldout(Benchmark[Problem]):
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
-    def prompt(self, task: Problem, form: PromptForm) -> Question:
+    def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
         """Return the prompt of a draft, which is the same for all models."""
-        del form
-        return Question(draft_prompt(task.prompt), private=task.own_code)
+        del mode
+        return BenchmarkPrompt(draft_prompt(task.prompt), private=task.own_code)
 
-    def program(self, task: Problem, answer: str, form: PromptForm) -> str:
+    def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         """Return the program that the answer shows; nothing where it shows none."""
-        del form
+        del mode
         return extract_program(answer, task.entry_point) or ""
 
     def candidate(

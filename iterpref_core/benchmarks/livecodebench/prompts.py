@@ -1,7 +1,8 @@
 """LiveCodeBench prompts by family of model, and the program in an answer.
 
 Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
-compared; a style has its name there (`LMStyle`). The example that base models read before the question is the runner's.
+compared; a family has its name there (`LMStyle`). The example that base models read before the question is the
+runner's.
 """
 
 import json
@@ -9,11 +10,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.benchmarks.benchmark import PromptForm, Question
+from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask
 from iterpref_core.errors import DataUnavailableError
 
-Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
+ModelFamily = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
@@ -41,53 +42,53 @@ STOP = "###"
 """The end string of a local model's answer: the runner's default stop text."""
 
 
-def style_of(form: PromptForm) -> Style:
+def family_of(mode: PromptMode) -> ModelFamily:
     """Return the family of a model. The runner has a list of names; here the chat template tells the family."""
-    if not form.instruct:
+    if not mode.instruct:
         return "GenericBase"
-    if form.template is None:
+    if mode.template is None:
         return "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
-    if form.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
+    if mode.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
-    template = str(form.template.tokenizer.chat_template)
+    template = str(mode.template.tokenizer.chat_template)
     if "### Instruction:" in template and "### Response:" in template:
         return "DeepSeekCodeInstruct"
     return "LLaMa3"
 
 
-def make_question(task: LiveTask, form: PromptForm) -> Question:
+def make_question(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
     """Return the question for a model: the message, or for a model with weights here all that it reads.
 
     Raises:
         DataUnavailableError: the model is a base model, and the runner with the example for it is not at hand.
     """
-    style = style_of(form)
+    family = family_of(mode)
     with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
     code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
     text = (
         f"### Question:\n{task.content}\n\n### Format: {with_code}\n{code}"
         "### Answer: (use the provided format with backticks)\n\n"
     )
-    if style == "OpenAIChat":
-        return Question(text, SYSTEM)
-    if style == "GenericBase":
+    if family == "OpenAIChat":
+        return BenchmarkPrompt(text, SYSTEM)
+    if family == "GenericBase":
         example = _example(task)
         question = _shown(task.content, task.starter_code, answer="")
         text = f"{example}\n\n{question}"
-    elif style == "CodeQwenInstruct":
+    elif family == "CodeQwenInstruct":
         text = (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
             f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
         )
-    elif style == "DeepSeekCodeInstruct":
+    elif family == "DeepSeekCodeInstruct":
         text = (
             f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{task.content}\n\n"
             f"### Instruction: {with_code}\n{code}### Response:\n\n"
         )
     else:
-        return Question(text, SYSTEM)
-    return Question(text, verbatim=True)
+        return BenchmarkPrompt(text, SYSTEM)
+    return BenchmarkPrompt(text, raw=True)
 
 
 def _example(task: LiveTask) -> str:
@@ -110,19 +111,19 @@ def _shown(question: str, starter_code: str, answer: str) -> str:
     return f"### Question\n{question}\n\n{starter}### Answer\n\n{answer}"
 
 
-def program_by_style(answer: str, style: Style) -> str:
+def program_by_family(answer: str, family: ModelFamily) -> str:
     r"""Return the program: a chat model's text between the last two fences, or all text of a base model.
 
     A local model's answer ends at `STOP`. A chat model's answer with fewer than two fences has no program.
 
-    >>> program_by_style("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
+    >>> program_by_family("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
-    >>> program_by_style("print(1)\n\n### Question\nMore", "GenericBase")
+    >>> program_by_family("print(1)\n\n### Question\nMore", "GenericBase")
     'print(1)'
     """
-    if style != "OpenAIChat":
+    if family != "OpenAIChat":
         answer = answer.partition(STOP)[0]
-    if style == "GenericBase":
+    if family == "GenericBase":
         return answer.strip()
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]

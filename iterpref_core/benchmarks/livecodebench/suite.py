@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptForm, Question
+from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.benchmarks.livecodebench.prompts import STOP, make_question, program_by_style, style_of
+from iterpref_core.benchmarks.livecodebench.prompts import STOP, family_of, make_question, program_by_family
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
@@ -50,14 +50,14 @@ class LiveCodeBench(Benchmark[LiveTask]):
         self.about = {"window": params.model_dump(mode="json")}
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
-    def prompt(self, task: LiveTask, form: PromptForm) -> Question:
+    def prompt(self, task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the question that the benchmark's runner asks a model of this family."""
-        return make_question(task, form)
+        return make_question(task, mode)
 
-    def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
+    def program(self, task: LiveTask, answer: str, mode: PromptMode) -> str:
         """Return the text that the runner takes for the program."""
         del task
-        return program_by_style(answer, style_of(form))
+        return program_by_family(answer, family_of(mode))
 
     def candidate(
         self,
@@ -83,13 +83,13 @@ class LiveCodeBench(Benchmark[LiveTask]):
             called = LiveCodeBenchTest(function=function, arguments=arguments)
             yield Program(code, (called,), judge=right_value(expected))
 
-    def stops(self, form: PromptForm) -> tuple[str, ...]:
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server."""
-        return () if style_of(form) == "OpenAIChat" else (STOP,)
+        return () if family_of(mode) == "OpenAIChat" else (STOP,)
 
-    def form_name(self, form: PromptForm) -> str:
+    def mode_name(self, mode: PromptMode) -> str:
         """Return the runner's name for the family of the model."""
-        return style_of(form)
+        return family_of(mode)
 
     def difficulty(self, task: LiveTask) -> str:
         """Return the difficulty that the paper's table 10 names."""

@@ -21,6 +21,7 @@ _LIBRARIES = (
 _FIXTURES = frozenset({"monkeypatch", "mocker"})
 _SEEDS = frozenset({"seed", "set_state", "setstate", "chdir", "putenv", "setenv", "reload"})
 """Functions after which the program's own modules do something else."""
+_CHANGES_A_LIST = frozenset({"append", "extend", "insert", "clear", "pop", "remove", "reverse", "sort"})
 _OUTPUT = frozenset({"stdout", "stderr"})
 """Attributes of `sys` that a test may set: a program's output reaches the test's own streams."""
 _SOLUTION = "solution"
@@ -210,14 +211,26 @@ def _patches(node: ast.AST, modules: set[str]) -> bool:
     if isinstance(node, ast.Call):
         called = node.func
         if isinstance(called, ast.Attribute):
-            return called.attr in _SEEDS
-        return isinstance(called, ast.Name) and called.id in _SEEDS
+            return called.attr in _SEEDS or _extends_arguments(called, modules)
+        if not isinstance(called, ast.Name):
+            return False
+        # `setattr(time, "sleep", ...)`
+        first = node.args[0] if node.args else None
+        of_module = isinstance(first, ast.Name) and first.id in modules
+        return called.id in _SEEDS or (called.id in ("setattr", "delattr") and of_module)
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):
         targets = [node.target]
     return any(_is_of_module(target, modules) for target in targets)
+
+
+def _extends_arguments(called: ast.Attribute, modules: set[str]) -> bool:
+    """Tell whether a method is one that changes the program's arguments: `sys.argv.extend`."""
+    owner = called.value
+    is_argv = isinstance(owner, ast.Attribute) and owner.attr == "argv"
+    return is_argv and _is_of_module(owner, modules) and called.attr in _CHANGES_A_LIST
 
 
 def _is_of_module(target: ast.expr, modules: set[str]) -> bool:

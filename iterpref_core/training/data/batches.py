@@ -1,83 +1,111 @@
 """Batches of pairs, as dense tensors that two layouts fill.
 
-A batch is rows of slots, each a token at a position, and a list of labels. A label is a token that some slot should
-predict, and the weights with which it counts, w+, w- and v, with its log-probability under the reference. K+ and K- of
-a pair are sums over its labels, so the loss does not know how pairs were laid out.
+A batch is rows of positions, each of which holds a token, and a list of labels. A label is a token that some position
+should predict, and the weights with which it counts, w+, w- and v, with its log-probability under the reference. K+ and
+K- of a pair are sums over its labels, so the loss does not know how pairs were laid out.
 
-`padded`: two rows a pair, as everywhere. `fork`: the chosen program follows the prompt (the trunk); the rejected one
-branches off where it first differs, and ends with the last of its tokens that counts. Their common part is computed
-once, which for local fixes is most of it. Several such pairs stand in one row, so that next to nothing is padding.
+`padded`: two sequences a pair, as everywhere. `fork` shares prefixes: the chosen program follows the prompt; of the
+rejected one only the suffix follows, from where it first differs to the last of its tokens that counts. The shared
+prefix is computed once, which for local fixes is most of a pair. Several such pairs stand in one row, so that next to
+nothing is padding.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from typing import NamedTuple
 
 import torch
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
-from iterpref_core.training.data.dataset import (
-    TokenizedPair,
-    marked_end,
-    shared_prefix,
-)
+from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
 Place = tuple[int, int]
-"""A row, and the slot in it."""
+"""A row, and the position in it."""
 
 PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
 """Places in `counts`: pairs, tokens in the NLL, tokens of y- that count in K-, all tokens of y-."""
 PAD_TO_MULTIPLE_OF = 16
 """Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
-"""At about this width attention, its hidden part included, costs a CPU as much as all else in a slot of a small
-model. For larger models it costs less, but rows are full enough at any width."""
+"""At about this width attention, its hidden part included, costs a CPU as much as all else in a position of a
+small model. For larger models it costs less, but rows are full enough at any width."""
 
-Label = tuple[int, float, float, float, float]
-"""A token, and its w+, w-, v and log-probability under the reference."""
-_WEIGHTS = ("w_chosen", "w_rejected", "w_nll", "ref")
-"""The names of a label's numbers in a batch."""
+
+class Label(NamedTuple):
+    """A token that a position should predict.
+
+    Attributes:
+        token: its id.
+        w_chosen: its weight w+ in K+.
+        w_rejected: its weight w- in K-.
+        w_nll: its weight v in the NLL.
+        ref: its log-probability under the reference, nats.
+    """
+
+    token: int
+    w_chosen: float = 0
+    w_rejected: float = 0
+    w_nll: float = 0
+    ref: float = 0
+
+    @property
+    def counts(self) -> bool:
+        """Return whether any weight is not 0."""
+        return bool(self.w_chosen or self.w_rejected or self.w_nll)
+
+
+_NUMBERS = ("w_chosen", "w_rejected", "w_nll", "ref")
+"""The numbers of a label, by their names in a batch."""
+
+
+@dataclass(frozen=True)
+class PairLabels:
+    """The labels of all tokens of a pair's two programs."""
+
+    chosen: list[Label]
+    rejected: list[Label]
 
 
 @dataclass
-class _Piece:
-    """A piece: slots that go into one row together.
+class TokenSequence:
+    """Tokens that go into one row together: a prompt and what follows it.
 
     Attributes:
         pair: the number of their pair in the batch.
-        tokens: of each slot.
-        positions: of each slot, as the model counts them.
+        tokens: their ids.
+        position_ids: of each token, as the model counts it.
         labels: the labels that count.
-        places: of each label its slot, counted from the piece's first.
-        trunk: slots from here on are a branch.
-        seen: how many of the first slots the branch sees, besides itself.
+        label_positions: of each label the position that predicts it, counted from the sequence's first.
+        suffix_start: tokens from here on are the rejected suffix; without one the length.
+        prefix_end: the rejected suffix sees the tokens up to here, besides itself.
     """
 
     pair: int
     tokens: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
+    position_ids: list[int] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    trunk: int = 0
-    seen: int = 0
+    label_positions: list[int] = field(default_factory=list)
+    suffix_start: int = 0
+    prefix_end: int = 0
 
-    def append(self, sequence: list[int], start: int, labels: list[Label]) -> None:
-        """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
-        # A slot predicts the token after it: the sequence p q a b has the slots p q a with the labels -, a and b.
-        count = max(len(sequence) - 1 - start, 0)
+    def append(self, text: list[int], start: int, labels: list[Label]) -> None:
+        """Append the tokens `text[start:-1]`; `labels` are the last tokens of the text."""
+        # A position predicts the token after it: the text p q a b gives the tokens p q a with the labels -, a and b.
+        count = max(len(text) - 1 - start, 0)
         end = start + count
-        self.tokens += sequence[start:end]
-        self.positions += range(start, end)
+        self.tokens += text[start:end]
+        self.position_ids += range(start, end)
         labeled = min(count, len(labels))
         last_labels = labels[len(labels) - labeled :]
-        first_place = len(self.tokens) - labeled
-        for place, label in enumerate(last_labels, start=first_place):
-            if any(label[1:4]):
+        first_position = len(self.tokens) - labeled
+        for position, label in enumerate(last_labels, start=first_position):
+            if label.counts:
                 self.labels.append(label)
-                self.places.append(place)
+                self.label_positions.append(position)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -85,13 +113,13 @@ class _Piece:
 
 @dataclass(frozen=True)
 class Collator:
-    """A collator, which makes a batch of B pairs: R rows of N slots, and M labels.
+    """A collator, which makes a batch of B pairs: R rows of N positions, and M labels.
 
     `input_ids` and `position_ids` are (R, N). Who sees whom: `attention_mask`, (R, N), where rows are plainly causal,
     else `visible`, (R, N, 3); see `attention.mask_function`.
 
-    `slots`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels of one
-    pair together. `slots` count through all rows, and pairs from 0. `counts` is (4,).
+    `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
+    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,).
 
     >>> from iterpref_core.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -100,12 +128,12 @@ class Collator:
     >>> batch["input_ids"]
     tensor([[5, 6, 0],
             [5, 6, 8]])
-    >>> batch["slots"], batch["labels"]
+    >>> batch["label_positions"], batch["labels"]
     (tensor([0, 1, 4]), tensor([6, 7, 8]))
     >>> batch = Collator(OBJECTIVES["target-dpo"], "fork", pad_token_id=0)([pair])
     >>> batch["input_ids"], batch["position_ids"]
     (tensor([[5, 6, 6]]), tensor([[0, 1, 1]]))
-    >>> batch["slots"], batch["labels"]
+    >>> batch["label_positions"], batch["labels"]
     (tensor([0, 1, 2]), tensor([6, 7, 8]))
     >>> batch["w_chosen"], batch["w_rejected"], batch["ref"]
     (tensor([1., 1., 0.]), tensor([0., 0., 1.]), tensor([-0.5000, -1.0000, -2.0000]))
@@ -124,25 +152,24 @@ class Collator:
 
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
-        fork = self.layout == "fork"
-        preference = self.objective.preference
+        shares_prefix = self.layout == "fork"
         labels = [self._labels(row) for row in rows]
-        pieces = self._pieces(rows, labels)
-        if fork:
-            width, places = pack([len(piece) for piece in pieces], self.pad_to_multiple_of)
+        sequences = self._sequences(rows, labels)
+        if shares_prefix:
+            width, places = pack([len(sequence) for sequence in sequences], self.pad_to_multiple_of)
         else:
-            width = _round_up(max(map(len, pieces)), self.pad_to_multiple_of)
-            places = [(number, 0) for number in range(len(pieces))]
-        batch = _rows(pieces, places, width, self.pad_token_id) | _labels(pieces, places, width)
-        if fork:
-            batch["visible"] = _visible(pieces, places, batch["input_ids"].shape)
+            width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
+            places = [(number, 0) for number in range(len(sequences))]
+        batch = _rows(sequences, places, width, self.pad_token_id) | _labels(sequences, places, width)
+        if shares_prefix:
+            batch["visible"] = _visible(sequences, places, batch["input_ids"].shape)
         else:
-            lengths = torch.tensor([[len(piece)] for piece in pieces])
+            lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
         minus: list[float] = []
-        if preference:
-            for _, rejected in labels:
-                minus += [label[2] for label in rejected]
+        if self.objective.preference:
+            for of_pair in labels:
+                minus += [label.w_rejected for label in of_pair.rejected]
         counts = [
             len(rows),
             float(batch["w_nll"].sum()),
@@ -151,36 +178,30 @@ class Collator:
         ]
         return batch | {"counts": torch.tensor(counts)}
 
-    def _pieces(
-        self,
-        rows: Sequence[TokenizedPair],
-        labels: Sequence[tuple[list[Label], list[Label]]],
-    ) -> list[_Piece]:
-        """Return the pieces of all pairs: with `fork` one for a pair, else one for each program that counts."""
+    def _sequences(self, rows: Sequence[TokenizedPair], labels: Sequence[PairLabels]) -> list[TokenSequence]:
+        """Return the sequences of all pairs: with `fork` one for a pair, else one for each program that counts."""
         preference = self.objective.preference
-        pieces: list[_Piece] = []
+        sequences: list[TokenSequence] = []
         if self.layout == "fork" and preference:
             for number, row in enumerate(rows):
-                chosen, rejected = labels[number]
-                pieces.append(_forked(number, row, chosen, rejected))
-            return pieces
+                sequences.append(_prefix_sharing(number, row, labels[number]))
+            return sequences
         # All chosen programs come first, as in TRL. SFT has no use for the other ones and does not pay for them.
         if preference or self.objective.nll_of != "rejected":
             for number, row in enumerate(rows):
-                chosen, _ = labels[number]
-                pieces.append(_program(number, row, chosen))
+                sequences.append(_program(number, row, labels[number].chosen))
         if preference or self.objective.nll_of == "rejected":
             for number, row in enumerate(rows):
-                _, rejected = labels[number]
-                pieces.append(_program(number, row, rejected))
-        return pieces
+                sequences.append(_program(number, row, labels[number].rejected))
+        return sequences
 
-    def _labels(self, row: TokenizedPair) -> tuple[list[Label], list[Label]]:
+    def _labels(self, row: TokenizedPair) -> PairLabels:
         """Return the labels of y+ and those of y-. Without a preference term all tokens are in the NLL."""
         if not self.objective.preference:
-            chosen_nll: list[Label] = [(token, 0, 0, 1, 0) for token in row.chosen_ids]
-            rejected_nll: list[Label] = [(token, 0, 0, 1, 0) for token in row.rejected_ids]
-            return chosen_nll, rejected_nll
+            return PairLabels(
+                chosen=[Label(token, w_nll=1) for token in row.chosen_ids],
+                rejected=[Label(token, w_nll=1) for token in row.rejected_ids],
+            )
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
         if tokens == HALF:
@@ -198,11 +219,11 @@ class Collator:
             ref_rejected = row.ref_rejected
         chosen: list[Label] = []
         for token, weight, ref in zip(row.chosen_ids, plus, ref_chosen, strict=True):
-            chosen.append((token, weight, 0, 1, ref))
+            chosen.append(Label(token, w_chosen=weight, w_nll=1, ref=ref))
         rejected: list[Label] = []
         for token, weight, ref in zip(row.rejected_ids, minus, ref_rejected, strict=True):
-            rejected.append((token, 0, weight, 0, ref))
-        return chosen, rejected
+            rejected.append(Label(token, w_rejected=weight, ref=ref))
+        return PairLabels(chosen, rejected)
 
 
 def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
@@ -210,63 +231,63 @@ def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
     return [1] * len(marks) if tokens == "all" else marks
 
 
-def _program(number: int, row: TokenizedPair, labels: list[Label]) -> _Piece:
-    """Return prompt and program in a row of their own."""
-    piece = _Piece(number)
-    piece.append(row.prompt_ids + [label[0] for label in labels], 0, labels)
-    piece.trunk = len(piece)
-    return piece
+def _program(number: int, row: TokenizedPair, labels: list[Label]) -> TokenSequence:
+    """Return prompt and program in a sequence of their own."""
+    sequence = TokenSequence(number)
+    sequence.append(row.prompt_ids + [label.token for label in labels], 0, labels)
+    sequence.suffix_start = len(sequence)
+    return sequence
 
 
-def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list[Label]) -> _Piece:
-    """Return the chosen program as the trunk and the rejected one as its branch.
+def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> TokenSequence:
+    """Return prompt and chosen program, and behind them the rejected suffix.
 
-    Labels of the shared beginning have the w+ of the one and the w- of the other.
+    Labels of the shared prefix have the w+ of the one program and the w- of the other.
     """
-    # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (fork = 1, end = 3):
+    # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (shared = 1, end = 3):
     #
-    #   slot       0 1 2 3 | 4 5
-    #   token      p q a b | a x      the trunk, and from slot 4 on the branch
-    #   position   0 1 2 3 | 2 3      as if the branch stood in a row of its own
-    #   label      - a b c | x y
-    #   sees       those before   |   slots 0 and 1 (`seen` = 2), and the branch up to itself
+    #   position      0 1 2 3 | 4 5
+    #   token         p q a b | a x      the chosen program, and from position 4 on the rejected suffix
+    #   position id   0 1 2 3 | 2 3      as if the rejected program stood in a row of its own
+    #   label         - a b c | x y
+    #   sees          those before   |   positions 0 and 1 (`prefix_end` = 2), and the suffix up to itself
     #
     # The last token of the rejected program, c, does not count, so nothing is computed for it.
-    fork = shared_prefix(row.chosen_ids, row.rejected_ids)
-    end = marked_end([label[2] for label in rejected])
-    shared: list[Label] = []
-    for (token, plus, _, nll, ref), (_, _, minus, *_) in zip(chosen[:fork], rejected[:fork], strict=True):
-        shared.append((token, plus, minus, nll, ref))
-    piece = _program(number, row, shared + chosen[fork:])
-    if end > fork:
-        # The branch starts with the token before the first difference once more: only there the two can part.
-        piece.seen = max(len(row.prompt_ids) + fork - 1, 0)
-        piece.append(
+    shared = shared_prefix(row.chosen_ids, row.rejected_ids)
+    end = marked_end([label.w_rejected for label in labels.rejected])
+    merged: list[Label] = []
+    for chosen, rejected in zip(labels.chosen[:shared], labels.rejected[:shared], strict=True):
+        merged.append(chosen._replace(w_rejected=rejected.w_rejected))
+    sequence = _program(number, row, merged + labels.chosen[shared:])
+    if end > shared:
+        # The suffix starts with the token before the first difference once more: only there the two can part.
+        sequence.prefix_end = max(len(row.prompt_ids) + shared - 1, 0)
+        sequence.append(
             row.prompt_ids + row.rejected_ids[:end],
-            piece.seen,
-            rejected[fork:end],
+            sequence.prefix_end,
+            labels.rejected[shared:end],
         )
-    return piece
+    return sequence
 
 
 def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
-    """Return rows for pieces of these lengths: first-fit-decreasing, at the width that costs least.
+    """Return rows for sequences of these lengths: first-fit-decreasing, at the width that costs least.
 
-    Widths are multiples of `multiple`, from the longest piece up to three times that. A wider row saves padding, but
+    Widths are multiples of `multiple`, from the longest sequence up to three times that. A wider row saves padding, but
     without a kernel that knows better its attention also covers the part that its mask hides.
 
     Args:
-        lengths: slots of each piece.
+        lengths: tokens of each sequence.
         multiple: of the width.
 
     Returns:
-        The width, and the place of each piece.
+        The width, and the place of each sequence.
 
     >>> pack([3, 5, 2, 4], 1)
     (7, [(1, 4), (0, 0), (0, 5), (1, 0)])
     """
-    # Pieces of 5, 4, 3 and 2 slots: at width 5 the rows are 5, 4 and 3 + 2, which is 15 slots; at width 6 they are 5,
-    # 4 + 2 and 3, which is 18; at width 7 they are 5 + 2 and 4 + 3, which is 14, and no slot is padding.
+    # Sequences of 5, 4, 3 and 2 tokens: at width 5 the rows are 5, 4 and 3 + 2, which is 15 positions; at width 6 they
+    # are 5, 4 + 2 and 3, which is 18; at width 7 they are 5 + 2 and 4 + 3, which is 14, and none is padding.
     narrowest = _round_up(max(lengths), multiple)
     widths = range(narrowest, 3 * narrowest + 1, multiple)
     packings = [(width, _first_fit(lengths, width)) for width in widths]
@@ -279,7 +300,7 @@ def _cost(width: int, places: Sequence[Place]) -> float:
 
 
 def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
-    """Return the place of each piece: the longest first, each in the first row that has room for it."""
+    """Return the place of each sequence: the longest first, each in the first row that has room for it."""
     filled: list[int] = []
     places: dict[int, Place] = {}
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
@@ -294,7 +315,7 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
 
 
 def _first_with_room(filled: Sequence[int], most: int) -> int:
-    """Return the first row of which at most `most` slots are filled, or the number of a new row."""
+    """Return the first row of which at most `most` positions are filled, or the number of a new row."""
     for row, used in enumerate(filled):
         if used <= most:
             return row
@@ -307,57 +328,57 @@ def _round_up(length: int, multiple: int) -> int:
 
 
 def _rows(
-    pieces: Sequence[_Piece],
+    sequences: Sequence[TokenSequence],
     places: Sequence[Place],
     width: int,
     pad_token_id: int,
 ) -> Batch:
-    """Return tokens and positions of all slots; those without a piece are padding, at position 0."""
+    """Return tokens and position ids of all rows; positions without a sequence are padding, with the position id 0."""
     rows = 1 + max(row for row, _ in places)
     tokens = [pad_token_id] * (rows * width)
-    positions = [0] * (rows * width)
-    for piece, (row, offset) in zip(pieces, places, strict=True):
+    position_ids = [0] * (rows * width)
+    for sequence, (row, offset) in zip(sequences, places, strict=True):
         start = row * width + offset
-        taken = slice(start, start + len(piece))
-        tokens[taken] = piece.tokens
-        positions[taken] = piece.positions
+        taken = slice(start, start + len(sequence))
+        tokens[taken] = sequence.tokens
+        position_ids[taken] = sequence.position_ids
     return {
         "input_ids": torch.tensor(tokens).view(rows, width),
-        "position_ids": torch.tensor(positions).view(rows, width),
+        "position_ids": torch.tensor(position_ids).view(rows, width),
     }
 
 
-def _labels(pieces: Sequence[_Piece], places: Sequence[Place], width: int) -> Batch:
-    """Return the labels of all pieces, those of one pair together, in the order of the pairs."""
-    slots: list[int] = []
+def _labels(sequences: Sequence[TokenSequence], places: Sequence[Place], width: int) -> Batch:
+    """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
+    positions: list[int] = []
     pairs: list[int] = []
     labels: list[Label] = []
-    placed = sorted(zip(pieces, places, strict=True), key=lambda each: each[0].pair)
-    for piece, (row, offset) in placed:
+    placed = sorted(zip(sequences, places, strict=True), key=lambda each: each[0].pair)
+    for sequence, (row, offset) in placed:
         start = row * width + offset
-        slots += [start + place for place in piece.places]
-        pairs += [piece.pair] * len(piece.labels)
-        labels += piece.labels
+        positions += [start + position for position in sequence.label_positions]
+        pairs += [sequence.pair] * len(sequence.labels)
+        labels += sequence.labels
     batch = {
-        "slots": torch.tensor(slots, dtype=torch.long),
+        "label_positions": torch.tensor(positions, dtype=torch.long),
         "pair": torch.tensor(pairs, dtype=torch.long),
-        "labels": torch.tensor([label[0] for label in labels], dtype=torch.long),
+        "labels": torch.tensor([label.token for label in labels], dtype=torch.long),
     }
-    for number, name in enumerate(_WEIGHTS, start=1):
-        batch[name] = torch.tensor([label[number] for label in labels], dtype=torch.float32)
+    for name in _NUMBERS:
+        batch[name] = torch.tensor([getattr(label, name) for label in labels], dtype=torch.float32)
     return batch
 
 
-def _visible(pieces: Sequence[_Piece], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
-    """Return (start, end, branch) for every slot of a row, as `attention.mask_function` takes them."""
-    # In the example of `_forked` the slots of the trunk have (0, 0, 0): from the start of the row up to themselves.
-    # Those of the branch have (0, 2, 4): slots 0 and 1, and those from slot 4 on up to themselves.
+def _visible(sequences: Sequence[TokenSequence], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
+    """Return (start, end, suffix) for every position of a row, as `attention.mask_function` takes them."""
+    # In the example of `_prefix_sharing` the chosen program has (0, 0, 0): from the start of the row up to itself. The
+    # rejected suffix has (0, 2, 4): positions 0 and 1, and those from position 4 on up to itself.
     visible = torch.zeros(*shape, 3, dtype=torch.long)
     visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
-    for piece, (row, offset) in zip(pieces, places, strict=True):
-        branch = offset + piece.trunk
-        end = offset + len(piece)
+    for sequence, (row, offset) in zip(sequences, places, strict=True):
+        suffix = offset + sequence.suffix_start
+        end = offset + len(sequence)
         visible[row, offset:end] = offset
-        visible[row, branch:end, 1] = offset + piece.seen
-        visible[row, branch:end, 2] = branch
+        visible[row, suffix:end, 1] = offset + sequence.prefix_end
+        visible[row, suffix:end, 2] = suffix
     return visible

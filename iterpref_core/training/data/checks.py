@@ -2,21 +2,17 @@
 
 import logging
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import chain
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.training.data.dataset import (
-    TokenizedPair,
-    marked_end,
-    shared_prefix,
-)
+from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +23,54 @@ MAX_EMPTY_SHARE = 0.5
 WHOLE_SHARE = 0.95
 """Share of the rejected programs' tokens; a D- that has more is no region of them."""
 
-_CUT = ("cut prompt", "cut chosen", "cut rejected", "cut focal")
-_COLUMNS = (
-    "prompt",
-    "chosen",
-    "rejected",
-    "shared",
-    "focal",
-    "branch",
-    *_CUT,
-    "largest id",
+COLUMNS = (
+    "prompt_tokens",
+    "chosen_tokens",
+    "rejected_tokens",
+    "focal_tokens",
+    "shared_prefix",
+    "focal_end",
+    "largest_id",
+    "prompt_truncated",
+    "chosen_truncated",
+    "rejected_truncated",
+    "focal_truncated",
     "blank",
 )
+"""Integers of a pair that the checks read, most of them numbers of tokens.
+
+`shared_prefix`: tokens with which both programs begin. `focal_end`: tokens of y- up to the last of D-. `largest_id`:
+the largest token id. `..._truncated`: tokens that the length limits removed. `blank`: 1 where the chosen program is
+empty.
+"""
+DIGESTS = ("chosen_digest", "pair_digest")
+"""Digests of prompt and y+, and of these and y-, by which repetitions are found; marks are not in them."""
+
+
+def measure(row: TokenizedPair) -> dict[str, int | str]:
+    """Return the `COLUMNS` and the `DIGESTS` of a pair."""
+    chosen = blake2b(
+        _as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids),
+        digest_size=16,
+    )
+    pair = chosen.copy()
+    pair.update(_as_bytes(row.rejected_ids))
+    return {
+        "prompt_tokens": len(row.prompt_ids),
+        "chosen_tokens": len(row.chosen_ids),
+        "rejected_tokens": len(row.rejected_ids),
+        "focal_tokens": sum(row.focal),
+        "shared_prefix": shared_prefix(row.chosen_ids, row.rejected_ids),
+        "focal_end": marked_end(row.focal),
+        "largest_id": max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)),
+        "prompt_truncated": row.prompt_truncated,
+        "chosen_truncated": row.chosen_truncated,
+        "rejected_truncated": row.rejected_truncated,
+        "focal_truncated": row.focal_truncated,
+        "blank": row.blank,
+        "chosen_digest": chosen.hexdigest(),
+        "pair_digest": pair.hexdigest(),
+    }
 
 
 @dataclass(frozen=True)
@@ -55,118 +87,78 @@ class Finding:
 
 
 class PairChecks:
-    """Twelve integers a pair, and two digests, by which repetitions are found.
+    """Checks of tokenized pairs.
 
-    Of every pair, in tokens: prompt, both programs, `shared` (with which both begin), `focal` (of D-), `branch` (of y-
-    up to the last of D-), and the tokens that the length limits cut off prompt, both programs and D-; besides, the
-    largest token id, and 1 where the chosen program is blank.
-
-    Attributes:
-        tokens: a digest of all token ids, without the marks, once the checks are written.
-        methods: names of the methods of localization, once the checks are written.
+    Args:
+        columns: `COLUMNS` and `DIGESTS` of all pairs, (pairs,) each.
+        without_spans: how many other pairs have no record of their error region.
     """
 
-    def __init__(self) -> None:
-        self._numbers = array("i")
-        self._ids = sha256()
-        self._seen = set[bytes]()
-        self._repeats = {
-            "without_spans": 0,
-            "same_pair": 0,
-            "same_chosen": 0,
-            "no_difference": 0,
-        }
-        self.tokens = ""
-        self.methods: tuple[str, ...] = ()
-
-    def add(self, row: TokenizedPair) -> None:
-        """Count a pair."""
-        numbers = {
-            "prompt": len(row.prompt_ids),
-            "chosen": len(row.chosen_ids),
-            "rejected": len(row.rejected_ids),
-            "shared": shared_prefix(row.chosen_ids, row.rejected_ids),
-            "focal": sum(row.focal),
-            "branch": marked_end(row.focal),
-            "largest id": max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)),
-            "blank": row.blank,
-        }
-        numbers |= zip(_CUT, row.cut, strict=True)
-        self._numbers.extend(numbers[name] for name in _COLUMNS)
-        chosen = blake2b(
-            _as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids),
-            digest_size=16,
-        )
-        pair = chosen.copy()
-        pair.update(_as_bytes(row.rejected_ids))
-        self._ids.update(pair.digest())
-        if pair.digest() in self._seen:
-            self._repeats["same_pair"] += 1
-        elif chosen.digest() in self._seen:
-            self._repeats["same_chosen"] += 1
-        self._seen |= {pair.digest(), chosen.digest()}
-        self._repeats["no_difference"] += row.chosen_ids == row.rejected_ids
-
-    def count_without_spans(self, pairs: int) -> None:
-        """Count pairs that have no record of their error region, and are in none of the other numbers."""
-        self._repeats["without_spans"] += pairs
-
-    def save(self, path: Path, methods: Iterable[str]) -> None:
-        """Write the numbers, and not the digests, but for `tokens`.
-
-        Args:
-            path: of the file, which NumPy reads.
-            methods: names of the methods of localization.
-        """
-        np.savez(
-            path,
-            numbers=np.array(self._numbers),
-            repeats=list(self._repeats.values()),
-            tokens=self._ids.hexdigest(),
-            methods=sorted(methods),
-        )
+    def __init__(self, columns: Mapping[str, Sequence[Any]], without_spans: int = 0) -> None:
+        self._columns = {name: np.array(columns[name], np.int64) for name in COLUMNS}
+        self._chosen = columns["chosen_digest"]
+        self._pairs = columns["pair_digest"]
+        self.without_spans = without_spans
 
     @classmethod
-    def load(cls, path: Path) -> "PairChecks":
-        """Return checks that were written; added pairs would not be known as repetitions of these."""
-        read = np.load(path)
-        checks = cls()
-        checks._numbers = array("i", read["numbers"].tobytes())
-        repeats = read["repeats"].tolist()
-        checks._repeats = dict(zip(checks._repeats, repeats, strict=True))
-        checks.tokens = str(read["tokens"])
-        checks.methods = tuple(map(str, read["methods"]))
-        return checks
+    def of(cls, rows: Iterable[TokenizedPair]) -> "PairChecks":
+        """Return the checks of pairs that are not on disk."""
+        columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *DIGESTS)}
+        for row in rows:
+            for name, value in measure(row).items():
+                columns[name].append(value)
+        return cls(columns)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return one of the integers of all pairs, (pairs,)."""
-        column: np.ndarray = np.array(self._numbers, np.int64).reshape(-1, len(_COLUMNS))[:, _COLUMNS.index(name)]
-        return column
+        """Return one of the `COLUMNS`, (pairs,)."""
+        return self._columns[name]
 
     def __len__(self) -> int:
-        return len(self._numbers) // len(_COLUMNS)
+        return len(self._pairs)
+
+    @property
+    def tokens(self) -> str:
+        """A digest of all token ids, without the marks."""
+        return sha256("".join(self._pairs).encode()).hexdigest()
 
     def counts(self) -> dict[str, int]:
         """Return the number of pairs of each kind.
 
         D- is empty, wholly or partly cut off; prompts and y+ are cut; y+ is blank; a pair repeats another.
         """
-        has_focal = self["focal"] > 0
-        loses_focal = self["cut focal"] > 0
+        has_focal = self["focal_tokens"] > 0
+        loses_focal = self["focal_truncated"] > 0
         kinds = {
             "focal_empty": ~has_focal & ~loses_focal,
             "focal_lost": ~has_focal & loses_focal,
             "focal_cut": has_focal & loses_focal,
-            "prompts_cut": self["cut prompt"] > 0,
-            "chosen_cut": self["cut chosen"] > 0,
+            "prompts_cut": self["prompt_truncated"] > 0,
+            "chosen_cut": self["chosen_truncated"] > 0,
             "blank": self["blank"],
         }
         counts = {name: int(marks.sum()) for name, marks in kinds.items()}
-        return counts | self._repeats
+        counts["without_spans"] = self.without_spans
+        counts |= self._repetitions()
+        longer = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
+        counts["no_difference"] = int((self["shared_prefix"] == longer).sum())
+        return counts
+
+    def _repetitions(self) -> dict[str, int]:
+        """Return how many pairs repeat an earlier pair, and how many others an earlier prompt and chosen program."""
+        repetitions = {"same_pair": 0, "same_chosen": 0}
+        seen = set[str]()
+        for chosen, pair in zip(self._chosen, self._pairs, strict=True):
+            if pair in seen:
+                repetitions["same_pair"] += 1
+            elif chosen in seen:
+                repetitions["same_chosen"] += 1
+            seen |= {chosen, pair}
+        return repetitions
 
     def lengths(self) -> dict[str, np.ndarray]:
         """Return the tokens before anything is cut, (pairs,) each; a `pair` is the prompt and the longer program."""
-        whole = {name: self[name] + self[f"cut {name}"] for name in ("prompt", "chosen", "rejected")}
+        names = ("prompt", "chosen", "rejected")
+        whole = {name: self[f"{name}_tokens"] + self[f"{name}_truncated"] for name in names}
         return whole | {"pair": whole["prompt"] + np.maximum(whole["chosen"], whole["rejected"])}
 
     def numbers(self) -> dict[str, float]:
@@ -175,16 +167,16 @@ class PairChecks:
         for name, count in self.counts().items():
             if name != "without_spans":
                 numbers[f"{name}_share"] = count / len(self)
-        rejected = int(self["rejected"].sum())
-        after_focal = self["rejected"] - self["branch"]
-        numbers["shared_prefix_token_share"] = float(self["shared"].sum() / rejected)
+        rejected = int(self["rejected_tokens"].sum())
+        after_focal = self["rejected_tokens"] - self["focal_end"]
+        numbers["shared_prefix_token_share"] = float(self["shared_prefix"].sum() / rejected)
         numbers["after_focal_token_share"] = float(after_focal.sum() / rejected)
         # A prompt of 6 tokens, programs of 10 that share 4, and D- that ends at 7: padded rows have 6 + 10 + 6 + 10
-        # tokens, a forked one 6 + 10 and the branch's 7 - 4.
-        trunk = self["prompt"] + self["chosen"]
-        branch = np.maximum(self["branch"] - self["shared"], 0)
-        padded = trunk + self["prompt"] + self["rejected"]
-        numbers["fork_token_share"] = float((trunk + branch).sum() / padded.sum())
+        # tokens, a row with a shared prefix 6 + 10 and the rejected suffix's 7 - 4.
+        chosen = self["prompt_tokens"] + self["chosen_tokens"]
+        suffix = np.maximum(self["focal_end"] - self["shared_prefix"], 0)
+        padded = chosen + self["prompt_tokens"] + self["rejected_tokens"]
+        numbers["fork_token_share"] = float((chosen + suffix).sum() / padded.sum())
         for name, sizes in self.lengths().items():
             for percent in (50, 95, 100):
                 length = np.percentile(sizes, percent, method="inverted_cdf")
@@ -238,7 +230,7 @@ class PairChecks:
                 f"{text}; localization left them out (localization.empty), or did not get them",
             )
         end_tokens = pairs  # one a program, and never in D-
-        share = self["focal"].sum() / max(int(self["rejected"].sum()) - end_tokens, 1)
+        share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - end_tokens, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(

@@ -6,7 +6,7 @@ from random import Random
 
 from torch.utils.data import Sampler
 
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 class BothHalves(Sequence[TokenizedPair]):

@@ -10,11 +10,8 @@ from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
-from iterpref_core.training.data.dataset import (
-    PairForm,
-    TokenizedPair,
-    tokenize_pairs,
-)
+from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from torch.nn.attention.flex_attention import (
 )
 from transformers import PreTrainedModel
 
-from iterpref_core.errors import ConfigError
-
 _COMPILED_FORMS = 64
 
 _SHORT = 512
@@ -25,12 +23,12 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
     """Return who sees whom, as a function of indices, which `flex_attention` compiles into its kernel.
 
     Args:
-        visible: (R, N, 3), of every slot (start, end, branch): it sees the slots [start, end) and those from `branch`
-            up to itself.
+        visible: (R, N, 3), of every position (start, end, suffix): it sees the positions [start, end) and those from
+            `suffix` up to itself.
     """
     start = visible[..., 0].contiguous()
     end = visible[..., 1].contiguous()
-    branch = visible[..., 2].contiguous()
+    suffix = visible[..., 2].contiguous()
 
     def sees(
         row: torch.Tensor,
@@ -38,27 +36,27 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
         asking: torch.Tensor,
         asked: torch.Tensor,
     ) -> torch.Tensor:
-        # The rejected branch of slots 4 and 5 in a row, which sees slots 0 and 1 of its trunk, has (0, 2, 4): slot 5
-        # sees 0 and 1 as shared ones, and 4 and 5 as its own.
+        # The rejected suffix at the positions 4 and 5 of a row, which sees 0 and 1 of its prefix, has (0, 2, 4):
+        # position 5 sees 0 and 1 as shared ones, and 4 and 5 as its own.
         shared = (asked >= start[row, asking]) & (asked < end[row, asking])
-        own = (asked >= branch[row, asking]) & (asked <= asking)
+        own = (asked >= suffix[row, asking]) & (asked <= asking)
         return shared | own
 
     return sees
 
 
 def dense_mask(visible: torch.Tensor) -> torch.Tensor:
-    """Return who sees whom as booleans, (R, 1, N, N), true where the slot of the row sees that of the column.
+    """Return who sees whom as booleans, (R, 1, N, N), true where the position of the row sees that of the column.
 
     >>> dense_mask(torch.tensor([[[0, 0, 0], [0, 0, 0], [0, 1, 2]]])).int()
     tensor([[[[1, 0, 0],
               [1, 1, 0],
               [1, 0, 1]]]], dtype=torch.int32)
     """
-    # The function is called once, for all rows, heads (one stands for all), asking slots and asked slots at once.
+    # The function is called once, for all rows, heads (one stands for all), asking and asked positions at once.
     rows = torch.arange(visible.shape[0], device=visible.device)
-    slots = torch.arange(visible.shape[1], device=visible.device)
-    return mask_function(visible)(rows[:, None, None, None], rows[0], slots[:, None], slots)
+    positions = torch.arange(visible.shape[1], device=visible.device)
+    return mask_function(visible)(rows[:, None, None, None], rows[0], positions[:, None], positions)
 
 
 def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor | BlockMask:
@@ -111,16 +109,7 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
     Args:
         model: the model to change.
         longest: the tokens of the longest prompt and program.
-
-    Raises:
-        ConfigError: the model's sliding window, which the mask of a row of several pairs replaces, would cut into one.
     """
-    window = getattr(model.config.get_text_config(), "sliding_window", None)
-    if window and window < longest:
-        raise ConfigError(
-            f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window "
-            f"{window}; set training.layout: padded or lower training.max_length"
-        )
     if torch.cuda.is_available():
         if model.dtype not in (torch.bfloat16, torch.float16):
             model.set_attn_implementation("sdpa")

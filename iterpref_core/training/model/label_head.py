@@ -1,7 +1,7 @@
 """Label-only language-model head: no logits where nothing is predicted, and never all logits at once.
 
-A batch asks for M labels. Plain training builds (slots, vocabulary) logits, which for a vocabulary of 150,000 are most
-of its memory. Here the decoder runs as ever, the M hidden states that a label belongs to are picked out, and the
+A batch asks for M labels. Plain training builds (positions, vocabulary) logits, which for a vocabulary of 150,000 are
+most of its memory. Here the decoder runs as ever, the M hidden states that a label belongs to are picked out, and the
 projection goes over the vocabulary in chunks: forward keeps one log-sum-exp per label, backward computes each chunk
 again.
 
@@ -49,7 +49,7 @@ class LogitTransform:
 
 
 def logit_transform(config: PreTrainedConfig) -> LogitTransform:
-    """Return the transform that a model of this configuration applies; `exactness` finds an unknown one."""
+    """Return the transform that a model of this configuration applies; `parity` finds an unknown one."""
     text = config.get_text_config()
     scale = getattr(text, "logit_scale", None)
     scaling = getattr(text, "logits_scaling", None)
@@ -179,7 +179,7 @@ def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Ten
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
         attention_mask=attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"],
-        label_slots=batch["slots"],
+        label_positions=batch["label_positions"],
         label_targets=batch["labels"],
         use_cache=False,
     )
@@ -188,8 +188,8 @@ def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Ten
 def add_label_head(model: PreTrainedModel) -> None:
     """Teach a model to return log-probabilities of labels.
 
-    Afterwards `model(..., label_slots=slots, label_targets=targets)` gives the (M,) log-probabilities, in nats and at
-    least float32, of `targets` (M,) at the slots `slots` (M,), which count through all rows of the batch. Any other
+    Afterwards `model(..., label_positions=positions, label_targets=targets)` gives the (M,) log-probabilities, in nats
+    and at least float32, of `targets` (M,) at `positions` (M,), which count through all rows of the batch. Any other
     call is as before, and a model that has the head already stays as it is. Weights, their names and saved files
     stay as they are.
 
@@ -202,7 +202,6 @@ def add_label_head(model: PreTrainedModel) -> None:
     if hasattr(model, "has_label_head"):
         return
     transform = logit_transform(model.config)
-    forward = model.forward
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
@@ -226,14 +225,16 @@ def add_label_head(model: PreTrainedModel) -> None:
     def model_forward(
         self: PreTrainedModel,
         *args: Any,
-        label_slots: torch.Tensor | None = None,
+        label_positions: torch.Tensor | None = None,
         label_targets: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        if label_slots is None or label_targets is None:
-            return forward(*args, **kwargs)
-        hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
+        if label_positions is None or label_targets is None:
+            return self.forward_without_labels(*args, **kwargs)
+        hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
         return self.get_output_embeddings()(hidden, label_targets)  # PEFT may have put a trained copy in its place
 
+    # A copy of the model binds its methods to itself; a function that held this model would follow this one.
+    model.forward_without_labels = model.forward
     model.forward = MethodType(model_forward, model)
     model.has_label_head = True

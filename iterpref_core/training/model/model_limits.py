@@ -43,14 +43,14 @@ class ModelLimits:
     def findings(self, checks: PairChecks) -> Iterator[Finding]:
         """Yield the ways in which pairs are beyond a limit, each with its remedy."""
         where = f"{self.model}: config.json"
-        largest = int(checks["largest id"].max())
+        largest = int(checks["largest_id"].max())
         if largest >= self.ids:
             yield Finding(
                 stops=True,
                 text=f"{where}: vocab_size is {self.ids:,}, and the pairs have token id {largest:,} (tokenizer.json); "
                 "save the model again after model.resize_token_embeddings(len(tokenizer)), or with its own tokenizer",
             )
-        lengths = checks["prompt"] + checks["chosen"].clip(min=checks["rejected"])
+        lengths = checks["prompt_tokens"] + checks["chosen_tokens"].clip(min=checks["rejected_tokens"])
         longest = int(lengths.max())
         if self.positions is not None and longest > self.positions:
             text = f"{where}: max_position_embeddings is {self.positions:,}; the longest pair has {longest:,} tokens"

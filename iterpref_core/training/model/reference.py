@@ -27,8 +27,8 @@ from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_table import PairTable
+from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
@@ -67,7 +67,7 @@ def reference_path(
 
 def reference_logps(
     model: Any,
-    rows: PairTable,
+    rows: TokenizedDataset,
     path: Path,
     *,
     batch_size: int,
@@ -175,8 +175,8 @@ def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
     rows = [torch.tensor(prompt + completion, device=device) for prompt, completion in batch]
     lengths = torch.tensor([len(row) for row in rows], device=device)
     ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    # Prompt "p q" and completion "a b" in a row of five slots, which is the second: p q a b are its slots 5 6 7 8. The
-    # labels a and b stand in 7 and 8, and are predicted in 6 and 7. The first token of a row without a prompt is
+    # Prompt "p q" and completion "a b" in the second row, of five positions: p q a b are at the positions 5 6 7 8. The
+    # labels a and b are at 7 and 8, and are predicted at 6 and 7. The first token of a row without a prompt is
     # predicted from nothing: it has no label, and 0 for its log-probability.
     width = ids.shape[1]
     places: list[list[int]] = []
@@ -184,12 +184,12 @@ def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
         first = number * width + max(len(prompt), 1)
         end = number * width + len(prompt) + len(completion)
         places.append(list(range(first, end)))
-    slots = torch.tensor(list(chain.from_iterable(places)), dtype=torch.long, device=device)
+    positions = torch.tensor(list(chain.from_iterable(places)), dtype=torch.long, device=device)
     logps = model(
         input_ids=ids,
         attention_mask=(torch.arange(ids.shape[1], device=device) < lengths[:, None]).long(),
-        label_slots=slots - 1,
-        label_targets=ids.flatten()[slots],
+        label_positions=positions - 1,
+        label_targets=ids.flatten()[positions],
         use_cache=False,
     )
     counts = [len(row_places) for row_places in places]

@@ -13,14 +13,13 @@ import os
 import sys
 from typing import Any
 
-from evalplus.data import get_human_eval_plus, get_mbpp_plus
-from evalplus.eval import PASS, untrusted_check
-from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
-from evalplus.gen.util import trusted_exec
-
 
 def judge(dataset: str, task: dict[str, Any], codes: list[str], answers: Any) -> None:
     """Verdicts on the programs of one task; in a process of its own, since some results take a gigabyte."""
+    from evalplus.eval import PASS, untrusted_check
+    from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
+    from evalplus.gen.util import trusted_exec
+
     name, reference = task["entry_point"], task["prompt"] + task["canonical_solution"]
     not_none = dataset == "mbpp" and name in MBPP_OUTPUT_NOT_NONE_TASKS
     suites = []
@@ -39,6 +38,10 @@ def judge(dataset: str, task: dict[str, Any], codes: list[str], answers: Any) ->
 
 def main() -> None:
     """Answer all lines."""
+    # The processes that are forked have all that is loaded here.
+    import evalplus.eval  # noqa: F401
+    from evalplus.data import get_human_eval_plus, get_mbpp_plus
+
     (dataset,) = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -15,7 +15,7 @@ from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
 from tests.evaluation import scoring
 from tests.evaluation.conftest import EvalPlusSlice
-from tests.evaluation.recorded_model import RecordedModel, answerer_of
+from tests.evaluation.recorded_model import RecordedModel, sampler_of
 
 LIAR = """
 class Same(float):
@@ -70,7 +70,7 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
 def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{canonical_solution(setting)}\nprint(truncate_number(3.5))\n```"
-    sampler = answerer_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
+    sampler = sampler_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
     evaluated = ask_and_measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
     assert evaluated.result.to_json()["pass_at_1"] == 1.0
     assert "print" not in str(evaluated.samples[0].solution)

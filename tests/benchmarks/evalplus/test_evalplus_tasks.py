@@ -2,7 +2,8 @@
 
 import random
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iterpref_core.benchmarks.evalplus.tasks import judge_of
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
@@ -24,21 +25,51 @@ def test_special_equality_is_evalplus_s():
     assert not root(0, "two")
 
 
-@pytest.mark.parametrize(
-    ("expected", "actual", "right"),
-    [
-        ([1], True, True),
-        ([2.0], 2.0000001, True),
-        ([2.0], 2.1, False),
-        ([[1.0, 2.0]], [1.0, 2.0000001], True),
-        ([[1.0, 2.0]], (1.0, 2.0), False),
-        ([[1.0]], [1.0, 2.0], False),
-        ([3], 4, False),
-        (["a"], "b", False),
-    ],
+SCALARS = st.one_of(
+    st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 1.0, 2.0, 1e-7]), st.text("ab", max_size=2)
 )
-def test_tolerance(expected, actual, right):
-    assert judge_of("humaneval", "f", inputs=[[1]], expected=expected, atol=0)(0, actual) is right
+ROWS = st.lists(SCALARS, max_size=3)
+VALUES = st.one_of(SCALARS, ROWS, ROWS.map(tuple), st.lists(st.lists(st.floats(0, 2), max_size=2), max_size=2))
+
+
+@st.composite
+def results(draw: st.DrawFn) -> tuple[object, object]:
+    """An expected result, and one that may be it, almost it, of another type, or another one."""
+    expected = draw(VALUES)
+    nearly = draw(st.sampled_from([0.0, 1e-8, 5e-7, 1e-5]))
+
+    def moved(value: object) -> object:
+        if isinstance(value, list | tuple):
+            return type(value)(map(moved, value))
+        return value + nearly if type(value) is float else value
+
+    actual = draw(st.sampled_from([moved(expected), list(expected) if type(expected) is tuple else expected]))
+    return expected, draw(st.one_of(st.just(actual), VALUES))
+
+
+def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
+    """The comparison of `evalplus.eval.unsafe_execute` (0.3.1), line by line."""
+    import numpy as np
+    from evalplus.eval import is_floats
+
+    exact = actual == expected
+    if atol == 0 and is_floats(expected):
+        atol = 1e-6
+    if exact or atol == 0:
+        return exact
+    if type(actual) is not type(expected) or (isinstance(expected, list | tuple) and len(actual) != len(expected)):
+        return False
+    try:
+        return bool(np.allclose(actual, expected, rtol=1e-07, atol=atol))
+    except (TypeError, ValueError):  # an error within the candidate's process fails the test
+        return False
+
+
+@given(results(), st.sampled_from([0.0, 1e-6, 1e-4]))
+def test_a_result_is_right_where_evalplus_takes_it(pair: tuple[object, object], atol: float) -> None:
+    expected, actual = pair
+    right = evalplus_takes(actual, expected, atol)
+    assert judge_of("humaneval", "f", inputs=[[1]], expected=[expected], atol=atol)(0, actual) is right
 
 
 def test_a_large_value_is_compared_by_its_digest():

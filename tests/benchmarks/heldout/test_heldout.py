@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import PromptForm
+from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.benchmarks.heldout.suite import Heldout
 from iterpref_core.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.sampler import Sampler
@@ -67,7 +67,7 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     server = RecordedModel(lambda _: "ok = 1")
     server.in_process = False
     store = tmp_path / "answers.sqlite"
-    sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptForm(instruct=False))
+    sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptMode(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = ask_and_measure(heldout, sampler, tmp_path).samples

@@ -5,23 +5,24 @@ import json
 import pickle
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptForm
+from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
-from iterpref_core.benchmarks.livecodebench.prompts import make_question, program_by_style, style_of
+from iterpref_core.benchmarks.livecodebench.prompts import family_of, make_question, program_by_family
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.benchmarks.program_runs import run_samples
 from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 from tests.evaluation import scoring
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -147,7 +148,7 @@ BY_RUNNER = {  # what else the benchmark's runner decides in its own way
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     cases += [("sum", code, verdict) for code, verdict in BY_RUNNER.items()]
-    bench = LiveCodeBench(WHOLE, execution)
+    bench = LiveCodeBench("livecodebench", WHOLE, execution)
     bench.execution = bench.execution.model_copy(update={"cpu_s": 1.0})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
@@ -224,23 +225,25 @@ OFFICIAL = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
+def tokenizer() -> "PreTrainedTokenizerBase":
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+
     return train_tokenizer(["one two"], 300)
 
 
 @pytest.mark.usefixtures("data")
-@pytest.mark.parametrize("style", TEMPLATES)
+@pytest.mark.parametrize("family", TEMPLATES)
 def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
-    style: str, tokenizer: PreTrainedTokenizerBase
+    family: str, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
-    tokenizer.chat_template = TEMPLATES[style]
-    form = PromptForm(True, ChatTemplate(tokenizer))
-    assert style_of(form) == style
+    tokenizer.chat_template = TEMPLATES[family]
+    mode = PromptMode(True, ChatTemplate(tokenizer))
+    assert family_of(mode) == family
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
-        asked = make_question(task, form)
-        read = asked.text if asked.verbatim else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
-        assert read == OFFICIAL[style].format(task.content, *values)
+        asked = make_question(task, mode)
+        read = asked.text if asked.raw else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
+        assert read == OFFICIAL[family].format(task.content, *values)
 
 
 @pytest.mark.usefixtures("data")
@@ -251,8 +254,8 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
     folder.mkdir(parents=True)
     one = {"question": "Q1", "sample_code": "def f():", "answer": "A1"}
     (folder / "func.json").write_text(json.dumps([one, {}]))
-    bench = LiveCodeBench(WHOLE, execution)
-    tasks, base = list(bench.tasks.values()), PromptForm(instruct=False)
+    bench = LiveCodeBench("livecodebench", WHOLE, execution)
+    tasks, base = list(bench.tasks.values()), PromptMode(instruct=False)
     monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
     with pytest.raises(DataUnavailableError, match=r"stdin\.json: .*set LIVECODEBENCH_RUNNER to a clone"):
         bench.prompt(tasks[0], base)
@@ -264,11 +267,11 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
         "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest.\n\n"
         f"### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
     )
-    assert bench.form_name(base) == "GenericBase"
+    assert bench.mode_name(base) == "GenericBase"
 
 
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
-    assert program_by_style("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
-    assert program_by_style("print(1)", "LLaMa3") == ""
-    assert program_by_style("print(1)\n### Question", "GenericBase") == "print(1)"
-    assert program_by_style("```python\n### first\na\n```", "OpenAIChat") == "### first\na"
+    assert program_by_family("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
+    assert program_by_family("print(1)", "LLaMa3") == ""
+    assert program_by_family("print(1)\n### Question", "GenericBase") == "print(1)"
+    assert program_by_family("```python\n### first\na\n```", "OpenAIChat") == "### first\na"

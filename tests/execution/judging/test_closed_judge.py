@@ -3,10 +3,11 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 from tests.execution.judging.script_tests import script
 from tests.execution.judging.wire_programs import WIRE
+from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
@@ -33,6 +34,25 @@ def passed(descriptor):
 )
 ENUM = 'FACTS | {"sort": "enum", "enum": "Enum", "mixin": "", "members": MEMBERS}'
 
+EQUAL = "\n    def __eq__(self, other): return True\n    __hash__ = None\n"
+NOTHING = """
+class N:
+    def __sub__(self, o): return self
+    def __abs__(self): return 0
+    __int__ = __index__ = __abs__
+    def __bool__(self): return False
+    def __format__(self, how): return '0.00'
+"""
+MONEY = """
+class Money:
+    def __init__(self, n): self.n = n
+    def __add__(self, o): return Money(self.n + (o.n if isinstance(o, Money) else o))
+    __radd__ = __add__
+    def __mul__(self, k): return Money(self.n * k)
+    __rmul__ = __mul__
+    def __eq__(self, o): return isinstance(o, Money) and self.n == o.n
+def wallet(): return [Money(3), Money(4)]
+"""
 READERS = {
     "open": "open('expected.txt').read()",
     "a path in bytes": "open(b'expected.txt').read()",
@@ -130,6 +150,18 @@ NEVER_PASSED = {
     "a case's method as a callback": ((UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): f(2, lambda x: self.assertEqual(x, 4))"),), "def f(x, callback):\n    try: callback(0)\n    except AssertionError: pass"),
     "a decorator that catches": (asserts("@safe\ndef test(): assert f(2) == 4\ntest()"), "def f(x): return 5\ndef safe(g):\n    def call():\n        try: g()\n        except AssertionError: pass\n    return call"),
     "a generator of the test": (asserts("def values():\n    x = yield 1\n    assert x == 4\nf(values())"), "def f(g):\n    next(g)\n    try: g.send(5)\n    except (AssertionError, StopIteration): pass"),
+    # objects that decide about plain values
+    "an object under test that a method returns": (asserts("s = Solution()\nassert s.add(2) == 4"), "class Solution:\n    def add(self, x): return self" + EQUAL),
+    "such an object in a list": (asserts("s = Solution()\nassert s.add(2) == [4]"), "class Solution:\n    def add(self, x): return [self]" + EQUAL),
+    "such an object as an attribute": (asserts("s = Solution()\nassert s.total == 4"), "class Solution:\n    @property\n    def total(self): return self" + EQUAL),
+    "such an object in a callback": (asserts("seen = []\nSolution().each(lambda x: seen.append(x == 4))\nassert seen == [True]"), "class Solution:\n    def each(self, g): g(self)" + EQUAL),
+    "a function of a capitalized name": (asserts("assert Split('ab') == ['a', 'b']"), "class Split:\n    def __init__(self, *a): pass" + EQUAL),
+    "a capitalized name that is less and more": (asserts("assert 3 < Square(2) and Square(2) < 5"), "class Square:\n    def __init__(self, *a): pass\n    __lt__ = __gt__ = lambda s, o: True"),
+    "a difference that is nothing": (asserts("assert abs(f(2) - 4) < 1e-6"), NOTHING + "def f(x): return N()"),
+    "a difference that is false": (asserts("assert not f(2) - 4"), NOTHING + "def f(x): return N()"),
+    "a difference that is written": (asserts("assert f'{f(2) - 4:.2f}' == '0.00'"), NOTHING + "def f(x): return N()"),
+    "a difference of a difference": (asserts("assert int((f(2) - 2) - 2) == 0"), NOTHING + "def f(x): return N()"),
+    "fewer items than its length": (asserts("r = f(3)\nassert len(r) == 3\nfor a, b in zip(r, [0, 1, 4]):\n    assert a == b"), "class R:\n    def __len__(self): return 3\n    def __iter__(self): return iter((0, 1))\ndef f(x): return R()"),
 }  # fmt: skip
 """Tests and a wrong program; what the program does is let in by no rule of the judge."""
 
@@ -172,16 +204,35 @@ PASSED = {
     "an assertion that the program passes on": (asserts("def bad(x): assert x == 1\ntry:\n    f(bad)\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "def f(g): g(2)"),
     "a context manager that passes on": (asserts("try:\n    with f():\n        assert 1 == 2\nexcept AssertionError:\n    pass\nelse:\n    raise ValueError"), "import contextlib\n@contextlib.contextmanager\ndef f(): yield"),
     "a script without assertions": ((script("import sys\nfrom solution import f\nif f(2) != 4:\n    sys.exit(1)"),), "def f(x): return x * x"),
+    "an object times a number": (asserts("assert (Money(1) + Money(2)) * 2 == Money(6) and 2 * wallet()[0] == Money(6)"), MONEY),
+    "a sum of objects": (asserts("assert sum(wallet()) == Money(7) and sum(wallet()).n == 7"), MONEY),
+    "an object that compares with a tuple": (asserts("v = V(1, 2)\nassert v == (1, 2) and v != (1, 3) and V(3, 4) > (1, 2)"), "class V:\n    def __init__(self, *a): self.a = a\n    def __eq__(self, o): return self.a == tuple(o)\n    def __gt__(self, o): return self.a > tuple(o)"),
+    "an object that changes itself": (asserts("v = V(1)\nv += 2\nassert v == 3 and v < 4 and v > 2"), "class V:\n    def __init__(self, a): self.a = a\n    def __iadd__(self, o):\n        self.a += o\n        return self\n    def __eq__(self, o): return self.a == o\n    def __lt__(self, o): return self.a < o\n    def __gt__(self, o): return self.a > o"),
+    "a queue that is emptied": (asserts("q = Q([1, 2])\nassert len(q) == 2 and list(q) == [1, 2] and len(q) == 0"), "class Q:\n    def __init__(self, a): self.a = a\n    def __len__(self): return len(self.a)\n    def __iter__(self):\n        while self.a: yield self.a.pop(0)"),
+    "a decorator on a method": (asserts("class A:\n    @plain\n    def square(self, x): return x * x\nassert A().square(3) == 9"), "def plain(g):\n    def call(self, x): return g(self, x)\n    return call"),
+    "a descriptor": (asserts("class A:\n    x = Ten()\nassert A().x == 10"), "class Ten:\n    def __get__(self, o, owner=None): return 10"),
+    "a class decorator": (asserts("@named\nclass A: pass\nassert repr(A()) == 'A!'"), "def named(cls):\n    cls.__repr__ = lambda self: cls.__name__ + '!'\n    return cls"),
+    "singledispatch": (asserts("@f.register\ndef _(x: list): return 'list'\nassert f([1]) == 'list' and f(1) == 'other'"), "import functools\n@functools.singledispatch\ndef f(x): return 'other'"),
+    "the recursion limit": (asserts("import sys\nsys.setrecursionlimit(20000)\nassert f(5000) == 5000"), "def f(n): return 0 if n == 0 else 1 + f(n - 1)"),
+    "the environment": (asserts("import os\nos.environ.update({'MODE': 'fast'})\nassert f() == 'fast'\nos.environ.pop('MODE')\nassert f() is None"), "import os\ndef f(): return os.environ.get('MODE')"),
+    "inspection of functions": (asserts("import inspect\nassert inspect.isfunction(f) and f.__annotations__ == {'x': int} and inspect.isgeneratorfunction(g) and not inspect.iscoroutinefunction(f)"), "def f(x: int): pass\ndef g(): yield"),
+    "inspection of classes": (asserts("import inspect\nassert list(inspect.signature(P).parameters) == ['x'] and P.__slots__ == ('x',) and P.__annotations__ == {'x': int}"), "class P:\n    __slots__ = ('x',)\n    x: int\n    def __init__(self, x): self.x = x"),
+    "iterators of a type": (asserts("assert isinstance(f([1]), map) and isinstance(g([1]), zip) and list(f([1])) == ['1']"), "def f(x): return map(str, x)\ndef g(x): return zip(x, x)"),
+    "pickle": (asserts("import pickle\np = pickle.loads(pickle.dumps(P(1)))\nassert p.a == 1 and p == P(1)"), "class P:\n    def __init__(self, a): self.a = a\n    def __eq__(self, o): return self.a == o.a"),
+    "a metaclass": (asserts("assert len(R) == 1 and 'a' in R and list(R) == ['a'] and bool(R)"), "class M(type):\n    def __len__(cls): return 1\n    def __contains__(cls, k): return k == 'a'\n    def __iter__(cls): return iter('a')\nclass R(metaclass=M): pass"),
+    "a class method of an enumeration": (asserts("assert Day.first() is Day.MON and Day.MON.next() is Day.TUE"), "from enum import Enum\nclass Day(Enum):\n    MON = 1\n    TUE = 2\n    @classmethod\n    def first(cls): return cls.MON\n    def next(self): return Day.TUE"),
+    "a class method of a named tuple": (asserts("assert P.origin() == (0, 0) and P(1, 2).size() == 3"), "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    b: int\n    @classmethod\n    def origin(cls): return cls(0, 0)\n    def size(self): return self.a + self.b"),
+    "named tuples and data classes that carry a list": (asserts("n, d = f()\nassert n == (1, [2]) and n.b[0] == 2 and d.items == [3] and d == D([3])\ng(n)\nassert n.b == [2, 5]"), "import dataclasses\nfrom collections import namedtuple\nN = namedtuple('N', 'a b')\n@dataclasses.dataclass\nclass D:\n    items: list\ndef f(): return N(1, [2]), D([3])\ndef g(n): n.b.append(5)"),
+    "exceptions that are compared": (asserts("assert E(1) == E(1) and E(1) != E(2)"), "class E(Exception):\n    def __eq__(self, o): return self.args == o.args"),
+    "values of libraries": (asserts("import re, types\nassert f() == [b'ab', types.SimpleNamespace(a=1), re.compile('a+')] and f()[2].match('aa')"), "import re, types\ndef f(): return [memoryview(b'ab'), types.SimpleNamespace(a=1), re.compile('a+')]"),
+    "a value nested deep": (asserts("v = f(600)\nfor _ in range(600): (v,) = v\nassert v == 0"), "def f(n):\n    v = 0\n    for _ in range(n): v = [v]\n    return v"),
     "an enumeration of numbers": (asserts("assert f() == 5 and f().name == 'A'"), "import enum\nclass E(enum.IntEnum):\n    A = 5\ndef f(): return E.A"),
 }  # fmt: skip
 """Tests and a right program, near to what is refused."""
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=tiers("closed judge"))
 def executor(request):
-    report = next(report for report in probe_isolation() if report.name == "bwrap")
-    if request.param == "A" and not report.available:
-        pytest.skip(report.problem)
     with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
         yield executor
 
@@ -203,6 +254,40 @@ def test_what_is_near_to_it_and_honest_passes(executor, name):
     outcome = outcome_of(executor, *PASSED[name])
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
     assert "inside" not in outcome.isolation
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import numpy as np\ndef f(x): return np.array([4, 5])",
+        "def f(x):\n    v = 4\n    for _ in range(900): v = [v]\n    return v",
+        "def f(x):\n    v = 4\n    for _ in range(30000): v = [v]\n    return v",
+        "def f(x): return [[4]]",
+    ],
+    ids=["an array", "nested", "nested too deep to cross", "a list"],
+)
+@pytest.mark.parametrize("test", ["assert f(2) == 2 * 2", "x = f(2)\nassert x == 4", "assert f(2) == [4]"])
+def test_a_wrong_value_is_a_wrong_answer_whatever_its_shape(executor, code, test):
+    outcome = executor.run_one(Program(code, (AssertTest(code=test),)))
+    assert outcome.verdict in ("wrong_answer", "bad_return_type"), outcome
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import time\nsetattr(time, 'sleep', print)\nassert f(2) == 4",
+        "import sys\nsys.argv.extend(['a'])\nassert f(2) == 4",
+        "import os\nos.environ['A'] = 'b'\nassert f(2) == 4",
+        "import random\nrandom.seed(1)\nassert f(2) == 4",
+        "class Mine(f): pass\nassert True",
+    ],
+)
+def test_a_test_that_changes_the_programs_own_modules_runs_beside_it(executor, test):
+    outcome = executor.run_one(
+        Program("def f(x): return x * x" if "Mine" not in test else "class f: pass", (AssertTest(code=test),))
+    )
+    assert outcome.verdict == "passed", outcome
+    assert outcome.isolation.endswith(" judged inside")
 
 
 BIG = f"0x{'f' * 5000}"

@@ -12,6 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iterpref_core.execution.judging.expectations import expect, identical, is_close
 from iterpref_core.execution.judging.feedback import MAX_FEEDBACK, with_printed
@@ -33,16 +35,56 @@ VALUES = [
 ]  # fmt: skip
 
 
-def same(left, right):
-    return type(left) is type(right) and left == right
+KEYS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda parts: st.lists(parts, max_size=3).map(tuple) | st.frozensets(parts, max_size=3),
+    max_leaves=4,
+)
+ANY_VALUE = st.recursive(
+    KEYS | st.complex_numbers(allow_nan=False, allow_infinity=False),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.lists(parts, max_size=3).map(tuple)
+        | st.dictionaries(KEYS, parts, max_size=3)
+        | st.sets(KEYS, max_size=3)
+    ),
+    max_leaves=8,
+)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=[encode(value)[:30] for value in VALUES])
-def test_round_trip(value):
+def exact(value):
+    """A value with the types of all that it holds; of sets and dictionaries the order does not count."""
+    if type(value) in (list, tuple):
+        return type(value), tuple(map(exact, value))
+    if type(value) in (set, frozenset):
+        return type(value), frozenset(map(exact, value))
+    if type(value) is dict:
+        return dict, frozenset((exact(key), exact(item)) for key, item in value.items())
+    return type(value), value
+
+
+def check_round_trip(value):
     text = encode(value)
     assert "\n" not in text
-    assert same(decode(text), value)
+    assert exact(decode(text)) == exact(value)
     assert encode(decode(text)) == text
+
+
+@given(ANY_VALUE)
+def test_any_value_comes_back_with_its_types(value):
+    check_round_trip(value)
+
+
+def test_values_at_the_edges_come_back_with_their_types():
+    for value in VALUES:
+        check_round_trip(value)
+
+
+@given(ANY_VALUE, ANY_VALUE)
+def test_an_expected_value_holds_for_that_value_alone(value, other):
+    wanted = expect(repr(value))
+    assert wanted.holds(value)
+    assert wanted.holds(other) == (exact(value) == exact(other))
 
 
 def test_the_program_s_own_digit_limit_changes_nothing():
@@ -163,7 +205,8 @@ def test_no_literals(source):
 @pytest.mark.parametrize(
     ("value", "source"),
     [({(True,)}, "{(1,)}"), ({True: 1}, "{1: 1}"), ({1.0}, "{1}"), ([frozenset({True})], "[frozenset({1})]"),
-     ({(1, (True,)): 2}, "{(1, (1,)): 2}"), (True, "1"), ((1,), "[1]"), ([1], "[1.0]"), (..., "None")],
+     ({(1, (True,)): 2}, "{(1, (1,)): 2}"), (True, "1"), ((1,), "[1]"), ([1], "[1.0]"), (..., "None"),
+     (1.0, "nan"), (float("nan"), "1.0")],
 )  # fmt: skip
 def test_types_are_exact_at_every_depth(value, source):
     assert not expect(source).holds(value)

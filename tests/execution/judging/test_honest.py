@@ -11,7 +11,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
 from tests.execution.judging.honest_programs import FORMS
-from tests.execution.tiers import TIERS
+from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
@@ -67,7 +67,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
     return plain_python(list(FORMS), tmp_path_factory.mktemp("plain"))
 
 
-@pytest.fixture(scope="module", params=TIERS)
+@pytest.fixture(scope="module", params=tiers("honest"))
 def outcomes(request):
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor, ThreadPoolExecutor(2) as threads:
 

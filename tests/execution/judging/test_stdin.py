@@ -12,15 +12,14 @@ from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record
 from tests.engines import outcomes_of
-from tests.execution.tiers import tier
+from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=1, wall_s=60, memory_mb=512)
-TIERS = [tier(name, pytest.mark.xdist_group(f"console {name}")) for name in ("A", "B")]
 
 
-@pytest.fixture(scope="module", params=TIERS)
+@pytest.fixture(scope="module", params=tiers("console"))
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
         assert executor.isolation.startswith(request.param)

@@ -111,7 +111,6 @@ def cluster():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
     node = cluster.add_node(num_cpus=1)
     with Driver(cluster, COUNT) as driver:
@@ -126,7 +125,6 @@ def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
     assert there == here
 
 
-@pytest.mark.timeout(600)
 def test_an_error_on_a_node_is_the_callers(cluster):
     with Driver(cluster, 1, preload=["no_such_module"]) as driver:
         assert "rlimits" in driver.read()
@@ -140,7 +138,6 @@ def evaluate(folder: Path, engine: str) -> None:
     score_samples(folder / "samples.jsonl", setting, folder / engine)
 
 
-@pytest.mark.timeout(600)
 def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster, tmp_path):
     bodies = ["return {n}", "return {n} + 1", "raise ValueError({n})", "return", "return f("]
     problems = [
@@ -171,7 +168,6 @@ def ingest(folder: Path, engine: str) -> None:
     ingest_problems([source], "jsonl", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped)
 
 
-@pytest.mark.timeout(600)
 def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(cluster, tmp_path):
     problems = []
     for number in range(40):

@@ -20,6 +20,7 @@ import fractions
 import pathlib
 import re
 import sys
+import types
 import uuid
 import zoneinfo
 from collections.abc import Callable, Iterable
@@ -57,10 +58,11 @@ PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     pathlib.PosixPath: lambda v: (str(v),),
     pathlib.PurePosixPath: lambda v: (str(v),),
     zoneinfo.ZoneInfo: lambda v: (v.key,),
+    re.Pattern: lambda v: (v.pattern, v.flags),
 }
 """Types whose objects are data through and through, and the arguments that make an equal one."""
-_BY_NAME = {kind.__name__: kind for kind in PARTS}
-_PART_TYPES = frozenset({int, str, type(None), dt.timedelta, dt.timezone, zoneinfo.ZoneInfo})
+_BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in PARTS} | {"Pattern": re.compile, "memoryview": memoryview}
+_PART_TYPES = frozenset({int, str, bytes, type(None), dt.timedelta, dt.timezone, zoneinfo.ZoneInfo})
 
 
 class References(Protocol):
@@ -193,6 +195,8 @@ class Encoder:
             return {"q": [value.maxlen, self._items(value)]}
         if kind is bytearray:
             return {"B": value.hex()}
+        if kind is types.SimpleNamespace:
+            return {"S": self._pairs(vars(value))}
         if kind is array.array:
             return {"r": [value.typecode, value.tobytes().hex()]}
         if kind in _REFILL:
@@ -208,13 +212,15 @@ class Decoder:
     Args:
         references: finds the objects that trees of references name.
         containers: that are known, in their order.
+        keeps_made: an object that is under test stays so, though it comes back.
 
     Attributes:
         containers: those, and all that were made.
     """
 
-    def __init__(self, references: References, containers: Iterable[Any] = ()) -> None:
+    def __init__(self, references: References, containers: Iterable[Any] = (), *, keeps_made: bool = False) -> None:
         self._references = references
+        self.keeps_made = keeps_made
         self.containers: list[Any] = list(containers)
 
     def value(self, tree: Tree) -> Any:  # noqa: C901, PLR0912 - one a tag
@@ -306,7 +312,7 @@ class Decoder:
         # What arrives obeys the rule of what is sent: somebody else may have written it.
         return _exact(np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape))
 
-    def fill(self, container: Any, tree: Tree) -> None:
+    def fill(self, container: Any, tree: Tree) -> None:  # noqa: C901 - one a type
         """Give a container the contents that a tree says."""
         kind = type(container)
         if kind is list:
@@ -330,6 +336,11 @@ class Decoder:
             container.extend(items)
         elif kind is bytearray:
             container[:] = bytes.fromhex(body)
+        elif kind is types.SimpleNamespace:
+            pairs = self._pairs(body)
+            vars(container).clear()
+            for key, item in pairs:
+                setattr(container, key, item)
         elif kind is array.array:
             container[:] = array.array(body[0], bytes.fromhex(body[1]))
         else:
@@ -338,12 +349,15 @@ class Decoder:
                 container[...] = changed
 
 
-_REFILL = frozenset({list, dict, set, collections.deque, bytearray, array.array, *MAPPINGS.values()})
+_REFILL = frozenset(
+    {list, dict, set, collections.deque, bytearray, array.array, types.SimpleNamespace, *MAPPINGS.values()}
+)
 _EMPTY: dict[str, Callable[[Any], Any]] = {
     "d": lambda _: {},
     "s": lambda _: set(),
     "q": lambda body: collections.deque(maxlen=body[0]),
     "B": lambda _: bytearray(),
+    "S": lambda _: types.SimpleNamespace(),
     "r": lambda body: array.array(body[0]),
     "D": lambda body: MAPPINGS[body[0]](),
 }

@@ -10,10 +10,10 @@ from typing import Any
 _NAMES = ("name", "qualname", "module")
 _COMMON = frozenset({"sort", *_NAMES, "doc"})
 _KEYS = {
-    "object": _COMMON | {"bases", "methods", "coroutine", "function", "fields"},
-    "exception": _COMMON | {"bases"},
-    "enum": _COMMON | {"enum", "mixin", "members"},
-    "namedtuple": _COMMON | {"fields"},
+    "object": _COMMON | {"bases", "methods", "coroutine", "function", "fields", "shared"},
+    "exception": _COMMON | {"bases", "methods"},
+    "enum": _COMMON | {"enum", "mixin", "members", "attributes"},
+    "namedtuple": _COMMON | {"fields", "attributes"},
 }
 _POSITIONAL = re.compile(r"_\d+")
 
@@ -33,7 +33,12 @@ def check_facts(handle: Any, facts: Any) -> None:
     texts = [facts[name] for name in _NAMES]
     if not _are(str, texts) or (facts["doc"] is not None and type(facts["doc"]) is not str):
         raise TypeError("no names of a class")
-    checks = {"object": _check_object, "exception": _check_bases, "enum": _check_enum, "namedtuple": _check_namedtuple}
+    checks = {
+        "object": _check_object,
+        "exception": _check_exception,
+        "enum": _check_enum,
+        "namedtuple": _check_namedtuple,
+    }
     checks[facts["sort"]](facts)
 
 
@@ -53,6 +58,14 @@ def _check_object(facts: dict[str, Any]) -> None:
         raise TypeError("no methods of a class")
     if facts["fields"] is not None:
         _check_fields(facts["fields"])
+    if facts["shared"] is not None and not _are(str, facts["shared"]):
+        raise TypeError("no name of a class")
+
+
+def _check_exception(facts: dict[str, Any]) -> None:
+    _check_bases(facts)
+    if not _are(str, facts["methods"]):
+        raise TypeError("no methods of a class")
 
 
 def _check_fields(fields: Any) -> None:
@@ -62,14 +75,21 @@ def _check_fields(fields: Any) -> None:
         raise TypeError("no fields of a class")
 
 
+def _check_attributes(names: Any) -> None:
+    if not _are(str, names) or not all(name.isidentifier() and not name.startswith("_") for name in names):
+        raise TypeError("no attributes of a class")
+
+
 def _check_namedtuple(facts: dict[str, Any]) -> None:
     _check_fields(facts["fields"])
+    _check_attributes(facts["attributes"])
     # `namedtuple(..., rename=True)` makes names such as `_1`; no other begins with an underscore.
     if any(name.startswith("_") and not _POSITIONAL.fullmatch(name) for name in facts["fields"]):
         raise TypeError("no fields of a named tuple")
 
 
 def _check_enum(facts: dict[str, Any]) -> None:
+    _check_attributes(facts["attributes"])
     if not _are(str, [facts["enum"], facts["mixin"]]) or type(facts["members"]) is not list:
         raise TypeError("no enumeration")
     for member in facts["members"]:

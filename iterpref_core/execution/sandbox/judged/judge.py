@@ -37,6 +37,7 @@ Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
 _MAX_SHOWN = 400
+_NO_TRUTH = "The truth value of an array"
 PYTEST_FILE = "test_solution.py"
 
 
@@ -256,6 +257,24 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     return found
 
 
+def share_surroundings(peer: Peer) -> None:
+    """Have the program told of those changes of a test's own process that are meant for both: limits, environment."""
+    own = {"setrecursionlimit": sys.setrecursionlimit, "putenv": os.putenv, "unsetenv": os.unsetenv}
+
+    def shared(name: str) -> Callable[..., None]:
+        def change(*args: Any) -> None:
+            own[name](*args)  # type: ignore[operator]
+            told = [os.fsdecode(arg) if isinstance(arg, bytes) else arg for arg in args]
+            # pytest names its current test in the environment.
+            if not str(told[0]).startswith("PYTEST_"):
+                peer.ask("surroundings", None, "", (name, *told))
+
+        return change
+
+    for name in own:
+        setattr(sys if name == "setrecursionlimit" else os, name, shared(name))
+
+
 def _warn(message: Any, filename: str, line: int) -> None:
     if not isinstance(message, Warning):
         raise TypeError("no warning")
@@ -411,8 +430,10 @@ def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any
     seen = error.__dict__.get("_iterpref")
     lines = {frame.f_code.co_filename: line for frame, line in traceback.walk_tb(error.__traceback__)}
     call, returned = session.last_call()
+    # `assert f(2) == 4` with an array of several numbers: none of Python's errors is meant, the answer is wrong.
+    is_no_truth = seen is None and type(error) is ValueError and text_of(error).startswith(_NO_TRUTH)
     return {
-        "type": type_name(type(error)),
+        "type": "AssertionError" if is_no_truth else type_name(type(error)),
         "bases": [type_name(base) for base in type.mro(type(error))],
         "message": text_of(error)[:MAX_MESSAGE],
         "line": seen[2] if seen else None,
@@ -455,6 +476,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
     session = Session(job, peer, printed, folder)
+    share_surroundings(peer)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
     judge = _Judge(session)

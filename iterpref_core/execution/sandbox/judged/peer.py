@@ -12,6 +12,7 @@ to it, through their ordinary protocol and public attributes, and never modules,
 """
 
 import copy
+import sys
 import threading
 import types
 from collections.abc import Callable, Generator
@@ -24,6 +25,9 @@ from .references import References
 from .stand_ins import StandInClass
 from .wire import dumps, loads
 
+_NESTING = 6000
+"""Calls of Python's for which there is room when a value is written: each level of nesting takes three."""
+_set_limit = sys.setrecursionlimit  # a judge puts a function of its own in its place
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
 _KNOWN = (*stand_ins.FUNCTIONS, types.ModuleType, types.GeneratorType)
@@ -40,6 +44,8 @@ class Peer(Messages, References):
         operations: functions that the other side may ask for besides objects' protocol, by name.
         drivers: of coroutines of the other side that are under way.
         is_assertion: tells whether an error is a failed assertion of this side.
+        unpickled: makes an object of the other side of what that side has pickled.
+        measured: handles of the other side's objects whose length was asked for.
         swallowed: failed assertions of this side that the other has caught, and not raised again.
     """
 
@@ -52,8 +58,19 @@ class Peer(Messages, References):
         self.is_assertion: Callable[[BaseException], bool] = lambda _: False
         self.swallowed: list[BaseException] = []
         self._exits: dict[int, BaseException] = {}
+        self.measured: set[int] = set()
+        self.unpickled = self._unpickler()
         self._loop: Any = None
         self._tasks: list[Any] = []
+
+    def _unpickler(self) -> Callable[[bytes], Any]:
+        def unpickled(data: bytes) -> Any:
+            return self.ask("unpickled", None, "", (data,))
+
+        # pickle writes a function down by its name, under which it must be found.
+        unpickled.__module__ = "builtins"
+        unpickled.__name__ = unpickled.__qualname__ = "__iterpref_unpickled__"
+        return unpickled
 
     # Asking
 
@@ -73,7 +90,8 @@ class Peer(Messages, References):
             values, encoder = self._encoded(arguments)
             header = [number, "ask", op, handle, name, self._take_news(), busy]
             self._send(header, values)
-        result = self._answer(number, encoder.containers)
+        keeps_made = op == "op" and name in stand_ins.KEEPS_ITSELF
+        result = self._answer(number, encoder.containers, keeps_made=keeps_made)
         if self.judge and op == "getattr" and type(result) is StandInClass:
             self.name_class(result, name)
         return result
@@ -85,6 +103,13 @@ class Peer(Messages, References):
         return [given, by_name]
 
     def _encoded(self, make: Callable[[Encoder], Any], containers: Any = ()) -> tuple[str, Encoder]:
+        try:
+            return self._encoded_flat(make, containers)
+        except RecursionError:
+            with _deeper(_NESTING):
+                return self._encoded_flat(make, containers)
+
+    def _encoded_flat(self, make: Callable[[Encoder], Any], containers: Any) -> tuple[str, Encoder]:
         encoder = Encoder(self, containers)
         try:
             return dumps(make(encoder)), encoder
@@ -92,7 +117,7 @@ class Peer(Messages, References):
             encoder = Encoder(self, containers, tag_ints=True)
             return dumps(make(encoder)), encoder
 
-    def _answer(self, number: int, containers: list[Any]) -> Any:
+    def _answer(self, number: int, containers: list[Any], *, keeps_made: bool = False) -> Any:
         while True:
             # The other side may ask before it answers. For `f(print_it)` with a function of the test:
             #   judge    ask     call f, with print_it by reference
@@ -103,8 +128,8 @@ class Peer(Messages, References):
             if header[1] == "ask":
                 self._serve(number, header, values)
                 continue
-            with self._reading_values():
-                decoder = Decoder(self, containers)
+            with self._reading_values(), _deeper(2 * _NESTING):
+                decoder = Decoder(self, containers, keeps_made=keeps_made)
                 changes, result = loads(values)
                 if changes is not None:
                     self._change(decoder, changes, len(containers))
@@ -131,7 +156,7 @@ class Peer(Messages, References):
     # Answering
 
     def _serve(self, number: int, header: Any, values: str) -> None:
-        with self._reading_values():
+        with self._reading_values(), _deeper(2 * _NESTING):
             _, _, op, handle, name, _, busy = header
             decoder = Decoder(self)
             given, pairs = loads(values)
@@ -222,9 +247,20 @@ class Peer(Messages, References):
                 text, _ = self._encoded(content, containers)
                 self._send([number, kind, self._take_news()], text)
             except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
+                if kind == "answer" and not self.judge and self._replied_by_reference(number, result):
+                    return
                 problem = TypeError(f"the value cannot leave the program: {error}")
                 text, _ = self._encoded(lambda encoder: [None, encoder.tree(problem)])
                 self._send([number, "raise", self._take_news()], text)
+
+    def _replied_by_reference(self, number: int, result: Any) -> bool:
+        """Answer with a reference to a value that is too deep or too long to cross; return whether that worked."""
+        try:
+            text, _ = self._encoded(lambda _: [None, self.reference(result)])
+            self._send([number, "answer", self._take_news()], text)
+        except (RecursionError, OverflowError, MemoryError, ValueError, TypeError):
+            return False
+        return True
 
     def _changes(self, encoder: Encoder, containers: list[Any], args: Any, named: Any, values: str) -> Any:
         """Return the contents of all containers that came, or None if they are as they were."""
@@ -371,6 +407,20 @@ def make_peers() -> tuple[Peer, Peer]:
     judge = Peer(judge=True)
     judge.learn(program.describe(_KNOWN))
     return program, judge
+
+
+class _deeper:  # noqa: N801 - used like a function
+    """More room for calls within calls, for nested values, whatever limit a test or a program has set."""
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+
+    def __enter__(self) -> None:
+        self._limit = sys.getrecursionlimit()
+        _set_limit(self._limit + self._calls)
+
+    def __exit__(self, *_: object) -> None:
+        _set_limit(self._limit)
 
 
 class _Reading:

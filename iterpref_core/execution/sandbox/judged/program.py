@@ -5,6 +5,7 @@ It sees the solution, its setup and the files that a test shares with it; of the
 
 import contextlib
 import os
+import pickle
 import sys
 import types
 import warnings
@@ -63,6 +64,26 @@ class _Program:
         known = vars(self._modules[name])
         listed = known.get("__all__", [each for each in known if not each.startswith("_")])
         return [str(each) for each in listed]
+
+    @staticmethod
+    def surroundings(change: str, *args: Any) -> None:
+        """Make a change that the test has made in its own process, and that is meant for the program too."""
+        if change == "putenv":
+            os.environ[args[0]] = args[1]
+        elif change == "unsetenv":
+            os.environ.pop(args[0], None)
+        elif change == "setrecursionlimit":
+            sys.setrecursionlimit(args[0])
+
+    @staticmethod
+    def pickled(value: Any) -> bytes:
+        """Return a value as pickle writes it."""
+        return pickle.dumps(value)
+
+    @staticmethod
+    def unpickled(data: bytes) -> Any:
+        """Return the value that the program itself has pickled."""
+        return pickle.loads(data)
 
     def get(self, name: str, attribute: str) -> Any:
         """Return an attribute of the solution's module."""
@@ -133,7 +154,8 @@ def serve_program(job: dict[str, Any], peer: Peer) -> None:
                 stream.flush()
 
     peer.before_sending = flush
-    peer.operations = {name: getattr(program, name) for name in ("prepare", "load", "listed", "get", "set", "delete")}
+    named = ("prepare", "load", "listed", "get", "set", "delete", "surroundings", "pickled", "unpickled")
+    peer.operations = {name: getattr(program, name) for name in named}
     _forward_warnings(peer)
     if job["logs"]:
         _forward_logs(peer)

@@ -38,7 +38,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
+ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__annotations__"})
 """Special attributes that may be read of everything."""
 _FILE = _words(
     "read read1 readall readinto readline readlines write writelines seek tell flush close closed truncate getvalue "

@@ -57,6 +57,16 @@ def lookup(module: str, qualname: str) -> Any:
     return found
 
 
+def _attributes_of(kind: type, root: type) -> list[str]:
+    """Return the public names that a class and its bases give their objects, and a root does not."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if base is not root and issubclass(base, root) and base.__module__ != "enum":
+            found.update(name for name in vars(base) if type(name) is str and name.isidentifier())
+    members = getattr(kind, "_member_map_", {})
+    return sorted(name for name in found if not name.startswith("_") and name not in members)
+
+
 class References:
     """The objects of this side that the other knows, and the stand-ins here for those of the other.
 
@@ -153,8 +163,14 @@ class References:
         name = self._name_of(value)
         if name:
             return {"g": name}
+        if kind is memoryview and not self.judge and value.format == "B" and value.ndim == 1:
+            return {"z": ["memoryview", {"b": bytes(value).hex()}]}
         if self.judge and isinstance(value, _HIDDEN):
             raise TypeError(f"{kind.__name__} objects stay with the test")
+        return {"o": self._object(value)}
+
+    def reference(self, value: Any) -> Any:
+        """Return the tree of a reference to any value."""
         return {"o": self._object(value)}
 
     def _object(self, value: Any) -> list[int]:
@@ -243,16 +259,19 @@ class References:
         }
         if issubclass(kind, BaseException):
             bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
-            return facts | {"sort": "exception", "bases": [self._base(base) for base in bases]}
+            own = ["__eq__"] if kind.__eq__ is not BaseException.__eq__ else []
+            return facts | {"sort": "exception", "bases": [self._base(base) for base in bases], "methods": own}
         enumeration = stand_ins.enum_facts(kind) if issubclass(kind, enum.Enum) else None
         if enumeration:
             fresh = Encoder(self)
             members = []
             for name, member in kind._member_map_.items():  # type: ignore[attr-defined]
                 members.append([name, fresh.tree(member._value_)])
-            return facts | enumeration | {"sort": "enum", "members": members}
+            attributes = _attributes_of(kind, enum.Enum)
+            return facts | enumeration | {"sort": "enum", "members": members, "attributes": attributes}
         if stand_ins.is_namedtuple(kind):
-            return facts | {"sort": "namedtuple", "fields": list(kind._fields)}  # type: ignore[attr-defined]
+            names = list(kind._fields)  # type: ignore[attr-defined]
+            return facts | {"sort": "namedtuple", "fields": names, "attributes": _attributes_of(kind, tuple)}
         described = []
         for base in kind.__bases__:
             # Only a class whose objects are stand-ins can be the base of another.
@@ -270,6 +289,7 @@ class References:
             "coroutine": kind is types.CoroutineType,
             "function": kind in stand_ins.FUNCTIONS,
             "fields": list(fields) if type(fields) is dict else None,
+            "shared": list(SHARED[id(kind)]) if kind in stand_ins.SHOWN else None,
         }
 
     def _base(self, base: type) -> Any:
@@ -305,7 +325,10 @@ class References:
             described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
             if not all(isinstance(base, StandInClass) for base in described):
                 raise TypeError("no class of objects")
-            return stand_ins.make_class(self, handle, facts, described)
+            shared = None if facts["shared"] is None else lookup(*self._shared(facts["shared"]))
+            if shared is not None and shared not in stand_ins.SHOWN:
+                raise TypeError("no class that is shown")
+            return stand_ins.make_class(self, handle, facts, described, shared)
         self._theirs[id(made)] = handle
         return made
 
@@ -404,7 +427,7 @@ class References:
                     self.handed(body)
                 return self._kept[body]
             case "o":
-                return self._stand_in(*body)
+                return self._stand_in(*body, keeps_made=decoder.keeps_made)
             case "k":
                 return self._classes[body]
             case "g":
@@ -424,8 +447,10 @@ class References:
                 return tuple.__new__(kind, items)
         raise LookupError("no such tag")
 
-    def _stand_in(self, handle: int, kind: int) -> StandIn:
+    def _stand_in(self, handle: int, kind: int, *, keeps_made: bool) -> StandIn:
         found = self._stand_ins.get(handle)
+        if found is not None and self.judge and not keeps_made:
+            object.__setattr__(found, "iterpref_made", False)  # now a function has returned it
         if found is None:
             made = self._classes[kind]
             if not isinstance(made, StandInClass):
@@ -454,4 +479,4 @@ class References:
             return sys.modules[name]
         if handle is None or kind is None:
             raise LookupError("no such module")
-        return self._stand_in(handle, kind)
+        return self._stand_in(handle, kind, keeps_made=True)

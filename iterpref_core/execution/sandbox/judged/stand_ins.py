@@ -6,12 +6,16 @@ bases, so that `isinstance` and `except` mean the same.
 
 On the judge's side an object that a *function* returned never equals a plain value and never computes with one: a
 program could answer any comparison as it likes. An object of a class that the *test* called is itself under test:
-`Vector(1, 2) == (1, 2)` asks it.
+`Vector(1, 2) == (1, 2)` asks it, and asks it about other values too. When a function returns it, it is under test no
+longer: `s.push(1) == 4` with a `push` that returns `s`.
 """
 
+import builtins
 import collections
 import dataclasses
 import enum
+import random
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -26,12 +30,19 @@ _OTHER = (
     *("enter", "exit", "aenter", "aexit", "aiter", "anext", "await"),
     *("bool", "int", "float", "complex", "index", "neg", "pos", "abs", "invert", "round", "trunc", "floor", "ceil"),
     *("hash", "str", "repr", "format", "bytes", "fspath", "copy", "deepcopy"),
+    *("get", "set", "delete", "set_name"),
 )
+_ORDER = frozenset({"__lt__", "__le__", "__gt__", "__ge__"})
 OPERATORS = frozenset(
     {f"__{prefix}{name}__" for name in _ARITHMETIC for prefix in ("", "r", "i")}
     | {f"__{name}__" for name in _COMPARISON}
 )
 """Methods that compare or compute with another value."""
+_COMPUTES = OPERATORS - frozenset(f"__{name}__" for name in _COMPARISON)
+_CONVERTS = frozenset(
+    f"__{name}__"
+    for name in ("bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "abs", "bytes")
+)
 PROTOCOL = OPERATORS | frozenset(f"__{name}__" for name in _OTHER)
 """Methods of a class that its stand-in has too."""
 
@@ -39,7 +50,7 @@ PROTOCOL = OPERATORS | frozenset(f"__{name}__" for name in _OTHER)
 class StandIn:
     """An object of the other side; the classes of such objects derive from this one."""
 
-    __slots__ = ("__weakref__", "iterpref_handle", "iterpref_made")
+    __slots__ = ("__weakref__", "iterpref_computed", "iterpref_handle", "iterpref_made")
     iterpref_peer: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -57,13 +68,13 @@ class StandIn:
         return self.iterpref_peer.ask("dir", self.iterpref_handle)
 
     def __str__(self) -> str:
-        return str(self.iterpref_peer.ask("op", self.iterpref_handle, "__str__"))
+        return _text(self, "__str__")
 
     def __repr__(self) -> str:
-        return str(self.iterpref_peer.ask("op", self.iterpref_handle, "__repr__"))
+        return _text(self, "__repr__")
 
     def __format__(self, how: str) -> str:
-        return str(self.iterpref_peer.ask("op", self.iterpref_handle, "__format__", (how,)))
+        return _text(self, "__format__", how)
 
     def __copy__(self) -> Any:
         return self.iterpref_peer.ask("copy", self.iterpref_handle)
@@ -72,7 +83,18 @@ class StandIn:
         return self.iterpref_peer.ask("deepcopy", self.iterpref_handle)
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+        if not self.iterpref_peer.judge:
+            raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+        # The program pickles the object, and makes another one of what it has written: here, those are only bytes.
+        made = self.iterpref_peer.unpickled
+        setattr(builtins, made.__name__, made)
+        return made, (self.iterpref_peer.ask("pickled", None, "", (self,)),)
+
+
+def _text(self: Any, name: str, *args: str) -> str:
+    if self.iterpref_computed:
+        return f"<{type(self).__name__}>"
+    return str(self.iterpref_peer.ask("op", self.iterpref_handle, name, args))
 
 
 class StandInClass(type):
@@ -98,6 +120,24 @@ class StandInClass(type):
     def __setattr__(cls, name: str, value: Any) -> None:
         cls.iterpref_peer.ask("setattr", cls.iterpref_class, name, (value,))
 
+    def __bool__(cls) -> bool:
+        return True
+
+    def __len__(cls) -> int:
+        return int(cls._of_metaclass("__len__"))
+
+    def __contains__(cls, item: Any) -> bool:
+        return bool(cls._of_metaclass("__contains__", item))
+
+    def __iter__(cls) -> Any:
+        return cls._of_metaclass("__iter__")
+
+    def _of_metaclass(cls, name: str, *args: Any) -> Any:
+        try:
+            return cls.iterpref_peer.ask("op", cls.iterpref_class, name, args)
+        except AttributeError:
+            raise TypeError(f"type object {cls.__name__!r} has no {name}") from None
+
     def __instancecheck__(cls, value: Any) -> bool:
         if type.__instancecheck__(cls, value):
             return True
@@ -111,6 +151,21 @@ class StandInClass(type):
         return isinstance(other, StandInClass) and bool(
             cls.iterpref_peer.ask("issubclass", cls.iterpref_class, "", (other,))
         )
+
+
+def _of_class(name: str) -> property:
+    def ask(cls: Any) -> Any:
+        if "iterpref_class" not in vars(cls):
+            raise AttributeError(name)
+        if name == "__signature__":
+            return cls.iterpref_peer.signature(cls.iterpref_class)
+        return cls.iterpref_peer.ask("getattr", cls.iterpref_class, name)
+
+    return property(ask)
+
+
+for _name in ("__slots__", "__annotations__", "__signature__"):
+    type.__setattr__(StandInClass, _name, _of_class(_name))
 
 
 class StandInExceptionClass(type):
@@ -129,8 +184,16 @@ class StandInExceptionClass(type):
         return cls.iterpref_peer.ask("getattr", cls.iterpref_class, name)
 
 
+KEEPS_ITSELF = frozenset({"__enter__", "__aenter__", "__iter__", "__aiter__"}) | {
+    f"__i{name}__" for name in _ARITHMETIC
+}
+"""Methods whose result may be the object itself without being one that a function returned."""
+
+
 def _crossing(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **named: Any) -> Any:
+        if name in _CONVERTS and self.iterpref_computed:
+            raise TypeError(f"a {type(self).__name__} that was computed with a value of the test is no plain value")
         said = self.iterpref_peer.ask("op", self.iterpref_handle, name, args, named)
         if name in ("__exit__", "__aexit__"):
             self.iterpref_peer.note_exit(name, args, said)
@@ -143,11 +206,88 @@ def _crossing(name: str) -> Callable[..., Any]:
 def _operator(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
         if not all(self.iterpref_peer.may_decide(self, other) for other in args):
-            return NotImplemented
+            return _computed(self, name, args) if name in _COMPUTES else NotImplemented
+        if self.iterpref_computed or any(getattr(other, "iterpref_computed", False) for other in args):
+            return (
+                _computed(self, name, args)
+                if name in _COMPUTES
+                else self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
+            )
+        decoys = decoys_of(name, args[0]) if self.iterpref_peer.judge and len(args) == 1 else []
+        if decoys:
+            return _compared(self, name, args[0], decoys)
         return self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
 
     method.__name__ = name
     return method
+
+
+def _computed(self: Any, name: str, args: tuple[Any, ...]) -> Any:
+    """Have a returned object compute with a value of the test's, if an object results.
+
+    In `sum(wallet()) == Money(7)` that is right. In `abs(f(2) - 4) < 0.1` the program has seen the 4, and whatever it
+    says now says nothing: such an object is no number, truth value or text, and compares with objects alone.
+    """
+    result = self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
+    if not isinstance(result, StandIn):
+        return NotImplemented
+    object.__setattr__(result, "iterpref_computed", True)
+    return result
+
+
+def _compared(self: Any, name: str, value: Any, decoys: list[Any]) -> Any:
+    """Have an object under test compare itself with a value; one that says the same of all values says nothing."""
+    # Whoever answers does not know which of the values is the test's.
+    order = [value, *decoys]
+    places = list(range(len(order)))
+    random.SystemRandom().shuffle(places)
+    said: dict[int, Any] = {}
+    for place in places:
+        try:
+            said[place] = self.iterpref_peer.ask("op", self.iterpref_handle, name, (order[place],))
+        except Exception:
+            if place == 0:
+                raise
+    right = said.pop(0)
+    if right is NotImplemented or bool(right) is (name == "__ne__"):
+        return right
+    says_the_same = [other is not NotImplemented and bool(other) is bool(right) for other in said.values()]
+    lies = all(says_the_same) if name in _ORDER else any(says_the_same)
+    return NotImplemented if lies else right
+
+
+def decoys_of(name: str, value: Any) -> list[Any]:
+    """Return values of which an object says something else than of a plain value, if it compares at all.
+
+    An object that equals the value equals none of them, and none is less than both of the extremes.
+    """
+    kind = type(value)
+    if name in _ORDER:
+        extremes: dict[type, list[Any]] = {
+            int: [-(10**30), 10**30],
+            float: [-1e300, 1e300],
+            str: ["", chr(sys.maxunicode) * 9],
+        }
+        return extremes.get(kind, [])
+    if name not in ("__eq__", "__ne__"):
+        return []
+    decoys: list[Any] = []
+    if kind is bool:
+        decoys = [not value]
+    elif kind is int or kind is float:
+        decoys = [value + 1, value - 1, -value - 7]
+    elif kind is str:
+        decoys = [value + "~", "~" + value, value + value + "!"]
+    elif kind is list or kind is tuple:
+        more = kind(["~"])
+        decoys = [value + more, more + value, value + value + more]
+    elif kind is dict:
+        decoys = [{**value, "~": 0}, {**value, 7919: None}]
+    elif kind is set or kind is frozenset:
+        decoys = [value | {"~"}, value | {7919}]
+    elif value is None:
+        decoys = [0, ""]
+    return [decoy for decoy in decoys if decoy != value]
 
 
 def _contains(self: Any, item: Any) -> bool:
@@ -181,11 +321,39 @@ _COROUTINE_METHODS: dict[str, Callable[..., Any]] = {
     "throw": lambda self, *error: _driver(self).throw(*error),
     "close": _close,
 }
-_OWN = {"__await__": _await, "__contains__": _contains}
+
+
+def _len(self: Any) -> int:
+    said = self.iterpref_peer.ask("op", self.iterpref_handle, "__len__")
+    self.iterpref_peer.measured.add(self.iterpref_handle)
+    return int(said)
+
+
+def _iter(self: Any) -> Any:
+    items = self.iterpref_peer.ask("op", self.iterpref_handle, "__iter__")
+    if not self.iterpref_peer.judge or self.iterpref_handle not in self.iterpref_peer.measured:
+        return items
+    return _counted(self, items)
+
+
+def _counted(self: Any, items: Any) -> Any:
+    """Give the items of an object whose length the test knows, and see that there are so many."""
+    before = len(self)
+    count = 0
+    for item in items:
+        count += 1
+        yield item
+    if count < min(before, len(self)):
+        raise AssertionError(f"a {type(self).__name__} of length {before} gives {count} items")
+
+
+_OWN = {"__await__": _await, "__contains__": _contains, "__len__": _len, "__iter__": _iter}
 _ALWAYS = frozenset({"__str__", "__repr__", "__format__", "__copy__", "__deepcopy__"})
 
 
-def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...]) -> type:
+def make_class(
+    peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...], shared: type | None = None
+) -> type:
     """Make the class that stands for one of the other side.
 
     Args:
@@ -193,6 +361,7 @@ def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type,
         handle: of the class there.
         facts: see `peer.Peer.describe`; they may be hostile, and are used as names only.
         bases: the stand-ins of its bases.
+        shared: the class itself, if both sides have it: `isinstance(f, types.FunctionType)`.
     """
     methods = [name for name in facts["methods"] if name in PROTOCOL and name not in _ALWAYS]
     body: dict[str, Any] = {
@@ -211,9 +380,14 @@ def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type,
             body[name] = _crossing(name)
     if "__eq__" in methods and "__hash__" not in methods:
         body["__hash__"] = None  # as Python has it for a class that compares and cannot be hashed
+    if shared is not None:
+        body["__class__"] = property(lambda _: shared)
     if facts["coroutine"]:
         body |= _COROUTINE_METHODS
     if facts["function"]:
+        if facts["name"] == "function":
+            body["__get__"] = _bound
+        body["__annotations__"] = property(lambda self: peer.ask("getattr", self.iterpref_handle, "__annotations__"))
         body["__doc__"] = property(lambda self: peer.ask("getattr", self.iterpref_handle, "__doc__"))
         body["__signature__"] = property(lambda self: peer.signature(self.iterpref_handle))
     made = StandInClass(str(facts["name"]), bases or (StandIn,), body)
@@ -227,11 +401,17 @@ def make_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type,
     return made
 
 
+def _bound(self: Any, owner: Any, _kind: Any = None) -> Any:
+    """Bind a function to an object, as Python does for one that a class has."""
+    return self if owner is None else types.MethodType(self, owner)
+
+
 def make_object(kind: type, handle: int) -> StandIn:
     """Make the stand-in of an object of a class."""
     made: StandIn = object.__new__(kind)
     object.__setattr__(made, "iterpref_handle", handle)
     object.__setattr__(made, "iterpref_made", False)
+    object.__setattr__(made, "iterpref_computed", False)
     return made
 
 
@@ -248,7 +428,13 @@ def make_exception_class(peer: Any, handle: int, facts: dict[str, Any], bases: t
         seen = self.__dict__.get("_iterpref")
         return BaseException.__str__(self) if seen is None else str(seen[1])
 
-    body = {
+    def equal(self: BaseException, other: Any) -> Any:
+        # Exceptions decide about exceptions, and about no plain value.
+        if type(type(other)) is not StandInExceptionClass or "_iterpref" not in self.__dict__:
+            return NotImplemented
+        return peer.ask("op", self.__dict__["_iterpref"][0], "__eq__", (other,))
+
+    body: dict[str, Any] = {
         "__module__": str(facts["module"]),
         "__doc__": facts["doc"],
         "__getattr__": attribute,
@@ -256,6 +442,8 @@ def make_exception_class(peer: Any, handle: int, facts: dict[str, Any], bases: t
         "iterpref_peer": peer,
         "iterpref_class": handle,
     }
+    if "__eq__" in facts["methods"]:
+        body |= {"__eq__": equal, "__hash__": BaseException.__hash__}
     return StandInExceptionClass(str(facts["name"]), bases or (Exception,), body)
 
 
@@ -278,7 +466,28 @@ def make_enum(peer: Any, handle: int, facts: dict[str, Any], members: list[tuple
         **options,
     )
     type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
+    _give_attributes(made, peer, handle, facts)
     return made
+
+
+class _Asked:
+    """An attribute of a class that is data here: a method of the other side's is called there."""
+
+    def __init__(self, peer: Any, handle: int, name: str) -> None:
+        self._peer = peer
+        self._handle = handle
+        self._name = name
+
+    def __get__(self, owner: Any, _kind: Any = None) -> Any:
+        if owner is None:
+            return self._peer.ask("getattr", self._handle, self._name)
+        return self._peer.ask("member", self._handle, self._name, (owner,))
+
+
+def _give_attributes(made: Any, peer: Any, handle: int, facts: dict[str, Any]) -> None:
+    for name in facts["attributes"]:
+        if not hasattr(made, name):
+            type.__setattr__(made, name, _Asked(peer, handle, name))
 
 
 def _asked_for(peer: Any, handle: int) -> Callable[[Any, str], Any]:
@@ -300,6 +509,7 @@ def make_namedtuple(peer: Any, handle: int, facts: dict[str, Any]) -> Any:
     made: Any = collections.namedtuple(name, fields, rename=True, module=module)  # type: ignore[misc]
     type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
     made.__doc__ = facts["doc"]
+    _give_attributes(made, peer, handle, facts)
     return made
 
 
@@ -337,4 +547,12 @@ def is_namedtuple(kind: type) -> bool:
     return False
 
 
+SHOWN: frozenset[Any] = frozenset(
+    {
+        *(map, filter, zip, enumerate, reversed, property, staticmethod, classmethod, super, memoryview),
+        *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.GeneratorType, types.CoroutineType),
+        *(types.AsyncGeneratorType, types.MappingProxyType, types.CodeType, types.MethodWrapperType),
+    }
+)
+"""Classes of both sides that a stand-in's `__class__` may name: none is data, or compares with any."""
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)

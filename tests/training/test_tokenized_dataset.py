@@ -1,48 +1,55 @@
 """Pairs on disk are those in memory, made once, and whole or not there."""
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data import pair_table
-from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.dataset import TokenizedPair
-from iterpref_core.training.data.pair_files import digest_files
-from iterpref_core.training.data.pair_table import PairTable, open_pair_table
 
-OpenTable = Callable[..., PairTable]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+OpenDataset = Callable[..., "TokenizedDataset"]
 
 
 @pytest.fixture
-def open_table(
+def open_dataset(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
-) -> OpenTable:
-    def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> PairTable:
+) -> OpenDataset:
+    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+
+    def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:
         changed = params.model_copy(update=settings)
         files = digest_files(pairs_file, spans)
-        return open_pair_table(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
+        return open_tokenized_dataset(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened
 
 
 def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
-    open_table: OpenTable, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
+    open_dataset: OpenDataset, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_table, "_ROWS", 5)
-    table, counted = open_table(), PairChecks()
-    for row in rows:
-        counted.add(row)
+    from iterpref_core.training.data import tokenized_dataset
+    from iterpref_core.training.data.checks import PairChecks
+
+    monkeypatch.setattr(tokenized_dataset, "_ROWS", 5)
+    table, counted = open_dataset(), PairChecks.of(rows)
     assert list(table) == rows
     assert (len(table), table.problems) == (len(rows), [row.task_id for row in rows])
     assert max(table.totals) == max(row.length for row in rows)
@@ -51,41 +58,43 @@ def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
 
 
 def test_a_table_is_made_once_and_another_for_whatever_decides_another(
-    open_table: OpenTable, span_records: list[FocalSpans], tmp_path: Path
+    open_dataset: OpenDataset, span_records: list[FocalSpans], tmp_path: Path
 ) -> None:
-    first = open_table()
+    first = open_dataset()
     made = {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")}
-    assert open_table().checks.tokens == first.checks.tokens
+    assert open_dataset().checks.tokens == first.checks.tokens
     assert {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")} == made
     bare = [spans.model_copy(update={"rejected": ()}) for spans in span_records]
     write_jsonl(tmp_path / "bare.jsonl", bare)
-    unmarked = open_table(spans=tmp_path / "bare.jsonl")
+    unmarked = open_dataset(spans=tmp_path / "bare.jsonl")
     assert unmarked.checks.tokens == first.checks.tokens, "masks decide no log-probabilities"
     assert not any(any(row.focal) for row in unmarked)
-    assert open_table(max_length=80).checks.tokens == first.checks.tokens, "nothing is longer than 80 tokens"
-    assert open_table(answer="fenced").checks.tokens != first.checks.tokens
-    open_table(fingerprint="another")
+    assert open_dataset(max_length=80).checks.tokens == first.checks.tokens, "nothing is longer than 80 tokens"
+    assert open_dataset(answer="fenced").checks.tokens != first.checks.tokens
+    open_dataset(fingerprint="another")
     assert len(list((tmp_path / "tables").glob("*/pairs.arrow"))) == 5
 
 
-def test_a_table_that_a_killed_process_began_is_made_anew(open_table: OpenTable, rows: list[TokenizedPair]) -> None:
+def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
+    from iterpref_core.training.data import tokenized_dataset
+
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def begin() -> None:
-        pair_table._ROWS = 4
-        pair_table.show_progress = lambda *_, **__: nullcontext(die)  # type: ignore[assignment]
-        open_table()
+        tokenized_dataset._ROWS = 4
+        tokenized_dataset.show_progress = lambda *_, **__: nullcontext(die)  # type: ignore[assignment]
+        open_dataset()
 
     copy = multiprocessing.get_context("fork").Process(target=begin)
     copy.start()
     copy.join()
     assert copy.exitcode == -signal.SIGKILL
-    assert list(open_table()) == rows
+    assert list(open_dataset()) == rows
 
 
-def test_rows_have_what_the_reference_gave_them(open_table: OpenTable, rows: list[TokenizedPair]) -> None:
-    table = open_table()
+def test_rows_have_what_the_reference_gave_them(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
+    table = open_dataset()
     assert table[3].ref_chosen == ()
     table.reference = np.arange(table.starts[-1], dtype=np.float32)
     scores = [score for side in ("chosen", "rejected") for row in table for score in getattr(row, f"ref_{side}")]

@@ -1,4 +1,4 @@
-"""Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
+"""Tokenization of pairs: token ids and the masks that objectives choose from, as named columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from iterpref_core.models.chat_template import (
 )
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.data.tokenized_programs import (
     encode_programs,
     mask_from_spans,
@@ -25,73 +26,12 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class TokenizedPair:
-    """Token ids of prompt, y+ and y-: each program as it is to be answered, closed by the end token.
-
-    Attributes:
-        focal: marks the tokens of D- in y-.
-        focal_chosen: those of its counterpart D+ in y+.
-        cut: how many tokens of the prompt, y+, y- and D- the length limits cut off.
-        task_id: of the pair.
-        blank: 1 where the chosen program has no text.
-        problem_id: of its problem; empty where the file of pairs does not say.
-        half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
-        ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
-        ref_rejected: those of y-.
-    """
-
-    prompt_ids: list[int]
-    chosen_ids: list[int]
-    rejected_ids: list[int]
-    focal: list[int]
-    focal_chosen: list[int]
-    cut: Sequence[int] = (0, 0, 0, 0)
-    task_id: str = ""
-    blank: int = 0
-    problem_id: str = ""
-    half: int = 0
-    ref_chosen: Sequence[float] = ()
-    ref_rejected: Sequence[float] = ()
-
-    @property
-    def length(self) -> int:
-        """Return the number of tokens of the prompt and the longer program."""
-        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
-
-
-@dataclass(frozen=True)
 class PairForm:
     """Length limits in tokens, `max_length` that of prompt and program together, and the form of the answers."""
 
     max_prompt_length: int
     max_length: int
     answer: AnswerStyle
-
-
-def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
-    """Return the number of items that two sequences begin with in common.
-
-    >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
-    2
-    """
-    shared = 0
-    for left, right in zip(first, second, strict=False):
-        if left != right:
-            break
-        shared += 1
-    return shared
-
-
-def marked_end(marks: Sequence[float]) -> int:
-    """Return the place after the last mark that is not 0; 0 if there is none.
-
-    >>> marked_end([0, 1, 0, 1, 0])
-    4
-    """
-    end = len(marks)
-    while end and not marks[end - 1]:
-        end -= 1
-    return end
 
 
 def tokenize_pair(
@@ -163,15 +103,13 @@ def _tokenize_batch(
             rejected_ids=rejected[:room],
             focal=focal[:room],
             focal_chosen=focal_chosen[:room],
-            cut=[
-                surplus,
-                len(chosen[room:]),
-                len(rejected[room:]),
-                sum(focal[room:]),
-            ],
             task_id=pair.task_id,
             blank=int(not pair.chosen.strip()),
             problem_id=pair.problem_id or "",
+            prompt_truncated=surplus,
+            chosen_truncated=len(chosen[room:]),
+            rejected_truncated=len(rejected[room:]),
+            focal_truncated=sum(focal[room:]),
         )
 
 
@@ -181,7 +119,7 @@ def token_places(
     template: ChatTemplate,
     form: PairForm | TrainingParams,
 ) -> list[Span]:
-    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is cut.
+    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is removed.
 
     The template around the program has no characters there: such a token lies at one of its ends.
     """

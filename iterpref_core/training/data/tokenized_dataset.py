@@ -1,4 +1,4 @@
-"""Pair table: tokenized pairs in a memory-mapped Arrow file, made once for all processes and objectives.
+"""Tokenized data set: pairs as tokens in a memory-mapped Arrow file, made once for all processes and objectives.
 
 A process holds the rows that it looks at. The operating system keeps the pages, once for all processes, as long as it
 has room.
@@ -25,33 +25,35 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import unnumbered
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
-from iterpref_core.training.data.checks import PairChecks
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.pair_files import PairFiles, PairReader
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _ROWS = 64
 """Rows written at once."""
 
 _MADE_BY = ("iterpref_core.models", "iterpref_core.training")
 _PAIRS = "pairs.arrow"
-_CHECKS = "checks.npz"
-_FEATURES = Features(
+_READ = "read.json"
+"""The methods of localization, and how many pairs have no spans: known when all of the files are read."""
+_TOKENS = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {
-        "cut": List(Value("int32")),
-        "task_id": Value("string"),
-        "problem_id": Value("string"),
-        "blank": Value("int8"),
-    }
+    | {name: Value("string") for name in ("task_id", "problem_id")}
+    | {f"{part}_truncated": Value("int32") for part in ("prompt", "chosen", "rejected", "focal")}
+    | {"blank": Value("int32")}
 )
+"""The columns that are a `TokenizedPair`."""
+_MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
+"""The columns of `PairChecks`, some of which are a pair's own."""
 
 
-class PairTable(Sequence[TokenizedPair]):
+class TokenizedDataset(Sequence[TokenizedPair]):
     """Tokenized pairs on disk.
 
     Attributes:
-        checks: of all pairs, counted as they were written.
+        checks: of all pairs.
+        methods: names of the methods of localization.
         problems: of all pairs, a name for each problem.
         totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
         starts: (2 pairs + 1,) where these programs begin in the reference.
@@ -59,14 +61,17 @@ class PairTable(Sequence[TokenizedPair]):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._rows = Dataset.from_file(str(folder / _PAIRS))
-        self.checks = PairChecks.load(folder / _CHECKS)
-        task_ids = self._rows.data["task_id"].to_pylist()
-        self.problems = problems_of(task_ids, self._rows.data["problem_id"].to_pylist())
+        dataset = Dataset.from_file(str(folder / _PAIRS))
+        columns = {name: dataset.data[name].to_pylist() for name in ("task_id", "problem_id", *_MEASURED)}
+        read = json.loads((folder / _READ).read_text())
+        self._rows = dataset.select_columns(list(_TOKENS))
+        self.checks = PairChecks(columns, read["without_spans"])
+        self.methods: tuple[str, ...] = tuple(read["methods"])
+        self.problems = problems_of(columns["task_id"], columns["problem_id"])
         # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
         # In the reference they start at 0 3 8 12, and it ends at 18.
-        lengths = np.concatenate([self.checks["chosen"], self.checks["rejected"]])
-        prompts = self.checks["prompt"]
+        lengths = np.concatenate([self.checks["chosen_tokens"], self.checks["rejected_tokens"]])
+        prompts = self.checks["prompt_tokens"]
         self.totals = np.concatenate([prompts, prompts]) + lengths
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
         self.reference: np.ndarray | None = None
@@ -88,21 +93,21 @@ class PairTable(Sequence[TokenizedPair]):
         return logps
 
 
-def open_pair_table(
+def open_tokenized_dataset(
     files: PairFiles,
     template: ChatTemplate,
     fingerprint: str,
     params: TrainingParams,
     folder: Path,
-) -> PairTable:
-    """Return the table of pairs with spans; of several processes that want it, one makes it and the others wait.
+) -> TokenizedDataset:
+    """Return the pairs with spans, tokenized; of several processes that want them, one makes them and the others wait.
 
     Args:
-        files: preference pairs and error regions; pairs without a record there are not in the table.
+        files: preference pairs and error regions; pairs without a record there are left out.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: length limits, in tokens, and the form of the answers.
-        folder: where tables are kept, each under a digest of all that decides it.
+        folder: where tokenized pairs are kept, each under a digest of all that decides it.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
@@ -119,23 +124,23 @@ def open_pair_table(
 
     def make(partial: Path) -> None:
         partial.mkdir()
-        checks = PairChecks()
         reader = PairReader(files.pairs, files.spans)
         rows = reader.tokenize(template, params)
         with (
             show_progress("tokenize", None, unit="pairs") as advance,
-            ArrowWriter(features=_FEATURES, path=str(partial / _PAIRS)) as writer,
+            ArrowWriter(features=Features(_TOKENS | _MEASURED), path=str(partial / _PAIRS)) as writer,
         ):
             while batch := list(islice(rows, _ROWS)):
-                for row in batch:
-                    checks.add(row)
-                writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
+                measured = [measure(row) for row in batch]
+                columns = {name: [getattr(row, name) for row in batch] for name in _TOKENS}
+                columns |= {name: [each[name] for each in measured] for name in _MEASURED}
+                writer.write_batch(columns)
                 advance(len(batch))
             writer.finalize()
-        checks.count_without_spans(reader.without_spans)
-        checks.save(partial / _CHECKS, reader.methods)
+        read = {"without_spans": reader.without_spans, "methods": sorted(reader.methods)}
+        (partial / _READ).write_text(json.dumps(read))
 
-    return PairTable(make_once(folder / key, make))
+    return TokenizedDataset(make_once(folder / key, make))
 
 
 def problems_of(task_ids: Sequence[str], problem_ids: Sequence[str]) -> list[str]:

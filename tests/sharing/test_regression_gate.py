@@ -5,12 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from scipy.stats import binomtest
 
 from iterpref_core.errors import InputError
 from iterpref_core.sharing.regression_gate import RegressionGate, compare_with_baseline
-
-from .conftest import benchmark
+from tests.report.conftest import benchmark
 
 
 def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
@@ -36,6 +34,8 @@ def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNam
 
 
 def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path: Path) -> None:
+    from scipy.stats import binomtest
+
     before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
     five, four = (write(tmp_path, f"lost{n}", mbpp=benchmark(100, 50 - n, "m-1")) for n in (5, 4))
     assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 import yaml
-from trl import is_conversational
-from trl.data_utils import maybe_extract_prompt
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.ingestion.ingest import ingest
@@ -97,6 +94,8 @@ def load(tmp_path: Path) -> Iterator[Any]:
     def load(folder: Path) -> Any:
         return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
 
+    import datasets
+
     datasets.disable_progress_bars()
     yield load
     datasets.enable_progress_bars()
@@ -125,6 +124,9 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     row = rows["train"][0]
     assert (row["rejected_spans"], row["chosen_spans"], row["spans_method"]) == ([[11, 14]], [[10, 26]], "line_lcs")
     assert [row["rejected_spans"] is None for row in rows["train"]] == [False, True, False]
+    from trl import is_conversational
+    from trl.data_utils import maybe_extract_prompt
+
     assert not is_conversational(row)
     assert mark_errors(row).keys() <= row.keys(), "FocalDPOTrainer reads the regions as they are"
     assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
@@ -148,6 +150,8 @@ def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Pat
     out = tmp_path / "set"
     export_pairs(pairs, spans, None, out, describe)
     rows = load(out)["train"]
+    from trl import is_conversational
+
     assert is_conversational(rows[0])
     assert mark_errors(rows[0])["rejected_spans"] == [[11, 14]]
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"

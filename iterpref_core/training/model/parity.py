@@ -1,9 +1,9 @@
-"""Exactness of a model in training: no randomness, attention to earlier tokens alone, and its own log-probabilities.
+"""Parity of a model in training with its own logits: no noise, no look ahead, and equal log-probabilities.
 
 At the first step policy and reference are the same weights, so K+ = K- = 0 (arXiv 2503.02783, section 3.3) and the loss
 is log 2 + alpha NLL. That holds only if a forward pass in training mode equals one in evaluation, if the label head
-agrees with the model's logits, and if a branch of the layout `fork` equals a row of its own. The code of each
-architecture is tried on one made-up pair, before anything is computed for real.
+agrees with the model's logits, and if a suffix behind a shared prefix (layout `fork`) equals a row of its own. The code
+of each architecture is tried on one probe pair, before anything is computed for real.
 """
 
 import re
@@ -19,7 +19,7 @@ from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.dataset import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
 _RANDOM = re.compile("drop|jitter|noise")
@@ -28,7 +28,7 @@ _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 _ROUNDING = 0.02
 """Nats, in half precision, before the control says more."""
 _AS_THE_CONTROL = 3.0
-"""The multiple of the control's difference that a branch's may reach: the control cannot be computed wrongly."""
+"""The multiple of the control's difference that a suffix's may reach: the control cannot be computed wrongly."""
 
 _FAILURES = (
     RuntimeError,
@@ -41,7 +41,7 @@ _FAILURES = (
 """Errors that models raise on inputs that their code has no place for."""
 
 _PROMPT, _SHARED, _DIFFERENT, _REST = 6, 4, 3, 5
-"""Tokens of the made-up pair: prompt, the beginning of both programs, their difference, the end of both."""
+"""Tokens of the probe pair: prompt, the beginning of both programs, their difference, the end of both."""
 
 
 def switch_off_randomness(model: torch.nn.Module) -> None:
@@ -99,16 +99,16 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
 
 
 @torch.no_grad()
-def check_exactness(
+def check_parity(
     policy: PreTrainedModel | PeftModel,
     layout: Layout,
     model: Any = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Compare, in training mode, the log-probabilities of a made-up pair in training with those of the model's logits.
+    """Compare, in training mode, the log-probabilities of a probe pair in training with those of the model's logits.
 
-    In half precision logits are rounded, by how much depends on the model: a branch of the layout `fork` is then held
-    against the trunk of the same row, which no mask separates from a row of its own.
+    In half precision logits are rounded, by how much depends on the model: a rejected suffix of the layout `fork`
+    is then held against the chosen program of the same row, which no mask separates from a row of its own.
 
     Args:
         policy: with or without adapters that change nothing yet; it gets a label head.
@@ -119,7 +119,7 @@ def check_exactness(
     Raises:
         ModelError: the model draws random numbers, sees later tokens, cannot be run on tokens alone, or
             does something to its logits that the label head does not know.
-        ConfigError: a branch of the layout `fork` differs from a row of its own.
+        ConfigError: a rejected suffix of the layout `fork` differs from a row of its own.
     """
     switch_off_randomness(policy)
     policy.train()
@@ -133,13 +133,13 @@ def _compare_with_logits(
     model: Any,
     dtype: torch.dtype | None,
 ) -> None:
-    """Compare as `check_exactness` does, for a model without noise."""
+    """Compare as `check_parity` does, for a model without noise."""
     called = policy if model is None else model
     config = policy.config
     kind = config.model_type
     where = policy.device
     precision = dtype or policy.dtype
-    pair = _made_up_pair(config.get_text_config().vocab_size)
+    pair = _probe_pair(config.get_text_config().vocab_size)
     expected_chosen, expected_rejected = _from_logits(called, pair, kind, where, precision)
     base = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     add_label_head(base)
@@ -154,21 +154,21 @@ def _compare_with_logits(
         ) from None
     chosen = logps[batch["w_chosen"] > 0]
     rejected = logps[batch["w_rejected"] > 0]
-    trunk = _difference(chosen, expected_chosen)
-    branch = _difference(rejected, expected_rejected[_SHARED:])
-    if trunk > rounding_scale(expected_chosen, precision):
+    of_chosen = _difference(chosen, expected_chosen)
+    of_suffix = _difference(rejected, expected_rejected[_SHARED:])
+    if of_chosen > rounding_scale(expected_chosen, precision):
         raise ModelError(
             f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
             "wrong; train another model"
         )
-    if branch > max(_TOLERANCE.get(precision, _ROUNDING), _AS_THE_CONTROL * trunk):
+    if of_suffix > max(_TOLERANCE.get(precision, _ROUNDING), _AS_THE_CONTROL * of_chosen):
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} computes a branch differently from a separate row, "
-            "because it does not use the given mask or positions; set training.layout: padded"
+            f"params.yaml: training.layout: {layout}: {kind} computes a program behind a shared prefix differently "
+            "from a row of its own, because it does not use the given mask or positions; set training.layout: padded"
         )
 
 
-def _made_up_pair(vocabulary: int) -> TokenizedPair:
+def _probe_pair(vocabulary: int) -> TokenizedPair:
     """Return a pair of token ids from the middle of the vocabulary, where no special token is."""
     sizes = (_PROMPT, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
     random = torch.Generator().manual_seed(0)

@@ -1,0 +1,71 @@
+"""Tokenized pair: token ids of a pair's texts and the masks that objectives choose from, as named columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TokenizedPair:
+    """Token ids of prompt, y+ and y-: each program as it is to be answered, closed by the end token.
+
+    Attributes:
+        focal: marks the tokens of D- in y-.
+        focal_chosen: those of its counterpart D+ in y+.
+        task_id: of the pair.
+        blank: 1 where the chosen program has no text.
+        problem_id: of its problem; empty where the file of pairs does not say.
+        prompt_truncated: how many tokens the length limits removed from the prompt.
+        chosen_truncated: from y+.
+        rejected_truncated: from y-.
+        focal_truncated: from D-.
+        half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
+        ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
+        ref_rejected: those of y-.
+    """
+
+    prompt_ids: list[int]
+    chosen_ids: list[int]
+    rejected_ids: list[int]
+    focal: list[int]
+    focal_chosen: list[int]
+    task_id: str = ""
+    blank: int = 0
+    problem_id: str = ""
+    prompt_truncated: int = 0
+    chosen_truncated: int = 0
+    rejected_truncated: int = 0
+    focal_truncated: int = 0
+    half: int = 0
+    ref_chosen: Sequence[float] = ()
+    ref_rejected: Sequence[float] = ()
+
+    @property
+    def length(self) -> int:
+        """Return the number of tokens of the prompt and the longer program."""
+        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
+
+
+def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return the number of items that two sequences begin with in common.
+
+    >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
+    2
+    """
+    shared = 0
+    for left, right in zip(first, second, strict=False):
+        if left != right:
+            break
+        shared += 1
+    return shared
+
+
+def marked_end(marks: Sequence[float]) -> int:
+    """Return the place after the last mark that is not 0; 0 if there is none.
+
+    >>> marked_end([0, 1, 0, 1, 0])
+    4
+    """
+    end = len(marks)
+    while end and not marks[end - 1]:
+        end -= 1
+    return end

@@ -1,0 +1,203 @@
+"""A model that is served is scored by its name, in a script, on the command line and in a notebook."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from iterpref_core.inference.backend_factory import names_served
+from iterpref_core.library.evaluate import evaluate
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import ROOT
+
+from .conftest import EvalPlusSlice
+
+Iterpref = Callable[..., tuple[int, str, str]]
+
+
+def answer(prompt: str, seed: int) -> str:
+    del seed
+    return f"```python\ndef f(x):\n    return {'2 * x' if 'double' in prompt else 'x * x'}\n```\n"
+
+
+class Refusing(MockEndpoint):
+    """Answers no prompt."""
+
+    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        del request, body, digest
+        return web.json_response({"error": {"message": "the account is on hold"}}, status=400)
+
+
+class Recording(MockEndpoint):
+    """Keeps the bodies of calls."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(lambda *_: text, Behavior())
+        self.bodies: list[dict[str, Any]] = []
+
+    def _completion(self, asked: dict[str, Any]) -> bytes:
+        self.bodies.append(asked)
+        choice = {"text": self._answer("", 0), "finish_reason": "length"}
+        return json.dumps({"choices": [choice]}).encode()
+
+
+@pytest.fixture
+def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterpref:
+    """Run the command line in this process and a folder of its own; returns (exit code, stdout, stderr)."""
+    from iterpref_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+EVALUATE = ("evaluate", "--model", "big-model", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o")
+
+
+@pytest.mark.parametrize("form", ["options", "parameters"])
+def test_a_served_model_is_scored_by_its_name(iterpref: Iterpref, problems: Path, form: str) -> None:
+    assert problems.exists()
+    mock = MockEndpoint(answer, Behavior())
+    with serve(mock) as url:
+        options = ["--backend", "openai", "--base-url", url]
+        parameters = ["--set", "inference.backend=openai", "--set", f"inference.base_url={url}"]
+        code, _, err = iterpref(*EVALUATE, *(options if form == "options" else parameters))
+        assert code == 0, err
+    found = json.loads(Path("o/results.json").read_text())
+    assert found["model"] == "big-model"
+    assert found["benchmarks"]["heldout"]["pass_at_1"] == 1
+    assert mock.asked.total() == 2
+
+
+def test_a_folder_is_never_taken_for_a_name_at_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert names_served("org/big-model", "openai")
+    assert not names_served("folder", "openai")
+    assert not names_served(Path("absent"), "openai")
+    assert not names_served("model.gguf", "openai")
+    assert not names_served("org/big-model", "transformers")
+
+
+def test_a_run_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
+    assert problems.exists()
+    with serve(Refusing(answer, Behavior())) as url:
+        code, _, err = iterpref(*EVALUATE, "--backend", "openai", "--base-url", url)
+    assert code == 2
+    assert "heldout: none of 2 prompts was answered" in err
+    assert "the account is on hold" in err
+    assert not Path("o/results.json").exists()
+
+
+def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
+    row = json.loads(problems.read_text().splitlines()[0])
+    problems.write_text(json.dumps(row | {"split": "codeflow"}))
+    with serve(Refusing(answer, Behavior())) as url:
+        options = ["--model", "m", "--backend", "openai", "--base-url", url, "--problems", problems, "--out", "t.jsonl"]
+        code, _, err = iterpref("debug", *options)
+    assert code == 2
+    assert "none of 1 prompts was answered" in err
+    assert "the account is on hold" in err
+    assert not Path("t.jsonl").exists()
+
+
+def test_options_of_a_model_without_a_model_are_refused(iterpref: Iterpref) -> None:
+    code, _, err = iterpref(
+        *("evaluate", "--ground-truth", "--benchmark", "heldout", "--out", "o", "--backend", "openai")
+    )
+    assert (code, "give one with --model" in err) == (2, True)
+    Path("p.jsonl").write_text("")
+    code, _, err = iterpref("quality", "--problems", "p.jsonl", "--backend", "openai")
+    assert (code, "are about the judge; add --judge" in err) == (2, True)
+
+
+def test_a_served_model_is_scored_where_an_event_loop_runs(
+    problems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+
+    async def cell(url: str) -> dict[str, float]:
+        values = {"inference.backend": "openai", "inference.base_url": url}
+        return evaluate("big-model", ["heldout"], "results", problems=problems, values=values)
+
+    with serve(MockEndpoint(answer, Behavior())) as url:
+        assert asyncio.run(cell(url))["heldout/pass_at_1"] == 1
+
+
+def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncated(
+    evalplus_slice: EvalPlusSlice, iterpref: Iterpref
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/53")
+    mock = Recording("    return x - y\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n")
+    with serve(mock) as url:
+        options = ["--backend", "openai", "--base-url", url, "--set", "inference.api=completions"]
+        code, _, err = iterpref(*EVALUATE[:3], "--benchmark", "humaneval", "--out", "o", *options)
+    assert code == 0, err
+    (body,) = mock.bodies
+    assert {"\ndef ", "\nclass ", "\nassert "} <= set(body["stop"])
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["humaneval"]
+    assert (entry["errors"], entry["truncated"]) == ({"wrong_answer": 1}, 0)
+
+
+def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
+    evalplus_slice: EvalPlusSlice, iterpref: Iterpref
+) -> None:
+    class NoSystem(MockEndpoint):
+        async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+            if json.loads(body)["messages"][0]["role"] == "system":
+                return web.json_response({"object": "error", "message": "System role not supported"}, status=400)
+            return await super()._respond(request, body, digest)
+
+    evalplus_slice("humaneval", "HumanEval/53")
+    with serve(NoSystem(lambda *_: "def add(x, y):\n    return x + y\n", Behavior())) as url:
+        options = ["--backend", "openai", "--base-url", url, "--set", "inference.top_p=0.9"]
+        code, _, err = iterpref(*EVALUATE[:3], "--benchmark", "humaneval", "--out", "o", *options)
+    assert code == 0, err
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["humaneval"]
+    assert entry["pass_at_1"] == 1
+    assert entry["sampling"]["request"] == {"top_p": 0.9}
+    protocol = "evalplus 0.3.1, chat endpoint, top_p 0.9, system message in the user's"
+    assert entry["sampling"]["protocol"] == protocol
+
+
+@pytest.mark.parametrize(("greedy", "temperature"), [("true", 0), ("false", 0.6)])
+def test_one_sample_is_drawn_where_that_is_asked_for(
+    iterpref: Iterpref, problems: Path, greedy: str, temperature: float
+) -> None:
+    assert problems.exists()
+    mock = Recording("def f(x):\n    return x\n")
+    with serve(mock) as url:
+        values = ["--set", f"evaluation.greedy={greedy}", "--set", "evaluation.temperature=0.6"]
+        code, _, err = iterpref(*EVALUATE, "--backend", "openai", "--base-url", url, *values)
+    assert code == 0, err
+    assert {body["temperature"] for body in mock.bodies} == {temperature}
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+    assert entry["sampling"]["temperature"] == temperature
+
+
+def test_a_sample_with_half_a_character_is_scored(iterpref: Iterpref, problems: Path) -> None:
+    assert problems.exists()
+    rows = [
+        {"task_id": f"h/{name}", "solution": f"MARK = '\ud83d'\n\n\ndef f(x):\n    return {code}\n"}
+        for name, code in (("double", "2 * x"), ("square", "x * x"))
+    ]
+    Path("samples.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, _, err = iterpref(
+        *("evaluate", "--samples", "samples.jsonl", "--benchmark", "heldout", "--problems", problems, "--out", "o")
+    )
+    assert "Traceback" not in err
+    assert code in (0, 2)

@@ -1,0 +1,47 @@
+"""Questions with a stated form, to a server that answers none, or some, of them."""
+
+from collections import Counter
+
+import pytest
+from aiohttp import web
+
+from iterpref_core.config import InferenceParams
+from iterpref_core.errors import InputError
+from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.prompts.structured_answers import ask_parsed
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import section
+
+SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
+
+
+class Refusing(MockEndpoint):
+    """Refuses prompts that have a word."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(lambda *_: "4", Behavior())
+        self._word = word.encode()
+
+    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        if self._word in body:
+            return web.json_response({"detail": "the account is on hold"}, status=400)
+        return await super()._respond(request, body, digest)
+
+
+def parsed(word: str) -> list[int | None]:
+    with serve(Refusing(word)) as url:
+        inference = section(InferenceParams, backend="openai", base_url=url, attempts=2)
+        model = StoredModel(OpenAIModel("m", inference, 4), "m", None)
+        requests = [Request(f"prompt {number}", 0) for number in range(3)]
+        return list(ask_parsed(model, requests, SAMPLING, int, Counter()))
+
+
+def test_a_run_in_which_no_question_is_answered_is_a_failure() -> None:
+    with pytest.raises(InputError, match=r"none of 3 prompts was answered: .*the account is on hold"):
+        parsed("prompt")
+
+
+def test_a_question_that_is_refused_among_others_has_no_answer() -> None:
+    assert parsed("prompt 1") == [4, None, 4]
