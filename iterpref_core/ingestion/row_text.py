@@ -12,6 +12,7 @@ from iterpref_core.storage.items import Item, count_items, read_items
 _MOST_DIGITS = 4300
 """The digits of an integer that Python reads from a text, and writes; others take quadratic time."""
 NOT_UTF8 = "a text has half of a surrogate pair, or bytes that are not UTF-8"
+NOT_WRITABLE = f"{NOT_UTF8}, or a value is nested too deeply"
 
 
 def each_row(files: Sequence[Path]) -> Iterator[Item]:
@@ -57,5 +58,5 @@ def reason_not_to_write(record: Record) -> str:
     try:
         record.to_json().encode()
     except (ValueError, RecursionError):
-        return f"{NOT_UTF8}, or a value is nested too deeply"
+        return NOT_WRITABLE
     return ""

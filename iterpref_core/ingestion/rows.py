@@ -14,7 +14,7 @@ from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
 from iterpref_core.ingestion.published.wording import says_something
-from iterpref_core.ingestion.row_text import each_row, reason_not_to_write
+from iterpref_core.ingestion.row_text import NOT_WRITABLE, each_row
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.problems.problems import own_split
 from iterpref_core.prompt_messages import prompt_text
@@ -127,10 +127,10 @@ def _check(problem: Problem, where: str) -> None:
         raise LeftOutError(BAD_RECORD, str(error).removeprefix(f"{where}: ")) from None
     if not says_something(prompt_text(problem.prompt)):
         raise LeftOutError("no_prompt", "its statement says nothing")
-    reason = reason_not_to_write(problem)
-    if reason:
-        raise LeftOutError(BAD_RECORD, reason)
-    size = len(problem.to_json().encode())
+    try:
+        size = len(problem.to_json().encode())
+    except (ValueError, RecursionError):
+        raise LeftOutError(BAD_RECORD, NOT_WRITABLE) from None
     if size > MAX_PROBLEM_BYTES:
         raise LeftOutError("too_large", _too_large(problem, size))
 

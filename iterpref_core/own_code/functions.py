@@ -66,6 +66,12 @@ class Function:
         """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
+    @property
+    def shows_solution(self) -> bool:
+        """True if code stands in the last line of the docstring: a prompt with this line would show the code."""
+        docstring, *code = self.node.body
+        return bool(code) and code[0].lineno == docstring.end_lineno
+
     def dropped(self, reason: str, explanation: str = "") -> Dropped:
         """Return the function as one that is left out for a reason."""
         return Dropped(reason, self.module.line(self.node), self.id, explanation)

@@ -151,6 +151,8 @@ def _functions_to_write(
                 left_out.add(function)
             elif not function.docstring:
                 left_out.add(function.dropped("no_docstring"))
+            elif function.shows_solution:
+                left_out.add(function.dropped("one_line", "its docstring shares a line with its code"))
             else:
                 yield function
 

@@ -48,10 +48,11 @@ class Database:
                 raise
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Run a statement and return the number of rows that it inserted or changed; rows of a query are dropped."""
+        """Run a statement and return the number of rows that it changed; rows that it finds are dropped."""
         # The cursor is closed under the lock as well: no other thread may hold a part of the connection.
         with self._lock, self._explained(), closing(self._data.execute(statement, values)) as cursor:
-            return cursor.rowcount
+            changed: int = cursor.rowcount
+        return changed
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""

@@ -67,6 +67,8 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
     (folder / "tests").mkdir(parents=True)
     (folder / "pyproject.toml").write_text('[project]\nname = "p"\nlicense = "MIT"\n')
     (folder / "m.py").write_text(FUNCTION + "\n\ndef wordless(n):\n    return n\n")
+    with (folder / "m.py").open("a") as file:
+        file.write('\n\ndef short(n): "Add two."; return n + 2\n')
     (folder / "other.py").write_text("# SPDX-License-Identifier: ISC\n" + FUNCTION)
     (folder / "tests/test_m.py").write_text(
         "import m, other\n\n\ndef test_f():\n    assert m.f(1) == other.f(1) == 2\n\n\n"
@@ -83,6 +85,7 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
     rows = [json.loads(line) for line in dropped.read_text(encoding="utf-8").split("\n") if line]
     assert [(row["reason"], row["task_id"]) for row in rows] == [
         ("no_docstring", "m:wordless"),
+        ("one_line", "m:short"),
         ("test_fails", "tests/test_m.py::test_no"),
     ]
     assert rows[0]["where"].endswith("m.py:9")
