@@ -39,7 +39,7 @@ check: $(TOOLS) ## lint and types
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui
 
-bench: $(INSTALLED) ## measure the whole experiment, programs beside EvalPlus, training beside TRL, ingestion; --json: benchmarks/
+bench: $(TOOLS) ## measure the whole experiment, programs beside EvalPlus, training beside TRL, ingestion; --json: benchmarks/
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/training.py

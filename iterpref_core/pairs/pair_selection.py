@@ -85,6 +85,7 @@ def select_pairs(
 
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
+    fates = _Fates()
     benchmarks = Decontamination(
         params.benchmarks,
         problems,
@@ -102,16 +103,16 @@ def select_pairs(
         counts=counts,
         reasons=reasons,
     )
-    pairs = _at_risk(pairs, reasons, "contaminated")
+    pairs = fates.at_risk(pairs, "contaminated")
     pairs = benchmarks.clean(pairs)
     if params.near_duplicate is not None:
-        pairs = _at_risk(pairs, reasons, "near_duplicate")
+        pairs = fates.at_risk(pairs, "near_duplicate")
         pairs = _without_repetitions(pairs, params.near_duplicate, counts)
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
-        pairs = _at_risk(pairs, reasons, "judged not substantive")
+        pairs = fates.at_risk(pairs, "judged not substantive")
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
-    pairs = _kept(pairs, reasons)
+    pairs = fates.kept(pairs)
     pairs = _at_least_one(pairs, trajectories, benchmarks, counts)
     written = write_jsonl(out, pairs)
     counts["contaminated"] = benchmarks.dropped
@@ -120,7 +121,7 @@ def select_pairs(
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
     if dropped is not None:
         with atomic_writer(dropped) as file:
-            json.dump(reasons, file, indent=1, sort_keys=True)
+            json.dump(reasons | fates.dropped(), file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
     return _metrics(written, benchmarks, counts, params, judged=judge is not None)
@@ -231,24 +232,38 @@ def _select(
             yield from result
 
 
-# A generator such as `benchmarks.clean` drops a pair by not yielding it, and gives no reason. So the reason is noted
-# before each step, and the last note stands if the pair does not arrive at the end. Take the problems a and b, and a
-# second step that drops b:
-#
-#   _at_risk(…, "contaminated")     reasons = {a: contaminated, b: contaminated}
-#   _at_risk(…, "near_duplicate")   reasons = {a: near_duplicate, b: near_duplicate}
-#   _kept(…)                        reasons = {b: near_duplicate}
-def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
-    """Pass pairs on to a step that may drop them, and note its reason; `_kept` deletes it for pairs that stay."""
-    for pair in pairs:
-        reasons[pair.problem] = reason
-        yield pair
+class _Fates:
+    """The reason why each pair was dropped, and the problems that kept one.
 
+    A generator such as `benchmarks.clean` drops a pair by not yielding it, and gives no reason. So the reason is noted
+    before each step, and the last note stands if the pair does not arrive at the end. Notes are of one pair, and a
+    pair passes the steps in order. So they do not depend on how many pairs a step reads ahead, as the judge does.
+    """
 
-def _kept(pairs: Iterable[PreferencePair], reasons: dict[str, str]) -> Iterator[PreferencePair]:
-    for pair in pairs:
-        reasons.pop(pair.problem, None)
-        yield pair
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}
+        self._with_pair: set[str] = set()
+
+    def at_risk(self, pairs: Iterable[PreferencePair], reason: str) -> Iterator[PreferencePair]:
+        """Pass pairs on to a step that may drop them for this reason."""
+        for pair in pairs:
+            self._reasons[pair.problem, pair.task_id] = reason
+            yield pair
+
+    def kept(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
+        """Pass on the pairs that no step dropped."""
+        for pair in pairs:
+            del self._reasons[pair.problem, pair.task_id]
+            self._with_pair.add(pair.problem)
+            yield pair
+
+    def dropped(self) -> dict[str, str]:
+        """Return, for each problem that lost all its pairs, the reason of its first one."""
+        reasons: dict[str, str] = {}
+        for (problem, _), reason in self._reasons.items():
+            if problem not in self._with_pair:
+                reasons.setdefault(problem, reason)
+        return reasons
 
 
 def _pairs_or_reason(

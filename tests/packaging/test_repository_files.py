@@ -35,3 +35,20 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slo
     allowed = SpecifierSet(project["requires-python"])
     assert pythons == [f"3.{minor}" for minor in range(40) if f"3.{minor}" in allowed]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("profile", ["nano", "own-lora"])
+def test_a_profile_with_rates_of_its_own_has_one_for_every_objective_of_pairs(profile: str) -> None:
+    from iterpref_core.objectives.objective_table import OBJECTIVES
+
+    values = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8"))
+    stated = values["training"]["objectives"]
+    assert set(OBJECTIVES) - set(stated) == set(), "an objective without a line trains at the rate of params.yaml"
+
+
+def test_make_bench_installs_what_the_benchmarks_import() -> None:
+    command = ["make", "--dry-run", "--always-make", "bench"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    installed, _, measured = printed.partition("benchmarks/pipeline.py")
+    assert "environments/tests.lock" in installed
+    assert "benchmarks/ingestion.py" in measured
