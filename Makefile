@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all check ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all graph check ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -30,6 +30,9 @@ test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/t
 
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, the whole experiment and a real model run, too
 	$(PYTEST)
+
+graph: $(TOOLS) ## write what each stage depends on into dvc.yaml and docs/edits.md, by the imports
+	$(BIN)/python -m tests.import_graph
 
 check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .

@@ -3,19 +3,24 @@
 import ast
 import re
 from collections.abc import Callable
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
-import yaml
 
 from flows.stage import STAGES
+from tests.import_graph import (
+    LAYERS,
+    MODULES,
+    PAGE,
+    dependencies_of,
+    edits_page,
+    imports_of,
+    named_in_strings,
+    parsed,
+    stages,
+    with_dependencies,
+)
 from tests.settings import ROOT
-
-LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
-"""Each may import itself and those before it."""
 
 CORE = (
     ("prompt_messages",),
@@ -34,105 +39,6 @@ CORE = (
 )
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
 stages on the floor below the command line. docs/architecture.md shows the same picture."""
-
-GROUND = tuple(
-    f"iterpref_core.{name}"
-    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records", "results")
-)
-CONTRACTS = (
-    *GROUND,
-    "iterpref_core.storage",
-    "iterpref_core.cli",
-    "tasks.mlflow.live_curve",
-    "tasks.mlflow.recorded",
-    "tasks.paths",
-    "tasks.stage_name",
-)
-"""What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
-gets another name, and the rest is messages and files (docs/decisions.md)."""
-
-
-STARTED_BY = {
-    "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
-    "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
-    "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",
-}
-"""Module → the package whose files that module starts: as programs in the sandbox, or by the names in a table."""
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def files_of(layer: str) -> list[Path]:
-    """Return the files of a layer, which is a folder or one file."""
-    file = ROOT / f"{layer}.py"
-    return [file] if file.exists() else sorted((ROOT / layer).rglob("*.py"))
-
-
-MODULES = {module_name(path): path for layer in LAYERS for path in files_of(layer)}
-
-
-@cache
-def parsed(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
-
-
-@cache
-def imports_of(module: str) -> frozenset[str]:
-    """Our own modules that a module imports, or names in a string, anywhere in its text."""
-    path = MODULES[module]
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    for node in ast.walk(parsed(module)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            source = ".".join(part for part in (base, node.module or "") if part)
-            found.add(source)
-            found.update(f"{source}.{alias.name}" for alias in node.names)
-    found |= named_in_strings(parsed(module))
-    return frozenset(name for name in found if name in MODULES)
-
-
-def named_in_strings(tree: ast.Module) -> set[str]:
-    """Return the modules that strings of code name, apart from docstrings.
-
-    `import_module("flows.cli")`, `["-m", "flows.cli"]` and `"python -m flows.stage"` name one each. A name without a
-    dot is also a word, such as "tasks": it counts behind `-m` and in calls of `import_module`.
-    """
-    found: set[str] = set()
-    nodes = list(ast.walk(tree))
-    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
-    for node in nodes:
-        match node:
-            case ast.Constant(value=str() as text) if node not in docstrings:
-                found.update(re.findall(r"-m (\w+(?:\.\w+)*)", text))
-                if "." in text:
-                    found.add(text)
-            case ast.List(elts=items) | ast.Tuple(elts=items):
-                found.update(behind_minus_m(items))
-            case ast.Call(func=called, args=arguments):
-                found.update(behind_minus_m(arguments))
-                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-                if name == "import_module":
-                    found.update(texts_of(arguments[:1]))
-    return found
-
-
-def behind_minus_m(items: list[ast.expr]) -> list[str]:
-    """Return the text behind "-m" among the items of a command."""
-    found: list[str] = []
-    for option, name in pairwise(items):
-        if texts_of([option]) == ["-m"]:
-            found += texts_of([name])
-    return found
-
-
-def texts_of(nodes: list[ast.expr]) -> list[str]:
-    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def room(module: str) -> str | None:
@@ -272,12 +178,6 @@ def test_the_core_knows_no_orchestration() -> None:
     assert wrong == []
 
 
-def stages() -> dict[str, list[Path]]:
-    """What each stage of dvc.yaml depends on."""
-    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
-
-
 def test_every_stage_of_dvc_is_one_that_runs() -> None:
     only_in_dvc = stages().keys() - STAGES.keys()
     assert not only_in_dvc, f"add rows for {sorted(only_in_dvc)} to STAGES of flows/stage.py"
@@ -287,61 +187,24 @@ def test_every_stage_of_dvc_is_one_that_runs() -> None:
 
 def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other() -> None:
     """An edit reruns the stages that execute the edited file: whole rooms where all of one is executed, else files."""
-    wrong = {}
-    for stage, dependencies in stages().items():
-        in_dvc = {path for path in dependencies if path.relative_to(ROOT).parts[0] in LAYERS}
-        expected = dependencies_of(stage)
-        if in_dvc != expected:
-            wrong[stage] = {
-                "add": sorted(str(path.relative_to(ROOT)) for path in expected - in_dvc),
-                "remove": sorted(str(path.relative_to(ROOT)) for path in in_dvc - expected),
-            }
-    assert wrong == {}, "change the deps of these stages in dvc.yaml"
+    graph = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert graph == with_dependencies(graph), "run `make graph`"
 
 
-def dependencies_of(stage: str) -> set[Path]:
-    """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
-    executed = {MODULES[name] for name in executed_by(f"tasks.{stage}")}
-    executed = {path for path in executed if not is_docstring(path)}
-    found: set[Path] = set()
-    for path in executed:
-        found.add(path)
-        found.update(data_of(path))
-    core = ROOT / "iterpref_core"
-    rooms = {folder for path in executed for folder in path.parents if core in folder.parents}
-    for room in rooms:
-        code = {path for path in room.rglob("*.py") if not is_docstring(path)}
-        if code <= executed:
-            found = {path for path in found if not path.is_relative_to(room)} | {room}
-    # Of a room that is in another one, the outer room is enough.
-    return {path for path in found if not found.intersection(path.parents)}
+def test_the_page_of_edits_shows_the_same_graph() -> None:
+    assert PAGE.read_text(encoding="utf-8") == edits_page(), "run `make graph`"
 
 
-def data_of(module: Path) -> set[Path]:
-    """Return the folder of texts that a module reads, which has the module's name."""
-    folder = module.with_suffix("")
-    return {folder} if folder.is_dir() else set()
-
-
-def executed_by(module: str) -> set[str]:
-    """All of ours that a module can load, apart from contracts and from what only records."""
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            if name.startswith(CONTRACTS):
-                continue
-            found.add(name)
-            waiting.extend(imports_of(name))
-            started = STARTED_BY.get(name)
-            waiting.extend(module for module in MODULES if started is not None and module.startswith(f"{started}."))
-    return found
-
-
-def is_docstring(path: Path) -> bool:
-    """Whether a module does nothing."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+def test_an_edit_reruns_no_stage_that_does_not_execute_it() -> None:
+    stages_of = {}
+    for edited in ("inference/openai_model.py", "localization/line_lcs.py", "sharing/export_model.py"):
+        path = ROOT / "iterpref_core" / edited
+        assert path.exists()
+        stages_of[edited] = [
+            stage for stage in stages() if any(path.is_relative_to(dependency) for dependency in dependencies_of(stage))
+        ]
+    assert stages_of == {
+        "inference/openai_model.py": ["validity", "codeflow", "pairs", "evaluation"],
+        "localization/line_lcs.py": ["localization"],
+        "sharing/export_model.py": [],
+    }

@@ -195,15 +195,9 @@ def test_one_sample_is_drawn_where_that_is_asked_for(
     assert entry["sampling"]["temperature"] == temperature
 
 
-def test_a_sample_with_half_a_character_is_scored(iterpref: Iterpref, problems: Path) -> None:
-    assert problems.exists()
-    rows = [
-        {"task_id": f"h/{name}", "solution": f"MARK = '\ud83d'\n\n\ndef f(x):\n    return {code}\n"}
-        for name, code in (("double", "2 * x"), ("square", "x * x"))
-    ]
-    Path("samples.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    code, _, err = iterpref(
-        *("evaluate", "--samples", "samples.jsonl", "--benchmark", "heldout", "--problems", problems, "--out", "o")
-    )
-    assert "Traceback" not in err
-    assert code in (0, 2)
+def test_a_sample_with_half_a_character_is_one_message(iterpref: Iterpref, problems: Path) -> None:
+    row = {"task_id": "h/double", "solution": "MARK = '\ud83d'\n\n\ndef f(x):\n    return 2 * x\n"}
+    Path("samples.jsonl").write_text(json.dumps(row))
+    options = ["--samples", "samples.jsonl", "--benchmark", "heldout", "--problems", problems, "--out", "o"]
+    code, _, err = iterpref("evaluate", *options)
+    assert (code, "samples.jsonl:1" in err, "Traceback" in err) == (2, True, False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from iterpref_core.errors import EndpointError, InputError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.inference.test_openai import Scripted, one, opened, reply, status
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.mock_endpoint import MockEndpoint, serve
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -178,6 +177,7 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
     assert isinstance(caught.value, InputError | EndpointError) or code == 400
 
 
+<<<<<<< HEAD
 def test_a_rate_limit_makes_all_calls_wait_and_says_so(
     ask: "Callable[..., OpenAIModel]", caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,6 +209,13 @@ def test_calls_are_paced(ask: "Callable[..., OpenAIModel]") -> None:
     backend = ask(Timed(lambda prompt, _: prompt, Behavior()), requests_per_minute=300)
     backend.generate([Request(f"prompt {number}", number) for number in range(6)], SAMPLING)
     assert began[-1] - began[0] >= 5 * 0.2 - 0.1
+=======
+def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: Callable[..., OpenAIModel]) -> None:
+    full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
+    backend = ask(Scripted(full), max_wait_s=0.2)
+    assert one(backend).text == "a prompt with 3"
+    assert backend.faults == {"rate_limited": 1}
+>>>>>>> answers
 
 
 def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., OpenAIModel]") -> None:

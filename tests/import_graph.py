@@ -1,0 +1,242 @@
+"""The graph of imports: the code that each stage executes, on which it therefore depends in dvc.yaml.
+
+`make graph` writes it: the deps of dvc.yaml, and docs/edits.md.
+"""
+
+import ast
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "edits.md"
+LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
+"""Each may import itself and those before it."""
+
+GROUND = tuple(
+    f"iterpref_core.{name}"
+    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records", "results")
+)
+CONTRACTS = (
+    *GROUND,
+    "iterpref_core.storage",
+    "iterpref_core.cli",
+    "tasks.mlflow.live_curve",
+    "tasks.mlflow.recorded",
+    "tasks.paths",
+    "tasks.stage_name",
+)
+"""What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
+gets another name, and the rest is messages and files (docs/decisions.md)."""
+
+
+STARTED_BY = {
+    "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
+    "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
+    "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",
+}
+"""Module → the package whose files that module starts: as programs in the sandbox, or by the names in a table."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def files_of(layer: str) -> list[Path]:
+    """Return the files of a layer, which is a folder or one file."""
+    file = ROOT / f"{layer}.py"
+    return [file] if file.exists() else sorted((ROOT / layer).rglob("*.py"))
+
+
+MODULES = {module_name(path): path for layer in LAYERS for path in files_of(layer)}
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(module: str) -> frozenset[str]:
+    """Our own modules that a module imports, or names in a string, anywhere in its text."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            source = ".".join(part for part in (base, node.module or "") if part)
+            found.add(source)
+            found.update(f"{source}.{alias.name}" for alias in node.names)
+    found |= named_in_strings(parsed(module))
+    return frozenset(name for name in found if name in MODULES)
+
+
+def named_in_strings(tree: ast.Module) -> set[str]:
+    """Return the modules that strings of code name, apart from docstrings.
+
+    `import_module("flows.cli")`, `["-m", "flows.cli"]` and `"python -m flows.stage"` name one each. A name without a
+    dot is also a word, such as "tasks": it counts behind `-m` and in calls of `import_module`.
+    """
+    found: set[str] = set()
+    nodes = list(ast.walk(tree))
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        match node:
+            case ast.Constant(value=str() as text) if node not in docstrings:
+                found.update(re.findall(r"-m (\w+(?:\.\w+)*)", text))
+                if "." in text:
+                    found.add(text)
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                found.update(behind_minus_m(items))
+            case ast.Call(func=called, args=arguments):
+                found.update(behind_minus_m(arguments))
+                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+                if name == "import_module":
+                    found.update(texts_of(arguments[:1]))
+    return found
+
+
+def behind_minus_m(items: list[ast.expr]) -> list[str]:
+    """Return the text behind "-m" among the items of a command."""
+    found: list[str] = []
+    for option, name in pairwise(items):
+        if texts_of([option]) == ["-m"]:
+            found += texts_of([name])
+    return found
+
+
+def texts_of(nodes: list[ast.expr]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def stages() -> dict[str, list[Path]]:
+    """What each stage of dvc.yaml depends on."""
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
+
+
+def dependencies_of(stage: str) -> set[Path]:
+    """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
+    executed = {MODULES[name] for name in executed_by(f"tasks.{stage}")}
+    executed = {path for path in executed if not is_docstring(path)}
+    found: set[Path] = set()
+    for path in executed:
+        found.add(path)
+        found.update(data_of(path))
+    core = ROOT / "iterpref_core"
+    rooms = {folder for path in executed for folder in path.parents if core in folder.parents}
+    for room in rooms:
+        code = {path for path in room.rglob("*.py") if not is_docstring(path)}
+        if code <= executed:
+            found = {path for path in found if not path.is_relative_to(room)} | {room}
+    # Of a room that is in another one, the outer room is enough.
+    return {path for path in found if not found.intersection(path.parents)}
+
+
+def data_of(module: Path) -> set[Path]:
+    """Return the folder of texts that a module reads, which has the module's name."""
+    folder = module.with_suffix("")
+    return {folder} if folder.is_dir() else set()
+
+
+def executed_by(module: str) -> set[str]:
+    """All of ours that a module can load, apart from contracts and from what only records."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            if name.startswith(CONTRACTS):
+                continue
+            found.add(name)
+            waiting.extend(imports_of(name))
+            started = STARTED_BY.get(name)
+            waiting.extend(module for module in MODULES if started is not None and module.startswith(f"{started}."))
+    return found
+
+
+def is_docstring(path: Path) -> bool:
+    """Whether a module does nothing."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def with_dependencies(text: str) -> str:
+    """Return the text of dvc.yaml with the code that each stage executes among its deps."""
+    for stage in stages():
+        code = sorted(str(path.relative_to(ROOT)) for path in dependencies_of(stage))
+        found = re.search(rf"(?ms)^  {stage}:\n(?P<body>.*?)(?=^  \w|^plots:)", text)
+        assert found is not None, f"dvc.yaml has no stage {stage}"
+        old = re.search(r"(?m)^(?P<indent> +)deps:\n(?:(?P=indent)  - .*\n)+", found["body"])
+        assert old is not None, f"stage {stage} of dvc.yaml has no deps"
+        lines = [line.strip().removeprefix("- ") for line in old[0].splitlines()[1:]]
+        others = [line for line in lines if line.split("/")[0] not in LAYERS]
+        templated = [line for line in others if line.startswith("${")]
+        named = templated + sorted([line for line in others if line not in templated] + code)
+        new = f"{old['indent']}deps:\n" + "".join(f"{old['indent']}  - {line}\n" for line in named)
+        text = text.replace(found["body"], found["body"].replace(old[0], new))
+    return text
+
+
+_TITLE = """# What an edit reruns
+
+A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
+are the deps of `dvc.yaml`; a test compares both. An edit of a file reruns the stages beside it, and after them the
+stages whose inputs have become other bytes: a comment in `iterpref_core/localization` runs `localization` again, and no
+training, since the error regions are the same. `iterpref run` names the changed inputs before it starts, and
+`dvc status` lists them.
+
+Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of any of these reruns nothing, because
+the value of a knob is a parameter, and a field whose meaning changes gets another name ([decisions](decisions.md)):
+"""
+
+
+def edits_page() -> str:
+    """Return the text of docs/edits.md: for each file or room of code the stages that an edit reruns."""
+    dependencies = {stage: dependencies_of(stage) for stage in stages()}
+    entries = sorted(set[Path]().union(*dependencies.values()))
+    contracts = sorted(name.replace(".", "/") for name in CONTRACTS)
+    lines = [_TITLE]
+    lines += [f"- `{name}`" for name in contracts]
+    lines += ["", "| an edit of | reruns |", "|---|---|"]
+    for entry in entries:
+        # A file may be an entry of one stage, and its whole room the entry of another.
+        users = [stage for stage, paths in dependencies.items() if any(entry.is_relative_to(path) for path in paths)]
+        lines.append(f"| `{entry.relative_to(ROOT)}` | {', '.join(users)} |")
+    lines += ["", "Code of verbs and scripts alone is in these rooms. An edit there reruns nothing:", ""]
+    lines += [f"- `{name}`" for name in _idle_rooms(entries)]
+    return "\n".join(lines) + "\n"
+
+
+def _idle_rooms(entries: list[Path]) -> list[str]:
+    """Return the rooms of the core none of whose code is executed by a stage."""
+    rooms = {path.relative_to(ROOT).parts[:2] for module, path in MODULES.items() if is_code_of_a_room(module)}
+    busy = {entry.relative_to(ROOT).parts[:2] for entry in entries}
+    return sorted("/".join(room) for room in rooms - busy)
+
+
+def is_code_of_a_room(module: str) -> bool:
+    """Return True for a module in a room of the core that is no contract."""
+    return (
+        module.startswith("iterpref_core.") and not module.startswith(CONTRACTS) and not is_docstring(MODULES[module])
+    )
+
+
+def main() -> None:
+    """Write the deps of dvc.yaml, and docs/edits.md."""
+    graph = ROOT / "dvc.yaml"
+    graph.write_text(with_dependencies(graph.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(edits_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
