@@ -177,45 +177,13 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
     assert isinstance(caught.value, InputError | EndpointError) or code == 400
 
 
-<<<<<<< HEAD
-def test_a_rate_limit_makes_all_calls_wait_and_says_so(
-    ask: "Callable[..., OpenAIModel]", caplog: pytest.LogCaptureFixture
-) -> None:
-    from aiohttp import web
-
-    caplog.set_level(logging.WARNING)
-    full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "6"})  # noqa: E731
-    backend = ask(Scripted(full), max_wait_s=6.0)
-    assert one(backend).text == "a prompt with 3"
-    assert "limits its rate: calls wait for 6 s" in caplog.text
-    assert backend.faults == {"rate_limited": 1}
-
-
 def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: "Callable[..., OpenAIModel]") -> None:
     from aiohttp import web
 
     full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
-    assert one(ask(Scripted(full), max_wait_s=0.2)).text == "a prompt with 3"
-
-
-def test_calls_are_paced(ask: "Callable[..., OpenAIModel]") -> None:
-    began: list[float] = []
-
-    class Timed(MockEndpoint):
-        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
-            began.append(asyncio.get_running_loop().time())
-            return await super()._respond(request, body, digest)
-
-    backend = ask(Timed(lambda prompt, _: prompt, Behavior()), requests_per_minute=300)
-    backend.generate([Request(f"prompt {number}", number) for number in range(6)], SAMPLING)
-    assert began[-1] - began[0] >= 5 * 0.2 - 0.1
-=======
-def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: Callable[..., OpenAIModel]) -> None:
-    full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
     backend = ask(Scripted(full), max_wait_s=0.2)
     assert one(backend).text == "a prompt with 3"
     assert backend.faults == {"rate_limited": 1}
->>>>>>> answers
 
 
 def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., OpenAIModel]") -> None:
