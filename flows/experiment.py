@@ -163,7 +163,10 @@ def experiment(
     with sent_afterwards(), recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
-            run_stages(graph, Reproduction(graph, jobs), record)
+            reproduction = Reproduction(graph, jobs)
+            for line in reproduction.causes:
+                get_run_logger().info(line)
+            run_stages(graph, reproduction, record)
         if "report" in graph:
             show_results(read_summary(SUMMARY))
         return str(folder)

@@ -47,7 +47,7 @@ def run(
     changed = bool(values)
     if not changed:
         with only_run():
-            changed = not stale_stages().isdisjoint(graph)
+            changed = not stale_stages().keys().isdisjoint(graph)
     if changed:
         with prefect_session():
             from flows.experiment import experiment

@@ -43,16 +43,35 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     return {name: stages[name] for name in order}
 
 
-def stale_stages(root: Path = Path()) -> set[str]:
-    """Return the names of the stages that are not up to date, from one pass over all stages.
+def stale_stages(root: Path = Path()) -> dict[str, tuple[str, ...]]:
+    """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
 
-    A stage that reads a stale stage's output may become stale when that one runs.
+    A stage that reads a stale stage's output may become stale when that one runs. An input is a path or a parameter
+    that differs from the one of the stage's last run; a stage that never ran has none.
 
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
-        return set(repo.status())
+        found = repo.status()
+    return {name: tuple(_changed_inputs(changes)) for name, changes in found.items()}
+
+
+def _changed_inputs(changes: list[Any]) -> Iterator[str]:
+    """Yield the inputs that DVC's status of one stage calls modified.
+
+    >>> changes = [{"changed deps": {"data/pairs.jsonl": "modified", "params.yaml": {"training.seed": "modified"}}}]
+    >>> list(_changed_inputs([*changes, "changed command"]))
+    ['data/pairs.jsonl', 'training.seed']
+    """
+    for change in changes:
+        if not isinstance(change, dict):
+            continue
+        for name, state in change.get("changed deps", {}).items():
+            inputs = state if isinstance(state, dict) else {name: state}
+            for path, what in inputs.items():
+                if what == "modified":
+                    yield path
 
 
 def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[str, Stage]:

@@ -107,13 +107,18 @@ class Reproduction:
     Args:
         graph: the wanted stages, with all that they need.
         jobs: number of stages that run at once.
+
+    Attributes:
+        causes: for each changed input a line that names the stages which rerun because of that input.
     """
 
     def __init__(self, graph: Mapping[str, Stage], jobs: int) -> None:
         spread = ("training",) if load_params().training.accelerate else ()
         self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
-        self._stale = stale_stages()
+        found = stale_stages()
+        self._stale = set(found)
         self._commands = Commands()
+        self.causes = causes_of({name: inputs for name, inputs in found.items() if name in graph})
 
     def bring_up_to_date(self, stage: Stage, environment: dict[str, str], say: Callable[[str], object]) -> bool:
         """Reproduce one stage, whose upstream stages are up to date, and return whether it ran.
@@ -145,6 +150,19 @@ class Reproduction:
             self._stale.add(stage.name)
             return True
         return False
+
+
+def causes_of(changed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each changed input, with the stages that rerun because of it.
+
+    >>> causes_of({"training@sft": ["training.seed"], "training@dpo": ["training.seed"], "report": []})
+    ['training.seed changed: reruns training@sft, training@dpo']
+    """
+    stages: dict[str, list[str]] = {}
+    for stage, inputs in changed.items():
+        for name in inputs:
+            stages.setdefault(name, []).append(stage)
+    return [f"{name} changed: reruns {', '.join(names)}" for name, names in stages.items()]
 
 
 def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> IterPrefError:

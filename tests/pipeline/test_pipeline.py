@@ -57,4 +57,4 @@ def test_an_objective_that_leaves_the_graph_leaves_the_report(checkout: Checkout
 def stale(checkout: Checkout) -> set[str]:
     """The stages of which `dvc status` says that something has changed, without those behind them."""
     with chdir(checkout.path):
-        return stale_stages()
+        return set(stale_stages())
