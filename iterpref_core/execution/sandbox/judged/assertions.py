@@ -5,7 +5,6 @@ block of a context manager, raises an error that the program could catch. The ju
 """
 
 import ast
-import builtins
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -31,7 +30,10 @@ class Assertions:
     def __init__(self) -> None:
         self.reached = 0
         self._sources: dict[str, str | bytes | ast.Module] = {}
-        setattr(builtins, _REACHED, self._count)
+
+    def count_in(self, namespace: dict[str, Any]) -> None:
+        """Have the assertions of code that runs in a namespace counted."""
+        namespace[_REACHED] = self._count
 
     def _count(self) -> None:
         self.reached += 1

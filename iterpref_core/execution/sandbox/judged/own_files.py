@@ -18,8 +18,10 @@ import os
 import sys
 import tokenize
 from collections.abc import Callable, Iterator
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, Self
+
+from .assertions import Assertions
 
 _FIRST_PATH = (
     *("open", "stat", "lstat", "access", "readlink", "chmod", "utime", "truncate", "statvfs"),
@@ -34,13 +36,13 @@ class OwnFiles:
     Args:
         shared: the folder in which the program runs.
         folder: the judge's own.
-        compiled: makes the code of a module of the test's.
+        assertions: counts those in the test's modules.
 
     Attributes:
         secret: names of files that the program's folder may not have.
     """
 
-    def __init__(self, shared: str, folder: str, compiled: Callable[[bytes, str], CodeType]) -> None:
+    def __init__(self, shared: str, folder: str, assertions: Assertions) -> None:
         self._shared = shared
         self._folder = folder
         self._own: frozenset[str] = frozenset()
@@ -49,7 +51,7 @@ class OwnFiles:
         self._lstat = os.lstat
         self._listdir = os.listdir
         self._scandir = os.scandir
-        self._import_from_here(compiled)
+        self._import_from_here(assertions)
 
     def take(self, own: frozenset[str], secret: frozenset[str]) -> None:
         """Have files of the judge's folder found; the shared folder may have none of the secret ones."""
@@ -152,13 +154,17 @@ class OwnFiles:
                     seen.setdefault(entry.name, _Entry(entry, given))
         return _Entries(list(seen.values()))
 
-    def _import_from_here(self, compiled: Callable[[bytes, str], CodeType]) -> None:
+    def _import_from_here(self, assertions: Assertions) -> None:
         """Have modules in the shared folder, which a program could write, found in the judge's folder alone."""
 
         class Loader(importlib.machinery.SourceFileLoader):
             def get_code(self, fullname: str) -> CodeType:
                 path = self.get_filename(fullname)
-                return compiled(self.get_data(path), path)
+                return assertions.compiled(self.get_data(path), path)
+
+            def exec_module(self, module: ModuleType) -> None:
+                assertions.count_in(vars(module))
+                super().exec_module(module)
 
         def only_ours(path: str) -> Any:
             where = os.path.abspath(path or self._shared)
