@@ -12,6 +12,7 @@ for names that are not the judge's:
 """
 
 import builtins
+import functools
 import importlib.machinery
 import io
 import os
@@ -156,15 +157,7 @@ class OwnFiles:
 
     def _import_from_here(self, assertions: Assertions) -> None:
         """Have modules in the shared folder, which a program could write, found in the judge's folder alone."""
-
-        class Loader(importlib.machinery.SourceFileLoader):
-            def get_code(self, fullname: str) -> CodeType:
-                path = self.get_filename(fullname)
-                return assertions.compiled(self.get_data(path), path)
-
-            def exec_module(self, module: ModuleType) -> None:
-                assertions.count_in(vars(module))
-                super().exec_module(module)
+        loader: Any = functools.partial(_Loader, assertions)
 
         def only_ours(path: str) -> Any:
             where = os.path.abspath(path or self._shared)
@@ -176,12 +169,28 @@ class OwnFiles:
                 raise ImportError
             if os.path.isfile(place):
                 raise ImportError  # it is run as a script, by `runpy`
-            return importlib.machinery.FileFinder(place, (Loader, [".py"]))
+            return importlib.machinery.FileFinder(place, (loader, [".py"]))
 
         sys.path_hooks.insert(0, only_ours)
         for path in [*sys.path_importer_cache]:
             if path in ("", ".") or path.startswith((self._shared, self._folder)):
                 del sys.path_importer_cache[path]
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """The loader of a module of the test's, whose assertions are counted."""
+
+    def __init__(self, assertions: Assertions, fullname: str, path: str) -> None:
+        super().__init__(fullname, path)
+        self._assertions = assertions
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self._assertions.compiled(self.get_data(path), path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._assertions.count_in(vars(module))
+        super().exec_module(module)
 
 
 class _Entry:
