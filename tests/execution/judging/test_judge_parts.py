@@ -211,7 +211,9 @@ def test_the_imports_of_a_setup_are_those_of_its_top_level() -> None:
 )
 def test_assertions_that_are_reached_are_counted(source: str, reached: int, expected: bool) -> None:
     assertions = Assertions()
-    exec(assertions.compiled(source, "t.py"), {})
+    namespace: dict[str, object] = {}
+    assertions.count_in(namespace)
+    exec(assertions.compiled(source, "t.py"), namespace)
     assert assertions.reached == reached
     assert assertions.should_be_reached("t.py", whole=False) is expected
 
@@ -221,8 +223,10 @@ def test_assertions_that_are_reached_are_counted(source: str, reached: int, expe
 )
 def test_a_failed_assertion_is_told_from_an_error_that_is_raised(source: str, made: bool) -> None:
     assertions = Assertions()
+    namespace: dict[str, object] = {}
+    assertions.count_in(namespace)
     with pytest.raises((AssertionError, ZeroDivisionError)) as raised:
-        exec(assertions.compiled(source, "t.py"), {})
+        exec(assertions.compiled(source, "t.py"), namespace)
     assert assertions.has_made(raised.value) is made
 
 

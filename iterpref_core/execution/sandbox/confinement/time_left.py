@@ -32,8 +32,8 @@ class TimeLeft:
         self._started = time.monotonic()
         self._began: float | None = None
         self._size = 0
-        self._digest = hashlib.blake2b()
-        self._buffer = bytearray(_PIECE)
+        self._digest: Any = None
+        self._buffer = bytearray()
 
     def look(self, used_s: float) -> dict[str, float]:
         """Return the seconds left by limit, when the program has used so many CPU seconds in all."""
@@ -48,6 +48,9 @@ class TimeLeft:
 
     def _has_new_line(self) -> bool:
         size = os.fstat(self._channel).st_size
+        if self._digest is None:
+            self._digest = hashlib.blake2b()
+            self._buffer = bytearray(_PIECE)
         found = self._add(self._digest, self._size, size)
         self._size = max(size, self._size)
         return found
@@ -67,6 +70,8 @@ class TimeLeft:
 
     def was_rewritten(self) -> bool:
         """Tell whether what was seen of the channel is not there any more as it was."""
+        if self._digest is None:
+            return False
         again = hashlib.blake2b()
         self._add(again, 0, self._size)
-        return again.digest() != self._digest.digest()
+        return bool(again.digest() != self._digest.digest())

@@ -5,11 +5,13 @@ block of a context manager, raises an error that the program could catch. The ju
 """
 
 import ast
-import builtins
+import re
 from types import CodeType, TracebackType
 from typing import Any
 
 _REACHED = "__iterpref_reached__"
+_DEEP = re.compile(r"(?<!\n)(?<!\A)\bassert\b")
+"""An assertion within another statement; or the word, in a text or a comment."""
 _DEFINITIONS = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -30,8 +32,13 @@ class Assertions:
 
     def __init__(self) -> None:
         self.reached = 0
+        # Files in which assertions are counted; in others, all are reached or there are none.
+        self._counted: set[str] = set()
         self._sources: dict[str, str | bytes | ast.Module] = {}
-        setattr(builtins, _REACHED, self._count)
+
+    def count_in(self, namespace: dict[str, Any]) -> None:
+        """Have the assertions of code that runs in a namespace counted."""
+        namespace[_REACHED] = self._count
 
     def _count(self) -> None:
         self.reached += 1
@@ -47,12 +54,15 @@ class Assertions:
             SyntaxError: it is no Python.
         """
         self.know(filename, source)
-        has_none = b"assert" not in source if isinstance(source, bytes) else "assert" not in source
-        if has_none:
+        # `assert f(2) == 4` in the first column is reached by whoever comes to the end.
+        text = source.decode("latin-1") if isinstance(source, bytes) else source
+        self._counted.discard(filename)
+        if not _DEEP.search(text):
             code: CodeType = compile(source, filename, "exec", dont_inherit=True)
             return code
         tree = ast.parse(source, filename)
         self._sources[filename] = tree
+        self._counted.add(filename)
         counting = _with_counts(tree.body)
         module = ast.Module(body=counting, type_ignores=[])
         counted: CodeType = compile(module, filename, "exec", dont_inherit=True)
@@ -65,7 +75,7 @@ class Assertions:
             filename: of the source.
             whole: it is all of a test; else it may be a part that only defines something.
         """
-        tree = self._tree(filename)
+        tree = self._tree(filename) if filename in self._counted else None
         if tree is None or (not whole and all(_defines(node) for node in tree.body)):
             return False
         # `assert False` stands where a right program does not come to.

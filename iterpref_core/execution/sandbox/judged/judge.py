@@ -81,7 +81,7 @@ class Session:
         self.peer.ask = self._remember  # type: ignore[method-assign]
         self.assertions = Assertions()
         self.peer.is_assertion = self.assertions.has_made
-        self.files = OwnFiles(self.shared, folder, self.assertions.compiled)
+        self.files = OwnFiles(self.shared, folder, self.assertions)
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -317,6 +317,7 @@ class _Judge:
         module = types.ModuleType(name)
         sys.modules[name] = module
         self._session.peer.test_modules.add(name)
+        self._session.assertions.count_in(vars(module))
         return vars(module)
 
     def run(self, kind: str, body: Any) -> tuple[str, str]:

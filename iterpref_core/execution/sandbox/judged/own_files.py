@@ -12,14 +12,17 @@ for names that are not the judge's:
 """
 
 import builtins
+import functools
 import importlib.machinery
 import io
 import os
 import sys
 import tokenize
 from collections.abc import Callable, Iterator
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, Self
+
+from .assertions import Assertions
 
 _FIRST_PATH = (
     *("open", "stat", "lstat", "access", "readlink", "chmod", "utime", "truncate", "statvfs"),
@@ -34,13 +37,13 @@ class OwnFiles:
     Args:
         shared: the folder in which the program runs.
         folder: the judge's own.
-        compiled: makes the code of a module of the test's.
+        assertions: counts those in the test's modules.
 
     Attributes:
         secret: names of files that the program's folder may not have.
     """
 
-    def __init__(self, shared: str, folder: str, compiled: Callable[[bytes, str], CodeType]) -> None:
+    def __init__(self, shared: str, folder: str, assertions: Assertions) -> None:
         self._shared = shared
         self._folder = folder
         self._own: frozenset[str] = frozenset()
@@ -49,7 +52,7 @@ class OwnFiles:
         self._lstat = os.lstat
         self._listdir = os.listdir
         self._scandir = os.scandir
-        self._import_from_here(compiled)
+        self._import_from_here(assertions)
 
     def take(self, own: frozenset[str], secret: frozenset[str]) -> None:
         """Have files of the judge's folder found; the shared folder may have none of the secret ones."""
@@ -152,13 +155,9 @@ class OwnFiles:
                     seen.setdefault(entry.name, _Entry(entry, given))
         return _Entries(list(seen.values()))
 
-    def _import_from_here(self, compiled: Callable[[bytes, str], CodeType]) -> None:
+    def _import_from_here(self, assertions: Assertions) -> None:
         """Have modules in the shared folder, which a program could write, found in the judge's folder alone."""
-
-        class Loader(importlib.machinery.SourceFileLoader):
-            def get_code(self, fullname: str) -> CodeType:
-                path = self.get_filename(fullname)
-                return compiled(self.get_data(path), path)
+        loader: Any = functools.partial(_Loader, assertions)
 
         def only_ours(path: str) -> Any:
             where = os.path.abspath(path or self._shared)
@@ -170,12 +169,28 @@ class OwnFiles:
                 raise ImportError
             if os.path.isfile(place):
                 raise ImportError  # it is run as a script, by `runpy`
-            return importlib.machinery.FileFinder(place, (Loader, [".py"]))
+            return importlib.machinery.FileFinder(place, (loader, [".py"]))
 
         sys.path_hooks.insert(0, only_ours)
         for path in [*sys.path_importer_cache]:
             if path in ("", ".") or path.startswith((self._shared, self._folder)):
                 del sys.path_importer_cache[path]
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """The loader of a module of the test's, whose assertions are counted."""
+
+    def __init__(self, assertions: Assertions, fullname: str, path: str) -> None:
+        super().__init__(fullname, path)
+        self._assertions = assertions
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self._assertions.compiled(self.get_data(path), path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._assertions.count_in(vars(module))
+        super().exec_module(module)
 
 
 class _Entry:
