@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from filelock import FileLock
+
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.environment import make_paths_absolute
@@ -132,7 +134,19 @@ def entered_worktree(name: str) -> Iterator[Path]:
 
 def remove_worktree(snapshot: Snapshot, name: str) -> None:
     """Remove a worktree whose results are kept elsewhere."""
-    git("worktree", "remove", "--force", str(WORKTREES / name), folder=snapshot.origin)
+    with list_of_worktrees(snapshot.origin):
+        git("worktree", "remove", "--force", str(WORKTREES / name), folder=snapshot.origin)
+
+
+def list_of_worktrees(origin: Path) -> FileLock:
+    """Return the lock under which one process at a time changes git's list of worktrees.
+
+    git removes the folder of the list, `.git/worktrees`, with its last entry. An entry that is added meanwhile fails:
+    "could not create directory of '.git/worktrees/…': No such file or directory".
+    """
+    folder = origin / WORKTREES
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / ".list.lock")
 
 
 def add_objective(folder: Path, name: str) -> None:
@@ -175,8 +189,9 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
         lock.unlink(missing_ok=True)
         git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
     else:
-        git("worktree", "prune", folder=snapshot.origin)
-        git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
+        with list_of_worktrees(snapshot.origin):
+            git("worktree", "prune", folder=snapshot.origin)
+            git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
     # Files and index become those of the snapshot; HEAD stays the user's commit, to which experiments belong.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)

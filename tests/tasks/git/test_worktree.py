@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
-from tasks.git.worktree import add_objective, entered_worktree, home, take_snapshot, worktree_of
+from tasks.git.worktree import (
+    WORKTREES,
+    add_objective,
+    entered_worktree,
+    home,
+    list_of_worktrees,
+    remove_worktree,
+    take_snapshot,
+    worktree_of,
+)
 from tasks.profiles import write_values
 from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import ROOT
@@ -300,3 +310,22 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     assert [line for line in after if line.strip() not in added] == before
     add_objective(tmp_path, "sft")
     assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+
+
+def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout: Path) -> None:
+    """git removes its list of worktrees with the last of them, also while another process adds one."""
+    snapshot = take_snapshot(checkout)
+    top = checkout / WORKTREES / "a"
+
+    def come_and_go() -> None:
+        with worktree_of(snapshot, "a"):
+            assert (top / ".git").exists()
+        remove_worktree(snapshot, "a")
+
+    with ThreadPoolExecutor(1) as pool:
+        with list_of_worktrees(checkout):
+            waiting = pool.submit(come_and_go)
+            assert not wait([waiting], timeout=1.0).done
+            assert not top.exists()
+        waiting.result()
+    assert not top.exists()
