@@ -9,29 +9,20 @@ programs never waits for PyTorch.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from iterpref_core.answers.extraction import extract_program
-    from iterpref_core.execution import Executor, Limits, Program
-    from iterpref_core.library.evaluate import evaluate
-    from iterpref_core.library.focal_collator import FocalCollator
-    from iterpref_core.library.focal_dataset import focal_dataset
-    from iterpref_core.library.row_spans import localize, mark_errors
-    from iterpref_core.training.trainer import FocalDPOTrainer
-
-__all__ = [
-    "Executor",
-    "FocalCollator",
-    "FocalDPOTrainer",
-    "Limits",
-    "Program",
-    "evaluate",
-    "extract_program",
-    "focal_dataset",
-    "localize",
-    "mark_errors",
-]
+    from iterpref_core.answers.extraction import extract_program as extract_program
+    from iterpref_core.execution import Executor as Executor
+    from iterpref_core.execution import Limits as Limits
+    from iterpref_core.execution import Program as Program
+    from iterpref_core.library.evaluate import evaluate as evaluate
+    from iterpref_core.library.focal_collator import FocalCollator as FocalCollator
+    from iterpref_core.library.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.library.row_spans import localize as localize
+    from iterpref_core.library.row_spans import mark_errors as mark_errors
+    from iterpref_core.training.trainer import FocalDPOTrainer as FocalDPOTrainer
 
 _MODULES = {
     "Executor": "execution",
@@ -47,10 +38,36 @@ _MODULES = {
 }
 """Name → the module below this package that defines it."""
 
+_OF_EXTRAS = {
+    "FocalCollator": ("training", "trl"),
+    "FocalDPOTrainer": ("training", "trl"),
+    "evaluate": ("training", "transformers"),
+    "focal_dataset": ("training", "trl"),
+}
+"""Name → the extra of the installation that it needs, and a package of that extra."""
+
+
+def _is_there(name: str) -> bool:
+    """Return True unless the extra that a name needs is not installed."""
+    if name not in _OF_EXTRAS:
+        return True
+    try:
+        return find_spec(_OF_EXTRAS[name][1]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+__all__ = [name for name in _MODULES if _is_there(name)]  # a list, of those that can be imported
+
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    if not _is_there(name):
+        extra, package = _OF_EXTRAS[name]
+        raise AttributeError(
+            f"{__name__}.{name} needs {package}, which is not installed: python -m pip install 'iterpref[{extra}]'"
+        )
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

@@ -166,6 +166,7 @@ def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.models.checkpoints import is_gguf, pin_model, read_config
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+    from iterpref_core.training.model.model_limits import read_limits
 
     name = params.model.student
     if name == "nanolab":
@@ -192,11 +193,11 @@ def _student(params: Params) -> Iterator[Diagnosis]:
     if params.model.prompt == "auto" and template.plain:
         remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
-    longest = getattr(config, "max_position_embeddings", None)
-    if longest and params.training.max_length > longest:
-        remedy = f"iterpref init --set training.max_length={longest}, or less"
+    # Training refuses the pairs that are too long, not the bound: whether there are such pairs is for `check` to say.
+    for finding in read_limits(source).beyond(params.training.max_length, "training.max_length allows"):
+        detail, _, remedy = finding.text.partition("; ")[2].partition("; ")
         yield _diagnose(
-            "training.max_length", f"{params.training.max_length}, the model's is {longest}", "missing", remedy
+            "training.max_length", detail, "absent", f"{remedy}; `iterpref check` says if a pair is too long"
         )
     if params.training.lora is None:
         yield _memory_of_training(config)

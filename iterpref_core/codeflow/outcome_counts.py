@@ -4,10 +4,8 @@ from collections import Counter
 from typing import get_args
 
 from iterpref_core.answers.extraction import lacks_program
+from iterpref_core.inference.backend import QUIET_SHARE
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
-
-QUIET_SHARE = 0.02
-"""The share of answers that may be cut off, or hold no program, before a run says so."""
 
 
 class OutcomeCounts:

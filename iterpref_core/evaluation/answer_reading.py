@@ -9,12 +9,9 @@ from iterpref_core.answers.extraction import defines, lacks_program
 from iterpref_core.answers.reasoning import without_reasoning
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
 from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
-from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.backend import QUIET_SHARE, Completion
 
 logger = logging.getLogger(__name__)
-
-QUIET_SHARE = 0.02
-"""Share of answers that may lack the program that is asked for, before a warning says so."""
 
 _NO_PYTHON = ("syntax_error", "truncated")
 """Verdicts on programs that Python cannot read, so that nobody can tell what they define."""

@@ -1,7 +1,5 @@
 """Sampler: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,18 +12,16 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import REFUSED, Completion, Request, Sampling
+from iterpref_core.inference.backend import QUIET_SHARE, REFUSED, Completion, Request, Sampling, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
-from iterpref_core.prompt_messages import Prompt, plain_prompt, prompt_text
+from iterpref_core.prompt_messages import Prompt, prompt_text
 
 logger = logging.getLogger(__name__)
 
-CUT_SHARE = 0.02
-"""Share of answers that may end at `max_new_tokens` before a warning says so: with more, a score measures brevity."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -101,7 +97,7 @@ class Sampler:
     ) -> list[list[Completion]]:
         """Return the answers to each question, in order: one for each sample, empty where the model refused.
 
-        If more than `CUT_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise.
+        If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise.
 
         Args:
             benchmark: for the progress bar.
@@ -140,7 +136,7 @@ class Sampler:
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
         truncated = sum(answer.truncated for answer in answers)
-        if truncated > CUT_SHARE * len(answers):
+        if truncated > QUIET_SHARE * len(answers):
             _warn(benchmark, truncated, len(answers), "were cut: raise evaluation.max_new_tokens")
         by_question = []
         for start in range(0, len(answers), self._samples):
@@ -174,10 +170,7 @@ class Sampler:
         """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
         if self._samples == 1:
             return self._seed
-        decisive = json.dumps([self._seed, plain_prompt(prompt), number])
-        digest = hashlib.sha256(decisive.encode()).digest()
-        # 31 bits, as `config.Seed` has.
-        return int.from_bytes(digest[:4], "big") >> 1
+        return derive_seed(self._seed, prompt_text(prompt), number)
 
 
 def _warn(benchmark: str, count: int, total: int, description: str) -> None:

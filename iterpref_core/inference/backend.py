@@ -11,6 +11,12 @@ from iterpref_core.errors import RefusedError
 from iterpref_core.inference.event_loop import run_to_end
 from iterpref_core.prompt_messages import Prompt
 
+QUIET_SHARE = 0.02
+"""Share of answers that may be cut at the token limit, or lack a program, before a warning says so.
+
+With more of them a score, or a comparison of training methods, measures brevity.
+"""
+
 
 def derive_seed(*parts: str | int) -> int:
     """Return a seed in [0, 2^31): a function of the parts alone, the same in every process and on every machine.

@@ -50,10 +50,6 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
         lineage = read_lineage(model)
         if lineage:
             write_lineage(partial, lineage)
-        # Weights are written for their owner alone, whatever the umask says; the card obeys it.
-        mode = (partial / CARD).stat().st_mode
-        for path in partial.glob("*.safetensors"):
-            path.chmod(mode)
     return {
         "out": str(out),
         "parameters": float(loaded.num_parameters()),

@@ -1,4 +1,4 @@
-"""New folder: a folder that appears under its name whole or not at all."""
+"""New folder: a folder that appears under its name whole or not at all, for all to read whom the umask allows to."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,6 +25,14 @@ def new_folder(out: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
+        _let_all_read(partial)
         partial.replace(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _let_all_read(folder: Path) -> None:
+    """Give files the rights of their folder: the writer of safetensors gives them to the owner alone."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(path.stat().st_mode | path.parent.stat().st_mode & 0o666)

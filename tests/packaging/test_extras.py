@@ -39,6 +39,20 @@ main()
 """
 
 
+NAMES = """
+import iterpref_core, pydoc
+assert not hasattr(iterpref_core, "FocalDPOTrainer")
+assert hasattr(iterpref_core, "Executor")
+assert "localize" in pydoc.render_doc(iterpref_core)
+from iterpref_core import *
+print(localize("def f(x):\\n    return -x\\n", "def f(x):\\n    return x\\n").rejected)
+try:
+    iterpref_core.FocalDPOTrainer
+except AttributeError as error:
+    print(error)
+"""
+
+
 class Environment(NamedTuple):
     """An unpacked wheel, and the modules that would not be there had pip installed it alone."""
 
@@ -47,8 +61,12 @@ class Environment(NamedTuple):
 
     def iterpref(self, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         """Run the command line there: nothing of the checkout is on its path."""
+        return self.python(START, *arguments, cwd=cwd)
+
+    def python(self, script: str, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+        """Run a script there."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        command = [sys.executable, "-c", START, str(self.wheel), json.dumps(self.absent), *arguments]
+        command = [sys.executable, "-c", script, str(self.wheel), json.dumps(self.absent), *arguments]
         return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
@@ -74,6 +92,28 @@ def environment(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -
     provided = packages_distributions().items()
     absent = [module for module, names in provided if there.isdisjoint(map(canonicalize_name, names))]
     return Environment(folder, [*absent, "flows", "tasks"])
+
+
+def test_the_library_shows_the_names_that_can_be_imported(environment: Environment, tmp_path: Path) -> None:
+    """Without an extra neither `help` nor `import *` nor `hasattr` fails, and a name that needs one says which."""
+    script = START.partition("sys.argv = ")[0] + NAMES
+    done = environment.python(script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    region, missing = done.stdout.splitlines()
+    assert region == "((10, 23),)"
+    assert missing.endswith(
+        "FocalDPOTrainer needs trl, which is not installed: python -m pip install 'iterpref[training]'"
+    )
+
+
+def test_a_script_of_a_user_is_checked_with_the_types_of_the_library(environment: Environment, tmp_path: Path) -> None:
+    assert (environment.wheel / "iterpref_core/py.typed").is_file()
+    script = tmp_path / "script.py"
+    script.write_text("from iterpref_core import Limits\n\nlimits: str = Limits()\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--config-file=", "--follow-imports=silent", str(script)]
+    variables = os.environ | {"MYPYPATH": str(environment.wheel)}
+    checked = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert 'expression has type "Limits", variable has type "str"' in checked.stdout, checked.stdout + checked.stderr
 
 
 def test_the_wheel_is_the_library_and_its_command(environment: Environment, tmp_path: Path) -> None:

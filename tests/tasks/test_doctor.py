@@ -32,8 +32,9 @@ def test_a_student_that_debugs_itself_without_a_template_beyond_its_length_is_to
     assert "the same as the student" in odd["model: debugger"].detail
     assert found(model__debugger=name, inference__backend="vllm")["model: debugger"].status == "ok"
     assert "no" in odd["model: template"].detail
-    assert odd["training.max_length"].status == "missing"
-    assert f"training.max_length={longest}" in odd["training.max_length"].remedy
+    assert odd["training.max_length"].status == "absent", "only pairs that are too long are refused"
+    assert f"training.max_length allows {longest + 1} tokens" in odd["training.max_length"].detail
+    assert f"lower training.max_length to {longest} and training.max_prompt_length" in odd["training.max_length"].remedy
     assert odd["memory to train"].status == "ok"
     plain = found(
         model__student=name, model__prompt="plain", training__max_length=longest, training__max_prompt_length=8
@@ -73,7 +74,7 @@ def test_the_remedies_that_are_commands_of_ours_work(
                 code, _, err = iterpref(*command[1].split())
                 assert code == 0, err
                 tried.add(item.name)
-    assert tried == {"training.max_length", "memory to train"}
+    assert tried == {"memory to train"}
     assert not {item.name for item in found if item.status != "ok"} & tried
     written = load_params(tmp_path / "params.yaml")
     assert (written.model.student, written.model.debugger) == (str(word_model), str(word_model))

@@ -52,9 +52,19 @@ class ModelLimits:
             )
         lengths = checks["prompt_tokens"] + checks["chosen_tokens"].clip(min=checks["rejected_tokens"])
         longest = int(lengths.max())
+        yield from self.beyond(longest, "the longest pair has")
+
+    def beyond(self, longest: int, subject: str) -> Iterator[Finding]:
+        """Yield the ways in which a length is beyond a limit: of pairs that are there, or that parameters allow.
+
+        Args:
+            longest: the length of a pair's prompt with the longer one of its programs, in tokens.
+            subject: the words before that number in the message, such as "the longest pair has".
+        """
+        where = f"{self.model}: config.json"
         if self.positions is not None and longest > self.positions:
-            text = f"{where}: max_position_embeddings is {self.positions:,}; the longest pair has {longest:,} tokens"
-            shorten = f"lower training.max_length to {self.positions}, or drop long pairs (pairs.max_tokens)"
+            text = f"{where}: max_position_embeddings is {self.positions:,}; {subject} {longest:,} tokens"
+            shorten = _advice(self.positions)
             if self.has_table:
                 yield Finding(
                     stops=True,
@@ -69,10 +79,16 @@ class ModelLimits:
             yield Finding(
                 stops=True,
                 text=f"{where}: rope_type {self.rope_type!r} changes the frequencies of a whole batch beyond "
-                f"{self.changes_at:,} tokens, and the longest pair has {longest:,}: a pair's score would depend on "
-                f"the rest of its batch; lower training.max_length to {self.changes_at}, or drop long pairs "
-                "(pairs.max_tokens)",
+                f"{self.changes_at:,} tokens, and {subject} {longest:,}: a pair's score would depend on "
+                f"the rest of its batch; {_advice(self.changes_at)}",
             )
+
+
+def _advice(limit: int) -> str:
+    return (
+        f"lower training.max_length to {limit} and training.max_prompt_length below that, or drop long pairs "
+        "(pairs.max_tokens)"
+    )
 
 
 def read_limits(model: Path | str) -> ModelLimits:
