@@ -86,7 +86,7 @@ def _check_pair_file(
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.data.checks import Finding
 
-    template = _load_frame(model, settings) if model is not None else None
+    template = _load_template(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
     benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
@@ -153,7 +153,7 @@ def _with_licenses(pairs: Iterable[PreferencePair], licenses: Counter[str]) -> I
         yield pair
 
 
-def _load_frame(model: str, settings: Params) -> Any:
+def _load_template(model: str, settings: Params) -> Any:
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.models.weights import check_checkpoint
 

@@ -142,6 +142,13 @@ def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: En
     assert "is not installed; pip install 'iterpref[training]'" in done.stderr
 
 
+def test_pairs_are_checked_without_the_libraries_of_models(environment: Environment, tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    checked = environment.iterpref("check", "--pairs", "pairs.jsonl", "--json", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["pairs"] == 1
+
+
 def test_a_verb_of_a_checkout_says_so(environment: Environment, tmp_path: Path) -> None:
     for arguments in (("run", "training@dpo", "--set", "training.beta=0.3"), ("doctor",)):
         done = environment.iterpref(*arguments, cwd=tmp_path)
