@@ -326,10 +326,14 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """The hyperparameters of one objective: learning rate and weight of the NLL term; None if not stated."""
+    """The hyperparameters of one objective: learning rate, weight of the NLL term, and beta; None if not stated.
+
+    Without a beta of its own an objective has `training.beta`.
+    """
 
     learning_rate: PositiveFloat | None = None
     alpha: Annotated[float, Field(ge=0)] | None = None
+    beta: PositiveFloat | None = None
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from iterpref_core.config import ObjectiveParams
+from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.objectives.losses import (
     PreferenceLoss,
@@ -161,7 +161,19 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         raise ConfigError(
             f"training.objectives.{name}.alpha: {alpha:g} weighs an NLL, and {name} has none; set it to 0"
         )
+    # So is a beta that scales nothing.
+    beta = stated[name].beta if name in stated else None
+    if beta is not None and row.loss is None:
+        raise ConfigError(f"training.objectives.{name}.beta: {name} has no preference term that it scales; remove it")
     return row
+
+
+def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
+    """Return the settings with the beta of an objective: its own where it states one, else `training.beta`."""
+    stated = params.objectives.get(name, ObjectiveParams())
+    if stated.beta is None:
+        return params
+    return params.model_copy(update={"beta": stated.beta})
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
@@ -171,6 +183,8 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
             raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
         if name == GRPO and stated[name].alpha:
             raise ConfigError(f"training.objectives.{name}.alpha: weighs an NLL, and {name} has none; remove it")
+        if name == GRPO and stated[name].beta is not None:
+            raise ConfigError(f"training.objectives.{name}.beta: GRPO's own is training.grpo.beta; remove this one")
 
 
 def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:

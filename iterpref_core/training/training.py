@@ -26,6 +26,7 @@ from iterpref_core.objectives.objective_table import (
     Objective,
     find_objective,
     find_rates,
+    with_own_beta,
 )
 from iterpref_core.records import ModelLineage
 from iterpref_core.training.base_trainer import DivergedError
@@ -104,6 +105,7 @@ def train_objective(
         TrainingError: training diverged before its first checkpoint.
     """
     row = find_objective(objective, params.objectives)
+    params = with_own_beta(objective, params)
     run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
     params = run.params
     check_settings(params)

@@ -27,6 +27,9 @@ def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
     >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.dpo": {"alpha": 0.0}})
     >>> training_columns("dpo", locked)
     {'objective': 'dpo', 'alpha': '0.0', 'beta': '0.1'}
+    >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.simpo": {"beta": 2.0}})
+    >>> training_columns("simpo", locked)
+    {'objective': 'simpo', 'beta': '2.0'}
     """
     params = dict(flatten(trained.params))
     columns = {"objective": objective}
@@ -34,6 +37,8 @@ def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
         columns[name] = str(params.get(f"training.objectives.{objective}.{name}", ""))
     for name in _OF_TRAINING:
         columns[name] = str(params.get(f"training.{name}", ""))
+    if own_beta := params.get(f"training.objectives.{objective}.beta"):
+        columns["beta"] = str(own_beta)
     digest = trained.digest_of(PAIRS) or ""
     columns["data"] = digest[:_SHORT]
     return {name: value for name, value in columns.items() if value}

@@ -133,6 +133,8 @@ def test_every_row_has_its_rates_in_params_yaml() -> None:
         ("xyz", {}, "^no objective 'xyz'; there are sft, dpo, "),
         ("dpo", {"dop": {}}, "^training.objectives: no objective 'dop'; did you mean 'dpo'?"),
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: 2 weighs an NLL, and dpo has none;"),
+        ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: sft has no preference term that it scales"),
+        ("dpo", {"grpo": {"beta": 2}}, "^training.objectives.grpo.beta: GRPO's own is training.grpo.beta"),
     ],
 )
 def test_what_cannot_be_trained_is_named(name: str, stated: dict[str, Any], message: str) -> None:

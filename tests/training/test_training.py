@@ -346,3 +346,13 @@ def test_bad_settings_and_models_are_refused_before_anything_is_written(
     with pytest.raises(ModelError, match="no such folder"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_objective_may_have_a_beta_of_its_own(train: Train, params: TrainingParams, tmp_path: Path) -> None:
+    rates = params.objectives["simpo"]
+    own = {**params.objectives, "simpo": rates.model_copy(update={"beta": 2.0})}
+    stated = train("own", "simpo", epochs=1, objectives=own)
+    common = train("common", "simpo", epochs=1, beta=2.0)
+    assert stated == common
+    assert stated != train("without", "simpo", epochs=1)
+    assert read_lineage(tmp_path / "own/out").settings["beta"] == 2.0
