@@ -13,7 +13,7 @@ from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference import backend_factory
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
-from iterpref_core.inference.backend_factory import OPENERS, leaves_this_machine, open_model
+from iterpref_core.inference.backend_factory import OPENERS, describe_endpoint, leaves_this_machine, open_model
 from iterpref_core.pairs.pair_selection import screened_params
 from iterpref_core.report import labels
 from iterpref_core.screening.contamination import Decontamination
@@ -112,6 +112,14 @@ def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.M
     assert_guarded_and_capped("echo")
 
 
+def test_a_backend_without_a_server_needs_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = BackendRow(weights=False, in_process=False, extra="endpoints", server=False)
+    monkeypatch.setitem(BACKENDS, "echo", row)
+    echo = settings("echo", base_url=None, price=1)
+    assert not leaves_this_machine(echo)
+    assert describe_endpoint(echo) == "no server"
+
+
 def assert_guarded_and_capped(name: str) -> None:
     far = settings(name, base_url="https://models.example/v1", price=0)
     assert leaves_this_machine(far), f"{name}: private prompts would go to another machine without a look"
@@ -130,7 +138,7 @@ def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
         config.with_values(load_params(ROOT / "params.yaml"), {"inference.backend": "olama"})
 
 
-def settings(backend: str, *, base_url: str, price: float) -> InferenceParams:
+def settings(backend: str, *, base_url: str | None, price: float) -> InferenceParams:
     params = load_params(ROOT / "params.yaml").inference
     changed = {"base_url": base_url, "price_prompt": price, "price_completion": price}
     # A copy is not checked, so that a row which a test adds need not be one of the type's names.

@@ -308,6 +308,8 @@ def describe_endpoint(inference: InferenceParams) -> str:
     """
     from iterpref_core.inference.endpoint import endpoint_url, read_key
 
+    if not BACKENDS[inference.backend].server:
+        return "no server"
     url = endpoint_url(inference)
     read_key(url)
     return f"endpoint {url}"
@@ -315,7 +317,8 @@ def describe_endpoint(inference: InferenceParams) -> str:
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
-    if BACKENDS[inference.backend].weights:
+    backend = BACKENDS[inference.backend]
+    if backend.weights or not backend.server:
         return False
     from iterpref_core.inference.endpoint import endpoint_url, is_loopback
 

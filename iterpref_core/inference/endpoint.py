@@ -125,6 +125,8 @@ def describe_server(inference: InferenceParams, name: str) -> dict[str, Any]:
     """
     import httpx2
 
+    if not BACKENDS[inference.backend].server:
+        return {}
     base_url = endpoint_url(inference)
     described: dict[str, Any] = {"base_url": base_url}
     headers = {"Authorization": f"Bearer {read_key(base_url)}"}
