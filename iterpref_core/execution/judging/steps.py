@@ -13,8 +13,6 @@ from iterpref_core.source_code.syntax_tree import parse
 
 RETURNING = frozenset({"call", "lenient", "equal", "apply", "livecodebench", "livecodebench_call", "console"})
 """Kinds of steps whose value or output leaves the sandbox, to be judged outside."""
-SUITES = frozenset({"unittest", "pytest", "script"})
-"""Kinds of steps that Python's own runners run."""
 _MAX_COMPARED = 100_000
 """Length of an assertion whose literal is compared out here: no text of an equal value reaches `encoding.MAX_TEXT`."""
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import math
 import os
 import secrets
@@ -29,8 +28,6 @@ from iterpref_core.execution.protocol.programs import Limits
 from iterpref_core.execution.running import isolation
 from iterpref_core.execution.running.interpreters import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.sandbox.confinement.cleanup import remove_folder
-
-logger = logging.getLogger(__name__)
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
