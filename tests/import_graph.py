@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.settings import ROOT
+
 PAGE = ROOT / "docs" / "edits.md"
 LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 """Each may import itself and those before it."""

@@ -159,3 +159,16 @@ def test_an_empty_chosen_program_stops(params: TrainingParams) -> None:
     checks = PairChecks.of([TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1)])
     stops = [found.stops for found in checks.findings(params) if "is empty: 1 of 1" in found.text]
     assert stops == [True]
+
+
+def test_a_length_that_parameters_allow_has_the_same_remedies_as_one_of_pairs() -> None:
+    from iterpref_core.training.model.model_limits import ModelLimits
+
+    limits = ModelLimits("m", ids=9, positions=64, changes_at=64, rope_type="dynamic")
+    assert list(limits.beyond(64, "training.max_length allows")) == []
+    trained, changing = limits.beyond(65, "training.max_length allows")
+    assert (trained.stops, changing.stops) == (False, True)
+    assert "training.max_length allows 65" in trained.text
+    assert "training.max_length allows 65" in changing.text
+    assert trained.remedy == changing.remedy
+    assert changing.remedy.startswith("lower training.max_length to 64 and training.max_prompt_length below that")

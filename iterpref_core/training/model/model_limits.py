@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
@@ -18,6 +18,14 @@ _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")
 """A part of the names of tables with a row for every position: GPT-2's `wpe`, OPT's and GPT-J's `embed_positions`."""
 _OFFSET = 2
 """Rows that OPT and BioGPT have before that of the first position."""
+
+
+class Excess(NamedTuple):
+    """A length beyond a limit of a model: whether it stops a training, the text that says so, and the remedy."""
+
+    stops: bool
+    text: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -52,9 +60,10 @@ class ModelLimits:
             )
         lengths = checks["prompt_tokens"] + checks["chosen_tokens"].clip(min=checks["rejected_tokens"])
         longest = int(lengths.max())
-        yield from self.beyond(longest, "the longest pair has")
+        for excess in self.beyond(longest, "the longest pair has"):
+            yield Finding(stops=excess.stops, text=f"{excess.text}; {excess.remedy}")
 
-    def beyond(self, longest: int, subject: str) -> Iterator[Finding]:
+    def beyond(self, longest: int, subject: str) -> Iterator[Excess]:
         """Yield the ways in which a length is beyond a limit: of pairs that are there, or that parameters allow.
 
         Args:
@@ -64,24 +73,18 @@ class ModelLimits:
         where = f"{self.model}: config.json"
         if self.positions is not None and longest > self.positions:
             text = f"{where}: max_position_embeddings is {self.positions:,}; {subject} {longest:,} tokens"
-            shorten = _advice(self.positions)
             if self.has_table:
-                yield Finding(
-                    stops=True,
-                    text=f"{text}, which the model has no positions for; {shorten}",
-                )
+                text += ", which the model has no positions for"
             else:
-                yield Finding(
-                    stops=False,
-                    text=f"{text}: the model was never trained on such lengths; {shorten}",
-                )
+                text += ": the model was never trained on such lengths"
+            yield Excess(self.has_table, text, _advice(self.positions))
         if self.changes_at is not None and longest > self.changes_at:
-            yield Finding(
-                stops=True,
-                text=f"{where}: rope_type {self.rope_type!r} changes the frequencies of a whole batch beyond "
+            text = (
+                f"{where}: rope_type {self.rope_type!r} changes the frequencies of a whole batch beyond "
                 f"{self.changes_at:,} tokens, and {subject} {longest:,}: a pair's score would depend on "
-                f"the rest of its batch; {_advice(self.changes_at)}",
+                "the rest of its batch"
             )
+            yield Excess(True, text, _advice(self.changes_at))
 
 
 def _advice(limit: int) -> str:
