@@ -15,7 +15,7 @@ from iterpref_core.execution.judging.steps import Step
 from iterpref_core.execution.judging.token_comparison import Difference, first_difference
 from iterpref_core.execution.judging.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.execution.protocol.jobs import Answer, Console
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest
+from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest, shown_input
 from iterpref_core.execution.protocol.value_texts import clean, shorten
 from iterpref_core.records import StdinTest
 
@@ -96,7 +96,7 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     answer = observe(program, pickle.dumps(job), console)
     if answer is None:
         return None
-    shown = f"the program, given {shorten(test.input, 80)!r},"
+    shown = shown_input(test.input)
     step = Step("console", None, shown=lambda: shown)
     trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.head)

@@ -10,7 +10,7 @@ import builtins
 import functools
 from collections.abc import Iterator, Sequence
 
-from iterpref_core.execution.protocol.programs import LiveCodeBenchTest, Program, ValueTest
+from iterpref_core.execution.protocol.programs import Program, RunnerTest, ValueTest
 from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
 from iterpref_core.source_code.syntax_tree import parse
 
@@ -50,7 +50,7 @@ def problem_of(program: Program) -> str:
     return ""
 
 
-def _sources(test: Test | ValueTest | LiveCodeBenchTest) -> Sequence[str]:
+def _sources(test: Test | ValueTest | RunnerTest) -> Sequence[str]:
     if isinstance(test, AssertTest | UnittestTest | PytestTest):
         return [test.code]
     if isinstance(test, ScriptTest):
@@ -64,7 +64,7 @@ def _parsed(source: str) -> ast.Module:
     return tree
 
 
-def _shares(test: Test | ValueTest | LiveCodeBenchTest) -> bool:
+def _shares(test: Test | ValueTest | RunnerTest) -> bool:
     if isinstance(test, AssertTest | UnittestTest):
         return _looks(test.code, _SOLUTION, True)
     if isinstance(test, PytestTest):

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.judging.expectations import Expected, expect, literal
-from iterpref_core.execution.protocol.programs import Judge, LiveCodeBenchTest, Program, ValueTest
+from iterpref_core.execution.protocol.programs import Judge, Program, RunnerTest, ValueTest
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
 from iterpref_core.source_code.syntax_tree import parse
 
-RETURNING = frozenset({"call", "lenient", "equal", "apply", "livecodebench", "livecodebench_call", "console"})
+RETURNING = frozenset({"call", "lenient", "equal", "apply", "runner", "console"})
 """Kinds of steps whose value or output leaves the sandbox, to be judged outside."""
 _MAX_COMPARED = 100_000
 """Length of an assertion whose literal is compared out here: no text of an equal value reaches `encoding.MAX_TEXT`."""
@@ -22,14 +22,15 @@ class Step(NamedTuple):
 
     Attributes:
         kind: `call` and `lenient` return a value (of exact types, and the one that an object holds), `equal`
-            one of exact types that Python's `==` compares, `apply` returns one for the
-            program's judge, `livecodebench` the program's output, also for it; `console` is a script; `check` are
-            statements, `unittest` and `pytest` sources of tests, `script` a script that imports the solution.
-        body: an expression, statements, a text to be read, a source of tests, a script test as a mapping, or, for
-            `apply`, the function, the arguments and the function of the result.
+            one of exact types that Python's `==` compares, `apply` and `runner` return one for the program's judge;
+            `console` is a script; `check` are statements, `unittest` and `pytest` sources of tests, `script` a script
+            that imports the solution.
+        body: an expression, statements, a source of tests, a script test as a mapping, or, for `apply`, the function,
+            the arguments and the function of the result; for `runner`, its source and arguments.
         expected: of a value that is judged outside.
         shown: makes the Python source of the step, where the body is none.
         test: index of the test it belongs to.
+        prints: the value is the text that the program has printed.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Step(NamedTuple):
     expected: Expected | None = None
     shown: Callable[[], str] | None = None
     test: int = 0
+    prints: bool = False
 
     @property
     def source(self) -> str:
@@ -44,19 +46,13 @@ class Step(NamedTuple):
         return str(self.body) if self.shown is None else self.shown()
 
 
-def _livecodebench_step(test: LiveCodeBenchTest, judged: Expected | None) -> Step:
-    if test.stdin is None:
-        return Step("livecodebench_call", (test.function, tuple(test.arguments)), judged, lambda: test.call)
-    return Step("livecodebench", test.stdin, judged, lambda: test.call)
-
-
-def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> Step:
+def _step_of(index: int, test: Test | ValueTest | RunnerTest, judge: Judge | None) -> Step:
     judged = Expected(functools.partial(judge, index)) if judge else None
     if isinstance(test, ValueTest):
         body = (test.function, tuple(test.arguments), test.then)
         return Step("apply", body, judged, lambda: test.call)
-    if isinstance(test, LiveCodeBenchTest):
-        return _livecodebench_step(test, judged)
+    if isinstance(test, RunnerTest):
+        return Step("runner", (test.runner, test.arguments), judged, test.shown, prints=test.prints)
     if isinstance(test, IoTest):
         try:
             expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
@@ -99,7 +95,7 @@ def need_a_judge(steps: Sequence[Step]) -> bool:
 def _is_call(step: Step) -> bool:
     if step.kind in ("call", "lenient"):
         return is_plain_call(step.body)
-    return step.kind in ("equal", "apply", "livecodebench", "livecodebench_call")
+    return step.kind in ("equal", "apply", "runner")
 
 
 def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:

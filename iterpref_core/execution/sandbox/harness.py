@@ -1,7 +1,7 @@
 """Test harness: runs one program and its tests in a child that is restricted, and reports over a private channel.
 
-Here are the tests that need no judge beside the program: calls whose values are compared by the supervisor, programs
-that read a text, and the tests that must share a process with the program (`judged inside`).
+Here are the tests that need no judge beside the program: calls whose values are compared by the supervisor, tests that
+a benchmark's own runner runs, and the tests that must share a process with the program (`judged inside`).
 
 A job is a pickled dictionary: `setup`, `code`, and `steps`, a list of `(kind, body)`: see `steps.Step`. A report is a
 line `index kind printed payload`, `printed` being the bytes printed so far. A program can write some of its own: they
@@ -11,6 +11,7 @@ has forked ends where it would. Kinds: `loaded`, `value`, `passed`, `type` (of a
 them only in order.
 """
 
+import ast
 import functools
 import json
 import os
@@ -21,7 +22,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import livecodebench_runner as livecodebench
 from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize
 from .loading import CompileError, facts_of, file_of, load, seed, write_files
@@ -83,20 +83,16 @@ def _run_script(test: dict[str, Any], job: dict[str, Any]) -> None:
     run_script(compiled(test["source"], test["run"]), vars(main))
 
 
-def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:
-    """Run a program by LiveCodeBench's rules; return the kind and payload of the report."""
+def _run_by_runner(runner: str, arguments: tuple[Any, ...], code: str) -> Any:
+    """Run a program by a benchmark's own runner; return the value that the runner returns."""
     path = os.path.abspath("solution.py")
 
-    def load_it(make: Any) -> dict[str, Any]:
-        module = load(livecodebench.NAMES, make, livecodebench.MODULE, path)
-        return vars(module)
+    def load_it(make_tree: Callable[[], ast.Module], setup: str, name: str) -> dict[str, Any]:
+        return vars(load(setup, make_tree, name, path))
 
-    if kind == "livecodebench":
-        printed = livecodebench.run_on_text(body, code, load_it)
-        return "value", summarize(printed)
-    function, arguments = body
-    value = livecodebench.call(function, arguments, code, load_it)
-    return _returned(value, lenient=True)
+    namespace: dict[str, Any] = {"__name__": "runner"}
+    exec(compile(runner, "<runner>", "exec"), namespace)
+    return namespace["run"](code, load_it, *arguments)
 
 
 def _returned(value: Any, *, lenient: bool) -> tuple[str, str]:
@@ -115,8 +111,9 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
         else:
             value = eval(compile(body, TEST, "eval"), namespace)
         return _returned(value, lenient=kind in ("lenient", "apply"))
-    if kind.startswith("livecodebench"):
-        return _run_in_livecodebench(kind, body, job["code"])
+    if kind == "runner":
+        runner, arguments = body
+        return _returned(_run_by_runner(runner, arguments, job["code"]), lenient=True)
     if kind == "check":
         exec(compiled(body, TEST), namespace)
     elif kind == "unittest":
@@ -172,7 +169,7 @@ def run_job(raw: memoryview, descriptor: int) -> int:
     solution = os.path.abspath("solution.py")
     test = TEST
     try:
-        if any(kind not in ("script", "livecodebench", "livecodebench_call") for kind, _ in steps):
+        if any(kind not in ("script", "runner") for kind, _ in steps):
             namespace = vars(load(job["setup"], job["code"]))
         report(-1, "loaded", _printed(), "")
         for index, (kind, body) in enumerate(steps):

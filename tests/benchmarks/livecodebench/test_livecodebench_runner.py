@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.livecodebench.suite import right_output, right_value
-from iterpref_core.execution import Executor, Limits, LiveCodeBenchTest, Outcome, Program
-from iterpref_core.execution.sandbox import livecodebench_runner
+from iterpref_core.benchmarks.livecodebench import runner
+from iterpref_core.benchmarks.livecodebench.suite import calling_test, reading_test, right_output, right_value
+from iterpref_core.execution import Executor, Limits, Outcome, Program
 
 READS = {
     "input": "print(int(input()) + int(input()))",
@@ -153,11 +153,11 @@ def executor() -> Iterator[Executor]:
 
 
 def run(executor: Executor, code: str, stdin: str = "3\n4\n", expected: str = "7\n") -> Outcome:
-    return executor.run_one(Program(code, (LiveCodeBenchTest(stdin),), judge=right_output(expected)))
+    return executor.run_one(Program(code, (reading_test(stdin),), judge=right_output(expected)))
 
 
 def call(executor: Executor, code: str) -> Outcome:
-    test = LiveCodeBenchTest(function="f", arguments=(3, 4))
+    test = calling_test("f", (3, 4))
     return executor.run_one(Program(code, (test,), judge=right_value(7)))
 
 
@@ -209,7 +209,7 @@ def test_the_runner_itself_agrees() -> None:
     if not clone:
         pytest.skip("LIVECODEBENCH_RUNNER names no clone of github.com/LiveCodeBench/LiveCodeBench")
     commit = subprocess.check_output(["git", "-C", clone, "rev-parse", "HEAD"], text=True).strip()
-    if commit not in str(livecodebench_runner.__doc__):
+    if commit not in str(runner.__doc__):
         pytest.skip(f"{clone} is at {commit}, and the rules are those of another commit")
     reads = [("3\n4\n", "", code) for code in (READS | READS_AND_FAILS).values()]
     called = [("3\n4", "f", code) for code in (CALLED | CALLED_AND_FAILS).values()]
@@ -261,8 +261,3 @@ def test_a_program_fails_for_the_right_reason(executor: Executor, code: str, ver
 def test_long_texts_pass_in_both_directions(executor: Executor) -> None:
     text = "".join(f"{number} äöü \u2028\n" for number in range(100_000))
     assert run(executor, "import sys\nprint(sys.stdin.read(), end='')", text, text).verdict == "passed"
-
-
-def test_such_a_test_is_alone() -> None:
-    with pytest.raises(ValueError, match="a program of its own"):
-        Program("print(1)", (LiveCodeBenchTest(""),) * 2, judge=lambda _, _printed: True)
