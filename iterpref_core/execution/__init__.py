@@ -3,6 +3,7 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
+from iterpref_core.execution.isolation.tiers import probe_isolation
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
     Judge,
@@ -18,7 +19,6 @@ from iterpref_core.execution.protocol.programs import (
 from iterpref_core.execution.running.engine import ENGINE, Engine
 from iterpref_core.execution.running.engine_factory import limits_of, open_executor
 from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.running.isolation import probe_isolation
 from iterpref_core.execution.samples import (
     check_tests,
     execute_samples,

@@ -6,12 +6,12 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.judging import feedback
 from iterpref_core.execution.judging.steps import RETURNING, Step
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.sandbox.confinement.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.sandbox.encoding import MAX_TEXT, decode
 from iterpref_core.records import Verdict
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from iterpref_core.execution.isolation import tiers
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.judging.console_tests import run_on_console, run_parts
 from iterpref_core.execution.judging.same_process import problem_of, shares
 from iterpref_core.execution.judging.setup_imports import setup_imports
@@ -13,9 +15,7 @@ from iterpref_core.execution.judging.steps import Step, as_calls, need_a_judge, 
 from iterpref_core.execution.judging.verdicts import rule
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
-from iterpref_core.execution.running import isolation
 from iterpref_core.execution.running.engine import Engine
-from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest, StdinTest
 
@@ -64,7 +64,7 @@ class Executor(Engine):
         namespaces: bool = True,
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
-        plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
+        plan = tiers.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
         self.limits = limits
         self.places = workers

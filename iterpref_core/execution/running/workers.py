@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import ConfigError, ExecutionError
+from iterpref_core.execution.isolation import tiers
+from iterpref_core.execution.isolation.cleanup import remove_folder
+from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
-from iterpref_core.execution.running import isolation
-from iterpref_core.execution.running.interpreters import Environment, Runtime, own_runtime, runtime_of
-from iterpref_core.execution.sandbox.confinement.cleanup import remove_folder
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
@@ -62,7 +62,7 @@ class Worker:
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime) -> None:
+    def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime) -> None:
         self._root = "/job"
         self._plan = plan
         self._own_folder: str | None = None
@@ -71,7 +71,7 @@ class Worker:
         own = [
             (self._root, "."),
             (f"{self._root}/w", "."),
-            (str(isolation.SANDBOX), "sandbox"),
+            (str(tiers.CODE), tiers.PACKAGE),
         ]
         self._paths = MachinePaths([*runtime.names, *own])
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
@@ -83,11 +83,11 @@ class Worker:
         variables = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
-                isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
+                tiers.command(plan, "sandbox.zygote", self._root, DISK_FILES * limits.file_mb, runtime),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env=isolation.ENVIRONMENT | variables,
+                env=tiers.ENVIRONMENT | variables,
                 cwd="/",
                 start_new_session=True,
             )
@@ -100,7 +100,7 @@ class Worker:
         """Process id, of bubblewrap in tier A."""
         config = {**vars(runtime), **vars(limits)} | {
             "root": self._root,
-            "judge_root": isolation.judge_root(plan, self._root),
+            "judge_root": tiers.judge_root(plan, self._root),
             "disk_mb": DISK_FILES * limits.file_mb,
             "layers": plan.layers,
         }
@@ -183,7 +183,7 @@ class Worker:
                 self._process.wait()
             if self._own_folder:
                 remove_folder(self._own_folder)
-                remove_folder(isolation.judge_root(self._plan, self._own_folder))
+                remove_folder(tiers.judge_root(self._plan, self._own_folder))
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""
@@ -210,7 +210,7 @@ class WorkerPool:
         workers: those that are alive.
     """
 
-    plan: isolation.Plan
+    plan: tiers.Plan
     limits: Limits
     places: int
     preload: tuple[str, ...]

@@ -26,10 +26,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import fork_hooks, harness
-from .confinement import landlock, limits, seccomp
-from .confinement.cleanup import empty_folder, is_over, remove_folder
-from .confinement.pid_namespace import (
+from ..isolation import landlock, limits, seccomp
+from ..isolation.cleanup import empty_folder, is_over, remove_folder
+from ..isolation.pid_namespace import (
     Processes,
     connect,
     leaves_connections,
@@ -37,8 +36,9 @@ from .confinement.pid_namespace import (
     send_listener,
     try_listener,
 )
-from .confinement.threads import admit_thread, share_semaphores_among_threads
-from .confinement.time_left import TimeLeft
+from ..isolation.threads import admit_thread, share_semaphores_among_threads
+from ..isolation.time_left import TimeLeft
+from . import fork_hooks, harness
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
@@ -240,7 +240,7 @@ class Zygote:
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
         self._has_pytest = False
         self.sides: Any = None
-        self._sandbox: dict[str, Any] = {name: sys.modules[name] for name in sandbox_modules()}
+        self._own: dict[str, Any] = {name: sys.modules[name] for name in own_modules()}
         self.file_bytes: int = config["file_mb"] * 2**20
 
     def _create_rulesets(self, readable: list[str]) -> None:
@@ -338,9 +338,9 @@ class Zygote:
         """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
         if self.sides is not None:
             return
-        sys.modules.update(self._sandbox)
-        self.sides = importlib.import_module("sandbox.judged.sides")
-        hide_sandbox()
+        sys.modules.update(self._own)
+        self.sides = importlib.import_module(".judged.sides", __package__)
+        hide_own_modules()
         self.settle()
 
     def settle(self) -> None:
@@ -500,21 +500,20 @@ def _status(pid: int) -> int | None:
     return None if ended is None else ended.si_status
 
 
-def sandbox_modules() -> list[str]:
-    """Return the names of the sandbox's own modules."""
-    return [name for name in sys.modules if name.split(".")[0] == "sandbox"]
+def own_modules() -> list[str]:
+    """Return the names of this project's own modules."""
+    package = __name__.partition(".")[0]
+    return [name for name in sys.modules if name.partition(".")[0] == package]
 
 
-def hide_sandbox() -> None:
-    """Put the sandbox's own modules out of a program's easy reach."""
-    for name in sandbox_modules():
+def hide_own_modules() -> None:
+    """Put this project's own modules out of a program's easy reach."""
+    for name in own_modules():
         del sys.modules[name]
 
 
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need; a module that is absent here is absent for programs too."""
-    own = os.path.dirname(os.path.dirname(__file__))
-    sys.path[:] = [path for path in sys.path if path != own]
     sys.path += site
     for name in (*_PRELOADED, *names):
         importlib.import_module(name)
@@ -571,7 +570,7 @@ def serve(config: dict[str, Any]) -> None:
         send({"error": f"{type(error).__name__}: {error}"})
         return
     os.environ.clear()
-    hide_sandbox()
+    hide_own_modules()
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
     gc.collect()
