@@ -18,7 +18,7 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import ENGINE, Engine, Judge, Program, RunnerTest, open_executor, shown_call, shown_input
-from iterpref_core.execution.sandbox.encoding import Digest, summarize
+from iterpref_core.execution.codec.canonical import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""

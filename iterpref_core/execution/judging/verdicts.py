@@ -6,13 +6,13 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.judging import feedback
-from iterpref_core.execution.judging.steps import RETURNING, Step
+from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.sandbox.encoding import MAX_TEXT, decode
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
@@ -85,10 +85,7 @@ class Trial:
         step = self.steps[index]
         if self.call:
             return f" in {feedback.call_text(self.call)}"
-        if step.kind in ("unittest", "pytest"):
-            return " in the unit tests"
-        text = step.body["run"] if step.kind == "script" else feedback.call_text(step.source).removesuffix(",")
-        return f" in {text}"
+        return f" in {feedback.call_text(step.kind.place(step))}"
 
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right."""
@@ -117,9 +114,7 @@ class Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
-        self.call = str(facts.get("call") or "")
-        if step is not None and step.kind == "equal":
-            self.call = step.source
+        self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -138,7 +133,7 @@ class Trial:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        if step is not None and step.kind in RETURNING and step.kind != "equal":
+        if step is not None and step.kind.is_told_by_call:
             text = f"{feedback.call_text(step.source)} raised {text}"
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
@@ -208,7 +203,7 @@ class Trial:
         if not 0 <= index < len(self.steps):
             raise ValueError("a report about no test")
         step = self.steps[index]
-        returns = step.kind in RETURNING
+        returns = step.kind.returns
         if kind == "value" and returns:
             return self.value(index, payload)
         if kind == "type" and returns:
@@ -217,7 +212,7 @@ class Trial:
             return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
         if kind == "passed" and not returns:
             return None
-        raise ValueError(f"a report of kind {kind!r} about a {step.kind}")
+        raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:

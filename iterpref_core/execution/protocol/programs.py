@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from iterpref_core.execution.protocol.value_texts import shorten, show
 from iterpref_core.records import ScriptTest, Test, Verdict
@@ -80,6 +80,8 @@ class ValueTest:
         then: an expression for a function of the result, such as `set`; may be empty.
     """
 
+    kind: ClassVar[str] = "value"
+
     function: str
     arguments: Sequence[Any]
     then: str = ""
@@ -107,6 +109,8 @@ class RunnerTest:
         prints: the value is the text that the program has printed.
     """
 
+    kind: ClassVar[str] = "runner"
+
     runner: str
     arguments: tuple[Any, ...]
     shown: Callable[[], str]
@@ -127,7 +131,7 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
+        inside: its tests run in its process, because their authors judge so; see `kinds.same_process` for others.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))

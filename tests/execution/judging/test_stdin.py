@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits, Outcome, Program
-from iterpref_core.execution.judging.token_comparison import first_difference, same_tokens
+from iterpref_core.execution.comparison.token_comparison import first_difference, same_tokens
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..loading import text_of
+from ...solution.loading import text_of
 from . import questions, stand_ins
 from .crossing import MAPPINGS, PARTS, Decoder, Encoder
 from .descriptions import check_facts
