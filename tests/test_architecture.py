@@ -152,7 +152,18 @@ def test_execution_has_rooms() -> None:
     """Each imports itself and those before it."""
     execution = "iterpref_core.execution"
     rooms = (
-        *("isolation", "codec", "comparison", "solution", "protocol", "kinds", "sandbox", "judging", "running"),
+        *(
+            "frames",
+            "isolation",
+            "codec",
+            "comparison",
+            "solution",
+            "protocol",
+            "kinds",
+            "sandbox",
+            "judging",
+            "running",
+        ),
         "samples",
     )
 
@@ -168,7 +179,7 @@ def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
     started = ("sandbox.zygote", "sandbox.judged.sides", "isolation.canary")
     loaded = loaded_with(f"{execution}.{name}" for name in started)
     rooms = {name.removeprefix(f"{execution}.").partition(".")[0] for name in loaded}
-    assert rooms == {"isolation", "codec", "solution", "kinds", "sandbox"}
+    assert rooms == {"frames", "isolation", "codec", "solution", "kinds", "sandbox"}
     foreign = {
         f"{name} imports {other}"
         for name in loaded

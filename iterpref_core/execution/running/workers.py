@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import ConfigError, ExecutionError
+from iterpref_core.execution.frames import JobHead, framed, read_frame
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
 from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
@@ -29,8 +29,6 @@ from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
 
-_LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq??")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import the preloaded modules."""
 FOLDER = "iterpref-execution-"
@@ -121,18 +119,18 @@ class Worker:
     def _send(self, frame: bytes, patience_s: float) -> None:
         self._socket.settimeout(patience_s)
         try:
-            self._socket.sendall(_LENGTH.pack(len(frame)) + frame)
+            self._socket.sendall(framed(frame))
         except OSError as error:
             raise self._died(error) from None
 
     def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
         """Return the facts of an answer, and its parts."""
         try:
-            facts = json.loads(self._answers.readline())
+            facts = json.loads(read_frame(self._answers.read))
             sizes = facts.pop("sizes")
             parts = [self._answers.read(size) for size in sizes]
             return facts, parts
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise self._died(error) from None
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
@@ -150,16 +148,16 @@ class Worker:
         patience_s = limits.wall_s + GRACE_S
         stdin = job.console.stdin if job.console else b""
         keep = job.console.keep if job.console else -1
-        head = _JOB.pack(
+        job_head = JobHead(
             limits.cpu_s,
             limits.wall_s,
             test_cpu_s or math.inf,
             keep,
             len(stdin),
-            job.judge is not None,
-            job.pytest,
+            is_judged=job.judge is not None,
+            pytest=job.pytest,
         )
-        self._send(head, patience_s)
+        self._send(job_head.pack(), patience_s)
         self._send(stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..frames import write_all
 from ..kinds.reports import TEST, describe
 from ..kinds.table import KINDS
 from ..solution.loading import CompileError, file_of, load, seed
@@ -33,7 +34,6 @@ def _printed() -> int:
 
 def open_channel(descriptor: int) -> Callable[[int, str, int, str], None]:
     """Return a function that writes reports to a file descriptor."""
-    write = os.write
     process_id = os.getpid
     end = os._exit
     started = process_id()
@@ -41,9 +41,7 @@ def open_channel(descriptor: int) -> Callable[[int, str, int, str], None]:
     def report(index: int, kind: str, printed: int, payload: str) -> None:
         if process_id() != started:
             end(0)  # a forked copy that has come back from the program's code
-        data = memoryview(f"{index} {kind} {printed} {payload}\n".encode("utf-8", "backslashreplace"))
-        while data:
-            data = data[write(descriptor, data) :]
+        write_all(descriptor, f"{index} {kind} {printed} {payload}\n".encode("utf-8", "backslashreplace"))
 
     return report
 

@@ -12,6 +12,7 @@ import _sitebuiltins
 import builtins
 import contextlib
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -20,12 +21,12 @@ import pickle
 import resource
 import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..frames import JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.pid_namespace import (
@@ -40,18 +41,6 @@ from ..isolation.threads import admit_thread, share_semaphores_among_threads
 from ..isolation.time_left import TimeLeft
 from . import fork_hooks, harness
 
-_LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq??")
-"""Head of a job, all that the zygote reads of it: CPU seconds and real seconds for all tests, CPU seconds for each; for
-a script the bytes of standard output to return (else -1); the bytes of standard input; a flag for a judge; a flag for
-pytest."""
-# Two jobs on the socket, as the supervisor writes them (<length> are 4 bytes):
-#   <length> head(5.0, 30.0, inf, -1, 0, False, False)   a program with `io` tests
-#   <length> standard input, pickle                      read by the program's process alone
-#   <length> head(5.0, 30.0, inf, -1, 0, True, False)    a judged program
-#   <length> pickle                                      the program, read by its process alone
-#   <length> pickle                                      its tests, read by the judge's process alone
-# and one answer to each, which `send` shows.
 JUDGE_CPU = 2
 """CPU time of a judge as a multiple of its program's."""
 JUDGE_CPU_S = 5.0
@@ -86,29 +75,11 @@ _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-def _exactly(size: int) -> bytes:
-    """Read so many bytes and not one more: the next ones may be for another process."""
-    parts = []
-    while size:
-        part = os.read(0, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def read_frame() -> bytes:
-    """Return the next frame from the supervisor.
-
-    Raises:
-        EOFError: it is gone.
-    """
-    return _exactly(*_LENGTH.unpack(_exactly(_LENGTH.size)))
+from_supervisor = functools.partial(os.read, 0)
 
 
 def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
-    """Answer the supervisor: facts as a line of JSON, then the beginnings of files, whose sizes are among the facts.
+    """Answer the supervisor: a frame of facts, then the beginnings of files, whose sizes are among the facts.
 
     The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
     next program gets a copy.
@@ -117,12 +88,10 @@ def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
         facts: numbers and words of the zygote's own.
         parts: descriptors, and the number of bytes wanted of each.
     """
-    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]} and a line break; then 3 bytes, none, and 12
+    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]}; then 3 bytes, none, and 12
     sizes = [(descriptor, min(most, os.fstat(descriptor).st_size)) for descriptor, most in parts]
-    line = json.dumps(facts | {"sizes": [size for _, size in sizes]}) + "\n"
-    data = memoryview(line.encode())
-    while data:
-        data = data[os.write(0, data) :]
+    told = json.dumps(facts | {"sizes": [size for _, size in sizes]})
+    write_all(0, framed(told.encode()))
     for descriptor, size in sizes:
         sent = 0
         while sent < size:
@@ -267,7 +236,7 @@ class Zygote:
             try:
                 limits.die_with_parent(self.pid)
                 os.close(done)
-                frame = read_frame()
+                frame = read_frame(from_supervisor)
                 os.write(theirs, b"!")
                 os.close(theirs)
                 status = run(frame)
@@ -367,24 +336,25 @@ class Zygote:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
         Args:
-            head: of the job, see `_JOB`.
+            head: of the job, see `JobHead`.
         """
-        cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack(head)
+        job = JobHead.unpack(head)
+        judged = job.is_judged
         if judged:
             self.need_judge()
-        if pytest:
+        if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=keep >= 0, judged=judged)
-        left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
+        files = Files(console=job.keep >= 0, judged=judged)
+        left = TimeLeft({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.channel)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
 
         def run(frame: bytes) -> int:
             content = memoryview(frame)
-            files.fill_stdin(content[:size])
-            return self.child(content[size:], cpu_s, files, theirs, judged)
+            files.fill_stdin(content[: job.stdin_bytes])
+            return self.child(content[job.stdin_bytes :], job.cpu_s, files, theirs, judged)
 
         pid = self.start(run)
         program: OneProcess | Processes = OneProcess(pid, self.threads)
@@ -394,7 +364,7 @@ class Zygote:
             os.close(theirs)
             if judged:
                 folder = os.path.join(self.judge_root, os.urandom(16).hex())
-                judge = self.start(lambda frame: self.judge(frame, folder, cpu_s, files, ours))
+                judge = self.start(lambda frame: self.judge(frame, folder, job.cpu_s, files, ours))
                 os.close(ours)
             else:
                 program = Processes(pid, receive_listener(ours))
@@ -412,7 +382,7 @@ class Zygote:
             "judge": self.end_judge(judge, folder) if judged else None,
             "rewritten": left.was_rewritten(),
         }
-        send(facts, files.parts(keep))
+        send(facts, files.parts(job.keep))
         files.close()
         for each in self.writable:
             empty_folder(each)
@@ -537,7 +507,7 @@ def main() -> None:
     """Serve jobs until the supervisor closes the socket or is gone; leave no folder behind."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     with contextlib.suppress(EOFError):
-        config = json.loads(read_frame())
+        config = json.loads(read_frame(from_supervisor))
         own = "bwrap" not in config["layers"]  # else the folder is on a memory disk, and there already
         if own:
             os.mkdir(config["root"], 0o700)
@@ -577,4 +547,4 @@ def serve(config: dict[str, Any]) -> None:
     gc.freeze()
     send({"ready": True})
     while True:
-        zygote.run_job(read_frame())
+        zygote.run_job(read_frame(from_supervisor))
