@@ -9,7 +9,7 @@ again. That keeps identity: for `row = [0]; f([row, row])` there cross
 
     [[0], {"@": 1}]          the outer list is container 0, the inner one container 1
 
-and if the program sets `rows[0][0] = 5`, its answer has the new contents of both: `[[{"@": 1}, {"@": 1}], [5]]`.
+and if the program sets `rows[0][0] = 5`, its answer has the new contents of container 1; see `replicas`.
 """
 
 import array
@@ -66,7 +66,13 @@ _PART_TYPES = frozenset({int, str, bytes, type(None), dt.timedelta, dt.timezone,
 
 
 class References(Protocol):
-    """The maker and the reader of references; see `references.References`."""
+    """The maker and the reader of references; see `references.References`.
+
+    Attributes:
+        has_copied: something has arrived as a copy that looks into a container which is not here.
+    """
+
+    has_copied: bool
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
         """Return the tree of a value that is no plain data."""
@@ -124,23 +130,26 @@ class Encoder:
 
     Args:
         references: makes the trees of all that is no plain data.
-        containers: that the other side already knows, in their order.
+        known: numbers of the containers that both sides have, by identity; see `replicas`.
+        first: number of the first container that is new.
         tag_ints: write integers of more digits than JSON can hold in another way.
 
     Attributes:
-        containers: those, and all that were met.
+        containers: those that are new, in the order in which they were met.
     """
 
-    def __init__(self, references: References, containers: Iterable[Any] = (), *, tag_ints: bool = False) -> None:
+    def __init__(
+        self, references: References, known: dict[int, int] | None = None, first: int = 0, *, tag_ints: bool = False
+    ) -> None:
         self._references = references
         self._tag_ints = tag_ints
         self.containers: list[Any] = []
+        self._known = {} if known is None else known
+        self._first = first
         self._numbers: dict[int, int] = {}
-        for container in containers:
-            self._number(container)
 
     def _number(self, container: Any) -> None:
-        self._numbers[id(container)] = len(self.containers)
+        self._numbers[id(container)] = self._first + len(self.containers)
         self.containers.append(container)
 
     def tree(self, value: Any) -> Tree:  # noqa: C901 - one a type
@@ -152,9 +161,10 @@ class Encoder:
             return {"i": hex(value)} if self._tag_ints and not -_BIG < value < _BIG else value
         if kind is tuple:
             return {"t": self._items(value)}
-        if id(value) in self._numbers:
-            return {"@": self._numbers[id(value)]}
         if kind in _REFILL or is_array(value):
+            number = self._numbers.get(id(value), self._known.get(id(value)))
+            if number is not None:
+                return {"@": number}
             self._number(value)
             return self.contents(value)
         if kind is frozenset:
@@ -211,17 +221,27 @@ class Decoder:
 
     Args:
         references: finds the objects that trees of references name.
-        containers: that are known, in their order.
+        known: returns the container of a number that both sides have; see `replicas`.
+        first: number of the first container that is new.
         keeps_made: an object that is under test stays so, though it comes back.
 
     Attributes:
-        containers: those, and all that were made.
+        containers: those that are new, in their order.
     """
 
-    def __init__(self, references: References, containers: Iterable[Any] = (), *, keeps_made: bool = False) -> None:
+    def __init__(
+        self,
+        references: References,
+        known: Callable[[int], Any] | None = None,
+        first: int = 0,
+        *,
+        keeps_made: bool = False,
+    ) -> None:
         self._references = references
+        self._known = known
+        self._first = first
         self.keeps_made = keeps_made
-        self.containers: list[Any] = list(containers)
+        self.containers: list[Any] = []
 
     def value(self, tree: Tree) -> Any:  # noqa: C901, PLR0912 - one a tag
         """Return the value of a tree.
@@ -240,7 +260,7 @@ class Decoder:
             case "t":
                 return tuple(self._fill_list(body))
             case "@":
-                return self.containers[body]
+                return self._container(body)
             case "f":
                 return frozenset(self._fill_list(body))
             case "b":
@@ -269,6 +289,13 @@ class Decoder:
         self.fill(container, tree)
         return container
 
+    def _container(self, number: int) -> Any:
+        if type(number) is not int:
+            raise TypeError("no number of a container")
+        if number < self._first and self._known is not None:
+            return self._known(number)
+        return self.containers[number - self._first]
+
     def _fill_list(self, items: list[Tree]) -> list[Any]:
         if type(items) is not list:
             raise TypeError("no list")
@@ -284,9 +311,12 @@ class Decoder:
         kind = _BY_NAME[name]
         if kind is not slice and not all(type(part) in _PART_TYPES for part in parts):
             raise TypeError("no parts of data")
+        if kind is memoryview:
+            self._references.has_copied = True
         return kind(*parts)
 
     def _view(self, name: str, items: list[Tree]) -> Any:
+        self._references.has_copied = True
         held = [self.value(item) for item in items]
         # A view is that of some dictionary: of {0: 5, 1: 5} for the values 5 and 5.
         if name == "values":
