@@ -13,11 +13,14 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
 
+from ..runners import TestFailedError
+from .comparisons import Comparisons
 from .crossing import PARTS
 
 _REACHED = "__iterpref_reached__"
 _IDENTICAL = "__iterpref_identical__"
 _IS = re.compile(r"\bis\b")
+_NEAR = re.compile(r"allclose|isclose|testing|assert_")
 _COPIED = frozenset({str, int, float, complex, bytes, tuple, frozenset, *PARTS})
 """Types that cannot be changed, whose values cross as copies: none is the same object on its way back."""
 _DEEP = re.compile(r"(?<!\n)(?<!\A)\bassert\b")
@@ -44,6 +47,7 @@ class Assertions:
     def __init__(self) -> None:
         self.reached = 0
         self.has_met_copies = False
+        self._comparisons = Comparisons()
         # Files in which assertions are counted; in others, all are reached or there are none.
         self._counted: set[str] = set()
         self._sources: dict[str, str | bytes | ast.Module] = {}
@@ -90,6 +94,21 @@ class Assertions:
     def know(self, filename: str, source: str | bytes) -> None:
         """Remember the source of a file that somebody else compiles."""
         self._sources[filename] = source
+        text = source.decode("latin-1") if isinstance(source, bytes) else source
+        if "approx" in text or ("numpy" in text and _NEAR.search(text)):
+            self._comparisons.watch(lambda name: name in self._sources)
+
+    def check_comparisons(self) -> None:
+        """See that each place that compares arrays has compared something.
+
+        Raises:
+            TestFailedError: in one place, nothing was compared with what was expected.
+        """
+        place = self._comparisons.of_nothing()
+        if place is not None:
+            raise TestFailedError(
+                f"nothing was compared in line {place}: an array is empty, and its expected one is not"
+            )
 
     def compiled(self, source: str | bytes, filename: str) -> CodeType:
         """Return the code of a source, which counts its assertions.

@@ -69,10 +69,10 @@ class References(Protocol):
     """The maker and the reader of references; see `references.References`.
 
     Attributes:
-        has_copied: something has arrived as a copy that looks into a container which is not here.
+        looks: objects that have arrived as copies, and look into a container which is not here.
     """
 
-    has_copied: bool
+    looks: list[Any]
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
         """Return the tree of a value that is no plain data."""
@@ -311,19 +311,20 @@ class Decoder:
         kind = _BY_NAME[name]
         if kind is not slice and not all(type(part) in _PART_TYPES for part in parts):
             raise TypeError("no parts of data")
+        made = kind(*parts)
         if kind is memoryview:
-            self._references.has_copied = True
-        return kind(*parts)
+            self._references.looks.append(made)
+        return made
 
     def _view(self, name: str, items: list[Tree]) -> Any:
-        self._references.has_copied = True
         held = [self.value(item) for item in items]
         # A view is that of some dictionary: of {0: 5, 1: 5} for the values 5 and 5.
         if name == "values":
-            return dict(enumerate(held)).values()
-        if name == "items":
-            return dict(held).items()
-        return dict.fromkeys(held).keys()
+            view: Any = dict(enumerate(held)).values()
+        else:
+            view = dict(held).items() if name == "items" else dict.fromkeys(held).keys()
+        self._references.looks.append(view)
+        return view
 
     def _scalar(self, dtype: str, data: str) -> Any:
         import numpy as np

@@ -512,6 +512,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
                 raise ProgramLostError(session.peer.lost)
             if session.peer.swallowed:
                 raise session.peer.swallowed[0]
+            session.assertions.check_comparisons()
             tell(*said)
         index = len(job["steps"])
         tell("done", COPIES if session.is_by_copies() else "")

@@ -22,7 +22,7 @@ from . import questions, stand_ins
 from .crossing import Decoder, Encoder
 from .messages import Messages, ProgramLostError
 from .references import References
-from .replicas import Budget, Replicas
+from .replicas import Budget, Replicas, are_used
 from .stand_ins import StandInClass
 from .wire import dumps, loads
 
@@ -83,6 +83,10 @@ class Peer(Messages, References):
         Raises:
             ProgramLostError: it is gone.
         """
+        if self.looks:
+            # One that is still used may show what was, where plain Python's shows what is.
+            self._budget.is_by_copies = self._budget.is_by_copies or are_used(self.looks)
+            self.looks.clear()
         number = self._my_number()
         busy = self.judge and threading.active_count() > 1
 
@@ -112,7 +116,7 @@ class Peer(Messages, References):
 
     def is_by_copies(self) -> bool:
         """Tell whether some containers of both sides may not have been alike."""
-        return self.has_copied or self._budget.is_by_copies
+        return self._budget.is_by_copies
 
     def _replicas_of(self, number: int) -> Replicas:
         if number not in self._replicas:

@@ -76,6 +76,14 @@ class _Held:
 _NO_OTHER_USE = _Held([]).uses()
 
 
+def are_used(objects: list[Any]) -> bool:
+    """Tell whether one of some objects is referred to by anything but the list."""
+    return any(sys.getrefcount(each) > _IN_A_LIST for each in objects)
+
+
+_IN_A_LIST = max(sys.getrefcount(each) for each in [object()])
+
+
 class Budget:
     """The comparisons that one side may make, for all its threads.
 
