@@ -14,7 +14,8 @@ OF_NUMPY = st.sampled_from(
     [
         "np.float64('nan')", "np.float32('nan')", "np.float16(1.5)", "np.int8(2)", "np.bool_(True)", "np.nan",
         "np.complex128(complex('nan'))", "np.datetime64('NaT')", "np.datetime64('NaT', 'D')",
-        "np.datetime64('2024-01-02')", "np.timedelta64('NaT')", "np.timedelta64(3, 's')", "np.float64(1.5)", "np.longdouble(1.5)",
+        "np.datetime64('2024-01-02')", "np.timedelta64('NaT')", "np.timedelta64(3, 's')", "np.float64(1.5)",
+        "np.longdouble(1.5)",
     ]
 )  # fmt: skip
 TIMES = st.sampled_from(["np.datetime64('NaT')", "np.datetime64('2024-01-02')"])
@@ -37,6 +38,10 @@ FORMS = [
     "x = f()\nassert x == {}",
     "x = f()\nassert x == x",
     "x = f()\nassert x in [x]",
+    "x = {}\nassert same(x) is x",
+    "x = {}\nassert [x] == [same(x)]",
+    "x = {}\nassert same([x, 1]) == [x, 1]",
+    "x = {}\nassert same((x, {{x}})) == (x, {{x}})",
     "assert not f() != {}",
     "assert np.all(f() == {})",
     "np.testing.assert_equal(f(), {})",
@@ -75,6 +80,7 @@ NEAR_ALL = [
     "assert np.isclose(f(), {}).all()",
     "assert all(np.isclose(f(), {}).ravel())",
 ]
+SOLUTION = "import numpy as np\ndef same(x): return x\ndef f():\n    return {}\n"
 HEAD = "import numpy as np\nimport pytest\n"
 
 
@@ -101,12 +107,12 @@ def executor() -> Iterator[Executor]:
 
 
 def outcome_of(executor: Executor, value: str, test: Test) -> Outcome:
-    return executor.run_one(Program(f"import numpy as np\ndef f():\n    return {value}\n", (test,)))
+    return executor.run_one(Program(SOLUTION.format(value), (test,)))
 
 
 def plain_python_passes(value: str, body: str) -> bool:
     names: dict[str, object] = {}
-    exec(f"import numpy as np\ndef f():\n    return {value}\n", names)
+    exec(SOLUTION.format(value), names)
     try:
         exec(HEAD + body, names)
     except Exception:  # noqa: BLE001 - whatever a composed test raises
@@ -115,14 +121,15 @@ def plain_python_passes(value: str, body: str) -> bool:
 
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     executor: Executor, value: str, other: str, same: bool, form: str
 ) -> None:
     body = form.format(value if same else other)
     outcome = outcome_of(executor, value, AssertTest(code=HEAD + body))
-    if not outcome.feedback.startswith("nothing was compared"):
+    # A place that compares nothing fails, and identity is not asked of copies.
+    if not outcome.feedback.startswith("nothing was compared") and not outcome.isolation.endswith("by copies"):
         assert (outcome.verdict == "passed") is plain_python_passes(value, body), outcome.feedback
 
 

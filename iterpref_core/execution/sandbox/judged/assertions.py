@@ -15,7 +15,7 @@ from typing import Any
 
 from ..runners import TestFailedError
 from .comparisons import Comparisons
-from .crossing import PARTS
+from .crossing import PARTS, is_numpy_scalar
 
 _REACHED = "__iterpref_reached__"
 _IDENTICAL = "__iterpref_identical__"
@@ -63,11 +63,13 @@ class Assertions:
     def identical(self, one: Any, other: Any) -> bool:
         """Return whether two values are one object, and note if that is so only because one is a copy."""
         kind = type(one)
-        if one is not other and kind is type(other) and (kind in _COPIED or issubclass(kind, tuple)):
-            # Of tuples, items are not compared: that could mean to ask the program.
-            is_alike = len(one) == len(other) if issubclass(kind, tuple | frozenset) else one == other
-            self.has_met_copies = self.has_met_copies or bool(is_alike)
-        return one is other
+        is_copied = kind is type(other) and (kind in _COPIED or issubclass(kind, tuple))
+        if one is other or not (is_copied or (is_numpy_scalar(one) and is_numpy_scalar(other))):
+            return one is other
+        # Of tuples, items are not compared: that could mean to ask the program.
+        is_alike = len(one) == len(other) if issubclass(kind, tuple | frozenset) else one == other
+        self.has_met_copies = self.has_met_copies or bool(is_alike)
+        return False
 
     def watch_unittest(self) -> None:
         """Have the two methods of `unittest` that compare by `is` note copies, too."""

@@ -13,6 +13,7 @@ A side that has no other use for a container than this table says so, and both f
 
 import array
 import collections
+import decimal
 import operator
 import sys
 import types
@@ -29,12 +30,16 @@ _LEEWAY = 2
 _BYTES = 64
 """Bytes that are compared as quickly as an item."""
 _SEQUENCES = frozenset({list, set, collections.deque})
+_NUMBERS = frozenset({float, complex, decimal.Decimal})
+"""Types of values such as nan, which are numbered because only the same object is found again in a list."""
 _MAPPINGS = frozenset({dict, *MAPPINGS.values()})
 
 
 def state_of(container: Any) -> Any:
     """Return what a container holds: its items, or bytes where the items are numbers."""
     kind = type(container)
+    if kind in _NUMBERS:
+        return b""
     if kind in _SEQUENCES:
         return tuple(container)
     if kind is types.SimpleNamespace:
@@ -44,8 +49,11 @@ def state_of(container: Any) -> Any:
         return (*container, *container.values())
     if kind is bytearray:
         return bytes(container)
-    shape = () if kind is array.array else container.shape
-    return repr(shape).encode() + container.tobytes()
+    if kind is array.array:
+        return container.tobytes()
+    if container.dtype.kind == "O":
+        return tuple(container.ravel().tolist())
+    return repr(container.shape).encode() + container.tobytes()
 
 
 def _is_same(state: Any, other: Any) -> bool:
