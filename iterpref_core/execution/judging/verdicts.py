@@ -18,6 +18,8 @@ from iterpref_core.records import Verdict
 logger = logging.getLogger(__name__)
 
 TAMPERED = "the program interfered with its tests"
+BY_COPIES = " judged by copies"
+"""Follows the isolation where a copy may have stood for an object that the test and the program share."""
 MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 """Errors that reading a forged report raises; the harness itself writes no such report."""
 
@@ -57,6 +59,7 @@ class Trial:
         self.answer = answer
         self.printed = 0
         self.call = ""
+        self.mark = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
@@ -68,13 +71,14 @@ class Trial:
         return self.outcome(verdict, text, passed, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
-        """Return a verdict with all other facts but the isolation, which the executor adds."""
+        """Return a verdict with all other facts but the isolation, to which the executor adds the layers."""
         return Outcome(
             verdict=verdict,
             feedback=text,
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
+            isolation=self.mark,
             cpu_s=self.answer.cpu,
         )
 
@@ -115,6 +119,7 @@ class Trial:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
         self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
+        self.mark = BY_COPIES if facts.get("copies") else ""
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -178,6 +183,7 @@ class Trial:
             if kind == "error":
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
+                self.mark = BY_COPIES if payload else ""
                 return self.outcome("passed", "", len(self.program.tests))
             if self.answer.judge is not None and kind in ("unfit", "lost"):
                 return self.stopped(index, kind, payload)

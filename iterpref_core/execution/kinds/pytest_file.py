@@ -66,6 +66,7 @@ class PytestFile(Kind):
         session = judge.session
         path = os.path.join(session.folder, FILE)
         session.assertions.know(path, body)
+        session.assertions.note_identities(body)
         session.write({FILE: body})
         session.peer.test_modules.add("test_solution")
         run_pytest(path)

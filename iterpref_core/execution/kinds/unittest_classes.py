@@ -60,6 +60,7 @@ class UnittestClasses(Kind):
         sys.modules["test_solution"] = sys.modules["__main__"]
         judge.session.peer.test_modules.add("test_solution")
         judge.session.fill(namespace, code)
+        judge.session.assertions.watch_unittest()
         run_unittest(code, namespace)
         return PASSED
 

@@ -181,7 +181,8 @@ class Outcome:
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
-            tests ran in the program's own process.
+            tests ran in the program's own process, ` judged by copies` where a copy may have stood for an object that
+            the tests and the program share.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """

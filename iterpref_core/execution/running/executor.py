@@ -123,7 +123,7 @@ class Executor(Engine):
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
-        return replace(outcome, isolation=isolation)
+        return replace(outcome, isolation=isolation + outcome.isolation)
 
     def _warn_once(self) -> None:
         """Say that pairs and rewards may be made of tests that a program can deceive."""

@@ -36,6 +36,8 @@ from .stand_ins import StandIn, StandInClass
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
+COPIES = "copies"
+"""The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
 _NO_TRUTH = "The truth value of an array"
 
@@ -81,6 +83,10 @@ class Session:
         self.assertions = Assertions()
         self.peer.is_assertion = self.assertions.has_made
         self.files = OwnFiles(self.shared, folder, self.assertions)
+
+    def is_by_copies(self) -> bool:
+        """Tell whether a copy may have been compared or changed in the place of what plain Python has."""
+        return self.peer.is_by_copies() or self.assertions.has_met_copies
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -366,6 +372,7 @@ def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any
         "call": call,
         "returned": returned,
         "object": session.last_object(),
+        "copies": session.is_by_copies(),
     }
 
 
@@ -425,9 +432,10 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
                 raise ProgramLostError(session.peer.lost)
             if session.peer.swallowed:
                 raise session.peer.swallowed[0]
+            session.assertions.check_comparisons()
             tell(*said)
         index = len(job["steps"])
-        tell("done", "")
+        tell("done", COPIES if session.is_by_copies() else "")
     except SolutionFailedError as error:
         tell("error", error.facts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer

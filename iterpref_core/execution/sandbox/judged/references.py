@@ -76,12 +76,14 @@ class References:
     Attributes:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
+        looks: see `crossing.References`.
     """
 
     def __init__(self, *, judge: bool) -> None:
         self.judge = judge
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
+        self.looks: list[Any] = []
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
