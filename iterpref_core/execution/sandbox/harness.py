@@ -75,7 +75,8 @@ def run_job(raw: memoryview, descriptor: int) -> int:
     if first.takes_process:
         return first.run_process(child.setup, child.code, report)
     index = -1
-    solution = os.path.abspath("solution.py")
+    folder = os.getcwd()  # the program may remove it
+    solution = os.path.join(folder, file_of("solution"))
     test = TEST
     try:
         if not all(kind.loads_itself for kind, _ in steps):
@@ -83,7 +84,7 @@ def run_job(raw: memoryview, descriptor: int) -> int:
         report(-1, "loaded", _printed(), "")
         for index, (kind, body) in enumerate(steps):
             module, test = kind.files(body)
-            solution = os.path.abspath(file_of(module))
+            solution = os.path.join(folder, file_of(module))
             kind_said, said = kind.run(body, child)
             report(index, kind_said, _printed(), said)
         report(len(steps), "done", _printed(), "")
