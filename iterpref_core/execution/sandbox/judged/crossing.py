@@ -369,6 +369,8 @@ class Decoder:
     def _new_array(self, dtype: str, shape: list[int], data: Any) -> Any:
         import numpy as np
 
+        if dtype == "O" and math.prod(shape) != len(data):
+            raise ValueError("no such array")  # an array of any size could be asked for
         made = np.empty(shape, dtype=object) if dtype == "O" else self._array(dtype, shape, data)
         self.containers.append(made)
         if dtype == "O":

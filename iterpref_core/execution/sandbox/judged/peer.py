@@ -305,6 +305,8 @@ class Peer(Messages, References):
             case "op":
                 if name == "close":
                     return target.close()
+                if self.judge and name in ("__str__", "__repr__", "__format__"):
+                    return questions.text_of(target, name, self.test_modules, args)
                 return getattr(type(target), name)(target, *args, **named)
             case "dir":
                 return [each for each in dir(target) if self._may_read(target, each)]

@@ -366,7 +366,8 @@ class References:
         def related(other: BaseException | None) -> Any:
             return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
 
-        attributes = [[key, encoder.tree(value)] for key, value in vars(error).items()]
+        held = {key: value for key, value in vars(error).items() if not (self.judge and key.startswith("_"))}
+        attributes = [[key, encoder.tree(value)] for key, value in held.items()]
         for key in _PLAIN_ATTRIBUTES:
             value = getattr(error, key, None)
             if type(value) is str:
