@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 class Child(Protocol):
-    """The process of a program, in which a test runs; see `sandbox.harness`."""
+    """The process of a program, in which a test runs; see `sandbox.child`."""
 
     setup: str
     code: str

@@ -1,6 +1,6 @@
 """`stdin` tests: the program is a script that reads and prints; each test is a process.
 
-`judging.console_tests` compares the output, which the kernel hands to the supervisor.
+`ruling.stdin_tests` compares the output, which the kernel hands to the supervisor.
 """
 
 from collections.abc import Callable

@@ -23,7 +23,7 @@ class Job:
     """One thing for a zygote to run.
 
     Attributes:
-        program: the message to the program's process; see `sandbox.harness` and `sandbox.judged.program`.
+        program: the message to the program's process; see `sandbox.child` and `sandbox.judged.program`.
         judge: the message to the judge beside it; None where there is none. See `sandbox.judged.judge`.
         pytest: the tests need pytest, which the zygote imports once.
         console: of a script; None for a program that is called.

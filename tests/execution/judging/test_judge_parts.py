@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Program
 from iterpref_core.execution.codec.marshalling import Decoder, Encoder
-from iterpref_core.execution.judging.routing import shares
-from iterpref_core.execution.judging.setup_imports import setup_imports
+from iterpref_core.execution.ruling.routing import shares
+from iterpref_core.execution.ruling.setup_imports import setup_imports
 from iterpref_core.execution.sandbox.judged.assertions import Assertions
 from iterpref_core.execution.sandbox.judged.descriptions import check_facts
 from iterpref_core.execution.sandbox.judged.peer import make_peers

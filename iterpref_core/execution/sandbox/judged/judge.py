@@ -246,7 +246,7 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     """Return the names that a setup imports, and how each is found.
 
     Args:
-        listed: name, module and attribute; see `judging.setup_imports`.
+        listed: name, module and attribute; see `ruling.setup_imports`.
     """
     found: dict[str, Callable[[], Any]] = {}
     for name, module, attribute in listed:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from iterpref_core.execution.comparison.token_comparison import Difference, first_difference
-from iterpref_core.execution.judging import feedback
-from iterpref_core.execution.judging.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Console
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.protocol.value_texts import clean, shorten
+from iterpref_core.execution.ruling import feedback
+from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.records import StdinTest
 
 OUTPUT_FACTOR = 4
