@@ -375,8 +375,11 @@ def compare(
         entrants = contestants(tokenizer, longest, sizes, folder)
         peaks = {name: peak_bytes(partial(entrant.step, batches[0])) for name, entrant in entrants.items()}
         del entrants["trl as it is"]
-        for entrant in entrants.values():
-            entrant.step(batches[0])
+        # On a GPU the first steps compile the attention for the shapes of their batches.
+        warm_up = batches if DEVICE.type == "cuda" else batches[:1]
+        for batch in warm_up:
+            for entrant in entrants.values():
+                entrant.step(batch)
         steps: dict[str, list[tuple[float, float, float]]] = {name: [] for name in entrants}
         for turn, batch in enumerate(batches):
             names = list(entrants)
