@@ -96,7 +96,7 @@ SECONDS = {
     "compare": 110,
     "attention": 60,
     "recipe": 110,
-    "recipe-7b": 130,
+    "recipe-7b": 230,
     "fsdp": 120,
     "mask": 60,
     "qlora-7b": 110,
