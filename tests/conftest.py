@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def streams_of_dvc() -> None:
     """DVC logs to the streams that are there when it is first imported: those of a test are closed at its end."""
     import dvc  # noqa: F401 - its modules, which are heavy, are not imported
+
+
+@pytest.fixture(autouse=True)
+def no_address_of_mlflow_stays() -> Iterator[None]:
+    """MLflow keeps its server's address for the process, and the next test would write to the server of this one."""
+    yield
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        environment = os.environ.get("MLFLOW_TRACKING_URI")
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type] - the one way to have none
+        if environment is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = environment
 
 
 MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
