@@ -203,7 +203,7 @@ class FocalDPOTrainer(BaseTrainer):
         )
         chosen = logratio(weights=inputs["w_chosen"])
         rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.loss(chosen, rejected, self._beta)
+        losses = self._objective.losses(chosen, rejected, self._beta)
         of_pairs = {
             "rewards/chosen": self._beta * chosen,
             "rewards/rejected": self._beta * rejected,

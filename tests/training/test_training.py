@@ -348,6 +348,28 @@ def test_bad_settings_and_models_are_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("objective", "option", "recorded"),
+    [
+        ("simpo", {"gamma": 2.0}, {"gamma": 2.0}),
+        ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
+        ("dpo", {"reference_free": True}, {"referenced": False}),
+    ],
+)
+def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
+    objective: str,
+    option: dict[str, Any],
+    recorded: dict[str, Any],
+    train: Train,
+    params: TrainingParams,
+    tmp_path: Path,
+) -> None:
+    stated = params.objectives[objective].model_copy(update=option)
+    changed = train("changed", objective, epochs=1, objectives={**params.objectives, objective: stated})
+    assert changed != train("as-it-is", objective, epochs=1)
+    assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
+
+
 def test_an_objective_may_have_a_beta_of_its_own(train: Train, params: TrainingParams, tmp_path: Path) -> None:
     rates = params.objectives["simpo"]
     own = {**params.objectives, "simpo": rates.model_copy(update={"beta": 2.0})}
