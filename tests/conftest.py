@@ -51,6 +51,16 @@ def streams_of_dvc() -> None:
     import dvc  # noqa: F401 - its modules, which are heavy, are not imported
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Give the next test the variables of this one: verbs, Prefect and MLflow set some for good."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
 
 
