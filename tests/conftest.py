@@ -1,7 +1,9 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import gc
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +157,23 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
     config.add_cleanup(folder.cleanup)
     os.environ["PREFECT_HOME"] = folder.name
+
+
+MODULES = pytest.StashKey[int]()
+"""The number of modules that were imported when the garbage collector was last told to leave them alone."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Have no collection of garbage go through the modules of torch and others, which live as long as the process.
+
+    Each training collects garbage once, which took as long as a training of these models does.
+    """
+    imported = len(sys.modules)
+    if imported > item.config.stash.get(MODULES, 0) + 500:
+        item.config.stash[MODULES] = imported
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
