@@ -54,10 +54,14 @@ def streams_of_dvc() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """Give the next test the variables of this one: verbs, Prefect and MLflow set some for good."""
+def no_setting_stays() -> Iterator[None]:
+    """Give the next test the variables of this one and no address of MLflow: verbs and libraries set them for good."""
     before = dict(os.environ)
     yield
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type] - the one way to have none
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
