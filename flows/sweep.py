@@ -32,7 +32,7 @@ from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
-from tasks.grid import BASE, Row, describe_values, plan_rows
+from tasks.grid import BASE, OBJECTIVES, Row, describe_values, plan_rows
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import RUN_VARIABLE
 from tasks.mlflow.runs import sent_afterwards
@@ -166,7 +166,7 @@ def _name_sweep() -> str:
 )
 def sweep(
     preset: str | None = None,
-    objectives: tuple[ObjectiveName, ...] = ("sft", "dpo", "rpo", "target-dpo", "target-rpo"),
+    objectives: tuple[ObjectiveName, ...] = OBJECTIVES,
     values: dict[str, list[Any]] | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,

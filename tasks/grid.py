@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.input_files import read_yaml
-from iterpref_core.objectives.objective_table import find_objective
+from iterpref_core.objectives.objective_table import ObjectiveName, find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.dotted_keys import short_names
 
@@ -20,6 +20,8 @@ PRESETS = Path("ablations.yaml")
 BASE = "base"
 """Stands for no training."""
 TUNE = "tune"
+OBJECTIVES: tuple[ObjectiveName, ...] = ("sft", "dpo", "rpo", "target-dpo", "target-rpo")
+"""The objectives of dvc.yaml, which a sweep trains where it is told none."""
 
 
 class Row(NamedTuple):

@@ -1,5 +1,6 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import gc
 import os
 import signal
 import sys
@@ -56,16 +57,17 @@ def streams_of_dvc() -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_address_of_mlflow_stays() -> Iterator[None]:
-    """MLflow keeps its server's address for the process, and the next test would write to the server of this one."""
+def no_setting_stays() -> Iterator[None]:
+    """Give the next test the variables of this one and no address of MLflow: verbs and libraries set them for good."""
+    before = dict(os.environ)
     yield
     if "mlflow" in sys.modules:
         import mlflow
 
-        environment = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type] - the one way to have none
-        if environment is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = environment
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
@@ -162,6 +164,23 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
     config.add_cleanup(folder.cleanup)
     os.environ["PREFECT_HOME"] = folder.name
+
+
+MODULES = pytest.StashKey[int]()
+"""The number of modules that were imported when the garbage collector was last told to leave them alone."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Have no collection of garbage go through the modules of torch and others, which live as long as the process.
+
+    Each training collects garbage once, which took as long as a training of these models does.
+    """
+    imported = len(sys.modules)
+    if imported > item.config.stash.get(MODULES, 0) + 500:
+        item.config.stash[MODULES] = imported
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -84,14 +84,14 @@ def sweep(
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     from flows.prefect_session import prefect_session
-    from tasks.grid import plan_rows
+    from tasks.grid import OBJECTIVES, plan_rows
 
     params = load_params()
     _check_disk()
     arguments: dict[str, Any] = {"preset": preset, "values": _parse_grid(set_)}
     if objective:
         arguments["objectives"] = tuple(item.value for item in objective)
-    plan_rows(params, preset, arguments.get("objectives", ()), arguments["values"])
+    plan_rows(params, preset, arguments.get("objectives", OBJECTIVES), arguments["values"])
     with prefect_session():
         from flows.sweep import sweep as sweep_flow
 

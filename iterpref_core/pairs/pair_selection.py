@@ -19,6 +19,7 @@ from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.prompt_messages import Prompt, prompt_text
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
@@ -313,8 +314,6 @@ def _at_least_one(
 def _without_repetitions(
     pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
-    from iterpref_core.screening.near_duplicates import NearDuplicates
-
     known = NearDuplicates(similarity)
     # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
     for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -104,10 +105,12 @@ def cluster():
     """Two nodes of one CPU."""
     from ray.cluster_utils import Cluster
 
+    before = signal.getsignal(signal.SIGTERM)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     yield cluster
     cluster.shutdown()
+    signal.signal(signal.SIGTERM, before)  # with Ray's, forks of the next tests would end with exit code 1
 
 
 @pytest.mark.slow
