@@ -12,10 +12,11 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.errors import InputError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import QUIET_SHARE, REFUSED, Completion, Request, Sampling, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, prompt_text
