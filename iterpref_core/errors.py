@@ -39,6 +39,10 @@ class DataUnavailableError(InputError):
     """A benchmark's data file is neither given, nor cached, nor downloadable."""
 
 
+class UnansweredError(InputError):
+    """A model that answered none of the prompts that it was asked, such as a server that refuses them all."""
+
+
 class EndpointError(IterPrefError):
     """A served model that cannot be reached, though it was asked again; received answers are kept."""
 

@@ -11,8 +11,8 @@ from typing import Any
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.errors import UnansweredError
+from iterpref_core.inference.answer_store import AnswerStore, cost_usd
 from iterpref_core.inference.backend import QUIET_SHARE, REFUSED, Completion, Request, Sampling, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
@@ -20,6 +20,7 @@ from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, prompt_text
+from iterpref_core.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Sampler:
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
+        prices: the prices of an endpoint's tokens; None for a model of this machine.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
@@ -46,6 +48,7 @@ class Sampler:
         mode: PromptMode,
         precision: str | None = None,
         fields: Mapping[str, Any] = MappingProxyType({}),
+        prices: InferenceParams | None = None,
         *,
         fresh: bool = False,
     ) -> None:
@@ -59,6 +62,7 @@ class Sampler:
         self._samples = params.samples
         self._precision = precision
         self._fields = fields
+        self._prices = prices
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
         self.mode = mode
@@ -90,6 +94,17 @@ class Sampler:
         """Return what an endpoint refused, as the way in which it is asked in place of that."""
         return notes_of(self._model.refused)
 
+    def cost_usd(self, tokens: TokenCounts) -> float | None:
+        """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
+        if self._prices is None or not (self._prices.price_prompt or self._prices.price_completion):
+            return None
+        return cost_usd(
+            tokens.prompt,
+            tokens.completion,
+            self._prices.price_prompt,
+            self._prices.price_completion,
+        )
+
     def answer(
         self,
         benchmark: str,
@@ -106,7 +121,7 @@ class Sampler:
             stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
 
         Raises:
-            InputError: no question was answered.
+            UnansweredError: no question was answered.
         """
         wanted: list[Request] = []
         for asked in questions:
@@ -133,7 +148,7 @@ class Sampler:
         answers = [answered[request] for request in wanted]
         refused = answers.count(REFUSED)
         if 0 < refused == len(answers):
-            raise InputError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
+            raise UnansweredError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
         truncated = sum(answer.truncated for answer in answers)
@@ -206,8 +221,10 @@ def open_sampler(
     """
     prompt = prompt or PromptFormat()
     fields: Mapping[str, Any] = {}
+    prices = None
     if is_served(model) or names_served(model, inference.backend):
         asked = inference
+        prices = inference
         fields = inference.request_fields
         cap = budget
         mode = PromptMode(instruct=inference.api == "chat")
@@ -240,5 +257,6 @@ def open_sampler(
             mode=mode,
             precision=precision,
             fields=fields,
+            prices=prices,
             fresh=fresh,
         )
