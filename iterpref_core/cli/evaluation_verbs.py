@@ -47,7 +47,9 @@ def evaluate(
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
+    samples: Annotated[
+        Path | None, input_path(help="Samples to score, or another harness's output, instead of --model.")
+    ] = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,
@@ -63,7 +65,7 @@ def evaluate(
     from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
-    from iterpref_core.library.existing_samples import score_samples
+    from iterpref_core.scoring.existing_samples import score_samples
 
     options = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].weights:

@@ -24,8 +24,8 @@ from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.stored_model import StoredModel
-from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.models.checkpoints import ModelSource, write_pointer
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.evaluation.recorded_model import kept
 from tests.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel

@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.errors import InputError
-from iterpref_core.library.existing_samples import score_samples
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice
