@@ -40,7 +40,7 @@ class DataUnavailableError(InputError):
 
 
 class UnansweredError(InputError):
-    """A model that answered none of the prompts that it was asked, such as a server that refuses them all."""
+    """A benchmark of which no task has an answer: a server refused all prompts, or a file has other tasks' samples."""
 
 
 class EndpointError(IterPrefError):

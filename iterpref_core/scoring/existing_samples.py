@@ -9,7 +9,7 @@ from typing import Any
 from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
 from iterpref_core.benchmarks.program_runs import canonical_samples, run_samples
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, UnansweredError
 from iterpref_core.evaluation.evaluation import Programs, measure, run_benchmarks
 from iterpref_core.evaluation.scores import Evaluated, make_result
 from iterpref_core.execution import warn_of_prose, whole_program
@@ -49,7 +49,8 @@ def score_samples(
         partial: some tasks may be without a sample; then the scores are of the others.
 
     Raises:
-        InputError: the file is broken, or some task has no sample or solution.
+        InputError: the file is broken, or some task has no sample or solution. If none of a benchmark has one, the
+            other benchmarks are scored before.
         DataUnavailableError: no benchmark's data can be had here.
     """
     if path is None:
@@ -86,12 +87,17 @@ def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Eva
     """Score the samples that a file has for a benchmark.
 
     Raises:
+        UnansweredError: no task has a sample.
         InputError: the file is broken, or some task has no sample.
     """
     # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
     known = read_given_samples(file.path, benchmark.name, benchmark.tasks.keys())
     total = len(benchmark.tasks)
-    if file.partial and known:
+    if not known:
+        raise UnansweredError(
+            f"{file.path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id"
+        )
+    if file.partial:
         sampled = {each.sample.task_id for each in known}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
     remedy = "add them" if file.partial else "add them, or score the others alone with --partial"
