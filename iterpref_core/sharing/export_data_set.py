@@ -6,7 +6,7 @@ column has one type: where one prompt is a list of messages, all are, and so are
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import Any
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.prompt_messages import chat_messages
-from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, unnumbered
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
 from iterpref_core.storage.new_folder import new_folder
 
@@ -22,6 +22,8 @@ CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
 """The split of records that name none, as `load_dataset` calls it."""
+_OPTIONAL = {"problem_id": "string", "license": "string", "tested": "bool"}
+"""Columns of pairs that are there if a pair states such a thing → their types."""
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
@@ -87,26 +89,25 @@ def export_pairs(
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
     chats = False
-    licensed = False
+    stated: set[str] = set()
     for pair, region in _join(pairs, spans):
         chats = chats or not isinstance(pair.prompt, str)
         contents.splits[TRAIN] += 1
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
-        licensed = licensed or pair.license is not None
+        stated |= _stated(pair)
         if region is not None:
             contents.methods[region.method] += 1
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
             row = _pair_row(pair, chats=chats)
-            if licensed:
-                row["license"] = pair.license
+            row |= {name: getattr(pair, name) for name in _OPTIONAL if name in stated}
             if spans is not None:
                 row |= _region_columns(region)
             yield row
 
-    features = _pair_features(localized=spans is not None, chats=chats, licensed=licensed)
+    features = _pair_features(localized=spans is not None, chats=chats, stated=stated)
     _write(
         out=out,
         rows=rows,
@@ -238,6 +239,14 @@ def _pair_row(pair: PreferencePair, *, chats: bool) -> dict[str, Any]:
     return row
 
 
+def _stated(pair: PreferencePair) -> set[str]:
+    """Return the optional columns in which a pair states something that its other columns do not."""
+    stated = {name for name in ("license", "tested") if getattr(pair, name) is not None}
+    if pair.problem != unnumbered(pair.task_id):
+        stated.add("problem_id")
+    return stated
+
+
 def _region_columns(region: FocalSpans | None) -> dict[str, Any]:
     """Return the columns of a pair's region; a pair without one has nulls."""
     if region is None:
@@ -262,7 +271,7 @@ def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     return row
 
 
-def _pair_features(*, localized: bool, chats: bool, licensed: bool) -> Any:
+def _pair_features(*, localized: bool, chats: bool, stated: Set[str]) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
@@ -273,8 +282,9 @@ def _pair_features(*, localized: bool, chats: bool, licensed: bool) -> Any:
         "chosen": program,
         "rejected": program,
     }
-    if licensed:
-        columns["license"] = text
+    for name, kind in _OPTIONAL.items():
+        if name in stated:
+            columns[name] = Value(kind)
     if localized:
         spans = List(List(Value("int64")))
         columns |= {

@@ -62,13 +62,13 @@ def test_injected_pairs_have_the_license_of_their_problem(tmp_path: Path) -> Non
     assert {pair.license for pair in read_pairs(out)} == {"GPL-3.0-only"}
 
 
-def test_an_export_names_the_license_of_each_pair_and_comes_back_with_it(tmp_path: Path) -> None:
+def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.jsonl"
     made = PreferencePair(
         task_id="a", prompt="p", chosen="x = 1\n", rejected="x = 2\n", license="ISC", problem_id="add"
     )
-    other = made.model_copy(update={"task_id": "b", "license": None})
-    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None})
+    other = made.model_copy(update={"task_id": "b", "license": None, "tested": True})
+    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None, "tested": False})
     write_jsonl(pairs, [made, other, foreign])
     write_jsonl(tmp_path / "problems.jsonl", [ADD.model_copy(update={"source": "mine"})])
     seen: list[DataSet] = []
@@ -80,7 +80,7 @@ def test_an_export_names_the_license_of_each_pair_and_comes_back_with_it(tmp_pat
     export_pairs(pairs, None, tmp_path / "problems.jsonl", tmp_path / "set", describe)
     assert dict(seen[0].origins) == {Origin("mine", "ISC"): 1, Origin("mine", "GPL-3.0-only"): 1, Origin(): 1}
     ingest_pairs([tmp_path / "set/data/train.parquet"], tmp_path / "again.jsonl")
-    assert [pair.license for pair in read_pairs(tmp_path / "again.jsonl")] == ["ISC", None, None]
+    assert list(read_pairs(tmp_path / "again.jsonl")) == [made, other, foreign]
 
 
 def test_pairs_of_others_may_use_these_names_for_anything(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ from iterpref_core.ingestion.preference_sets.preference_pairs import (
     numbered_rows,
     read_object,
     reason_against_language,
+    take_name,
 )
 from iterpref_core.ingestion.published.programs import language_of
 from iterpref_core.ingestion.published.published import LeftOutError, read_license
 from iterpref_core.ingestion.repairs.row_tests import read_tests
 from iterpref_core.ingestion.row_text import reason_not_to_write
 from iterpref_core.pairs.filters import drop_reason
-from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.records import PreferencePair, Problem, unnumbered
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
@@ -119,13 +120,11 @@ def read_repairs(
             return
         row: Mapping[str, Any] = read
         # A name that repeats is that of a problem with several buggy programs.
-        name = name_of(columns.optional(row, "task_id"), item, ())
+        name = name_of(columns.optional(row, "task_id"), item)
         if join is not None:
             row = join.extend(row)
         for buggy in _buggy(row, columns):
-            names[name] += 1
-            numbered = name if names[name] == 1 else f"{name}#{names[name]}"
-            yield _repair(row, buggy, numbered, where, columns, license, params)
+            yield _repair(row, buggy, name, take_name(name, names), where, columns, license, params)
     except LeftOutError as error:
         yield Dropped(error.reason, where, name, error.explanation)
     except ValueError as error:
@@ -164,6 +163,7 @@ def _code(row: Mapping[str, Any], columns: Columns, part: str) -> str:
 def _repair(
     row: Mapping[str, Any],
     buggy: str,
+    row_name: str,
     name: str,
     where: str,
     columns: Columns,
@@ -180,6 +180,8 @@ def _repair(
     entry_point = columns.optional(row, "entry_point")
     entry_point = entry_point if isinstance(entry_point, str) else ""
     problem_id = columns.optional(row, "problem_id")
+    if not isinstance(problem_id, str | int) and unnumbered(name) != row_name:
+        problem_id = row_name
     pair = PreferencePair(
         task_id=name,
         prompt=_prompt(row, buggy, columns),
