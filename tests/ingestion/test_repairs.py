@@ -156,6 +156,26 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
         taken(source, **words)
 
 
+def test_all_rows_of_a_second_file_are_joined_as_lists(tmp_path: Path) -> None:
+    codes = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()) + 2)\n"}
+    rows = [codes | {"problem_id": name} for name in ("p1", "p2", "p3", None)]
+    source = written(tmp_path / "in.jsonl", *rows)
+    tests = [{"problem_id": "p1", "input": f"{n}\n", "output": f"{n + 1}\n"} for n in range(3)]
+    tests.append({"problem_id": "p2", "input": "1\n", "output": "9\n"})
+    tests.append({"problem_id": "None", "input": "1\n", "output": "2\n"})
+    words = {"columns": "tests=input+output", "join": (written(tmp_path / "tests.jsonl", *tests), "all=problem_id")}
+    found, (pair,) = taken(source, **words)
+    assert (pair.problem_id, pair.tested) == ("p1", True)
+    assert found.counts == {
+        "pairs": 1, "tested": 1, "repair_prompts": 1, "dropped/fixed_fails": 1, "dropped/not_joined": 2
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"they differ; join by another column, or take all rows with all=problem_id"):
+        taken(source, **words | {"join": (tmp_path / "tests.jsonl", "on=problem_id")})
+    written(tmp_path / "tests.jsonl", tests[0], {"problem_id": "p1", "input": "1\n"})
+    with pytest.raises(InputError, match=r"tests.jsonl:2: its columns are input, and those before input, output"):
+        taken(source, **words)
+
+
 @pytest.fixture
 def field() -> Path:
     if not FIELD.is_dir():

@@ -71,35 +71,55 @@ class Join:
         """
         if self.column not in row:
             raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
-        partner = self.rows.get(str(row[self.column]))
+        value = row[self.column]
+        partner = None if value is None else self.rows.get(str(value))
         if partner is None:
-            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {row[self.column]!r}")
+            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {value!r}")
         return {**partner, **row}
 
 
-def read_join(path: Path, on: str) -> Join:
+def read_join(path: Path, how: str) -> Join:
     """Read the file of `--join FILE on=COLUMN`, or `on=COLUMN:COLUMN OF THE FILE`.
 
+    With `all=` in place of `on=`, a value may have several rows, such as the tests of a problem; each of their columns
+    becomes a list.
+
     Raises:
-        ConfigError: `on` is not of this form.
-        InputError: the file is absent, lacks the column, or has two different rows of one value.
+        ConfigError: `how` is not of this form.
+        InputError: the file is absent, lacks the column, or has two different rows of one value with `on=`.
     """
-    word, _, columns = on.partition("=")
+    word, _, columns = how.partition("=")
     column, _, other = columns.partition(":")
-    if word != "on" or not column:
-        raise ConfigError(f"--join {path} {on}: write it as --join {path} on=COLUMN")
+    if word not in {"on", "all"} or not column:
+        raise ConfigError(f"--join {path} {how}: write it as --join {path} on=COLUMN, or all=COLUMN")
     other = other or column
-    rows: dict[str, Mapping[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for item in numbered_rows([path]):
         row = read_object(item)
         if isinstance(row, Dropped) or row.get(other) is None:
             raise InputError(f"{item.where}: no object with the column {other!r}, which --join names")
         key = str(row[other])
-        if rows.setdefault(key, row) != row:
+        if word == "all":
+            _collect(row, rows.setdefault(key, {}), other, item)
+        elif rows.setdefault(key, row) != row:
             raise InputError(
-                f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column"
+                f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column, "
+                f"or take all rows with all={columns}"
             )
     return Join(column, rows)
+
+
+def _collect(row: Mapping[str, Any], lists: dict[str, Any], key: str, item: Item) -> None:
+    """Add a row's values to the lists of its columns.
+
+    Raises:
+        InputError: the row has other columns than the rows before.
+    """
+    names = [name for name in row if name != key]
+    if lists and set(lists) != set(names):
+        raise InputError(f"{item.where}: its columns are {', '.join(names)}, and those before {', '.join(lists)}")
+    for name in names:
+        lists.setdefault(name, []).append(row[name])
 
 
 def read_repairs(
