@@ -49,12 +49,16 @@ class DataSet:
         origins: origin of the problems → rows.
         methods: method of localization → pairs.
         tests: kind of test → problems with such a test.
+        tested: pairs that say that tests have judged both programs.
+        stated: columns that are there since a pair states such a thing.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
+    tested: int = 0
+    stated: set[str] = field(default_factory=set)
 
 
 Describe = Callable[[DataSet], str]
@@ -89,25 +93,25 @@ def export_pairs(
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
     chats = False
-    stated: set[str] = set()
     for pair, region in _join(pairs, spans):
         chats = chats or not isinstance(pair.prompt, str)
         contents.splits[TRAIN] += 1
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
-        stated |= _stated(pair)
+        contents.stated |= _stated(pair)
+        contents.tested += pair.tested is True
         if region is not None:
             contents.methods[region.method] += 1
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
             row = _pair_row(pair, chats=chats)
-            row |= {name: getattr(pair, name) for name in _OPTIONAL if name in stated}
+            row |= {name: getattr(pair, name) for name in _OPTIONAL if name in contents.stated}
             if spans is not None:
                 row |= _region_columns(region)
             yield row
 
-    features = _pair_features(localized=spans is not None, chats=chats, stated=stated)
+    features = _pair_features(localized=spans is not None, chats=chats, stated=contents.stated)
     _write(
         out=out,
         rows=rows,
