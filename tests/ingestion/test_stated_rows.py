@@ -57,6 +57,7 @@ def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) ->
         "def f(a):\n    return `a`\n",
         "def f(a):\n\tx = a\n        return x + 1\n",
         "name: a\nsteps:\n  - run: b\n",
+        "name: a\nversion: 1\n",
         "local x = 1\nprint(x)\n",
         '["def f(a):\\n    return a\\n"]',
     ],
@@ -320,6 +321,16 @@ def test_tests_that_say_nothing_or_contradict_each_other_are_left_out_and_counte
         "tests_left_out/empty": 1,
         "dropped/no_tests": 2,
     }
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, ["1", None], [["1", None]], [{"a": 1}]])
+def test_a_script_reads_no_object_and_no_null(tmp_path: Path, given: Any) -> None:
+    good = {"question": "Do.", "inputs": [["1", "2"], 3], "outputs": [1.5, ["4"]]}
+    for column in ("inputs", "outputs"):
+        bad = good | {column: [given, "5"]}
+        found, problems = problems_of(tmp_path, "rstar", good, bad)
+        assert (len(problems), found.counts["dropped/bad_record"]) == (1, 1)
+        assert "field 'tests'" in found.dropped[0].explanation
 
 
 def test_null_is_none_if_a_reference_returns_none(tmp_path: Path) -> None:

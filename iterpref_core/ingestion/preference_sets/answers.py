@@ -122,7 +122,9 @@ def is_program(text: str) -> bool:
 
 
 def _does_something(node: ast.stmt) -> bool:
-    """Return False for a constant or a name, or a display of such."""
+    """Return False for a constant or a name, or a display of such, and for `key: value`, which YAML has as well."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
     if not isinstance(node, ast.Expr):
         return True
     calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)

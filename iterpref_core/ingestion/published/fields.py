@@ -98,10 +98,17 @@ def as_text(value: Any) -> str:
 
     >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
     ('3\n1 2 3', '6', '6\n')
+
+    Raises:
+        ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        raise ValueError("field 'tests': the input and output of a script are texts, not objects")
     if isinstance(value, Sequence):
+        if None in value:
+            raise ValueError("field 'tests': a line of a script's input or output is null")
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
     if isinstance(value, int) and not isinstance(value, bool):
         # `str` refuses integers of more than 4,300 digits.
