@@ -71,7 +71,8 @@ def ingest(
     join: Annotated[
         tuple[Path, str] | None,
         typer.Option(
-            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN.", metavar="FILE on=COLUMN"
+            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN, or all=COLUMN for all rows.",
+            metavar="FILE on=COLUMN",
         ),
     ] = None,
     spans: Annotated[
