@@ -108,11 +108,11 @@ def train_objective(
     params = with_own_beta(objective, params)
     run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
     params = run.params
-    check_settings(params)
+    learning_rate, alpha = find_rates(objective, params.objectives)
+    check_settings(params, learning_rate)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     data = _read_data(run, row, pairs, spans)
     checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
-    learning_rate, alpha = find_rates(objective, params.objectives)
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
