@@ -49,7 +49,7 @@ from iterpref_core.training.model.policy import (
     load_policy,
     lora_config,
 )
-from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
@@ -179,9 +179,9 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalD
         cache=run.places.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
-        weights=trainer.model.dtype,
-        bf16=run.params.bf16 is True,
-        load=run.params.load,
+        params=run.params,
+        model=trainer.model,
+        processes=sharding(run.processes),
     )
 
 
