@@ -39,6 +39,7 @@ from iterpref_core.training.data.tokenized_dataset import (
     held_out,
     open_tokenized_dataset,
 )
+from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
@@ -265,6 +266,7 @@ def _make_trainer(
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
+        check_tied(trainer.model)
         if params.lora is not None and not is_sharded():
             check_parity(trainer.model, data.layout, dtype=rounded)
     except (ValueError, ConfigError, ModelError) as error:
