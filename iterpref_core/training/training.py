@@ -39,6 +39,7 @@ from iterpref_core.training.data.tokenized_dataset import (
     open_tokenized_dataset,
 )
 from iterpref_core.training.early_end import validations_since_best
+from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
@@ -49,7 +50,7 @@ from iterpref_core.training.model.policy import (
     load_policy,
     lora_config,
 )
-from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
@@ -181,9 +182,9 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalD
         cache=run.places.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
-        weights=trainer.model.dtype,
-        bf16=run.params.bf16 is True,
-        load=run.params.load,
+        params=run.params,
+        model=trainer.model,
+        processes=sharding(run.processes),
     )
 
 
@@ -263,6 +264,7 @@ def _make_trainer(
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
+        check_tied(trainer.model)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
