@@ -18,7 +18,7 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest
 
 LIMITS = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Program
-from iterpref_core.execution.judging.same_process import shares
+from iterpref_core.execution.judging.routing import shares
 from iterpref_core.execution.judging.setup_imports import setup_imports
 from iterpref_core.execution.sandbox.judged.assertions import Assertions
 from iterpref_core.execution.sandbox.judged.crossing import Decoder, Encoder

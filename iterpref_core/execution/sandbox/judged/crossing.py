@@ -9,14 +9,18 @@ again. That keeps identity: for `row = [0]; f([row, row])` there cross
 
     [[0], {"@": 1}]          the outer list is container 0, the inner one container 1
 
-and if the program sets `rows[0][0] = 5`, its answer has the new contents of both: `[[{"@": 1}, {"@": 1}], [5]]`.
+and if the program sets `rows[0][0] = 5`, its answer has the new contents of container 1; see `replicas`.
 """
 
 import array
+import cmath
 import collections
 import datetime as dt
 import decimal
 import fractions
+import importlib
+import math
+import operator
 import pathlib
 import re
 import sys
@@ -65,8 +69,18 @@ _BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in PARTS} | {"Pattern":
 _PART_TYPES = frozenset({int, str, bytes, type(None), dt.timedelta, dt.timezone, zoneinfo.ZoneInfo})
 
 
+_NANS = {"math.nan": "math", "numpy.nan": "numpy"}
+_SINGLE = {"...": Ellipsis, "NotImplemented": NotImplemented}
+
+
 class References(Protocol):
-    """The maker and the reader of references; see `references.References`."""
+    """The maker and the reader of references; see `references.References`.
+
+    Attributes:
+        looks: objects that have arrived as copies, and look into a container which is not here.
+    """
+
+    looks: list[Any]
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
         """Return the tree of a value that is no plain data."""
@@ -76,12 +90,13 @@ class References(Protocol):
 
 
 def is_array(value: Any) -> bool:
-    """Tell whether a value is an array of numpy's own class, with numbers, texts or times in it."""
+    """Tell whether a value is an array of numpy's own class, with numbers, texts, times or objects in it."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) is getattr(numpy, "ndarray", None) and value.dtype.kind in "biufcSUMm"
+    return numpy is not None and type(value) is getattr(numpy, "ndarray", None) and value.dtype.kind in "biufcSUMmO"
 
 
-def _is_numpy_scalar(value: Any) -> bool:
+def is_numpy_scalar(value: Any) -> bool:
+    """Tell whether a value is a number, a text or a time of numpy's."""
     numpy = sys.modules.get("numpy")
     if numpy is None or type(value).__module__ != "numpy" or not hasattr(numpy, "generic"):
         return False
@@ -124,37 +139,43 @@ class Encoder:
 
     Args:
         references: makes the trees of all that is no plain data.
-        containers: that the other side already knows, in their order.
+        known: numbers of the containers that both sides have, by identity; see `replicas`.
+        first: number of the first container that is new.
         tag_ints: write integers of more digits than JSON can hold in another way.
 
     Attributes:
-        containers: those, and all that were met.
+        containers: those that are new, in the order in which they were met.
     """
 
-    def __init__(self, references: References, containers: Iterable[Any] = (), *, tag_ints: bool = False) -> None:
+    def __init__(
+        self, references: References, known: dict[int, int] | None = None, first: int = 0, *, tag_ints: bool = False
+    ) -> None:
         self._references = references
         self._tag_ints = tag_ints
         self.containers: list[Any] = []
+        self._known = {} if known is None else known
+        self._first = first
         self._numbers: dict[int, int] = {}
-        for container in containers:
-            self._number(container)
 
     def _number(self, container: Any) -> None:
-        self._numbers[id(container)] = len(self.containers)
+        self._numbers[id(container)] = self._first + len(self.containers)
         self.containers.append(container)
 
-    def tree(self, value: Any) -> Tree:  # noqa: C901 - one a type
+    def tree(self, value: Any) -> Tree:  # noqa: C901, PLR0912 - one a type
         """Return the tree of a value."""
         kind = type(value)
+        if kind is float and math.isnan(value):
+            return self._nan(value, None)
         if kind in _SCALARS:
             return value
         if kind is int:
             return {"i": hex(value)} if self._tag_ints and not -_BIG < value < _BIG else value
         if kind is tuple:
             return {"t": self._items(value)}
-        if id(value) in self._numbers:
-            return {"@": self._numbers[id(value)]}
         if kind in _REFILL or is_array(value):
+            number = self._numbers.get(id(value), self._known.get(id(value)))
+            if number is not None:
+                return {"@": number}
             self._number(value)
             return self.contents(value)
         if kind is frozenset:
@@ -162,22 +183,38 @@ class Encoder:
         if kind is bytes:
             return {"b": value.hex()}
         if kind is complex:
-            return {"c": [value.real, value.imag]}
+            tree = {"c": [value.real, value.imag]}
+            return self._nan(value, tree) if cmath.isnan(value) else tree
+        if kind is decimal.Decimal and value.is_nan():
+            return self._nan(value, {"z": ["Decimal", str(value)]})
         if kind in PARTS and not (kind is zoneinfo.ZoneInfo and value.key is None):
             return {"z": [kind.__name__, *map(self.tree, PARTS[kind](value))]}
         if kind in _VIEWS:
             return {"v": [_VIEWS[kind], [self.tree(item) for item in value]]}
         if value is Ellipsis or value is NotImplemented:
             return {"u": "..." if value is Ellipsis else "NotImplemented"}
-        if _is_numpy_scalar(value):
-            return {"n": _scalar_parts(value)}
+        if is_numpy_scalar(value):
+            tree = {"n": _scalar_parts(value)}
+            return tree if value == value else self._nan(value, tree)  # noqa: PLR0124 - nan, NaT
         return self._references.refer(value, self)
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
         as_they_are = _SCALARS if self._tag_ints else _SCALARS_AND_INT
-        if as_they_are.issuperset(map(type, value)):
+        kinds = set(map(type, value))
+        if as_they_are.issuperset(kinds) and not (float in kinds and any(map(operator.ne, value, value))):
             return list(value)
         return [self.tree(item) for item in value]
+
+    def _nan(self, value: Any, tree: Tree) -> Tree:
+        """Return the tree of a value that equals nothing, not even itself, and is found in lists as the same object."""
+        for name, module in _NANS.items():
+            if module in sys.modules and value is sys.modules[module].nan:
+                return {"u": name}
+        number = self._numbers.get(id(value), self._known.get(id(value)))
+        if number is not None:
+            return {"@": number}
+        self._number(value)
+        return {"I": tree}
 
     def _pairs(self, value: dict[Any, Any]) -> list[list[Tree]]:
         return [[self.tree(key), self.tree(item)] for key, item in value.items()]
@@ -202,6 +239,8 @@ class Encoder:
         if kind in _REFILL:
             factory = value.default_factory if kind is collections.defaultdict else None
             return {"D": [kind.__name__, self.tree(factory), self._pairs(value)]}
+        if value.dtype.kind == "O":
+            return {"a": ["O", list(value.shape), self._items(value.ravel().tolist())]}
         dtype, data = _bytes_of(value)
         return {"a": [dtype, list(value.shape), data]}
 
@@ -211,17 +250,27 @@ class Decoder:
 
     Args:
         references: finds the objects that trees of references name.
-        containers: that are known, in their order.
+        known: returns the container of a number that both sides have; see `replicas`.
+        first: number of the first container that is new.
         keeps_made: an object that is under test stays so, though it comes back.
 
     Attributes:
-        containers: those, and all that were made.
+        containers: those that are new, in their order.
     """
 
-    def __init__(self, references: References, containers: Iterable[Any] = (), *, keeps_made: bool = False) -> None:
+    def __init__(
+        self,
+        references: References,
+        known: Callable[[int], Any] | None = None,
+        first: int = 0,
+        *,
+        keeps_made: bool = False,
+    ) -> None:
         self._references = references
+        self._known = known
+        self._first = first
         self.keeps_made = keeps_made
-        self.containers: list[Any] = list(containers)
+        self.containers: list[Any] = []
 
     def value(self, tree: Tree) -> Any:  # noqa: C901, PLR0912 - one a tag
         """Return the value of a tree.
@@ -240,7 +289,7 @@ class Decoder:
             case "t":
                 return tuple(self._fill_list(body))
             case "@":
-                return self.containers[body]
+                return self._container(body)
             case "f":
                 return frozenset(self._fill_list(body))
             case "b":
@@ -250,7 +299,11 @@ class Decoder:
             case "i":
                 return int(body, 16)
             case "u":
-                return {"...": Ellipsis, "NotImplemented": NotImplemented}[body]
+                return importlib.import_module(_NANS[body]).nan if body in _NANS else _SINGLE[body]
+            case "I":
+                made = math.nan * 1 if body is None else self.value(body)
+                self.containers.append(made)
+                return made
             case "z":
                 return self._made(body[0], [self.value(part) for part in body[1:]])
             case "v":
@@ -258,9 +311,7 @@ class Decoder:
             case "n":
                 return self._scalar(*body)
             case "a":
-                made = self._array(*body)
-                self.containers.append(made)
-                return made
+                return self._new_array(*body)
         empty = _EMPTY.get(tag)
         if empty is None:
             return self._references.resolve(tag, body, self)
@@ -268,6 +319,13 @@ class Decoder:
         self.containers.append(container)
         self.fill(container, tree)
         return container
+
+    def _container(self, number: int) -> Any:
+        if type(number) is not int:
+            raise TypeError("no number of a container")
+        if number < self._first and self._known is not None:
+            return self._known(number)
+        return self.containers[number - self._first]
 
     def _fill_list(self, items: list[Tree]) -> list[Any]:
         if type(items) is not list:
@@ -284,16 +342,20 @@ class Decoder:
         kind = _BY_NAME[name]
         if kind is not slice and not all(type(part) in _PART_TYPES for part in parts):
             raise TypeError("no parts of data")
-        return kind(*parts)
+        made = kind(*parts)
+        if kind is memoryview:
+            self._references.looks.append(made)
+        return made
 
     def _view(self, name: str, items: list[Tree]) -> Any:
         held = [self.value(item) for item in items]
         # A view is that of some dictionary: of {0: 5, 1: 5} for the values 5 and 5.
         if name == "values":
-            return dict(enumerate(held)).values()
-        if name == "items":
-            return dict(held).items()
-        return dict.fromkeys(held).keys()
+            view: Any = dict(enumerate(held)).values()
+        else:
+            view = dict(held).items() if name == "items" else dict.fromkeys(held).keys()
+        self._references.looks.append(view)
+        return view
 
     def _scalar(self, dtype: str, data: str) -> Any:
         import numpy as np
@@ -304,6 +366,25 @@ class Decoder:
             return np.bytes_(bytes.fromhex(data))
         return self._array(dtype, [1], data)[0]
 
+    def _new_array(self, dtype: str, shape: list[int], data: Any) -> Any:
+        import numpy as np
+
+        if dtype == "O" and math.prod(shape) != len(data):
+            raise ValueError("no such array")  # an array of any size could be asked for
+        made = np.empty(shape, dtype=object) if dtype == "O" else self._array(dtype, shape, data)
+        self.containers.append(made)
+        if dtype == "O":
+            self._fill_objects(made, data)
+        return made
+
+    def _fill_objects(self, made: Any, data: list[Tree]) -> None:
+        items = self._fill_list(data)
+        if len(items) != made.size:
+            raise ValueError("no such array")
+        # One by one: numpy would take the items of an item that is a list.
+        for place, item in enumerate(items):
+            made.flat[place] = item
+
     def _array(self, dtype: str, shape: list[int], data: str) -> Any:
         import numpy as np
 
@@ -312,7 +393,7 @@ class Decoder:
         # What arrives obeys the rule of what is sent: somebody else may have written it.
         return _exact(np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape))
 
-    def fill(self, container: Any, tree: Tree) -> None:  # noqa: C901 - one a type
+    def fill(self, container: Any, tree: Tree) -> None:  # noqa: C901, PLR0912 - one a type
         """Give a container the contents that a tree says."""
         kind = type(container)
         if kind is list:
@@ -343,6 +424,9 @@ class Decoder:
                 setattr(container, key, item)
         elif kind is array.array:
             container[:] = array.array(body[0], bytes.fromhex(body[1]))
+        elif body[0] == "O":
+            if list(container.shape) == body[1]:
+                self._fill_objects(container, body[2])
         else:
             changed = self._array(*body)
             if changed.shape == container.shape:

@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
-from tests.execution.sandbox.hostile_programs import EXPRESSIONS, PROGRAMS
+from tests.execution.isolation.hostile_programs import EXPRESSIONS, PROGRAMS
 from tests.execution.tiers import BWRAP, tier
 
 pytestmark = pytest.mark.named_tier

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .confinement import landlock, limits, seccomp
-from .confinement.cleanup import remove_folder
+from . import landlock, limits, seccomp
+from .cleanup import remove_folder
 
 
 def _landlock(order: dict[str, Any]) -> str:

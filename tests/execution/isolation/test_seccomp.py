@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from iterpref_core.execution.sandbox.confinement import seccomp, syscalls
+from iterpref_core.execution.isolation import seccomp, syscalls
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW = 0x7FFF0000

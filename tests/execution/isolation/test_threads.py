@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
-from iterpref_core.execution.sandbox.confinement.process_limits import MAX_OWN_THREADS
-from iterpref_core.execution.sandbox.confinement.threads import ThreadSemaphore
+from iterpref_core.execution.isolation.process_limits import MAX_OWN_THREADS
+from iterpref_core.execution.isolation.threads import ThreadSemaphore
 from iterpref_core.records import IoTest, StdinTest
 from tests.engines import outcomes_of, worker_pids
 

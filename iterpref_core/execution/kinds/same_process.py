@@ -1,4 +1,4 @@
-"""Same-process tests: those that only mean something beside the program, found by a look at their source.
+"""Looks at the source of tests, by the supervisor: which of them mean something only in the program's own process.
 
 A test is judged in a process of its own, and values cross. A change of the program's own world cannot cross
 (a patched module, a seeded generator, an environment variable), a subclass of one of its classes, and what libraries
@@ -8,10 +8,9 @@ hold in memory (data frames, figures). The program's behavior never decides abou
 import ast
 import builtins
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from iterpref_core.execution.protocol.programs import LiveCodeBenchTest, Program, ValueTest
-from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+from iterpref_core.execution.comparison.expectations import literal
 from iterpref_core.source_code.syntax_tree import parse
 
 _LIBRARIES = (
@@ -24,66 +23,24 @@ _SEEDS = frozenset({"seed", "set_state", "setstate", "chdir", "putenv", "setenv"
 _CHANGES_A_LIST = frozenset({"append", "extend", "insert", "clear", "pop", "remove", "reverse", "sort"})
 _OUTPUT = frozenset({"stdout", "stderr"})
 """Attributes of `sys` that a test may set: a program's output reaches the test's own streams."""
-_SOLUTION = "solution"
-
-
-def shares(program: Program) -> bool:
-    """Tell whether a program's tests have to run beside it."""
-    return program.inside or any(_shares(test) for test in program.tests)
-
-
-def problem_of(program: Program) -> str:
-    """Return why a test cannot be compiled; empty if all can, as far as this Python can say."""
-    if program.environment is not None:
-        return ""
-    for test in program.tests:
-        for source in _sources(test):
-            try:
-                _parsed(source)
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                reason = str(error)
-                line = ""
-                if isinstance(error, SyntaxError):
-                    reason = error.msg
-                    line = f", line {error.lineno}" if error.lineno else ""
-                return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
-    return ""
-
-
-def _sources(test: Test | ValueTest | LiveCodeBenchTest) -> Sequence[str]:
-    if isinstance(test, AssertTest | UnittestTest | PytestTest):
-        return [test.code]
-    if isinstance(test, ScriptTest):
-        return [test.all_files()[test.run]]
-    return []
 
 
 @functools.lru_cache(maxsize=1024)
-def _parsed(source: str) -> ast.Module:
+def parsed(source: str) -> ast.Module:
+    """Return the tree of a test's source.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: there is none.
+    """
     tree: ast.Module = parse(source.removeprefix("\ufeff"))
     return tree
 
 
-def _shares(test: Test | ValueTest | LiveCodeBenchTest) -> bool:
-    if isinstance(test, AssertTest | UnittestTest):
-        return _looks(test.code, _SOLUTION, True)
-    if isinstance(test, PytestTest):
-        return _looks(test.code, _SOLUTION, False)
-    if isinstance(test, ScriptTest):
-        files = test.all_files()
-        sources = [text for name, text in files.items() if name.endswith(".py")]
-        # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
-        if not any(_imports(text, test.module) for text in sources):
-            return True
-        return any(_looks(text, test.module, False) for text in sources)
-    return False
-
-
 @functools.lru_cache(maxsize=1024)
-def _imports(source: str, module: str) -> bool:
+def imports(source: str, module: str) -> bool:
     """Tell whether a source imports a module, or names it, as `import_module` does."""
     try:
-        tree = _parsed(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
     parent, _, last = module.rpartition(".")
@@ -105,7 +62,7 @@ def _imports(source: str, module: str) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _looks(source: str, module: str, together: bool) -> bool:
+def looks(source: str, module: str, *, together: bool) -> bool:
     """Tell whether a source changes the program's world or derives from its classes.
 
     Args:
@@ -114,7 +71,7 @@ def _looks(source: str, module: str, together: bool) -> bool:
         together: the solution's names are the test's own, without an import.
     """
     try:
-        tree = _parsed(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     nodes = list(ast.walk(tree))
@@ -242,3 +199,29 @@ def _is_of_module(target: ast.expr, modules: set[str]) -> bool:
     while isinstance(root, ast.Attribute):
         root = root.value
     return isinstance(root, ast.Name) and root.id in modules
+
+
+@functools.lru_cache(maxsize=4096)
+def is_plain_call(source: str) -> bool:
+    """Tell whether an expression calls something with literals, and computes nothing with the result.
+
+    >>> [is_plain_call(source) for source in ("f([1, -2])", "Solution().f(2)", "f(2) == 4", "sorted(f(2))")]
+    [True, True, False, False]
+    """
+    try:
+        node: ast.expr = parse(source.strip(), "eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True  # the program's own process says what is wrong with it
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.Name | ast.Attribute)
+    while isinstance(node, ast.Call | ast.Attribute):
+        if isinstance(node, ast.Attribute):
+            node = node.value
+            continue
+        try:
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                literal(argument)
+        except ValueError:
+            return False
+        node = node.func
+    return isinstance(node, ast.Name)

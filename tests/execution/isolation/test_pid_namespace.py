@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
-from iterpref_core.execution.running import isolation
-from iterpref_core.execution.running.interpreters import Environment
-from iterpref_core.execution.sandbox.confinement.pid_namespace import Processes
+from iterpref_core.execution.isolation import tiers
+from iterpref_core.execution.isolation.interpreters import Environment
+from iterpref_core.execution.isolation.pid_namespace import Processes
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
@@ -71,11 +71,11 @@ def either(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Tier A as it is here, and as it is on a kernel that lacks Landlock."""
     if not BWRAP.available:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
-    plan = isolation.choose(allow_unsafe=False)
+    plan = tiers.choose(allow_unsafe=False)
     if request.param != "all layers":
-        plan = isolation.Plan("A", tuple(layer for layer in plan.layers if layer != "landlock"))
+        plan = tiers.Plan("A", tuple(layer for layer in plan.layers if layer != "landlock"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(isolation, "choose", lambda **_: plan)
+        patch.setattr(tiers, "choose", lambda **_: plan)
         opened = Executor(LIMITS, workers=1, environments=ENVIRONMENTS)
     with opened as executor:
         yield executor
@@ -274,7 +274,7 @@ def test_processes_end_with_the_supervisor() -> None:
     supervisor = f"""
 import sys
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import IoTest
 sleeps = Program({program(body).code!r}, (IoTest(call="f()", expected="4"),), environment="p")
 environments = {{"p": Environment(sys.executable, processes=True)}}

@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import IoTest, ScriptTest
 from tests.engines import outcomes_of
 

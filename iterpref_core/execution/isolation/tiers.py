@@ -18,10 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import IsolationError
-from iterpref_core.execution.running.interpreters import Runtime, own_runtime
+from iterpref_core.execution.isolation.interpreters import Runtime, own_runtime
 
 _JUDGE = "/judge"
-SANDBOX = Path(__file__).resolve().parents[1] / "sandbox"
+CODE = Path(__file__).resolve().parents[1]
+"""The folder of this package: all code of ours that a sandbox sees."""
+PACKAGE = "execution"
+"""Name under which a zygote has that folder. It takes no other module of this project, and runs no `__init__` of ours
+that would: these modules are loaded into interpreters that have the standard library alone."""
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
@@ -93,7 +97,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     memory_disk = ["--size", str(disk_mb * 2**20), "--tmpfs"]
     command = [shutil.which("bwrap") or "bwrap"]
     command += ["--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
-    visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
+    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
     for path in visible:
         command += ["--ro-bind", str(Path(path).resolve()), path]
     command += ["--proc", "/proc"]
@@ -105,7 +109,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
         command += [*memory_disk, "/dev/shm"]
         command += ["--remount-ro", "/proc", "--as-pid-1"]
         for name in ("hosts", "nsswitch.conf"):
-            command += ["--ro-bind", str(SANDBOX / f"etc-{name}.txt"), f"/etc/{name}"]
+            command += ["--ro-bind", str(CODE / "isolation" / f"etc-{name}.txt"), f"/etc/{name}"]
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
         command += ["--symlink", f"{root}/tmp", "/tmp"]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]
@@ -121,11 +125,11 @@ def judge_root(plan: Plan, root: str) -> str:
 
 
 def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:
-    """Return the command that starts a module of the sandbox in a plan's tier.
+    """Return the command that starts a module of this package in a plan's tier.
 
     Args:
         plan: the isolation.
-        module: `zygote` or `canary`.
+        module: `sandbox.zygote` or `isolation.canary`.
         root: the folder programs may write in; in tier A it exists only inside.
         disk_mb: MiB it can hold, in tier A.
         runtime: the interpreter, and the paths that it may read.
@@ -134,11 +138,13 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     if "bwrap" in plan.layers:
         prefix = _bubblewrap(root, disk_mb, runtime)
     start = (
-        "import sys",
-        f"sys.path.insert(0, {str(SANDBOX.parent)!r})",
-        "import sandbox.fork_hooks",
-        f"import sandbox.{module}",
-        f"sandbox.{module}.main()",
+        "import sys, types",
+        f"package = types.ModuleType({PACKAGE!r})",
+        f"package.__path__ = [{str(CODE)!r}]",
+        f"sys.modules[{PACKAGE!r}] = package",
+        f"import {PACKAGE}.sandbox.fork_hooks",
+        f"import {PACKAGE}.{module}",
+        f"{PACKAGE}.{module}.main()",
     )
     options = ["-S", "-s", "-P", "-W", "ignore"]
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
@@ -146,7 +152,7 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
 
 def _outside(runtime: Runtime) -> str:
     """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
-    visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
+    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
     for path in _COMMON_PATHS:
         is_visible = any(shown.startswith(path) for shown in visible)
         if Path(path).exists() and not is_visible:
@@ -164,7 +170,7 @@ def _run_canary(plan: Plan) -> dict[str, str]:
     order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
-            command(plan, "canary", root, 16, runtime),
+            command(plan, "isolation.canary", root, 16, runtime),
             input=json.dumps(order).encode(),
             capture_output=True,
             env=ENVIRONMENT,

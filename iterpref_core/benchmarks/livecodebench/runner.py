@@ -1,6 +1,7 @@
 """LiveCodeBench's own runner: its rules for running a program, as of one commit.
 
-The commit is 15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
+The sandbox runs this file as a text, so it imports the standard library alone. The rules are those of the commit
+15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
 `lcb_runner/evaluation/testing_util.py`. It puts objects of Python's in the place of the console, and makes a function
 of a program that reads standard input. Some programs fail there that would not on a real console, and so they do here:
 
@@ -46,8 +47,9 @@ _WITHOUT = {
 """Functions that the runner puts None in the place of, but for those of shutil and subprocess."""
 _NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
 
-Load = Callable[[Callable[[], ast.Module]], dict[str, Any]]
-"""Function that runs a maker of trees as a module with `NAMES`; returns its namespace."""
+Load = Callable[[Callable[[], ast.Module], str, str], dict[str, Any]]
+"""The sandbox's function that runs a tree as a module; takes the tree's maker, a setup and the module's name, and
+returns the module's namespace."""
 
 
 def _take_away() -> None:
@@ -96,19 +98,28 @@ def _as_function(source: str) -> ast.Module:
     return tree
 
 
-def run_on_text(stdin: str, source: str, load: Load) -> str:
-    """Run a program that reads a text; return its output.
+def run(source: str, load: Load, stdin: str | None, function: str, arguments: tuple[Any, ...]) -> Any:
+    """Run a program by the runner's rules; return its output, or the result of its function.
 
     Args:
-        stdin: the text.
         source: the program.
-        load: runs the function's definition.
+        load: see `Load`.
+        stdin: the text that the program reads; None where a function is called.
+        function: the name of the function; empty where the program reads.
+        arguments: of the function.
     """
     _take_away()
-    named: Any = open(os.devnull)  # noqa: SIM115 - the object of a program that imports the name `stdin`
+    if stdin is None:
+        return _call(function, arguments, source, load)
+    return _run_on_text(stdin, source, load)
+
+
+def _run_on_text(stdin: str, source: str, load: Load) -> str:
+    """Run a program that reads a text; return its output."""
+    named: Any = open(os.devnull)  # noqa: PTH123, SIM115 - the object of a program that imports the name `stdin`
     sys.stdin = named
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    namespace = load(lambda: _as_function(source))
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    namespace = load(lambda: _as_function(source), NAMES, MODULE)
     if "class Solution" in source and "class Solution" in ast.unparse(ast.parse(source)):  # not in a comment
         raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
     lines = iter(stdin.split("\n"))
@@ -125,17 +136,9 @@ def run_on_text(stdin: str, source: str, load: Load) -> str:
     return text
 
 
-def call(function: str, arguments: tuple[Any, ...], source: str, load: Load) -> Any:
-    """Call a function of a program, or a method of its class Solution; return the result.
-
-    Args:
-        function: its name.
-        arguments: its arguments.
-        source: the program.
-        load: runs the program.
-    """
-    _take_away()
-    namespace = load(lambda: _parse(source))
+def _call(function: str, arguments: tuple[Any, ...], source: str, load: Load) -> Any:
+    """Call a function of a program, or a method of its class Solution; return the result."""
+    namespace = load(lambda: _parse(source), NAMES, MODULE)
     if "class Solution" in source:
         solution = namespace["Solution"]()
         called = getattr(solution, function)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.execution.sandbox.encoding import UnencodableError, summarize
+from iterpref_core.execution.codec.canonical import UnencodableError, summarize
 from iterpref_core.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
