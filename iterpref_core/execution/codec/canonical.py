@@ -1,7 +1,6 @@
-"""Value encoding: canonical text with exact types, for the way out of the sandbox.
+"""Canonical text of values with exact types, for the way out of the sandbox.
 
-Plain values (None, bool, int, float, str, list) are themselves in JSON; the rest is a JSON object with one key that
-names the type: `{"t": [1, 2]}` is the tuple (1, 2). Equal values of equal types have equal texts: sets are sorted,
+The text is the JSON of a tree (`plain`), on one line. Equal values of equal types have equal texts: sets are sorted,
 dictionaries are sorted by key. Other types are never encoded as they are: they may lie about themselves. Where the
 comparison is Python's `==`, some are encoded by the value that they hold (`lenient`).
 
@@ -20,15 +19,9 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
-_BIG = 10**_DIGITS
-# Types are told apart by identity: a metaclass may lie about equality and hash.
-_PLAIN = frozenset(map(id, (type(None), bool, str, float)))
-_PLAIN_OR_INT = _PLAIN | {id(int)}
-_dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+from .plain import ATOMS, FROM_ATOM, NESTED, NUMBERS, SCALARS, are_scalars, integer, to_json, with_pythons_digits
+
 _load = json.JSONDecoder().raw_decode
-_get_digits = sys.get_int_max_str_digits
-_set_digits = sys.set_int_max_str_digits
 
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
@@ -66,9 +59,7 @@ def type_name(kind: type) -> str:
 
 
 def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
-    as_they_are = _PLAIN if tag_ints else _PLAIN_OR_INT
-    kinds = set(map(id, map(type, value)))
-    if kinds <= as_they_are:
+    if are_scalars(value, tag_ints=tag_ints):
         return list(value)
     return [_tree(item, lenient, tag_ints) for item in value]
 
@@ -91,16 +82,12 @@ def _held(value: Any, kind: type) -> Any:
     return held
 
 
-def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901, PLR0912 - one a type
+def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one a type
     kind = type(value)
-    if id(kind) in _PLAIN:
+    if id(kind) in SCALARS:
         return value
     if kind is int:
-        return {"i": hex(value)} if tag_ints and not -_BIG < value < _BIG else value
-    if kind is bytes:
-        return {"b": value.decode("latin-1")}
-    if kind is complex:
-        return {"c": [value.real, value.imag]}
+        return integer(value, tag_ints=tag_ints)
     if kind is list:
         return _items(value, lenient, tag_ints)
     if kind is tuple:
@@ -109,17 +96,15 @@ def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901, PLR0
         pairs = []
         for key, item in dict.items(value):
             pairs.append([_tree(key, lenient, tag_ints), _tree(item, lenient, tag_ints)])
-        return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
+        return {"d": sorted(pairs, key=lambda pair: to_json(pair[0]))}
     if kind is set or kind is frozenset:
         items = _items(value, lenient, tag_ints)
-        return {"s" if kind is set else "f": sorted(items, key=_dump)}
-    if value is Ellipsis:
-        return {"e": 0}
+        return {"s" if kind is set else "f": sorted(items, key=to_json)}
+    if id(kind) in ATOMS and value is not NotImplemented:
+        return ATOMS[id(kind)](value)
     if lenient:
-        if kind is fractions.Fraction:
-            return {"q": f"{value.numerator:d}/{value.denominator:d}"}
-        if kind is decimal.Decimal:
-            return {"m": str(value)}
+        if kind in NUMBERS:
+            return {"z": [kind.__name__, *_items(NUMBERS[kind](value), lenient, tag_ints)]}
         return _tree(_held(value, kind), lenient, tag_ints)
     raise UnencodableError(type_name(kind))
 
@@ -130,22 +115,22 @@ def encode(value: Any, *, lenient: bool = False) -> str:
     Args:
         value: anything.
         lenient: take an object that may equal a plain value for the value that it holds: members of enumerations, named
-            tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as text.
+            tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as their parts.
 
     Raises:
         UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
     """
-    digits = _get_digits()
-    _set_digits(_DIGITS)
-    try:
+
+    def text(value: Any) -> str:
         try:
-            return _dump(_tree(value, lenient, False))
+            return to_json(_tree(value, lenient, False))
         except ValueError:  # an integer has more digits than can be written
-            return _dump(_tree(value, lenient, True))
+            return to_json(_tree(value, lenient, True))
+
+    try:
+        return str(with_pythons_digits(text, value))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
-    finally:
-        _set_digits(digits)
 
 
 class Digest(str):
@@ -196,21 +181,25 @@ def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
     return dict(zip(_hashable(keys), values, strict=True))
 
 
-_FROM_TAG: dict[str, Callable[[Any], Any]] = {
+def _number(body: list[Any]) -> Any:
+    name, *parts = map(_value, body)
+    # Of a text, `Fraction` would compute the power in "1e999999999".
+    if name == "Fraction" and set(map(type, parts)) == {int}:
+        return fractions.Fraction(*parts)
+    if name == "Decimal" and set(map(type, parts)) == {str}:
+        return decimal.Decimal(*parts)
+    raise ValueError("no number")
+
+
+_FROM_TAG: dict[str, Callable[[Any], Any]] = FROM_ATOM | {
     "t": lambda body: tuple(_value(body)),
     "d": _dictionary,
     "s": lambda body: set(_hashable(_value(body))),
     "f": lambda body: frozenset(_hashable(_value(body))),
-    "b": lambda body: body.encode("latin-1"),
-    "c": lambda body: complex(*body),
-    "e": lambda _: Ellipsis,
-    "i": lambda body: int(body, 16),
-    "q": lambda body: fractions.Fraction(*map(int, body.split("/"))),
-    "m": decimal.Decimal,
+    "z": _number,
 }
 
 
-_NESTED = frozenset({list, dict})
 _MAX_COLLISIONS = 1000
 
 
@@ -227,7 +216,7 @@ def _hashable(items: list[Any]) -> list[Any]:
 
 def _value(tree: Any) -> Any:
     if type(tree) is list:
-        if _NESTED.isdisjoint(map(type, tree)):
+        if NESTED.isdisjoint(map(type, tree)):
             return tree
         return [_value(item) for item in tree]
     if type(tree) is not dict:

@@ -70,6 +70,7 @@ class Executor(Engine):
         self.places = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
+        self._warned_of_copies = False
 
     def close(self) -> None:
         """End all workers and remove their folders."""
@@ -123,6 +124,12 @@ class Executor(Engine):
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
+        if outcome.isolation and not self._warned_of_copies:
+            self._warned_of_copies = True
+            logger.warning(
+                "a test shares objects with its program that had to be copied (`judged by copies`): where plain Python "
+                "has one object, the verdict may differ. docs/execution.md says when that is so"
+            )
         return replace(outcome, isolation=isolation + outcome.isolation)
 
     def _warn_once(self) -> None:

@@ -170,3 +170,11 @@ def test_large_containers_that_both_sides_hold_cost_no_more_than_a_bounded_time_
     assert outcome.verdict == "passed", outcome.feedback
     assert outcome.isolation.endswith(MARK)
     assert outcome.cpu_s < 3
+
+
+def test_the_first_verdict_by_copies_of_an_executor_gives_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    program = Program(SAME, (AssertTest(code="x = (1, 2)\nassert f(x) is not x"),))
+    with Executor(Limits(cpu_s=5, wall_s=60), workers=1) as executor:
+        for _ in range(2):
+            executor.run_one(program)
+    assert caplog.text.count("judged by copies") == 1

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
 
+from ...codec.marshalling import PARTS, is_numpy_scalar
 from ...kinds.reports import TestFailedError
 from .comparisons import Comparisons
-from .crossing import PARTS, is_numpy_scalar
 
 _REACHED = "__iterpref_reached__"
 _IDENTICAL = "__iterpref_identical__"

@@ -18,13 +18,13 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
+from ...codec.marshalling import Decoder, Encoder
+from ...codec.plain import dumps, loads
 from . import questions, stand_ins
-from .crossing import Decoder, Encoder
 from .messages import Messages, ProgramLostError
 from .references import References
 from .replicas import Budget, Replicas, are_used
 from .stand_ins import StandInClass
-from .wire import dumps, loads
 
 _NESTING = 6000
 """Calls of Python's for which there is room when a value is written: each level of nesting takes three."""

@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...codec.marshalling import MAPPINGS, PARTS, Decoder, Encoder
 from ...solution.loading import text_of
 from . import questions, stand_ins
-from .crossing import MAPPINGS, PARTS, Decoder, Encoder
 from .descriptions import check_facts
 from .questions import NO_MODULES
 from .stand_ins import StandIn, StandInClass, StandInExceptionClass
@@ -76,7 +76,7 @@ class References:
     Attributes:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
-        looks: see `crossing.References`.
+        looks: see `marshalling.References`.
     """
 
     def __init__(self, *, judge: bool) -> None:

@@ -19,7 +19,7 @@ import sys
 import types
 from typing import Any
 
-from .crossing import MAPPINGS, Decoder, Encoder
+from ...codec.marshalling import MAPPINGS, Decoder, Encoder
 
 _MAX_COMPARED = 4_000_000
 """Items that a judge compares to find changes, all messages together: a tenth of a second. Then copies must do."""

@@ -5,51 +5,14 @@ that is longer than `MAX_FRAME` is not read at all.
 """
 
 import functools
-import json
 import os
-import sys
-from collections.abc import Callable
 from typing import Any
 
+from ...codec.plain import loads
 from ...frames import FrameTooLongError, framed, read_frame, write_all
 
 MAX_FRAME = 32 << 20
 """Bytes of one frame."""
-_DIGITS = 4300
-"""Python's own limit for integers as decimal text, whatever a program or a test has set it to."""
-_get_digits = sys.get_int_max_str_digits
-_set_digits = sys.set_int_max_str_digits
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode = json.loads
-
-
-def _with_pythons_digits(function: Callable[[Any], Any], value: Any) -> Any:
-    digits = _get_digits()
-    if digits == _DIGITS:
-        return function(value)
-    _set_digits(_DIGITS)
-    try:
-        return function(value)
-    finally:
-        _set_digits(digits)
-
-
-def dumps(value: Any) -> str:
-    """Return the JSON of a tree.
-
-    Raises:
-        ValueError: an integer has more digits than can be written.
-    """
-    return str(_with_pythons_digits(_encode, value))
-
-
-def loads(text: str) -> Any:
-    """Return the tree of a JSON text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _with_pythons_digits(_decode, text)
 
 
 class WireClosedError(Exception):

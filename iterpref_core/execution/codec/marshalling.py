@@ -1,8 +1,7 @@
 r"""Values that cross between a judge and a program: plain data by value, everything else by reference.
 
-A value is a tree of JSON. `None`, truth values, numbers, texts and lists are themselves; the rest is an object with one
-key that names its type: `{"t": [1, 2]}` is the tuple (1, 2). Only exact types are data: an object of a subclass of
-`int` might lie about itself, and crosses by reference.
+A value is a tree of JSON (`plain`): `{"t": [1, 2]}` is the tuple (1, 2). Only exact types are data: an object of a
+subclass of `int` might lie about itself, and crosses by reference.
 
 Containers that can be changed are numbered as they appear, on both sides alike, so that `{"@": 0}` is the first one
 again. That keeps identity: for `row = [0]; f([row, row])` there cross
@@ -17,7 +16,6 @@ import cmath
 import collections
 import datetime as dt
 import decimal
-import fractions
 import importlib
 import math
 import operator
@@ -30,12 +28,8 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-Tree = Any
-_BIG = 10**4300
-"""Python writes and reads no integer with more digits as decimal text."""
-_SCALARS = frozenset({type(None), bool, str, float})
-_SCALARS_AND_INT = _SCALARS | {int}
-_NESTED = frozenset({list, dict})
+from .plain import ATOMS, FROM_ATOM, NESTED, NUMBERS, SCALARS, Tree, are_scalars, integer
+
 _DTYPE = re.compile(r"[<>|=]?[biufcSUMm]\d+(\[\d*\w+\])?")
 MAPPINGS: dict[str, type] = {
     "OrderedDict": collections.OrderedDict,
@@ -51,8 +45,7 @@ _VIEWS: dict[type, str] = {
 PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     range: lambda v: (v.start, v.stop, v.step),
     slice: lambda v: (v.start, v.stop, v.step),
-    decimal.Decimal: lambda v: (str(v),),
-    fractions.Fraction: lambda v: (v.numerator, v.denominator),
+    **NUMBERS,
     dt.date: lambda v: (v.year, v.month, v.day),
     dt.time: lambda v: (v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
     dt.datetime: lambda v: (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
@@ -70,7 +63,6 @@ _PART_TYPES = frozenset({int, str, bytes, type(None), dt.timedelta, dt.timezone,
 
 
 _NANS = {"math.nan": "math", "numpy.nan": "numpy"}
-_SINGLE = {"...": Ellipsis, "NotImplemented": NotImplemented}
 
 
 class References(Protocol):
@@ -161,15 +153,15 @@ class Encoder:
         self._numbers[id(container)] = self._first + len(self.containers)
         self.containers.append(container)
 
-    def tree(self, value: Any) -> Tree:  # noqa: C901, PLR0912 - one a type
+    def tree(self, value: Any) -> Tree:  # noqa: C901 - one a type
         """Return the tree of a value."""
         kind = type(value)
         if kind is float and math.isnan(value):
             return self._nan(value, None)
-        if kind in _SCALARS:
+        if id(kind) in SCALARS:
             return value
         if kind is int:
-            return {"i": hex(value)} if self._tag_ints and not -_BIG < value < _BIG else value
+            return integer(value, tag_ints=self._tag_ints)
         if kind is tuple:
             return {"t": self._items(value)}
         if kind in _REFILL or is_array(value):
@@ -180,28 +172,23 @@ class Encoder:
             return self.contents(value)
         if kind is frozenset:
             return {"f": self._items(value)}
-        if kind is bytes:
-            return {"b": value.hex()}
-        if kind is complex:
-            tree = {"c": [value.real, value.imag]}
-            return self._nan(value, tree) if cmath.isnan(value) else tree
+        if id(kind) in ATOMS:
+            tree = ATOMS[id(kind)](value)
+            return self._nan(value, tree) if kind is complex and cmath.isnan(value) else tree
         if kind is decimal.Decimal and value.is_nan():
             return self._nan(value, {"z": ["Decimal", str(value)]})
         if kind in PARTS and not (kind is zoneinfo.ZoneInfo and value.key is None):
             return {"z": [kind.__name__, *map(self.tree, PARTS[kind](value))]}
         if kind in _VIEWS:
             return {"v": [_VIEWS[kind], [self.tree(item) for item in value]]}
-        if value is Ellipsis or value is NotImplemented:
-            return {"u": "..." if value is Ellipsis else "NotImplemented"}
         if is_numpy_scalar(value):
             tree = {"n": _scalar_parts(value)}
             return tree if value == value else self._nan(value, tree)  # noqa: PLR0124 - nan, NaT
         return self._references.refer(value, self)
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
-        as_they_are = _SCALARS if self._tag_ints else _SCALARS_AND_INT
-        kinds = set(map(type, value))
-        if as_they_are.issuperset(kinds) and not (float in kinds and any(map(operator.ne, value, value))):
+        has_nan = float in set(map(type, value)) and any(map(operator.ne, value, value))
+        if not has_nan and are_scalars(value, tag_ints=self._tag_ints):
             return list(value)
         return [self.tree(item) for item in value]
 
@@ -209,7 +196,7 @@ class Encoder:
         """Return the tree of a value that equals nothing, not even itself, and is found in lists as the same object."""
         for name, module in _NANS.items():
             if module in sys.modules and value is sys.modules[module].nan:
-                return {"u": name}
+                return {"#": name}
         number = self._numbers.get(id(value), self._known.get(id(value)))
         if number is not None:
             return {"@": number}
@@ -292,14 +279,10 @@ class Decoder:
                 return self._container(body)
             case "f":
                 return frozenset(self._fill_list(body))
-            case "b":
-                return bytes.fromhex(body)
-            case "c":
-                return complex(*body)
-            case "i":
-                return int(body, 16)
-            case "u":
-                return importlib.import_module(_NANS[body]).nan if body in _NANS else _SINGLE[body]
+            case "b" | "c" | "i" | "u":
+                return FROM_ATOM[tag](body)
+            case "#":
+                return importlib.import_module(_NANS[body]).nan
             case "I":
                 made = math.nan * 1 if body is None else self.value(body)
                 self.containers.append(made)
@@ -331,7 +314,7 @@ class Decoder:
         if type(items) is not list:
             raise TypeError("no list")
         for place, item in enumerate(items):
-            if type(item) in _NESTED:
+            if type(item) in NESTED:
                 items[place] = self.value(item)
         return items
 
