@@ -40,7 +40,8 @@ from iterpref_core.training.data.half_batches import (
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import choose_layout, longest_pair
-from iterpref_core.training.model.parity import switch_off_randomness
+from iterpref_core.training.model.parity import check_parity, rounding_dtype, switch_off_randomness
+from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.script_inputs import (
     require_choice,
     require_object,
@@ -67,8 +68,9 @@ class FocalDPOTrainer(BaseTrainer):
         **kwargs: as for `Trainer`.
 
     Raises:
-        ConfigError: several GPUs are given to one process.
+        ConfigError: several GPUs are given to one process, or the model cannot take the layout.
         InputError: an argument is a name and no object, pairs are not tokenized, or training would have noise.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
 
     >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
     >>> pairs = Dataset.from_list([row]).map(mark_errors)
@@ -147,6 +149,10 @@ class FocalDPOTrainer(BaseTrainer):
         switch_off_randomness(self.model)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         add_label_head(base)
+        if is_sharded():
+            self.add_callback(_CheckSharded(self, layout, longest))
+        else:
+            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
 
     def _as_drawn(self, rows: Any) -> Any:
         """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
@@ -203,7 +209,7 @@ class FocalDPOTrainer(BaseTrainer):
         )
         chosen = logratio(weights=inputs["w_chosen"])
         rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.loss(chosen, rejected, self._beta)
+        losses = self._objective.losses(chosen, rejected, self._beta)
         of_pairs = {
             "rewards/chosen": self._beta * chosen,
             "rewards/rejected": self._beta * rejected,
@@ -343,6 +349,20 @@ class _LookBeforeStep(TrainerCallback):
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
+
+
+class _CheckSharded(TrainerCallback):
+    """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
+
+    def __init__(self, trainer: FocalDPOTrainer, layout: Layout, longest: int) -> None:
+        self._trainer = trainer
+        self._layout: Layout = layout
+        self._longest = longest
+
+    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Check the model."""
+        dtype = torch.bfloat16 if args.bf16 else None
+        check_parity(self._trainer.model, self._layout, self._longest, self._trainer.model_wrapped, dtype)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

@@ -141,6 +141,8 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         if mode.template is None:
             return BenchmarkPrompt(message)
+        if mode.reasoning:
+            return mode.ask_to_reason(message)
         return BenchmarkPrompt(prefill_answer(mode.template, message), raw=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, mode: PromptMode) -> str:
@@ -184,7 +186,9 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         return task.complete_prompt
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings at which bigcodebench ends a local model's answer."""
+        """Return the strings at which bigcodebench ends a local model's answer; none stands in the way of reasoning."""
+        if mode.reasoning:
+            return ()
         return STOPS if mode.instruct else COMPLETION_STOPS
 
     def open_executor(self) -> Engine:

@@ -13,7 +13,13 @@ from typing import Any
 
 from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.benchmarks.livecodebench.prompts import STOP, family_of, make_question, program_by_family
+from iterpref_core.benchmarks.livecodebench.prompts import (
+    STOP,
+    WITHOUT_STOP,
+    family_of,
+    make_question,
+    program_by_family,
+)
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
@@ -84,8 +90,8 @@ class LiveCodeBench(Benchmark[LiveTask]):
             yield Program(code, (calling_test(function, arguments),), judge=right_value(expected))
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the runner's stop text for a local model, and none for a server."""
-        return () if family_of(mode) == "OpenAIChat" else (STOP,)
+        """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
+        return () if family_of(mode) in WITHOUT_STOP else (STOP,)
 
     def mode_name(self, mode: PromptMode) -> str:
         """Return the runner's name for the family of the model."""
