@@ -101,11 +101,11 @@ class Trial:
         actual = decode(payload)
         if step.prints and type(actual) is not str:
             return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
-        try:  # what cannot be compared is not right; a judge that fails has an error of its own
+        try:  # what cannot be compared is not right; a comparator that fails has an error of its own
             right = bool(expected.holds(actual))
         except Exception:
-            if self.program.judge is not None:
-                logger.exception("the judge of test %d (%s) failed on a value", step.test, step.source)
+            if self.program.comparator is not None:
+                logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
             right = False
         if right:
             return None

@@ -308,7 +308,7 @@ class Zygote:
         if self.sides is not None:
             return
         sys.modules.update(self._own)
-        self.sides = importlib.import_module(".judged.sides", __package__)
+        self.sides = importlib.import_module(".judge.sides", __package__)
         hide_own_modules()
         self.settle()
 
