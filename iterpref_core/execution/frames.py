@@ -4,7 +4,9 @@
                                its head (`JobHead`), all that the zygote reads of a job
                                standard input and a pickle, read by the program's process alone
                                a pickle of the tests, read by the judge's process alone, if there is one
-    zygote -> supervisor     facts (JSON), which have the sizes of the parts that follow without a length
+    zygote -> supervisor     that it is ready (JSON), then for each job:
+                               the head of the answer (`AnswerHead`), with the sizes of the parts
+                               the parts, without a length
     judge <-> program        a header and values (JSON), see `sandbox.judge.wire`
 
 Only the supervisor's pickles are unpickled, in a process that is restricted by then.
@@ -16,7 +18,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _LENGTH = struct.Struct("=I")
-_HEAD = struct.Struct("=dddqq??")
+_JOB = struct.Struct("=dddqq??")
+_ANSWER = struct.Struct("=b?qdq?q??qqq")
+_LIMITS = ("cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
 
@@ -48,12 +52,54 @@ class JobHead(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""
-        return _HEAD.pack(*self)
+        return _JOB.pack(*self)
 
     @classmethod
     def unpack(cls, data: bytes) -> "JobHead":
         """Return the head in a frame's bytes."""
-        return cls(*_HEAD.unpack(data))
+        return cls(*_JOB.unpack(data))
+
+
+class AnswerHead(NamedTuple):
+    """The head of the answer to a job: what the zygote has seen of the program from outside.
+
+    Attributes:
+        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; None for none.
+        busy: maybe because the machine was.
+        exit: its exit status, negative for a signal.
+        cpu_s: CPU seconds.
+        printed: bytes printed.
+        judge: exit status of the judge beside it; None where there was none.
+        rewritten: it has changed a report that the zygote had seen.
+        worn: the zygote takes no further job.
+        sizes: of the parts: the beginning of the output, what was wanted of it, the reports.
+    """
+
+    killed: str | None
+    busy: bool
+    exit: int
+    cpu_s: float
+    printed: int
+    judge: int | None
+    rewritten: bool
+    worn: bool
+    sizes: tuple[int, ...]
+
+    def pack(self) -> bytes:
+        """Return the head as a frame's bytes."""
+        # Not JSON: its encoder touches eighty pages of the zygote's memory, which are copied for that.
+        killed = -1 if self.killed is None else _LIMITS.index(self.killed)
+        is_judged = self.judge is not None
+        seen = (killed, self.busy, self.exit, self.cpu_s, self.printed, is_judged, self.judge or 0)
+        return _ANSWER.pack(*seen, self.rewritten, self.worn, *self.sizes)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "AnswerHead":
+        """Return the head in a frame's bytes."""
+        killed, busy, exit_status, cpu_s, printed, is_judged, judge, rewritten, worn, *sizes = _ANSWER.unpack(data)
+        limit = None if killed < 0 else _LIMITS[killed]
+        status = judge if is_judged else None
+        return cls(limit, busy, exit_status, cpu_s, printed, status, rewritten, worn, tuple(sizes))
 
 
 def framed(data: bytes) -> bytes:

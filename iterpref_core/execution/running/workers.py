@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,9 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from iterpref_core.errors import ConfigError, ExecutionError
-from iterpref_core.execution.frames import JobHead, framed, read_frame
+from iterpref_core.execution.frames import AnswerHead, JobHead, framed, read_frame
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
 from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
@@ -104,7 +104,7 @@ class Worker:
         }
         try:
             self._send(json.dumps(config).encode(), START_S)
-            problem = self._receive()[0].get("error")
+            problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
         if problem:
@@ -123,14 +123,19 @@ class Worker:
         except OSError as error:
             raise self._died(error) from None
 
-    def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Return the facts of an answer, and its parts."""
+    def _receive(self) -> bytes:
+        """Return the next frame."""
         try:
-            facts = json.loads(read_frame(self._answers.read))
-            sizes = facts.pop("sizes")
-            parts = [self._answers.read(size) for size in sizes]
-            return facts, parts
-        except (OSError, EOFError, ValueError) as error:
+            return read_frame(self._answers.read)
+        except (OSError, EOFError) as error:
+            raise self._died(error) from None
+
+    def _receive_answer(self) -> tuple[AnswerHead, list[bytes]]:
+        """Return the head of an answer, and its parts."""
+        try:
+            head = AnswerHead.unpack(self._receive())
+            return head, [self._answers.read(size) for size in head.sizes]
+        except (OSError, struct.error) as error:
             raise self._died(error) from None
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
@@ -161,9 +166,21 @@ class Worker:
         self._send(stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        facts, (head, stdout, channel) = self._receive()
-        self.usable = not facts.pop("worn")
-        return Answer(**facts, paths=self._paths, head=head, stdout=stdout, channel=channel)
+        seen, (head, stdout, channel) = self._receive_answer()
+        self.usable = not seen.worn
+        return Answer(
+            seen.killed,
+            seen.busy,
+            exit=seen.exit,
+            cpu=seen.cpu_s,
+            printed=seen.printed,
+            paths=self._paths,
+            head=head,
+            stdout=stdout,
+            channel=channel,
+            judge=seen.judge,
+            rewritten=seen.rewritten,
+        )
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.

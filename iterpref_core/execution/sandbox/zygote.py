@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..frames import JobHead, framed, read_frame, write_all
+from ..frames import AnswerHead, JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
@@ -78,20 +78,24 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 from_supervisor = functools.partial(os.read, 0)
 
 
-def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
-    """Answer the supervisor: a frame of facts, then the beginnings of files, whose sizes are among the facts.
+def say(facts: dict[str, Any]) -> None:
+    """Tell the supervisor, before the first job, whether this process is ready."""
+    write_all(0, framed(json.dumps(facts).encode()))
+
+
+def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
+    """Answer the supervisor: the head, then the beginnings of files, whose sizes are in the head.
 
     The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
     next program gets a copy.
 
     Args:
-        facts: numbers and words of the zygote's own.
+        head: without sizes.
         parts: descriptors, and the number of bytes wanted of each.
     """
-    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]}; then 3 bytes, none, and 12
     sizes = [(descriptor, min(most, os.fstat(descriptor).st_size)) for descriptor, most in parts]
-    told = json.dumps(facts | {"sizes": [size for _, size in sizes]})
-    write_all(0, framed(told.encode()))
+    head = head._replace(sizes=tuple(size for _, size in sizes))
+    write_all(0, framed(head.pack()))
     for descriptor, size in sizes:
         sent = 0
         while sent < size:
@@ -372,17 +376,18 @@ class Zygote:
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
         alive = judged and killed is None and not _ends(pid, self.patience_with(judge))
         status, cpu = program.end()
-        facts = {
-            "killed": killed,
-            "busy": busy,
-            "exit": 0 if alive else os.waitstatus_to_exitcode(status),
-            "cpu": cpu,
-            "printed": files.printed(),
-            "worn": self.processes and leaves_connections(),
-            "judge": self.end_judge(judge, folder) if judged else None,
-            "rewritten": left.was_rewritten(),
-        }
-        send(facts, files.parts(job.keep))
+        seen = AnswerHead(
+            killed,
+            busy,
+            exit=0 if alive else os.waitstatus_to_exitcode(status),
+            cpu_s=cpu,
+            printed=files.printed(),
+            judge=self.end_judge(judge, folder) if judged else None,
+            rewritten=left.was_rewritten(),
+            worn=self.processes and leaves_connections(),
+            sizes=(),
+        )
+        send(seen, files.parts(job.keep))
         files.close()
         for each in self.writable:
             empty_folder(each)
@@ -537,7 +542,7 @@ def serve(config: dict[str, Any]) -> None:
             ask_before_times()
             share_semaphores_among_threads()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
-        send({"error": f"{type(error).__name__}: {error}"})
+        say({"error": f"{type(error).__name__}: {error}"})
         return
     os.environ.clear()
     hide_own_modules()
@@ -545,6 +550,6 @@ def serve(config: dict[str, Any]) -> None:
     sys.argv = ["solution.py"]
     gc.collect()
     gc.freeze()
-    send({"ready": True})
+    say({"ready": True})
     while True:
         zygote.run_job(read_frame(from_supervisor))

@@ -246,7 +246,7 @@ def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
     assert "raised TypeError: f() takes 0 positional arguments but 4 were given" in crash.feedback
 
 
-def test_no_value_and_no_judge_ends_a_run(executor, caplog):
+def test_no_value_and_no_comparator_ends_a_run(executor, caplog):
     """What a program returns may be deep, huge or of one hash; the run goes on, and at once."""
     deep = "def f():\n    x = []\n    for _ in range(250): x = [x]\n    return x"
     one_hash = "def f(): return {n * (2**61 - 1) for n in range(3_000)}"
@@ -256,7 +256,7 @@ def test_no_value_and_no_judge_ends_a_run(executor, caplog):
     assert [outcome.verdict for outcome in outcomes[1:]] == ["tampered", "passed"]
     program = Program("def f(): return None", (ValueTest("f", ()),), comparator=lambda _, value: value.real == 1 / 0)
     assert [outcome.verdict for outcome in outcomes_of(executor, [program])] == ["wrong_answer"]
-    assert "the judge of test 0 (f()) failed on a value" in caplog.text
+    assert "the comparator of test 0 (f()) failed on a value" in caplog.text
 
 
 RESET_THE_CLOCK = """
