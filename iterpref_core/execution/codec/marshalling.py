@@ -107,7 +107,7 @@ def _exact(value: Any) -> Any:
     doubles = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(dtype.kind)
     if doubles is None or dtype.itemsize >= doubles.itemsize:
         return value
-    might_pass_for_others = dtype.newbyteorder("=") == np.float16 or not np.isfinite(value).all()
+    might_pass_for_others = dtype.newbyteorder("=") == np.float16 or np.isinf(value).any()
     return value.astype(doubles) if might_pass_for_others else value
 
 

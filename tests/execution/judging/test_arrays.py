@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Outcome, Program
@@ -121,6 +121,7 @@ def plain_python_passes(value: str, body: str) -> bool:
 
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
+@example(value="(0.0, np.float32('nan'))", other="0.0", same=True, form="assert str(f()) == str({})")
 @settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_values_that_equal_nothing_are_judged_as_in_plain_python(
