@@ -43,7 +43,8 @@ from iterpref_core.training.data.half_batches import (
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import choose_layout, longest_pair
-from iterpref_core.training.model.parity import switch_off_randomness
+from iterpref_core.training.model.parity import check_parity, rounding_dtype, switch_off_randomness
+from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.script_inputs import require_tokenized
 
 Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
@@ -69,7 +70,8 @@ class PairTrainer(BaseTrainer):
         **kwargs: as for `Trainer`.
 
     Raises:
-        ConfigError: several GPUs are given to one process.
+        ConfigError: several GPUs are given to one process, or the model cannot take the layout.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -126,6 +128,10 @@ class PairTrainer(BaseTrainer):
         self._loaded_config = copy.deepcopy(base.config)
         switch_off_randomness(self.model)
         add_label_head(base)
+        if is_sharded():
+            self.add_callback(_CheckSharded(self, layout, longest))
+        else:
+            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
 
     def _as_drawn(self, rows: Any) -> Any:
         """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
@@ -182,7 +188,7 @@ class PairTrainer(BaseTrainer):
         )
         chosen = logratio(weights=inputs["w_chosen"])
         rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.loss(chosen, rejected, self._beta)
+        losses = self._objective.losses(chosen, rejected, self._beta)
         of_pairs = {
             "rewards/chosen": self._beta * chosen,
             "rewards/rejected": self._beta * rejected,
@@ -344,6 +350,20 @@ class _LookBeforeStep(TrainerCallback):
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
+
+
+class _CheckSharded(TrainerCallback):
+    """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
+
+    def __init__(self, trainer: PairTrainer, layout: Layout, longest: int) -> None:
+        self._trainer = trainer
+        self._layout: Layout = layout
+        self._longest = longest
+
+    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Check the model."""
+        dtype = torch.bfloat16 if args.bf16 else None
+        check_parity(self._trainer.model, self._layout, self._longest, self._trainer.model_wrapped, dtype)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

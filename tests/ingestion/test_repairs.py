@@ -15,6 +15,7 @@ from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published import usable_tests
 from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
 from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
@@ -155,6 +156,26 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
         taken(source, **words)
 
 
+def test_all_rows_of_a_second_file_are_joined_as_lists(tmp_path: Path) -> None:
+    codes = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()) + 2)\n"}
+    rows = [codes | {"problem_id": name} for name in ("p1", "p2", "p3", None)]
+    source = written(tmp_path / "in.jsonl", *rows)
+    tests = [{"problem_id": "p1", "input": f"{n}\n", "output": f"{n + 1}\n"} for n in range(3)]
+    tests.append({"problem_id": "p2", "input": "1\n", "output": "9\n"})
+    tests.append({"problem_id": "None", "input": "1\n", "output": "2\n"})
+    words = {"columns": "tests=input+output", "join": (written(tmp_path / "tests.jsonl", *tests), "all=problem_id")}
+    found, (pair,) = taken(source, **words)
+    assert (pair.problem_id, pair.tested) == ("p1", True)
+    assert found.counts == {
+        "pairs": 1, "tested": 1, "repair_prompts": 1, "dropped/fixed_fails": 1, "dropped/not_joined": 2
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"they differ; join by another column, or take all rows with all=problem_id"):
+        taken(source, **words | {"join": (tmp_path / "tests.jsonl", "on=problem_id")})
+    written(tmp_path / "tests.jsonl", tests[0], {"problem_id": "p1", "input": "1\n"})
+    with pytest.raises(InputError, match=r"tests.jsonl:2: its columns are input, and those before input, output"):
+        taken(source, **words)
+
+
 @pytest.fixture
 def field() -> Path:
     if not FIELD.is_dir():
@@ -211,3 +232,26 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
         assert pair.license == (license.strip() or None)
     else:
         assert found.reason
+
+
+@given(names=st.lists(st.sampled_from([None, "a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]), min_size=1))
+def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(names: list[str | None]) -> None:
+    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+    known: Counter[str] = Counter()
+    pairs = []
+    for number, name in enumerate(names, 1):
+        item = Item(LinePlace(Path("in.jsonl"), number), number, json.dumps(ROW | {"task_id": name, "tests": None}))
+        for found in read_repairs(item, columns, None, known, None, load_params().pairs):
+            assert isinstance(found, Repair)
+            pairs.append(found.pair)
+    assert len({pair.task_id for pair in pairs}) == len(names)
+    assert [pair.problem for pair in pairs] == [name or f"pair-{number}" for number, name in enumerate(names, 1)]
+
+
+def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path: Path) -> None:
+    rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
+    named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
+             rows[4] | {"task_id": "pair-4"}]  # fmt: skip
+    ingest_pairs([written(tmp_path / "in.jsonl", *named)], tmp_path / "out.jsonl")
+    names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
+    assert names == ["pair-3", "a", "pair-3#2", "pair-4", "pair-5"]

@@ -169,8 +169,9 @@ def _close_while_reading(path: Path) -> None:
 
 
 def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path: Path) -> None:
-    # In a process of its own: what failed was the process, by a segmentation fault.
-    process = multiprocessing.get_context("fork").Process(target=_close_all, args=(tmp_path,))
+    # In a process of its own: what failed was the process, by a segmentation fault. The process is a new one, since a
+    # forked one would also end what other tests have begun, such as threads of Prefect's, and fail by that.
+    process = multiprocessing.get_context("spawn").Process(target=_close_all, args=(tmp_path,))
     process.start()
     process.join()
     assert process.exitcode == 0

@@ -83,15 +83,15 @@ def test_reference_is_computed_once_and_read_back(
 def test_every_objective_trains_and_lowers_its_loss(
     tmp_path: Path, inputs: Inputs, train: Train, objective: ObjectiveName
 ) -> None:
-    metrics = train("run", objective, epochs=4)
+    metrics = train("run", objective, epochs=2)
     curve, out = read_curve(tmp_path / "run"), tmp_path / "run" / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert ("rewards/margins" in curve[0]) == OBJECTIVES[objective].preference
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
     lineage = read_lineage(out)
     assert lineage
-    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 12, 12)
-    assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 12, 4)
+    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 6, 6)
+    assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 6, 2)
     assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
     assert list((tmp_path / "run" / "work" / "checkpoints").iterdir()) == []
 
@@ -400,6 +400,28 @@ def test_bad_settings_and_models_are_refused_before_anything_is_written(
     with pytest.raises(ModelError, match="no such folder"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("objective", "option", "recorded"),
+    [
+        ("simpo", {"gamma": 2.0}, {"gamma": 2.0}),
+        ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
+        ("dpo", {"reference_free": True}, {"referenced": False}),
+    ],
+)
+def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
+    objective: str,
+    option: dict[str, Any],
+    recorded: dict[str, Any],
+    train: Train,
+    params: TrainingParams,
+    tmp_path: Path,
+) -> None:
+    stated = params.objectives[objective].model_copy(update=option)
+    changed = train("changed", objective, epochs=1, objectives={**params.objectives, objective: stated})
+    assert changed != train("as-it-is", objective, epochs=1)
+    assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
 
 
 def test_an_objective_may_have_a_beta_of_its_own(train: Train, params: TrainingParams, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from iterpref_core.errors import ConfigError
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
 
-ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id")
+ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested")
 """The parts of a row of a preference set."""
 PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point")
 """The parts of a row with a wrong and a right program."""

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from iterpref_core.ingestion.published.contest import contest_problem
 from iterpref_core.ingestion.published.fields import read_literal
 from iterpref_core.ingestion.published.published import LeftOutError
+from iterpref_core.input_files import RepeatedKeyError
 from iterpref_core.records import AssertTest, Problem, Test
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -65,6 +66,8 @@ def _value(value: Any) -> Any:
         return value if value.strip() else None
     try:
         return read_literal("tests", value)
+    except RepeatedKeyError:
+        raise
     except ValueError:
         return value
 
