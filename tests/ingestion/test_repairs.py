@@ -70,6 +70,9 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": "def f(a, b):\n    return b + a\n"}, "buggy_passes"),
         ({"tests": ["assert f(1, 2) = 3"]}, "bad_record"),
         ({"tests": "def check(g):\n    assert g(1, 2) == 3\n"}, "bad_record"),
+        ({"tests": ["f(1, 2) == 3"]}, "bad_record"),
+        ({"tests": "not f(1, 2) - 3"}, "bad_record"),
+        ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
         ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
         ({"tests": 3}, "bad_record"),
@@ -86,6 +89,7 @@ def test_what_is_no_error_of_a_program_is_left_out_by_name(tmp_path: Path, chang
 
 
 STDIN = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()))\n"}
+UNITTEST = "import unittest\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1, 2), 3)\n"
 CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
 
 
@@ -96,6 +100,9 @@ CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
         {"tests": '["assert f(1, 2) == 3"]'},
         {"tests": f"{CHECK}\ncheck(f)"},
         {"tests": CHECK, "entry_point": "f"},
+        {"tests": "'''Sums.'''\nN = 3\n\ndef total():\n    return f(1, 2)\n\nassert total() == N\n"},
+        {"tests": "from solution import f\n\ndef test_f():\n    assert f(1, 2) == 3\n"},
+        {"tests": [UNITTEST]},
         {"tests": [{"kind": "io", "call": "f(1, 2)", "expected": "3"}]},
         {"tests": json.dumps({"fn_name": "f", "inputs": [[1, 2]], "outputs": [3]})},
         {"tests": {"fn_name": "f", "inputs": [[1, 2]], "outputs": [[3]]}},
