@@ -94,9 +94,7 @@ def _code_test(code: str, entry_point: str) -> AssertTest | PytestTest | Unittes
     if any(isinstance(node, ast.ImportFrom) and node.module == "solution" for node in body):
         return PytestTest(code=code)
     if "check" not in functions:
-        raise ValueError(
-            "the tests define functions, and nothing calls them; those for pytest begin with `from solution import NAME`"
-        )
+        raise ValueError("the tests define functions, and nothing calls them; those of pytest import from `solution`")
     if not entry_point:
         raise ValueError(
             "the tests define `check` and do not call it; name the column of the function's name, such as "
