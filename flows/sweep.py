@@ -32,11 +32,11 @@ from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
-from tasks.grid import BASE, OBJECTIVES, Row, describe_values, plan_rows
+from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
 from tasks.mlflow.recorded_run import add_results, recorded_run
 from tasks.mlflow.records import RUN_VARIABLE
 from tasks.mlflow.runs import sent_afterwards
-from tasks.paths import HOME_VARIABLE, PARAMS, RESULTS, STATE, home
+from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 from tasks.slots import Slots, visible_cards
 
@@ -152,7 +152,7 @@ def _read_score(results: Path) -> PointScore:
 def _name_sweep() -> str:
     """Return the name of the present flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
     given = flow_run.parameters
-    subject = given["preset"] or ", ".join(given["objectives"])
+    subject = given["preset"] or ", ".join(given["objectives"] or OBJECTIVES_OF_THE_EXPERIMENT)
     listed = {key: ",".join(map(str, values)) for key, values in (given["values"] or {}).items()}
     return " ".join([subject, *describe_values(listed)])
 
@@ -166,7 +166,7 @@ def _name_sweep() -> str:
 )
 def sweep(
     preset: str | None = None,
-    objectives: tuple[ObjectiveName, ...] = OBJECTIVES,
+    objectives: tuple[ObjectiveName, ...] = (),
     values: dict[str, list[Any]] | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,
@@ -177,8 +177,8 @@ def sweep(
     Finished points come from DVC's cache. If a point fails, the others still run.
 
     Args:
-        preset: a grid of ablations.yaml: `tune`, or one of the paper's ablations.
-        objectives: objectives to train, unless the preset names them.
+        preset: a grid of ablations.yaml: `rates`, `tune`, or one of the paper's ablations.
+        objectives: objectives to train; none: the preset's, or those that the experiment trains.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
         seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
@@ -192,6 +192,7 @@ def sweep(
     leave_out_tracebacks()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values or {})
+    check_choice(preset, benchmark, params, INGESTED)
     get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
     graph = load_graph()
     trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}

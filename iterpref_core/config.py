@@ -326,14 +326,28 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """The hyperparameters of one objective: learning rate, weight of the NLL term, and beta; None if not stated.
+    """The hyperparameters of one objective; None if not stated.
 
-    Without a beta of its own an objective has `training.beta`.
+    Attributes:
+        learning_rate: of its training.
+        alpha: the weight of the NLL term.
+        beta: its own, before `training.beta`.
+        label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
+        gamma: the margin of `simpo`.
+        reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
     """
 
     learning_rate: PositiveFloat | None = None
     alpha: Annotated[float, Field(ge=0)] | None = None
     beta: PositiveFloat | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
+    gamma: Annotated[float, Field(ge=0)] | None = None
+    reference_free: bool | None = None
+
+    def options(self) -> dict[str, float]:
+        """Return the options of the loss that are stated."""
+        given = {"label_smoothing": self.label_smoothing, "gamma": self.gamma}
+        return {name: value for name, value in given.items() if value is not None}
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -381,6 +395,7 @@ class TrainingParams(Settings):
     save_dtype: SaveDtype
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     select: Literal["last", "best"]
+    patience: Annotated[int, Field(ge=0)]
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     arguments: dict[str, Any]
@@ -417,6 +432,7 @@ class EvaluationParams(Settings):
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
+    max_thinking_tokens: PositiveInt | None
     bootstrap: PositiveInt
     livecodebench: LiveCodeBenchParams
 

@@ -46,6 +46,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1}, "recurrent_gemma": {"num_hidden_layers": 3},
     "dots1": {"n_shared_experts": 1, "first_k_dense_replace": 0},
 }  # fmt: skip
+_WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "keep_window_size", "attention_window_size")
 _LARGEST = 3e7
 _RANDOM = re.compile("drop|jitter|noise")
 
@@ -57,7 +58,7 @@ def other_architectures() -> list[str]:
     return sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - set(FAMILIES))
 
 
-def _small_config(name: str) -> Any:
+def _small_config(name: str, window: int | None) -> Any:
     from transformers import CONFIG_MAPPING
 
     kind = CONFIG_MAPPING[name]
@@ -67,17 +68,22 @@ def _small_config(name: str) -> Any:
         values |= {key: value for key, value in _LATENT.items() if hasattr(default, key)}
     values |= _OWN.get(name, {})
     values = {key: value for key, value in values.items() if value is not None}
+    if window is not None:
+        values |= {key: window for key in _WINDOWS if hasattr(default, key)}
     noisy = {key: 0.3 for key, value in found.items() if isinstance(value, float) and _RANDOM.search(key)}
     return kind(**values, **({} if name == "diffllama" else noisy))  # whose attention refuses dropout itself
 
 
-def build_small(name: str) -> PreTrainedModel:
-    """A model of random weights, each of its forms of noise on; skips where transformers builds none that is small."""
+def build_small(name: str, window: int | None = None) -> PreTrainedModel:
+    """A model of random weights, each of its forms of noise on; skips where transformers builds none that is small.
+
+    With a window, its layers see so many tokens, under whatever name its configuration has that.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     try:
-        config = _small_config(name)
+        config = _small_config(name, window)
         with torch.device("meta"):
             size = sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
         if size > _LARGEST:

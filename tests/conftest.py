@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # it when they are imported, which is why none is imported above.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Losses are compared with those of TRL's experimental trainers, which warn when they are first imported.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
 # In the repositories that tests make, each command of DVC would start another process, which reports to DVC's makers.
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 

@@ -35,6 +35,7 @@ gets another name, and the rest is messages and files (docs/decisions.md)."""
 
 
 STARTED_BY = {
+    "iterpref_core.execution.isolation.tiers": "iterpref_core.execution.isolation",
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
     "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
     "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",

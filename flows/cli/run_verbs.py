@@ -65,7 +65,7 @@ def run(
 
 def sweep(
     preset: Annotated[
-        str | None, typer.Argument(help="A grid of ablations.yaml: `tune`, or one of the paper's ablations.")
+        str | None, typer.Argument(help="A grid of ablations.yaml: `rates`, `tune`, or an ablation of the paper.")
     ] = None,
     objective: Annotated[
         list[Objective] | None,
@@ -84,14 +84,16 @@ def sweep(
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     from flows.prefect_session import prefect_session
-    from tasks.grid import OBJECTIVES, plan_rows
+    from tasks.grid import check_choice, plan_rows
+    from tasks.paths import INGESTED
 
     params = load_params()
     _check_disk()
     arguments: dict[str, Any] = {"preset": preset, "values": _parse_grid(set_)}
     if objective:
         arguments["objectives"] = tuple(item.value for item in objective)
-    plan_rows(params, preset, arguments.get("objectives", OBJECTIVES), arguments["values"])
+    plan_rows(params, preset, arguments.get("objectives", ()), arguments["values"])
+    check_choice(preset, benchmark, params, INGESTED)
     with prefect_session():
         from flows.sweep import sweep as sweep_flow
 

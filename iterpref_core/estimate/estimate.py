@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from iterpref_core.config import TrainingParams
+from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.estimate.quantized_linear import (
     BYTES_PER_WEIGHT,
     quantize_without_numbers,
@@ -34,6 +34,7 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Colla
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.policy import lora_config
 
 MARGIN = 0.1
@@ -62,8 +63,12 @@ CARDS = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors."""
+    """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors.
 
+    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for.
+    """
+
+    layout: Layout
     parameters: int
     trained: int
     gpus: int
@@ -112,7 +117,8 @@ def estimate_training(
     accumulation_steps(params, gpus)
     pairs = len(rows)
     size = params.micro_batch_size
-    collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
+    layout = choose_layout(config, params.layout, longest_pair(rows))
+    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF)
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     with torch.device("meta"):
@@ -136,6 +142,7 @@ def estimate_training(
         epochs = min(epochs, steps * params.batch_size / pairs)
     flops_of_position = counted.flops / batch["input_ids"].numel()
     return Estimate(
+        layout=layout,
         parameters=parameters,
         trained=counted.trained,
         gpus=gpus,

@@ -105,6 +105,15 @@ class ChatTemplate:
         before, _ = self._around(self._messages(prompt, system))
         return before
 
+    def render_generation_prompt(self, prompt: Prompt, system: str = "") -> str:
+        """Return the text with which the template asks for an answer, which may open reasoning before it.
+
+        Args:
+            prompt: as for `render_prompt`.
+            system: as for `render_prompt`.
+        """
+        return self.render_chat(self._messages(prompt, system), add_generation_prompt=True)
+
     def render_exchange(self, prompt: Prompt, answer: str) -> Rendered:
         """Return an exchange as the template writes it.
 

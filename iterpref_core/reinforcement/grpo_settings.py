@@ -10,7 +10,10 @@ from trl import GRPOConfig
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
-from iterpref_core.training.settings import check_settings, shared_arguments
+from iterpref_core.objectives.objective_table import GRPO, find_rates
+from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.optimizers import PLATEAU
+from iterpref_core.training.settings import check_arguments, check_made, passed_through, shared_arguments
 
 _DECIDED = {
     "num_generations": "training.grpo.generations",
@@ -55,10 +58,16 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
     Raises:
         ConfigError: a name is unknown or decided elsewhere, numbers do not fit each other, or vLLM is not installed.
     """
-    check_settings(params)
+    lora_config(params)
+    check_arguments(params.arguments)
     grpo = params.grpo
     if "max_steps" in params.arguments:
         raise ConfigError("params.yaml: training.arguments.max_steps: with grpo, training.grpo.steps says how many")
+    if params.arguments.get("lr_scheduler_type") == PLATEAU:
+        raise ConfigError(
+            f"params.yaml: training.arguments.lr_scheduler_type: {PLATEAU} follows a validation loss, which grpo has "
+            "not; set another schedule"
+        )
     shared = {field.name for field in fields(TrainingArguments)}
     own = [field.name for field in fields(GRPOConfig) if field.name not in shared]
     for name in grpo.arguments:
@@ -86,7 +95,9 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
             f"answers in a step are no multiple of training.micro_batch_size = {params.micro_batch_size}{times}; "
             "change one of them"
         )
-    grpo_config(params, learning_rate=1e-6, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
+    rate, _ = find_rates(GRPO, params.objectives)
+    made = grpo_config(params, learning_rate=rate, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
+    check_made(made)
     return answers // at_once
 
 
@@ -127,7 +138,7 @@ def grpo_config(
         "use_cpu": not torch.cuda.is_available(),
     }
     try:
-        return GRPOConfig(**decided | params.arguments | grpo.arguments)
+        return GRPOConfig(**decided | passed_through(params) | grpo.arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(
             f"params.yaml: training.grpo.arguments: {first_line(error)}; correct the value, or remove it"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import PACKED
+from iterpref_core.storage.problem_folders import QUESTION
 
 ALL = "all"
 """The name for the files of every split together."""
@@ -119,16 +120,19 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden and _is_data(path):
             files.append(path)
+    # A folder of a problem has JSON files as well, which are parts of the problem.
+    by_layout = [[path for path in files if path.name == QUESTION]]
     for suffixes in _LAYOUTS:
-        shards = [path for path in files if layout_of(path) in suffixes]
-        if shards:
-            groups: dict[str, list[Path]] = {}
-            for path in shards:
-                name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
-                groups.setdefault(name, []).append(path)
-            return groups
+        by_layout.append([path for path in files if layout_of(path) in suffixes])
+    for shards in filter(None, by_layout):
+        groups: dict[str, list[Path]] = {}
+        for path in shards:
+            name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
+            groups.setdefault(name, []).append(path)
+        return groups
     raise InputError(
-        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
+        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
+        "give the folder of the shards"
     )
 
 

@@ -16,6 +16,7 @@ from iterpref_core.models.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.training.base_trainer import BaseTrainer, DivergedError
 from iterpref_core.training.checkpoint import last_before_divergence, last_checkpoint, step_of
+from iterpref_core.training.early_end import EndEarly, EndedError
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
 from iterpref_core.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
@@ -66,7 +67,13 @@ class Run:
         return self.places.scratch / "checkpoints" / f"{self.objective}-{key}{sharding(self.processes)}"
 
     def train(
-        self, trainer: BaseTrainer, checkpoints: Path, on_log: OnLog | None, *, resumes: bool = True
+        self,
+        trainer: BaseTrainer,
+        checkpoints: Path,
+        on_log: OnLog | None,
+        *,
+        resumes: bool = True,
+        patience: int = 0,
     ) -> DivergedError | None:
         """Train, and return the error if training diverged.
 
@@ -75,12 +82,16 @@ class Run:
             checkpoints: training continues from the last one here.
             on_log: called with (metrics, step) while training runs.
             resumes: False: training starts from the beginning.
+            patience: validations in a row without a lower loss that end training; 0: none do.
         """
         resume = last_checkpoint(checkpoints) if resumes else None
         with ExitStack() as opened:
             trainer.add_callback(TellProgress(f"train {self.objective}", opened, self.places.curve, on_log))
+            trainer.add_callback(EndEarly(patience))
             try:
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+            except EndedError:
+                return None
             except DivergedError as error:
                 return error
         return None

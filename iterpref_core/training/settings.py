@@ -1,85 +1,95 @@
 """Settings of the trainer, from `TrainingParams`."""
 
-from dataclasses import fields
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
+from iterpref_core.training.argument_lists import check_names
 from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.optimizers import PLATEAU, check_built, check_choices
 
 _POINTS = 20
 """Points of a curve, unless `logging_steps` says how many."""
 _SAVES = 8
-"""Checkpoints of a training."""
-
-DECIDED = {
-    "output_dir": "the option --out",
-    "overwrite_output_dir": "the option --out",
-    "resume_from_checkpoint": "--scratch: a training continues from its own last checkpoint",
-    "learning_rate": "training.objectives",
-    "num_train_epochs": "training.epochs",
-    "per_device_train_batch_size": "training.micro_batch_size",
-    "per_device_eval_batch_size": "training.micro_batch_size",
-    "auto_find_batch_size": "training.micro_batch_size",
-    "gradient_accumulation_steps": "training.batch_size",
-    "warmup_steps": "training.warmup_ratio",
-    "max_grad_norm": "training.max_grad_norm",
-    "bf16": "training.bf16",
-    "fp16": "training.bf16",
-    "gradient_checkpointing": "training.gradient_checkpointing",
-    "activation_checkpointing": "training.gradient_checkpointing",
-    "seed": "training.seed",
-    "data_seed": "training.seed",
-    "eval_strategy": "training.validation_share",
-    "load_best_model_at_end": "training.select",
-    "metric_for_best_model": "training.select",
-    "greater_is_better": "training.select",
-    "label_smoothing_factor": "the objective: `robust` smooths labels",
-    "fsdp": "training.accelerate",
-    "fsdp_config": "training.accelerate",
-    "deepspeed": "training.accelerate",
-    "parallelism_config": "training.accelerate",
-    "accelerator_config": "training.accelerate",
-    "remove_unused_columns": "the collator, which reads them all",
-    "label_names": "the collator, which makes them",
-    "train_sampling_strategy": "the layout, which packs pairs of any length",
-    "length_column_name": "the layout, which packs pairs of any length",
-    "logging_nan_inf_filter": "the trainer, which ends at a loss that is not finite",
-    "do_train": "the verb",
-    "do_eval": "training.validation_share",
-    "do_predict": "the verb",
-    "local_rank": "accelerate",
-    "use_cpu": "the environment variable CUDA_VISIBLE_DEVICES",
-    "neftune_noise_alpha": "the objective: noise would separate the policy from its reference",
-}
-"""Arguments of transformers that the project decides, and where it does."""
+"""Checkpoints of a training, unless `save_steps` says how many."""
+_KEPT = 2
+"""Checkpoints that are kept: the newest may not be whole yet."""
+_CHECKPOINTING = ("use_reentrant", "every_n_layers")
+"""Options of activation checkpointing that change no number."""
+_WHERE = "params.yaml: training.arguments"
 
 
-def check_settings(params: TrainingParams) -> None:
-    """Refuse options of PEFT and of transformers that cannot be taken, before any computation.
+def check_settings(params: TrainingParams, learning_rate: float) -> None:
+    """Refuse options of PEFT and of transformers that cannot be taken, before a model is loaded.
+
+    Args:
+        params: the section `training`.
+        learning_rate: the objective's.
 
     Raises:
         ConfigError: a name is unknown or decided elsewhere, or a value is none that the library takes.
     """
     lora_config(params)
-    known = [field.name for field in fields(TrainingArguments)]
-    for name in params.arguments:
-        if name in DECIDED:
-            raise ConfigError(f"params.yaml: training.arguments.{name}: is decided by {DECIDED[name]}; set it there")
-        if name not in known:
-            raise ConfigError(f"params.yaml: training.arguments: {unknown_name('argument', name, known)}")
-    if params.select == "best" and params.arguments.get("save_strategy", "steps") != "steps":
+    check_arguments(params.arguments)
+    if params.arguments.get("lr_scheduler_type") == PLATEAU and not params.validation_share:
         raise ConfigError(
-            "params.yaml: training.select: best chooses among checkpoints that are saved by steps; remove "
-            "training.arguments.save_strategy"
+            f"{_WHERE}.lr_scheduler_type: {PLATEAU} follows the validation loss, and no pairs are held out; set "
+            "training.validation_share, or another schedule"
         )
-    _check_services(_transformers_arguments(params, output_dir="unused"))
+    check_made(training_arguments(params, learning_rate, 1, params.batch_size, Path("unused")))
+
+
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that are not passed through, and values of another type than transformers has for them.
+
+    Args:
+        given: `training.arguments`.
+
+    Raises:
+        ConfigError: a name or a value cannot be taken.
+    """
+    check_names(given)
+    hints = get_type_hints(TrainingArguments)
+    for name, value in given.items():
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ConfigError(f"{_WHERE}.{name}: is {value!r}: {reason}; correct the value, or remove it") from None
+    check_choices(given)
+    limit = given.get("max_steps", 1)
+    if limit < 1:
+        raise ConfigError(f"{_WHERE}.max_steps: is {limit}; give at least one step, or remove it to train all epochs")
+    kept = given.get("save_total_limit")
+    if kept is not None and kept < _KEPT:
+        raise ConfigError(
+            f"{_WHERE}.save_total_limit: is {kept}, and an older checkpoint goes before the newest is whole; keep "
+            f"{_KEPT} or more"
+        )
+    for option in given.get("activation_checkpointing_kwargs") or ():
+        if option not in _CHECKPOINTING:
+            raise ConfigError(
+                f"{_WHERE}.activation_checkpointing_kwargs: {unknown_name('option', option, _CHECKPOINTING)}"
+            )
+
+
+def check_made(arguments: TrainingArguments) -> None:
+    """Refuse arguments whose services, optimizer or schedule cannot be made here.
+
+    Raises:
+        ConfigError: one is unknown, its package is not installed, or an option of it is missing or wrong.
+    """
+    _check_services(arguments)
+    check_built(arguments)
 
 
 def _check_services(arguments: TrainingArguments) -> None:
@@ -145,11 +155,7 @@ def shared_arguments(
         steps: optimizer steps of the training.
         folder: for checkpoints.
     """
-    log_every = max(1, steps // _POINTS)
-    logging_steps = params.arguments.get("logging_steps", log_every)
-    if logging_steps >= 1:
-        log_every = int(logging_steps)
-    save_every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
+    log_every, save_every = _intervals(params.arguments, steps)
     return {
         "output_dir": str(folder),
         "learning_rate": learning_rate,
@@ -165,13 +171,58 @@ def shared_arguments(
         "logging_steps": log_every,
         "save_strategy": "steps",
         "save_steps": save_every,
-        "save_total_limit": 2,
+        "save_total_limit": _KEPT,
         "ddp_find_unused_parameters": False,
         "logging_nan_inf_filter": False,  # a loss that is not finite ends training
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
+
+
+def _intervals(given: Mapping[str, Any], steps: int) -> tuple[int, int]:
+    """Return the steps between two rows of the curve, and those between two checkpoints.
+
+    The second is a multiple of the first: then no row's mean covers steps of two runs, where one was killed.
+
+    Args:
+        given: `training.arguments`.
+        steps: of the training.
+
+    Raises:
+        ConfigError: the second, as given, is no multiple of the first.
+
+    >>> _intervals({}, 400), _intervals({"save_steps": 0.1}, 400), _intervals({"save_steps": 7}, 400)
+    ((20, 40), (20, 40), (7, 7))
+    """
+    log_every = max(1, steps // _POINTS)
+    if "logging_steps" in given:
+        log_every = _whole_steps("logging_steps", given, steps)
+    if "save_steps" not in given:
+        return log_every, log_every * max(1, steps // (_SAVES * log_every))
+    save_every = _whole_steps("save_steps", given, steps)
+    if "logging_steps" not in given:
+        log_every = max(rows for rows in range(1, log_every + 1) if save_every % rows == 0)
+    elif save_every % log_every:
+        raise ConfigError(
+            f"{_WHERE}.save_steps: {save_every} steps are no multiple of logging_steps = {log_every}, and a row of the "
+            "curve must not cover steps of two runs; change one of them"
+        )
+    return log_every, save_every
+
+
+def _whole_steps(name: str, given: Mapping[str, Any], steps: int) -> int:
+    """Return a number of steps that is given as such, or below 1 as a share of all steps.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    value: float = given[name]
+    if 0 < value < 1:
+        return max(1, math.ceil(value * steps))
+    if value < 1 or value != int(value):
+        raise ConfigError(f"{_WHERE}.{name}: is {value}; give a number of steps, or a share of all steps below 1")
+    return int(value)
 
 
 def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingArguments:
@@ -184,8 +235,13 @@ def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingA
     # knows no other process: 2 processes would each train as if alone, with twice the micro-batches for a batch.
     decided["use_cpu"] = not torch.cuda.is_available()
     try:
-        return TrainingArguments(**decided | params.arguments)
+        return TrainingArguments(**decided | passed_through(params))
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(
             f"params.yaml: training.arguments: {first_line(error)}; correct the value, or remove it"
         ) from None
+
+
+def passed_through(params: TrainingParams) -> dict[str, Any]:
+    """Return the arguments that transformers gets as they are; the intervals are computed from those given."""
+    return {name: value for name, value in params.arguments.items() if name not in ("logging_steps", "save_steps")}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import PartialState
 from peft import PeftModel
 from torch.utils.data import Subset
@@ -39,17 +38,19 @@ from iterpref_core.training.data.tokenized_dataset import (
     held_out,
     open_tokenized_dataset,
 )
+from iterpref_core.training.early_end import validations_since_best
+from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
-from iterpref_core.training.model.parity import check_parity
+from iterpref_core.training.model.parity import check_parity, rounding_dtype
 from iterpref_core.training.model.policy import (
     adapters_refused,
     is_quantized,
     load_policy,
     lora_config,
 )
-from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
@@ -58,7 +59,7 @@ from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 
 
 def train_objective(
@@ -95,7 +96,7 @@ def train_objective(
         `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is the share of the
         weights' change that rounding to the written precision left. With validation `validation_pairs` and
         `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
-        showed it.
+        showed it. Where `patience` ended it, `stopped/patience`: its last step.
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
@@ -108,21 +109,23 @@ def train_objective(
     params = with_own_beta(objective, params)
     run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
     params = run.params
-    check_settings(params)
+    learning_rate, alpha = find_rates(objective, params.objectives)
+    check_settings(params, learning_rate)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     data = _read_data(run, row, pairs, spans)
     checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
-    learning_rate, alpha = find_rates(objective, params.objectives)
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
     trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     scored = reference is None or reference.exists()
-    diverged = run.train(trainer, checkpoints, on_log, resumes=scored)
+    diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
     metrics = _metrics(data, trainer, step, diverged)
+    if params.patience and validations_since_best(trainer.state.log_history) >= params.patience:
+        metrics["stopped/patience"] = float(trainer.state.global_step)
     return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
 
 
@@ -171,7 +174,7 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
     return _Data(files, tokenizer, rows, held, layout)
 
 
-def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalDPOTrainer) -> Path | None:
+def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
     """Return the file of the reference's log-probabilities; None for an objective without a reference."""
     if not objective.scores_reference:
         return None
@@ -179,14 +182,14 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalD
         cache=run.places.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
-        weights=trainer.model.dtype,
-        bf16=run.params.bf16 is True,
-        load=run.params.load,
+        params=run.params,
+        model=trainer.model,
+        processes=sharding(run.processes),
     )
 
 
 class _BeforeFirstStep(TrainerCallback):
-    """The work before the first step: sharded weights are checked, and the reference is scored by these weights.
+    """The work before the first step: the reference is scored by the weights to train.
 
     Args:
         trainer: holds the model.
@@ -198,7 +201,7 @@ class _BeforeFirstStep(TrainerCallback):
 
     def __init__(
         self,
-        trainer: FocalDPOTrainer,
+        trainer: PairTrainer,
         data: _Data,
         reference: Path | None,
         params: TrainingParams,
@@ -211,14 +214,10 @@ class _BeforeFirstStep(TrainerCallback):
         self._processes = processes
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Check and score the model, which the trainer has sharded by now if it is to be."""
-        prepared = self._trainer.model_wrapped
-        if is_sharded():
-            dtype = torch.bfloat16 if self._params.bf16 else None
-            check_parity(self._trainer.model, self._data.layout, prepared, dtype)
+        """Score the pairs with the model, which the trainer has sharded by now if it is to be."""
         if self._reference is not None:
             self._data.rows.reference = reference_logps(
-                prepared,
+                self._trainer.model_wrapped,
                 self._data.rows,
                 self._reference,
                 batch_size=2 * self._params.micro_batch_size,
@@ -228,7 +227,7 @@ class _BeforeFirstStep(TrainerCallback):
 
 def _make_trainer(
     run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
-) -> FocalDPOTrainer:
+) -> PairTrainer:
     """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
 
     Raises:
@@ -237,13 +236,13 @@ def _make_trainer(
     """
     params = run.params
     policy = load_policy(run.model, params, arguments.device)
+    longest = longest_pair(data.rows)
     if data.layout == "fork":
-        choose_attention(policy, longest_pair(data.rows))
-    # Eight bits are those of one batch's largest numbers, so they round as half precision does.
-    rounded = torch.float16 if params.load == "8bit" else None
-    if not is_sharded():
+        choose_attention(policy, longest)
+    if params.lora is not None and not is_sharded():
+        # Before it has adapters, so that they are not blamed for what the model does itself.
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        check_parity(placed, data.layout, dtype=rounded)
+        check_parity(placed, data.layout, longest, dtype=rounding_dtype(policy))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
@@ -251,7 +250,7 @@ def _make_trainer(
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
     try:
-        trainer = FocalDPOTrainer(
+        trainer = PairTrainer(
             policy,
             arguments,
             trained,
@@ -265,8 +264,7 @@ def _make_trainer(
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
-        if params.lora is not None and not is_sharded():
-            check_parity(trainer.model, data.layout, dtype=rounded)
+        check_tied(trainer.model)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -304,7 +302,7 @@ def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, 
 
 def _metrics(
     data: _Data,
-    trainer: FocalDPOTrainer,
+    trainer: PairTrainer,
     step: int,
     diverged: DivergedError | None,
 ) -> dict[str, float]:

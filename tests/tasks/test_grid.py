@@ -1,13 +1,60 @@
 """Grids of values: what a sweep trains."""
 
-from iterpref_core.config import load_params
-from tasks.grid import plan_rows
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import Params, load_params, with_values
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from tasks.grid import check_choice, plan_rows
 from tests.settings import ROOT
 
 
-def test_a_grid_of_two_parameters_has_every_combination_for_every_objective() -> None:
-    params = load_params(ROOT / "params.yaml")
+@pytest.fixture
+def params() -> Params:
+    return load_params(ROOT / "params.yaml")
+
+
+def test_a_grid_of_two_parameters_has_every_combination_for_every_objective(params: Params) -> None:
     values = {"training.seed": [1, 2, 3], "training.beta": [0.1, 0.2]}
     rows = plan_rows(params, None, ["dpo", "sft"], values)
     found = [(row.objective, row.values["training.seed"], row.values["training.beta"]) for row in rows]
     assert len(found) == len(set(found)) == 12
+
+
+def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    key = "training.objectives.target-rpo.learning_rate"
+    adapters = with_values(params, {key: 1e-4})
+    rates = [row.values[key] for row in plan_rows(adapters, "rates", (), {})]
+    assert rates == [1e-4, 1e-5, 3e-5, 3e-4, 1e-3]
+    both = plan_rows(params, "rates", ("dpo", "sft"), {"training.epochs": [1, 2]})
+    assert len(both) == 20
+    assert both[0].label == "dpo lr=5e-06 epochs=1"
+
+
+@pytest.mark.parametrize("preset", ["rates", "tune"])
+def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(
+    preset: str, params: Params, tmp_path: Path
+) -> None:
+    check_choice(preset, "validation", params, tmp_path)
+    for benchmark in ("heldout", "humaneval"):
+        with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
+            check_choice(preset, benchmark, params, tmp_path)
+    check_choice("masking", "heldout", params, tmp_path)
+
+
+def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params: Params, tmp_path: Path) -> None:
+    own = with_values(params, {"problems.validation": 0})
+    problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=())
+    write_jsonl(
+        tmp_path / "mine.jsonl", [problem, problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})]
+    )
+    with pytest.raises(InputError, match="no problem of the split validation"):
+        check_choice("rates", "validation", own, tmp_path)
+    write_jsonl(tmp_path / "more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
+    check_choice("rates", "validation", own, tmp_path)

@@ -105,7 +105,7 @@ def _refusal(model: Any, layout: Any) -> str:
     from iterpref_core.training.model.parity import check_parity
 
     try:
-        check_parity(model, layout)
+        check_parity(model, layout, 18)
     except (ConfigError, ModelError) as error:
         return str(error)
     return ""
@@ -120,7 +120,7 @@ def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any
 
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
-        check_parity(adapted, layout)
+        check_parity(adapted, layout, 18)
     except (ConfigError, ModelError, ValueError):
         return None
     return adapted

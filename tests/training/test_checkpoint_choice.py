@@ -6,7 +6,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -189,7 +189,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     from transformers import TrainingArguments
 
     from iterpref_core.models.weights import load_model
-    from iterpref_core.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer import PairTrainer
 
     scored = []
     for row in rows:
@@ -197,11 +197,67 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
         scored.append(replace(row, ref_chosen=zeros[0], ref_rejected=zeros[1]))
     arguments = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True)
     options = {"objective": OBJECTIVES["target-dpo"], "beta": 0.1}
-    trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
+    trainer = PairTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
     own, given = trainer.evaluate(), trainer.evaluate(scored[2:6], metric_key_prefix="test")
     assert own["eval_loss"] != given["test_loss"]
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
     with pytest.raises(InputError, match="builds no logits"):
         trainer.predict(scored)
-    with pytest.raises(InputError, match="compute_metrics"):
-        FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, compute_metrics=lambda _: {}, **options)
+
+
+def _validation_losses(folder: Path) -> list[float]:
+    return [float(row["validation/loss"]) for row in read_curve(folder) if row["validation/loss"]]
+
+
+def test_training_ends_where_the_validation_loss_no_longer_falls(
+    tmp_path: Path, train: Train, params: TrainingParams
+) -> None:
+    """A learning rate that is too high: the loss rises before the end."""
+    settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
+    whole = train("whole", "dpo", **settings)
+    losses = _validation_losses(tmp_path / "whole")
+    # The last validation is the first that follows two others, none lower than the lowest before it.
+    last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
+    assert last + 1 < len(losses), "it has something to save"
+    ended = train("ended", "dpo", **settings, patience=2)
+    assert _validation_losses(tmp_path / "ended") == losses[: last + 1]
+    assert ended["stopped/patience"] == ended["steps"] < whole["steps"]
+    assert ended["validation/loss"] == min(losses[: last + 1])
+    assert "stopped/patience" not in train("long", "dpo", **settings, patience=len(losses))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"arguments": {"max_steps": 4}}, {"epochs": 8, "validation_share": 0.3, "patience": 2}],
+    ids=["steps that end within an epoch", "an early end"],
+)
+def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
+    settings: dict[str, Any], tmp_path: Path, train: Train, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("killed before the model is written")
+
+    settings = settings | {"objectives": _rate(params, 0.05)}
+    whole = train("whole", "dpo", **settings)
+    with monkeypatch.context() as patched:
+        patched.setattr("iterpref_core.training.run.write_model", killed)
+        with pytest.raises(RuntimeError, match="killed before the model is written"):
+            train("killed", "dpo", **settings)
+    assert train("killed", "dpo", **settings) == whole
+    weights = read_weights(tmp_path / "killed")
+    assert all(torch.equal(weights[name], weight) for name, weight in read_weights(tmp_path / "whole").items())
+
+
+def test_patience_needs_pairs_to_score(train: Train) -> None:
+    with pytest.raises(ConfigError, match=r"training\.patience: needs pairs whose loss it waits for"):
+        train("run", "dpo", patience=2)
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    import doctest
+
+    from iterpref_core.training import early_end
+
+    assert doctest.testmod(early_end).failed == 0

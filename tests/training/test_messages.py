@@ -57,17 +57,18 @@ def trl_s_row(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, folder: 
         vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
     )
     LlamaForCausalLM(config).save_pretrained(folder / "model")
-    collator = FocalCollator(tokenizer)
+    args = DPOConfig(
+        str(folder), report_to="none", use_cpu=True, bf16=False, remove_unused_columns=False,
+        dataloader_pin_memory=False, disable_tqdm=True,
+    )  # fmt: skip
+    collator = FocalCollator(tokenizer, args)
     trainer = DPOTrainer(
         model=LlamaForCausalLM.from_pretrained(folder / "model"),
-        args=DPOConfig(
-            str(folder), report_to="none", use_cpu=True, bf16=False, remove_unused_columns=False,
-            dataloader_pin_memory=False, disable_tqdm=True,
-        ),
+        args=args,
         train_dataset=Dataset.from_list([row]).map(mark_errors),
         processing_class=tokenizer,
         data_collator=collator,
-    )  # fmt: skip
+    )
     return dict(trainer.train_dataset[0]), collator
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.errors import ConfigError, InputError, ModelError
+from tests.architectures import build_small
 
 from .conftest import Train
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from iterpref_core.training.data.batches import Batch, Collator
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -81,7 +84,7 @@ def test_code_that_training_cannot_follow_is_refused(
     from iterpref_core.training.model.parity import check_parity
 
     with pytest.raises(ModelError, match=f"^llama: .*{message}"):
-        check_parity(_llama(change), "padded")
+        check_parity(_llama(change), "padded", 18)
 
 
 def _suffix(batch: Batch) -> torch.Tensor:
@@ -118,7 +121,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision(
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(getattr(torch, dtype))
     if wrong is None:
-        check_parity(model, "fork")
+        check_parity(model, "fork", 18)
         return
     right = Collator.__call__
 
@@ -131,7 +134,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision(
     with pytest.raises(
         ConfigError, match="computes a program behind a shared prefix differently from a row of its own"
     ):
-        check_parity(model, "fork")
+        check_parity(model, "fork", 18)
 
 
 def _mamba() -> PreTrainedModel:
@@ -157,3 +160,121 @@ def test_a_stage_begins_with_the_check(
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()
+
+
+def _gpt_neo(window: int) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM, GPTNeoConfig
+
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 96, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "initializer_range": 0.3}
+    local = {"attention_types": [[["global", "local"], 1]], "window_size": window}
+    return AutoModelForCausalLM.from_config(GPTNeoConfig(**sizes, **local)).float()
+
+
+def _mistral(window: int) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM, MistralConfig
+
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(MistralConfig(**_SIZES, sliding_window=window, initializer_range=0.3))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (_gpt_neo, "gpt_neo computes a program behind a shared prefix differently"),
+        (_mistral, "mistral computes a pair of 40 tokens differently"),
+    ],
+)
+def test_the_probe_is_as_long_as_the_longest_pair(make: Callable[[int], PreTrainedModel], message: str) -> None:
+    """A window of 16 tokens is seen in no pair of 14."""
+    from iterpref_core.training.model.parity import check_parity
+
+    check_parity(make(16), "fork", 14)
+    check_parity(make(16), "padded", 40)
+    with pytest.raises(ConfigError, match=f"{message}.*set training.layout: padded"):
+        check_parity(make(16), "fork", 40)
+
+
+def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
+    """Pairs of so many tokens with their prompts, whose programs differ near their end."""
+    import torch
+
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+    drawn = torch.randint(3, 90, (count, tokens + 2), generator=torch.Generator().manual_seed(1)).tolist()
+    focal = [0, 0, 1, 1, 0, 0]
+    return [
+        TokenizedPair(row[:-8], [*row[-8:-4], *row[-2:]], [*row[-8:-6], *row[-4:]], focal, focal, task_id=str(number))
+        for number, row in enumerate(drawn)
+    ]
+
+
+def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: int) -> float:
+    """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
+    from transformers import TrainingArguments
+
+    from iterpref_core.objectives.objective_table import OBJECTIVES
+    from iterpref_core.training.model.label_head import add_label_head
+    from iterpref_core.training.model.reference import score_pairs
+    from iterpref_core.training.trainer import PairTrainer
+
+    args = TrainingArguments(
+        str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
+        save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
+    )  # fmt: skip
+    add_label_head(model)
+    rows = score_pairs(model, _pairs(4, tokens), batch_size=4)
+    trainer = PairTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
+    trainer.train()
+    return float(trainer.state.log_history[0]["loss"])
+
+
+_WINDOWED = (
+    "cohere2", "doge", "exaone4", "gemma2", "gemma3_text", "gpt_neo", "gpt_oss", "lfm2", "llama", "llama4_text",
+    "mamba", "ministral", "mistral", "mixtral", "olmo3", "phi3", "qwen2", "qwen3", "recurrent_gemma", "starcoder2",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [8, 16, 64])
+@pytest.mark.parametrize("name", _WINDOWED)
+def test_a_script_that_asks_for_fork_trains_exactly_whatever_the_window(
+    name: str, window: int, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    """Pairs of 40 tokens: two windows are shorter, and one is longer."""
+    model = build_small(name, window)
+    assert _first_loss(model, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_a_trainer_checks_its_layout_itself(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is known of a kind of model: a list can be wrong."""
+    assert _first_loss(_gpt_neo(16), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
+    monkeypatch.setattr("iterpref_core.training.trainer.choose_layout", lambda *_: "fork")
+    with pytest.raises(ConfigError, match="gpt_neo computes a program behind a shared prefix differently"):
+        _first_loss(_gpt_neo(16), tokenizer, tmp_path, tokens=40)
+
+
+def test_the_noise_of_a_router_is_off_in_policy_and_reference(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mixtral multiplies what its router reads by random numbers while it trains."""
+    import torch
+    from transformers import AutoModelForCausalLM, MixtralConfig
+
+    def mixtral() -> PreTrainedModel:
+        torch.manual_seed(0)
+        experts = {"num_local_experts": 4, "num_experts_per_tok": 2, "router_jitter_noise": 0.5}
+        return AutoModelForCausalLM.from_config(MixtralConfig(**_SIZES, **experts, initializer_range=0.3)).float()
+
+    ids = torch.arange(3, 27).view(2, 12)
+    noisy = mixtral().train()
+    assert not torch.equal(noisy(ids).logits, noisy(ids).logits)
+    assert _first_loss(mixtral(), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
+    monkeypatch.setattr("iterpref_core.training.trainer.switch_off_randomness", lambda _: None)
+    monkeypatch.setattr("iterpref_core.training.model.parity.switch_off_randomness", lambda _: None)
+    with pytest.raises(ModelError, match="two forward passes in training mode differ"):
+        _first_loss(mixtral(), tokenizer, tmp_path, tokens=40)

@@ -92,7 +92,7 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
         ({"lora": {"target_modules": ["qproj"]}}, r"training.lora: .*qproj"),
         ({"arguments": {"weight_decai": 0.1}}, r"training.arguments: no argument 'weight_decai'; did you mean"),
         ({"arguments": {"learning_rate": 1e-3}}, r"arguments.learning_rate: is decided by training.objectives"),
-        ({"arguments": {"optim": "adamw_of_nobody"}}, r"training.arguments: .*adamw_of_nobody"),
+        ({"arguments": {"optim": "adamw_of_nobody"}}, r"training.arguments.optim: adamw_of_nobody is no optimizer"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused_by_name(

@@ -92,4 +92,4 @@ def test_a_service_that_metrics_cannot_go_to_is_refused(
 
     monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
     with pytest.raises(ConfigError, match=re.escape(message)):
-        check_settings(params.model_copy(update={"arguments": {"report_to": service}}))
+        check_settings(params.model_copy(update={"arguments": {"report_to": service}}), RATE)

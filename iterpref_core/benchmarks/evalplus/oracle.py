@@ -21,7 +21,7 @@ from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestS
 from iterpref_core.benchmarks.program_runs import JUDGED_BY
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Executor, Judge, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
+from iterpref_core.execution.codec.canonical import Digest, decode, encode
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once

@@ -8,9 +8,9 @@ floats that stays on once a task has shown a float, and the special oracles of s
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from iterpref_core.execution.judging.expectations import as_lists, is_close
+from iterpref_core.execution.codec.canonical import Digest
+from iterpref_core.execution.comparison.expectations import as_lists, is_close
 from iterpref_core.execution.protocol.programs import Judge
-from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.records import Record
 
 Dataset = Literal["humaneval", "mbpp"]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from iterpref_core.execution.comparison.token_comparison import Difference, first_difference
 from iterpref_core.execution.judging import feedback
-from iterpref_core.execution.judging.steps import Step
-from iterpref_core.execution.judging.token_comparison import Difference, first_difference
 from iterpref_core.execution.judging.verdicts import MALFORMED, Trial, parse_channel
+from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Console
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.protocol.value_texts import clean, shorten
@@ -87,17 +87,16 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     """
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
+    step = KINDS[test.kind].step(test, None)
     job = {
         "setup": program.setup,
         "code": program.code,
-        "steps": [("console", None)],
+        "steps": [(step.kind.name, step.body)],
     }
     console = Console(test.input.encode("utf-8", "replace"), keep=most + 1)
     answer = observe(program, pickle.dumps(job), console)
     if answer is None:
         return None
-    shown = f"the program, given {shorten(test.input, 80)!r},"
-    step = Step("console", None, shown=lambda: shown)
     trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.head)
     if len(answer.stdout) > most:
@@ -111,7 +110,7 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     difference = first_difference(printed, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
     if difference is None:
         return trial.outcome("passed", "", 1)
-    text = _wrong_tokens(shown, answer.paths.hide(printed), test.output, difference)
+    text = _wrong_tokens(step.source, answer.paths.hide(printed), test.output, difference)
     return trial.outcome("wrong_answer", text, 0)
 
 

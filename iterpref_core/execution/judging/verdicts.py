@@ -6,18 +6,20 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
+from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.judging import feedback
-from iterpref_core.execution.judging.steps import RETURNING, Step
+from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.sandbox.confinement.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.sandbox.encoding import MAX_TEXT, decode
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
 
 TAMPERED = "the program interfered with its tests"
+BY_COPIES = " judged by copies"
+"""Follows the isolation where a copy may have stood for an object that the test and the program share."""
 MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 """Errors that reading a forged report raises; the harness itself writes no such report."""
 
@@ -57,6 +59,7 @@ class Trial:
         self.answer = answer
         self.printed = 0
         self.call = ""
+        self.mark = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
@@ -68,13 +71,14 @@ class Trial:
         return self.outcome(verdict, text, passed, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
-        """Return a verdict with all other facts but the isolation, which the executor adds."""
+        """Return a verdict with all other facts but the isolation, to which the executor adds the layers."""
         return Outcome(
             verdict=verdict,
             feedback=text,
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
+            isolation=self.mark,
             cpu_s=self.answer.cpu,
         )
 
@@ -85,10 +89,7 @@ class Trial:
         step = self.steps[index]
         if self.call:
             return f" in {feedback.call_text(self.call)}"
-        if step.kind in ("unittest", "pytest"):
-            return " in the unit tests"
-        text = step.body["run"] if step.kind == "script" else feedback.call_text(step.source).removesuffix(",")
-        return f" in {text}"
+        return f" in {feedback.call_text(step.kind.place(step))}"
 
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right."""
@@ -98,7 +99,7 @@ class Trial:
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
-        if step.kind == "livecodebench" and type(actual) is not str:
+        if step.prints and type(actual) is not str:
             return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
         try:  # what cannot be compared is not right; a judge that fails has an error of its own
             right = bool(expected.holds(actual))
@@ -110,16 +111,15 @@ class Trial:
             return None
         returned = self.answer.paths.hide(shown(actual, payload))
         text = feedback.wrong_value(step.source, returned, expected.source)
-        if step.kind == "livecodebench":
+        if step.prints:
             text = feedback.wrong_output(step.source, self.answer.paths.hide(actual))
         return self.fail(index, "wrong_answer", text)
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
-        self.call = str(facts.get("call") or "")
-        if step is not None and step.kind == "equal":
-            self.call = step.source
+        self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
+        self.mark = BY_COPIES if facts.get("copies") else ""
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -138,7 +138,7 @@ class Trial:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        if step is not None and step.kind in RETURNING and step.kind != "equal":
+        if step is not None and step.kind.is_told_by_call:
             text = f"{feedback.call_text(step.source)} raised {text}"
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
@@ -183,6 +183,7 @@ class Trial:
             if kind == "error":
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
+                self.mark = BY_COPIES if payload else ""
                 return self.outcome("passed", "", len(self.program.tests))
             if self.answer.judge is not None and kind in ("unfit", "lost"):
                 return self.stopped(index, kind, payload)
@@ -208,7 +209,7 @@ class Trial:
         if not 0 <= index < len(self.steps):
             raise ValueError("a report about no test")
         step = self.steps[index]
-        returns = step.kind in RETURNING
+        returns = step.kind.returns
         if kind == "value" and returns:
             return self.value(index, payload)
         if kind == "type" and returns:
@@ -217,7 +218,7 @@ class Trial:
             return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
         if kind == "passed" and not returns:
             return None
-        raise ValueError(f"a report of kind {kind!r} about a {step.kind}")
+        raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:

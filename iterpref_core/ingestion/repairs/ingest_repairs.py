@@ -32,7 +32,7 @@ class RepairSource:
 
     Attributes:
         columns: names of columns, such as `prompt=statement,buggy=buggy_code,fixed=fixed_code`.
-        join: a second file, and `on=COLUMN`: its columns are added to the rows.
+        join: a second file, and `on=COLUMN` or `all=COLUMN`: its columns are added to the rows.
         split: the split to read where a folder has several; see `find_shards`.
         limit: rows to read, the first ones; None for all.
         license: SPDX of the pairs whose rows state none.

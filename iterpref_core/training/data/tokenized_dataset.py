@@ -173,7 +173,7 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
 
     Args:
         problems: of all pairs, as `problems_of` gives them.
-        params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
+        params: `validation_share`, `seed`, and `select` and `patience`, which need such pairs.
         processes: how many score them; each needs a pair.
 
     Raises:
@@ -184,6 +184,11 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
         if params.select == "best":
             raise ConfigError(
                 "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
+                "such as 0.05"
+            )
+        if params.patience:
+            raise ConfigError(
+                "params.yaml: training.patience: needs pairs whose loss it waits for; set training.validation_share, "
                 "such as 0.05"
             )
         return [False] * len(problems)

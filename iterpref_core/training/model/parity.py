@@ -3,7 +3,8 @@
 At the first step policy and reference are the same weights, so K+ = K- = 0 (arXiv 2503.02783, section 3.3) and the loss
 is log 2 + alpha NLL. That holds only if a forward pass in training mode equals one in evaluation, if the label head
 agrees with the model's logits, and if a suffix behind a shared prefix (layout `fork`) equals a row of its own. The code
-of each architecture is tried on one probe pair, before anything is computed for real.
+of each architecture is tried on one probe pair, before anything is computed for real. The probe is as long as the
+longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
 import re
@@ -40,8 +41,8 @@ _FAILURES = (
 )
 """Errors that models raise on inputs that their code has no place for."""
 
-_PROMPT, _SHARED, _DIFFERENT, _REST = 6, 4, 3, 5
-"""Tokens of the probe pair: prompt, the beginning of both programs, their difference, the end of both."""
+_SHARED, _DIFFERENT, _REST = 4, 3, 5
+"""Tokens of the probe's programs: the beginning of both, their difference, the end of both."""
 
 
 def switch_off_randomness(model: torch.nn.Module) -> None:
@@ -102,6 +103,7 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
 def check_parity(
     policy: PreTrainedModel | PeftModel,
     layout: Layout,
+    longest: int,
     model: Any = None,
     dtype: torch.dtype | None = None,
 ) -> None:
@@ -113,6 +115,7 @@ def check_parity(
     Args:
         policy: with or without adapters that change nothing yet; it gets a label head.
         layout: how pairs are laid out.
+        longest: the tokens of the longest prompt and program.
         model: the policy as it is prepared for training, where weights are sharded.
         dtype: of matrix products; the policy's without autocast.
 
@@ -124,12 +127,13 @@ def check_parity(
     switch_off_randomness(policy)
     policy.train()
     with _without_adapter_dropout(policy):
-        _compare_with_logits(policy, layout, model, dtype)
+        _compare_with_logits(policy, layout, longest, model, dtype)
 
 
 def _compare_with_logits(
     policy: PreTrainedModel | PeftModel,
     layout: Layout,
+    longest: int,
     model: Any,
     dtype: torch.dtype | None,
 ) -> None:
@@ -139,7 +143,7 @@ def _compare_with_logits(
     kind = config.model_type
     where = policy.device
     precision = dtype or policy.dtype
-    pair = _probe_pair(config.get_text_config().vocab_size)
+    pair = _probe_pair(config.get_text_config().vocab_size, longest)
     expected_chosen, expected_rejected = _from_logits(called, pair, kind, where, precision)
     base = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     add_label_head(base)
@@ -157,6 +161,13 @@ def _compare_with_logits(
     of_chosen = _difference(chosen, expected_chosen)
     of_suffix = _difference(rejected, expected_rejected[_SHARED:])
     if of_chosen > rounding_scale(expected_chosen, precision):
+        if layout == "fork":
+            # Where the head is to blame, the other layout is refused in the words below.
+            _compare_with_logits(policy, "padded", longest, model, dtype)
+            raise ConfigError(
+                f"params.yaml: training.layout: fork: {kind} computes a pair of {longest} tokens differently from a "
+                "row of its own, because a layer does not use the given mask; set training.layout: padded"
+            )
         raise ModelError(
             f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
             "wrong; train another model"
@@ -168,9 +179,15 @@ def _compare_with_logits(
         )
 
 
-def _probe_pair(vocabulary: int) -> TokenizedPair:
-    """Return a pair of token ids from the middle of the vocabulary, where no special token is."""
-    sizes = (_PROMPT, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
+def _probe_pair(vocabulary: int, longest: int) -> TokenizedPair:
+    """Return a pair of token ids from the middle of the vocabulary, where no special token is.
+
+    Args:
+        vocabulary: the number of token ids.
+        longest: the tokens of the prompt with one program; the programs have 12.
+    """
+    prompt_tokens = max(1, longest - _SHARED - _DIFFERENT - _REST)
+    sizes = (prompt_tokens, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
     random = torch.Generator().manual_seed(0)
     drawn = torch.randint(
         vocabulary // 4,
@@ -210,8 +227,9 @@ def _from_logits(
     rejected_row = torch.tensor([prompt + pair.rejected_ids], device=device)
 
     def logits_of(row: torch.Tensor) -> torch.Tensor:
+        # From the prompt's last token on: three times all logits of a long prompt would be gigabytes.
         logits: torch.Tensor = model(input_ids=row, use_cache=False).logits
-        return logits[0].float()
+        return logits[0, len(prompt) - 1 :].float()
 
     try:
         chosen = logits_of(chosen_row)
@@ -226,27 +244,25 @@ def _from_logits(
             f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
             "switches off, so that noise would separate policy and reference; train another model"
         )
-    before = len(prompt) + _SHARED - 1
-    if _difference(chosen[:before], rejected[:before]) > rounding_scale(chosen, dtype):
+    if _difference(chosen[:_SHARED], rejected[:_SHARED]) > rounding_scale(chosen, dtype):
         raise ModelError(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
-    of_chosen = _of_program(chosen, chosen_row, len(prompt))
-    of_rejected = _of_program(rejected, rejected_row, len(prompt))
+    of_chosen = _of_program(chosen, chosen_row[0, len(prompt) :])
+    of_rejected = _of_program(rejected, rejected_row[0, len(prompt) :])
     return of_chosen, of_rejected
 
 
-def _of_program(logits: torch.Tensor, row: torch.Tensor, prompt: int) -> torch.Tensor:
+def _of_program(logits: torch.Tensor, program: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities of a program's tokens, (T,).
 
     Args:
-        logits: (prompt + T, V), of which those at a token predict the next one.
-        row: (1, prompt + T) token ids.
-        prompt: tokens of the prompt.
+        logits: (1 + T, V), from the prompt's last token on, of which those at a token predict the next one.
+        program: (T,) token ids.
     """
-    scores = logits.log_softmax(dim=-1)[prompt - 1 : -1]
-    return scores.gather(1, row[0, prompt:, None])[:, 0]
+    scores = logits[:-1].log_softmax(dim=-1)
+    return scores.gather(1, program[:, None])[:, 0]
 
 
 def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
@@ -259,3 +275,8 @@ def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:
     if dtype in _TOLERANCE:
         return _TOLERANCE[dtype]
     return max(0.3, 4 * torch.finfo(dtype).eps * float(values.abs().max()))
+
+
+def rounding_dtype(model: PreTrainedModel) -> torch.dtype | None:
+    """Return the precision that a model rounds to where its weights do not tell: eight bits round as float16 does."""
+    return torch.float16 if getattr(model, "is_loaded_in_8bit", False) else None

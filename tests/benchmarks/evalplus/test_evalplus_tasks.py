@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.benchmarks.evalplus.tasks import judge_of
-from iterpref_core.execution.sandbox.encoding import Digest, summarize
+from iterpref_core.execution.codec.canonical import Digest, summarize
 
 
 def test_special_equality_is_evalplus_s():

@@ -131,6 +131,10 @@ NEVER_PASSED = {
         for way, how in READERS.items()
     },
     "a judge's file put in place by a rename": (with_files("import io\nfrom solution import f\nassert f(2) == int(io.FileIO('expected.txt').read())"), "import os\nopen('x', 'w').write('5')\nos.rename('x', 'expected.txt')\ndef f(x): return 5"),
+    **{
+        f"a judge's file that is there for a moment, by {way}": (with_files(f"import _io, io, os, posix, time\nfrom solution import f\nf(1)\nend = time.monotonic() + 0.6\nread = None\nwhile time.monotonic() < end:\n    try: read = read or {how}\n    except OSError: time.sleep(0.001)\nassert f(2) == int(read)"), "import os, pathlib, threading, time\ndef plant():\n    pathlib.Path('expected.txt').write_text('5')\n    time.sleep(0.2)\n    os.remove('expected.txt')\ndef f(x):\n    if x == 1: threading.Timer(0.1, plant).start()\n    return 5")
+        for way, how in {"FileIO": "io.FileIO(os.path.abspath('expected.txt')).read()", "_io.open": "_io.open(os.path.abspath('expected.txt')).read()", "posix.open": "os.read(posix.open(os.path.abspath('expected.txt'), 0), 9)"}.items()
+    },
     "a judge's file in a folder": (with_files("import io, os\nfrom solution import f\nassert f(2) == int(io.FileIO(os.path.abspath('data/wanted.txt')).read())"), "import os\ndef f(x):\n    os.mkdir('data')\n    open('data/wanted.txt', 'w').write('5')\n    return 5"),
     "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
     # 8. files that are listed, and tests that assert nothing

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Program
-from iterpref_core.execution.judging.same_process import shares
+from iterpref_core.execution.codec.marshalling import Decoder, Encoder
+from iterpref_core.execution.judging.routing import shares
 from iterpref_core.execution.judging.setup_imports import setup_imports
 from iterpref_core.execution.sandbox.judged.assertions import Assertions
-from iterpref_core.execution.sandbox.judged.crossing import Decoder, Encoder
 from iterpref_core.execution.sandbox.judged.descriptions import check_facts
 from iterpref_core.execution.sandbox.judged.peer import make_peers
 from iterpref_core.execution.sandbox.judged.questions import check_attribute, check_question, may_be_called

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.execution.judging.token_comparison import Difference, first_difference, same_tokens
+from iterpref_core.execution.comparison.token_comparison import Difference, first_difference, same_tokens
 
 PLACES = 20
 """No generated number has more digits behind its point, so that 50 digits hold each difference."""

@@ -16,8 +16,8 @@ from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.ingestion.selection import Selection
-from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.records import IoTest, Problem, Sample
+from iterpref_core.scoring.existing_samples import score_samples
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT

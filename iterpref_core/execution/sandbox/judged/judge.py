@@ -21,10 +21,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .. import runners
-from ..encoding import UnencodableError, summarize, type_name
-from ..loading import MAX_MESSAGE, seed, text_of, write_files
-from ..runners import TEST, NotCompiledError, TestFailedError, compiled
+from ...codec.canonical import UnencodableError, summarize, type_name
+from ...kinds.reports import TEST, NotCompiledError, TestFailedError, compiled
+from ...kinds.table import KINDS
+from ...solution.loading import MAX_MESSAGE, seed, text_of, write_files
 from .assertions import Assertions
 from .messages import ProgramLostError
 from .own_files import OwnFiles
@@ -36,9 +36,10 @@ from .stand_ins import StandIn, StandInClass
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
+COPIES = "copies"
+"""The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
 _NO_TRUTH = "The truth value of an array"
-PYTEST_FILE = "test_solution.py"
 
 
 class SolutionFailedError(BaseException):
@@ -82,6 +83,10 @@ class Session:
         self.assertions = Assertions()
         self.peer.is_assertion = self.assertions.has_made
         self.files = OwnFiles(self.shared, folder, self.assertions)
+
+    def is_by_copies(self) -> bool:
+        """Tell whether a copy may have been compared or changed in the place of what plain Python has."""
+        return self.peer.is_by_copies() or self.assertions.has_met_copies
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -305,124 +310,46 @@ def _log_enabled(name: str, level: int) -> bool:
     return logging.getLogger(str(name)).isEnabledFor(int(level))
 
 
-class _Judge:
-    """A runner of the steps of a job."""
+class Judge:
+    """The process that runs tests beside a program.
+
+    Attributes:
+        session: with the program.
+    """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._namespace: dict[str, Any] | None = None
+        self.session = session
+        self._names: dict[str, Any] | None = None
 
     def namespace(self, name: str) -> dict[str, Any]:
         """Return the names of a fresh module for tests."""
         module = types.ModuleType(name)
         sys.modules[name] = module
-        self._session.peer.test_modules.add(name)
-        self._session.assertions.count_in(vars(module))
+        self.session.peer.test_modules.add(name)
+        self.session.assertions.count_in(vars(module))
         return vars(module)
 
-    def run(self, kind: str, body: Any) -> tuple[str, str]:
-        """Run one step; return the kind and payload of its report."""
-        if kind in ("call", "lenient", "apply"):
-            return self._value(kind, body)
-        if kind == "check":
-            self._check(body)
-        elif kind == "unittest":
-            code = self._compiled(body)
-            namespace = self.namespace("__main__")
-            namespace["__name__"] = "test_solution"
-            sys.modules["test_solution"] = sys.modules["__main__"]
-            self._session.peer.test_modules.add("test_solution")
-            self._session.fill(namespace, code)
-            runners.run_unittest(code, namespace)
-        elif kind == "pytest":
-            self._pytest(body)
-        elif kind == "script":
-            self._script(body)
-        else:
-            raise ValueError(kind)
-        return "passed", ""
+    def names(self) -> dict[str, Any]:
+        """Return the names that all tests without a module of their own share."""
+        if self._names is None:
+            self._names = self.namespace("test_solution")
+        return self._names
 
-    def codes(self, steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
-        """Yield the codes of those tests that have the solution's names without an import."""
-        for kind, body in steps:
-            sources: list[tuple[str, str]] = []
-            if kind in ("check", "unittest"):
-                sources = [(body, "exec")]
-            elif kind in ("call", "lenient"):
-                sources = [(body, "eval")]
-            elif kind == "apply":
-                sources = [(source, "eval") for source in (body[0], body[2]) if source]
-            for source, mode in sources:
-                with contextlib.suppress(NotCompiledError):
-                    yield compiled(source, TEST, mode)
+    def compiled(self, source: str, filename: str = TEST) -> types.CodeType:
+        """Return the code of a test, which counts its assertions.
 
-    def _names(self) -> dict[str, Any]:
-        if self._namespace is None:
-            self._namespace = self.namespace("test_solution")
-        return self._namespace
+        Raises:
+            NotCompiledError: it is no Python.
+        """
+        return compiled(source, filename, make=self.session.assertions.compiled)
 
-    def _compiled(self, source: str, filename: str = TEST) -> types.CodeType:
-        return compiled(source, filename, make=self._session.assertions.compiled)
 
-    def _check(self, source: str) -> None:
-        code = self._compiled(source)
-        namespace = self._names()
-        self._session.fill(namespace, code)
-        assertions = self._session.assertions
-        before = assertions.reached
-        exec(code, namespace)
-        if assertions.reached == before and assertions.should_be_reached(TEST, whole=False):
-            raise TestFailedError("no assertion of the test was reached")
-
-    def _value(self, kind: str, body: Any) -> tuple[str, str]:
-        function, arguments, then = body if kind == "apply" else (body, None, "")
-        codes = [compiled(source, TEST, "eval") for source in (function, then) if source]
-        namespace = self._names()
-        for code in codes:
-            self._session.fill(namespace, code)
-        value = eval(codes[0], namespace)
-        if arguments is not None:
-            value = value(*arguments)
-            value = eval(codes[1], namespace)(value) if then else value
-        try:
-            return "value", summarize(value, lenient=kind != "call")
-        except UnencodableError as error:
-            return "type", str(error)
-
-    def _pytest(self, source: str) -> None:
-        compiled(source, TEST)
-        path = os.path.join(self._session.folder, PYTEST_FILE)
-        self._session.assertions.know(path, source)
-        self._session.write({PYTEST_FILE: source})
-        self._session.peer.test_modules.add("test_solution")
-        runners.run_pytest(path)
-
-    def _script(self, test: dict[str, Any]) -> None:
-        session = self._session
-        files = test["files"]
-        own = test["judge_files"]
-        session.write({**files, **own})
-        # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
-        shared = {name: text for name, text in files.items() if name != test["run"]}
-        session.peer.ask("prepare", None, "", (test["module"], shared))
-        modules = runners.modules_of({**files, **own})
-        session.peer.test_modules |= {"__main__", *modules}
-        # The solution stays loaded, and with it the packages that it lies in.
-        solution = f"{test['module']}."
-        runners.forget(name for name in modules if not solution.startswith(f"{name}."))
-        sources = {name for name in files if name.endswith(".py")}
-        session.files.take(frozenset(own.keys() | sources), frozenset(own))
-        sys.path.insert(0, session.folder)
-        namespace = self.namespace("__main__")
-        path = os.path.join(session.folder, test["run"])
-        namespace["__file__"] = path
-        sys.argv = [path]
-        assertions = session.assertions
-        before = assertions.reached
-        ran_cases = runners.run_script(self._compiled(test["source"], path), namespace)
-        session.check_files()
-        if not ran_cases and assertions.reached == before and assertions.should_be_reached(path, whole=True):
-            raise TestFailedError("no assertion of the test was reached")
+def codes_of(steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
+    """Yield the codes of those tests that have the solution's names without an import."""
+    for kind, body in steps:
+        for source, mode in KINDS[kind].sources_with_names(body):
+            with contextlib.suppress(NotCompiledError):
+                yield compiled(source, TEST, mode)
 
 
 def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
@@ -445,6 +372,7 @@ def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any
         "call": call,
         "returned": returned,
         "object": session.last_object(),
+        "copies": session.is_by_copies(),
     }
 
 
@@ -480,7 +408,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     share_surroundings(peer)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
-    judge = _Judge(session)
+    judge = Judge(session)
     index = -1
     test = TEST
 
@@ -494,18 +422,20 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
         if job["eager"]:
             sys.modules["solution"] = finder.module("solution")
             session.load("solution", unasked=True)
-            session.decide(lambda: judge.codes(job["steps"]))
+            session.decide(lambda: codes_of(job["steps"]))
         tell("loaded", "")
-        for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
-            test = os.path.join(folder, body["run"]) if kind == "script" else TEST
-            said = judge.run(kind, body)
+        for index, (name, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
+            _, file = KINDS[name].files(body)
+            test = TEST if file == TEST else os.path.join(folder, file)
+            said = KINDS[name].judge(body, judge)
             if session.peer.lost:
                 raise ProgramLostError(session.peer.lost)
             if session.peer.swallowed:
                 raise session.peer.swallowed[0]
+            session.assertions.check_comparisons()
             tell(*said)
         index = len(job["steps"])
-        tell("done", "")
+        tell("done", COPIES if session.is_by_copies() else "")
     except SolutionFailedError as error:
         tell("error", error.facts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .wire import Wire, WireClosedError, dumps
+from ...codec.plain import dumps
+from .wire import Wire, WireClosedError
 
 _MAX_THREADS = 64
 """Threads of the other side that this one serves."""

@@ -8,10 +8,12 @@ for names that are not the judge's:
     open("expected.txt"), linecache, FileIO    the judge's file: by this module, or because it is the working folder
     open("out.txt"), os.remove("out.txt")      the shared folder, where the program may have written it
     os.listdir("."), glob, os.walk             both folders
+    FileIO("/.../expected.txt")                refused: it would be the program's, if only for a moment
     import sums                                the judge's folder alone
 """
 
 import builtins
+import errno
 import functools
 import importlib.machinery
 import io
@@ -29,6 +31,8 @@ _FIRST_PATH = (
     *("remove", "unlink", "rmdir", "mkdir"),
 )
 _BOTH_PATHS = ("rename", "replace", "link")
+_OPENING = frozenset({"open", "sqlite3.connect"})
+"""Events of Python's own audit by which a file is opened."""
 
 
 class OwnFiles:
@@ -122,6 +126,15 @@ class OwnFiles:
         setattr(os, "getcwdb", lambda: os.fsencode(self._shared))  # noqa: B010
         setattr(os, "listdir", self._list)  # noqa: B010
         setattr(os, "scandir", self._scan)  # noqa: B010
+        sys.addaudithook(self._refuse_planted)
+
+    def _refuse_planted(self, event: str, args: tuple[Any, ...]) -> None:
+        """Refuse to open the place in the shared folder where a file of the judge's would be, in whatever way."""
+        if event not in _OPENING or not args or not isinstance(args[0], str | bytes | os.PathLike):
+            return
+        path = os.fsdecode(args[0])
+        if os.path.isabs(path) and self._is_own(self._relative(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def _places(self, path: Any) -> list[str]:
         """Return the folders that one folder is for a test; empty if no file of the judge's is in it."""

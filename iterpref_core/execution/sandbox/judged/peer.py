@@ -18,12 +18,13 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
+from ...codec.marshalling import Decoder, Encoder
+from ...codec.plain import dumps, loads
 from . import questions, stand_ins
-from .crossing import Decoder, Encoder
 from .messages import Messages, ProgramLostError
 from .references import References
+from .replicas import Budget, Replicas, are_used
 from .stand_ins import StandInClass
-from .wire import dumps, loads
 
 _NESTING = 6000
 """Calls of Python's for which there is room when a value is written: each level of nesting takes three."""
@@ -60,6 +61,8 @@ class Peer(Messages, References):
         self._exits: dict[int, BaseException] = {}
         self.measured: set[int] = set()
         self.unpickled = self._unpickler()
+        self._budget = Budget(judge=judge)
+        self._replicas: dict[int, Replicas] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
 
@@ -80,18 +83,27 @@ class Peer(Messages, References):
         Raises:
             ProgramLostError: it is gone.
         """
+        if self.looks:
+            # One that is still used may show what was, where plain Python's shows what is.
+            self._budget.is_by_copies = self._budget.is_by_copies or are_used(self.looks)
+            self.looks.clear()
         number = self._my_number()
         busy = self.judge and threading.active_count() > 1
 
+        replicas = self._replicas_of(number)
+
         def arguments(encoder: Encoder) -> Any:
-            return self._arguments(encoder, args, named or {})
+            given = self._arguments(encoder, args, named or {})
+            news = replicas.news(encoder)
+            return given if news is None else [*given, news]
 
         with self._outgoing:
-            values, encoder = self._encoded(arguments)
+            values, tree, encoder = self._encoded(arguments, replicas)
             header = [number, "ask", op, handle, name, self._take_news(), busy]
             self._send(header, values)
+            replicas.sent(encoder.containers, tree[2] if len(tree) == 3 else None)
         keeps_made = op == "op" and name in stand_ins.KEEPS_ITSELF
-        result = self._answer(number, encoder.containers, keeps_made=keeps_made)
+        result = self._answer(number, keeps_made=keeps_made)
         if self.judge and op == "getattr" and type(result) is StandInClass:
             self.name_class(result, name)
         return result
@@ -102,22 +114,34 @@ class Peer(Messages, References):
         by_name = [[key, encoder.tree(arg)] for key, arg in named.items()]
         return [given, by_name]
 
-    def _encoded(self, make: Callable[[Encoder], Any], containers: Any = ()) -> tuple[str, Encoder]:
+    def is_by_copies(self) -> bool:
+        """Tell whether some containers of both sides may not have been alike."""
+        return self._budget.is_by_copies
+
+    def _replicas_of(self, number: int) -> Replicas:
+        if number not in self._replicas:
+            self._replicas[number] = Replicas(self._budget)
+        return self._replicas[number]
+
+    def _encoded(self, make: Callable[[Encoder], Any], replicas: Replicas) -> tuple[str, Any, Encoder]:
         try:
-            return self._encoded_flat(make, containers)
+            return self._encoded_flat(make, replicas)
         except RecursionError:
             with _deeper(_NESTING):
-                return self._encoded_flat(make, containers)
+                return self._encoded_flat(make, replicas)
 
-    def _encoded_flat(self, make: Callable[[Encoder], Any], containers: Any) -> tuple[str, Encoder]:
-        encoder = Encoder(self, containers)
+    def _encoded_flat(self, make: Callable[[Encoder], Any], replicas: Replicas) -> tuple[str, Any, Encoder]:
+        encoder = Encoder(self, replicas.numbers, replicas.first)
         try:
-            return dumps(make(encoder)), encoder
+            tree = make(encoder)
+            return dumps(tree), tree, encoder
         except ValueError:  # an integer has more digits than can be written
-            encoder = Encoder(self, containers, tag_ints=True)
-            return dumps(make(encoder)), encoder
+            encoder = Encoder(self, replicas.numbers, replicas.first, tag_ints=True)
+            tree = make(encoder)
+            return dumps(tree), tree, encoder
 
-    def _answer(self, number: int, containers: list[Any], *, keeps_made: bool = False) -> Any:
+    def _answer(self, number: int, *, keeps_made: bool = False) -> Any:
+        replicas = self._replicas_of(number)
         while True:
             # The other side may ask before it answers. For `f(print_it)` with a function of the test:
             #   judge    ask     call f, with print_it by reference
@@ -129,11 +153,11 @@ class Peer(Messages, References):
                 self._serve(number, header, values)
                 continue
             with self._reading_values(), _deeper(2 * _NESTING):
-                decoder = Decoder(self, containers, keeps_made=keeps_made)
-                changes, result = loads(values)
-                if changes is not None:
-                    self._change(decoder, changes, len(containers))
+                decoder = Decoder(self, replicas.container, replicas.first, keeps_made=keeps_made)
+                news, result = loads(values)
+                replicas.heed(decoder, news)
                 value = decoder.value(result)
+                replicas.received(decoder.containers)
                 if header[1] == "raise" and not isinstance(value, BaseException):
                     raise TypeError("no exception")
             if header[1] == "raise":
@@ -146,10 +170,6 @@ class Peer(Messages, References):
         with self._reading_values():
             self.learn(news)
 
-    def _change(self, decoder: Decoder, changes: list[Any], count: int) -> None:
-        for container, tree in zip(decoder.containers[:count], changes, strict=True):
-            decoder.fill(container, tree)
-
     def _reading_values(self) -> "_Reading":
         return _Reading(self)
 
@@ -158,25 +178,24 @@ class Peer(Messages, References):
     def _serve(self, number: int, header: Any, values: str) -> None:
         with self._reading_values(), _deeper(2 * _NESTING):
             _, _, op, handle, name, _, busy = header
-            decoder = Decoder(self)
-            given, pairs = loads(values)
+            replicas = self._replicas_of(number)
+            decoder = Decoder(self, replicas.container, replicas.first)
+            given, pairs, *news = loads(values)
             args = [decoder.value(tree) for tree in given]
             named = {str(key): decoder.value(tree) for key, tree in pairs}
+            for each in news:
+                replicas.heed(decoder, each)
+            replicas.received(decoder.containers)
             target, sort = self._asked_about(op, handle)
         if busy and not self.judge:
             self._start_reader()
-        containers = list(decoder.containers)
         kind, result = self._outcome(op, target, name, args, named, sort)
-
-        def changes(encoder: Encoder) -> Any:
-            return self._changes(encoder, containers, args, named, values)
-
-        self._reply(number, kind, result, containers, changes)
+        self._reply(number, kind, result)
 
     def answer_unasked(self, op: str, *args: Any) -> None:
         """Do something that the other side is sure to ask for, and answer; there the answer is `awaited`."""
         kind, result = self._outcome(op, None, "", list(args), {})
-        self._reply(0, kind, result, [], lambda _: None)
+        self._reply(0, kind, result)
 
     def awaited(self) -> Any:
         """Return the answer that comes without a question, or raise its exception.
@@ -184,7 +203,7 @@ class Peer(Messages, References):
         Raises:
             ProgramLostError: the other side is gone.
         """
-        return self._answer(0, [])
+        return self._answer(0)
 
     def _asked_about(self, op: Any, handle: Any) -> tuple[Any, str]:
         """Return the object that a question is about, and its sort; none where the question is about no object.
@@ -235,43 +254,34 @@ class Peer(Messages, References):
         elif said:
             self.swallowed.append(error)
 
-    def _reply(
-        self, number: int, kind: str, result: Any, containers: list[Any], changes: Callable[[Encoder], Any]
-    ) -> None:
+    def _reply(self, number: int, kind: str, result: Any) -> None:
+        replicas = self._replicas_of(number)
+
         def content(encoder: Encoder) -> Any:
-            changed = changes(encoder)
-            return [changed, encoder.tree(result)]
+            news = replicas.news(encoder)
+            return [news, encoder.tree(result)]
 
         with self._outgoing:
             try:
-                text, _ = self._encoded(content, containers)
-                self._send([number, kind, self._take_news()], text)
+                self._send_answer(number, kind, content, replicas)
             except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
-                if kind == "answer" and not self.judge and self._replied_by_reference(number, result):
+                if kind == "answer" and not self.judge and self._replied_by_reference(number, result, replicas):
                     return
                 problem = TypeError(f"the value cannot leave the program: {error}")
-                text, _ = self._encoded(lambda encoder: [None, encoder.tree(problem)])
-                self._send([number, "raise", self._take_news()], text)
+                self._send_answer(number, "raise", lambda encoder: [None, encoder.tree(problem)], replicas)
 
-    def _replied_by_reference(self, number: int, result: Any) -> bool:
+    def _send_answer(self, number: int, kind: str, content: Callable[[Encoder], Any], replicas: Replicas) -> None:
+        text, tree, encoder = self._encoded(content, replicas)
+        self._send([number, kind, self._take_news()], text)
+        replicas.sent(encoder.containers, tree[0])
+
+    def _replied_by_reference(self, number: int, result: Any, replicas: Replicas) -> bool:
         """Answer with a reference to a value that is too deep or too long to cross; return whether that worked."""
         try:
-            text, _ = self._encoded(lambda _: [None, self.reference(result)])
-            self._send([number, "answer", self._take_news()], text)
+            self._send_answer(number, "answer", lambda _: [None, self.reference(result)], replicas)
         except (RecursionError, OverflowError, MemoryError, ValueError, TypeError):
             return False
         return True
-
-    def _changes(self, encoder: Encoder, containers: list[Any], args: Any, named: Any, values: str) -> Any:
-        """Return the contents of all containers that came, or None if they are as they were."""
-        if not containers:
-            return None
-        # `f([3, 1])` came as [[[3,1]],[]]. After a sort() the arguments would be written as [[[1,3]],[]]: the contents
-        # go back. If nothing was changed both texts are equal, and nothing goes back.
-        again, _ = self._encoded(lambda fresh: self._arguments(fresh, args, named))
-        if again == values:
-            return None
-        return [encoder.contents(container) for container in containers]
 
     def _perform(self, op: str, target: Any, name: str, args: list[Any], named: dict[str, Any]) -> Any:  # noqa: C901, PLR0912
         match op:
@@ -295,6 +305,8 @@ class Peer(Messages, References):
             case "op":
                 if name == "close":
                     return target.close()
+                if self.judge and name in ("__str__", "__repr__", "__format__"):
+                    return questions.text_of(target, name, self.test_modules, args)
                 return getattr(type(target), name)(target, *args, **named)
             case "dir":
                 return [each for each in dir(target) if self._may_read(target, each)]

@@ -11,7 +11,7 @@ import types
 import warnings
 from typing import Any
 
-from ..loading import CompileError, facts_of, file_of, line_in, load, seed, write_files
+from ...solution.loading import CompileError, facts_of, file_of, line_in, load, seed, write_files
 from .peer import Peer
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})

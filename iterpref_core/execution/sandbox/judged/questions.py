@@ -183,6 +183,43 @@ def _is_public(target: Any, kind: type, name: str, test_modules: set[str], chang
     return False
 
 
+_WRITTEN_MODULES = frozenset({"typing", "types", "numpy"})
+"""Modules whose objects' texts show no more than the object is: `list[int]`, a dtype."""
+
+
+def text_of(target: Any, name: str, test_modules: set[str], args: list[Any]) -> str:
+    """Return the text of an object that was handed over; of a library's, which may show what it holds, only its class.
+
+    Args:
+        target: the object, such as `functools.partial(operator.eq, 4)`.
+        name: `__str__`, `__repr__` or `__format__`.
+        test_modules: names of the modules that are the test's own.
+        args: of the method.
+    """
+    kind = type(target)
+    if _may_be_written(target, kind, test_modules):
+        return str(getattr(kind, name)(target, *args))
+    return f"<{kind.__module__}.{kind.__qualname__} object>"
+
+
+def _may_be_written(target: Any, kind: type, test_modules: set[str]) -> bool:
+    if isinstance(target, BaseException | types.FunctionType | types.BuiltinFunctionType | io.IOBase):
+        return True
+    for base in kind.__mro__:
+        if {"__str__", "__repr__", "__format__"}.isdisjoint(vars(base)):
+            continue
+        # Whoever writes the text first of all: the test's class, a listed one, or a library's.
+        if base is object or base.__module__ in test_modules:
+            return True
+        where = (base.__module__, base.__qualname__)
+        return where in _WHOLE or where in _LISTED or where in _NAMESPACES or _root(base) in _WRITTEN_MODULES
+    return False
+
+
+def _root(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
 def check_call(target: Any, args: list[Any], named: dict[str, Any], handed: Any) -> None:
     """Refuse a call of a text's `format` with an object of the test: the text could look into it.
 

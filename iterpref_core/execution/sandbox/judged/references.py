@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..loading import text_of
+from ...codec.marshalling import MAPPINGS, PARTS, Decoder, Encoder
+from ...solution.loading import text_of
 from . import questions, stand_ins
-from .crossing import MAPPINGS, PARTS, Decoder, Encoder
 from .descriptions import check_facts
 from .questions import NO_MODULES
 from .stand_ins import StandIn, StandInClass, StandInExceptionClass
@@ -76,12 +76,14 @@ class References:
     Attributes:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
+        looks: see `marshalling.References`.
     """
 
     def __init__(self, *, judge: bool) -> None:
         self.judge = judge
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
+        self.looks: list[Any] = []
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
@@ -364,7 +366,8 @@ class References:
         def related(other: BaseException | None) -> Any:
             return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
 
-        attributes = [[key, encoder.tree(value)] for key, value in vars(error).items()]
+        held = {key: value for key, value in vars(error).items() if not (self.judge and key.startswith("_"))}
+        attributes = [[key, encoder.tree(value)] for key, value in held.items()]
         for key in _PLAIN_ATTRIBUTES:
             value = getattr(error, key, None)
             if type(value) is str:

@@ -1,55 +1,18 @@
 """Wire: frames of text between a judge and a program, over an anonymous pair of sockets.
 
-A frame is its length (4 bytes) and two lines of JSON: a header and the values. Nothing else is ever read from it: no
-pickle, no code. A frame that is longer than `MAX_FRAME` is not read at all.
+A frame has two lines of JSON: a header and the values. Nothing else is ever read from it: no pickle, no code. A frame
+that is longer than `MAX_FRAME` is not read at all.
 """
 
-import json
+import functools
 import os
-import struct
-import sys
-from collections.abc import Callable
 from typing import Any
 
-_LENGTH = struct.Struct("=I")
+from ...codec.plain import loads
+from ...frames import FrameTooLongError, framed, read_frame, write_all
+
 MAX_FRAME = 32 << 20
 """Bytes of one frame."""
-_READ = 1 << 16
-_DIGITS = 4300
-"""Python's own limit for integers as decimal text, whatever a program or a test has set it to."""
-_get_digits = sys.get_int_max_str_digits
-_set_digits = sys.set_int_max_str_digits
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode = json.loads
-
-
-def _with_pythons_digits(function: Callable[[Any], Any], value: Any) -> Any:
-    digits = _get_digits()
-    if digits == _DIGITS:
-        return function(value)
-    _set_digits(_DIGITS)
-    try:
-        return function(value)
-    finally:
-        _set_digits(digits)
-
-
-def dumps(value: Any) -> str:
-    """Return the JSON of a tree.
-
-    Raises:
-        ValueError: an integer has more digits than can be written.
-    """
-    return str(_with_pythons_digits(_encode, value))
-
-
-def loads(text: str) -> Any:
-    """Return the tree of a JSON text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _with_pythons_digits(_decode, text)
 
 
 class WireClosedError(Exception):
@@ -65,9 +28,7 @@ class Wire:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._read = os.read
-        self._write = os.write
-        self._unread = bytearray()
+        self._read = functools.partial(os.read, descriptor)
 
     def send(self, header: str, values: str) -> None:
         """Send a frame.
@@ -81,25 +42,10 @@ class Wire:
         data = f"{header}\n{values}".encode()
         if len(data) > MAX_FRAME:
             raise OverflowError("the value is too large")
-        view = memoryview(_LENGTH.pack(len(data)) + data)
         try:
-            while view:
-                view = view[self._write(self._descriptor, view) :]
+            write_all(self._descriptor, framed(data))
         except OSError as error:
             raise WireClosedError(str(error)) from None
-
-    def _exactly(self, size: int) -> bytes:
-        while len(self._unread) < size:
-            try:
-                part = self._read(self._descriptor, max(size - len(self._unread), _READ))
-            except OSError as error:
-                raise WireClosedError(str(error)) from None
-            if not part:
-                raise WireClosedError("the end")
-            self._unread += part
-        found = bytes(self._unread[:size])
-        del self._unread[:size]
-        return found
 
     def receive(self) -> tuple[Any, str]:
         """Wait for a frame; return its header and the text of its values.
@@ -107,11 +53,14 @@ class Wire:
         Raises:
             WireClosedError: the other side is gone, or has written no frame.
         """
-        (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if size > MAX_FRAME:
-            raise WireClosedError("a frame that is too long")
         try:
-            header, _, values = self._exactly(size).decode().partition("\n")
+            frame = read_frame(self._read, MAX_FRAME)
+        except (OSError, EOFError) as error:
+            raise WireClosedError(str(error) or "the end") from None
+        except FrameTooLongError:
+            raise WireClosedError("a frame that is too long") from None
+        try:
+            header, _, values = frame.decode().partition("\n")
             return loads(header), values
         except (ValueError, RecursionError, MemoryError):
             raise WireClosedError("no frame") from None

@@ -1,0 +1,48 @@
+"""Early end: training stops where the validation loss no longer falls, or where an earlier run has done all steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import TrainerCallback
+
+
+class EndedError(Exception):
+    """Training has no further step to make: ends the training loop, before a checkpoint is saved."""
+
+
+def validations_since_best(history: Sequence[Mapping[str, float]]) -> int:
+    """Return how many validations in a row, up to the last, had no lower loss than all before them.
+
+    Args:
+        history: the trainer's.
+
+    >>> validations_since_best([{"eval_loss": 0.6}, {"loss": 0.5}, {"eval_loss": 0.4}, {"eval_loss": 0.4}])
+    1
+    """
+    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    if not losses:
+        return 0
+    return len(losses) - 1 - losses.index(min(losses))
+
+
+class EndEarly(TrainerCallback):
+    """A callback that ends training.
+
+    It keeps no count of its own, so that a training that was killed ends at the same step.
+
+    Args:
+        patience: validations in a row without a lower loss that end training; 0: none do.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_train_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        """End where all steps are done: the loop would make one more if the last is in the middle of an epoch."""
+        if state.global_step >= state.max_steps:
+            raise EndedError
+
+    def on_evaluate(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        """End where the patience is over."""
+        if self._patience and validations_since_best(state.log_history) >= self._patience:
+            raise EndedError

@@ -1,0 +1,181 @@
+"""Optimizers and schedules: those that a training may have, built once on a stand-in before a model is loaded.
+
+An optimizer or a schedule is listed where a training that was killed and resumed ends with the same weights, bit for
+bit, as one that was not, and where the step is made when all gradients of the batch are there
+(`tests/training/test_optimizers.py`). Any other is refused.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainingArguments
+from transformers.optimization import get_scheduler
+
+from iterpref_core.errors import ConfigError, first_line, unknown_name
+
+_WHERE = "params.yaml: training.arguments"
+_BETAS = ("adam_beta1", "adam_beta2")
+_ADAM = (*_BETAS, "adam_epsilon")
+_ADEMAMIX = ("beta1", "beta2", "beta3", "alpha", "eps", "t_alpha", "t_beta3")
+
+OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
+    "adamw_torch": _ADAM,
+    "adamw_torch_fused": _ADAM,
+    "adamw_8bit": _ADAM,
+    "adamw_bnb_8bit": _ADAM,
+    "paged_adamw_8bit": _ADAM,
+    "paged_adamw_32bit": _ADAM,
+    "ademamix": (*_ADAM, *_ADEMAMIX),
+    "ademamix_8bit": (*_ADAM, *_ADEMAMIX),
+    "paged_ademamix_8bit": (*_ADAM, *_ADEMAMIX),
+    "paged_ademamix_32bit": (*_ADAM, *_ADEMAMIX),
+    "lion_8bit": _BETAS,
+    "lion_32bit": _BETAS,
+    "paged_lion_8bit": _BETAS,
+    "paged_lion_32bit": _BETAS,
+    "adafactor": (),
+    "adagrad": ("lr_decay", "eps"),
+    "rmsprop": ("momentum", "alpha", "eps", "centered"),
+    "rmsprop_bnb": (),
+    "rmsprop_bnb_8bit": (),
+    "rmsprop_bnb_32bit": (),
+    "sgd": ("momentum", "dampening", "nesterov"),
+}
+"""Optimizer → what it reads: arguments of its own that begin with `adam_`, and options of `optim_args`."""
+
+SCHEDULES: Mapping[str, tuple[str, ...]] = {
+    "linear": (),
+    "cosine": ("num_cycles",),
+    "cosine_with_restarts": ("num_cycles",),
+    "cosine_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate"),
+    "cosine_warmup_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"),
+    "polynomial": ("lr_end", "power"),
+    "constant": (),
+    "constant_with_warmup": (),
+    "inverse_sqrt": ("timescale",),
+    "reduce_lr_on_plateau": ("factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "eps"),
+    "warmup_stable_decay": (
+        "num_decay_steps",
+        "num_stable_steps",
+        "warmup_type",
+        "decay_type",
+        "min_lr_ratio",
+        "num_cycles",
+    ),
+}
+"""Schedule → its options in `lr_scheduler_kwargs`."""
+
+_NEEDED = {"warmup_stable_decay": "num_decay_steps"}
+"""Schedule → the option that has no default."""
+
+PLATEAU = "reduce_lr_on_plateau"
+"""The schedule that follows the validation loss."""
+
+_REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, AssertionError)
+"""Errors by which transformers, PyTorch and bitsandbytes refuse an option."""
+
+
+def check_choices(given: Mapping[str, Any]) -> None:
+    """Refuse an optimizer or a schedule that is not listed, and options that it would not read.
+
+    Args:
+        given: `training.arguments`.
+
+    Raises:
+        ConfigError: a name is not listed, or an option is not read.
+    """
+    schedule = given.get("lr_scheduler_type", "cosine")
+    _require_name("lr_scheduler_type", "schedule", schedule, SCHEDULES)
+    optimizer = given.get("optim", "adamw_torch")
+    _require_name("optim", "optimizer", optimizer, OPTIMIZERS)
+    read = OPTIMIZERS[optimizer]
+    for name in _ADAM:
+        if name in given and name not in read:
+            raise ConfigError(f"{_WHERE}.{name}: {optimizer} does not read it; remove it")
+    options = [name for name in read if name not in _ADAM]
+    for option in _option_names(given.get("optim_args")):
+        _require_option("optim_args", option, optimizer, options)
+
+
+def check_built(arguments: TrainingArguments) -> None:
+    """Build optimizer and schedule on a stand-in for the model.
+
+    Args:
+        arguments: of the training.
+
+    Raises:
+        ConfigError: a package is missing, or an option is missing or has a value that cannot be taken.
+    """
+    options = arguments.lr_scheduler_kwargs or {}
+    schedule = arguments.lr_scheduler_type.value
+    if not isinstance(options, dict):
+        raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: is {options!r}; give options and values, such as {{a: 1}}")
+    for option in options:
+        _require_option("lr_scheduler_kwargs", option, schedule, SCHEDULES[schedule])
+    needed = _NEEDED.get(schedule)
+    if needed is not None and needed not in options:
+        raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: {schedule} needs {needed}, such as {{{needed}: 20}}")
+    stand_in = torch.nn.Linear(2, 2)
+    try:
+        make, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, stand_in)
+        groups = [{"params": list(stand_in.parameters()), "weight_decay": arguments.weight_decay}]
+        optimizer = make(groups, **settings)
+    except _REFUSALS as error:
+        raise ConfigError(f"{_WHERE}.optim: {arguments.optim.value}: {first_line(error)}") from None
+    steps = max(1, arguments.max_steps)
+    try:
+        get_scheduler(
+            schedule,
+            optimizer=optimizer,
+            num_warmup_steps=arguments.get_warmup_steps(steps),
+            num_training_steps=steps,
+            scheduler_specific_kwargs=options,
+        )
+    except _REFUSALS as error:
+        has = ", ".join(SCHEDULES[schedule]) or "none"
+        raise ConfigError(
+            f"{_WHERE}.lr_scheduler_kwargs: {schedule}: {first_line(error)}; its options are: {has}"
+        ) from None
+
+
+def _require_name(argument: str, kind: str, name: Any, listed: Mapping[str, Any]) -> None:
+    """Refuse a name that is not listed.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    if name not in listed:
+        raise ConfigError(
+            f"{_WHERE}.{argument}: {name} is no {kind} with which a killed training is known to end as one in one go; "
+            f"there are {', '.join(listed)}"
+        )
+
+
+def _option_names(text: Any) -> Iterable[str]:
+    """Yield the names in a text such as `momentum=0.9,nesterov=true`.
+
+    Raises:
+        ConfigError: a part of the text has no `=`.
+    """
+    for part in (text or "").replace(" ", "").split(","):
+        if not part:
+            continue
+        name, equals, _ = part.partition("=")
+        if not equals:
+            raise ConfigError(f"{_WHERE}.optim_args: {part!r} has no value; write {part}=VALUE")
+        yield name
+
+
+def _require_option(argument: str, option: str, owner: str, known: Iterable[str]) -> None:
+    """Refuse an option that its optimizer or schedule does not read.
+
+    Raises:
+        ConfigError: it is not among the known ones.
+    """
+    known = list(known)
+    if option in known:
+        return
+    if not known:
+        raise ConfigError(f"{_WHERE}.{argument}.{option}: {owner} has no options; remove it")
+    raise ConfigError(f"{_WHERE}.{argument}: {unknown_name(f'option of {owner}', option, known)}")

@@ -1,0 +1,154 @@
+"""Every argument of transformers is ours, passed through, or refused; and what is passed through does no harm."""
+
+from __future__ import annotations
+
+import doctest
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import ObjectiveParams, TrainingParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.training.argument_lists import OURS, PASSED, REFUSED, check_names
+from tests.settings import ROOT
+from tests.training.conftest import Train, read_curve, read_weights
+
+
+def _names(*lists: Any) -> list[str]:
+    return [name for groups in lists for names in groups.values() for name in names]
+
+
+def test_every_argument_of_transformers_is_in_one_list() -> None:
+    """Fails when transformers adds one: then say in argument_lists.py what happens to it."""
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    assert sorted(_names(OURS, PASSED, REFUSED)) == sorted(field.name for field in fields(TrainingArguments))
+
+
+@pytest.mark.parametrize("name", _names(OURS, REFUSED))
+def test_an_argument_that_is_not_passed_through_is_refused_with_its_reason(name: str) -> None:
+    texts = [text for groups in (OURS, REFUSED) for text, names in groups.items() if name in names]
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{name}: .*{re.escape(texts[0])}"):
+        check_names({name: None})
+
+
+@pytest.mark.parametrize("setting", OURS)
+def test_a_hint_names_what_exists(setting: str) -> None:
+    """Such as `training.epochs`, `--out`, or an argument that is passed through."""
+    from inspect import signature
+
+    from iterpref_core.cli.training_verbs import train
+
+    if setting.startswith("--"):
+        assert setting.removeprefix("--") in signature(train).parameters
+        return
+    section, name, *argument = setting.split(".")
+    assert section == "training"
+    assert name in TrainingParams.model_fields
+    if argument:
+        assert argument[0] in _names(PASSED)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("warmup_ratio", ".warmup_ratio: is a setting of this project; set training.warmup_ratio"),
+        ("max_length", ".max_length: is a setting of this project; set training.max_length"),
+        ("evaluation_strategy", ": there is no evaluation_strategy; eval_strategy is decided by training.validation_"),
+        ("weight_decai", ": no argument 'weight_decai'; did you mean 'weight_decay'?"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_one_that_can_be_set(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{re.escape(message)}"):
+        check_names({name: 1})
+
+
+def test_the_page_has_the_lists() -> None:
+    """Where it fails, `python -m tests.argument_table` writes the table anew."""
+    from tests.argument_table import PAGE, argument_table, with_table
+
+    page = (ROOT / PAGE).read_text()
+    assert argument_table() in page
+    assert with_table(page) == page
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    from iterpref_core.training import settings
+
+    assert doctest.testmod(settings).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_steps": 0}, ".max_steps: is 0; give at least one step"),
+        ({"max_steps": 2.5}, ".max_steps: is 2.5: Input should be a valid integer"),
+        ({"logging_steps": 1.5}, ".logging_steps: is 1.5; give a number of steps, or a share"),
+        ({"save_steps": 0}, ".save_steps: is 0; give a number of steps, or a share"),
+        ({"save_steps": 3, "logging_steps": 2}, ".save_steps: 3 steps are no multiple of logging_steps = 2"),
+        ({"save_total_limit": 1}, ".save_total_limit: is 1, and an older checkpoint goes before the newest is whole"),
+        (
+            {"activation_checkpointing_kwargs": {"preserve_rng_state": False}},
+            ".activation_checkpointing_kwargs: no option 'preserve_rng_state'",
+        ),
+        ({"save_strategy": "best"}, ".save_strategy: is decided by training.select"),
+        ({"save_only_model": True}, ".save_only_model: is refused: a killed training resumes from its last"),
+        ({"push_to_hub": True}, ".push_to_hub: is refused: the trainer's folder has unfinished checkpoints"),
+        ({"weight_decay": "0.1"}, ".weight_decay: is '0.1': Input should be a valid number"),
+    ],
+)
+def test_a_value_that_would_break_a_training_is_refused(arguments: dict[str, Any], message: str, train: Train) -> None:
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{re.escape(message)}"):
+        train("run", "sft", arguments=arguments)
+
+
+@pytest.mark.parametrize("save_steps", [1, 4, 5, 0.25, 100])
+def test_the_best_checkpoint_is_the_model_at_any_interval(
+    save_steps: float, tmp_path: Path, train: Train, params: TrainingParams
+) -> None:
+    """Each checkpoint is scored, so the one with the least validation loss can be taken."""
+    rates = {"sft": ObjectiveParams(learning_rate=0.05, alpha=1.0)}
+    arguments = {"lr_scheduler_type": "constant", "save_steps": save_steps}
+    settings = {"validation_share": 0.3, "epochs": 10, "objectives": {**params.objectives, **rates}}
+    metrics = train("run", "sft", **settings, select="best", arguments=arguments)
+    losses = {
+        int(row["step"]): float(row["validation/loss"])
+        for row in read_curve(tmp_path / "run")
+        if row["validation/loss"]
+    }
+    assert metrics["model_step"] == min(losses, key=lambda step: losses[step])
+    assert metrics["validation/loss"] == min(losses.values())
+    steps = int(metrics["steps"])
+    interval = math.ceil(save_steps if save_steps >= 1 else save_steps * steps)
+    assert set(losses) == {*range(interval, steps, interval), steps}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dataloader_num_workers": 1, "dataloader_persistent_workers": True, "dataloader_prefetch_factor": 2},
+        {"activation_checkpointing_kwargs": {"use_reentrant": True}},
+        {"activation_checkpointing_kwargs": {"every_n_layers": 2}},
+        {"full_determinism": True, "torch_empty_cache_steps": 1, "logging_first_step": True},
+        {"ddp_find_unused_parameters": True, "ddp_bucket_cap_mb": 1, "ddp_broadcast_buffers": True},
+        {"log_level": "error", "log_level_replica": "error", "log_on_each_node": False, "save_total_limit": 3},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_what_changes_no_number_changes_no_weight(arguments: dict[str, Any], tmp_path: Path, train: Train) -> None:
+    import torch
+
+    computed_again = {"gradient_checkpointing": "activation_checkpointing_kwargs" in arguments}
+    train("own", "target-rpo", **computed_again)
+    try:
+        train("given", "target-rpo", arguments=arguments, **computed_again)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    given = read_weights(tmp_path / "given")
+    for name, weight in read_weights(tmp_path / "own").items():
+        assert torch.equal(given[name], weight), name

@@ -1,0 +1,168 @@
+"""Optimizers and schedules that may be chosen: each ends with the same weights, whether it was stopped or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError
+from tests.training.conftest import Train, read_weights
+
+_IN_EVERY_RUN = ("adamw_torch", "adamw_8bit", "reduce_lr_on_plateau", "warmup_stable_decay")
+_OPTIMIZERS = (
+    "adamw_torch", "adamw_torch_fused", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
+    "ademamix", "ademamix_8bit", "paged_ademamix_8bit", "paged_ademamix_32bit", "lion_8bit", "lion_32bit",
+    "paged_lion_8bit", "paged_lion_32bit", "adafactor", "adagrad", "rmsprop", "rmsprop_bnb", "rmsprop_bnb_8bit",
+    "rmsprop_bnb_32bit", "sgd",
+)  # fmt: skip
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "cosine": {"num_cycles": 1.5},
+    "cosine_with_restarts": {"num_cycles": 2},
+    "cosine_with_min_lr": {"min_lr_rate": 0.1},
+    "cosine_warmup_with_min_lr": {"min_lr_rate": 0.1, "warmup_lr_rate": 0.01},
+    "polynomial": {"power": 2.0},
+    "constant": {},
+    "constant_with_warmup": {},
+    "inverse_sqrt": {"timescale": 3},
+    "reduce_lr_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 10.0},
+    "warmup_stable_decay": {"num_decay_steps": 5},
+}
+
+
+def _slow_but_some(names: Any) -> list[Any]:
+    return [name if name in _IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """Train in one go, then once more with an end after a checkpoint and a second start; compare the weights."""
+    import torch
+
+    from iterpref_core.training.base_trainer import BaseTrainer
+
+    save = BaseTrainer._save_checkpoint
+
+    def stop_after(self: BaseTrainer, model: Any, trial: Any) -> None:
+        save(self, model, trial)
+        if self.state.global_step >= 5:
+            raise _StoppedError
+
+    whole = train("whole", "target-rpo", **settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(BaseTrainer, "_save_checkpoint", stop_after)
+        with pytest.raises(_StoppedError):
+            train("stopped", "target-rpo", **settings)
+    assert train("stopped", "target-rpo", **settings) == whole
+    expected = read_weights(tmp_path / "whole")
+    for name, weight in read_weights(tmp_path / "stopped").items():
+        assert torch.equal(weight, expected[name]), name
+
+
+@pytest.mark.parametrize("optimizer", _slow_but_some(_OPTIMIZERS))
+def test_a_stopped_training_goes_on_exactly_with_every_optimizer(
+    optimizer: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _train_twice(tmp_path, train, monkeypatch, epochs=4, arguments={"optim": optimizer})
+
+
+@pytest.mark.parametrize("schedule", _slow_but_some(_OPTIONS))
+def test_a_stopped_training_goes_on_exactly_with_every_schedule(
+    schedule: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = {"lr_scheduler_type": schedule, "lr_scheduler_kwargs": _OPTIONS[schedule]}
+    _train_twice(tmp_path, train, monkeypatch, epochs=6, validation_share=0.3, arguments=arguments)
+
+
+def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
+    from iterpref_core.training.optimizers import OPTIMIZERS, SCHEDULES
+
+    assert sorted(OPTIMIZERS) == sorted(_OPTIMIZERS)
+    assert sorted(SCHEDULES) == sorted(_OPTIONS)
+
+
+def test_the_options_of_a_schedule_are_those_that_it_reads() -> None:
+    from inspect import signature
+
+    from torch.optim.lr_scheduler import ReduceLROnPlateau
+    from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
+
+    from iterpref_core.training.optimizers import PLATEAU, SCHEDULES
+
+    ours = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+    for kind, make in TYPE_TO_SCHEDULER_FUNCTION.items():
+        if kind.value in SCHEDULES and kind.value != PLATEAU:
+            assert set(signature(make).parameters) - ours == set(SCHEDULES[kind.value]), kind.value
+    # `mode: max` would follow the validation loss upwards.
+    assert set(signature(ReduceLROnPlateau).parameters) - {"optimizer", "mode"} == set(SCHEDULES[PLATEAU])
+
+
+def test_the_rate_falls_where_the_validation_loss_stays(tmp_path: Path, train: Train) -> None:
+    from tests.training.conftest import read_curve
+
+    options = {"patience": 0, "factor": 0.5, "threshold": 10.0}
+    arguments = {"lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": options}
+    train("run", "target-rpo", epochs=6, validation_share=0.3, arguments=arguments)
+    rates = [float(row["learning_rate"]) for row in read_curve(tmp_path / "run")]
+    assert rates[0] == pytest.approx(1e-3)
+    assert rates[-1] < 0.1 * rates[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optim": "galore_adamw"}, r"optim: galore_adamw is no optimizer .*there are adamw_torch, "),
+        ({"optim": "apollo_adamw"}, r"optim: apollo_adamw is no optimizer"),
+        ({"optim": "lomo"}, r"optim: lomo is no optimizer"),
+        ({"optim": "grokadamw"}, r"optim: grokadamw is no optimizer"),
+        ({"optim": "adamw_torch_4bit"}, r"optim: adamw_torch_4bit is no optimizer"),
+        ({"optim": "sgd", "adam_beta1": 0.8}, r"adam_beta1: sgd does not read it"),
+        ({"optim": "sgd", "optim_args": "momentm=0.9"}, r"optim_args: no option of sgd 'momentm'; did you mean 'mom"),
+        ({"optim": "sgd", "optim_args": "momentum"}, r"optim_args: 'momentum' has no value; write momentum=VALUE"),
+        ({"optim": "sgd", "optim_args": "nesterov=true"}, r"optim: sgd: Nesterov momentum requires a momentum"),
+        ({"optim_args": "fused=true"}, r"optim_args.fused: adamw_torch has no options"),
+        ({"adam_epsilon": -1.0}, r"optim: adamw_torch_fused: Invalid epsilon"),
+        ({"adam_epsilon": "1e-8"}, r"adam_epsilon: is '1e-8': Input should be a valid number"),
+        ({"lr_scheduler_type": "greedy"}, r"lr_scheduler_type: greedy is no schedule"),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, r"lr_scheduler_kwargs: .* needs num_decay_steps"),
+        (
+            {"lr_scheduler_kwargs": {"num_cycle": 1}},
+            r"lr_scheduler_kwargs: no option of cosine 'num_cycle'; did you mean 'num_cycles'",
+        ),
+        (
+            {"lr_scheduler_type": "constant_with_warmup", "lr_scheduler_kwargs": {"min_lr": 1e-6}},
+            r"lr_scheduler_kwargs.min_lr: constant_with_warmup has no options",
+        ),
+        (
+            {"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"lr_end": 1.0}},
+            r"lr_scheduler_kwargs: polynomial: lr_end .*must be smaller",
+        ),
+        (
+            {"lr_scheduler_type": "reduce_lr_on_plateau"},
+            r"lr_scheduler_type: .* no pairs are held out; set training.validation_share",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused_before_the_model_is_loaded(
+    arguments: dict[str, Any], message: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(*_: Any, **__: Any) -> None:
+        raise AssertionError("the model is loaded")
+
+    monkeypatch.setattr("iterpref_core.training.training.load_policy", loaded)
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{message}"):
+        train("run", "target-rpo", arguments=arguments)
+
+
+def test_grpo_has_no_validation_loss_to_follow(params: TrainingParams) -> None:
+    from iterpref_core.reinforcement.grpo_settings import check_grpo_settings
+
+    changed = params.model_copy(update={"arguments": {"lr_scheduler_type": "reduce_lr_on_plateau"}})
+    with pytest.raises(ConfigError, match="follows a validation loss, which grpo has not"):
+        check_grpo_settings(changed, 1)
