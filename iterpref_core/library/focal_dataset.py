@@ -14,7 +14,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from iterpref_core.config import AnswerStyle, PromptFormat
+from iterpref_core.config import AnswerFormat, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.objectives.objective_table import (
@@ -40,7 +40,7 @@ def focal_dataset(
     *,
     max_prompt_length: int = 512,
     max_length: int = 1024,
-    answer: AnswerStyle = "bare",
+    answer: AnswerFormat = "bare",
     prompt: PromptFormat | None = None,
 ) -> Sequence[TokenizedPair]:
     r"""Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
