@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
@@ -83,9 +82,12 @@ def _measure(
     # What an earlier call measured, perhaps with other settings, is no score of this one.
     (folder / RESULTS).unlink(missing_ok=True)
     if entrant.kind == "samples":
-        # A file of samples may be of some of the benchmarks.
-        with suppress(UnansweredError):
+        try:
             score_samples(Path(entrant.place), setting, folder, extract=extract, partial=partial)
+        except UnansweredError:
+            # A file of samples may be of some of the benchmarks, but not of none.
+            if not (folder / RESULTS).exists():
+                raise
     else:
         evaluate_model(
             name=entrant.name,
