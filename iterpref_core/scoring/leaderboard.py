@@ -55,8 +55,9 @@ def make_leaderboard(
         try:
             _measure(entrant, setting, out, answers, extract=extract, partial=partial, fresh=fresh)
         except (InputError, EndpointError, BudgetError) as error:
-            logger.warning("%s: %s", entrant.name, error)
             failures.append(error)
+            if len(entrants) > 1:
+                logger.warning("%s: %s; the other models are measured", entrant.name, error)
         folder = _folder_of(entrant, out)
         if (folder / RESULTS).exists():
             measured[entrant.name] = load_model_results(folder)
