@@ -465,7 +465,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
             curve=folder / "curve.csv",
             scratch=folder / "work",
             on_log=lambda _, step: ticks.append((step, clock())),
-            prompt=PromptFormat(style="plain"),
+            prompt=PromptFormat(template="plain"),
         )
     lengths = []
     for pair in pairs:

@@ -7,7 +7,7 @@ import torch
 from transformers import TrainingArguments
 from trl import DPOConfig
 
-from iterpref_core.config import AnswerStyle, Layout
+from iterpref_core.config import AnswerFormat, Layout
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import find_objective
 from iterpref_core.training.script_inputs import require_choice
@@ -52,7 +52,7 @@ class FocalDPOConfig(DPOConfig):
         find_objective(self.objective, {})
         require_choice("FocalDPOConfig", "layout", self.layout, get_args(Layout))
         require_choice("FocalDPOConfig", "nll", self.nll, ("mean", "sum"))
-        require_choice("FocalDPOConfig", "answer", self.answer, get_args(AnswerStyle))
+        require_choice("FocalDPOConfig", "answer", self.answer, get_args(AnswerFormat))
         check_fields(self)
 
 

@@ -19,7 +19,7 @@ from transformers import (
 )
 from trl import DPOConfig
 
-from iterpref_core.config import AnswerStyle, PromptFormat
+from iterpref_core.config import AnswerFormat, PromptFormat
 from iterpref_core.errors import InputError
 from iterpref_core.library.focal_config import FocalDPOConfig, check_fields
 from iterpref_core.models.chat_template import ChatTemplate
@@ -60,7 +60,7 @@ class DataForm:
     scored: bool
     max_prompt_length: int
     max_length: int | None
-    answer: AnswerStyle
+    answer: AnswerFormat
     prompt: PromptFormat
     beta: float | None
 
@@ -99,7 +99,7 @@ def focal_dataset(
     *,
     max_prompt_length: int | None = None,
     max_length: int | None = None,
-    answer: AnswerStyle | None = None,
+    answer: AnswerFormat | None = None,
     prompt: PromptFormat | None = None,
 ) -> FocalDataset:
     r"""Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
@@ -170,7 +170,7 @@ def _form(
     marked: bool,
     max_prompt_length: int | None,
     max_length: int | None,
-    answer: AnswerStyle | None,
+    answer: AnswerFormat | None,
     prompt: PromptFormat | None,
 ) -> DataForm:
     """Return the form of pairs that the arguments of `focal_dataset` ask for.
