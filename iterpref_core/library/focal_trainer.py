@@ -201,6 +201,11 @@ def _load(
     name = model if isinstance(model, (str, Path)) else None
     if name is not None:
         options.setdefault("dtype", torch.float32)
+        if options.pop("trust_remote_code", False):
+            raise InputError("FocalDPOTrainer: args.model_init_kwargs: a model's own code is never run; remove it")
+        revision = options.pop("revision", None)
+        if revision is not None:
+            name = f"{name}@{revision}"
         source = locate_model(name)
         model = load_base(name, **options)
         if source.adapters is not None:

@@ -84,6 +84,35 @@ def test_a_name_a_configuration_and_pairs_are_enough(model_folder: Path, pairs: 
     assert _first_loss(trainer) == pytest.approx(log(2), abs=1e-5)
 
 
+def test_a_name_is_loaded_as_the_configuration_says(
+    model_folder: Path, pairs: Dataset, config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from iterpref_core import FocalDPOTrainer
+    from iterpref_core.library import focal_trainer
+
+    loaded = []
+    load = focal_trainer.load_base
+
+    def loading(name: str, **options: Any) -> PreTrainedModel:
+        loaded.append((name, options))
+        return load(model_folder, **options)
+
+    monkeypatch.setattr(focal_trainer, "load_base", loading)
+    kwargs = {"revision": "main", "dtype": "bfloat16", "attn_implementation": "eager"}
+    trainer = FocalDPOTrainer("an/id", config(model_init_kwargs=kwargs), pairs, _tokenizer(model_folder))
+    assert loaded == [("an/id@main", {"dtype": "bfloat16", "attn_implementation": "eager"})]
+    assert trainer.model.dtype == torch.bfloat16
+    assert FocalDPOTrainer(model_folder, config(), pairs).model.dtype == torch.float32
+
+
+def _tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    from iterpref_core.models.tokenizers import load_tokenizer
+
+    return load_tokenizer(model)
+
+
 def test_the_pairs_are_those_of_focal_dataset(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
 ) -> None:
@@ -238,6 +267,9 @@ def test_arguments_and_configuration_must_agree(
         focal_dataset(plain, model, tokenizer, "dpo", config("DPOConfig"), max_length=99)
     with pytest.raises(InputError, match="model_init_kwargs: the model is loaded already; give its name"):
         FocalDPOTrainer(model, config(model_init_kwargs={"dtype": "float32"}), pairs, tokenizer)
+    own_code = config(model_init_kwargs={"trust_remote_code": True})
+    with pytest.raises(InputError, match="model_init_kwargs: a model's own code is never run; remove it"):
+        FocalDPOTrainer("folder", own_code, pairs, tokenizer)
     with pytest.raises(ConfigError, match="no objective 'target'; did you mean"):
         config(objective="target")
     own = replace(OBJECTIVES["ipo"], rejected="focal")
