@@ -6,7 +6,7 @@
 from iterpref_core.execution.isolation.tiers import probe_isolation
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
-    Judge,
+    Comparator,
     Limits,
     Outcome,
     Program,
@@ -32,9 +32,9 @@ from iterpref_core.execution.samples import (
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
+    "Comparator",
     "Engine",
     "Executor",
-    "Judge",
     "Limits",
     "Outcome",
     "Program",

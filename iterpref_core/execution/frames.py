@@ -5,7 +5,7 @@
                                standard input and a pickle, read by the program's process alone
                                a pickle of the tests, read by the judge's process alone, if there is one
     zygote -> supervisor     facts (JSON), which have the sizes of the parts that follow without a length
-    judge <-> program        a header and values (JSON), see `sandbox.judged.wire`
+    judge <-> program        a header and values (JSON), see `sandbox.judge.wire`
 
 Only the supervisor's pickles are unpickled, in a process that is restricted by then.
 """

@@ -151,7 +151,7 @@ class OpenAIModel(ServedModel):
             except openai.APIStatusError as error:
                 name = self._refused_name(error, body)
                 if name is None:
-                    failure = self._judge(error)
+                    failure = self._failure_of(error)
                     break
                 refused |= {name}
             else:
@@ -255,7 +255,7 @@ class OpenAIModel(ServedModel):
             while True:
                 yield client
 
-    def _judge(self, error: openai.APIStatusError) -> Exception:
+    def _failure_of(self, error: openai.APIStatusError) -> Exception:
         """Return the error that the run ends with, or that this prompt is refused with."""
         status = error.status_code
         said = f"{status} {_reason(error)}"

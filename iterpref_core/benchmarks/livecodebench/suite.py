@@ -23,7 +23,16 @@ from iterpref_core.benchmarks.livecodebench.prompts import (
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
-from iterpref_core.execution import ENGINE, Engine, Judge, Program, RunnerTest, open_executor, shown_call, shown_input
+from iterpref_core.execution import (
+    ENGINE,
+    Comparator,
+    Engine,
+    Program,
+    RunnerTest,
+    open_executor,
+    shown_call,
+    shown_input,
+)
 from iterpref_core.execution.codec.canonical import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
@@ -81,13 +90,13 @@ class LiveCodeBench(Benchmark[LiveTask]):
         tests, function = self._tests_of(task)
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (reading_test(test.input),), judge=right_output(test.output))
+                yield Program(code, (reading_test(test.input),), comparator=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
-            yield Program(code, (calling_test(function, arguments),), judge=right_value(expected))
+            yield Program(code, (calling_test(function, arguments),), comparator=right_value(expected))
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
@@ -140,10 +149,10 @@ def _json_lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
-def right_value(expected: Any) -> Judge:
-    """Return a judge of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
+def right_value(expected: Any) -> Comparator:
+    """Return a comparator of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
 
-    def judge(_: int, returned: Any) -> bool:
+    def is_right(_: int, returned: Any) -> bool:
         if isinstance(returned, Digest):
             # A result of a megabyte leaves the sandbox as a digest, which says nothing of list or tuple.
             same = [expected]
@@ -154,11 +163,11 @@ def right_value(expected: Any) -> Judge:
             return bool(list(returned) == expected)
         return bool(returned == expected)
 
-    return judge
+    return is_right
 
 
-def right_output(expected: str) -> Judge:
-    """Return a judge of printed texts, by `same_output`."""
+def right_output(expected: str) -> Comparator:
+    """Return a comparator of printed texts, by `same_output`."""
     return lambda _, printed: type(printed) is str and same_output(printed, expected)
 
 

@@ -263,7 +263,7 @@ class Decoder:
         """Return the value of a tree.
 
         Raises:
-            Exception: the tree is none that an encoder writes; see `peer.MALFORMED`.
+            Exception: the tree is none that an encoder writes; see `connection.MALFORMED`.
         """
         kind = type(tree)
         if kind is list:

@@ -1,4 +1,4 @@
-"""Seccomp filters for one program: allow lists of system calls, some of them judged by their arguments.
+"""Seccomp filters for one program: allow lists of system calls, some of them allowed by their arguments.
 
 Not allowed is, above all: new processes, exec, sockets (except anonymous pairs), signals to others, ptrace, shared
 memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with EPERM, one that the
@@ -145,8 +145,8 @@ def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
     return [(_JGE, len(lower), 0, first), *lower, *upper]
 
 
-def _judged(numbers: dict[str, int]) -> list[Instruction]:
-    """Return the instructions for calls that are judged in the same way for every program."""
+def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
+    """Return the instructions for calls that are decided by their arguments in the same way for every program."""
     program: list[Instruction] = []
     # The arguments of these two are behind a pointer, which no filter can follow: libraries use the older calls then.
     program += _always(numbers["clone3"], _ENOSYS)
@@ -164,7 +164,7 @@ def _judged(numbers: dict[str, int]) -> list[Instruction]:
     return program + _no_truncating_read(numbers["openat"], 2)
 
 
-def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
+def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
     """Return the instructions for a program that must stay one process."""
     # The first argument of clone holds flags. With CLONE_THREAD it makes a thread, which is allowed; fork() calls it
     # without, and is refused.
@@ -202,7 +202,7 @@ def _own_priority(number: int) -> list[Instruction]:
     return [(_JEQ, 0, len(body), number), *body]
 
 
-def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
+def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
     """Return the instructions for a program with processes of its own."""
     # Three answers to clone: refused with a flag for a new namespace, allowed for a thread, and for a process the
     # kernel asks the zygote (NOTIFY), which counts.
@@ -215,7 +215,7 @@ def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _NOTIFY),
     ]
-    numbers = numbers | syscalls.numbers(syscalls.JUDGED_PROCESSES)
+    numbers = numbers | syscalls.numbers(syscalls.BY_ARGUMENTS_OF_PROCESSES)
     for name in ("fork", "vfork"):
         if name in numbers:
             program += _always(numbers[name], _NOTIFY)
@@ -259,14 +259,14 @@ def _compile(*, processes: bool) -> bytes:
     #   1. another machine's numbering: killed
     #   2. in a run of allowed numbers: allowed; most calls end here
     #   3. x86-64's second table of numbers: refused
-    #   4. the calls that are judged by their arguments
+    #   4. the calls that are decided by their arguments
     #   5. all others: ENOSYS for those that came late, of which libraries know another way; else EPERM
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
         for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF, syscalls.PRIORITY):
             allowed |= syscalls.numbers(table)
-    judged = syscalls.numbers(syscalls.JUDGED)
+    by_arguments = syscalls.numbers(syscalls.BY_ARGUMENTS)
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),
         (_JEQ, 1, 0, _AUDIT_ARCH[machine]),
@@ -280,8 +280,8 @@ def _compile(*, processes: bool) -> bytes:
     program.append((_JUMP, 0, 0, len(tree)))
     program += tree
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
-    program += _judged(judged)
-    program += _judged_processes(judged) if processes else _judged_alone(judged)
+    program += _by_arguments(by_arguments)
+    program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
     program.append((_RETURN, 0, 0, _EPERM))
     return _packed(program)
@@ -322,7 +322,7 @@ def announce_threads() -> int:
     """
     program = [
         (_LOAD, 0, 0, _NR),
-        (_JEQ, 0, 3, syscalls.numbers(syscalls.JUDGED)["clone"]),
+        (_JEQ, 0, 3, syscalls.numbers(syscalls.BY_ARGUMENTS)["clone"]),
         (_LOAD, 0, 0, _argument(0)),
         (_JSET, 0, 1, _CLONE_THREAD),
         (_RETURN, 0, 0, _NOTIFY),

@@ -39,7 +39,7 @@ chmod 90 -; fchmod 91 52; fchmodat 268 53; futimesat 261 -; utime 132 -; utimens
 """
 """Calls that would change files' metadata, which Landlock does not guard: they report success and do nothing."""
 
-JUDGED = """
+BY_ARGUMENTS = """
 clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; kill 62 129; open 2 -; openat 257 56; openat2 437 437;
 prctl 157 167; prlimit64 302 261; sendto 44 206; socketpair 53 199; tgkill 234 131
 """
@@ -52,7 +52,7 @@ accept 43 202; accept4 288 242; bind 49 200; chown 92 -; connect 42 203; execve 
 """
 """Calls that programs with processes of their own may make besides, and those of `PRETENDED` for real."""
 
-JUDGED_PROCESSES = "fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -"
+BY_ARGUMENTS_OF_PROCESSES = "fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -"
 """Calls that such programs may make with some arguments, or if the zygote lets them."""
 
 ABOUT_ITSELF = """

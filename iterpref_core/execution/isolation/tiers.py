@@ -129,7 +129,7 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
 
     Args:
         plan: the isolation.
-        module: `sandbox.zygote` or `isolation.canary`.
+        module: `sandbox.zygote` or `isolation.probes`.
         root: the folder programs may write in; in tier A it exists only inside.
         disk_mb: MiB it can hold, in tier A.
         runtime: the interpreter, and the paths that it may read.
@@ -160,17 +160,17 @@ def _outside(runtime: Runtime) -> str:
     raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
 
 
-def _run_canary(plan: Plan) -> dict[str, str]:
+def _run_probes(plan: Plan) -> dict[str, str]:
     """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
     runtime = own_runtime()
     root = "/probe"
     if "bwrap" not in plan.layers:
-        # The canary makes this folder, and removes it.
+        # The probes make this folder, and remove it.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
     order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
-            command(plan, "isolation.canary", root, 16, runtime),
+            command(plan, "isolation.probes", root, 16, runtime),
             input=json.dumps(order).encode(),
             capture_output=True,
             env=ENVIRONMENT,
@@ -194,9 +194,9 @@ def _problems() -> dict[str, str]:
     if not shutil.which("bwrap"):
         bwrap = "bubblewrap is not installed"
     else:
-        inside = _run_canary(Plan("A", ("bwrap",)))
+        inside = _run_probes(Plan("A", ("bwrap",)))
         bwrap = inside.get("start") or inside["bwrap"]
-    plain = _run_canary(Plan("B", ()))
+    plain = _run_probes(Plan("B", ()))
     problems = {"bwrap": bwrap}
     for layer in ("landlock", "seccomp", "rlimits"):
         problems[layer] = plain.get("start") or plain[layer]

@@ -25,9 +25,9 @@ class Assertion(Kind):
 
     name = "assert"
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
-        del judged
+        del compared
         return Step(self, test.code, lambda: str(test.code))
 
     def sources(self, test: Any) -> Sequence[str]:

@@ -20,7 +20,7 @@ class Call(Kind):
     returns = True
     is_told_by_call = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test, with its expected value.
 
         Raises:
@@ -29,7 +29,7 @@ class Call(Kind):
         from iterpref_core.errors import RecordError
         from iterpref_core.execution.comparison.expectations import expect
 
-        del judged
+        del compared
         try:
             expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
         except ValueError as error:

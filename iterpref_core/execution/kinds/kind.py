@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 class Child(Protocol):
-    """The process of a program, in which a test runs; see `sandbox.harness`."""
+    """The process of a program, in which a test runs; see `sandbox.child`."""
 
     setup: str
     code: str
@@ -53,7 +53,7 @@ class Child(Protocol):
 
 
 class Judge(Protocol):
-    """The process beside a program, in which a test runs; see `sandbox.judged.judge`."""
+    """The process beside a program, in which a test runs; see `sandbox.judge.session`."""
 
     session: Any
 
@@ -88,12 +88,12 @@ class Kind:
 
     # The supervisor's part
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test.
 
         Args:
             test: the record.
-            judged: what the program's own judge expects, if there is one.
+            compared: what the program's comparator takes, if there is one.
 
         Raises:
             RecordError: the test's expected value is not a literal.

@@ -27,9 +27,9 @@ class PytestFile(Kind):
     name = "pytest"
     imports_solution = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
-        del judged
+        del compared
         return Step(self, test.code, lambda: str(test.code))
 
     def sources(self, test: Any) -> Sequence[str]:
@@ -68,7 +68,7 @@ class PytestFile(Kind):
         session.assertions.know(path, body)
         session.assertions.note_identities(body)
         session.write({FILE: body})
-        session.peer.test_modules.add("test_solution")
+        session.connection.test_modules.add("test_solution")
         run_pytest(path)
         return PASSED
 

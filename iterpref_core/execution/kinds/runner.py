@@ -22,9 +22,9 @@ class Runner(Kind):
     loads_itself = True
     is_told_by_call = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
-        return Step(self, (test.runner, test.arguments), test.shown, judged, prints=test.prints)
+        return Step(self, (test.runner, test.arguments), test.shown, compared, prints=test.prints)
 
     def needs_judge(self, step: Step) -> bool:
         """Return False: the runner runs in the process of the program."""

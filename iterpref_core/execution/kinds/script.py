@@ -23,9 +23,9 @@ class Script(Kind):
     loads_itself = True
     imports_solution = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
-        del judged
+        del compared
         source = test.all_files()[test.run]
         sent = test.model_dump(exclude={"kind", "environment", "packages"})
         sent["judge_files"] = sent["judge_files"] or {}
@@ -83,9 +83,9 @@ class Script(Kind):
         session.write({**files, **own})
         # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
         shared = {name: text for name, text in files.items() if name != body["run"]}
-        session.peer.ask("prepare", None, "", (body["module"], shared))
+        session.connection.ask("prepare", None, "", (body["module"], shared))
         modules = modules_of({**files, **own})
-        session.peer.test_modules |= {"__main__", *modules}
+        session.connection.test_modules |= {"__main__", *modules}
         # The solution stays loaded, and with it the packages that it lies in.
         solution = f"{body['module']}."
         forget(name for name in modules if not solution.startswith(f"{name}."))

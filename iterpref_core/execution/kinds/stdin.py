@@ -1,6 +1,6 @@
 """`stdin` tests: the program is a script that reads and prints; each test is a process.
 
-`judging.console_tests` compares the output, which the kernel hands to the supervisor.
+`ruling.stdin_tests` compares the output, which the kernel hands to the supervisor.
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ class Stdin(Kind):
     takes_process = True
     is_told_by_call = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
         from iterpref_core.execution.protocol.programs import shown_input
 
-        del judged
+        del compared
         return Step(self, None, lambda: shown_input(test.input))
 
     def run_process(self, setup: str, code: str, report: Callable[[int, str, int, str], None]) -> int:

@@ -23,9 +23,9 @@ class UnittestClasses(Kind):
 
     name = "unittest"
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
-        del judged
+        del compared
         return Step(self, test.code, lambda: str(test.code))
 
     def sources(self, test: Any) -> Sequence[str]:
@@ -58,7 +58,7 @@ class UnittestClasses(Kind):
         namespace = judge.namespace("__main__")
         namespace["__name__"] = "test_solution"
         sys.modules["test_solution"] = sys.modules["__main__"]
-        judge.session.peer.test_modules.add("test_solution")
+        judge.session.connection.test_modules.add("test_solution")
         judge.session.fill(namespace, code)
         judge.session.assertions.watch_unittest()
         run_unittest(code, namespace)

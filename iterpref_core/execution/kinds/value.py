@@ -1,4 +1,4 @@
-"""Value tests: calls whose arguments are at hand as values; the program's own judge compares what they return."""
+"""Value tests: calls whose arguments are at hand as values; the program's comparator compares what they return."""
 
 import functools
 import types
@@ -19,10 +19,10 @@ class Value(Kind):
     returns = True
     is_told_by_call = True
 
-    def step(self, test: Any, judged: "Expected | None") -> Step:
+    def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
         body = (test.function, tuple(test.arguments), test.then)
-        return Step(self, body, lambda: str(test.call), judged)
+        return Step(self, body, lambda: str(test.call), compared)
 
     def needs_judge(self, step: Step) -> bool:
         """Return False: nothing is computed with the value."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from iterpref_core.execution.protocol.value_texts import shorten, show
 from iterpref_core.records import ScriptTest, Test, Verdict
 
-Judge = Callable[[int, Any], bool]
+Comparator = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
 
 A value whose text is longer than four million characters arrives as a `Digest`, to be compared with
@@ -72,7 +72,7 @@ class Limits:
 class ValueTest:
     """A call whose arguments are at hand as values: much cheaper than source, which would have to be compiled.
 
-    The value it returns is for the program's `judge`, or for who asked for it by `Engine.call`.
+    The value it returns is for the program's `comparator`, or for who asked for it by `Engine.call`.
 
     Attributes:
         function: an expression for the function, such as the entry point's name.
@@ -96,8 +96,8 @@ class ValueTest:
 class RunnerTest:
     """A test that a benchmark's own runner runs, by rules of its own, in the process of the program.
 
-    The runner returns a value, about which the program's `judge` decides. It runs in the sandbox, where a program can
-    reach it: it holds nothing that tells what is right.
+    The runner returns a value, about which the program's `comparator` decides. It runs in the sandbox, where a program
+    can reach it: it holds nothing that tells what is right.
 
     Attributes:
         runner: source of a module that imports the standard library alone. Its function `run(source, load, *arguments)`
@@ -125,7 +125,7 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of value tests, and of tests with a runner.
+        comparator: decides about the values of value tests, and of tests with a runner.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
@@ -144,7 +144,7 @@ class Program:
     code: str
     tests: tuple[Test | ValueTest | RunnerTest, ...]
     setup: str = ""
-    judge: Judge | None = None
+    comparator: Comparator | None = None
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None

@@ -82,7 +82,7 @@ class Engine(ABC):
             values.append(value)
             return True
 
-        outcome = self.run_one(replace(program, judge=keep))
+        outcome = self.run_one(replace(program, comparator=keep))
         return values, outcome
 
     def __enter__(self) -> Self:

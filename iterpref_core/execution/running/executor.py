@@ -8,13 +8,13 @@ from typing import Any
 
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.execution.judging.console_tests import run_on_console, run_parts
-from iterpref_core.execution.judging.routing import as_calls, need_a_judge, problem_of, shares, steps_of
-from iterpref_core.execution.judging.setup_imports import setup_imports
-from iterpref_core.execution.judging.verdicts import rule
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.ruling.routing import as_calls, need_a_judge, problem_of, shares, steps_of
+from iterpref_core.execution.ruling.setup_imports import setup_imports
+from iterpref_core.execution.ruling.stdin_tests import run_on_console, run_parts
+from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest, StdinTest

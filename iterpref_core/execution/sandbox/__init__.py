@@ -3,6 +3,6 @@
 These modules are loaded twice: by the zygote, under a name of its own, and (the encoding, for one) by the supervisor.
 The zygote shares no memory with the supervisor.
 
-`zygote` is started as a program. `harness` runs the tests that need no judge beside the program; `judged` has the
+`zygote` is started as a program. `child` runs the tests that need no judge beside the program; `judge` has the
 others.
 """

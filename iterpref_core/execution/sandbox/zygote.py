@@ -29,6 +29,7 @@ from typing import Any
 from ..frames import JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
+from ..isolation.deadlines import Deadlines
 from ..isolation.pid_namespace import (
     Processes,
     connect,
@@ -38,8 +39,7 @@ from ..isolation.pid_namespace import (
     try_listener,
 )
 from ..isolation.threads import admit_thread, share_semaphores_among_threads
-from ..isolation.time_left import TimeLeft
-from . import fork_hooks, harness
+from . import child, fork_hooks
 
 JUDGE_CPU = 2
 """CPU time of a judge as a multiple of its program's."""
@@ -273,7 +273,7 @@ class Zygote:
         if served:
             os.close(self.channel)
             self.sides.serve_program(pickle.loads(job), 3)
-        status = harness.run_job(job, self.channel)
+        status = child.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
                 stream.flush()
@@ -300,7 +300,7 @@ class Zygote:
         )
         if self.filter is not None:
             self.filter.install()
-        report = harness.open_channel(self.channel)
+        report = child.open_channel(self.channel)
         return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
 
     def need_judge(self) -> None:
@@ -308,7 +308,7 @@ class Zygote:
         if self.sides is not None:
             return
         sys.modules.update(self._own)
-        self.sides = importlib.import_module(".judged.sides", __package__)
+        self.sides = importlib.import_module(".judge.sides", __package__)
         hide_own_modules()
         self.settle()
 
@@ -346,7 +346,7 @@ class Zygote:
             self.need_pytest()
         os.mkdir(self.folder)
         files = Files(console=job.keep >= 0, judged=judged)
-        left = TimeLeft({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.channel)
+        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.channel)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
@@ -400,7 +400,7 @@ class Zygote:
         return os.waitstatus_to_exitcode(status)
 
     def watch(  # noqa: C901 - one thing after the other
-        self, pid: int, left: TimeLeft, program: OneProcess | Processes, judge: int
+        self, pid: int, left: Deadlines, program: OneProcess | Processes, judge: int
     ) -> str | None:
         """Wait until a child or its judge ends, or it and its processes reach a limit.
 

@@ -95,7 +95,7 @@ def ingest_repairs(
         items = islice(numbered_rows(shards.files), source.limit)
         repairs = _each_repair(items, columns, join, source.license, params)
         last: str | None = None
-        for repair, judged in executor.each(repairs, lambda row: _judge(row, outcomes.run)):
+        for repair, judged in executor.each(repairs, lambda row: _with_outcomes(row, outcomes.run)):
             if repair.where != last:
                 advance()
                 last = repair.where
@@ -128,7 +128,7 @@ def _each_repair(
         yield from read_repairs(item, columns, join, names, license, params)
 
 
-def _judge(repair: Repair | Dropped, run: Run) -> Repair | Dropped:
+def _with_outcomes(repair: Repair | Dropped, run: Run) -> Repair | Dropped:
     """Return a repair whose tests pass the fixed program and fail the buggy one, or the reason to leave it out."""
     if isinstance(repair, Dropped) or not repair.readings:
         return repair

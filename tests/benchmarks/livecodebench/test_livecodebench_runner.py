@@ -218,11 +218,11 @@ def executor() -> Iterator[Executor]:
 
 
 def run(executor: Executor, code: str, stdin: str = "3\n4\n", expected: str = "7\n") -> Outcome:
-    return executor.run_one(Program(code, (reading_test(stdin),), judge=right_output(expected)))
+    return executor.run_one(Program(code, (reading_test(stdin),), comparator=right_output(expected)))
 
 
 def call(executor: Executor, code: str) -> Outcome:
-    return executor.run_one(Program(code, (calling_test("f", (3, 4)),), judge=right_value(7)))
+    return executor.run_one(Program(code, (calling_test("f", (3, 4)),), comparator=right_value(7)))
 
 
 def check(outcome: Outcome, passes: bool, code: str) -> None:

@@ -23,9 +23,9 @@ from iterpref_core.execution.codec.canonical import (
     summarize,
 )
 from iterpref_core.execution.comparison.expectations import expect, identical, is_close
-from iterpref_core.execution.judging.feedback import MAX_FEEDBACK, with_printed
-from iterpref_core.execution.judging.verdicts import MALFORMED
 from iterpref_core.execution.protocol.value_texts import clean, show
+from iterpref_core.execution.ruling.feedback import MAX_FEEDBACK, with_printed
+from iterpref_core.execution.ruling.verdicts import MALFORMED
 
 VALUES = [
     None, True, 0, -1, 2**63, -(10**5000), 1.0, 1e300, math.inf, -math.inf, 1 + 2j, "", "a\nb\0\ud800é", b"\x00\xff",

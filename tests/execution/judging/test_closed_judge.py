@@ -110,7 +110,7 @@ NEVER_PASSED = {
     # 4. classes described falsely
     "a member named as a method": (SQUARE, "import enum\nclass E(enum.Enum):\n    A = 5\nclass V: pass\nv = V(); v._value_ = lambda *a: True\nE._member_map_['__eq__'] = v\ndef f(x): return E.A"),
     "a base that is no class of objects": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 901], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}], [901, FACTS | OBJECT | {'bases': [900]}]])\n    serve(lambda *a: True)"),
-    "fields of a stand-in": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
+    "fields of a proxy": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
     "a description without a sort": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'sort': 'made'}]])\n    serve(lambda *a: True)"),
     "a description with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'iterpref_made': True}]])\n    serve(lambda *a: True)"),
     "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, 900, [], '', [], None, None, False, None]}, [[900, FACTS | OBJECT]])\n    serve(lambda *a: True)"),

@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.judging.routing import as_calls, steps_of
+from iterpref_core.execution.ruling.routing import as_calls, steps_of
 from iterpref_core.records import AssertTest, IoTest, Test
 
 

@@ -25,7 +25,7 @@ def executor() -> Iterator[Executor]:
 
 def run(executor: Executor, code: str, expected: Any) -> Outcome:
     test = RunnerTest(TWICE, (2,), lambda: shown_call("f", (2,)))
-    return executor.run_one(Program(code, (test,), judge=lambda _, value: value == expected))
+    return executor.run_one(Program(code, (test,), comparator=lambda _, value: value == expected))
 
 
 def test_a_runner_decides_how_a_program_is_run(executor: Executor) -> None:
@@ -43,4 +43,4 @@ def test_feedback_has_the_line_of_the_program_and_not_of_the_runner(executor: Ex
 def test_such_a_test_is_alone() -> None:
     test = RunnerTest(TWICE, (), lambda: "")
     with pytest.raises(ValueError, match="a program of its own"):
-        Program("print(1)", (test, test), judge=lambda _, _value: True)
+        Program("print(1)", (test, test), comparator=lambda _, _value: True)

@@ -96,7 +96,7 @@ class Budget:
     """The comparisons that one side may make, for all its threads.
 
     Args:
-        judge: this is the judge's side.
+        is_judge: this is the judge's side.
 
     Attributes:
         is_spent: containers are no longer kept alike.
@@ -104,8 +104,8 @@ class Budget:
         is_by_copies: some containers may not have been alike.
     """
 
-    def __init__(self, *, judge: bool) -> None:
-        self._times = 1 if judge else _LEEWAY
+    def __init__(self, *, is_judge: bool) -> None:
+        self._times = 1 if is_judge else _LEEWAY
         self._left = self._times * _MAX_COMPARED
         self.is_spent = False
         self.is_by_copies = False
@@ -160,7 +160,7 @@ class Replicas:
         """
         return self._held[number].container
 
-    def news(self, encoder: Encoder) -> Any:
+    def updates(self, encoder: Encoder) -> Any:
         """Return what has changed here since the last message, as a tree for `heed`; None if nothing has."""
         if not self._held and not self._forgotten:
             return None
@@ -185,15 +185,15 @@ class Replicas:
         if held is not None:
             del self.numbers[id(held.container)]
 
-    def sent(self, fresh: list[Any], news: Any) -> None:
+    def sent(self, fresh: list[Any], updates: Any) -> None:
         """Note that a message has been sent.
 
         Args:
             fresh: containers that were new in it.
-            news: that it took along.
+            updates: that it took along.
         """
-        if news is not None:
-            changes, _ = news
+        if updates is not None:
+            changes, _ = updates
             self._forgotten = []
             for number, _ in changes:
                 held = self._held.get(number)
@@ -201,11 +201,11 @@ class Replicas:
                     held.state = state_of(held.container)
         self._take(fresh)
 
-    def heed(self, decoder: Decoder, news: Any) -> None:
+    def heed(self, decoder: Decoder, updates: Any) -> None:
         """Make the changes that the other side tells of."""
-        if news is None:
+        if updates is None:
             return
-        changes, forgotten = news
+        changes, forgotten = updates
         for number, tree in changes:
             held = self._held[number]
             decoder.fill(held.container, tree)

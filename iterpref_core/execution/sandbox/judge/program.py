@@ -12,7 +12,7 @@ import warnings
 from typing import Any
 
 from ...solution.loading import CompileError, facts_of, file_of, line_in, load, seed, write_files
-from .peer import Peer
+from .connection import Connection
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
 """Types of the names that a test is told of at once."""
@@ -21,9 +21,9 @@ _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.Modul
 class _Program:
     """The operations that a judge asks of a program."""
 
-    def __init__(self, job: dict[str, Any], peer: Peer) -> None:
+    def __init__(self, job: dict[str, Any], connection: Connection) -> None:
         self._job = job
-        self._peer = peer
+        self._connection = connection
         self._modules: dict[str, types.ModuleType] = {}
 
     def prepare(self, module: str, shared: dict[str, str]) -> None:
@@ -98,17 +98,17 @@ class _Program:
         delattr(self._modules[name], attribute)
 
 
-def _forward_warnings(peer: Peer) -> None:
+def _forward_warnings(connection: Connection) -> None:
     """Have warnings appear in the test, whose filters decide about them."""
 
     def show(message: Any, _category: Any, filename: str, line: int, *_rest: Any) -> None:
-        peer.ask("warn", None, "", (message, os.path.basename(filename), line))
+        connection.ask("warn", None, "", (message, os.path.basename(filename), line))
 
     warnings.simplefilter("always")
     setattr(warnings, "showwarning", show)  # noqa: B010 - as the documentation of `warnings` has it
 
 
-def _forward_logs(peer: Peer) -> None:
+def _forward_logs(connection: Connection) -> None:
     """Have records of `logging` appear in the test, whose levels and handlers decide about them."""
     import logging
 
@@ -116,7 +116,7 @@ def _forward_logs(peer: Peer) -> None:
     call = logging.Logger.callHandlers
 
     def is_enabled(self: Any, level: int) -> bool:
-        return enabled(self, level) or bool(peer.ask("log_enabled", None, "", (self.name, level)))
+        return enabled(self, level) or bool(connection.ask("log_enabled", None, "", (self.name, level)))
 
     def call_handlers(self: Any, record: Any) -> None:
         if self.handlers or logging.root.handlers:
@@ -128,14 +128,14 @@ def _forward_logs(peer: Peer) -> None:
             record.lineno,
             record.funcName,
         )
-        peer.ask("log", None, "", facts)
+        connection.ask("log", None, "", facts)
 
     logging.Logger.isEnabledFor = is_enabled  # type: ignore[method-assign]
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
 
 
-def serve_program(job: dict[str, Any], peer: Peer) -> None:
-    """Answer a judge, to which a peer is connected, until it is done; never returns."""
+def serve_program(job: dict[str, Any], connection: Connection) -> None:
+    """Answer a judge, to which a connection is connected, until it is done; never returns."""
     seed()
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
@@ -143,8 +143,8 @@ def serve_program(job: dict[str, Any], peer: Peer) -> None:
         lines = [line_in(error, path) for path in files]
         return next((line for line in lines if line is not None), None)
 
-    peer.line_of = line_of
-    program = _Program(job, peer)
+    connection.line_of = line_of
+    program = _Program(job, connection)
     streams = (sys.stdout, sys.stderr)
     end = os._exit
 
@@ -153,16 +153,16 @@ def serve_program(job: dict[str, Any], peer: Peer) -> None:
             with contextlib.suppress(Exception):  # the program may have closed it
                 stream.flush()
 
-    peer.before_sending = flush
+    connection.before_sending = flush
     named = ("prepare", "load", "listed", "get", "set", "delete", "surroundings", "pickled", "unpickled")
-    peer.operations = {name: getattr(program, name) for name in named}
-    _forward_warnings(peer)
+    connection.operations = {name: getattr(program, name) for name in named}
+    _forward_warnings(connection)
     if job["logs"]:
-        _forward_logs(peer)
+        _forward_logs(connection)
     try:
         if job["eager"]:
-            peer.answer_unasked("load", "solution")
-        peer.serve()
+            connection.answer_unasked("load", "solution")
+        connection.serve()
     finally:
         flush()
         end(0)

@@ -1,4 +1,4 @@
-"""Test harness: runs one program and its tests in a child that is restricted, and reports over a private channel.
+"""Child: runs one program and its tests in a child that is restricted, and reports over a private channel.
 
 Here are the tests that need no judge beside the program: calls whose values are compared by the supervisor, tests that
 a benchmark's own runner runs, and the tests that must share a process with the program (`judged inside`).

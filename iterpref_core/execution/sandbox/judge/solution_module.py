@@ -16,8 +16,8 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .peer import Peer
-from .stand_ins import StandIn, StandInClass
+from .connection import Connection
+from .proxies import Proxy, ProxyClass
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _RUN_TEXTS = frozenset({"eval", "exec", "compile", "__import__"})
@@ -112,9 +112,9 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
 
 
 class Session(Protocol):
-    """The session that a solution's module belongs to; see `judge.Session`."""
+    """The session that a solution's module belongs to; see `session.Session`."""
 
-    peer: Peer
+    connection: Connection
     folder: str
     meant: set[str]
     at_hand: dict[str, Any]
@@ -171,7 +171,7 @@ class Names(dict[str, Any]):
             raise KeyError(name)
         value = self._session.look_up(name)
         # A solution with a function `math` does not keep a test from `math.isclose`.
-        is_theirs = isinstance(value, StandIn) or type(value) is StandInClass
+        is_theirs = isinstance(value, Proxy) or type(value) is ProxyClass
         if is_theirs and name in sys.stdlib_module_names:
             value = library_of(name, self._code) or value
         self._namespace[name] = value
@@ -190,12 +190,12 @@ class Solution(types.ModuleType):
         if name == "__all__":
             # An import of all names leaves those alone that the test has imported before.
             bound = sys._getframe(1).f_globals  # noqa: SLF001 - of the module that imports
-            listed = session.peer.ask("listed", None, "", (self.__name__,))
+            listed = session.connection.ask("listed", None, "", (self.__name__,))
             return [name for name in without_builtins(listed) if name not in bound]
         if name.startswith("__") and name not in ("__version__", "__author__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         try:
-            value = session.peer.ask("get", None, "", (self.__name__, name))
+            value = session.connection.ask("get", None, "", (self.__name__, name))
         except AttributeError:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
         session.named(name, value)
@@ -205,13 +205,13 @@ class Solution(types.ModuleType):
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            self.__dict__["iterpref_session"].peer.ask("set", None, "", (self.__name__, name, value))
+            self.__dict__["iterpref_session"].connection.ask("set", None, "", (self.__name__, name, value))
 
     def __delattr__(self, name: str) -> None:
-        self.__dict__["iterpref_session"].peer.ask("delete", None, "", (self.__name__, name))
+        self.__dict__["iterpref_session"].connection.ask("delete", None, "", (self.__name__, name))
 
     def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].peer.ask("listed", None, "", (self.__name__,)))
+        return list(self.__dict__["iterpref_session"].connection.ask("listed", None, "", (self.__name__,)))
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

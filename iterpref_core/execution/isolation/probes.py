@@ -1,4 +1,4 @@
-"""Canary: tries each isolation layer on itself, with things that it must prevent and others that it must allow."""
+"""Probes: each tries an isolation layer on itself, with things that it must prevent and others that it must allow."""
 
 import json
 import os

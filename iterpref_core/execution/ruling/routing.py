@@ -18,8 +18,9 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     """
     steps: list[Step] = []
     for index, test in enumerate(program.tests):
-        judged = Expected(functools.partial(program.judge, index)) if program.judge else None
-        step = KINDS[test.kind].step(test, judged)
+        comparator = program.comparator
+        compared = Expected(functools.partial(comparator, index)) if comparator else None
+        step = KINDS[test.kind].step(test, compared)
         steps.append(step._replace(test=index))
     return tuple(steps)
 

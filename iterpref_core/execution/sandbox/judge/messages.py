@@ -61,7 +61,7 @@ class Messages:
         raise NotImplementedError
 
     def _heed(self, header: list[Any]) -> None:
-        """Learn the news in a message, which are for all threads."""
+        """Learn the definitions in a message, which are for all threads."""
         raise NotImplementedError
 
     def lose(self, why: str) -> None:

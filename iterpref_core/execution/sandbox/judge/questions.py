@@ -16,7 +16,7 @@ import io
 import types
 from typing import Any
 
-from . import stand_ins
+from . import proxies
 
 # Modules from which a program takes no exceptions and modules: the test's runner would obey them.
 NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
@@ -107,7 +107,7 @@ def check_question(sort: str, op: str, name: str) -> None:
     """
     if op not in _QUESTIONS[sort]:
         raise AttributeError(f"no question about a {sort}: {op}")
-    if op == "op" and name not in stand_ins.PROTOCOL and name != "close":
+    if op == "op" and name not in proxies.PROTOCOL and name != "close":
         raise AttributeError(name)
 
 
@@ -115,7 +115,7 @@ def sort_of(value: Any) -> str:
     """Return the sort of an object that is no class."""
     if isinstance(value, BaseException):
         return "exception"
-    return "function" if type(value) in stand_ins.FUNCTIONS else "object"
+    return "function" if type(value) in proxies.FUNCTIONS else "object"
 
 
 def runs_tests(kind: type) -> bool:
@@ -153,7 +153,7 @@ def check_attribute(target: Any, name: str, test_modules: set[str], *, change: b
 
 def _may_be_added(kind: type, name: str) -> bool:
     """Tell whether a program may give a class of the test an attribute: one that its author has not defined."""
-    is_ordinary = name in stand_ins.PROTOCOL or not name.startswith("_")
+    is_ordinary = name in proxies.PROTOCOL or not name.startswith("_")
     return is_ordinary and not any(name in vars(base) for base in kind.__mro__ if base.__module__ != "builtins")
 
 

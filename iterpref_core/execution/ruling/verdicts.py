@@ -8,11 +8,11 @@ from typing import Any
 
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.judging import feedback
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
+from iterpref_core.execution.ruling import feedback
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ TAMPERED = "the program interfered with its tests"
 BY_COPIES = " judged by copies"
 """Follows the isolation where a copy may have stood for an object that the test and the program share."""
 MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
-"""Errors that reading a forged report raises; the harness itself writes no such report."""
+"""Errors that reading a forged report raises; a child itself writes no such report."""
 
 
 MAX_REPORT = MAX_TEXT + 4096
@@ -101,11 +101,11 @@ class Trial:
         actual = decode(payload)
         if step.prints and type(actual) is not str:
             return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
-        try:  # what cannot be compared is not right; a judge that fails has an error of its own
+        try:  # what cannot be compared is not right; a comparator that fails has an error of its own
             right = bool(expected.holds(actual))
         except Exception:
-            if self.program.judge is not None:
-                logger.exception("the judge of test %d (%s) failed on a value", step.test, step.source)
+            if self.program.comparator is not None:
+                logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
             right = False
         if right:
             return None

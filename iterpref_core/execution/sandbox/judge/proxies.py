@@ -1,8 +1,8 @@
-"""Stand-ins: objects, classes and exceptions of the other side, as they appear on this one.
+"""Proxies: objects, classes and exceptions of the other side, as they appear on this one.
 
-A stand-in has a handle, the number by which its own side knows the object. All that is done to it is done there, by its
-peer: attributes, calls, iteration, operators. For each class of the other side there is one here with the same name and
-bases, so that `isinstance` and `except` mean the same.
+A proxy has a handle, the number by which its own side knows the object. All that is done to a proxy is done there, over
+the connection: attributes, calls, iteration, operators. For each class of the other side there is one here with the
+same name and bases, so that `isinstance` and `except` mean the same.
 
 On the judge's side an object that a *function* returned never equals a plain value and never computes with one: a
 program could answer any comparison as it likes. An object of a class that the *test* called is itself under test:
@@ -44,28 +44,28 @@ _CONVERTS = frozenset(
     for name in ("bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "abs", "bytes")
 )
 PROTOCOL = OPERATORS | frozenset(f"__{name}__" for name in _OTHER)
-"""Methods of a class that its stand-in has too."""
+"""Methods of a class that its proxy has too."""
 
 
-class StandIn:
+class Proxy:
     """An object of the other side; the classes of such objects derive from this one."""
 
     __slots__ = ("__weakref__", "iterpref_computed", "iterpref_handle", "iterpref_made")
-    iterpref_peer: Any = None
+    iterpref_connection: Any = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith(("_iterpref", "iterpref_")):
             raise AttributeError(name)
-        return self.iterpref_peer.ask("getattr", self.iterpref_handle, name)
+        return self.iterpref_connection.ask("getattr", self.iterpref_handle, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.iterpref_peer.ask("setattr", self.iterpref_handle, name, (value,))
+        self.iterpref_connection.ask("setattr", self.iterpref_handle, name, (value,))
 
     def __delattr__(self, name: str) -> None:
-        self.iterpref_peer.ask("delattr", self.iterpref_handle, name)
+        self.iterpref_connection.ask("delattr", self.iterpref_handle, name)
 
     def __dir__(self) -> Any:
-        return self.iterpref_peer.ask("dir", self.iterpref_handle)
+        return self.iterpref_connection.ask("dir", self.iterpref_handle)
 
     def __str__(self) -> str:
         return _text(self, "__str__")
@@ -77,48 +77,48 @@ class StandIn:
         return _text(self, "__format__", how)
 
     def __copy__(self) -> Any:
-        return self.iterpref_peer.ask("copy", self.iterpref_handle)
+        return self.iterpref_connection.ask("copy", self.iterpref_handle)
 
     def __deepcopy__(self, _memo: Any) -> Any:
-        return self.iterpref_peer.ask("deepcopy", self.iterpref_handle)
+        return self.iterpref_connection.ask("deepcopy", self.iterpref_handle)
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
-        if not self.iterpref_peer.judge:
+        if not self.iterpref_connection.is_judge:
             raise TypeError(f"cannot pickle {type(self).__name__!r} object")
         # The program pickles the object, and makes another one of what it has written: here, those are only bytes.
-        made = self.iterpref_peer.unpickled
+        made = self.iterpref_connection.unpickled
         setattr(builtins, made.__name__, made)
-        return made, (self.iterpref_peer.ask("pickled", None, "", (self,)),)
+        return made, (self.iterpref_connection.ask("pickled", None, "", (self,)),)
 
 
 def _text(self: Any, name: str, *args: str) -> str:
     if self.iterpref_computed:
         return f"<{type(self).__name__}>"
-    return str(self.iterpref_peer.ask("op", self.iterpref_handle, name, args))
+    return str(self.iterpref_connection.ask("op", self.iterpref_handle, name, args))
 
 
-class StandInClass(type):
+class ProxyClass(type):
     """The class of the classes that stand for those of the other side; a call makes an object there."""
 
-    iterpref_peer: Any
+    iterpref_connection: Any
     iterpref_class: int
 
     def __call__(cls, *args: Any, **named: Any) -> Any:
         """Have an object made there."""
-        made = cls.iterpref_peer.ask("call", cls.iterpref_class, "", args, named)
+        made = cls.iterpref_connection.ask("call", cls.iterpref_class, "", args, named)
         # `Vector(1, 2)` in a test is under test and may say what it equals. With `make = Vector` in the solution the
         # object of `make(1, 2)` may not: a test calls functions by names in small letters.
-        if isinstance(made, StandIn):
-            object.__setattr__(made, "iterpref_made", cls.iterpref_peer.is_under_test(cls))
+        if isinstance(made, Proxy):
+            object.__setattr__(made, "iterpref_made", cls.iterpref_connection.is_under_test(cls))
         return made
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith(("_iterpref", "iterpref_")):
             raise AttributeError(name)
-        return cls.iterpref_peer.ask("getattr", cls.iterpref_class, name)
+        return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        cls.iterpref_peer.ask("setattr", cls.iterpref_class, name, (value,))
+        cls.iterpref_connection.ask("setattr", cls.iterpref_class, name, (value,))
 
     def __bool__(cls) -> bool:
         return True
@@ -134,22 +134,22 @@ class StandInClass(type):
 
     def _of_metaclass(cls, name: str, *args: Any) -> Any:
         try:
-            return cls.iterpref_peer.ask("op", cls.iterpref_class, name, args)
+            return cls.iterpref_connection.ask("op", cls.iterpref_class, name, args)
         except AttributeError:
             raise TypeError(f"type object {cls.__name__!r} has no {name}") from None
 
     def __instancecheck__(cls, value: Any) -> bool:
         if type.__instancecheck__(cls, value):
             return True
-        if not isinstance(type(value), StandInClass):
+        if not isinstance(type(value), ProxyClass):
             return False
-        return bool(cls.iterpref_peer.ask("isinstance", cls.iterpref_class, "", (value,)))
+        return bool(cls.iterpref_connection.ask("isinstance", cls.iterpref_class, "", (value,)))
 
     def __subclasscheck__(cls, other: type) -> bool:
         if type.__subclasscheck__(cls, other):
             return True
-        return isinstance(other, StandInClass) and bool(
-            cls.iterpref_peer.ask("issubclass", cls.iterpref_class, "", (other,))
+        return isinstance(other, ProxyClass) and bool(
+            cls.iterpref_connection.ask("issubclass", cls.iterpref_class, "", (other,))
         )
 
 
@@ -158,30 +158,30 @@ def _of_class(name: str) -> property:
         if "iterpref_class" not in vars(cls):
             raise AttributeError(name)
         if name == "__signature__":
-            return cls.iterpref_peer.signature(cls.iterpref_class)
-        return cls.iterpref_peer.ask("getattr", cls.iterpref_class, name)
+            return cls.iterpref_connection.signature(cls.iterpref_class)
+        return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
 
     return property(ask)
 
 
 for _name in ("__slots__", "__annotations__", "__signature__"):
-    type.__setattr__(StandInClass, _name, _of_class(_name))
+    type.__setattr__(ProxyClass, _name, _of_class(_name))
 
 
-class StandInExceptionClass(type):
+class ProxyExceptionClass(type):
     """The class of the exception classes of the other side."""
 
-    iterpref_peer: Any
+    iterpref_connection: Any
     iterpref_class: int
 
     def __call__(cls, *args: Any, **named: Any) -> Any:
         """Have an exception made there."""
-        return cls.iterpref_peer.ask("call", cls.iterpref_class, "", args, named)
+        return cls.iterpref_connection.ask("call", cls.iterpref_class, "", args, named)
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith(("_iterpref", "iterpref_")):
             raise AttributeError(name)
-        return cls.iterpref_peer.ask("getattr", cls.iterpref_class, name)
+        return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
 
 
 KEEPS_ITSELF = frozenset({"__enter__", "__aenter__", "__iter__", "__aiter__"}) | {
@@ -190,13 +190,13 @@ KEEPS_ITSELF = frozenset({"__enter__", "__aenter__", "__iter__", "__aiter__"}) |
 """Methods whose result may be the object itself without being one that a function returned."""
 
 
-def _crossing(name: str) -> Callable[..., Any]:
+def _forwarded(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **named: Any) -> Any:
         if name in _CONVERTS and self.iterpref_computed:
             raise TypeError(f"a {type(self).__name__} that was computed with a value of the test is no plain value")
-        said = self.iterpref_peer.ask("op", self.iterpref_handle, name, args, named)
+        said = self.iterpref_connection.ask("op", self.iterpref_handle, name, args, named)
         if name in ("__exit__", "__aexit__"):
-            self.iterpref_peer.note_exit(name, args, said)
+            self.iterpref_connection.note_exit(name, args, said)
         return said
 
     method.__name__ = name
@@ -205,18 +205,18 @@ def _crossing(name: str) -> Callable[..., Any]:
 
 def _operator(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
-        if not all(self.iterpref_peer.may_decide(self, other) for other in args):
+        if not all(self.iterpref_connection.may_decide(self, other) for other in args):
             return _computed(self, name, args) if name in _COMPUTES else NotImplemented
         if self.iterpref_computed or any(getattr(other, "iterpref_computed", False) for other in args):
             return (
                 _computed(self, name, args)
                 if name in _COMPUTES
-                else self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
+                else self.iterpref_connection.ask("op", self.iterpref_handle, name, args)
             )
-        decoys = decoys_of(name, args[0]) if self.iterpref_peer.judge and len(args) == 1 else []
+        decoys = decoys_of(name, args[0]) if self.iterpref_connection.is_judge and len(args) == 1 else []
         if decoys:
             return _compared(self, name, args[0], decoys)
-        return self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
+        return self.iterpref_connection.ask("op", self.iterpref_handle, name, args)
 
     method.__name__ = name
     return method
@@ -228,8 +228,8 @@ def _computed(self: Any, name: str, args: tuple[Any, ...]) -> Any:
     In `sum(wallet()) == Money(7)` that is right. In `abs(f(2) - 4) < 0.1` the program has seen the 4, and whatever it
     says now says nothing: such an object is no number, truth value or text, and compares with objects alone.
     """
-    result = self.iterpref_peer.ask("op", self.iterpref_handle, name, args)
-    if not isinstance(result, StandIn):
+    result = self.iterpref_connection.ask("op", self.iterpref_handle, name, args)
+    if not isinstance(result, Proxy):
         return NotImplemented
     object.__setattr__(result, "iterpref_computed", True)
     return result
@@ -244,7 +244,7 @@ def _compared(self: Any, name: str, value: Any, decoys: list[Any]) -> Any:
     said: dict[int, Any] = {}
     for place in places:
         try:
-            said[place] = self.iterpref_peer.ask("op", self.iterpref_handle, name, (order[place],))
+            said[place] = self.iterpref_connection.ask("op", self.iterpref_handle, name, (order[place],))
         except Exception:
             if place == 0:
                 raise
@@ -292,28 +292,28 @@ def decoys_of(name: str, value: Any) -> list[Any]:
 
 def _contains(self: Any, item: Any) -> bool:
     """Ask the object where it may decide; else look for an equal item among those it gives."""
-    if self.iterpref_peer.may_decide(self, item):
-        return bool(self.iterpref_peer.ask("op", self.iterpref_handle, "__contains__", (item,)))
+    if self.iterpref_connection.may_decide(self, item):
+        return bool(self.iterpref_connection.ask("op", self.iterpref_handle, "__contains__", (item,)))
     return any(item is other or item == other for other in iter(self))
 
 
 def _await(self: Any) -> Any:
-    return self.iterpref_peer.drive(self)
+    return self.iterpref_connection.drive(self)
 
 
 def _driver(self: Any) -> Any:
-    drivers = self.iterpref_peer.drivers
+    drivers = self.iterpref_connection.drivers
     if self.iterpref_handle not in drivers:
-        drivers[self.iterpref_handle] = self.iterpref_peer.drive(self)
+        drivers[self.iterpref_handle] = self.iterpref_connection.drive(self)
     return drivers[self.iterpref_handle]
 
 
 def _close(self: Any) -> None:
-    driver = self.iterpref_peer.drivers.pop(self.iterpref_handle, None)
+    driver = self.iterpref_connection.drivers.pop(self.iterpref_handle, None)
     if driver is not None:
         driver.close()
     else:
-        self.iterpref_peer.ask("op", self.iterpref_handle, "close")
+        self.iterpref_connection.ask("op", self.iterpref_handle, "close")
 
 
 _COROUTINE_METHODS: dict[str, Callable[..., Any]] = {
@@ -324,14 +324,14 @@ _COROUTINE_METHODS: dict[str, Callable[..., Any]] = {
 
 
 def _len(self: Any) -> int:
-    said = self.iterpref_peer.ask("op", self.iterpref_handle, "__len__")
-    self.iterpref_peer.measured.add(self.iterpref_handle)
+    said = self.iterpref_connection.ask("op", self.iterpref_handle, "__len__")
+    self.iterpref_connection.measured.add(self.iterpref_handle)
     return int(said)
 
 
 def _iter(self: Any) -> Any:
-    items = self.iterpref_peer.ask("op", self.iterpref_handle, "__iter__")
-    if not self.iterpref_peer.judge or self.iterpref_handle not in self.iterpref_peer.measured:
+    items = self.iterpref_connection.ask("op", self.iterpref_handle, "__iter__")
+    if not self.iterpref_connection.is_judge or self.iterpref_handle not in self.iterpref_connection.measured:
         return items
     return _counted(self, items)
 
@@ -352,15 +352,15 @@ _ALWAYS = frozenset({"__str__", "__repr__", "__format__", "__copy__", "__deepcop
 
 
 def make_class(
-    peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...], shared: type | None = None
+    connection: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...], shared: type | None = None
 ) -> type:
     """Make the class that stands for one of the other side.
 
     Args:
-        peer: that it belongs to.
+        connection: that it belongs to.
         handle: of the class there.
-        facts: see `peer.Peer.describe`; they may be hostile, and are used as names only.
-        bases: the stand-ins of its bases.
+        facts: see `connection.Connection.describe`; they may be hostile, and are used as names only.
+        bases: the proxies of its bases.
         shared: the class itself, if both sides have it: `isinstance(f, types.FunctionType)`.
     """
     methods = [name for name in facts["methods"] if name in PROTOCOL and name not in _ALWAYS]
@@ -368,7 +368,7 @@ def make_class(
         "__slots__": (),
         "__module__": str(facts["module"]),
         "__doc__": facts["doc"],
-        "iterpref_peer": peer,
+        "iterpref_connection": connection,
         "iterpref_class": handle,
     }
     for name in methods:
@@ -377,7 +377,7 @@ def make_class(
         elif name in OPERATORS:
             body[name] = _operator(name)
         else:
-            body[name] = _crossing(name)
+            body[name] = _forwarded(name)
     if "__eq__" in methods and "__hash__" not in methods:
         body["__hash__"] = None  # as Python has it for a class that compares and cannot be hashed
     if shared is not None:
@@ -387,13 +387,15 @@ def make_class(
     if facts["function"]:
         if facts["name"] == "function":
             body["__get__"] = _bound
-        body["__annotations__"] = property(lambda self: peer.ask("getattr", self.iterpref_handle, "__annotations__"))
-        body["__doc__"] = property(lambda self: peer.ask("getattr", self.iterpref_handle, "__doc__"))
-        body["__signature__"] = property(lambda self: peer.signature(self.iterpref_handle))
-    made = StandInClass(str(facts["name"]), bases or (StandIn,), body)
+        body["__annotations__"] = property(
+            lambda self: connection.ask("getattr", self.iterpref_handle, "__annotations__")
+        )
+        body["__doc__"] = property(lambda self: connection.ask("getattr", self.iterpref_handle, "__doc__"))
+        body["__signature__"] = property(lambda self: connection.signature(self.iterpref_handle))
+    made = ProxyClass(str(facts["name"]), bases or (Proxy,), body)
     type.__setattr__(made, "__qualname__", str(facts["qualname"]))
     if facts["fields"] is not None:
-        # With the fields of a dataclass, `dataclasses.asdict` and `match` work on the stand-in.
+        # With the fields of a dataclass, `dataclasses.asdict` and `match` work on the proxy.
         fields = [str(name) for name in facts["fields"]]
         blank: Any = dataclasses.make_dataclass("Fields", fields)
         type.__setattr__(made, "__dataclass_fields__", blank.__dataclass_fields__)
@@ -406,23 +408,23 @@ def _bound(self: Any, owner: Any, _kind: Any = None) -> Any:
     return self if owner is None else types.MethodType(self, owner)
 
 
-def make_object(kind: type, handle: int) -> StandIn:
-    """Make the stand-in of an object of a class."""
-    made: StandIn = object.__new__(kind)
+def make_object(kind: type, handle: int) -> Proxy:
+    """Make the proxy of an object of a class."""
+    made: Proxy = object.__new__(kind)
     object.__setattr__(made, "iterpref_handle", handle)
     object.__setattr__(made, "iterpref_made", False)
     object.__setattr__(made, "iterpref_computed", False)
     return made
 
 
-def make_exception_class(peer: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...]) -> type:
+def make_exception_class(connection: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...]) -> type:
     """Make the class that stands for a class of exceptions; its bases end in a builtin one."""
 
     def attribute(self: BaseException, name: str) -> Any:
         seen = self.__dict__.get("_iterpref")
         if seen is None or name.startswith(("_iterpref", "iterpref_")):
             raise AttributeError(name)
-        return peer.ask("getattr", seen[0], name)
+        return connection.ask("getattr", seen[0], name)
 
     def text(self: BaseException) -> str:
         seen = self.__dict__.get("_iterpref")
@@ -430,21 +432,21 @@ def make_exception_class(peer: Any, handle: int, facts: dict[str, Any], bases: t
 
     def equal(self: BaseException, other: Any) -> Any:
         # Exceptions decide about exceptions, and about no plain value.
-        if type(type(other)) is not StandInExceptionClass or "_iterpref" not in self.__dict__:
+        if type(type(other)) is not ProxyExceptionClass or "_iterpref" not in self.__dict__:
             return NotImplemented
-        return peer.ask("op", self.__dict__["_iterpref"][0], "__eq__", (other,))
+        return connection.ask("op", self.__dict__["_iterpref"][0], "__eq__", (other,))
 
     body: dict[str, Any] = {
         "__module__": str(facts["module"]),
         "__doc__": facts["doc"],
         "__getattr__": attribute,
         "__str__": text,
-        "iterpref_peer": peer,
+        "iterpref_connection": connection,
         "iterpref_class": handle,
     }
     if "__eq__" in facts["methods"]:
         body |= {"__eq__": equal, "__hash__": BaseException.__hash__}
-    return StandInExceptionClass(str(facts["name"]), bases or (Exception,), body)
+    return ProxyExceptionClass(str(facts["name"]), bases or (Exception,), body)
 
 
 _ENUMS: dict[str, Any] = {
@@ -453,7 +455,7 @@ _ENUMS: dict[str, Any] = {
 _MIXINS: dict[str, type] = {"int": int, "str": str, "float": float, "bytes": bytes, "tuple": tuple}
 
 
-def make_enum(peer: Any, handle: int, facts: dict[str, Any], members: list[tuple[str, Any]]) -> Any:
+def make_enum(connection: Any, handle: int, facts: dict[str, Any], members: list[tuple[str, Any]]) -> Any:
     """Make an enumeration with the members of the other side's: data, which compares by itself."""
     mixin = _MIXINS.get(facts["mixin"])
     options: dict[str, Any] = {} if mixin is None else {"type": mixin}
@@ -465,51 +467,51 @@ def make_enum(peer: Any, handle: int, facts: dict[str, Any], members: list[tuple
         qualname=str(facts["qualname"]),
         **options,
     )
-    type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
-    _give_attributes(made, peer, handle, facts)
+    type.__setattr__(made, "__getattr__", _asked_for(connection, handle))
+    _give_attributes(made, connection, handle, facts)
     return made
 
 
 class _Asked:
     """An attribute of a class that is data here: a method of the other side's is called there."""
 
-    def __init__(self, peer: Any, handle: int, name: str) -> None:
-        self._peer = peer
+    def __init__(self, connection: Any, handle: int, name: str) -> None:
+        self._connection = connection
         self._handle = handle
         self._name = name
 
     def __get__(self, owner: Any, _kind: Any = None) -> Any:
         if owner is None:
-            return self._peer.ask("getattr", self._handle, self._name)
-        return self._peer.ask("member", self._handle, self._name, (owner,))
+            return self._connection.ask("getattr", self._handle, self._name)
+        return self._connection.ask("member", self._handle, self._name, (owner,))
 
 
-def _give_attributes(made: Any, peer: Any, handle: int, facts: dict[str, Any]) -> None:
+def _give_attributes(made: Any, connection: Any, handle: int, facts: dict[str, Any]) -> None:
     for name in facts["attributes"]:
         if not hasattr(made, name):
-            type.__setattr__(made, name, _Asked(peer, handle, name))
+            type.__setattr__(made, name, _Asked(connection, handle, name))
 
 
-def _asked_for(peer: Any, handle: int) -> Callable[[Any, str], Any]:
+def _asked_for(connection: Any, handle: int) -> Callable[[Any, str], Any]:
     """Return the `__getattr__` of a class that is data here: a method of the other side's is called there."""
 
     def attribute(self: Any, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return peer.ask("member", handle, name, (self,))
+        return connection.ask("member", handle, name, (self,))
 
     return attribute
 
 
-def make_namedtuple(peer: Any, handle: int, facts: dict[str, Any]) -> Any:
+def make_namedtuple(connection: Any, handle: int, facts: dict[str, Any]) -> Any:
     """Make a named tuple with the fields of the other side's; methods that it has besides are asked for."""
     fields = [str(field) for field in facts["fields"]]
     name = str(facts["name"])
     module = str(facts["module"])
     made: Any = collections.namedtuple(name, fields, rename=True, module=module)  # type: ignore[misc]
-    type.__setattr__(made, "__getattr__", _asked_for(peer, handle))
+    type.__setattr__(made, "__getattr__", _asked_for(connection, handle))
     made.__doc__ = facts["doc"]
-    _give_attributes(made, peer, handle, facts)
+    _give_attributes(made, connection, handle, facts)
     return made
 
 
@@ -554,5 +556,5 @@ SHOWN: frozenset[Any] = frozenset(
         *(types.AsyncGeneratorType, types.MappingProxyType, types.CodeType, types.MethodWrapperType),
     }
 )
-"""Classes of both sides that a stand-in's `__class__` may name: none is data, or compares with any."""
+"""Classes of both sides that a proxy's `__class__` may name: none is data, or compares with any."""
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)

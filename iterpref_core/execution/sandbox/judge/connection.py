@@ -1,4 +1,4 @@
-"""Peer: one of the two sides of a judged program, the judge or the program, as it talks with the other.
+"""Connection: one end of the conversation between a judge and its program.
 
 Either side asks (`call` this, `getattr` of that) and answers; while it waits for an answer it may be asked itself, as
 when the program calls a function of the test. Each thread of a side has a thread on the other that serves it, so a
@@ -20,26 +20,26 @@ from typing import Any
 
 from ...codec.marshalling import Decoder, Encoder
 from ...codec.plain import dumps, loads
-from . import questions, stand_ins
+from . import proxies, questions
 from .messages import Messages, ProgramLostError
+from .proxies import ProxyClass
 from .references import References
 from .replicas import Budget, Replicas, are_used
-from .stand_ins import StandInClass
 
 _NESTING = 6000
 """Calls of Python's for which there is room when a value is written: each level of nesting takes three."""
 _set_limit = sys.setrecursionlimit  # a judge puts a function of its own in its place
 _STEP_S = 0.001
 """Seconds that a loop of coroutines runs on one side before the other's has a turn."""
-_KNOWN = (*stand_ins.FUNCTIONS, types.ModuleType, types.GeneratorType)
+_KNOWN = (*proxies.FUNCTIONS, types.ModuleType, types.GeneratorType)
 """Classes of which most programs have objects that cross."""
 
 
-class Peer(Messages, References):
+class Connection(Messages, References):
     """One side of the conversation.
 
     Args:
-        judge: this is the judge's side, which trusts nothing.
+        is_judge: this is the judge's side, which trusts nothing.
 
     Attributes:
         operations: functions that the other side may ask for besides objects' protocol, by name.
@@ -50,10 +50,10 @@ class Peer(Messages, References):
         swallowed: failed assertions of this side that the other has caught, and not raised again.
     """
 
-    def __init__(self, *, judge: bool) -> None:
+    def __init__(self, *, is_judge: bool) -> None:
         # No number is given twice: threads of the test are 2, 4, ..., the program's own 1, 3, ...
-        Messages.__init__(self, first_thread=2 if judge else 1)
-        References.__init__(self, judge=judge)
+        Messages.__init__(self, first_thread=2 if is_judge else 1)
+        References.__init__(self, is_judge=is_judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
         self.is_assertion: Callable[[BaseException], bool] = lambda _: False
@@ -61,7 +61,7 @@ class Peer(Messages, References):
         self._exits: dict[int, BaseException] = {}
         self.measured: set[int] = set()
         self.unpickled = self._unpickler()
-        self._budget = Budget(judge=judge)
+        self._budget = Budget(is_judge=is_judge)
         self._replicas: dict[int, Replicas] = {}
         self._loop: Any = None
         self._tasks: list[Any] = []
@@ -88,23 +88,23 @@ class Peer(Messages, References):
             self._budget.is_by_copies = self._budget.is_by_copies or are_used(self.looks)
             self.looks.clear()
         number = self._my_number()
-        busy = self.judge and threading.active_count() > 1
+        busy = self.is_judge and threading.active_count() > 1
 
         replicas = self._replicas_of(number)
 
         def arguments(encoder: Encoder) -> Any:
             given = self._arguments(encoder, args, named or {})
-            news = replicas.news(encoder)
-            return given if news is None else [*given, news]
+            updates = replicas.updates(encoder)
+            return given if updates is None else [*given, updates]
 
         with self._outgoing:
             values, tree, encoder = self._encoded(arguments, replicas)
-            header = [number, "ask", op, handle, name, self._take_news(), busy]
+            header = [number, "ask", op, handle, name, self._take_definitions(), busy]
             self._send(header, values)
             replicas.sent(encoder.containers, tree[2] if len(tree) == 3 else None)
-        keeps_made = op == "op" and name in stand_ins.KEEPS_ITSELF
+        keeps_made = op == "op" and name in proxies.KEEPS_ITSELF
         result = self._answer(number, keeps_made=keeps_made)
-        if self.judge and op == "getattr" and type(result) is StandInClass:
+        if self.is_judge and op == "getattr" and type(result) is ProxyClass:
             self.name_class(result, name)
         return result
 
@@ -154,8 +154,8 @@ class Peer(Messages, References):
                 continue
             with self._reading_values(), _deeper(2 * _NESTING):
                 decoder = Decoder(self, replicas.container, replicas.first, keeps_made=keeps_made)
-                news, result = loads(values)
-                replicas.heed(decoder, news)
+                updates, result = loads(values)
+                replicas.heed(decoder, updates)
                 value = decoder.value(result)
                 replicas.received(decoder.containers)
                 if header[1] == "raise" and not isinstance(value, BaseException):
@@ -166,9 +166,9 @@ class Peer(Messages, References):
             return value
 
     def _heed(self, header: list[Any]) -> None:
-        news = header[5] if header[1] == "ask" else header[2]
+        definitions = header[5] if header[1] == "ask" else header[2]
         with self._reading_values():
-            self.learn(news)
+            self.learn(definitions)
 
     def _reading_values(self) -> "_Reading":
         return _Reading(self)
@@ -180,14 +180,14 @@ class Peer(Messages, References):
             _, _, op, handle, name, _, busy = header
             replicas = self._replicas_of(number)
             decoder = Decoder(self, replicas.container, replicas.first)
-            given, pairs, *news = loads(values)
+            given, pairs, *updates = loads(values)
             args = [decoder.value(tree) for tree in given]
             named = {str(key): decoder.value(tree) for key, tree in pairs}
-            for each in news:
+            for each in updates:
                 replicas.heed(decoder, each)
             replicas.received(decoder.containers)
             target, sort = self._asked_about(op, handle)
-        if busy and not self.judge:
+        if busy and not self.is_judge:
             self._start_reader()
         kind, result = self._outcome(op, target, name, args, named, sort)
         self._reply(number, kind, result)
@@ -211,7 +211,7 @@ class Peer(Messages, References):
         Raises:
             LookupError: the judge is asked about what it has not handed over, or in a way that no program asks.
         """
-        if not self.judge:
+        if not self.is_judge:
             return (None if handle is None else self._kept[handle]), ""
         if handle is None:
             if op not in self.operations and op not in questions.OF_NOTHING:
@@ -249,7 +249,7 @@ class Peer(Messages, References):
         error = args[1] if len(args) == 3 else None
         if not isinstance(error, BaseException) or not self.is_assertion(error):
             return
-        if name == "__aexit__" and isinstance(said, stand_ins.StandIn):
+        if name == "__aexit__" and isinstance(said, proxies.Proxy):
             self._exits[said.iterpref_handle] = error
         elif said:
             self.swallowed.append(error)
@@ -258,21 +258,21 @@ class Peer(Messages, References):
         replicas = self._replicas_of(number)
 
         def content(encoder: Encoder) -> Any:
-            news = replicas.news(encoder)
-            return [news, encoder.tree(result)]
+            updates = replicas.updates(encoder)
+            return [updates, encoder.tree(result)]
 
         with self._outgoing:
             try:
                 self._send_answer(number, kind, content, replicas)
             except (RecursionError, OverflowError, MemoryError, ValueError, TypeError) as error:
-                if kind == "answer" and not self.judge and self._replied_by_reference(number, result, replicas):
+                if kind == "answer" and not self.is_judge and self._replied_by_reference(number, result, replicas):
                     return
                 problem = TypeError(f"the value cannot leave the program: {error}")
                 self._send_answer(number, "raise", lambda encoder: [None, encoder.tree(problem)], replicas)
 
     def _send_answer(self, number: int, kind: str, content: Callable[[Encoder], Any], replicas: Replicas) -> None:
         text, tree, encoder = self._encoded(content, replicas)
-        self._send([number, kind, self._take_news()], text)
+        self._send([number, kind, self._take_definitions()], text)
         replicas.sent(encoder.containers, tree[0])
 
     def _replied_by_reference(self, number: int, result: Any, replicas: Replicas) -> bool:
@@ -305,7 +305,7 @@ class Peer(Messages, References):
             case "op":
                 if name == "close":
                     return target.close()
-                if self.judge and name in ("__str__", "__repr__", "__format__"):
+                if self.is_judge and name in ("__str__", "__repr__", "__format__"):
                     return questions.text_of(target, name, self.test_modules, args)
                 return getattr(type(target), name)(target, *args, **named)
             case "dir":
@@ -319,7 +319,7 @@ class Peer(Messages, References):
             case "deepcopy":
                 return copy.deepcopy(target)
             case "signature":
-                return _signature_facts(target, with_defaults=not self.judge)
+                return _signature_facts(target, with_defaults=not self.is_judge)
             case "await":
                 return self._start_task(target)
             case "step":
@@ -329,7 +329,7 @@ class Peer(Messages, References):
         return self.operations[op](*args, **named)
 
     def _check_attribute(self, target: Any, name: str, *, change: bool = False) -> None:
-        if self.judge:
+        if self.is_judge:
             questions.check_attribute(target, name, self.test_modules, change=change)
 
     def _may_read(self, target: Any, name: str) -> bool:
@@ -341,13 +341,13 @@ class Peer(Messages, References):
 
     # Coroutines
 
-    def drive(self, stand_in: Any) -> Generator[None, Any, Any]:
+    def drive(self, proxy: Any) -> Generator[None, Any, Any]:
         """Await an awaitable of the other side, which has a loop of its own; both loops have turns."""
-        task = self.ask("await", stand_in.iterpref_handle)
+        task = self.ask("await", proxy.iterpref_handle)
         while True:
             done, value = self.ask("step", None, "", (task,))
             if done:
-                error = self._exits.pop(stand_in.iterpref_handle, None)
+                error = self._exits.pop(proxy.iterpref_handle, None)
                 if error is not None and value:
                     self.swallowed.append(error)
                 return value
@@ -409,14 +409,14 @@ class Peer(Messages, References):
             raise AttributeError("__signature__") from None
 
 
-def make_peers() -> tuple[Peer, Peer]:
+def make_connections() -> tuple[Connection, Connection]:
     """Return the program's side and the judge's, not connected yet.
 
     A zygote makes them once. The two processes of each program begin with copies, and spend no time on the parts that
     are the same for all: locks, tables, and the classes of functions and modules, which the judge has learned.
     """
-    program = Peer(judge=False)
-    judge = Peer(judge=True)
+    program = Connection(is_judge=False)
+    judge = Connection(is_judge=True)
     judge.learn(program.describe(_KNOWN))
     return program, judge
 
@@ -438,16 +438,16 @@ class _deeper:  # noqa: N801 - used like a function
 class _Reading:
     """The reading of a message; on the judge's side, one that cannot be read ends the test."""
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: Any, _trace: Any) -> None:
-        if error is None or isinstance(error, ProgramLostError) or not self._peer.judge:
+        if error is None or isinstance(error, ProgramLostError) or not self._connection.is_judge:
             return
-        self._peer.lose("tampered")
+        self._connection.lose("tampered")
         raise ProgramLostError("tampered") from error
 
 

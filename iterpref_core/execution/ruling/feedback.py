@@ -21,7 +21,7 @@ def call_text(source: str) -> str:
 
 
 def _expected(source: str | None) -> str:
-    """Return the expected value as text, unless only the benchmark's own judge knows it."""
+    """Return the expected value as text, unless only the benchmark's own comparator knows it."""
     return "" if source is None else f", expected {clean(source, _MAX_VALUE)}"
 
 

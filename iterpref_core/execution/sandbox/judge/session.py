@@ -4,7 +4,7 @@
       |     one connection, plain data only    f(2) -> 4
     program the solution                        has its own memory, folder, limits
 
-In a test the names of the solution are stand-ins, so that every comparison, counter and method of a test case is
+In a test the names of the solution are proxies, so that every comparison, counter and method of a test case is
 computed here, on real numbers, texts and lists. Reports go to a file that the program has no descriptor of.
 """
 
@@ -26,12 +26,12 @@ from ...kinds.reports import TEST, NotCompiledError, TestFailedError, compiled
 from ...kinds.table import KINDS
 from ...solution.loading import MAX_MESSAGE, seed, text_of, write_files
 from .assertions import Assertions
+from .connection import Connection
 from .messages import ProgramLostError
 from .own_files import OwnFiles
-from .peer import Peer
+from .proxies import Proxy, ProxyClass
 from .references import lookup
 from .solution_module import Finder, Names, Solution, meant_as_solutions
-from .stand_ins import StandIn, StandInClass
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
@@ -51,22 +51,22 @@ class SolutionFailedError(BaseException):
 
 
 class Session:
-    """One judged program: its peer, and the last call that a test has made of it.
+    """One judged program: its connection, and the last call that a test has made of it.
 
     Args:
         job: the tests and their modules; see `run_judge`.
-        peer: is connected to the program.
+        connection: is connected to the program.
         printed: descriptors of the files that the program prints to, standard output first.
         folder: the judge's own, which it makes when a test has files.
     """
 
-    def __init__(self, job: dict[str, Any], peer: Peer, printed: tuple[int, int], folder: str) -> None:
+    def __init__(self, job: dict[str, Any], connection: Connection, printed: tuple[int, int], folder: str) -> None:
         self.job = job
         self.folder = folder
         self.shared = os.getcwd()
-        self.peer = peer
-        self.peer.after_receiving = self._look
-        self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
+        self.connection = connection
+        self.connection.after_receiving = self._look
+        self.connection.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
@@ -78,15 +78,15 @@ class Session:
         # Names of builtins and of the setup's imports by which the tests mean the solution's.
         self.meant: set[str] = set()
         self._imported = imports_of(job["imports"])
-        self._ask = self.peer.ask
-        self.peer.ask = self._remember  # type: ignore[method-assign]
+        self._ask = self.connection.ask
+        self.connection.ask = self._remember  # type: ignore[method-assign]
         self.assertions = Assertions()
-        self.peer.is_assertion = self.assertions.has_made
+        self.connection.is_assertion = self.assertions.has_made
         self.files = OwnFiles(self.shared, folder, self.assertions)
 
     def is_by_copies(self) -> bool:
         """Tell whether a copy may have been compared or changed in the place of what plain Python has."""
-        return self.peer.is_by_copies() or self.assertions.has_met_copies
+        return self.connection.is_by_copies() or self.assertions.has_met_copies
 
     def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
@@ -109,8 +109,8 @@ class Session:
             ProgramLostError: it has.
         """
         if self.files.secret and self.files.is_planted():
-            self.peer.lose("tampered")
-            raise ProgramLostError(self.peer.lost)
+            self.connection.lose("tampered")
+            raise ProgramLostError(self.connection.lost)
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
@@ -129,8 +129,8 @@ class Session:
 
     def named(self, name: str, value: Any) -> None:
         """Note under which name a test knows a class, or a function."""
-        if type(value) is StandInClass:
-            self.peer.name_class(value, name)
+        if type(value) is ProxyClass:
+            self.connection.name_class(value, name)
 
     def solution(self, name: str) -> Solution:
         """Return a module of the solution."""
@@ -149,9 +149,9 @@ class Session:
             SolutionFailedError: it cannot.
         """
         if unasked:
-            answer = self.peer.awaited()
+            answer = self.connection.awaited()
         else:
-            answer = self.peer.ask("load", None, "", (name,))
+            answer = self.connection.ask("load", None, "", (name,))
         facts, at_hand, others = answer
         if facts is not None:
             raise SolutionFailedError(facts)
@@ -184,7 +184,7 @@ class Session:
             value = self.at_hand[name]
         else:
             try:
-                value = self.peer.ask("get", None, "", ("solution", name))
+                value = self.connection.ask("get", None, "", ("solution", name))
             except AttributeError:
                 raise KeyError(name) from None
         self.named(name, value)
@@ -217,7 +217,7 @@ class Session:
         *_, result = self._last
         value = result[0] if result else None
         # An object that the test itself has made, by calling its class, may be compared: it is under test.
-        if isinstance(value, StandIn) and not value.iterpref_made:
+        if isinstance(value, Proxy) and not value.iterpref_made:
             return type_name(type(value))
         return None
 
@@ -246,7 +246,7 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     """Return the names that a setup imports, and how each is found.
 
     Args:
-        listed: name, module and attribute; see `judging.setup_imports`.
+        listed: name, module and attribute; see `ruling.setup_imports`.
     """
     found: dict[str, Callable[[], Any]] = {}
     for name, module, attribute in listed:
@@ -262,7 +262,7 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     return found
 
 
-def share_surroundings(peer: Peer) -> None:
+def share_surroundings(connection: Connection) -> None:
     """Have the program told of those changes of a test's own process that are meant for both: limits, environment."""
     own = {"setrecursionlimit": sys.setrecursionlimit, "putenv": os.putenv, "unsetenv": os.unsetenv}
 
@@ -272,7 +272,7 @@ def share_surroundings(peer: Peer) -> None:
             told = [os.fsdecode(arg) if isinstance(arg, bytes) else arg for arg in args]
             # pytest names its current test in the environment.
             if not str(told[0]).startswith("PYTEST_"):
-                peer.ask("surroundings", None, "", (name, *told))
+                connection.ask("surroundings", None, "", (name, *told))
 
         return change
 
@@ -325,7 +325,7 @@ class Judge:
         """Return the names of a fresh module for tests."""
         module = types.ModuleType(name)
         sys.modules[name] = module
-        self.session.peer.test_modules.add(name)
+        self.session.connection.test_modules.add(name)
         self.session.assertions.count_in(vars(module))
         return vars(module)
 
@@ -385,7 +385,7 @@ def _problem(error: BaseException) -> str:
     return ""
 
 
-def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], folder: str) -> int:
+def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple[int, int], folder: str) -> int:
     """Judge a program: run the steps of a job one after the other, and report each.
 
     Args:
@@ -393,7 +393,7 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
             the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
             `imports`, those of the setup.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
-        peer: is connected to the program.
+        connection: is connected to the program.
         printed: descriptors of the program's output.
         folder: the judge's own.
 
@@ -404,8 +404,8 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
-    session = Session(job, peer, printed, folder)
-    share_surroundings(peer)
+    session = Session(job, connection, printed, folder)
+    share_surroundings(connection)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
     judge = Judge(session)
@@ -428,10 +428,10 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
             _, file = KINDS[name].files(body)
             test = TEST if file == TEST else os.path.join(folder, file)
             said = KINDS[name].judge(body, judge)
-            if session.peer.lost:
-                raise ProgramLostError(session.peer.lost)
-            if session.peer.swallowed:
-                raise session.peer.swallowed[0]
+            if session.connection.lost:
+                raise ProgramLostError(session.connection.lost)
+            if session.connection.swallowed:
+                raise session.connection.swallowed[0]
             session.assertions.check_comparisons()
             tell(*said)
         index = len(job["steps"])
@@ -439,10 +439,10 @@ def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], 
     except SolutionFailedError as error:
         tell("error", error.facts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-        if session.peer.lost:
-            tell("lost", {"why": session.peer.lost, "call": session.last_call()[0]})
+        if session.connection.lost:
+            tell("lost", {"why": session.connection.lost, "call": session.last_call()[0]})
         elif problem := _problem(error):
             tell("unfit", problem)
         else:
             tell("error", facts_of(error, session, test))
-    return LOST if session.peer.lost else 0
+    return LOST if session.connection.lost else 0

@@ -4,8 +4,8 @@ Each side keeps the objects that it has sent by reference under a number, the ha
 `Point`:
 
     program  keeps the object as 7 and its class as 4; sends {"o": [7, 4]}, and once a description of class 4
-    judge    makes a class `Point` and a stand-in of it with handle 7; `point.x` asks the program for "x" of 7
-    judge    sends the stand-in back, as an argument: {"y": 7}; the program takes its own object 7
+    judge    makes a class `Point` and a proxy of it with handle 7; `point.x` asks the program for "x" of 7
+    judge    sends the proxy back, as an argument: {"y": 7}; the program takes its own object 7
 """
 
 import builtins
@@ -20,10 +20,10 @@ from typing import Any
 
 from ...codec.marshalling import MAPPINGS, PARTS, Decoder, Encoder
 from ...solution.loading import text_of
-from . import questions, stand_ins
+from . import proxies, questions
 from .descriptions import check_facts
+from .proxies import Proxy, ProxyClass, ProxyExceptionClass
 from .questions import NO_MODULES
-from .stand_ins import StandIn, StandInClass, StandInExceptionClass
 
 _CHAIN = 5
 """Causes of causes of an exception that cross with it."""
@@ -68,10 +68,10 @@ def _attributes_of(kind: type, root: type) -> list[str]:
 
 
 class References:
-    """The objects of this side that the other knows, and the stand-ins here for those of the other.
+    """The objects of this side that the other knows, and the proxies here for those of the other.
 
     Args:
-        judge: this is the judge's side, which trusts nothing.
+        is_judge: this is the judge's side, which trusts nothing.
 
     Attributes:
         line_of: says in which line of the program an exception was raised.
@@ -79,8 +79,8 @@ class References:
         looks: see `marshalling.References`.
     """
 
-    def __init__(self, *, judge: bool) -> None:
-        self.judge = judge
+    def __init__(self, *, is_judge: bool) -> None:
+        self.is_judge = is_judge
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
         self.looks: list[Any] = []
@@ -91,14 +91,14 @@ class References:
         self._handed: dict[int, str] = {}
         # Classes of this side that were described, and descriptions that the next message takes along.
         self._described: set[int] = set()
-        self._news: list[Any] = []
+        self._definitions: list[Any] = []
         self._sorts: dict[int, str] = {}
         # Classes that stand for those of the other side, by its handles; enumerations and named tuples, which are
         # plain classes here, by identity; objects that stand for others.
         self._classes: dict[int, type] = {}
         self._theirs: dict[int, int] = {}
         self._their_sorts: dict[int, str] = {}
-        self._stand_ins: weakref.WeakValueDictionary[int, StandIn] = weakref.WeakValueDictionary()
+        self._proxies: weakref.WeakValueDictionary[int, Proxy] = weakref.WeakValueDictionary()
         self._class_names: dict[int, set[str]] = {}
 
     def name_class(self, kind: Any, name: str) -> None:
@@ -110,11 +110,11 @@ class References:
         names = self._class_names.get(kind.iterpref_class, set())
         return bool(names) and all(name.lstrip("_")[:1].isupper() for name in names)
 
-    def may_decide(self, stand_in: Any, other: Any) -> bool:
+    def may_decide(self, proxy: Any, other: Any) -> bool:
         """Tell whether an object of the other side may decide a comparison or computation with a value."""
-        if not self.judge or stand_in.iterpref_made:
+        if not self.is_judge or proxy.iterpref_made:
             return True
-        return isinstance(type(other), StandInClass) or type(other) in (StandInClass, StandInExceptionClass)
+        return isinstance(type(other), ProxyClass) or type(other) in (ProxyClass, ProxyExceptionClass)
 
     def _keep(self, value: Any) -> int:
         key: Any = id(value)
@@ -134,11 +134,11 @@ class References:
         # {"x": [...]}      an exception                 {"m": ["math"]}  a module
         # {"e": [["mine", 4], "RED", null]}  a member    {"N": [["mine", 4], [1, 2]]}  a named tuple
         kind = type(value)
-        if kind is types.FunctionType and not self.judge:
+        if kind is types.FunctionType and not self.is_judge:
             return {"o": self._object(value)}  # by far the most frequent
-        if isinstance(kind, StandInClass):
+        if isinstance(kind, ProxyClass):
             return {"y": value.iterpref_handle}
-        if kind is StandInClass or kind is StandInExceptionClass:
+        if kind is ProxyClass or kind is ProxyExceptionClass:
             return {"y": value.iterpref_class}
         if isinstance(value, type):
             if id(value) in self._theirs:
@@ -152,22 +152,22 @@ class References:
         if kind is types.TracebackType:
             return None  # frames stay where they are
         if isinstance(value, types.ModuleType):
-            # A module of the test goes by its name alone. The judge may know none of that name, and gets a stand-in.
-            reference = [] if self.judge else self._object(value)
+            # A module of the test goes by its name alone. The judge may know none of that name, and gets a proxy.
+            reference = [] if self.is_judge else self._object(value)
             return {"m": [value.__name__, *reference]}
         if isinstance(value, enum.Enum):
             member = value._name_ if kind.__members__.get(value._name_ or "") is value else None
             if id(kind) in self._theirs or self._describes(kind, "enum"):
                 held = encoder.tree(value._value_) if member is None else None
                 return {"e": [self._class_reference(kind), member, held]}
-        elif issubclass(kind, tuple) and (id(kind) in self._theirs or stand_ins.is_namedtuple(kind)):
+        elif issubclass(kind, tuple) and (id(kind) in self._theirs or proxies.is_namedtuple(kind)):
             return {"N": [self._class_reference(kind), [encoder.tree(item) for item in value]]}
         name = self._name_of(value)
         if name:
             return {"g": name}
-        if kind is memoryview and not self.judge and value.format == "B" and value.ndim == 1:
+        if kind is memoryview and not self.is_judge and value.format == "B" and value.ndim == 1:
             return {"z": ["memoryview", {"b": bytes(value).hex()}]}
-        if self.judge and isinstance(value, _HIDDEN):
+        if self.is_judge and isinstance(value, _HIDDEN):
             raise TypeError(f"{kind.__name__} objects stay with the test")
         return {"o": self._object(value)}
 
@@ -181,7 +181,7 @@ class References:
     def _hand(self, value: Any, sort: str) -> int:
         """Return the handle of an object about which the other side may ask from now on."""
         handle = self._keep(value)
-        if self.judge:
+        if self.is_judge:
             self._handed[handle] = sort
         return handle
 
@@ -213,7 +213,7 @@ class References:
         """Return where the other side finds the same class or function; None if it is to be asked for it."""
         if id(value) in SHARED and isinstance(value, type):
             return SHARED[id(value)]
-        if not self.judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        if not self.is_judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
             return None
         module = value.__module__
         qualname = value.__qualname__
@@ -225,10 +225,10 @@ class References:
             return None
 
     def _class_number(self, kind: type, *, handed: bool = False) -> int:
-        # A class is described once, in the message that first names it ("news"): for `Point` of the program
+        # A class is described once, in the message that first names it ("definitions"): for `Point` of the program
         # [4, {"sort": "object", "name": "Point", "methods": ["__eq__"], "bases": [], ...}]
         handle = self._keep(kind)
-        if self.judge and (handed or handle not in self._handed):
+        if self.is_judge and (handed or handle not in self._handed):
             # A class that comes along with an object was not handed over: it is called if it is one of the test's.
             may_be_called = handed or questions.may_be_called(kind, self.test_modules)
             self._handed[handle] = "class" if may_be_called else "kind"
@@ -236,19 +236,19 @@ class References:
             self._described.add(handle)
             facts = self._describe(kind)
             self._sorts[id(kind)] = facts["sort"]
-            self._news.append([handle, facts])
+            self._definitions.append([handle, facts])
         return handle
 
-    def _take_news(self) -> list[Any]:
-        news = self._news
-        self._news = []
-        return news
+    def _take_definitions(self) -> list[Any]:
+        definitions = self._definitions
+        self._definitions = []
+        return definitions
 
     def describe(self, kinds: Iterable[type]) -> list[Any]:
         """Return the descriptions of some classes of this side, for the other to learn."""
         for kind in kinds:
             self._class_number(kind)
-        return self._take_news()
+        return self._take_definitions()
 
     def _describe(self, kind: type) -> dict[str, Any]:
         doc = kind.__dict__.get("__doc__")
@@ -263,7 +263,7 @@ class References:
             bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
             own = ["__eq__"] if kind.__eq__ is not BaseException.__eq__ else []
             return facts | {"sort": "exception", "bases": [self._base(base) for base in bases], "methods": own}
-        enumeration = stand_ins.enum_facts(kind) if issubclass(kind, enum.Enum) else None
+        enumeration = proxies.enum_facts(kind) if issubclass(kind, enum.Enum) else None
         if enumeration:
             fresh = Encoder(self)
             members = []
@@ -271,17 +271,17 @@ class References:
                 members.append([name, fresh.tree(member._value_)])
             attributes = _attributes_of(kind, enum.Enum)
             return facts | enumeration | {"sort": "enum", "members": members, "attributes": attributes}
-        if stand_ins.is_namedtuple(kind):
+        if proxies.is_namedtuple(kind):
             names = list(kind._fields)  # type: ignore[attr-defined]
             return facts | {"sort": "namedtuple", "fields": names, "attributes": _attributes_of(kind, tuple)}
         described = []
         for base in kind.__bases__:
-            # Only a class whose objects are stand-ins can be the base of another.
+            # Only a class whose objects are proxies can be the base of another.
             if base is not object and not self._name_of(base) and self._describes(base, "object"):
                 described.append(base)
         methods: set[str] = set()
         for base in kind.__mro__[:-1]:
-            methods |= vars(base).keys() & stand_ins.PROTOCOL
+            methods |= vars(base).keys() & proxies.PROTOCOL
         if getattr(kind, "__hash__", None) is None:
             methods.discard("__hash__")
         fields = getattr(kind, "__dataclass_fields__", None)
@@ -289,17 +289,17 @@ class References:
             "bases": [self._base(base) for base in described],
             "methods": sorted(methods),
             "coroutine": kind is types.CoroutineType,
-            "function": kind in stand_ins.FUNCTIONS,
+            "function": kind in proxies.FUNCTIONS,
             "fields": list(fields) if type(fields) is dict else None,
-            "shared": list(SHARED[id(kind)]) if kind in stand_ins.SHOWN else None,
+            "shared": list(SHARED[id(kind)]) if kind in proxies.SHOWN else None,
         }
 
     def _base(self, base: type) -> Any:
         return SHARED.get(id(base)) or self._class_number(base)
 
-    def learn(self, news: list[Any]) -> None:
+    def learn(self, definitions: list[Any]) -> None:
         """Make the classes that descriptions of the other side name."""
-        for handle, facts in news:
+        for handle, facts in definitions:
             if handle not in self._classes:
                 check_facts(handle, facts)
                 self._classes[handle] = self._made_class(handle, facts)
@@ -316,21 +316,21 @@ class References:
                     bases.append(self._classes[base])
                 else:
                     bases.append(lookup(*self._shared(base)))
-            return known or stand_ins.make_exception_class(self, handle, facts, tuple(bases))
+            return known or proxies.make_exception_class(self, handle, facts, tuple(bases))
         if sort == "enum":
             decoder = Decoder(self)
             members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
-            made: type = stand_ins.make_enum(self, handle, facts, members)
+            made: type = proxies.make_enum(self, handle, facts, members)
         elif sort == "namedtuple":
-            made = stand_ins.make_namedtuple(self, handle, facts)
+            made = proxies.make_namedtuple(self, handle, facts)
         else:
             described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
-            if not all(isinstance(base, StandInClass) for base in described):
+            if not all(isinstance(base, ProxyClass) for base in described):
                 raise TypeError("no class of objects")
             shared = None if facts["shared"] is None else lookup(*self._shared(facts["shared"]))
-            if shared is not None and shared not in stand_ins.SHOWN:
+            if shared is not None and shared not in proxies.SHOWN:
                 raise TypeError("no class that is shown")
-            return stand_ins.make_class(self, handle, facts, described, shared)
+            return proxies.make_class(self, handle, facts, described, shared)
         self._theirs[id(made)] = handle
         return made
 
@@ -360,13 +360,13 @@ class References:
         if seen is not None:
             return {"y": seen[0]}
         line = self.line_of(error)
-        if not self.judge:
+        if not self.is_judge:
             error.__traceback__ = None
 
         def related(other: BaseException | None) -> Any:
             return None if other is None or depth == 0 else self._exception_tree(other, encoder, depth - 1)
 
-        held = {key: value for key, value in vars(error).items() if not (self.judge and key.startswith("_"))}
+        held = {key: value for key, value in vars(error).items() if not (self.is_judge and key.startswith("_"))}
         attributes = [[key, encoder.tree(value)] for key, value in held.items()]
         for key in _PLAIN_ATTRIBUTES:
             value = getattr(error, key, None)
@@ -404,14 +404,14 @@ class References:
         # passes on a text is not: its `__init__` would take the text for the code.
         try:
             made = found.__new__(found, *values)
-            if not isinstance(found, StandInExceptionClass):
+            if not isinstance(found, ProxyExceptionClass):
                 made.__init__(*values)  # type: ignore[misc]
         except Exception:  # noqa: BLE001 - a class whose arguments are not those it keeps
             made = BaseException.__new__(found)
         if not isinstance(made, OSError):
             made.args = values
         for key, value in held.items():
-            if key in _PLAIN_ATTRIBUTES and not isinstance(found, StandInExceptionClass):
+            if key in _PLAIN_ATTRIBUTES and not isinstance(found, ProxyExceptionClass):
                 setattr(made, key, value)
             else:
                 made.__dict__[key] = value
@@ -426,15 +426,15 @@ class References:
         """Return the object of this side that a tree of `refer` names."""
         match tag:
             case "y":
-                if self.judge:
+                if self.is_judge:
                     self.handed(body)
                 return self._kept[body]
             case "o":
-                return self._stand_in(*body, keeps_made=decoder.keeps_made)
+                return self._proxy(*body, keeps_made=decoder.keeps_made)
             case "k":
                 return self._classes[body]
             case "g":
-                return lookup(*(self._shared(body) if self.judge else body))
+                return lookup(*(self._shared(body) if self.is_judge else body))
             case "x":
                 return self._made_exception(body, decoder)
             case "m":
@@ -445,20 +445,20 @@ class References:
             case "N":
                 kind = self._referenced(body[0], "namedtuple")
                 items = [decoder.value(item) for item in body[1]]
-                if self.judge and len(items) != len(kind._fields):
+                if self.is_judge and len(items) != len(kind._fields):
                     raise TypeError("no such named tuple")
                 return tuple.__new__(kind, items)
         raise LookupError("no such tag")
 
-    def _stand_in(self, handle: int, kind: int, *, keeps_made: bool) -> StandIn:
-        found = self._stand_ins.get(handle)
-        if found is not None and self.judge and not keeps_made:
+    def _proxy(self, handle: int, kind: int, *, keeps_made: bool) -> Proxy:
+        found = self._proxies.get(handle)
+        if found is not None and self.is_judge and not keeps_made:
             object.__setattr__(found, "iterpref_made", False)  # now a function has returned it
         if found is None:
             made = self._classes[kind]
-            if not isinstance(made, StandInClass):
+            if not isinstance(made, ProxyClass):
                 raise TypeError("no class of objects")
-            found = self._stand_ins[handle] = stand_ins.make_object(made, handle)
+            found = self._proxies[handle] = proxies.make_object(made, handle)
         return found
 
     def _referenced(self, reference: list[Any], sort: str) -> Any:
@@ -474,7 +474,7 @@ class References:
         return found
 
     def _module(self, name: str, handle: int | None = None, kind: int | None = None) -> Any:
-        if not self.judge:
+        if not self.is_judge:
             return importlib.import_module(name)
         root = name.partition(".")[0]
         is_the_tests_own = root in NO_MODULES or name in self.test_modules
@@ -482,4 +482,4 @@ class References:
             return sys.modules[name]
         if handle is None or kind is None:
             raise LookupError("no such module")
-        return self._stand_in(handle, kind, keeps_made=True)
+        return self._proxy(handle, kind, keeps_made=True)

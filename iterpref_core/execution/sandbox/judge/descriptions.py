@@ -1,7 +1,7 @@
 """Descriptions: the facts of a class as they cross, and the check of those that arrive.
 
 What a class is said to be becomes a class here. So each fact is of its type, names are names, and nothing that is
-described may have a name by which stand-ins are told from other objects.
+described may have a name by which proxies are told from other objects.
 """
 
 import re

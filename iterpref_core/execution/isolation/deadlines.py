@@ -10,7 +10,7 @@ _PIECE = 1 << 16
 """Bytes of the channel that are looked at together."""
 
 
-class TimeLeft:
+class Deadlines:
     r"""Seconds that a program has left: CPU time of all tests and of the current one, and real time.
 
     A test begins with the report on the one before, as far as somebody looks. Loading the program counts towards all

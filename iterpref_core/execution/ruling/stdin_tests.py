@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from iterpref_core.execution.comparison.token_comparison import Difference, first_difference
-from iterpref_core.execution.judging import feedback
-from iterpref_core.execution.judging.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Console
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.protocol.value_texts import clean, shorten
+from iterpref_core.execution.ruling import feedback
+from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.records import StdinTest
 
 OUTPUT_FACTOR = 4
@@ -48,15 +48,15 @@ def split(program: Program) -> list[Program]:
 
 def _part(program: Program, indexes: list[int]) -> Program:
     tests = tuple(program.tests[index] for index in indexes)
-    judge = program.judge
-    if judge is None:
+    comparator = program.comparator
+    if comparator is None:
         return replace(program, tests=tests)
 
-    def judge_part(index: int, value: Any) -> bool:
+    def compare_part(index: int, value: Any) -> bool:
         # The part of the tests 3 and 4 numbers them 0 and 1.
-        return judge(indexes[index], value)
+        return comparator(indexes[index], value)
 
-    return replace(program, tests=tests, judge=judge_part)
+    return replace(program, tests=tests, comparator=compare_part)
 
 
 def run_parts(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
