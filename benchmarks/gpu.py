@@ -65,7 +65,7 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.settings import training_arguments
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,
@@ -360,7 +360,7 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
             12,
             Path(folder),
         )
-        trainer = FocalDPOTrainer(
+        trainer = PairTrainer(
             model,
             arguments,
             rows,

@@ -52,7 +52,7 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.pair_files import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 from iterpref_core.training.training import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -223,7 +223,7 @@ def contestants(
     # Batches are given to each step, so that no trainer reads its data set.
     unread = [TokenizedPair([0], [0], [0], [0], [0])]
     own = common | {"train_dataset": unread}
-    ours = FocalDPOTrainer(
+    ours = PairTrainer(
         objective=OBJECTIVE,
         beta=arguments.beta,
         layout="fork",
@@ -465,7 +465,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
             curve=folder / "curve.csv",
             scratch=folder / "work",
             on_log=lambda _, step: ticks.append((step, clock())),
-            prompt=PromptFormat(style="plain"),
+            prompt=PromptFormat(template="plain"),
         )
     lengths = []
     for pair in pairs:

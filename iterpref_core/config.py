@@ -31,8 +31,8 @@ Count = Annotated[int, Field(ge=0)]
 Beta = Annotated[float, Field(gt=0, le=10)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
-PromptStyle = Literal["auto", "plain"]
-AnswerStyle = Literal["bare", "fenced"]
+TemplateUse = Literal["auto", "plain"]
+AnswerFormat = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 Bf16 = bool | Literal["auto"]
@@ -99,12 +99,12 @@ class PromptFormat(Settings):
     """The form in which a model reads prompts.
 
     Attributes:
-        style: `auto`: in the model's chat template, if it has one; `plain`: as text.
+        template: `auto`: in the model's chat template, if it has one; `plain`: as text.
         separator: stands between a plain prompt and its answer.
         chat_template_kwargs: variables that every rendering of the chat template is given.
     """
 
-    style: PromptStyle = "auto"
+    template: TemplateUse = "auto"
     separator: str = "\n"
     chat_template_kwargs: dict[str, Any] = {}
 
@@ -112,7 +112,7 @@ class PromptFormat(Settings):
     def parameters(self) -> dict[str, Any]:
         """Return the format as parameters of the section `model`."""
         return {
-            "prompt": self.style,
+            "prompt": self.template,
             "prompt_separator": self.separator,
             "chat_template_kwargs": self.chat_template_kwargs,
         }
@@ -123,7 +123,7 @@ class ModelParams(Settings):
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
-    prompt: PromptStyle
+    prompt: TemplateUse
     prompt_separator: str
     chat_template_kwargs: dict[str, Any]
 
@@ -131,7 +131,7 @@ class ModelParams(Settings):
     def student_format(self) -> PromptFormat:
         """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
-            style=self.prompt,
+            template=self.prompt,
             separator=self.prompt_separator,
             chat_template_kwargs=self.chat_template_kwargs,
         )
@@ -386,7 +386,7 @@ class TrainingParams(Settings):
     max_length: PositiveInt
     layout: Layout
     nll: Literal["mean", "sum"]
-    answer: AnswerStyle
+    answer: AnswerFormat
     bf16: Bf16
     load: Load
     gradient_checkpointing: bool

@@ -31,6 +31,9 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 # In the repositories that tests make, each command of DVC would start another process, which reports to DVC's makers.
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 
+# Whatever collecting makes stays until the end: to look for garbage among it took a quarter of collecting.
+gc.disable()
+
 # Benchmark files that lie beside the checkout spare the tests a download.
 for variable, name in BENCHMARK_FILES.items():
     if (ROOT.parent / "shared/data" / name).is_file():
@@ -170,6 +173,13 @@ MODULES = pytest.StashKey[int]()
 """The number of modules that were imported when the garbage collector was last told to leave them alone."""
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage from now on, though none among what there is already."""
+    session.config.stash[MODULES] = len(sys.modules)
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Have no collection of garbage go through the modules of torch and others, which live as long as the process.
@@ -177,7 +187,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     Each training collects garbage once, which took as long as a training of these models does.
     """
     imported = len(sys.modules)
-    if imported > item.config.stash.get(MODULES, 0) + 500:
+    if imported > item.config.stash[MODULES] + 500:
         item.config.stash[MODULES] = imported
         gc.collect()
         gc.freeze()

@@ -215,8 +215,9 @@ def run_benchmarks(
             absent[name] = Unavailable(available=False, reason=str(error))
             continue
         except UnansweredError as error:
-            logger.warning("%s", error)
             unanswered.append(str(error))
+            if len(setting.params.evaluation.benchmarks) > 1:
+                logger.warning("%s; the other benchmarks are measured", error)
             continue
         result = evaluated.result.model_copy(update={**benchmark.about, "limit": setting.limit})
         for k in benchmark.k:

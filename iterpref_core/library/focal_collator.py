@@ -5,6 +5,7 @@ is limited to D- makes them focal (arXiv 2503.02783, section 3.3).
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -90,7 +91,7 @@ class FocalCollator(DataCollatorForPreference):
             row = masks[len(examples) + number]  # the rejected programs are the second half
             of_prompt = [0] * len(example["prompt_ids"])
             counted = self._cut(of_prompt + self.error_region(example))
-            if not any(counted) and any(first < last for first, last in example["rejected_spans"]):
+            if not any(counted) and any(first < last for first, last in _spans(example)):
                 raise InputError(
                     f"FocalCollator: {_name(example)}: nothing is left of the error region of its rejected program, "
                     f"which max_length = {self.max_length} cuts off or the chat template strips; raise max_length, or "
@@ -120,7 +121,7 @@ class FocalCollator(DataCollatorForPreference):
         text, begin, end = self._written(example)
         ids, offsets = encode_text(self._tokenizer, text)
         offsets = self._with_special_tokens(example["prompt_ids"] + example["rejected_ids"], ids, offsets)
-        spans = [(begin + first, min(begin + last, end)) for first, last in example["rejected_spans"]]
+        spans = [(begin + first, min(begin + last, end)) for first, last in _spans(example)]
         marks = mask_from_spans(offsets, spans)
         return marks[len(example["prompt_ids"]) :]
 
@@ -170,6 +171,11 @@ class FocalCollator(DataCollatorForPreference):
             )
         start = len(rendered.prompt)
         return text, start - rendered.start, start + len(rendered.answer)
+
+
+def _spans(example: Example) -> Sequence[Span]:
+    """Return the error region of an example; an exported data set has null where no region was found."""
+    return example["rejected_spans"] or ()
 
 
 def _name(example: Example) -> str:

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
-from iterpref_core.config import PromptFormat, PromptStyle
+from iterpref_core.config import PromptFormat, TemplateUse
 from iterpref_core.errors import ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.checkpoints import locate_model, reading
@@ -18,7 +18,7 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""
 
 
-def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model folder or hub id.
 
     Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once.
@@ -55,7 +55,7 @@ def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) ->
         ModelError: there is no tokenizer, or it cannot be read.
     """
     prompt = prompt or PromptFormat()
-    return ChatTemplate(load_tokenizer(model, prompt.style), prompt)
+    return ChatTemplate(load_tokenizer(model, prompt.template), prompt)
 
 
 @lru_cache(maxsize=2)

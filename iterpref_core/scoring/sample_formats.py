@@ -173,9 +173,8 @@ def _read_row(item: Item, fields: Mapping[str, Any]) -> _Row:
     if "task_id" in fields:
         # The message of a sample without a program names the two fields.
         return parse_record(item.where, item.text, _OwnRow)
-    raise RecordError(
-        f"{item.where}: no sample that is known (it has {', '.join(sorted(fields)) or 'no field'}); {KNOWN}"
-    )
+    present = ", ".join(sorted(fields)) or "no field"
+    raise RecordError(f"{item.where}: no sample that is known (it has {present}); samples are {KNOWN}")
 
 
 def _read_generations(item: Item, programs: list[Any], benchmark: str, position: int) -> Iterator[GivenSample]:

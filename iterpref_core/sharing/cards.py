@@ -3,6 +3,7 @@
 A card says only what was recorded of these very weights or files. Everything else is called unknown.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -217,6 +218,31 @@ def _find_license(origin: Origin) -> str | None:
     return origin.license or LICENSES.get(origin.source or "")
 
 
+def count(number: int, noun: str = "") -> str:
+    """Return a number with grouped thousands and its noun, in the plural but for one.
+
+    >>> count(1234), count(1234, "pair"), count(1, "pair")
+    ('1,234', '1,234 pairs', '1 pair')
+    """
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def setting(value: object) -> str:
+    r"""Return a setting as it can stand in a cell of a table: one line, and no bar of its own.
+
+    >>> setting(0.1), setting("a b")
+    ('0.1', 'a b')
+    >>> print(setting("\n\n"), setting("a|b"))
+    `"\n\n"` a\|b
+    """
+    text = str(value)
+    if text != text.strip() or not text.isprintable():
+        text = f"`{json.dumps(text)}`"
+    return text.replace("|", r"\|")
+
+
 def _render(name: str, **context: Any) -> str:
     """Fill a template of Markdown, in which no text is escaped."""
     environment = Environment(
@@ -227,9 +253,10 @@ def _render(name: str, **context: Any) -> str:
     )
     environment.globals |= {
         "benchmark_name": benchmark_name,
-        "count": "{:,}".format,
+        "count": count,
         "license_of": lambda origin: _find_license(origin) or "unknown: check",
         "marks": MARKS,
         "percent": percent,
+        "setting": setting,
     }
     return environment.get_template(name).render(**context).rstrip() + "\n"

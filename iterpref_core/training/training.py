@@ -59,7 +59,7 @@ from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 
 
 def train_objective(
@@ -174,7 +174,7 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
     return _Data(files, tokenizer, rows, held, layout)
 
 
-def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalDPOTrainer) -> Path | None:
+def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
     """Return the file of the reference's log-probabilities; None for an objective without a reference."""
     if not objective.scores_reference:
         return None
@@ -201,7 +201,7 @@ class _BeforeFirstStep(TrainerCallback):
 
     def __init__(
         self,
-        trainer: FocalDPOTrainer,
+        trainer: PairTrainer,
         data: _Data,
         reference: Path | None,
         params: TrainingParams,
@@ -227,7 +227,7 @@ class _BeforeFirstStep(TrainerCallback):
 
 def _make_trainer(
     run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
-) -> FocalDPOTrainer:
+) -> PairTrainer:
     """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
 
     Raises:
@@ -250,7 +250,7 @@ def _make_trainer(
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
     try:
-        trainer = FocalDPOTrainer(
+        trainer = PairTrainer(
             policy,
             arguments,
             trained,
@@ -302,7 +302,7 @@ def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, 
 
 def _metrics(
     data: _Data,
-    trainer: FocalDPOTrainer,
+    trainer: PairTrainer,
     step: int,
     diverged: DivergedError | None,
 ) -> dict[str, float]:

@@ -164,13 +164,13 @@ def test_the_prompt_style_is_the_drafting_students(
 
     @contextmanager
     def open_model(model: Path, prompt: PromptFormat, **_: object) -> Iterator[Model]:
-        opened.append(prompt.style)
+        opened.append(prompt.template)
         yield Patient()
 
     monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", open_model)
     for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
         params = PARAMS.model_copy(update={"draft_model": draft_model})
-        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(style="plain"))
+        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
         opened.clear()
         with models.open(tmp_path / "answers.sqlite", "run") as found:
             assert opened == styles

@@ -105,6 +105,13 @@ def test_a_score_of_an_earlier_call_is_not_shown_as_one_of_this_call(iterpref: I
     assert "doubles has no score on held-out: it was not measured." in Path("board/leaderboard.md").read_text()
 
 
+def test_a_file_of_samples_of_other_tasks_alone_is_a_failure(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+    Path("other.jsonl").write_text(json.dumps({"task_id": "HumanEval/0", "solution": "pass"}))
+    code, _, err = iterpref(*board(samples, "other.jsonl"))
+    assert (code, "other.jsonl: no sample for any of 2 tasks of heldout" in err) == (2, True)
+    assert [row["model"] for row in standings()] == ["doubles"]
+
+
 def test_results_of_other_data_are_refused(iterpref: Iterpref, samples: Path, problems: Path) -> None:  # noqa: F811
     code, _, err = iterpref(*board(samples))
     assert code == 0, err

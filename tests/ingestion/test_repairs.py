@@ -22,8 +22,9 @@ from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import PreferencePair
 from iterpref_core.source_code import language
-from iterpref_core.storage.items import Item
+from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import read_pairs
+from iterpref_core.storage.left_out import Dropped
 from tests.settings import EXECUTION, ROOT
 from tests.texts import written
 
@@ -69,6 +70,9 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": "def f(a, b):\n    return b + a\n"}, "buggy_passes"),
         ({"tests": ["assert f(1, 2) = 3"]}, "bad_record"),
         ({"tests": "def check(g):\n    assert g(1, 2) == 3\n"}, "bad_record"),
+        ({"tests": ["f(1, 2) == 3"]}, "bad_record"),
+        ({"tests": "not f(1, 2) - 3"}, "bad_record"),
+        ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
         ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
         ({"tests": 3}, "bad_record"),
@@ -85,6 +89,7 @@ def test_what_is_no_error_of_a_program_is_left_out_by_name(tmp_path: Path, chang
 
 
 STDIN = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()))\n"}
+UNITTEST = "import unittest\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1, 2), 3)\n"
 CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
 
 
@@ -95,6 +100,9 @@ CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
         {"tests": '["assert f(1, 2) == 3"]'},
         {"tests": f"{CHECK}\ncheck(f)"},
         {"tests": CHECK, "entry_point": "f"},
+        {"tests": "'''Sums.'''\nN = 3\n\ndef total():\n    return f(1, 2)\n\nassert total() == N\n"},
+        {"tests": "from solution import f\n\ndef test_f():\n    assert f(1, 2) == 3\n"},
+        {"tests": [UNITTEST]},
         {"tests": [{"kind": "io", "call": "f(1, 2)", "expected": "3"}]},
         {"tests": json.dumps({"fn_name": "f", "inputs": [[1, 2]], "outputs": [3]})},
         {"tests": {"fn_name": "f", "inputs": [[1, 2]], "outputs": [[3]]}},
@@ -255,3 +263,44 @@ def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_
     ingest_pairs([written(tmp_path / "in.jsonl", *named)], tmp_path / "out.jsonl")
     names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
     assert names == ["pair-3", "a", "pair-3#2", "pair-4", "pair-5"]
+
+
+@pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "entry_point"])
+@pytest.mark.parametrize("value", [1.5, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("form", ["pairs", "trl"])
+def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
+    tmp_path: Path, part: str, value: Any, form: str
+) -> None:
+    rows = [ROW | {"chosen": FIXED, "rejected": BUGGY} | own for own in ({part: value}, {part: None}, {})]
+    source = written(tmp_path / "in.jsonl", *rows)
+    if form == "pairs":
+        columns = parse_columns("tests=", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+        known: Counter[str] = Counter()
+        found = [
+            each
+            for item in read_items(source)
+            for each in read_repairs(item, columns, None, known, None, load_params().pairs)
+        ]
+        refused = [each.explanation for each in found if isinstance(each, Dropped)]
+    else:
+        refused = [row.explanation for row in ingest_pairs([source], tmp_path / "out.jsonl").dropped]
+    if form == "trl" and part == "entry_point":
+        assert refused == []
+        return
+    (explanation,) = refused
+    assert explanation.startswith(f"column `{part}`: ")
+    assert explanation.endswith(f"{type(value).__name__}; to read no such column, add --columns {part}=")
+
+
+def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("problem_id,task_id,buggy,fixed\n,,x = 1,x = 2\n,,x = 3,x = 4\n")
+    found, pairs = taken(path, pairs_per_problem=1)
+    assert found.counts == {"pairs": 2, "untested": 2, "repair_prompts": 2}
+    assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
+
+
+@pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "license", "entry_point"])
+def test_a_part_of_one_column_takes_no_second(part: str) -> None:
+    with pytest.raises(ConfigError, match=f"{part} is one column, not 2"):
+        parse_columns(f"{part}=contest+index", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)

@@ -323,6 +323,14 @@ def test_tests_that_say_nothing_or_contradict_each_other_are_left_out_and_counte
     }
 
 
+def test_keys_that_would_become_one_number_stay_texts(tmp_path: Path) -> None:
+    rows = [calls(({"1": 2, "01": 3}, 2), code="def f(n):\n    return len(n)\n"),
+            calls(({"1": 2, "02": 3}, 5), code="def f(n):\n    return n[1] + n[2]\n")]  # fmt: skip
+    _, problems = problems_of(tmp_path, "apps", *rows)
+    shown = [problem.tests[0].model_dump()["call"] for problem in problems.values()]
+    assert shown == ["f({'1': 2, '01': 3})", "f({1: 2, 2: 3})"]
+
+
 @pytest.mark.parametrize("given", [{"a": 1}, ["1", None], [["1", None]], [{"a": 1}]])
 def test_a_script_reads_no_object_and_no_null(tmp_path: Path, given: Any) -> None:
     good = {"question": "Do.", "inputs": [["1", "2"], 3], "outputs": [1.5, ["4"]]}

@@ -92,7 +92,7 @@ def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tes
     contents = DataSet(splits=Counter(train=2), tested=2 if tested else 1, stated={"tested"})
     card = pairs_card(contents, "mine", None, localized=False, regions_known=False)
     assert ("passes its task's tests" in card) == claim
-    assert ("judged both programs of 1 pairs" in " ".join(card.split())) != claim
+    assert ("judged both programs of 1 pair;" in " ".join(card.split())) != claim
     assert "| `tested` | true: tests have judged both programs" in card
 
 

@@ -48,6 +48,11 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
         (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
         (("test.jsonl",), "test", ["test.jsonl"], {}),
+        (("trainset.jsonl", "testset.jsonl"), None, ["trainset.jsonl"], {"test": 1}),
+        (("train/a.jsonl", "train/test-0.jsonl"), None, ["train/a.jsonl"], {"test": 1}),
+        (("train_test/train.jsonl", "train_test/test.jsonl"), None, ["train_test/train.jsonl"], {"test": 1}),
+        (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
+        (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
     ],
 )  # fmt: skip
 def test_one_split_of_a_folder_is_read_and_the_others_are_counted(

@@ -175,6 +175,19 @@ def test_other_options_are_refused_before_the_model_loads(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "lora", [{"init_lora_weights": "pissa"}, {"trainable_token_indices": [3]}], ids=["start", "tokens"]
+)
+def test_adapters_that_need_whole_weights_are_refused_where_these_are_sharded(
+    lora: dict[str, Any], model_folder: Path, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iterpref_core.training.model.policy import adapter_options
+
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match=r"sharded; .*a configuration of data parallel training"):
+        adapter_options(model_folder, params.model_copy(update={"lora": lora}))
+
+
 @pytest.mark.parametrize("merge", [True, False])
 @pytest.mark.parametrize("layout", ["fork", "padded"])
 def test_tokens_of_an_embedding_that_is_also_the_head_are_trained_in_both(

@@ -284,7 +284,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer import PairTrainer
 
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()
@@ -310,7 +310,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     if expected.requires_grad:  # else no token of any pair counts
         expected.backward()  # type: ignore[no-untyped-call]
 
-    trainer = FocalDPOTrainer(
+    trainer = PairTrainer(
         model,
         TrainingArguments(
             output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
+from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, TemplateUse, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.fingerprint import model_fingerprint
@@ -104,12 +104,12 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     from iterpref_core.models.tokenizers import load_tokenizer
     from iterpref_core.training.training import train_objective
 
-    for style in get_args(PromptStyle):
-        folder = tmp_path / style
+    for use in get_args(TemplateUse):
+        folder = tmp_path / use
         fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
         out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
-        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(style=style))
-        assert (load_tokenizer(out).chat_template is None) == (style == "plain")
+        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(template=use))
+        assert (load_tokenizer(out).chat_template is None) == (use == "plain")
     auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 

@@ -139,12 +139,19 @@ def reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     """Return the reason why a row's column for the language leaves it out, or an empty text.
 
     Raises:
-        ValueError: the row lacks the column that the user names.
+        ValueError: the row lacks the column that the user names, or the language is no text.
     """
     language = columns.optional(row, "language")
-    if not isinstance(language, str) or is_python_3(language):
+    if language is None:
         return ""
     column = columns.names["language"][0]
+    if not isinstance(language, str):
+        raise ValueError(
+            f"column `{column}`: the name of a language is expected, not {type(language).__name__}; "
+            "to read no such column, add --columns language="
+        )
+    if is_python_3(language):
+        return ""
     advice = "" if "language" in columns.stated else "; if the column says something else, add --columns language="
     return f"its `{column}` is {language!r}{advice}"
 
@@ -160,7 +167,8 @@ def _pair(
     name = ""
     # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     try:
-        name = name_of(columns.optional(row, "task_id"), item)
+        name = columns.name(row, "task_id") or f"pair-{item.number}"
+        problem_id = columns.name(row, "problem_id")
         # What a row of these sets calls its name may be that of its problem.
         name = f"pair-{item.number}" if name in names else name
         language = reason_against_language(row, columns)
@@ -183,13 +191,12 @@ def _pair(
         reason = programs
         return Dropped(reason, where, name)
     chosen_program, rejected_program = programs
-    problem = columns.optional(row, "problem_id")
     pair = PreferencePair(
         task_id=name,
         prompt=prompt,
         chosen=chosen_program,
         rejected=rejected_program,
-        problem_id=str(problem) if isinstance(problem, str | int) else None,
+        problem_id=problem_id,
         license=read_license(columns.optional(row, "license")) or license,
         # An exported pair says it; a column of this name that holds something else says nothing.
         tested=columns.optional(row, "tested"),
@@ -198,11 +205,6 @@ def _pair(
     if unwritable:
         return Dropped(BAD_RECORD, where, explanation=unwritable)
     return pair.model_copy(update={"task_id": take_name(name, names)})
-
-
-def name_of(given: Any, item: Item) -> str:
-    """Return the set's name for a pair; `pair-<line or row>` if the set gives none."""
-    return str(given) if isinstance(given, str | int) and given != "" else f"pair-{item.number}"
 
 
 def take_name(name: str, names: Counter[str]) -> str:

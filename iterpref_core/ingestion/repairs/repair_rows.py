@@ -13,7 +13,6 @@ from iterpref_core.ingestion.preference_sets.answers import is_program
 from iterpref_core.ingestion.preference_sets.columns import Columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
-    name_of,
     numbered_rows,
     read_object,
     reason_against_language,
@@ -140,7 +139,7 @@ def read_repairs(
             return
         row: Mapping[str, Any] = read
         # A name that repeats is that of a problem with several buggy programs.
-        name = name_of(columns.optional(row, "task_id"), item)
+        name = columns.name(row, "task_id") or f"pair-{item.number}"
         if join is not None:
             row = join.extend(row)
         for buggy in _buggy(row, columns):
@@ -197,17 +196,16 @@ def _repair(
     reason, explanation = _reason_against(buggy, fixed)
     if reason:
         return Dropped(reason, where, name, explanation)
-    entry_point = columns.optional(row, "entry_point")
-    entry_point = entry_point if isinstance(entry_point, str) else ""
-    problem_id = columns.optional(row, "problem_id")
-    if not isinstance(problem_id, str | int) and unnumbered(name) != row_name:
+    entry_point = columns.name(row, "entry_point") or ""
+    problem_id = columns.name(row, "problem_id")
+    if problem_id is None and unnumbered(name) != row_name:
         problem_id = row_name
     pair = PreferencePair(
         task_id=name,
         prompt=_prompt(row, buggy, columns),
         chosen=fixed,
         rejected=buggy,
-        problem_id=str(problem_id) if isinstance(problem_id, str | int) else None,
+        problem_id=problem_id,
         license=read_license(columns.optional(row, "license")) or license,
         tested=False,
     )

@@ -122,6 +122,11 @@ def check_start(options: LoraConfig, *, merge: bool, quantized: bool) -> None:
             f"{named}: changes the base, whose weights are quantized (training.load); set another start, or "
             "training.load: auto"
         )
+    if changes_base(options) and is_sharded():
+        raise ConfigError(
+            f"{named}: changes the base, which is not whole in any process where weights are sharded; set another "
+            "start, or choose a configuration of data parallel training (training.accelerate)"
+        )
     if changes_base(options) and not merge:
         raise ConfigError(
             f"{named}: changes the base, which is not written with training.merge: false; set training.merge: true, or "

@@ -53,6 +53,7 @@ _LATER = frozenset(
         "merge",
         "nll",
         "objectives",
+        "patience",
         "save_dtype",
         "select",
         "start",  # the model has a fingerprint
