@@ -10,6 +10,7 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 `compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.
 `attention`  log-probabilities, loss and gradient with flex attention against those with sdpa and eager attention.
 `recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
+`recipe-7b`  the same of a model of 7B, held in bfloat16.
 `mask`       the mask of flex attention, made step by step and by a compiled function.
 `fsdp`       a training by accelerate_configs/fsdp2.yaml in one process, and the same without: losses and weights.
 `qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
@@ -64,7 +65,7 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.settings import training_arguments
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,
@@ -92,10 +93,11 @@ TINY: Sizes = {
 }
 SECONDS = {
     "estimates": 600,
-    "compare": 90,
+    "compare": 110,
     "attention": 60,
-    "recipe": 120,
-    "fsdp": 180,
+    "recipe": 110,
+    "recipe-7b": 230,
+    "fsdp": 120,
     "mask": 60,
     "qlora-7b": 110,
     "qlora-72b": 170,
@@ -103,6 +105,7 @@ SECONDS = {
 """Part → the seconds that it may take."""
 ROOT = Path(__file__).parents[1]
 FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
+HALF_PRECISION = FULL | {"load": "bf16"}
 FOUR_BITS = {
     "load": "4bit",
     "lora": {"r": 16, "lora_alpha": 32},
@@ -149,7 +152,7 @@ def estimates(bench: Bench) -> dict[str, Any]:
     """Estimate every model of the parts `recipe` and `qlora-...`, in the settings that they train in."""
     trainings = (
         ("recipe", QWEN_3B, FULL),
-        ("recipe of 7B in bfloat16", QWEN_7B, FULL | {"load": "bf16"}),
+        ("recipe-7b", QWEN_7B, HALF_PRECISION),
         ("qlora-7b", QWEN_7B, FOUR_BITS),
         ("qlora-72b", QWEN_72B, FOUR_BITS | {"micro_batch_size": 1}),
     )
@@ -172,7 +175,7 @@ def compare_with_trl(bench: Bench) -> dict[str, Any]:
     rows, tokenizer = bench.rows(64, bench.params())
     if bench.tiny:
         return compare(tokenizer, rows, rounds=2, batch_size=4, narrower=4)
-    return compare(tokenizer, rows, rounds=8, batch_size=16, narrower=1)
+    return compare(tokenizer, rows, rounds=16, batch_size=16, narrower=1)
 
 
 def compare_attention(bench: Bench) -> dict[str, Any]:
@@ -252,6 +255,11 @@ def mask_times(bench: Bench) -> dict[str, Any]:
 def full_training(bench: Bench) -> dict[str, Any]:
     """Train all weights of a model of 3B for some steps."""
     return recipe(bench.params(**FULL), 5, bench.sizes(QWEN_3B))
+
+
+def full_training_in_bfloat16(bench: Bench) -> dict[str, Any]:
+    """Train all weights of a model of 7B for some steps."""
+    return recipe(bench.params(**HALF_PRECISION), 5, bench.sizes(QWEN_7B))
 
 
 def four_bits(bench: Bench) -> dict[str, Any]:
@@ -352,7 +360,7 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
             12,
             Path(folder),
         )
-        trainer = FocalDPOTrainer(
+        trainer = PairTrainer(
             model,
             arguments,
             rows,
@@ -433,6 +441,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "compare": compare_with_trl,
     "attention": compare_attention,
     "recipe": full_training,
+    "recipe-7b": full_training_in_bfloat16,
     "fsdp": fsdp,
     "mask": mask_times,
     "qlora-7b": four_bits,

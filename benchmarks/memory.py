@@ -55,7 +55,7 @@ ROOT = Path(__file__).parents[1]
 Told = dict[str, Any]
 """The numbers of one measuring process: bytes, and CPU seconds."""
 OBJECTIVE = "target-rpo"
-PLAIN = PromptFormat(style="plain")
+PLAIN = PromptFormat(template="plain")
 MB = 2**20
 EPOCHS = 4
 """Epochs of the training, each with batches of other pairs and therefore of other shapes."""

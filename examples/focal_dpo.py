@@ -37,7 +37,7 @@ trainer = DPOTrainer(
     args=args,
     train_dataset=pairs,
     processing_class=tokenizer,
-    data_collator=FocalCollator(tokenizer),  # of each failing program the error region alone counts
+    data_collator=FocalCollator(tokenizer, args),  # of each failing program the error region alone counts
 )
 trainer.train()
 trainer.save_model(out)

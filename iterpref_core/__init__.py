@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from iterpref_core.execution import Program as Program
     from iterpref_core.library.evaluate import evaluate as evaluate
     from iterpref_core.library.focal_collator import FocalCollator as FocalCollator
+    from iterpref_core.library.focal_config import FocalDPOConfig as FocalDPOConfig
     from iterpref_core.library.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
     from iterpref_core.library.row_spans import localize as localize
     from iterpref_core.library.row_spans import mark_errors as mark_errors
-    from iterpref_core.training.trainer import FocalDPOTrainer as FocalDPOTrainer
+    from iterpref_core.objectives.objective_table import OBJECTIVES as OBJECTIVES
 
 _MODULES = {
     "Executor": "execution",
     "FocalCollator": "library.focal_collator",
-    "FocalDPOTrainer": "training.trainer",
+    "FocalDPOConfig": "library.focal_config",
+    "FocalDPOTrainer": "library.focal_trainer",
     "Limits": "execution",
+    "OBJECTIVES": "objectives.objective_table",
     "Program": "execution",
     "evaluate": "library.evaluate",
     "extract_program": "answers.extraction",
@@ -40,7 +44,9 @@ _MODULES = {
 
 _OF_EXTRAS = {
     "FocalCollator": ("training", "trl"),
+    "FocalDPOConfig": ("training", "trl"),
     "FocalDPOTrainer": ("training", "trl"),
+    "OBJECTIVES": ("training", "torch"),
     "evaluate": ("training", "transformers"),
     "focal_dataset": ("training", "trl"),
 }

@@ -31,8 +31,8 @@ Count = Annotated[int, Field(ge=0)]
 Beta = Annotated[float, Field(gt=0, le=10)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
-PromptStyle = Literal["auto", "plain"]
-AnswerStyle = Literal["bare", "fenced"]
+TemplateUse = Literal["auto", "plain"]
+AnswerFormat = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 Bf16 = bool | Literal["auto"]
@@ -99,12 +99,12 @@ class PromptFormat(Settings):
     """The form in which a model reads prompts.
 
     Attributes:
-        style: `auto`: in the model's chat template, if it has one; `plain`: as text.
+        template: `auto`: in the model's chat template, if it has one; `plain`: as text.
         separator: stands between a plain prompt and its answer.
         chat_template_kwargs: variables that every rendering of the chat template is given.
     """
 
-    style: PromptStyle = "auto"
+    template: TemplateUse = "auto"
     separator: str = "\n"
     chat_template_kwargs: dict[str, Any] = {}
 
@@ -112,7 +112,7 @@ class PromptFormat(Settings):
     def parameters(self) -> dict[str, Any]:
         """Return the format as parameters of the section `model`."""
         return {
-            "prompt": self.style,
+            "prompt": self.template,
             "prompt_separator": self.separator,
             "chat_template_kwargs": self.chat_template_kwargs,
         }
@@ -123,7 +123,7 @@ class ModelParams(Settings):
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
-    prompt: PromptStyle
+    prompt: TemplateUse
     prompt_separator: str
     chat_template_kwargs: dict[str, Any]
 
@@ -131,7 +131,7 @@ class ModelParams(Settings):
     def student_format(self) -> PromptFormat:
         """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
-            style=self.prompt,
+            template=self.prompt,
             separator=self.prompt_separator,
             chat_template_kwargs=self.chat_template_kwargs,
         )
@@ -326,14 +326,28 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """The hyperparameters of one objective: learning rate, weight of the NLL term, and beta; None if not stated.
+    """The hyperparameters of one objective; None if not stated.
 
-    Without a beta of its own an objective has `training.beta`.
+    Attributes:
+        learning_rate: of its training.
+        alpha: the weight of the NLL term.
+        beta: its own, before `training.beta`.
+        label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
+        gamma: the margin of `simpo`.
+        reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
     """
 
     learning_rate: PositiveFloat | None = None
     alpha: Annotated[float, Field(ge=0)] | None = None
     beta: PositiveFloat | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
+    gamma: Annotated[float, Field(ge=0)] | None = None
+    reference_free: bool | None = None
+
+    def options(self) -> dict[str, float]:
+        """Return the options of the loss that are stated."""
+        given = {"label_smoothing": self.label_smoothing, "gamma": self.gamma}
+        return {name: value for name, value in given.items() if value is not None}
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -372,7 +386,7 @@ class TrainingParams(Settings):
     max_length: PositiveInt
     layout: Layout
     nll: Literal["mean", "sum"]
-    answer: AnswerStyle
+    answer: AnswerFormat
     bf16: Bf16
     load: Load
     gradient_checkpointing: bool
@@ -418,6 +432,7 @@ class EvaluationParams(Settings):
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
+    max_thinking_tokens: PositiveInt | None
     bootstrap: PositiveInt
     livecodebench: LiveCodeBenchParams
 

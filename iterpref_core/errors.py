@@ -39,6 +39,10 @@ class DataUnavailableError(InputError):
     """A benchmark's data file is neither given, nor cached, nor downloadable."""
 
 
+class UnansweredError(InputError):
+    """A benchmark of which no task has an answer: a server refused all prompts, or a file has other tasks' samples."""
+
+
 class EndpointError(IterPrefError):
     """A served model that cannot be reached, though it was asked again; received answers are kept."""
 

@@ -6,7 +6,7 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -141,14 +141,38 @@ def read_text(path: Path, absent: str = ABSENT) -> str:
     return "".join(line for _, line in read_lines(path, absent))
 
 
+class RepeatedKeyError(ValueError):
+    """A key that stands twice in one JSON object, of which a parser would silently keep the last value."""
+
+
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the keys and values of a JSON object as a dictionary; for `object_pairs_hook` of `json.loads`.
+
+    Raises:
+        RepeatedKeyError: a key stands twice.
+    """
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise RepeatedKeyError(f"the key {key!r} stands twice in one object; leave one of them")
+        seen.add(key)
+    raise AssertionError("a dictionary is shorter than its pairs only if a key repeats")
+
+
 def parse_json(text: str, where: LinePlace) -> Any:
     """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
-        RecordError: the text is not valid JSON; the message says line and column of the file.
+        RecordError: the text is not valid JSON, or a key stands twice in one object; the message says line and column
+            of the file.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
+    except RepeatedKeyError as error:
+        raise RecordError(f"{where}: {error}") from None
     except json.JSONDecodeError as error:
         raise RecordError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
     except (ValueError, RecursionError) as error:

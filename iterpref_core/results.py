@@ -75,6 +75,17 @@ class DataFile(ResultRecord):
     sha256: str
 
 
+class TokenCounts(ResultRecord):
+    """The tokens of all answers to a benchmark: those that the model read, those that it wrote, and these per answer.
+
+    Reasoning counts as written.
+    """
+
+    prompt: int
+    completion: int
+    per_answer: float
+
+
 class Measured(ScoreRecord):
     """The result of a benchmark that ran.
 
@@ -93,6 +104,8 @@ class Measured(ScoreRecord):
         by_difficulty: the scores by the difficulty of tasks, if they have one.
         truncated: the number of answers that ended at `max_new_tokens`.
         sampling: how the model was asked.
+        tokens: the tokens of the answers, if a model was asked.
+        cost_usd: the price of these tokens, if it is known.
         answers: the number of answers without a program, by reason.
         extracted: True if the programs were found in the answers of a file.
         partial: the number of all `tasks`, where only some had samples.
@@ -115,6 +128,8 @@ class Measured(ScoreRecord):
     by_difficulty: dict[str, DifficultyRecord] | None = None
     truncated: int | None = None
     sampling: dict[str, Any] | None = None
+    tokens: TokenCounts | None = None
+    cost_usd: float | None = None
     answers: dict[str, int] | None = None
     extracted: bool | None = None
     partial: dict[str, int] | None = None

@@ -70,7 +70,7 @@ def examine_configuration(params: Params) -> list[Diagnosis]:
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution import probe_isolation
-    from iterpref_core.execution.running.isolation import choose
+    from iterpref_core.execution.isolation.tiers import choose
 
     for layer in probe_isolation():
         if layer.available:

@@ -1,7 +1,9 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import gc
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +25,14 @@ if TYPE_CHECKING:
 # it when they are imported, which is why none is imported above.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Losses are compared with those of TRL's experimental trainers, which warn when they are first imported.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
 # In the repositories that tests make, each command of DVC would start another process, which reports to DVC's makers.
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+
+# Whatever collecting makes stays until the end: to look for garbage among it took a quarter of collecting.
+gc.disable()
 
 # Benchmark files that lie beside the checkout spare the tests a download.
 for variable, name in BENCHMARK_FILES.items():
@@ -49,6 +57,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def streams_of_dvc() -> None:
     """DVC logs to the streams that are there when it is first imported: those of a test are closed at its end."""
     import dvc  # noqa: F401 - its modules, which are heavy, are not imported
+
+
+@pytest.fixture(autouse=True)
+def no_setting_stays() -> Iterator[None]:
+    """Give the next test the variables of this one and no address of MLflow: verbs and libraries set them for good."""
+    before = dict(os.environ)
+    yield
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type] - the one way to have none
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
@@ -145,6 +167,30 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
     config.add_cleanup(folder.cleanup)
     os.environ["PREFECT_HOME"] = folder.name
+
+
+MODULES = pytest.StashKey[int]()
+"""The number of modules that were imported when the garbage collector was last told to leave them alone."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage from now on, though none among what there is already."""
+    session.config.stash[MODULES] = len(sys.modules)
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Have no collection of garbage go through the modules of torch and others, which live as long as the process.
+
+    Each training collects garbage once, which took as long as a training of these models does.
+    """
+    imported = len(sys.modules)
+    if imported > item.config.stash[MODULES] + 500:
+        item.config.stash[MODULES] = imported
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

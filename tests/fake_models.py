@@ -1,8 +1,20 @@
 """Models that tests make up: one that answers with given texts, and the base of others."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, ServedModel, ignore
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.backend import (
+    Answered,
+    BatchModel,
+    Completion,
+    Model,
+    Request,
+    Sampling,
+    ServedModel,
+    ignore,
+)
+from iterpref_core.inference.stored_model import StoredModel
 
 
 class ReplayModel(ServedModel):
@@ -37,3 +49,16 @@ class FakeModel(BatchModel):
         for place, answer in enumerate(answers):
             answered(place, answer)
         return answers
+
+
+def stored(model: Model, identity: str, store: AnswerStore | None, *settings: Any, **named: Any) -> StoredModel:
+    """The model with its answers kept, and with what it knows of its server's refusals."""
+    return StoredModel(
+        lambda: model,
+        identity,
+        store,
+        *settings,
+        in_process=model.in_process,
+        refused=model.refused,
+        **named,
+    )

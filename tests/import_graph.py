@@ -35,6 +35,7 @@ gets another name, and the rest is messages and files (docs/decisions.md)."""
 
 
 STARTED_BY = {
+    "iterpref_core.execution.isolation.tiers": "iterpref_core.execution.isolation",
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
     "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
     "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",
@@ -123,7 +124,8 @@ def stages() -> dict[str, list[Path]]:
     return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
 
-def dependencies_of(stage: str) -> set[Path]:
+@cache
+def dependencies_of(stage: str) -> frozenset[Path]:
     """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
     executed = {MODULES[name] for name in executed_by(f"tasks.{stage}")}
     executed = {path for path in executed if not is_docstring(path)}
@@ -138,7 +140,7 @@ def dependencies_of(stage: str) -> set[Path]:
         if code <= executed:
             found = {path for path in found if not path.is_relative_to(room)} | {room}
     # Of a room that is in another one, the outer room is enough.
-    return {path for path in found if not found.intersection(path.parents)}
+    return frozenset(path for path in found if not found.intersection(path.parents))
 
 
 def data_of(module: Path) -> set[Path]:
@@ -165,6 +167,7 @@ def executed_by(module: str) -> set[str]:
     return found
 
 
+@cache
 def is_docstring(path: Path) -> bool:
     """Whether a module does nothing."""
     body = ast.parse(path.read_text(encoding="utf-8")).body

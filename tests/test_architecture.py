@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -34,7 +35,7 @@ CORE = (
     ("prompts",),
     ("benchmarks",),
     ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
-    ("estimate", "ingestion", "inspection", "library", "own_code", "reinforcement", "sharing", "synthesis"),
+    ("estimate", "ingestion", "inspection", "library", "own_code", "reinforcement", "scoring", "sharing", "synthesis"),
     ("cli",),
 )
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
@@ -109,6 +110,33 @@ def upward_imports(package: str, floor: Callable[[str], int]) -> list[str]:
     ]
 
 
+def at_the_head(module: str) -> set[str]:
+    """Return what the head of a module imports as it is loaded; our own modules by their names in this project."""
+    package = module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in parsed(module).body:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            source = ".".join(part for part in (base, node.module or "") if part)
+            inner = {f"{source}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= inner or {source}
+    return found
+
+
+def loaded_with(modules: Iterable[str]) -> set[str]:
+    """Return our own modules that are loaded with some of them."""
+    loaded: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in loaded:
+            loaded.add(name)
+            waiting += at_the_head(name) & MODULES.keys()
+    return loaded
+
+
 def test_training_has_three_layers() -> None:
     """Data know no model, and models no training."""
     training = "iterpref_core.training"
@@ -121,24 +149,44 @@ def test_training_has_three_layers() -> None:
 
 
 def test_execution_has_rooms() -> None:
-    """Each imports itself and those before it; the code of the sandbox imports nothing else of the project."""
+    """Each imports itself and those before it."""
     execution = "iterpref_core.execution"
-    rooms = ("sandbox", "protocol", "judging", "running", "samples")
+    rooms = (
+        *(
+            "frames",
+            "isolation",
+            "codec",
+            "comparison",
+            "solution",
+            "protocol",
+            "kinds",
+            "sandbox",
+            "ruling",
+            "running",
+        ),
+        "samples",
+    )
 
     def floor(module: str) -> int:
         return rooms.index(module.removeprefix(f"{execution}.").partition(".")[0])
 
     assert upward_imports(execution, floor) == []
-    # A zygote has the folder of the sandbox and no other code of ours.
-    sandbox = f"{execution}.sandbox"
-    outside = [
+
+
+def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
+    """It runs in interpreters that have nothing else; what it loads imports the rest in functions of the supervisor."""
+    execution = "iterpref_core.execution"
+    started = ("sandbox.zygote", "sandbox.judge.sides", "isolation.probes")
+    loaded = loaded_with(f"{execution}.{name}" for name in started)
+    rooms = {name.removeprefix(f"{execution}.").partition(".")[0] for name in loaded}
+    assert rooms == {"frames", "isolation", "codec", "solution", "kinds", "sandbox"}
+    foreign = {
         f"{name} imports {other}"
-        for name in MODULES
-        if name.startswith(sandbox)
-        for other in imports_of(name)
-        if not other.startswith(sandbox)
-    ]
-    assert outside == []
+        for name in loaded
+        for other in at_the_head(name)
+        if other not in MODULES and other.partition(".")[0] not in sys.stdlib_module_names
+    }
+    assert foreign == set()
 
 
 def test_the_page_of_docs_shows_the_same_picture() -> None:

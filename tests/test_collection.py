@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.settings import ROOT
 
 HEAVY = frozenset({
-    "accelerate", "aiohttp", "datasets", "dvc", "evalplus", "mlflow", "moto", "openai", "peft", "prefect", "ray",
-    "torch", "transformers", "trl",
+    "accelerate", "aiohttp", "datasets", "datasketch", "dvc", "evalplus", "mlflow", "moto", "openai", "peft", "prefect",
+    "ray", "scipy", "torch", "transformers", "trl",
 })  # fmt: skip
 OF_TORCH = frozenset({"safetensors.torch"})
 """Modules of light packages that import a heavy one."""

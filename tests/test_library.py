@@ -54,18 +54,17 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
         )
         write_jsonl(folder / "problems.jsonl", [problem])
         return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
-    if name in {"FocalCollator", "FocalDPOTrainer", "focal_dataset"}:
+    if name in {"FocalCollator", "FocalDPOConfig", "FocalDPOTrainer", "focal_dataset"}:
         import datasets
         import transformers
         import trl
-
-        from iterpref_core.objectives.objective_table import OBJECTIVES
 
         given |= {
             "Dataset": datasets.Dataset,
             "DPOConfig": trl.DPOConfig,
             "DPOTrainer": trl.DPOTrainer,
-            "OBJECTIVES": OBJECTIVES,
+            "FocalDPOConfig": iterpref_core.FocalDPOConfig,
+            "OBJECTIVES": iterpref_core.OBJECTIVES,
             "TrainingArguments": transformers.TrainingArguments,
             "focal_dataset": iterpref_core.focal_dataset,
             "mark_errors": iterpref_core.mark_errors,
@@ -79,7 +78,7 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
 
 
 @pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
-@pytest.mark.parametrize("name", iterpref_core.__all__)
+@pytest.mark.parametrize("name", [name for name in iterpref_core.__all__ if name != "OBJECTIVES"])  # a table
 def test_examples_hold(
     name: str,
     model_folder: Path,

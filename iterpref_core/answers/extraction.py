@@ -29,6 +29,8 @@ from iterpref_core.answers.reasoning import until_turn_end, without_reasoning
 
 _TAILS = (1 << 14, 1 << 17)
 """Characters of the ends of a long answer that are searched, one after the other, until one has the program."""
+_WITHOUT_WIDTH = "\ufeff\u200b\u2060"
+"""A byte order mark and the like, which some servers put before a text."""
 _CODE_TAG = re.compile(
     r"^[ \t]*(?:\[PYTHON\]|<(?:python|code|answer|solution)>)(?=[^\s\[<])"
     r"|(?<=[^\s\]>])(?:\[/PYTHON\]|</(?:python|code|answer|solution)>)[ \t]*$",
@@ -52,7 +54,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    lines = re.sub(r"\r\n?", "\n", answer.removeprefix("\ufeff"))
+    lines = re.sub(r"\r\n?", "\n", answer.lstrip(_WITHOUT_WIDTH))
     text = until_turn_end(without_reasoning(lines), entry_point)
     program = None
     for tail in _tails(text):
@@ -85,7 +87,10 @@ def _read(text: str, entry_point: str | None) -> tuple[str | None, bool]:
     text = _CODE_TAG.sub("\n", text)
     blocks = read_blocks(text, parser)
     bare = _read_outside(text, blocks, parser)
-    best = _best(sorted([*bare, *blocks.python], key=lambda excerpt: excerpt.start), entry_point)
+    best = _best([*bare, *blocks.python], entry_point)
+    if best is None or not _is_wanted(best, entry_point):
+        # "Note that `def f(x): return x` would be wrong": code within a sentence is the program where no other code is.
+        best = _best([*_read_inline(text, parser), *bare, *blocks.python], entry_point)
     broken = _best_broken(blocks.broken, entry_point)
     if broken is not None and _goes_before(broken, best, text, entry_point):
         return broken.code, False
@@ -137,7 +142,7 @@ def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | Non
     """Return the last excerpt with the highest rank; None if all rank as nothing."""
     best = None
     best_rank = Rank.SCRIPT
-    for excerpt in excerpts:
+    for excerpt in sorted(excerpts, key=lambda excerpt: excerpt.start):
         excerpt_rank = rank(excerpt.tree, entry_point)
         if excerpt_rank >= best_rank:
             best = excerpt
@@ -148,14 +153,16 @@ def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | Non
 def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excerpt]:
     """Return the code that stands in no block, or in one that is no Python as a whole."""
     outside = []
-    for excerpt in read_inline_code(text, parser):
-        if rank(excerpt.tree, None) >= Rank.DEFINITION:
-            outside.append(excerpt)
     for excerpt in read_bare_code(text, blocks.foreign, parser):
         within = any(block.start <= excerpt.start < block.end for block in blocks.python)
         if not within and not _goes_on(excerpt, text):
             outside.append(excerpt)
     return outside
+
+
+def _read_inline(text: str, parser: Parser) -> list[Excerpt]:
+    """Return the definitions that stand between backticks within a line."""
+    return [excerpt for excerpt in read_inline_code(text, parser) if rank(excerpt.tree, None) >= Rank.DEFINITION]
 
 
 def _goes_on(excerpt: Excerpt, text: str) -> bool:

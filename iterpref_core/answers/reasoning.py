@@ -79,6 +79,28 @@ def without_reasoning(answer: str) -> str:
     return _without_later(text)
 
 
+def opened_reasoning(prompt: str) -> str:
+    r"""Return the tag of the reasoning that the last of a prompt opens; "" if it opens none.
+
+    >>> opened_reasoning("<|im_start|>assistant\n<think>\n"), opened_reasoning("<think>\n\n</think>\n\n")
+    ('<think>', '')
+    """
+    tags = list(_OPENING.finditer(prompt))
+    if not tags or prompt[tags[-1].end() :].strip():
+        return ""
+    return tags[-1].group()
+
+
+def closing_tag(opening: str) -> str:
+    """Return the tag that closes reasoning; "" if it is not known.
+
+    >>> closing_tag("<think>"), closing_tag("[THINK]"), closing_tag("<|channel>thought")
+    ('</think>', '[/THINK]', '')
+    """
+    closing = f"{opening[:1]}/{opening[1:]}"
+    return closing if _CLOSING.fullmatch(closing) else ""
+
+
 def until_turn_end(answer: str, entry_point: str | None = None) -> str:
     r"""Return an answer up to its end token: behind it the model has talked to itself, or begun another file.
 

@@ -7,12 +7,15 @@ A new suite is a folder here with a module `suite`, which has the class and `ope
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from iterpref_core.answers.reasoning import opened_reasoning
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, Params
+from iterpref_core.errors import ModelError
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.prompt_messages import Prompt
@@ -29,10 +32,30 @@ class PromptMode:
     instruct: bool
     template: ChatTemplate | None = None
 
+    @cached_property
+    def reasoning(self) -> str:
+        """Return the tag with which the template's generation prompt opens reasoning; "" where it opens none.
+
+        Such a model, DeepSeek-R1 for example, is asked with that prompt: an answer that is prefilled would begin behind
+        the reasoning that was left out.
+        """
+        if not self.instruct or self.template is None:
+            return ""
+        try:
+            return opened_reasoning(self.template.render_generation_prompt("x"))
+        except ModelError:  # a template may refuse a chat without an answer
+            return ""
+
     @property
     def prefilled(self) -> bool:
         """Return True if the model continues a chat in which its answer is prefilled."""
-        return self.instruct and self.template is not None
+        return self.instruct and self.template is not None and not self.reasoning
+
+    def ask_to_reason(self, message: str, system: str = "") -> "BenchmarkPrompt":
+        """Return the question for a model whose template opens reasoning: all that it reads."""
+        assert self.template is not None
+        text = self.template.render_generation_prompt(message, system)
+        return BenchmarkPrompt(text, raw=True, opened=self.reasoning)
 
 
 @dataclass(frozen=True)
@@ -40,13 +63,15 @@ class BenchmarkPrompt:
     """The question that a model is asked for one task: a text with a system message before it, or messages.
 
     `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
-    and looked at before it goes to another machine.
+    and looked at before it goes to another machine. `opened`: the tag of the reasoning that the text opens, and that
+    the answer begins in.
     """
 
     text: Prompt
     system: str = ""
     raw: bool = False
     private: bool = False
+    opened: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +201,8 @@ class Benchmark(ABC, Generic[T]):
         """Return the protocol's name of the mode in which a model is asked."""
         if not mode.instruct:
             return "completion"
+        if mode.reasoning:
+            return "chat, reasoning"
         return "chat" if mode.prefilled else "chat endpoint"
 
     def difficulty(self, task: T) -> str:

@@ -20,14 +20,19 @@ _PANELS: Panels = {
     "CodeFlow": (codeflow_verbs.debug,),
     "Pairs and error regions": (pair_verbs.pair, pair_verbs.localize, pair_verbs.show),
     "Training": (training_verbs.check, training_verbs.train),
-    "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
+    "Evaluation": (
+        evaluation_verbs.execute,
+        evaluation_verbs.evaluate,
+        evaluation_verbs.leaderboard,
+        evaluation_verbs.gate,
+    ),
     "Sharing": (export_verbs.export,),
 }
 _OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
 """Names of verbs that work in a checkout alone: elsewhere they only say so."""
 
 
-_TEXTS = {"model", "trained", "against"}
+_TEXTS = {"model", "models", "trained", "against"}
 """Options that are texts, since they may be names, but are paths in most cases."""
 
 

@@ -1,12 +1,14 @@
 """The verbs that execute and score."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from iterpref_core.backend_table import BACKENDS
+from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.cli.options import (
     BackendOption,
     BaseUrlOption,
@@ -22,6 +24,9 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import show_result
 from iterpref_core.errors import InputError
+
+EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")]
 
 
 def execute(
@@ -47,15 +52,15 @@ def evaluate(
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
+    samples: Annotated[
+        Path | None, input_path(help="Samples to score, or another harness's output, instead of --model.")
+    ] = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's canonical solutions instead.")] = False,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
-        "data/problems.jsonl"
-    ),
-    limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
+    problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
+    limit: LimitOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -63,13 +68,9 @@ def evaluate(
     from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
-    from iterpref_core.library.existing_samples import score_samples
+    from iterpref_core.scoring.existing_samples import score_samples
 
-    options = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
-    if backend is not None and BACKENDS[backend].weights:
-        # The backend of a model with weights here; that of the debugger's is another parameter.
-        options["evaluation.backend"] = backend
-    settings = read_params(set_, options)
+    settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     given = [model is not None, samples is not None, ground_truth]
     if given.count(True) != 1:
@@ -92,6 +93,59 @@ def evaluate(
         # Without samples, the benchmarks' canonical solutions are scored.
         result = score_samples(samples, setting, out, extract=extract, partial=partial)
     show_result(result, json_)
+
+
+def leaderboard(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Folders, hub ids, names at the endpoint (--backend openai), samples, or results of evaluate. "
+            "The others are compared with the first.",
+        ),
+    ],
+    benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on, or all; repeatable.")],
+    out: Annotated[Path, output_folder(help="Folder for the table as Markdown, CSV and a page, and all results.")],
+    backend: BackendOption = None,
+    base_url: BaseUrlOption = None,
+    extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
+    partial: Annotated[bool, typer.Option(help="Samples may lack some tasks; the table says how many.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Ask the models again for answers that are kept.")] = False,
+    problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
+    limit: LimitOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Score several models on benchmarks, and compare each with the first on the same tasks."""
+    from iterpref_core.benchmarks.benchmark import EvaluationSetting
+    from iterpref_core.cli.places import ANSWERS, WORK
+    from iterpref_core.scoring.leaderboard import benchmarks_of, make_leaderboard
+
+    names = benchmarks_of(benchmark, list(BENCHMARKS), problems)
+    settings = read_params(set_, _evaluation_values(names, backend, base_url))
+    board = make_leaderboard(
+        models,
+        EvaluationSetting(settings, problems, WORK / "evaluation", limit),
+        out,
+        ANSWERS,
+        extract=extract,
+        partial=partial,
+        fresh=fresh,
+    )
+    typer.echo(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
+
+
+def _evaluation_values(
+    benchmarks: Sequence[str],
+    backend: str | None,
+    base_url: str | None,
+) -> dict[str, object]:
+    """Return the parameters that options of a verb that scores models stand for."""
+    values = {"evaluation.benchmarks": tuple(benchmarks), **endpoint_values(backend, base_url)}
+    if backend is not None and BACKENDS[backend].weights:
+        # The backend of a model with weights here; that of the debugger's is another parameter.
+        values["evaluation.backend"] = backend
+    return values
 
 
 def gate(

@@ -17,12 +17,14 @@ def set_up_libraries() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    direct = "127.0.0.1,localhost"
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    if given:
-        direct = f"{given},{direct}"
-    os.environ["no_proxy"] = direct
-    os.environ["NO_PROXY"] = direct
+    direct = given.split(",") if given else []
+    for name in ("127.0.0.1", "localhost"):
+        # A command started by another one has them already.
+        if name not in direct:
+            direct.append(name)
+    os.environ["no_proxy"] = ",".join(direct)
+    os.environ["NO_PROXY"] = ",".join(direct)
     for name in os.environ.keys() - without_git_variables(os.environ).keys():
         del os.environ[name]
 

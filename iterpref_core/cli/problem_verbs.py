@@ -71,7 +71,8 @@ def ingest(
     join: Annotated[
         tuple[Path, str] | None,
         typer.Option(
-            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN.", metavar="FILE on=COLUMN"
+            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN, or all=COLUMN for all rows.",
+            metavar="FILE on=COLUMN",
         ),
     ] = None,
     spans: Annotated[
@@ -243,8 +244,8 @@ def synthesize(
 ) -> None:
     """Let a model write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
+    from iterpref_core.inference.answer_store import AnswerStore, cost_usd
     from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
-    from iterpref_core.inference.stored_model import AnswerStore, cost_usd
     from iterpref_core.synthesis.feature_tree import load_tree
     from iterpref_core.synthesis.seed_code import filter_for_others
     from iterpref_core.synthesis.synthesis import make_tree, write_problems

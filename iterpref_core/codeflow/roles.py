@@ -9,9 +9,9 @@ from pathlib import Path
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptFormat
+from iterpref_core.inference.answer_store import AnswerStore, cost_usd
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
-from iterpref_core.inference.stored_model import AnswerStore, cost_usd
 from iterpref_core.records import Trajectory
 
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)

@@ -221,7 +221,7 @@ class _Stream:
             except RefusedError:
                 self._close(conversation.after_refusal())
             else:
-                group.create_task(self._judge(conversation, answer))
+                group.create_task(self._run_tests(conversation, answer))
 
     def _forget(self, call: asyncio.Task[Completion]) -> None:
         """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
@@ -229,7 +229,7 @@ class _Stream:
         if not call.cancelled():
             call.exception()
 
-    async def _judge(self, conversation: Conversation, answer: Completion) -> None:
+    async def _run_tests(self, conversation: Conversation, answer: Completion) -> None:
         loop = asyncio.get_running_loop()
         following = await loop.run_in_executor(
             self._threads,

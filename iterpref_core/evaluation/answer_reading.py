@@ -10,6 +10,7 @@ from iterpref_core.answers.reasoning import without_reasoning
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
 from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.inference.backend import QUIET_SHARE, Completion
+from iterpref_core.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,27 @@ def read_answers(
             benchmark.sanitizer.module,
         )
     return ReadAnswers(sanitized.programs, reasoned, sanitized.not_sanitized)
+
+
+def is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
+    """Return True if a limit of tokens has cut the program, and not what a base model writes behind it.
+
+    A base model goes on behind its program up to the limit. A sanitizer may leave out the line that was cut: where
+    there is one, and for a chat model, which would have ended by itself, a cut answer counts as a cut program.
+    """
+    if not answer.truncated or mode.instruct or benchmark.sanitizer is not None:
+        return answer.truncated
+    return answer.text.rstrip().endswith(program.rstrip())
+
+
+def count_tokens(answers: Sequence[Completion]) -> TokenCounts:
+    """Return the tokens of answers."""
+    completion = sum(answer.completion_tokens for answer in answers)
+    return TokenCounts(
+        prompt=sum(answer.prompt_tokens for answer in answers),
+        completion=completion,
+        per_answer=completion / len(answers),
+    )
 
 
 def count_without_program(

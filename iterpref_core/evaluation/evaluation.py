@@ -11,8 +11,14 @@ from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
 from iterpref_core.benchmarks.program_runs import run_canonical_solutions, run_samples, times_of
 from iterpref_core.benchmarks.suites import open_benchmark
 from iterpref_core.config import PromptFormat
-from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
+from iterpref_core.errors import DataUnavailableError, UnansweredError
+from iterpref_core.evaluation.answer_reading import (
+    ReadAnswers,
+    count_tokens,
+    count_without_program,
+    is_cut,
+    read_answers,
+)
 from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
@@ -138,13 +144,22 @@ def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) ->
             for answer in several:
                 answered.append((task, answer))
         read = read_answers(benchmark, answered, sampler.mode)
+        completions = [answer for _, answer in answered]
+        cut = []
+        for answer, program in zip(completions, read.programs, strict=True):
+            cut.append(is_cut(benchmark, answer, program, sampler.mode))
+        tokens = count_tokens(completions)
         return Programs(
             tasks=[task for task, _ in answered],
-            texts=[answer.text for _, answer in answered],
+            texts=[answer.text for answer in completions],
             programs=read.programs,
-            truncated=[answer.truncated for _, answer in answered],
+            truncated=cut,
             counts=read.counts,
-            about={"sampling": _describe_sampling(benchmark, sampler, read)},
+            about={
+                "sampling": _describe_sampling(benchmark, sampler, read),
+                "tokens": tokens,
+                "cost_usd": sampler.cost_usd(tokens),
+            },
         )
 
     return measure(benchmark, ask, cache)
@@ -186,28 +201,40 @@ def run_benchmarks(
 
     Raises:
         DataUnavailableError: nothing can be had.
+        UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
     """
-    results: dict[str, Measured | Unavailable] = {}
-    samples: dict[str, Sequence[Sample]] = {}
     metrics: dict[str, float] = {}
-    reasons: list[str] = []
+    absent: dict[str, Measured | Unavailable] = {}
+    unanswered: list[str] = []
     for name in setting.params.evaluation.benchmarks:
         try:
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
         except DataUnavailableError as error:
             logger.warning("%s: %s", name, error)
-            results[name] = Unavailable(available=False, reason=str(error))
-            reasons.append(str(error))
+            absent[name] = Unavailable(available=False, reason=str(error))
+            continue
+        except UnansweredError as error:
+            unanswered.append(str(error))
+            if len(setting.params.evaluation.benchmarks) > 1:
+                logger.warning("%s; the other benchmarks are measured", error)
             continue
         result = evaluated.result.model_copy(update={**benchmark.about, "limit": setting.limit})
         for k in benchmark.k:
             if k not in DEFAULT_K and f"pass_at_{k}" not in result.of_other_k:
                 logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", name, k, k)
-        results[name] = result
-        samples[name] = evaluated.samples
+        # At once: what was measured is there, however the next benchmark ends.
+        write_results(
+            out,
+            ModelResults(model=model, weights=weights, benchmarks={name: result}),
+            {name: evaluated.samples},
+        )
         metrics |= metrics_of(name, result)
-    if not samples:
+    if metrics and absent:
+        write_results(out, ModelResults(model=model, weights=weights, benchmarks=absent), {})
+    if unanswered:
+        raise UnansweredError("; ".join(dict.fromkeys(unanswered)))
+    if not metrics:
+        reasons = [result.reason for result in absent.values() if isinstance(result, Unavailable)]
         raise DataUnavailableError("; ".join(dict.fromkeys(reasons)))
-    write_results(out, ModelResults(model=model, weights=weights, benchmarks=results), samples)
     return metrics

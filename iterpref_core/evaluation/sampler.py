@@ -8,17 +8,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from iterpref_core.answers.reasoning import closing_tag
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.errors import InputError
+from iterpref_core.errors import ConfigError, UnansweredError
+from iterpref_core.inference.answer_store import AnswerStore, cost_usd
 from iterpref_core.inference.backend import QUIET_SHARE, REFUSED, Completion, Request, Sampling, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, prompt_text
+from iterpref_core.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Sampler:
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
+        prices: the prices of an endpoint's tokens; None for a model of this machine.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
@@ -45,6 +49,7 @@ class Sampler:
         mode: PromptMode,
         precision: str | None = None,
         fields: Mapping[str, Any] = MappingProxyType({}),
+        prices: InferenceParams | None = None,
         *,
         fresh: bool = False,
     ) -> None:
@@ -56,11 +61,19 @@ class Sampler:
         self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed
         self._samples = params.samples
+        self._thinking = params.max_thinking_tokens
         self._precision = precision
         self._fields = fields
+        self._prices = prices
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
         self.mode = mode
+        if self._thinking is not None and not closing_tag(mode.reasoning):
+            raise ConfigError(
+                "evaluation.max_thinking_tokens: only for a model of this machine whose chat template opens reasoning "
+                "with a tag that is known, such as <think>; set it to null (a server takes inference.reasoning_effort "
+                "or extra_body)"
+            )
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -72,6 +85,8 @@ class Sampler:
             "seed": self._seed,
             "samples": self._samples,
         }
+        if self._thinking is not None:
+            described["max_thinking_tokens"] = self._thinking
         if "temperature" in self._model.refused:
             described["temperature"] = OWN_TEMPERATURE
         elif "temperature 0" in self._model.refused:
@@ -89,6 +104,17 @@ class Sampler:
         """Return what an endpoint refused, as the way in which it is asked in place of that."""
         return notes_of(self._model.refused)
 
+    def cost_usd(self, tokens: TokenCounts) -> float | None:
+        """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
+        if self._prices is None or not (self._prices.price_prompt or self._prices.price_completion):
+            return None
+        return cost_usd(
+            tokens.prompt,
+            tokens.completion,
+            self._prices.price_prompt,
+            self._prices.price_completion,
+        )
+
     def answer(
         self,
         benchmark: str,
@@ -97,7 +123,8 @@ class Sampler:
     ) -> list[list[Completion]]:
         """Return the answers to each question, in order: one for each sample, empty where the model refused.
 
-        If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise.
+        If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise. Where a
+        question opens reasoning, the answer begins with the tag that opens it.
 
         Args:
             benchmark: for the progress bar.
@@ -105,7 +132,7 @@ class Sampler:
             stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
 
         Raises:
-            InputError: no question was answered.
+            UnansweredError: no question was answered.
         """
         wanted: list[Request] = []
         for asked in questions:
@@ -120,6 +147,65 @@ class Sampler:
                 wanted.append(request)
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
+        opened = any(asked.opened for asked in questions)
+        if self._thinking is not None and opened:
+            answered = self._ask_in_budget(benchmark, wanted, sampling, self._thinking)
+        else:
+            answered = self._ask(benchmark, wanted, sampling)
+        answers = [answered[request] for request in wanted]
+        refused = answers.count(REFUSED)
+        if 0 < refused == len(answers):
+            raise UnansweredError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
+        if refused:
+            _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
+        _say_cut(benchmark, answers, "were cut: raise evaluation.max_new_tokens")
+        by_question = []
+        for number, asked in enumerate(questions):
+            start = number * self._samples
+            own = answers[start : start + self._samples]
+            by_question.append([replace(answer, text=asked.opened + answer.text) for answer in own])
+        return by_question
+
+    def _ask_in_budget(
+        self,
+        benchmark: str,
+        wanted: Sequence[Request],
+        sampling: Sampling,
+        budget: int,
+    ) -> dict[Request, Completion]:
+        """Return answers whose reasoning has a budget of tokens.
+
+        Where the budget is used up, the reasoning is closed for the model, and the answer follows ("budget forcing",
+        Muennighoff et al. 2025).
+        """
+        closing = closing_tag(self.mode.reasoning)
+        thoughts = self._ask(
+            f"{benchmark}, reasoning", wanted, replace(sampling, max_new_tokens=budget, stops=(closing,))
+        )
+        _say_cut(benchmark, list(thoughts.values()), "reasoned up to evaluation.max_thinking_tokens")
+        continued = {}
+        for request, thought in thoughts.items():
+            closed = f"{thought.text.rstrip()}\n{closing}\n\n"
+            continued[request] = (closed, replace(request, prompt=prompt_text(request.prompt) + closed))
+        answers = self._ask(benchmark, [request for _, request in continued.values()], sampling)
+        whole = {}
+        for request, (closed, following) in continued.items():
+            answer = answers[following]
+            whole[request] = Completion(
+                closed + answer.text,
+                thoughts[request].prompt_tokens,
+                thoughts[request].completion_tokens + answer.completion_tokens,
+                answer.truncated,
+            )
+        return whole
+
+    def _ask(
+        self,
+        benchmark: str,
+        wanted: Sequence[Request],
+        sampling: Sampling,
+    ) -> dict[Request, Completion]:
+        """Return the answer to each different request, kept or new."""
         different = list(dict.fromkeys(wanted))
         answered = self._kept(benchmark, different, sampling)
         missing = [request for request in different if request not in answered]
@@ -129,19 +215,7 @@ class Sampler:
             with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
                 new = self._model.ask(missing, sampling, lambda *_: advance())
                 answered |= zip(missing, new, strict=True)
-        answers = [answered[request] for request in wanted]
-        refused = answers.count(REFUSED)
-        if 0 < refused == len(answers):
-            raise InputError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
-        if refused:
-            _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
-        truncated = sum(answer.truncated for answer in answers)
-        if truncated > QUIET_SHARE * len(answers):
-            _warn(benchmark, truncated, len(answers), "were cut: raise evaluation.max_new_tokens")
-        by_question = []
-        for start in range(0, len(answers), self._samples):
-            by_question.append(answers[start : start + self._samples])
-        return by_question
+        return answered
 
     def _kept(
         self,
@@ -177,6 +251,12 @@ def _warn(benchmark: str, count: int, total: int, description: str) -> None:
     logger.warning("%s: %s of %s answers %s", benchmark, f"{count:,}", f"{total:,}", description)
 
 
+def _say_cut(benchmark: str, answers: Sequence[Completion], description: str) -> None:
+    truncated = sum(answer.truncated for answer in answers)
+    if truncated > QUIET_SHARE * len(answers):
+        _warn(benchmark, truncated, len(answers), description)
+
+
 @contextmanager
 def open_sampler(
     model: Path | str,
@@ -205,8 +285,10 @@ def open_sampler(
     """
     prompt = prompt or PromptFormat()
     fields: Mapping[str, Any] = {}
+    prices = None
     if is_served(model) or names_served(model, inference.backend):
         asked = inference
+        prices = inference
         fields = inference.request_fields
         cap = budget
         mode = PromptMode(instruct=inference.api == "chat")
@@ -239,5 +321,6 @@ def open_sampler(
             mode=mode,
             precision=precision,
             fields=fields,
+            prices=prices,
             fresh=fresh,
         )

@@ -12,7 +12,7 @@ from iterpref_core.answers.extraction import extract_program
 from iterpref_core.benchmarks.benchmark import Sanitizer
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.progress import show_progress
 
 MAX_LINES = 300

@@ -3,20 +3,22 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
+from iterpref_core.execution.isolation.tiers import probe_isolation
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
-    Judge,
+    Comparator,
     Limits,
-    LiveCodeBenchTest,
     Outcome,
     Program,
+    RunnerTest,
     ValueTest,
+    shown_call,
+    shown_input,
     time_limit,
 )
 from iterpref_core.execution.running.engine import ENGINE, Engine
 from iterpref_core.execution.running.engine_factory import limits_of, open_executor
 from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.running.isolation import probe_isolation
 from iterpref_core.execution.samples import (
     check_tests,
     execute_samples,
@@ -30,13 +32,13 @@ from iterpref_core.execution.samples import (
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
+    "Comparator",
     "Engine",
     "Executor",
-    "Judge",
     "Limits",
-    "LiveCodeBenchTest",
     "Outcome",
     "Program",
+    "RunnerTest",
     "ValueTest",
     "check_tests",
     "execute_samples",
@@ -46,6 +48,8 @@ __all__ = [
     "probe_isolation",
     "program_of",
     "reference_outcomes",
+    "shown_call",
+    "shown_input",
     "time_limit",
     "warn_of_prose",
     "whole_program",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution.judging.expectations import expect
+from iterpref_core.execution.comparison.expectations import expect
 from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.input_files import LinePlace

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Model
-from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import is_gguf, read_config, served_name
 from iterpref_core.models.fingerprint import model_fingerprint
 
@@ -140,17 +140,14 @@ def open_model(
     if store and BACKENDS[inference.backend].models_path:
         _say_other_servers(store, identity, served_name(model), inference)
     with ExitStack() as stack:
-        deferred = DeferredModel(
-            lambda: stack.enter_context(opened),
-            in_process=BACKENDS[inference.backend].in_process,
-            refused=refused,
-        )
         yield StoredModel(
-            deferred,
+            lambda: stack.enter_context(opened),
             identity,
             store,
             budget,
             inference,
+            in_process=BACKENDS[inference.backend].in_process,
+            refused=refused,
             concurrency=concurrency,
             guarded=guarded,
             faults=faults,

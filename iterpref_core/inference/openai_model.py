@@ -13,7 +13,7 @@ import httpx2
 import openai
 
 from iterpref_core.config import KEY_VARIABLE, InferenceParams
-from iterpref_core.errors import EndpointError, InputError, RefusedError, first_line
+from iterpref_core.errors import EndpointError, InputError, RefusedError, UnansweredError, first_line
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel, before_stop
 from iterpref_core.inference.endpoint import connection_options, endpoint_url, read_key
 from iterpref_core.inference.pacing import Pacing
@@ -151,7 +151,7 @@ class OpenAIModel(ServedModel):
             except openai.APIStatusError as error:
                 name = self._refused_name(error, body)
                 if name is None:
-                    failure = self._judge(error)
+                    failure = self._failure_of(error)
                     break
                 refused |= {name}
             else:
@@ -255,7 +255,7 @@ class OpenAIModel(ServedModel):
             while True:
                 yield client
 
-    def _judge(self, error: openai.APIStatusError) -> Exception:
+    def _failure_of(self, error: openai.APIStatusError) -> Exception:
         """Return the error that the run ends with, or that this prompt is refused with."""
         status = error.status_code
         said = f"{status} {_reason(error)}"
@@ -271,7 +271,8 @@ class OpenAIModel(ServedModel):
             if self._answered or self._refused_prompts < REFUSALS_IN_A_ROW:
                 return RefusedError(f"{where} will not answer a prompt: {said}")
             where += f" refused all of its first {self._refused_prompts} prompts"
-        return InputError(
+        kind = UnansweredError if status in _REFUSALS else InputError
+        return kind(
             f"{where}: {said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
             "inference.base_url, inference.api, the model's name and the sampling parameters"
         )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.input_files import unique_keys
 from iterpref_core.records import Record
 from iterpref_core.storage.items import Item, count_items, read_items
 
@@ -31,10 +32,11 @@ def parse_json(text: str) -> Any:
     """Return the value of a JSON text, with integers of any length.
 
     Raises:
+        RepeatedKeyError: a key stands twice in one object.
         ValueError: the text is not JSON, or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_int=_integer)
+        return json.loads(text, parse_int=_integer, object_pairs_hook=unique_keys)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -1,6 +1,7 @@
 """Rows of sources: each is read, turned into a problem, and checked as far as possible without running a program."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,17 +16,13 @@ from iterpref_core.execution import check_tests
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
 from iterpref_core.ingestion.published.wording import says_something
 from iterpref_core.ingestion.row_text import NOT_WRITABLE, each_row
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.selection import MAX_PROBLEM_BYTES, Selection, size_of
 from iterpref_core.problems.problems import own_split
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import Problem, StdinTest
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
-
-MAX_PROBLEM_BYTES = 16 << 20
-"""The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
-problems in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,12 @@ def _read(
         changes = {"task_id": name, "license": stated}
         # "[1, 2]" in a published set is one list or two numbers: each reading is a problem, and right programs decide.
         readings = []
+        tests_left_out = Counter(published.tests_left_out)
         for reading in (published.problem, *published.other_readings):
-            readings.append(selection.apply(reading.model_copy(update=changes)))
+            chosen, too_large = _choose_tests(reading.model_copy(update=changes), selection)
+            readings.append(chosen)
+            # The readings have the same tests, which are counted once.
+            tests_left_out["too_large"] = max(tests_left_out["too_large"], too_large)
         problem, *others = readings
         _check(problem, where)
         _check_entry_point(problem, published.right)
@@ -89,7 +90,35 @@ def _read(
         return Dropped(error.reason, where, name, error.explanation)
     except Exception as error:  # noqa: BLE001 - a row may break anything; the row is counted and named, and no other lost
         return Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
-    return Candidate(replace(published, problem=problem, other_readings=tuple(others)), where)
+    known = replace(published, problem=problem, other_readings=tuple(others), tests_left_out=+tests_left_out)
+    return Candidate(known, where)
+
+
+def _choose_tests(problem: Problem, selection: Selection) -> tuple[Problem, int]:
+    """Return a problem with the tests that the user chooses, and the number of those passed over as too large.
+
+    Raises:
+        LeftOutError: no choice of tests fits, or the user makes none; or no file can hold the problem.
+    """
+    chosen = selection.apply(problem)
+    try:
+        size = size_of(chosen)
+        if size <= MAX_PROBLEM_BYTES:
+            return chosen, 0
+        fitting, too_large = selection.apply_by_size(problem)
+        smallest = min(map(size_of, problem.tests + problem.hidden_tests), default=0)
+    except ValueError:
+        raise LeftOutError(BAD_RECORD, NOT_WRITABLE) from None
+    if fitting.tests:
+        return fitting, too_large
+    found = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed"
+    if smallest > MAX_PROBLEM_BYTES:
+        advice = f"even its smallest test has {smallest >> 20} MiB, so no choice of tests fits"
+    elif selection.max_tests is None:
+        advice = "--max-tests N draws tests that fit"
+    else:
+        advice = "none of its visible tests fits; --visible N shows others"
+    raise LeftOutError("too_large", f"{found}; {advice}")
 
 
 def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
@@ -118,7 +147,7 @@ def _check(problem: Problem, where: str) -> None:
     """Check that a problem's programs can be run.
 
     Raises:
-        LeftOutError: the problem names an unknown split, has a test that cannot be run, or is too large.
+        LeftOutError: the problem names an unknown split, has a test that cannot be run, or its statement says nothing.
     """
     try:
         own_split(problem, where)
@@ -127,31 +156,6 @@ def _check(problem: Problem, where: str) -> None:
         raise LeftOutError(BAD_RECORD, str(error).removeprefix(f"{where}: ")) from None
     if not says_something(prompt_text(problem.prompt)):
         raise LeftOutError("no_prompt", "its statement says nothing")
-    try:
-        size = len(problem.to_json().encode())
-    except (ValueError, RecursionError):
-        raise LeftOutError(BAD_RECORD, NOT_WRITABLE) from None
-    if size > MAX_PROBLEM_BYTES:
-        raise LeftOutError("too_large", _too_large(problem, size))
-
-
-def _too_large(problem: Problem, size: int) -> str:
-    """Return the explanation for a problem that is too large, with advice only where some of its tests would fit."""
-    found = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed"
-    sizes = sorted(len(test.to_json().encode()) for test in problem.tests + problem.hidden_tests)
-    rest = size - sum(sizes)
-    if rest + sizes[0] > MAX_PROBLEM_BYTES:
-        return f"{found}; even its smallest test has {sizes[0] >> 20} MiB, so no choice of tests fits"
-    # The largest tests are counted, since the choice is by chance.
-    fitting = 0
-    for test in reversed(sizes):
-        rest += test
-        if rest > MAX_PROBLEM_BYTES:
-            break
-        fitting += 1
-    if fitting:
-        return f"{found}; --max-tests {fitting} takes some of its {len(sizes)} tests"
-    return f"{found}; some of its {len(sizes)} tests alone are larger, so leave these out of the set"
 
 
 def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:

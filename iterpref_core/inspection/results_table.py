@@ -51,7 +51,7 @@ def results_table(summary: Summary) -> Table:
 def benchmark_table(summary: Summary) -> Table | None:
     """Return the scores on public benchmarks with their intervals and differences from base; None without scores.
 
-    Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows of their own.
+    Scores without tasks whose canonical solution fails here, or that pairs overlap with, stand in rows of their own.
     A benchmark of which no model solves any task has no rows; one line names such benchmarks.
     """
     table = Table(
@@ -73,7 +73,7 @@ def benchmark_table(summary: Summary) -> Table | None:
             table.add_row(_name(row.model), benchmark, score, str(row.difference or ""))
     if not table.row_count:
         return None
-    lines = ["(1) without tasks whose own solution fails here (2) without tasks that pairs overlap with"]
+    lines = ["(1) without tasks whose canonical solution fails here (2) without tasks that pairs overlap with"]
     unsolved = [benchmark_name(name) for name in measured_benchmarks(summary) if name not in solved]
     if unsolved:
         lines.append("no model solves any task of " + ", ".join(unsolved))

@@ -4,17 +4,28 @@ TRL counts the tokens that `completion_mask` marks, in the policy, in the refere
 is limited to D- makes them focal (arXiv 2503.02783, section 3.3).
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor, tensor
 from transformers import PreTrainedTokenizerBase
+from trl import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from iterpref_core.errors import InputError
-from iterpref_core.training.data.tokenized_programs import mask_from_spans
+from iterpref_core.config import PromptFormat
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.prompt_messages import Message
+from iterpref_core.records import Span
+from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.training.data.tokenized_programs import encode_text, mask_from_spans
+from iterpref_core.training.script_inputs import require_object
 
 Example = dict[str, Any]
+_SHOWN = 60
+"""Characters of a prompt that name its row in a message."""
 
 
 class FocalCollator(DataCollatorForPreference):
@@ -24,17 +35,21 @@ class FocalCollator(DataCollatorForPreference):
     column. Precomputed references are found by the data set's columns, so those of other spans are never taken.
 
     Args:
-        tokenizer: the model's; it must give offsets.
-        max_length: tokens of prompt and program, as in `DPOConfig`; longer ones lose their end.
-        pad_to_multiple_of: the length of rows is padded to a multiple of it.
+        tokenizer: the trainer's; it must give offsets.
+        args: the trainer's. Rows are cut and padded as it says, with `max_length`, `truncation_mode`,
+            `pad_to_multiple_of` and `pad_token`.
+
+    Raises:
+        InputError: `args` is no `DPOConfig`, or does not keep the column.
 
     >>> row = {"prompt": "Add one.\n", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> args = DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none")
     >>> trainer = DPOTrainer(
     ...     model=model,
-    ...     args=DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none"),
+    ...     args=args,
     ...     train_dataset=Dataset.from_list([row]).map(mark_errors),
     ...     processing_class=tokenizer,
-    ...     data_collator=FocalCollator(tokenizer),
+    ...     data_collator=FocalCollator(tokenizer, args),
     ... )
     >>> batch = trainer.data_collator([trainer.train_dataset[0]])
     >>> counted = batch["completion_mask"][1] == 1
@@ -42,17 +57,24 @@ class FocalCollator(DataCollatorForPreference):
     'y = x - 1'
     """
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int | None = 1024,
-        pad_to_multiple_of: int | None = None,
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig | None = None) -> None:
+        require_object("FocalCollator", "tokenizer", tokenizer, PreTrainedTokenizerBase)
+        if args is None:
+            raise InputError(
+                "FocalCollator: give it the trainer's DPOConfig, too, which says how rows are cut: "
+                "FocalCollator(tokenizer, args)"
+            )
+        require_object("FocalCollator", "args", args, DPOConfig)
+        if args.remove_unused_columns:
+            raise InputError("FocalCollator: the spans would be removed; set remove_unused_columns=False in DPOConfig")
         padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        if args.pad_token is not None:
+            padding = tokenizer.convert_tokens_to_ids(args.pad_token)
         super().__init__(
             pad_token_id=padding,
-            max_length=max_length,
-            pad_to_multiple_of=pad_to_multiple_of,
+            max_length=args.max_length,
+            truncation_mode=args.truncation_mode,
+            pad_to_multiple_of=args.pad_to_multiple_of,
         )
         self._tokenizer = tokenizer
 
@@ -60,17 +82,31 @@ class FocalCollator(DataCollatorForPreference):
         """Collate examples that TRL has tokenized.
 
         Raises:
-            InputError: a column is missing, or the token ids are not those of the example's texts.
+            InputError: a column is missing, the token ids are not those of the example's texts, or nothing of a row's
+                error region is left.
         """
         batch: dict[str, Any] = super().torch_call(examples)
         masks: Tensor = batch["completion_mask"]
         for number, example in enumerate(examples):
             row = masks[len(examples) + number]  # the rejected programs are the second half
             of_prompt = [0] * len(example["prompt_ids"])
-            counted = of_prompt + self.error_region(example)
-            counted = counted[: self.max_length]
+            counted = self._cut(of_prompt + self.error_region(example))
+            if not any(counted) and any(first < last for first, last in _spans(example)):
+                raise InputError(
+                    f"FocalCollator: {_name(example)}: nothing is left of the error region of its rejected program, "
+                    f"which max_length = {self.max_length} cuts off or the chat template strips; raise max_length, or "
+                    "leave this row out"
+                )
             row[: len(counted)] = tensor(counted)
         return batch
+
+    def _cut(self, tokens: list[int]) -> list[int]:
+        """Return the tokens of a row that TRL keeps."""
+        if self.max_length is None:
+            return tokens
+        if self.truncation_mode == "keep_end":
+            return tokens[-self.max_length :]
+        return tokens[: self.max_length]
 
     def error_region(self, example: Example) -> list[int]:
         """Return for each of `rejected_ids` whether it touches the error region.
@@ -80,21 +116,31 @@ class FocalCollator(DataCollatorForPreference):
         """
         if "rejected_spans" not in example:
             raise InputError(
-                "FocalCollator: the examples have no column 'rejected_spans'; call `pairs.map(mark_errors)` first, and "
-                "set remove_unused_columns=False in DPOConfig"
+                "FocalCollator: the examples have no column 'rejected_spans'; call `pairs.map(mark_errors)` first"
             )
         text, begin, end = self._written(example)
-        plain = isinstance(example["rejected"], str)
-        encoded = self._tokenizer(text, return_offsets_mapping=True, add_special_tokens=plain)
-        ids = example["prompt_ids"] + example["rejected_ids"]
-        if list(encoded["input_ids"]) != list(ids):
-            raise InputError(
-                "FocalCollator: the token ids of an example are not those of its prompt and rejected program; give "
-                "FocalCollator the tokenizer of the trainer, and the data set as TRL reads it"
-            )
-        spans = [(begin + first, min(begin + last, end)) for first, last in example["rejected_spans"]]
-        marks: Sequence[int] = mask_from_spans(encoded["offset_mapping"], spans)
-        return list(marks[len(example["prompt_ids"]) :])
+        ids, offsets = encode_text(self._tokenizer, text)
+        offsets = self._with_special_tokens(example["prompt_ids"] + example["rejected_ids"], ids, offsets)
+        spans = [(begin + first, min(begin + last, end)) for first, last in _spans(example)]
+        marks = mask_from_spans(offsets, spans)
+        return marks[len(example["prompt_ids"]) :]
+
+    def _with_special_tokens(self, whole: list[int], ids: list[int], offsets: list[Span]) -> list[Span]:
+        """Return the characters of each of an example's tokens; special ones that were added at its ends have none.
+
+        Raises:
+            InputError: the example's tokens are not these.
+        """
+        # The text "x + 1" is read as the tokens x + 1, and the example's tokens are <s> x + 1.
+        special = set(self._tokenizer.all_special_ids)
+        for before in range(len(whole) - len(ids) + 1):
+            behind = before + len(ids)
+            if whole[before:behind] == ids and special.issuperset(whole[:before] + whole[behind:]):
+                return [(0, 0)] * before + offsets + [(0, 0)] * (len(whole) - behind)
+        raise InputError(
+            "FocalCollator: the token ids of an example are not those of its prompt and rejected program; give "
+            "FocalCollator the tokenizer of the trainer, and the data set as TRL reads it"
+        )
 
     def _written(self, example: Example) -> tuple[str, int, int]:
         """Return the text that TRL tokenizes, and where the rejected program begins and ends in it.
@@ -105,17 +151,36 @@ class FocalCollator(DataCollatorForPreference):
         if isinstance(example["rejected"], str):
             text = example["prompt"] + example["rejected"]
             return text, len(example["prompt"]), len(text)
-        options = example.get("chat_template_kwargs") or {}
-        messages = example["prompt"] + example["rejected"]
-        text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, **options))
-        content: str = example["rejected"][-1]["content"]
-        kept = content
-        if content not in text:
-            # Gemma's template strips blanks at the ends.
-            kept = content.strip()
-        place = text.rfind(kept)
-        if place < 0:
-            raise InputError("FocalCollator: the chat template changes the rejected program; correct the template")
-        start = place - content.index(kept)
-        end = place + len(kept)
-        return text, start, end
+        variables = dict(example.get("chat_template_kwargs") or {})
+        if example.get("tools"):
+            tools = example["tools"]
+            variables["tools"] = json.loads(tools) if isinstance(tools, str) else tools
+        *before, last = example["prompt"] + example["rejected"]
+        template = ChatTemplate(self._tokenizer, PromptFormat(chat_template_kwargs=variables))
+        try:
+            text = template.render_chat([*before, last])
+            rendered = template.render_exchange(tuple(map(Message.model_validate, before)), last["content"])
+        except ValidationError as error:
+            raise InputError(f"FocalCollator: {_name(example)}: {describe_validation_error(error)}") from None
+        except ModelError as error:
+            raise InputError(f"FocalCollator: {_name(example)}: {error}") from None
+        if not text.startswith(rendered.prompt + rendered.answer):
+            raise InputError(
+                f"FocalCollator: {_name(example)}: the chat template has no place for the first message, so that the "
+                "rejected program cannot be found in the text; write the system's message into the user's"
+            )
+        start = len(rendered.prompt)
+        return text, start - rendered.start, start + len(rendered.answer)
+
+
+def _spans(example: Example) -> Sequence[Span]:
+    """Return the error region of an example; an exported data set has null where no region was found."""
+    return example["rejected_spans"] or ()
+
+
+def _name(example: Example) -> str:
+    """Return words that tell which row an example is."""
+    if "task_id" in example:
+        return f"row {example['task_id']!r}"
+    prompt = example["prompt"] if isinstance(example["prompt"], str) else example["prompt"][-1]["content"]
+    return f"the row whose prompt begins with {prompt[:_SHOWN]!r}"

@@ -12,6 +12,9 @@ from iterpref_core.errors import ModelError
 from iterpref_core.models.checkpoints import ADAPTERS, ModelSource, reading
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica", "pissa", "olora")
+"""Starts (`init_lora_weights`) of which PEFT finds the base again that the adapters were trained on: most leave the
+base as it is, and `pissa` and `olora` change it alike each time. The others change it at random, or from data."""
 
 
 def check_adapters(source: ModelSource) -> None:
@@ -31,11 +34,17 @@ def read_adapter_options(source: ModelSource) -> LoraConfig:
     """Return the options with which the adapters of a model were made.
 
     Raises:
-        ModelError: they cannot be read.
+        ModelError: they cannot be read, or their start has changed the base in a way that nobody can repeat.
     """
     assert source.adapters is not None
     with reading(source, ADAPTERS):
         options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
+    if options.init_lora_weights not in _STARTS:
+        raise ModelError(
+            f"{source}: {ADAPTERS} has init_lora_weights: {options.init_lora_weights}, which changes the base in a way "
+            "that cannot be repeated, so that the trained model is not in this folder; save it with PEFT's "
+            "path_initial_model_for_weight_conversion, or merged"
+        )
     return options
 
 
@@ -51,6 +60,7 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
         ModelError: their weights cannot be read, or do not fit the base.
     """
     assert source.adapters is not None
+    read_adapter_options(source)
     with reading(source, "adapters"), warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)
@@ -67,6 +77,9 @@ def served_rank(source: ModelSource) -> int:
         "use_dora": options.use_dora,
         "modules_to_save": options.modules_to_save,
         "bias": options.bias != "none" and options.bias,
+        "init_lora_weights": options.init_lora_weights in ("pissa", "olora") and options.init_lora_weights,
+        "layer_replication": options.layer_replication,
+        "trainable_token_indices": options.trainable_token_indices,
     }
     for name, value in unknown.items():
         if value:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from iterpref_core.config import AnswerStyle, PromptFormat
+from iterpref_core.config import AnswerFormat, PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.prompt_messages import Prompt, chat_messages, prompt_text
 
@@ -88,7 +88,7 @@ class ChatTemplate:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", prompt: PromptFormat | None = None) -> None:
         prompt = prompt or PromptFormat()
         self.tokenizer = tokenizer
-        self.plain = prompt.style == "plain" or not tokenizer.chat_template
+        self.plain = prompt.template == "plain" or not tokenizer.chat_template
         self._separator = prompt.separator
         self._variables = prompt.chat_template_kwargs
 
@@ -104,6 +104,15 @@ class ChatTemplate:
             return f"{system}\n\n{text}" if system else text
         before, _ = self._around(self._messages(prompt, system))
         return before
+
+    def render_generation_prompt(self, prompt: Prompt, system: str = "") -> str:
+        """Return the text with which the template asks for an answer, which may open reasoning before it.
+
+        Args:
+            prompt: as for `render_prompt`.
+            system: as for `render_prompt`.
+        """
+        return self.render_chat(self._messages(prompt, system), add_generation_prompt=True)
 
     def render_exchange(self, prompt: Prompt, answer: str) -> Rendered:
         """Return an exchange as the template writes it.
@@ -245,7 +254,7 @@ class ChatTemplate:
             raise self._leaves_out("the message")
         self.render_exchange(_PROMPT, _PROGRAM)
 
-    def describe(self, style: AnswerStyle) -> str:
+    def describe(self, style: AnswerFormat) -> str:
         """Return a line that shows the trained text: the last of the rendered prompt, the program, and the end.
 
         Args:
@@ -305,7 +314,7 @@ class ChatTemplate:
         )
 
 
-def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:
+def render_answer(program: str, style: AnswerFormat) -> tuple[str, int]:
     r"""Return the answer that a model is trained to give, and where in it the program begins (characters).
 
     >>> render_answer("x = 1", "fenced")

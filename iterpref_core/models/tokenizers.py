@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
-from iterpref_core.config import PromptFormat, PromptStyle
+from iterpref_core.config import PromptFormat, TemplateUse
 from iterpref_core.errors import ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.checkpoints import locate_model, reading
@@ -18,7 +18,7 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""
 
 
-def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model folder or hub id.
 
     Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once.
@@ -55,7 +55,7 @@ def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) ->
         ModelError: there is no tokenizer, or it cannot be read.
     """
     prompt = prompt or PromptFormat()
-    return ChatTemplate(load_tokenizer(model, prompt.style), prompt)
+    return ChatTemplate(load_tokenizer(model, prompt.template), prompt)
 
 
 @lru_cache(maxsize=2)
@@ -67,11 +67,7 @@ def continuing_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     Raises:
         ModelError: the tokenizer is a slow one, which gives no character offsets.
     """
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
-            "convert it to a fast tokenizer (tokenizer.json)"
-        )
+    _require_offsets(tokenizer)
     state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
     state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
     engine = Tokenizer.from_str(json.dumps(state))
@@ -79,6 +75,34 @@ def continuing_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     engine.no_padding()
     engine.encode_special_tokens = True
     return engine
+
+
+@lru_cache(maxsize=2)
+def reading_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """Return a copy of a tokenizer's engine that reads texts as the tokenizer does, and adds no special token to them.
+
+    Its offsets are those of all characters: the step that adds special tokens may trim blanks off them.
+
+    Raises:
+        ModelError: the tokenizer is a slow one, which gives no character offsets.
+    """
+    _require_offsets(tokenizer)
+    engine = tokenizer.backend_tokenizer
+    state = json.loads(engine.to_str())
+    state["post_processor"] = None
+    copy = Tokenizer.from_str(json.dumps(state))
+    copy.no_truncation()
+    copy.no_padding()
+    copy.encode_special_tokens = engine.encode_special_tokens
+    return copy
+
+
+def _require_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
+            "convert it to a fast tokenizer (tokenizer.json)"
+        )
 
 
 def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:

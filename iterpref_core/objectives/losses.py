@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-PreferenceLoss = Callable[["Tensor", "Tensor", float], "Tensor"]
-"""(batch,) K+, (batch,) K- and beta → (batch,) losses."""
+PreferenceLoss = Callable[..., "Tensor"]
+"""(batch,) K+, (batch,) K-, beta and the loss's own options → (batch,) losses."""
 
 
 def sigmoid_loss(
@@ -72,14 +72,35 @@ def ipo_loss(
     return (chosen_logratio - rejected_logratio - 1 / (2 * beta)) ** 2
 
 
-ROBUST_FLIPS = 0.1
-"""Share of pairs whose order `robust_loss` takes for wrong: that of the paper's experiments (arXiv 2403.00409)."""
+def cautious_loss(
+    chosen_logratio: "Tensor",
+    rejected_logratio: "Tensor",
+    beta: float,
+    label_smoothing: float,
+) -> "Tensor":
+    """Return DPO's loss with smoothed labels, for each pair: conservative DPO.
+
+    The source is E. Mitchell, "A note on DPO with noisy preferences", 2023.
+
+    Args:
+        chosen_logratio: (batch,) K+.
+        rejected_logratio: (batch,) K-.
+        beta: strength of the implicit KL penalty.
+        label_smoothing: the share of pairs whose order is taken for wrong, from 0 to below 0.5.
+
+    Returns:
+        (batch,)
+    """
+    as_given = sigmoid_loss(chosen_logratio, rejected_logratio, beta)
+    flipped = sigmoid_loss(rejected_logratio, chosen_logratio, beta)
+    return (1 - label_smoothing) * as_given + label_smoothing * flipped
 
 
 def robust_loss(
     chosen_logratio: "Tensor",
     rejected_logratio: "Tensor",
     beta: float,
+    label_smoothing: float,
 ) -> "Tensor":
     """Return DPO's loss, corrected for pairs whose order is wrong, for each pair (arXiv 2403.00409, equation 12).
 
@@ -87,13 +108,14 @@ def robust_loss(
         chosen_logratio: (batch,) K+.
         rejected_logratio: (batch,) K-.
         beta: strength of the implicit KL penalty.
+        label_smoothing: the share of pairs whose order is wrong, from 0 to below 0.5; the paper's epsilon.
 
     Returns:
         (batch,), which may be negative.
     """
     as_given = sigmoid_loss(chosen_logratio, rejected_logratio, beta)
     flipped = sigmoid_loss(rejected_logratio, chosen_logratio, beta)
-    return ((1 - ROBUST_FLIPS) * as_given - ROBUST_FLIPS * flipped) / (1 - 2 * ROBUST_FLIPS)
+    return ((1 - label_smoothing) * as_given - label_smoothing * flipped) / (1 - 2 * label_smoothing)
 
 
 def apo_zero_loss(
@@ -114,24 +136,57 @@ def apo_zero_loss(
     return 1 - (beta * chosen_logratio).sigmoid() + (beta * rejected_logratio).sigmoid()
 
 
-SIMPO_MARGIN = 0.5
-"""Gamma of SimPO, the margin by which the reward of the chosen program must be larger; the value is TRL's."""
-
-
-def simpo_loss(chosen_logp: "Tensor", rejected_logp: "Tensor", beta: float) -> "Tensor":
+def simpo_loss(
+    chosen_logp: "Tensor",
+    rejected_logp: "Tensor",
+    beta: float,
+    gamma: float,
+) -> "Tensor":
     """Return -log sigmoid(beta (K+ - K-) - gamma) for each pair: SimPO's loss (arXiv 2405.14734, equation 6).
 
     Args:
         chosen_logp: (batch,) log pi of y+, as a mean over its tokens; there is no reference.
         rejected_logp: (batch,) log pi of y-, as a mean over its tokens.
         beta: scale of the reward; SimPO's authors use 2 to 10.
+        gamma: the margin by which the reward of the chosen program must be larger.
 
     Returns:
         (batch,)
     """
     from torch.nn.functional import logsigmoid
 
-    return -logsigmoid(beta * (chosen_logp - rejected_logp) - SIMPO_MARGIN)
+    return -logsigmoid(beta * (chosen_logp - rejected_logp) - gamma)
+
+
+_LARGEST_LOGP = -1e-6
+"""A probability of 1 has infinite odds: a mean log-probability above this one counts as this one."""
+
+
+def orpo_loss(chosen_logp: "Tensor", rejected_logp: "Tensor", beta: float) -> "Tensor":
+    """Return -beta log sigmoid(log odds(y+) - log odds(y-)) for each pair: ORPO's term beside its NLL.
+
+    The odds are p / (1 - p) with p = exp(K) (arXiv 2403.07691, equations 4 and 7).
+
+    Args:
+        chosen_logp: (batch,) log pi of y+, as a mean over its tokens; there is no reference.
+        rejected_logp: (batch,) log pi of y-, as a mean over its tokens.
+        beta: the weight of this term, ORPO's lambda.
+
+    Returns:
+        (batch,)
+    """
+    from torch.nn.functional import logsigmoid
+
+    return -beta * logsigmoid(_log_odds(chosen_logp) - _log_odds(rejected_logp))
+
+
+def _log_odds(logp: "Tensor") -> "Tensor":
+    """Return log(p / (1 - p)) of p = exp(logp)."""
+    from torch import expm1, log
+
+    logp = logp.clamp(max=_LARGEST_LOGP)
+    # 1 - p as -expm1(logp), which keeps its digits where p is close to 1.
+    return logp - log(-expm1(logp))
 
 
 def sequence_logratio(

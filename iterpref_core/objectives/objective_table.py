@@ -11,8 +11,8 @@ paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -21,12 +21,17 @@ from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.objectives.losses import (
     PreferenceLoss,
     apo_zero_loss,
+    cautious_loss,
     hinge_loss,
     ipo_loss,
+    orpo_loss,
     robust_loss,
     sigmoid_loss,
     simpo_loss,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Tokens = Literal["all", "focal"]
 """The tokens of a program that count: all of them, or those of its error region (of y+, those that the fix changed)."""
@@ -48,6 +53,7 @@ class Objective:
         averaged: true if K+ and K- are means over the tokens that count; else they are sums.
         referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
         counterpart: the same objective over all of y-, which the report compares it to.
+        options: further arguments of the loss, with the values that hold where `training.objectives` states none.
     """
 
     label: str
@@ -58,6 +64,7 @@ class Objective:
     averaged: bool = False
     referenced: bool = True
     counterpart: str | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def preference(self) -> bool:
@@ -79,13 +86,33 @@ class Objective:
         """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
         return self.chosen == "all" and self.rejected == "focal"
 
+    def losses(self, chosen: "Tensor", rejected: "Tensor", beta: float) -> "Tensor":
+        """Return the preference term of each pair.
+
+        Args:
+            chosen: (batch,) K+.
+            rejected: (batch,) K-.
+            beta: strength of the implicit KL penalty.
+
+        Returns:
+            (batch,)
+        """
+        assert self.loss is not None
+        return self.loss(chosen, rejected, beta, **self.options)
+
     def values(self) -> dict[str, Any]:
         """Return the values that decide a training, as JSON. A loss has its name; its code counts in `code_digest`."""
         decisive = ("chosen", "rejected", "nll_of", "averaged", "referenced")
         values: dict[str, Any] = {name: getattr(self, name) for name in decisive}
         values["loss"] = self.loss and self.loss.__name__
-        return values
+        return values | dict(self.options)
 
+
+_FLIPPED = {"label_smoothing": 0.1}
+"""The share of flipped pairs of robust DPO's experiments (arXiv 2403.00409)."""
+
+_MARGIN = {"gamma": 0.5}
+"""SimPO's margin; the value is TRL's."""
 
 OBJECTIVES: dict[str, Objective] = {
     "sft": Objective("SFT on chosen", nll_of="chosen"),
@@ -102,11 +129,19 @@ OBJECTIVES: dict[str, Objective] = {
     "target-ipo": Objective("Target-IPO", ipo_loss, rejected="focal", averaged=True, counterpart="ipo"),
     "hinge": Objective("Hinge", hinge_loss),
     "target-hinge": Objective("Target-hinge", hinge_loss, rejected="focal", counterpart="hinge"),
-    "robust": Objective("Robust DPO", robust_loss),
-    "target-robust": Objective("Target-robust", robust_loss, rejected="focal", counterpart="robust"),
+    "cdpo": Objective("cDPO", cautious_loss, options=_FLIPPED),
+    "target-cdpo": Objective("Target-cDPO", cautious_loss, rejected="focal", counterpart="cdpo", options=_FLIPPED),
+    "robust": Objective("Robust DPO", robust_loss, options=_FLIPPED),
+    "target-robust": Objective(
+        "Target-robust",
+        robust_loss,
+        rejected="focal",
+        counterpart="robust",
+        options=_FLIPPED,
+    ),
     "apo-zero": Objective("APO-zero", apo_zero_loss),
     "target-apo-zero": Objective("Target-APO-zero", apo_zero_loss, rejected="focal", counterpart="apo-zero"),
-    "simpo": Objective("SimPO", simpo_loss, averaged=True, referenced=False),
+    "simpo": Objective("SimPO", simpo_loss, averaged=True, referenced=False, options=_MARGIN),
     "target-simpo": Objective(
         "Target-SimPO",
         simpo_loss,
@@ -114,9 +149,20 @@ OBJECTIVES: dict[str, Objective] = {
         averaged=True,
         referenced=False,
         counterpart="simpo",
+        options=_MARGIN,
+    ),
+    "orpo": Objective("ORPO", orpo_loss, nll_of="chosen", averaged=True, referenced=False),
+    "target-orpo": Objective(
+        "Target-ORPO",
+        orpo_loss,
+        rejected="focal",
+        nll_of="chosen",
+        averaged=True,
+        referenced=False,
+        counterpart="orpo",
     ),
 }
-"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates and alphas stand in params.yaml.
+"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates, alphas and other options stand in params.yaml.
 
 The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
@@ -141,31 +187,35 @@ ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "
 
 
 def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
-    """Return a row of the table.
+    """Return a row of the table, with the options of its loss that params.yaml states.
 
     Args:
         name: the objective's name.
         stated: `training.objectives`, whose names are checked.
 
     Raises:
-        ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml weighs an NLL
-            that the objective does not have.
+        ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml states something
+            that has no effect on the objective.
     """
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(stated)
     row = OBJECTIVES[name]
-    # An alpha that weighs nothing is a mistake that would not show in the loss.
-    alpha = stated[name].alpha if name in stated else None
-    if alpha and row.nll_of is None:
-        raise ConfigError(
-            f"training.objectives.{name}.alpha: {alpha:g} weighs an NLL, and {name} has none; set it to 0"
-        )
-    # So is a beta that scales nothing.
-    beta = stated[name].beta if name in stated else None
-    if beta is not None and row.loss is None:
-        raise ConfigError(f"training.objectives.{name}.beta: {name} has no preference term that it scales; remove it")
-    return row
+    given = stated.get(name, ObjectiveParams())
+    # What changes nothing is a mistake that would not show in the loss.
+    where = f"training.objectives.{name}"
+    if given.alpha and row.nll_of is None:
+        raise ConfigError(f"{where}.alpha: {given.alpha:g} weighs an NLL, and {name} has none; set it to 0")
+    if given.beta is not None and row.loss is None:
+        raise ConfigError(f"{where}.beta: {name} has no preference term that it scales; remove it")
+    if given.reference_free and not row.scores_reference:
+        raise ConfigError(f"{where}.reference_free: {name} has no reference; remove it")
+    options = dict(row.options)
+    for option, value in given.options().items():
+        if option not in row.options:
+            raise ConfigError(f"{where}.{option}: the loss of {name} has no {option}; remove it")
+        options[option] = value
+    return replace(row, options=options, referenced=row.referenced and not given.reference_free)
 
 
 def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
@@ -185,6 +235,8 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
             raise ConfigError(f"training.objectives.{name}.alpha: weighs an NLL, and {name} has none; remove it")
         if name == GRPO and stated[name].beta is not None:
             raise ConfigError(f"training.objectives.{name}.beta: GRPO's own is training.grpo.beta; remove this one")
+        if name == GRPO and (stated[name].options() or stated[name].reference_free):
+            raise ConfigError(f"training.objectives.{name}: a learning rate is all that GRPO has here; remove the rest")
 
 
 def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:

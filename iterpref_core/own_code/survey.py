@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from iterpref_core.config import ExecutionParams, OwnCodeParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.own_code.functions import Function
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.left_out import Dropped, LeftOut

@@ -4,7 +4,7 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import get_args
@@ -19,6 +19,7 @@ from iterpref_core.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.prompt_messages import Prompt, prompt_text
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def select_pairs(
 ) -> dict[str, float]:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
-    A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that.
+    A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that;
+    a number that gives the name of another problem is passed over.
 
     Args:
         trajectories: Trajectory records.
@@ -229,7 +231,19 @@ def _select(
             counts[result] += 1
             reasons[trajectory.task_id] = result
         else:
-            yield from result
+            yield from _numbered(result, tasks)
+
+
+def _numbered(pairs: Iterable[PreferencePair], tasks: Container[str]) -> Iterator[PreferencePair]:
+    """Name the pairs of a problem: the first as the problem, then `#2`, `#3`, without the names of other problems."""
+    number = 1
+    for pair in pairs:
+        name = pair.problem if number == 1 else f"{pair.problem}#{number}"
+        while number > 1 and name in tasks:
+            number += 1
+            name = f"{pair.problem}#{number}"
+        number += 1
+        yield pair.model_copy(update={"task_id": name})
 
 
 class _Fates:
@@ -285,12 +299,10 @@ def _pairs_or_reason(
     for made in pairs:
         pair = made.model_copy(update={"license": task.license})
         drop = drop_reason(pair, params, count_tokens, task.entry_point)
-        if drop is not None:
-            dropped.append(drop)
-        elif not kept:
+        if drop is None:
             kept.append(pair)
         else:
-            kept.append(pair.model_copy(update={"task_id": f"{pair.task_id}#{len(kept) + 1}"}))
+            dropped.append(drop)
     return kept or dropped[0]
 
 
@@ -313,8 +325,6 @@ def _at_least_one(
 def _without_repetitions(
     pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
-    from iterpref_core.screening.near_duplicates import NearDuplicates
-
     known = NearDuplicates(similarity)
     # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
     for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):

@@ -9,7 +9,7 @@ from random import Random
 
 from iterpref_core.errors import InputError
 from iterpref_core.execution import check_tests, program_of
-from iterpref_core.execution.judging.same_process import shares
+from iterpref_core.execution.ruling.routing import shares
 from iterpref_core.records import Problem, Sample
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.storage.jsonl import read_jsonl

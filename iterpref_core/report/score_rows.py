@@ -14,7 +14,7 @@ SIGNIFICANT = 0.05
 """The p-value below which a model is called better or worse."""
 
 PARTS = {
-    "without_failed_truth": "without tasks whose own solution fails here",
+    "without_failed_truth": "without tasks whose canonical solution fails here",
     "without_overlap": "without tasks that training pairs overlap with",
 }
 """Parts of a benchmark by the tasks that are left out; its difficulties are parts too."""

@@ -2,8 +2,6 @@
 
 import re
 
-from datasketch import MinHash, MinHashLSH
-
 _PERMUTATIONS = 128
 """The estimate of a similarity s has a standard error of sqrt(s (1 - s) / 128): 0.04 at 0.7."""
 _RUN = 3
@@ -21,10 +19,14 @@ class NearDuplicates:
     """
 
     def __init__(self, similarity: float) -> None:
+        from datasketch import MinHashLSH
+
         self._index = MinHashLSH(threshold=similarity, num_perm=_PERMUTATIONS)
 
     def add(self, text: str) -> bool:
         """Remember a text unless it is a near-duplicate of a remembered one. Return True if the text was new."""
+        from datasketch import MinHash
+
         tokens = re.findall(r"\w+|[^\w\s]", text.lower())
         starts = range(max(1, len(tokens) - _RUN + 1))
         runs = {" ".join(tokens[start : start + _RUN]) for start in starts}

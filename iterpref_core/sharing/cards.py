@@ -3,6 +3,7 @@
 A card says only what was recorded of these very weights or files. Everything else is called unknown.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,14 @@ def model_card(
     )
 
 
+_OPTIONAL = {
+    "problem_id": "the problem, where `task_id` does not say it",
+    "license": "the license of the problem or of the row that the pair is from",
+    "tested": "true: tests have judged both programs; false: none has; null: not recorded",
+}
+"""Column that not every data set has → its meaning."""
+
+
 def pairs_card(
     contents: DataSet,
     title: str,
@@ -111,6 +120,9 @@ def pairs_card(
         data=_data_set_fields(contents, title, ["preference", "dpo", "trl"]),
         title=title,
         contents=contents,
+        # The experiment's own tests have judged its pairs; of other pairs each must say it.
+        judged=summary is not None or contents.tested == contents.splits.total(),
+        optional=_OPTIONAL,
         summary=summary,
         localized=localized,
         regions_known=regions_known,
@@ -206,6 +218,31 @@ def _find_license(origin: Origin) -> str | None:
     return origin.license or LICENSES.get(origin.source or "")
 
 
+def count(number: int, noun: str = "") -> str:
+    """Return a number with grouped thousands and its noun, in the plural but for one.
+
+    >>> count(1234), count(1234, "pair"), count(1, "pair")
+    ('1,234', '1,234 pairs', '1 pair')
+    """
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def setting(value: object) -> str:
+    r"""Return a setting as it can stand in a cell of a table: one line, and no bar of its own.
+
+    >>> setting(0.1), setting("a b")
+    ('0.1', 'a b')
+    >>> print(setting("\n\n"), setting("a|b"))
+    `"\n\n"` a\|b
+    """
+    text = str(value)
+    if text != text.strip() or not text.isprintable():
+        text = f"`{json.dumps(text)}`"
+    return text.replace("|", r"\|")
+
+
 def _render(name: str, **context: Any) -> str:
     """Fill a template of Markdown, in which no text is escaped."""
     environment = Environment(
@@ -216,9 +253,10 @@ def _render(name: str, **context: Any) -> str:
     )
     environment.globals |= {
         "benchmark_name": benchmark_name,
-        "count": "{:,}".format,
+        "count": count,
         "license_of": lambda origin: _find_license(origin) or "unknown: check",
         "marks": MARKS,
         "percent": percent,
+        "setting": setting,
     }
     return environment.get_template(name).render(**context).rstrip() + "\n"

@@ -6,7 +6,7 @@ column has one type: where one prompt is a list of messages, all are, and so are
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import Any
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.prompt_messages import chat_messages
-from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, unnumbered
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
 from iterpref_core.storage.new_folder import new_folder
 
@@ -22,6 +22,8 @@ CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
 """The split of records that name none, as `load_dataset` calls it."""
+_OPTIONAL = {"problem_id": "string", "license": "string", "tested": "bool"}
+"""Columns of pairs that are there if a pair states such a thing → their types."""
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
@@ -47,12 +49,16 @@ class DataSet:
         origins: origin of the problems → rows.
         methods: method of localization → pairs.
         tests: kind of test → problems with such a test.
+        tested: pairs that say that tests have judged both programs.
+        stated: columns that are there since a pair states such a thing.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
+    tested: int = 0
+    stated: set[str] = field(default_factory=set)
 
 
 Describe = Callable[[DataSet], str]
@@ -87,26 +93,25 @@ def export_pairs(
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
     chats = False
-    licensed = False
     for pair, region in _join(pairs, spans):
         chats = chats or not isinstance(pair.prompt, str)
         contents.splits[TRAIN] += 1
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
-        licensed = licensed or pair.license is not None
+        contents.stated |= _stated(pair)
+        contents.tested += pair.tested is True
         if region is not None:
             contents.methods[region.method] += 1
 
     def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
         for pair, region in _join(pairs, spans):
             row = _pair_row(pair, chats=chats)
-            if licensed:
-                row["license"] = pair.license
+            row |= {name: getattr(pair, name) for name in _OPTIONAL if name in contents.stated}
             if spans is not None:
                 row |= _region_columns(region)
             yield row
 
-    features = _pair_features(localized=spans is not None, chats=chats, licensed=licensed)
+    features = _pair_features(localized=spans is not None, chats=chats, stated=contents.stated)
     _write(
         out=out,
         rows=rows,
@@ -238,6 +243,14 @@ def _pair_row(pair: PreferencePair, *, chats: bool) -> dict[str, Any]:
     return row
 
 
+def _stated(pair: PreferencePair) -> set[str]:
+    """Return the optional columns in which a pair states something that its other columns do not."""
+    stated = {name for name in ("license", "tested") if getattr(pair, name) is not None}
+    if pair.problem != unnumbered(pair.task_id):
+        stated.add("problem_id")
+    return stated
+
+
 def _region_columns(region: FocalSpans | None) -> dict[str, Any]:
     """Return the columns of a pair's region; a pair without one has nulls."""
     if region is None:
@@ -262,7 +275,7 @@ def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     return row
 
 
-def _pair_features(*, localized: bool, chats: bool, licensed: bool) -> Any:
+def _pair_features(*, localized: bool, chats: bool, stated: Set[str]) -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
@@ -273,8 +286,9 @@ def _pair_features(*, localized: bool, chats: bool, licensed: bool) -> Any:
         "chosen": program,
         "rejected": program,
     }
-    if licensed:
-        columns["license"] = text
+    for name, kind in _OPTIONAL.items():
+        if name in stated:
+            columns[name] = Value(kind)
     if localized:
         spans = List(List(Value("int64")))
         columns |= {

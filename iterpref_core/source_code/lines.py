@@ -7,11 +7,18 @@ Python. The line numbers of syntax trees and tracebacks would then be those of o
 import io
 import re
 import tokenize
+from collections.abc import Iterator
 
 from iterpref_core.records import Span
 
 _LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 _INDENTATION = re.compile(r"[ \t\f]*")
+# Since Python 3.12 an f-string is several tokens, and since 3.14 a t-string; before, an f-string is a STRING.
+_OPENING = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")}
+_CLOSING = {getattr(tokenize, name, None) for name in ("FSTRING_END", "TSTRING_END")}
+
+Place = tuple[int, int]
+"""A line, from 1, and a column, from 0."""
 
 
 def line_spans(text: str) -> list[Span]:
@@ -37,6 +44,31 @@ def whole_lines(text: str) -> list[str]:
     return [line.group() for line in _LINE.finditer(text)]
 
 
+def literal_places(source: str, *, comments: bool = False) -> Iterator[tuple[Place, Place]]:
+    """Yield the beginning and the end of each string literal of a program, an f-string as a whole.
+
+    Args:
+        source: a whole program whose lines end with LF.
+        comments: True: of each comment, too.
+
+    Raises:
+        SyntaxError: Python's tokenizer cannot read the program.
+    """
+    opened: list[Place] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
+            if token.type in _OPENING:
+                opened.append(token.start)
+            elif token.type in _CLOSING:
+                start = opened.pop()
+                if not opened:
+                    yield start, token.end
+            elif not opened and (token.type == tokenize.STRING or (comments and token.type == tokenize.COMMENT)):
+                yield token.start, token.end
+    except tokenize.TokenError as error:
+        raise SyntaxError(str(error.args[0])) from None
+
+
 def lines_in_strings(source: str) -> frozenset[int]:
     r"""Return the numbers, from 1, of the lines that begin inside of a string literal.
 
@@ -50,12 +82,8 @@ def lines_in_strings(source: str) -> frozenset[int]:
     [2, 3]
     """
     inside: set[int] = set()
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
-            if token.type == tokenize.STRING:
-                inside.update(range(token.start[0] + 1, token.end[0] + 1))
-    except tokenize.TokenError as error:
-        raise SyntaxError(str(error.args[0])) from None
+    for (first, _), (last, _) in literal_places(source):
+        inside.update(range(first + 1, last + 1))
     return frozenset(inside)
 
 

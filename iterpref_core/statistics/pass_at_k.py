@@ -73,7 +73,7 @@ def mean_interval(
 def shares_passed(verdicts: Verdicts) -> dict[str, float]:
     """Return, by task_id, the share of samples that passed; tasks without a judged sample are left out."""
     shares = {}
-    for task_id, passed in _judged(verdicts).items():
+    for task_id, passed in _with_verdict(verdicts).items():
         shares[task_id] = sum(passed) / len(passed)
     return shares
 
@@ -93,7 +93,7 @@ def score_tasks(
         k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples.
     """
     left_out = set(without)
-    tasks = [passed for task_id, passed in _judged(verdicts).items() if task_id not in left_out]
+    tasks = [passed for task_id, passed in _with_verdict(verdicts).items() if task_id not in left_out]
     if not tasks:
         return None
     shares = _scores(tasks, 1)
@@ -133,7 +133,7 @@ def _scores(tasks: Iterable[Sequence[bool]], k: int) -> list[float]:
     return scores
 
 
-def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:
+def _with_verdict(verdicts: Verdicts) -> dict[str, list[bool]]:
     """Return, for each task with a judged sample, which of its judged samples passed."""
     judged = {}
     for task_id, outcomes in verdicts.items():

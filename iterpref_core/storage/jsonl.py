@@ -2,6 +2,7 @@
 
 import fcntl
 import glob
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import IO, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
+from iterpref_core.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.records import FocalSpans, PreferencePair, Record
 from iterpref_core.storage.items import read_items
 
@@ -66,13 +68,19 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         record: the record's class.
 
     Raises:
-        RecordError: the text is no such record; the message names place, fault and an example.
+        RecordError: the text is no such record, or a key stands twice in an object of it; the message names place,
+            fault and an example.
     """
     try:
-        return record.model_validate_json(text)
+        parsed = record.model_validate_json(text)
+        # pydantic keeps the last value of a repeated key. Numbers are not read a second time.
+        json.loads(text, object_pairs_hook=unique_keys, parse_int=str, parse_float=str)
     except ValidationError as error:
         remedy = f"; such a record is {record.example}" if record.example else "; correct it"
         raise RecordError(f"{where}: {describe_validation_error(error)}{remedy}") from None
+    except RepeatedKeyError as error:
+        raise RecordError(f"{where}: {error}") from None
+    return parsed
 
 
 # Data of other projects have no ids, so a missing one is no error here, and is made from the line's number.

@@ -50,17 +50,44 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, st
         nulls: True: a row has all columns, null or not.
 
     Raises:
-        InputError: the file is absent or not whole, or a text in it is not UTF-8.
+        InputError: the file is absent or not whole, a text in it is not UTF-8, or two columns have one name.
     """
     number = 0
     with _explained(path), closing(_batches(path)) as batches:
         for group, batch in batches:
+            if number == 0:
+                _check_names(batch.schema, path)
             for row in batch.to_pylist():
                 number += 1
                 plain = _plain(row)
                 whole = {name: plain.get(name) for name in row} if nulls else plain
                 text = json.dumps(whole, ensure_ascii=False, default=str)
                 yield RowPlace(path, number, group), text
+
+
+def _check_names(fields: Any, path: Path) -> None:
+    """Refuse two columns, or two fields of a column, with one name: a row as a mapping would lose one of them.
+
+    Args:
+        fields: a schema, or a type with fields.
+        path: the file, for the message.
+
+    Raises:
+        InputError: there are such columns.
+    """
+    from pyarrow import types
+
+    inner = [fields.field(number) for number in range(len(fields))]
+    names = [field.name for field in inner]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: two columns have the same name ({name}); rename one")
+    for field in inner:
+        kind = field.type
+        while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            kind = kind.value_type
+        if types.is_struct(kind):
+            _check_names(kind, path)
 
 
 def _batches(path: Path) -> Generator[tuple[int, "RecordBatch"]]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import PACKED
+from iterpref_core.storage.problem_folders import QUESTION
 
 ALL = "all"
 """The name for the files of every split together."""
@@ -39,9 +40,12 @@ _SPLITS = {
     "testing": "test",
     "eval": "test",
     "evaluation": "test",
+    "heldout": "test",
+    "holdout": "test",
 }
-"""Word in a file's or folder's name → split, as `datasets` reads these names."""
-_WORD = re.compile(rf"(?:^|[-._ 0-9/])({'|'.join(_SPLITS)})(?=[-._ 0-9/]|$)", re.IGNORECASE)
+"""Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
+_WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
+"""Such a word between characters that are no letters, also as in `testset`."""
 
 
 class Shards(NamedTuple):
@@ -102,14 +106,19 @@ def layout_of(path: Path) -> str:
     return Path(path.stem).suffix if path.suffix in PACKED else path.suffix
 
 
-def _split_of(name: str) -> str | None:
-    """Return the split that a path states, None if there is none.
+def _split_of(path: str) -> str | None:
+    """Return the split that a path states: its last part that has such a word decides; None if it has two of them.
 
     >>> _split_of("data/train-00000-of-00002.parquet"), _split_of("dev/a.jsonl"), _split_of("latest.jsonl")
     ('train', 'validation', None)
+    >>> _split_of("train/test.jsonl"), _split_of("train_test.jsonl")
+    ('test', None)
     """
-    found = _WORD.search(name)
-    return _SPLITS[found[1].lower()] if found else None
+    for part in reversed(path.split("/")):
+        stated = {_SPLITS[word.lower()] for word in _WORD.findall(part)}
+        if stated:
+            return stated.pop() if len(stated) == 1 else None
+    return None
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
@@ -119,16 +128,19 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden and _is_data(path):
             files.append(path)
+    # A folder of a problem has JSON files as well, which are parts of the problem.
+    by_layout = [[path for path in files if path.name == QUESTION]]
     for suffixes in _LAYOUTS:
-        shards = [path for path in files if layout_of(path) in suffixes]
-        if shards:
-            groups: dict[str, list[Path]] = {}
-            for path in shards:
-                name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
-                groups.setdefault(name, []).append(path)
-            return groups
+        by_layout.append([path for path in files if layout_of(path) in suffixes])
+    for shards in filter(None, by_layout):
+        groups: dict[str, list[Path]] = {}
+        for path in shards:
+            name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
+            groups.setdefault(name, []).append(path)
+        return groups
     raise InputError(
-        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
+        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
+        "give the folder of the shards"
     )
 
 

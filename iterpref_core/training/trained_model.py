@@ -4,6 +4,7 @@ import csv
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from iterpref_core.config import SaveDtype
 from iterpref_core.errors import InputError
 from iterpref_core.models.checkpoints import locate_model
 from iterpref_core.models.lineage import (
+    CARD,
     read_lineage,
     write_lineage,
 )
@@ -25,6 +27,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
+from iterpref_core.training.model.adapter_limits import changes_base
 from iterpref_core.training.model.policy import is_quantized
 from iterpref_core.training.saved_precision import (
     report_survival,
@@ -160,15 +163,29 @@ def _whole_model(
 
 def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
     """Return a model with adapters merged into it, in float32: nothing is rounded yet."""
+    options = replace(trained.peft_config["default"])
     if not is_quantized(held):
         held = held.float()
-    adapted = get_peft_model(held, trained.peft_config["default"])
-    changed = {name for name, weight in trained.named_parameters() if weight.requires_grad}
-    adapters = {name: tensor.float() for name, tensor in weights.items() if name in changed}
-    assert adapters, "no adapter was gathered"
-    adapted.load_state_dict(adapters, strict=False, assign=True)
+    names = _names_of_adapters(trained)
+    if changes_base(options):
+        # A decomposition of W may be random, and is not made again: what training left of W comes with the adapters.
+        options.init_lora_weights = True
+        names = set(weights)
+    adapted = get_peft_model(held, options)
+    taken = {name: tensor.float() for name, tensor in weights.items() if name in names}
+    assert taken, "no adapter was gathered"
+    adapted.load_state_dict(taken, strict=False, assign=True)
     merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)  # which leaves the old weights as they are
     return merged
+
+
+def _names_of_adapters(trained: PeftModel) -> set[str]:
+    """Return the names of weights that were trained, or that the base does not have."""
+    names = set()
+    for name, weight in trained.named_parameters():
+        if weight.requires_grad or "lora_" in name:  # MiCA's B is drawn, and not trained
+            names.add(name)
+    return names
 
 
 def _name_base(trained: PeftModel, base: Path | str) -> None:
@@ -186,6 +203,7 @@ def _save(
 ) -> None:
     if isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
+        (folder / CARD).unlink()  # PEFT's form of one, with nothing but a path of this machine filled in
     else:
         model.save_pretrained(folder)
 

@@ -1,10 +1,12 @@
 """Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
 
+import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from accelerate.state import AcceleratorState
@@ -21,6 +23,7 @@ from transformers import (
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.models.lineage import CARD
 from iterpref_core.objectives.losses import nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
@@ -42,21 +45,19 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.parity import check_parity, rounding_dtype, switch_off_randomness
 from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.script_inputs import (
-    require_choice,
-    require_object,
-    require_tokenized,
-)
+from iterpref_core.training.script_inputs import require_tokenized
+
+Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
+"""Tokenized pairs, or some of them."""
 
 
-class FocalDPOTrainer(BaseTrainer):
-    r"""A trainer for any row of the table of objectives.
+class PairTrainer(BaseTrainer):
+    """A trainer on tokenized pairs, for any row of the table of objectives.
 
     Args:
         model: the policy.
         args: settings.
-        train_dataset: tokenized pairs, such as from `focal_dataset`, each with the reference's log-probabilities when
-            its batch is made.
+        train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
         processing_class: the tokenizer, which must have an end token.
         objective: the row of the table.
         beta: strength of the implicit KL penalty.
@@ -65,22 +66,12 @@ class FocalDPOTrainer(BaseTrainer):
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
+        eval_dataset: pairs to score while training, or several sets of them by name.
         **kwargs: as for `Trainer`.
 
     Raises:
         ConfigError: several GPUs are given to one process, or the model cannot take the layout.
-        InputError: an argument is a name and no object, pairs are not tokenized, or training would have noise.
         ModelError: training would not compute the log-probabilities of the model's own logits.
-
-    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
-    >>> pairs = Dataset.from_list([row]).map(mark_errors)
-    >>> args = TrainingArguments(str(folder), max_steps=2, report_to="none", use_cpu=True)
-    >>> data = focal_dataset(pairs, model, tokenizer, "target-dpo", args)
-    >>> trainer = FocalDPOTrainer(model, args, data, tokenizer, objective=OBJECTIVES["target-dpo"], beta=0.1)
-    >>> result = trainer.train()
-    {'train_runtime': ...}
-    >>> result.global_step
-    2
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -89,7 +80,7 @@ class FocalDPOTrainer(BaseTrainer):
         self,
         model: PreTrainedModel | PeftModel,
         args: TrainingArguments,
-        train_dataset: Sequence[TokenizedPair] | Subset[TokenizedPair],
+        train_dataset: Pairs,
         processing_class: PreTrainedTokenizerBase,
         *,
         objective: Objective,
@@ -99,24 +90,9 @@ class FocalDPOTrainer(BaseTrainer):
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         peft_config: PeftConfig | None = None,
+        eval_dataset: Pairs | Mapping[str, Pairs] | None = None,
         **kwargs: Any,
     ) -> None:
-        require_object("FocalDPOTrainer", "model", model, PreTrainedModel, PeftModel)
-        require_object("FocalDPOTrainer", "args", args, TrainingArguments)
-        require_object("FocalDPOTrainer", "processing_class", processing_class, PreTrainedTokenizerBase)
-        require_object("FocalDPOTrainer", "objective", objective, Objective)
-        require_choice("FocalDPOTrainer", "layout", layout, get_args(Layout))
-        require_choice("FocalDPOTrainer", "nll", nll, ("mean", "sum"))
-        require_tokenized("FocalDPOTrainer", "train_dataset", train_dataset)
-        if kwargs.get("eval_dataset") is not None:
-            require_tokenized("FocalDPOTrainer", "eval_dataset", kwargs["eval_dataset"])
-        if kwargs.get("compute_metrics") is not None:
-            raise InputError("FocalDPOTrainer: compute_metrics would need logits, and none are built; use evaluate")
-        if args.neftune_noise_alpha:
-            raise InputError(
-                "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "
-                "remove it"
-            )
         self._objective = objective
         self._alpha = 0.0 if objective.nll_of is None else alpha
         self._nll = nll
@@ -128,13 +104,15 @@ class FocalDPOTrainer(BaseTrainer):
         padding = processing_class.pad_token_id
         if padding is None:
             padding = processing_class.eos_token_id
-        longest = max(longest_pair(rows) for rows in (train_dataset, kwargs.get("eval_dataset") or ()))
+        others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
+        longest = max(longest_pair(rows) for rows in (train_dataset, *others))
         layout = choose_layout(model.config, layout, longest)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
             data_collator=Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF),
             train_dataset=self._as_drawn(train_dataset),
+            eval_dataset=eval_dataset,
             processing_class=processing_class,
             **kwargs,
         )
@@ -146,8 +124,9 @@ class FocalDPOTrainer(BaseTrainer):
         self.add_callback(_LookBeforeStep(self))
         self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
-        switch_off_randomness(self.model)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        self._loaded_config = copy.deepcopy(base.config)
+        switch_off_randomness(self.model)
         add_label_head(base)
         if is_sharded():
             self.add_callback(_CheckSharded(self, layout, longest))
@@ -209,7 +188,7 @@ class FocalDPOTrainer(BaseTrainer):
         )
         chosen = logratio(weights=inputs["w_chosen"])
         rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.loss(chosen, rejected, self._beta)
+        losses = self._objective.losses(chosen, rejected, self._beta)
         of_pairs = {
             "rewards/chosen": self._beta * chosen,
             "rewards/rejected": self._beta * rejected,
@@ -286,21 +265,29 @@ class FocalDPOTrainer(BaseTrainer):
 
     def evaluate(
         self,
-        eval_dataset: Sequence[TokenizedPair] | Subset[TokenizedPair] | None = None,
-        ignore_keys: Sequence[str] | None = None,  # noqa: ARG002 - the signature is transformers'
+        eval_dataset: Pairs | Mapping[str, Pairs] | str | None = None,
+        ignore_keys: Sequence[str] | None = None,  # the signature is transformers'
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Return loss, NLL and rewards of pairs, the same however they are spread over processes.
 
         Args:
-            eval_dataset: as from `focal_dataset`; None: the trainer's own validation pairs.
+            eval_dataset: as from `focal_dataset`, or several such sets by name, whose numbers are called
+                `eval_<name>_…`; the name of one of the trainer's own; None: the trainer's own validation pairs.
             ignore_keys: without effect, since nothing is gathered but numbers.
             metric_key_prefix: how the names of the numbers begin.
 
         Raises:
             InputError: there are no pairs.
         """
-        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(rows, str):
+            rows = self.eval_dataset[rows]
+        if isinstance(rows, Mapping):
+            numbers: dict[str, float] = {}
+            for name, of_name in rows.items():
+                numbers |= self.evaluate(of_name, ignore_keys, f"{metric_key_prefix}_{name}")
+            return numbers
         if rows is None or not len(rows):
             raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
         require_tokenized("FocalDPOTrainer.evaluate", "eval_dataset", rows)
@@ -318,6 +305,20 @@ class FocalDPOTrainer(BaseTrainer):
         self.log(dict(means))
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         return means
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the model, with the configuration that was loaded and without a form of a card."""
+        folder = Path(output_dir or self.args.output_dir)
+        had_card = (folder / CARD).exists()
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        silent = base.config
+        base.config = self._loaded_config  # in training, dropout and other noise are 0
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            base.config = silent
+        if isinstance(self.model, PeftModel) and not had_card:
+            (folder / CARD).unlink(missing_ok=True)  # PEFT's, with nothing but a path of this machine filled in
 
     def predict(self, *_: Any, **__: Any) -> Any:
         """Refuse: no logits are built.
@@ -343,7 +344,7 @@ class FocalDPOTrainer(BaseTrainer):
 class _LookBeforeStep(TrainerCallback):
     """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
 
-    def __init__(self, trainer: FocalDPOTrainer) -> None:
+    def __init__(self, trainer: PairTrainer) -> None:
         self._trainer = trainer
 
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
@@ -354,7 +355,7 @@ class _LookBeforeStep(TrainerCallback):
 class _CheckSharded(TrainerCallback):
     """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
 
-    def __init__(self, trainer: FocalDPOTrainer, layout: Layout, longest: int) -> None:
+    def __init__(self, trainer: PairTrainer, layout: Layout, longest: int) -> None:
         self._trainer = trainer
         self._layout: Layout = layout
         self._longest = longest

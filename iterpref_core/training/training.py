@@ -39,6 +39,7 @@ from iterpref_core.training.data.tokenized_dataset import (
     open_tokenized_dataset,
 )
 from iterpref_core.training.early_end import validations_since_best
+from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
@@ -49,7 +50,7 @@ from iterpref_core.training.model.policy import (
     load_policy,
     lora_config,
 )
-from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
@@ -58,7 +59,7 @@ from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import PairTrainer
 
 
 def train_objective(
@@ -173,7 +174,7 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
     return _Data(files, tokenizer, rows, held, layout)
 
 
-def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalDPOTrainer) -> Path | None:
+def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
     """Return the file of the reference's log-probabilities; None for an objective without a reference."""
     if not objective.scores_reference:
         return None
@@ -181,9 +182,9 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: FocalD
         cache=run.places.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
-        weights=trainer.model.dtype,
-        bf16=run.params.bf16 is True,
-        load=run.params.load,
+        params=run.params,
+        model=trainer.model,
+        processes=sharding(run.processes),
     )
 
 
@@ -200,7 +201,7 @@ class _BeforeFirstStep(TrainerCallback):
 
     def __init__(
         self,
-        trainer: FocalDPOTrainer,
+        trainer: PairTrainer,
         data: _Data,
         reference: Path | None,
         params: TrainingParams,
@@ -226,7 +227,7 @@ class _BeforeFirstStep(TrainerCallback):
 
 def _make_trainer(
     run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
-) -> FocalDPOTrainer:
+) -> PairTrainer:
     """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
 
     Raises:
@@ -249,7 +250,7 @@ def _make_trainer(
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
     try:
-        trainer = FocalDPOTrainer(
+        trainer = PairTrainer(
             policy,
             arguments,
             trained,
@@ -263,6 +264,7 @@ def _make_trainer(
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
+        check_tied(trainer.model)
     except (ValueError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -300,7 +302,7 @@ def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, 
 
 def _metrics(
     data: _Data,
-    trainer: FocalDPOTrainer,
+    trainer: PairTrainer,
     step: int,
     diverged: DivergedError | None,
 ) -> dict[str, float]:

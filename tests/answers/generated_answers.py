@@ -37,6 +37,7 @@ PROSE = (
     "Note: this is linear in time.",
     "1. Read the number.\n2. Return the next one.",
     "Call it with `f(3)`, which gives 4.",
+    "Note that `def f(x): return x` would be wrong.",
     "# Approach\n\nWe use addition, as in x + 1 = y.",
     "I'll start from the signature, then fill it in.",
     "import the function and call it.",

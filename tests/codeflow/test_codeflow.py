@@ -15,11 +15,11 @@ from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
 from iterpref_core.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.fake_models import FakeModel
+from tests.fake_models import FakeModel, stored
 from tests.settings import EXECUTION, section
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def models_of(model: Model) -> Models:
     @contextmanager
     def opened(store: Path, run: str) -> Iterator[OpenModels]:
         with AnswerStore(store, run) as answers:
-            kept = StoredModel(model, "model", answers)
+            kept = stored(model, "model", answers)
             yield OpenModels(kept, kept)
 
     return Models(("a", "b"), opened)
@@ -164,13 +164,13 @@ def test_the_prompt_style_is_the_drafting_students(
 
     @contextmanager
     def open_model(model: Path, prompt: PromptFormat, **_: object) -> Iterator[Model]:
-        opened.append(prompt.style)
+        opened.append(prompt.template)
         yield Patient()
 
     monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", open_model)
     for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
         params = PARAMS.model_copy(update={"draft_model": draft_model})
-        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(style="plain"))
+        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
         opened.clear()
         with models.open(tmp_path / "answers.sqlite", "run") as found:
             assert opened == styles

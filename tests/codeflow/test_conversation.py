@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.codeflow.conversation import Conversation, trajectory_of
+from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
@@ -47,11 +47,17 @@ def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
     assert conversation.request().prompt == refine_prompt("Add one.", "worse = 1\n", "NameError")
 
 
-@pytest.mark.parametrize(("refinements", "verdict"), [(0, "timeout"), (5, "infra_error")])
-def test_the_last_refinement_and_an_unjudged_program_end_it(refinements: int, verdict: Verdict) -> None:
-    conversation = step(started(refinements), "any = 1", verdict)
-    assert conversation.finished
+@pytest.mark.parametrize("refinements", [0, 1, 4])
+def test_a_draft_that_fails_is_refined_as_often_as_is_allowed(refinements: int) -> None:
+    (conversation,) = open_conversations(PROBLEM, PARAMS.model_copy(update={"max_iterations": refinements}))
+    while not conversation.finished:
+        conversation = step(conversation, "any = 1", "timeout")
+    assert len(conversation.attempts) == 1 + refinements
     assert not trajectory_of([conversation]).solved
+
+
+def test_an_unjudged_program_ends_the_conversation() -> None:
+    assert step(started(), "any = 1", "infra_error").finished
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ import pytest
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, OpenModels
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
 from tests.settings import EXECUTION, ROOT, section
 
@@ -47,7 +48,7 @@ def models_at(url: str, timeout_s: float) -> Models:
         )
         backend = OpenAIModel("mock", inference, CONCURRENCY)
         with AnswerStore(path, run) as store:
-            endpoint = StoredModel(backend, "mock", store)
+            endpoint = stored(backend, "mock", store)
             yield OpenModels(endpoint, endpoint, backend.faults)
 
     return Models(("mock", "mock"), opened)
@@ -130,8 +131,8 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
                 assert parent.stdout.readline() == f"{-signal.SIGKILL}\n"
                 while mock.in_flight:  # the server notices that nobody is there any more
                     time.sleep(0.01)
-                lost.append(len(mock.answered) - len(stored(folder)))
-            received = stored(folder)
+                lost.append(len(mock.answered) - len(kept_keys(folder)))
+            received = kept_keys(folder)
             print("live", file=parent.stdin, flush=True)
             parent.stdout.readline()
             assert parent.stdout.readline() == "0\n"
@@ -139,11 +140,11 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
     assert len(received) >= 10
     assert all(0 <= now <= CONCURRENCY for now in lost), lost
     assert mock.answered.total() - calls <= sum(lost), "what was answered twice had not been received"
-    assert len(mock.answered) == calls == len(stored(folder))
+    assert len(mock.answered) == calls == len(kept_keys(folder))
     assert (folder / "out.jsonl").read_bytes() == expected
 
 
-def stored(folder: Path) -> set[bytes]:
+def kept_keys(folder: Path) -> set[bytes]:
     with sqlite3.connect(folder / "answers.sqlite") as data:
         found = {key for (key,) in data.execute("SELECT key FROM answers")}
     data.close()

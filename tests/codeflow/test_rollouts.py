@@ -15,10 +15,10 @@ from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
-from tests.fake_models import FakeModel
+from tests.fake_models import FakeModel, stored
 from tests.settings import section
 
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
@@ -170,10 +170,10 @@ def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_pat
     failing, rest = Failing(EndpointError("gone"), at=8), Patient()
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         with pytest.raises(EndpointError, match="gone"):
-            debug(names, StoredModel(failing, "m", store))
+            debug(names, stored(failing, "m", store))
         assert failing.under_way == 0
         assert store.spent().calls == len(failing.asked) - 1
-        debug(names, StoredModel(rest, "m", store))
+        debug(names, stored(rest, "m", store))
     asked = Counter(failing.asked) + Counter(rest.asked)
     assert [name for name, times in asked.items() if times > 1] == [failing.asked[7]]
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from iterpref_core.benchmarks.benchmark import PromptMode
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.sampler import Sampler
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.chat_template import ChatTemplate
-from tests.fake_models import FakeModel
+from tests.fake_models import FakeModel, stored
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def sampler_of(
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:
     """The model, its answers kept."""
-    return StoredModel(model, identity, AnswerStore(store, f"evaluate {identity}"), **settings)
+    return stored(model, identity, AnswerStore(store, f"evaluate {identity}"), **settings)

@@ -21,11 +21,11 @@ from iterpref_core.config import (
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
 from iterpref_core.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
 from iterpref_core.evaluation.sampler import Sampler
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
-from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.stored_model import AnswerStore
-from iterpref_core.library.existing_samples import score_samples
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import ModelSource, write_pointer
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.evaluation.recorded_model import kept
 from tests.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
@@ -70,7 +70,8 @@ class Bench:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store = self.folder / "answers.sqlite"
         mode = PromptMode(instruct=True)
-        model = kept(DeferredModel(self._open, in_process=True), store, identity)
+        answers = AnswerStore(store, f"evaluate {identity}")
+        model = StoredModel(self._open, identity, answers, in_process=True)
         sampler = Sampler(model, params, mode, fresh=fresh)
         measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
         return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)

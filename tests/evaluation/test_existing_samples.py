@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.errors import InputError
-from iterpref_core.library.existing_samples import score_samples
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice
@@ -71,7 +71,7 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
     assert (entry["n"], entry["partial"], entry["ground_truth"]["n"]) == (1, {"tasks": 2}, 1)
     assert "heldout: the score is of 1 tasks of 2 (--partial)" in caplog.text
     nothing = write(tmp_path, {"other": "pass"})
-    with pytest.raises(InputError, match="no sample for 2 of 2 tasks of heldout, such as h/double; add them"):
+    with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout; check their task_id"):
         score_samples(nothing, measuring(setting, "heldout"), tmp_path / "out", partial=True)
 
 

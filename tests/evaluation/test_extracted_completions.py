@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.library.existing_samples import score_samples
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice

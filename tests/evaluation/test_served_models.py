@@ -28,12 +28,15 @@ def answer(prompt: str, seed: int) -> str:
 
 
 class Refusing(MockEndpoint):
-    """Answers no prompt."""
+    """Answers no prompt, and counts them."""
+
+    calls = 0
 
     async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
         from aiohttp import web
 
         del request, body, digest
+        self.calls += 1
         return web.json_response({"error": {"message": "the account is on hold"}}, status=400)
 
 
@@ -105,6 +108,48 @@ def test_a_run_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, p
     assert not Path("o/results.json").exists()
 
 
+@pytest.mark.parametrize("refused", ["heldout", "validation"])
+def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(
+    iterpref: Iterpref, problems: Path, refused: str
+) -> None:
+    from aiohttp import web
+
+    assert problems.exists()
+
+    class RefusingOneSplit(MockEndpoint):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            if f"({refused})" in body.decode():
+                return web.json_response({"error": {"message": "too long"}}, status=400)
+            return await super()._respond(request, body, digest)
+
+    with serve(RefusingOneSplit(answer, Behavior())) as url:
+        options = ["--benchmark", "validation", "--backend", "openai", "--base-url", url]
+        code, _, err = iterpref(*EVALUATE, *options)
+    assert code == 2
+    assert f"{refused}: none of" in err
+    (other,) = {"heldout", "validation"} - {refused}
+    found = json.loads(Path("o/results.json").read_text())["benchmarks"]
+    assert found.keys() == {other}
+    assert found[other]["pass_at_1"] == 1
+    assert Path(f"o/samples/{other}.jsonl").exists()
+
+
+def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benchmark(
+    iterpref: Iterpref, problems: Path
+) -> None:
+    rows = [json.loads(line) for line in problems.read_text().splitlines()]
+    more = [rows[0] | {"task_id": f"h/{number}", "prompt": f"Double x, {number} times."} for number in range(30)]
+    problems.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, *more]))
+    mock = Refusing(answer, Behavior())
+    with serve(mock) as url:
+        one_at_a_time = ["--set", "evaluation.batch_size=1"]
+        served = ["--backend", "openai", "--base-url", url]
+        code, _, err = iterpref(*EVALUATE, "--benchmark", "validation", *served, *one_at_a_time)
+    assert (code, "the account is on hold" in err, "Traceback" in err) == (2, True, False)
+    assert mock.calls == 20 + 1  # of 32 held-out prompts, and of those of the validation split
+    assert not Path("o/results.json").exists()
+
+
 def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
     row = json.loads(problems.read_text().splitlines()[0])
     problems.write_text(json.dumps(row | {"split": "codeflow"}))
@@ -155,6 +200,44 @@ def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncat
     assert {"\ndef ", "\nclass ", "\nassert "} <= set(body["stop"])
     entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["humaneval"]
     assert (entry["errors"], entry["truncated"]) == ({"wrong_answer": 1}, 0)
+
+
+def test_a_base_model_that_goes_on_behind_its_program_has_a_whole_one(iterpref: Iterpref, problems: Path) -> None:
+    """The limit cuts what it writes behind the program of a held-out problem; a program that is cut is `truncated`."""
+    assert problems.exists()
+    whole = Recording("def f(x):\n    return 3 * x\n\n\nThe next task is to triple\n\ndef g(x)")
+    with serve(whole) as url:
+        options = ["--backend", "openai", "--base-url", url, "--set", "inference.api=completions"]
+        code, _, err = iterpref(*EVALUATE, *options)
+        assert code == 0, err
+        entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+        assert (entry["errors"], entry["truncated"]) == ({"wrong_answer": 2}, 0)
+        assert {tuple(body["stop"]) for body in whole.bodies} == {("<|endoftext|>", "\nif __name__")}
+    with serve(Recording("def f(x):\n    y = 3 * x\n    return (y +")) as url:
+        options = ["--backend", "openai", "--base-url", url, "--set", "inference.api=completions", "--fresh"]
+        code, _, err = iterpref(*EVALUATE, *options)
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+    assert (entry["errors"], entry["truncated"]) == ({"truncated": 2}, 2)
+
+
+def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_known(
+    iterpref: Iterpref, problems: Path
+) -> None:
+    assert problems.exists()
+    with serve(MockEndpoint(answer, Behavior())) as url:
+        served = ["--backend", "openai", "--base-url", url]
+        code, _, err = iterpref(*EVALUATE, *served)
+        assert code == 0, err
+        entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+        tokens = entry["tokens"]
+        assert tokens["per_answer"] == tokens["completion"] / 2 > 1
+        assert "cost_usd" not in entry
+        prices = ["--set", "inference.price_prompt=1", "--set", "inference.price_completion=10"]
+        code, _, err = iterpref(*EVALUATE, *served, *prices)
+    assert code == 0, err
+    entry = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+    assert entry["tokens"] == tokens
+    assert entry["cost_usd"] == pytest.approx((tokens["prompt"] + 10 * tokens["completion"]) / 1e6)
 
 
 def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(

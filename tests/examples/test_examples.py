@@ -55,6 +55,22 @@ def test_focal_preference_training_without_the_pipeline(run: Run, tmp_path: Path
     assert (tmp_path / "out/model.safetensors").is_file()
 
 
+def test_a_name_a_configuration_and_pairs_train_focally(run: Run, tmp_path: Path) -> None:
+    trainer = run("focal_trainer.py")["trainer"]
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]  # type: ignore[attr-defined]
+    assert losses[0] == pytest.approx(0.6931, abs=1e-4)
+    assert losses[-1] < losses[0]
+    first = trainer.train_dataset[0]  # type: ignore[attr-defined]
+    assert 0 < sum(first.focal) < len(first.rejected_ids)
+    assert (tmp_path / "out/model.safetensors").is_file()
+
+
+def test_the_script_in_the_readme_is_the_example() -> None:
+    script = (ROOT / "examples/focal_trainer.py").read_text(encoding="utf-8").rpartition('"""\n\n')[2]
+    assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len([line for line in script.splitlines() if line]) <= 15
+
+
 def test_execution_is_a_reward_of_grpo(run: Run, tmp_path: Path) -> None:
     found = run("grpo_reward.py")
     assert found["args"].max_steps == 2  # type: ignore[attr-defined]

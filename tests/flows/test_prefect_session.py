@@ -53,8 +53,10 @@ def locked() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path) -> Iterator[None]:
     """Prefect's settings as a new process would have them, and afterwards those of the other tests."""
-    from prefect.context import refresh_global_settings_context
+    from prefect.context import SettingsContext, refresh_global_settings_context
 
+    # The server that other tests share stays, and is the present one wherever this says nothing else.
+    token = SettingsContext.__var__.set(None)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PREFECT")]:
             patch.delenv(name)
@@ -62,6 +64,7 @@ def _settings(tmp_path: Path) -> Iterator[None]:
         patch.chdir(tmp_path)
         refresh_global_settings_context()
         yield
+    SettingsContext.__var__.reset(token)
     refresh_global_settings_context()
 
 

@@ -142,17 +142,27 @@ def dvc(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_points_run_side_by_side_and_leave_everything_as_it_was(toy: Path) -> None:
+def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
+    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy / "checkout")
+    monkeypatch.setattr("flows.prefect_session.prefect_session", nullcontext)  # the server of the test is there
     graph = Path("dvc.yaml").read_bytes()
     dvc("repro", "--quiet")
     Path("edited").write_text("at first", encoding="utf-8")
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
     (toy / "together").write_text("2", encoding="utf-8")
-    result = run([0.2, 0.3, 0.4], jobs=2)
-    assert [(row.label, row.pass_at_1) for row in result.rows] == [
-        ("target-dpo beta=0.2", 0.2), ("target-dpo beta=0.3", 0.3), ("target-dpo beta=0.4", 0.4),
+    grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.3,0.6", "--jobs", "2")
+    code, out, err = iterpref("sweep", *grid, "--json")
+    assert code == 0, err
+    result = json.loads(out[out.index("{\n") :])
+    assert [(row["label"], row["pass_at_1"], round(row["difference"] or 0, 3)) for row in result["rows"]] == [
+        ("target-dpo beta=0.2", 0.2, 0), ("target-dpo beta=0.3", 0.3, 0.1), ("target-dpo beta=0.6", 0.6, 0.4),
     ]  # fmt: skip
+    low, high = result["rows"][2]["ci95"]
+    assert 0.25 < low < 0.33
+    assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"
     assert notes(toy, "shared") == [], "made before"
     begun = [words for words in notes(toy, "training") if words[0] == "begins"]
     assert [words[0] for words in notes(toy, "training")][:2] == ["begins", "begins"]
@@ -163,10 +173,10 @@ def test_points_run_side_by_side_and_leave_everything_as_it_was(toy: Path) -> No
     Path("edited").write_text("at first", encoding="utf-8")
     status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in status.splitlines()} <= {"dvc.lock", ".gitignore"}, "of `dvc repro`"
-    assert set(dvc("exp", "list", "--name-only").split()) >= set(result.experiments)
+    assert set(dvc("exp", "list", "--name-only").split()) >= set(result["experiments"])
     shown = json.loads(dvc("exp", "show", "--json"))
     assert len(shown[1]["experiments"]) == 3
-    dvc("exp", "apply", result.experiments[1])
+    dvc("exp", "apply", result["experiments"][1])
     assert Path("dvc.yaml").read_bytes() == graph
     assert yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["training"]["beta"] == 0.3
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.3}
@@ -246,10 +256,11 @@ def test_stages_that_start_first_are_submitted_first(monkeypatch: pytest.MonkeyP
     assert order == ["before", "before", "point", "point", "point"]
 
 
-def test_the_verb_prints_the_table_and_refuses_a_bad_grid_before_a_server_starts(
+def test_a_bad_grid_is_refused_before_a_server_starts(
     iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(toy / "checkout")
+    monkeypatch.delattr("flows.prefect_session.running_prefect")  # a session would begin with it
     shutil.copy2(ROOT / "ablations.yaml", ".")
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),
@@ -260,11 +271,3 @@ def test_the_verb_prints_the_table_and_refuses_a_bad_grid_before_a_server_starts
     ):
         code, _, err = iterpref("sweep", *arguments)
         assert (code, message in err) == (2, True), err
-    monkeypatch.setattr("flows.prefect_session.prefect_session", nullcontext)  # the server of the test is there
-    code, out, err = iterpref("sweep", "--objective", "target-dpo", "--set", "training.beta=0.1,0.5", "--json")
-    assert code == 0, err
-    rows = json.loads(out[out.index("{\n") :])["rows"]
-    assert [round(row["difference"] or 0, 3) for row in rows] == [0, 0.4]
-    low, high = rows[1]["ci95"]
-    assert 0.25 < low < 0.33
-    assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"

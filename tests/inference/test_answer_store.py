@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError, RefusedError
+from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.stored_model import AnswerStore, Spent, StoredModel, answer_key
-from tests.fake_models import FakeModel
+from tests.fake_models import FakeModel, stored
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 
@@ -39,10 +39,10 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
     oracle = Oracle()
     requests = [Request("a", 1), Request("a", 2), Request("b", 1), Request("a", 1)]
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        first = StoredModel(oracle, "model", store).generate(requests, SAMPLING)
+        first = stored(oracle, "model", store).generate(requests, SAMPLING)
     assert [answer.text for answer in first] == ["1", "2", "3", "1"]
     with AnswerStore(tmp_path / "answers.sqlite", "other run") as store:
-        endpoint = StoredModel(oracle, "model", store)
+        endpoint = stored(oracle, "model", store)
         assert endpoint.generate(requests, SAMPLING) == first
         assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
         assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
@@ -52,7 +52,7 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
 def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
     for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
         with suppress(KeyboardInterrupt), AnswerStore(tmp_path / "answers.sqlite", run) as store:
-            StoredModel(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+            stored(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
             spent = store.spent()
             raise KeyboardInterrupt
     assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
 def test_a_private_prompt_with_personal_data_never_leaves_and_is_counted() -> None:
     secret = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
     oracle, faults = Oracle(), Counter[str]()
-    guarded = StoredModel(oracle, "model", None, guarded=True, faults=faults)
+    guarded = stored(oracle, "model", None, guarded=True, faults=faults)
     requests = [Request("def f(): ...", 0, private=True), Request(secret, 0, private=True), Request(secret, 1)]
     for request in requests[::2]:
         asyncio.run(guarded.answer(request, SAMPLING))

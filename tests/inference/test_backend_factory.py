@@ -9,6 +9,7 @@ import pytest
 
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import (
     OPENERS,
@@ -17,8 +18,7 @@ from iterpref_core.inference.backend_factory import (
     model_identity,
     open_model,
 )
-from iterpref_core.inference.deferred_model import DeferredModel
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.fingerprint import model_fingerprint
 from tests.fake_models import ReplayModel
@@ -110,7 +110,7 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
         tried.append("opened")
         raise ModelError("m: the server did not start")
 
-    model = StoredModel(DeferredModel(fail, in_process=False), "m", None, concurrency=8)
+    model = StoredModel(fail, "m", None, in_process=False, concurrency=8)
     with pytest.raises(ModelError, match="did not start"):
         model.generate([Request("x", seed) for seed in range(8)], SAMPLING)
     assert tried == ["opened"]

@@ -66,7 +66,7 @@ def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: "P
     assert ChatTemplate(plain).render_prompt("add one") == "add one\n"
 
 
-PLAIN = PromptFormat(style="plain")
+PLAIN = PromptFormat(template="plain")
 
 
 def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, EndpointError, RefusedError
+from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
-from iterpref_core.inference.stored_model import AnswerStore, Spent, StoredModel
-from tests.fake_models import FakeModel
+from iterpref_core.inference.stored_model import StoredModel
+from tests.fake_models import FakeModel, stored
 from tests.settings import section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
@@ -40,7 +41,7 @@ class Watched(ServedModel):
 
 
 def capped(store: AnswerStore | None = None, model: Model | None = None, **values: float) -> StoredModel:
-    return StoredModel(model or Watched(), "m", store, caps(**values), PRICES, concurrency=CONCURRENCY)
+    return stored(model or Watched(), "m", store, caps(**values), PRICES, concurrency=CONCURRENCY)
 
 
 def ask(model: StoredModel, count: int = 60) -> int:
@@ -54,9 +55,9 @@ def ask(model: StoredModel, count: int = 60) -> int:
 def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed() -> None:
     free = PRICES.model_copy(update={"price_prompt": 0.0, "price_completion": 0.0})
     with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
-        StoredModel(Watched(), "m", None, caps(dollars=3.0), free)
-    StoredModel(Watched(), "m", None, caps(dollars=3.0), free.model_copy(update={"backend": "transformers"}))
-    StoredModel(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
+        stored(Watched(), "m", None, caps(dollars=3.0), free)
+    stored(Watched(), "m", None, caps(dollars=3.0), free.model_copy(update={"backend": "transformers"}))
+    stored(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
 
 
 def test_exactly_as_many_calls_as_are_allowed() -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.errors import EndpointError, InputError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, one, opened, reply, status
 from tests.mock_endpoint import MockEndpoint, serve
 
@@ -51,7 +52,7 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
 ) -> None:
     backend = ask(Scripted(reply(HALF, **BROKEN[case])))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        model = StoredModel(backend, "m", store)
+        model = stored(backend, "m", store)
         assert asyncio.run(model.answer(Request("a prompt", 3), SAMPLING)).text == "a prompt with 3"
         assert store.spent().calls == 1
     assert backend.faults == {"broken_off": 1}
@@ -98,7 +99,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
 
     mock = Scripted(lambda _: web.Response(text=json.dumps({"choices": [{"text": "Done \ud83d"}]})))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        model = StoredModel(ask(mock), "m", store)
+        model = stored(ask(mock), "m", store)
         asked = Request("half \ud83d", 3)
         answer = asyncio.run(model.answer(asked, SAMPLING))
         assert answer.text == "Done \ufffd"

@@ -66,7 +66,7 @@ def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, r
         model = load_model(folder).float().eval()
     else:
         folder, model = tmp_path, _save(name, tmp_path)
-    backend = TransformersModel(folder, batch_size=len(_PROMPTS), prompt=PromptFormat(style="plain"), bf16=False)
+    backend = TransformersModel(folder, batch_size=len(_PROMPTS), prompt=PromptFormat(template="plain"), bf16=False)
     requests, greedy = [Request(prompt, seed=0) for prompt in _PROMPTS], Sampling(0.0, _NEW)
     expected = [_argmax_loop(model, load_tokenizer(folder), prompt) for prompt in _PROMPTS]
 
@@ -80,4 +80,4 @@ def test_an_encoder_is_refused(name: str, tmp_path: Path) -> None:
 
     _save(name, tmp_path)
     with pytest.raises(ModelError, match="is no decoder"):
-        check_checkpoint(tmp_path, PromptFormat(style="plain"))
+        check_checkpoint(tmp_path, PromptFormat(template="plain"))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import model_identity, open_model
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel, answer_key
+from iterpref_core.inference.stored_model import StoredModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 

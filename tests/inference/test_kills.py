@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
-from iterpref_core.inference.stored_model import AnswerStore, Spent
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 

@@ -11,8 +11,9 @@ import pytest
 
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, InputError, RefusedError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, opened
 from tests.mock_endpoint import MockEndpoint, serve
 from tests.settings import section
@@ -102,7 +103,7 @@ def test_what_a_server_refuses_is_asked_once_and_remembered(
     mock = Refusing(has, said, code)
     backend = ask(mock)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        model = StoredModel(backend, "m", store)
+        model = stored(backend, "m", store)
         for number in range(3):
             asyncio.run(model.answer(Request(f"prompt {number}", 3, system="Be brief."), GREEDY))
         assert name in store.refused_parameters("m")

@@ -227,7 +227,7 @@ def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path)
             _backend(url, "chat").generate([replace(requests[0], seed=seed)], Sampling(1.5, 48)) for seed in (1, 2)
         )
     assert answers == TransformersModel(model, 8, bf16=False).generate(requests, greedy)
-    assert plain == TransformersModel(model, 8, PromptFormat(style="plain"), bf16=False).generate(requests, greedy)
+    assert plain == TransformersModel(model, 8, PromptFormat(template="plain"), bf16=False).generate(requests, greedy)
     assert first != second
     assert len(processes) > 1
     assert _gone(processes)

@@ -16,7 +16,7 @@ from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.ingestion import published
 from iterpref_core.ingestion.ingest import Ingested, ingest
 from iterpref_core.ingestion.published.table import find_format, format_names
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.selection import MAX_PROBLEM_BYTES, Selection
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
@@ -128,17 +128,83 @@ def test_what_is_left_out_has_a_reason(tmp_path: Path, name: str) -> None:
     assert [(dropped.reason, dropped.where) for dropped in found.dropped] == [(reason, f"{source}:2")]
 
 
-def test_a_problem_larger_than_a_run_can_hold_is_left_out_unless_some_of_its_tests_are_taken(tmp_path: Path) -> None:
-    row = ROWS["apps"].row | {
-        "input_output": {"inputs": ["1\n1\n" + " " * (9 << 20)] * 2, "outputs": ["1\n"] * 2},
-        "problem_id": 7,
-    }
-    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, row)
-    found, problems = taken(source, "apps")
-    assert found.counts["dropped/too_large"] == 1
-    assert found.dropped[0].explanation == "it has 18 MiB, and 16 are allowed; --max-tests 1 takes some of its 2 tests"
-    assert len(taken(source, "apps", max_tests=1)[1]) == 2
-    assert len(problems) == 1
+def sized(*megabytes: float) -> dict[str, Any]:
+    """A row of APPS whose tests have these sizes; the size is in blanks behind the numbers."""
+    inputs = [f"1\n{number}\n" + " " * int(size * 2**20) for number, size in enumerate(megabytes)]
+    outputs = [f"{number}\n" for number in range(len(megabytes))]
+    return ROWS["apps"].row | {"input_output": {"inputs": inputs, "outputs": outputs}, "problem_id": 7}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "max_tests", "kept", "passed_over"),
+    [
+        ((9, 9), 1, [0], 0),
+        ((9, 9), 2, [0], 1),
+        ((20, 20, 20, 20, 1), 2, [4], 4),
+        ((20, 0.1, 0.1, 0.1), 4, [1, 2, 3], 1),
+    ],
+)
+def test_tests_are_drawn_by_size_where_others_are_too_large(
+    tmp_path: Path, sizes: tuple[float, ...], max_tests: int, kept: list[int], passed_over: int
+) -> None:
+    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
+    found, (_, problem) = taken(source, "apps", max_tests=max_tests)
+    numbers = [int(test.model_dump()["output"]) for test in problem.tests + problem.hidden_tests]
+    assert len(numbers) == len(kept)
+    assert set(numbers) <= (set(kept) if len(set(sizes)) > 1 else {0, 1})
+    assert found.counts.get("tests_left_out/too_large", 0) == passed_over
+    assert len(problem.to_json()) <= MAX_PROBLEM_BYTES
+
+
+@pytest.mark.parametrize(
+    ("sizes", "max_tests", "advice"),
+    [
+        ((9, 9), None, "it has 18 MiB, and 16 are allowed; --max-tests N draws tests that fit"),
+        ((20,), 5, "it has 20 MiB, and 16 are allowed; even its smallest test has 20 MiB, so no choice of tests fits"),
+        (
+            (20,),
+            None,
+            "it has 20 MiB, and 16 are allowed; even its smallest test has 20 MiB, so no choice of tests fits",
+        ),
+    ],
+)
+def test_a_problem_larger_than_a_run_can_hold_is_left_out_with_advice_that_helps(
+    tmp_path: Path, sizes: tuple[float, ...], max_tests: int | None, advice: str
+) -> None:
+    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
+    found, problems = taken(source, "apps", max_tests=max_tests)
+    assert (len(problems), found.counts["dropped/too_large"]) == (1, 1)
+    assert found.dropped[0].explanation == advice
+
+
+def problem_folder(folder: Path, row: dict[str, Any]) -> None:
+    """Write a row of APPS as APPS was published: a folder with a file for each column."""
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text('{"difficulty": "interview"}')
+    names = {"question": "question.txt", "starter_code": "starter_code.py"}
+    names |= {"solutions": "solutions.json", "input_output": "input_output.json"}
+    for column, name in names.items():
+        if row.get(column):
+            value = row[column]
+            (folder / name).write_bytes((value if isinstance(value, str) else json.dumps(value)).encode())
+
+
+def test_folders_of_apps_give_the_problems_of_its_copies(tmp_path: Path) -> None:
+    names = ["apps", "apps, a call", "apps, lines in lists"]
+    rows = [ROWS[name].row | {"problem_id": number} for number, name in enumerate(names)]
+    for number, row in enumerate(rows):
+        problem_folder(tmp_path / f"APPS/train/{number:04}", row)
+        problem_folder(tmp_path / f"APPS/test/{number:04}", row | {"question": "Of the benchmark."})
+    (tmp_path / "APPS/train/0007").mkdir()
+    (tmp_path / "APPS/train/0007/question.txt").write_bytes(b"\xff is no UTF-8")
+    source = tmp_path / "APPS"
+    out = tmp_path / "out.jsonl"
+    found = ingest([source], "apps", out, EXECUTION, Selection(), tmp_path / "store.sqlite")
+    assert list(read_jsonl(out, Problem)) == taken(written(tmp_path / "in.jsonl", *rows), "apps")[1]
+    assert found.counts["files_left_out/test"] == 3
+    assert [(dropped.reason, dropped.where) for dropped in found.dropped] == [
+        ("bad_record", f"{source}/train/0007/question.txt:1")
+    ]
 
 
 def calls(count: int) -> PublishedRow:

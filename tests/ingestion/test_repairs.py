@@ -15,14 +15,16 @@ from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published import usable_tests
 from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
 from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import PreferencePair
 from iterpref_core.source_code import language
-from iterpref_core.storage.items import Item
+from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import read_pairs
+from iterpref_core.storage.left_out import Dropped
 from tests.settings import EXECUTION, ROOT
 from tests.texts import written
 
@@ -68,6 +70,9 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": "def f(a, b):\n    return b + a\n"}, "buggy_passes"),
         ({"tests": ["assert f(1, 2) = 3"]}, "bad_record"),
         ({"tests": "def check(g):\n    assert g(1, 2) == 3\n"}, "bad_record"),
+        ({"tests": ["f(1, 2) == 3"]}, "bad_record"),
+        ({"tests": "not f(1, 2) - 3"}, "bad_record"),
+        ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
         ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
         ({"tests": 3}, "bad_record"),
@@ -84,6 +89,7 @@ def test_what_is_no_error_of_a_program_is_left_out_by_name(tmp_path: Path, chang
 
 
 STDIN = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()))\n"}
+UNITTEST = "import unittest\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1, 2), 3)\n"
 CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
 
 
@@ -94,6 +100,9 @@ CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
         {"tests": '["assert f(1, 2) == 3"]'},
         {"tests": f"{CHECK}\ncheck(f)"},
         {"tests": CHECK, "entry_point": "f"},
+        {"tests": "'''Sums.'''\nN = 3\n\ndef total():\n    return f(1, 2)\n\nassert total() == N\n"},
+        {"tests": "from solution import f\n\ndef test_f():\n    assert f(1, 2) == 3\n"},
+        {"tests": [UNITTEST]},
         {"tests": [{"kind": "io", "call": "f(1, 2)", "expected": "3"}]},
         {"tests": json.dumps({"fn_name": "f", "inputs": [[1, 2]], "outputs": [3]})},
         {"tests": {"fn_name": "f", "inputs": [[1, 2]], "outputs": [[3]]}},
@@ -155,6 +164,26 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
         taken(source, **words)
 
 
+def test_all_rows_of_a_second_file_are_joined_as_lists(tmp_path: Path) -> None:
+    codes = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()) + 2)\n"}
+    rows = [codes | {"problem_id": name} for name in ("p1", "p2", "p3", None)]
+    source = written(tmp_path / "in.jsonl", *rows)
+    tests = [{"problem_id": "p1", "input": f"{n}\n", "output": f"{n + 1}\n"} for n in range(3)]
+    tests.append({"problem_id": "p2", "input": "1\n", "output": "9\n"})
+    tests.append({"problem_id": "None", "input": "1\n", "output": "2\n"})
+    words = {"columns": "tests=input+output", "join": (written(tmp_path / "tests.jsonl", *tests), "all=problem_id")}
+    found, (pair,) = taken(source, **words)
+    assert (pair.problem_id, pair.tested) == ("p1", True)
+    assert found.counts == {
+        "pairs": 1, "tested": 1, "repair_prompts": 1, "dropped/fixed_fails": 1, "dropped/not_joined": 2
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"they differ; join by another column, or take all rows with all=problem_id"):
+        taken(source, **words | {"join": (tmp_path / "tests.jsonl", "on=problem_id")})
+    written(tmp_path / "tests.jsonl", tests[0], {"problem_id": "p1", "input": "1\n"})
+    with pytest.raises(InputError, match=r"tests.jsonl:2: its columns are input, and those before input, output"):
+        taken(source, **words)
+
+
 @pytest.fixture
 def field() -> Path:
     if not FIELD.is_dir():
@@ -211,3 +240,67 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
         assert pair.license == (license.strip() or None)
     else:
         assert found.reason
+
+
+@given(names=st.lists(st.sampled_from([None, "a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]), min_size=1))
+def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(names: list[str | None]) -> None:
+    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+    known: Counter[str] = Counter()
+    pairs = []
+    for number, name in enumerate(names, 1):
+        item = Item(LinePlace(Path("in.jsonl"), number), number, json.dumps(ROW | {"task_id": name, "tests": None}))
+        for found in read_repairs(item, columns, None, known, None, load_params().pairs):
+            assert isinstance(found, Repair)
+            pairs.append(found.pair)
+    assert len({pair.task_id for pair in pairs}) == len(names)
+    assert [pair.problem for pair in pairs] == [name or f"pair-{number}" for number, name in enumerate(names, 1)]
+
+
+def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path: Path) -> None:
+    rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
+    named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
+             rows[4] | {"task_id": "pair-4"}]  # fmt: skip
+    ingest_pairs([written(tmp_path / "in.jsonl", *named)], tmp_path / "out.jsonl")
+    names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
+    assert names == ["pair-3", "a", "pair-3#2", "pair-4", "pair-5"]
+
+
+@pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "entry_point"])
+@pytest.mark.parametrize("value", [1.5, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("form", ["pairs", "trl"])
+def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
+    tmp_path: Path, part: str, value: Any, form: str
+) -> None:
+    rows = [ROW | {"chosen": FIXED, "rejected": BUGGY} | own for own in ({part: value}, {part: None}, {})]
+    source = written(tmp_path / "in.jsonl", *rows)
+    if form == "pairs":
+        columns = parse_columns("tests=", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+        known: Counter[str] = Counter()
+        found = [
+            each
+            for item in read_items(source)
+            for each in read_repairs(item, columns, None, known, None, load_params().pairs)
+        ]
+        refused = [each.explanation for each in found if isinstance(each, Dropped)]
+    else:
+        refused = [row.explanation for row in ingest_pairs([source], tmp_path / "out.jsonl").dropped]
+    if form == "trl" and part == "entry_point":
+        assert refused == []
+        return
+    (explanation,) = refused
+    assert explanation.startswith(f"column `{part}`: ")
+    assert explanation.endswith(f"{type(value).__name__}; to read no such column, add --columns {part}=")
+
+
+def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("problem_id,task_id,buggy,fixed\n,,x = 1,x = 2\n,,x = 3,x = 4\n")
+    found, pairs = taken(path, pairs_per_problem=1)
+    assert found.counts == {"pairs": 2, "untested": 2, "repair_prompts": 2}
+    assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
+
+
+@pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "license", "entry_point"])
+def test_a_part_of_one_column_takes_no_second(part: str) -> None:
+    with pytest.raises(ConfigError, match=f"{part} is one column, not 2"):
+        parse_columns(f"{part}=contest+index", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)

@@ -1,22 +1,30 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError, RecordError
 from iterpref_core.ingestion.ingest import Ingested, ingest
 from iterpref_core.ingestion.preference_sets.answers import find_programs
+from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published import call_tests
+from iterpref_core.ingestion.published.table import find_format
+from iterpref_core.ingestion.repairs.repair_rows import read_repairs
+from iterpref_core.ingestion.rows import read_candidates
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.left_out import Dropped
 from tests.settings import EXECUTION
 from tests.texts import written
 
@@ -49,6 +57,7 @@ def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) ->
         "def f(a):\n    return `a`\n",
         "def f(a):\n\tx = a\n        return x + 1\n",
         "name: a\nsteps:\n  - run: b\n",
+        "name: a\nversion: 1\n",
         "local x = 1\nprint(x)\n",
         '["def f(a):\\n    return a\\n"]',
     ],
@@ -141,6 +150,87 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, name: str, array: bool) -> N
     assert sum(found.counts.values()) == 3
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects within a JSON value that have a key."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    found = [value] if isinstance(value, dict) and value else []
+    return found + [each for part in inner for each in objects(part)]
+
+
+class Repeating(dict[str, Any]):
+    """A dictionary that `json` writes with its first key twice."""
+
+    def items(self) -> Any:
+        pairs = list(super().items())
+        return [*pairs, pairs[0]]
+
+
+def repeating(value: Any, chosen: dict[str, Any]) -> Any:
+    """A JSON value in which one of its objects has its first key twice."""
+    if isinstance(value, dict):
+        inner = {key: repeating(part, chosen) for key, part in value.items()}
+        return Repeating(inner) if value is chosen else inner
+    return [repeating(part, chosen) for part in value] if isinstance(value, list) else value
+
+
+ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
+    "trl": PAIR | {"prompt": [{"role": "user", "content": "Add."}]},
+    "pairs": {"prompt": "Add.", "buggy": "x = 2\n", "fixed": "x = 1\n", "note": {"a": [{"b": 1}]}},
+    "apps": {
+        "question": "Do.",
+        "solutions": ["print(1)"],
+        "input_output": {"inputs": ["1"], "outputs": ["1"]},
+        "note": [{"b": {"c": 1}}],
+    },
+    "jsonl": json.loads(Problem.example) | {"reference": "def f(n):\n    return 2\n"},
+}
+
+
+@given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
+) -> None:
+    row = ROWS_OF_FORMATS[form]
+    chosen = data.draw(st.sampled_from(objects(row)))
+    folder = tmp_path_factory.mktemp("rows")
+    source = folder / "in.jsonl"
+    source.write_text(json.dumps(row) + "\n" + json.dumps(repeating(row, chosen)) + "\n")
+    explanations = []
+    if form == "trl":
+        explanations = [row.explanation for row in ingest_pairs([source], folder / "out.jsonl").dropped]
+    elif form == "pairs":
+        columns = parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS)
+        for item in read_items(source):
+            for found in read_repairs(item, columns, None, Counter(), None, load_params().pairs):
+                explanations += [found.explanation] if isinstance(found, Dropped) else []
+    else:
+        for candidate in read_candidates([source], find_format(form), Selection(), None):
+            explanations += [candidate.explanation] if isinstance(candidate, Dropped) else []
+    (key, *_) = chosen
+    assert explanations == [f"the key {key!r} stands twice in one object; leave one of them"]
+
+
+@pytest.mark.parametrize(
+    "tests",
+    ['{"inputs": ["1"], "inputs": ["2"], "outputs": ["1"]}', "{'inputs': ['1'], 'inputs': ['2'], 'outputs': ['1']}"],
+)
+def test_tests_in_a_text_with_a_key_that_stands_twice_are_refused(tmp_path: Path, tests: str) -> None:
+    rows = [{"prompt": "Do.", "gold_standard_solution": ANSWER, "verification_info": {"test_cases": TEST_CASES}}]
+    rows.append(rows[0] | {"verification_info": tests})
+    found, problems = problems_of(tmp_path, "prime", *rows)
+    assert (len(problems), found.counts["dropped/bad_record"]) == (1, 1)
+    assert "'inputs'" in found.dropped[0].explanation
+    assert "stands twice" in found.dropped[0].explanation
+
+
+def test_a_key_that_stands_twice_in_a_file_of_pairs_or_problems_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"task_id": "a", "prompt": "p", "chosen": "x", "rejected": "y", "rejected": "z"}\n')
+    with pytest.raises(RecordError, match=r"pairs.jsonl:1: the key 'rejected' stands twice in one object"):
+        list(read_pairs(path))
+
+
 def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     line = json.dumps(PAIR).encode()
@@ -231,6 +321,24 @@ def test_tests_that_say_nothing_or_contradict_each_other_are_left_out_and_counte
         "tests_left_out/empty": 1,
         "dropped/no_tests": 2,
     }
+
+
+def test_keys_that_would_become_one_number_stay_texts(tmp_path: Path) -> None:
+    rows = [calls(({"1": 2, "01": 3}, 2), code="def f(n):\n    return len(n)\n"),
+            calls(({"1": 2, "02": 3}, 5), code="def f(n):\n    return n[1] + n[2]\n")]  # fmt: skip
+    _, problems = problems_of(tmp_path, "apps", *rows)
+    shown = [problem.tests[0].model_dump()["call"] for problem in problems.values()]
+    assert shown == ["f({'1': 2, '01': 3})", "f({1: 2, 2: 3})"]
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, ["1", None], [["1", None]], [{"a": 1}]])
+def test_a_script_reads_no_object_and_no_null(tmp_path: Path, given: Any) -> None:
+    good = {"question": "Do.", "inputs": [["1", "2"], 3], "outputs": [1.5, ["4"]]}
+    for column in ("inputs", "outputs"):
+        bad = good | {column: [given, "5"]}
+        found, problems = problems_of(tmp_path, "rstar", good, bad)
+        assert (len(problems), found.counts["dropped/bad_record"]) == (1, 1)
+        assert "field 'tests'" in found.dropped[0].explanation
 
 
 def test_null_is_none_if_a_reference_returns_none(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_line_that_shows_what_is_trained() -> None:
     assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"])).describe("fenced") == (
         "`… [/INST] ` | ```python\\nprogram\\n``` | ` </s>`"
     )
-    plain = PromptFormat(style="plain", separator=" ->")
+    plain = PromptFormat(template="plain", separator=" ->")
     assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`… ->` | program | `</s>`"
 
 
@@ -151,7 +151,7 @@ def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer
     written = ChatTemplate(tokenizer).render_prompt("Add.")
     requests = [Request("Add.", 0), Request(written, 0, raw=True), Request("Add.", 0, raw=True)]
     chat, raw, bare = (asked.ids for asked in encode_requests(ChatTemplate(tokenizer), requests))
-    (plain,) = encode_requests(ChatTemplate(tokenizer, PromptFormat(style="plain")), requests[:1])
+    (plain,) = encode_requests(ChatTemplate(tokenizer, PromptFormat(template="plain")), requests[:1])
     for ids in (chat, raw, bare, plain.ids):
         assert ids.count(first) == 1
         assert last not in ids

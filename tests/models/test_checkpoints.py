@@ -202,7 +202,7 @@ def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, 
     from iterpref_core.models.weights import check_checkpoint, load_model
 
     kind(folder)
-    assert check_checkpoint(folder, PromptFormat(style="plain")) == check_checkpoint(folder) == folder
+    assert check_checkpoint(folder, PromptFormat(template="plain")) == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
     tokens = torch.tensor([[2, 3, 2]])
     assert torch.equal(given(tokens).logits, original(tokens).logits)

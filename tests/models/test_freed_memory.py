@@ -67,7 +67,7 @@ def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.Mon
 def test_generation_gives_memory_back_after_a_batch(word_model: Path, growing_memory: Releases) -> None:
     from iterpref_core.inference.transformers_model import TransformersModel
 
-    model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(style="plain"))
+    model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(template="plain"))
     requests = [Request("return x", seed=number) for number in range(5)]
     model.generate(requests, Sampling(temperature=0.0, max_new_tokens=1))
     assert growing_memory.count == 3

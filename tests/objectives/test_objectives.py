@@ -135,8 +135,27 @@ def test_every_row_has_its_rates_in_params_yaml() -> None:
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: 2 weighs an NLL, and dpo has none;"),
         ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: sft has no preference term that it scales"),
         ("dpo", {"grpo": {"beta": 2}}, "^training.objectives.grpo.beta: GRPO's own is training.grpo.beta"),
+        ("dpo", {"grpo": {"gamma": 2}}, "^training.objectives.grpo: a learning rate is all that GRPO has here"),
+        ("dpo", {"dpo": {"gamma": 2}}, "^training.objectives.dpo.gamma: the loss of dpo has no gamma; remove it"),
+        (
+            "simpo",
+            {"simpo": {"label_smoothing": 0.2}},
+            "simpo.label_smoothing: the loss of simpo has no lab",
+        ),
+        ("orpo", {"orpo": {"reference_free": True}}, "^training.objectives.orpo.reference_free: orpo has no reference"),
     ],
 )
 def test_what_cannot_be_trained_is_named(name: str, stated: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_objective(name, {key: ObjectiveParams(**own) for key, own in stated.items()})
+
+
+def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
+    assert find_objective("simpo", {}).options == {"gamma": 0.5}
+    assert find_objective("simpo", {"simpo": ObjectiveParams(gamma=1.4)}).options == {"gamma": 1.4}
+    assert find_objective("cdpo", {"robust": ObjectiveParams(label_smoothing=0.3)}).options == {"label_smoothing": 0.1}
+    free = find_objective("target-dpo", {"target-dpo": ObjectiveParams(reference_free=True)})
+    assert not free.scores_reference
+    assert free.values() != find_objective("target-dpo", {}).values()
+    with pytest.raises(ValueError, match="label_smoothing"):
+        ObjectiveParams(label_smoothing=0.5)

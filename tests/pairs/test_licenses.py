@@ -1,12 +1,16 @@
 """A license goes from the problem to its pairs and to the card of an export, and is kept as it is written."""
 
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from iterpref_core.config import PairsParams
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.pairs.pair_selection import select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.sharing.cards import pairs_card
 from iterpref_core.sharing.export_data_set import DataSet, Origin, export_pairs
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.synthesis.injection import inject_bugs
@@ -62,13 +66,13 @@ def test_injected_pairs_have_the_license_of_their_problem(tmp_path: Path) -> Non
     assert {pair.license for pair in read_pairs(out)} == {"GPL-3.0-only"}
 
 
-def test_an_export_names_the_license_of_each_pair_and_comes_back_with_it(tmp_path: Path) -> None:
+def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.jsonl"
     made = PreferencePair(
         task_id="a", prompt="p", chosen="x = 1\n", rejected="x = 2\n", license="ISC", problem_id="add"
     )
-    other = made.model_copy(update={"task_id": "b", "license": None})
-    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None})
+    other = made.model_copy(update={"task_id": "b", "license": None, "tested": True})
+    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None, "tested": False})
     write_jsonl(pairs, [made, other, foreign])
     write_jsonl(tmp_path / "problems.jsonl", [ADD.model_copy(update={"source": "mine"})])
     seen: list[DataSet] = []
@@ -80,7 +84,16 @@ def test_an_export_names_the_license_of_each_pair_and_comes_back_with_it(tmp_pat
     export_pairs(pairs, None, tmp_path / "problems.jsonl", tmp_path / "set", describe)
     assert dict(seen[0].origins) == {Origin("mine", "ISC"): 1, Origin("mine", "GPL-3.0-only"): 1, Origin(): 1}
     ingest_pairs([tmp_path / "set/data/train.parquet"], tmp_path / "again.jsonl")
-    assert [pair.license for pair in read_pairs(tmp_path / "again.jsonl")] == ["ISC", None, None]
+    assert list(read_pairs(tmp_path / "again.jsonl")) == [made, other, foreign]
+
+
+@pytest.mark.parametrize(("tested", "claim"), [(True, True), (False, False), (None, False)])
+def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tested: bool | None, claim: bool) -> None:
+    contents = DataSet(splits=Counter(train=2), tested=2 if tested else 1, stated={"tested"})
+    card = pairs_card(contents, "mine", None, localized=False, regions_known=False)
+    assert ("passes its task's tests" in card) == claim
+    assert ("judged both programs of 1 pair;" in " ".join(card.split())) != claim
+    assert "| `tested` | true: tests have judged both programs" in card
 
 
 def test_pairs_of_others_may_use_these_names_for_anything(tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.backend import Completion, Request
 from iterpref_core.pairs.pair_selection import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import section
 
 
@@ -220,3 +222,22 @@ def test_a_repeated_trajectory_is_refused(tmp_path: Path, word_model: Path) -> N
 def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         select(tmp_path, tmp_path / "no-model", [trajectory("t0", THREE)])
+
+
+NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#2", "#2"]), min_size=1)
+
+
+@given(names=NAMES, data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_no_two_pairs_have_one_name_whatever_problems_are_called(
+    tmp_path_factory: pytest.TempPathFactory, word_model: Path, names: set[str], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("names")
+    order = data.draw(st.permutations(sorted(names)))
+    write_jsonl(folder / "problems.jsonl", [PROBLEM.model_copy(update={"task_id": name}) for name in order])
+    write_jsonl(folder / "trajectories.jsonl", [trajectory(name, THREE) for name in order])
+    out = folder / "pairs.jsonl"
+    select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", word_model, params("all"), out)
+    pairs = list(read_pairs(out))
+    assert [pair.problem for pair in pairs] == [name for name in order for _ in range(3)]
+    assert [pair.task_id for pair in pairs[::3]] == order

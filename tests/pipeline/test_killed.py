@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def test_however_a_run_ends_the_next_one_goes_on(toy: Toy) -> None:
     """Of one experiment, since every run starts a server: each part ends a run, which the part before it left."""
     _a_mistake_ends_with_its_line_and_without_a_traceback(toy)
-    _a_killed_stage_is_called_what_it_is(toy)
     _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy)
     _a_killed_orchestrator_takes_its_stage_along(toy)
     _a_killed_server_ends_the_run_with_one_message(toy)
@@ -33,13 +32,6 @@ def _a_mistake_ends_with_its_line_and_without_a_traceback(toy: Toy) -> None:
     assert toy.iterpref("run", "--set", "training.betta=1", code=2).count("\n") == 1
     assert toy.ran() == ["first", "slow"]
     (toy.path / "wait.sh").write_text(WAIT, encoding="utf-8")
-
-
-def _a_killed_stage_is_called_what_it_is(toy: Toy) -> None:
-    run = toy.start_run()
-    _descendant(run, "wait.sh").parent().kill()  # type: ignore[union-attr]
-    assert run.wait(PATIENCE_S) == 1
-    assert "error: stage slow was killed (signal 9)" in toy.output()
 
 
 def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:

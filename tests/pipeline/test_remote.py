@@ -9,6 +9,7 @@ from tests.pipeline.conftest import Checkout
 
 
 def test_a_clone_has_from_the_bucket_what_was_pushed(tmp_path: Path) -> None:
+    from dvc.repo import Repo
     from moto.server import ThreadedMotoServer
 
     keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -25,9 +26,11 @@ def test_a_clone_has_from_the_bucket_what_was_pushed(tmp_path: Path) -> None:
         assert httpx.put(f"{url}/bucket").status_code == 200
         first.run("git", "init", "--quiet")
         (first.path / ".git/info/exclude").write_text("output.log\nran\n", encoding="utf-8")
-        for words in ("init -q", "remote add -q --default store s3://bucket/x",
-                      f"remote modify -q store endpointurl {url}", "repro", "push"):  # fmt: skip
-            first.dvc(*words.split())
+        Repo.init(str(first.path)).close()
+        remote = f"[core]\nremote = store\n['remote \"store\"']\nurl = s3://bucket/x\nendpointurl = {url}\n"
+        (first.path / ".dvc/config").write_text(remote, encoding="utf-8")
+        first.dvc("repro")
+        first.dvc("push")
         first.run("git", "add", ".")
         first.run("git", "commit", "--quiet", "--message", "made")
         first.run("git", "clone", "--quiet", ".", str(clone.path))

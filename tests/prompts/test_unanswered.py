@@ -8,8 +8,8 @@ import pytest
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.prompts.structured_answers import ask_parsed
+from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
@@ -39,7 +39,7 @@ def parsed(word: str) -> list[int | None]:
 
     with serve(Refusing(word)) as url:
         inference = section(InferenceParams, backend="openai", base_url=url, attempts=2)
-        model = StoredModel(OpenAIModel("m", inference, 4), "m", None)
+        model = stored(OpenAIModel("m", inference, 4), "m", None)
         requests = [Request(f"prompt {number}", 0) for number in range(3)]
         return list(ask_parsed(model, requests, SAMPLING, int, Counter()))
 

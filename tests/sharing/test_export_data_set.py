@@ -175,8 +175,8 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     assert back == PROBLEMS
     card = (out / "README.md").read_text(encoding="utf-8")
     assert front_matter(card)["license"] == "unknown"
-    assert "- mbpp: 1 problems, license cc-by-4.0" in card
-    assert "- unrecorded source: 1 problems, license MIT" in card
+    assert "- mbpp: 1 problem, license cc-by-4.0" in card
+    assert "- unrecorded source: 1 problem, license MIT" in card
     assert "Do not train on the splits `heldout` and `validation`" in card
 
 

@@ -78,6 +78,14 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleN
     assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(summary_of(experiment), twice)
 
 
+def test_a_card_has_one_line_a_setting_and_no_plural_of_one(experiment: SimpleNamespace) -> None:
+    settings = {"prompt_separator": "\n\n", "prefix": "a|b"}
+    text = card(summary_of(experiment), TRAINED.model_copy(update={"settings": settings, "pairs": 1}))
+    assert '| prompt_separator | `"\\n\\n"` |\n| prefix | a\\|b |\n' in text
+    assert "1 preference pair from" in text
+    assert re.search(r"(?<![\d,.])1 (problems|pairs|tasks)", text) is None
+
+
 def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleNamespace) -> None:
     summary = summary_of(experiment)
     untrained = card(summary, EMBEDDED, "of base")
@@ -89,7 +97,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
     assert nothing.count("Unknown.") == 4
     assert "Not measured: no report has scores of exactly these weights." in nothing
     other = card(summary, TRAINED.model_copy(update={"pairs": 1, "data": {"pairs": "77"}}), "other")
-    assert "1 preference pairs from unrecorded problems" in other
+    assert "1 preference pair from unrecorded problems" in other
     for text in (untrained, nothing, other):
         assert not re.search("dropped|dvc repro|80 preference pairs", text)
 
@@ -109,7 +117,7 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     heldout = overlap_of(200, ["task/0000"], pairs=3)
     found = {"pairs": 3, "dropped": 2, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     text = card(summary_of(experiment, found=found))
-    assert "3 pairs overlap with a benchmark task; 1 of them were kept." in text
+    assert "3 pairs overlap with a benchmark task; 1 of them kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
     assert "- mbpp: not checked (not set)" in text
     assert "| held-out ² | 199 |" in text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.source_code import lines
-from iterpref_core.source_code.lines import cut_lines, lines_in_strings, split_lines, whole_lines
+from iterpref_core.source_code.lines import cut_lines, lines_in_strings, literal_places, split_lines, whole_lines
 from tests.settings import ROOT
 
 OF_MESSAGES = {
@@ -49,7 +49,11 @@ def test_lines_are_those_of_pythons_own_reader(text: str) -> None:
 
 
 TEXTS = st.text(alphabet=f"a \t\n{{}}%{SEPARATORS}", max_size=12)
-LITERALS = TEXTS.map(lambda text: f"'''{text}'''")
+PLAIN = TEXTS.map(lambda text: f"'''{text}'''")
+FORMATTED = st.tuples(TEXTS, st.sampled_from(["{x}", "{x + (\n1)}", "{f'{x}'}", "{{}}"]), TEXTS).map(
+    lambda parts: "f'''" + parts[1].join(re.sub(r"[{}]", "", text) for text in parts[::2]) + "'''"
+)
+LITERALS = PLAIN | FORMATTED
 STATEMENTS = st.one_of(
     LITERALS.map(lambda literal: f"x = {literal}"),
     LITERALS.map(lambda literal: f"x = ({literal}\n{literal},\n            {literal})"),
@@ -71,6 +75,12 @@ def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body
     cut = cut_lines(source, method.lineno, method.end_lineno, lines_in_strings(source))
     (function,) = ast.parse(cut).body
     assert ast.dump(function) == ast.dump(method)
+
+
+def test_an_f_string_is_one_literal_on_every_python() -> None:
+    source = "x = f'a{1}{f\"b{x}\"}' + 'c'  # d\n"
+    assert list(literal_places(source)) == [((1, 4), (1, 20)), ((1, 23), (1, 26))]
+    assert list(literal_places(source, comments=True))[2:] == [((1, 28), (1, 31))]
 
 
 @pytest.mark.parametrize("source", ["x = '''a", "x = (", "def f():\n    a\n  b\n"])

@@ -98,3 +98,20 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no file of JSONL, JSON, Parquet, Arrow or CSV"):
         find_shards([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_two_columns_of_one_name_are_refused_as_a_row_would_lose_one(tmp_path: Path, name: str, nested: bool) -> None:
+    columns: list[Any] = [pa.array(["a"]), pa.array(["b"])]
+    if nested:
+        columns = [pa.array([["a"]]), pa.ListArray.from_arrays([0, 1], pa.StructArray.from_arrays(columns, ["x", "x"]))]
+    table = pa.table(columns, names=["y", "z"] if nested else ["x", "x"])
+    path = tmp_path / name
+    if name == "a.parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    with pytest.raises(InputError, match=r"a\.\w+: two columns have the same name \(x\); rename one"):
+        list(read_items(path))

@@ -48,6 +48,11 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
         (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
         (("test.jsonl",), "test", ["test.jsonl"], {}),
+        (("trainset.jsonl", "testset.jsonl"), None, ["trainset.jsonl"], {"test": 1}),
+        (("train/a.jsonl", "train/test-0.jsonl"), None, ["train/a.jsonl"], {"test": 1}),
+        (("train_test/train.jsonl", "train_test/test.jsonl"), None, ["train_test/train.jsonl"], {"test": 1}),
+        (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
+        (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
     ],
 )  # fmt: skip
 def test_one_split_of_a_folder_is_read_and_the_others_are_counted(
@@ -169,8 +174,9 @@ def _close_while_reading(path: Path) -> None:
 
 
 def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path: Path) -> None:
-    # In a process of its own: what failed was the process, by a segmentation fault.
-    process = multiprocessing.get_context("fork").Process(target=_close_all, args=(tmp_path,))
+    # In a process of its own: what failed was the process, by a segmentation fault. The process is a new one, since a
+    # forked one would also end what other tests have begun, such as threads of Prefect's, and fail by that.
+    process = multiprocessing.get_context("spawn").Process(target=_close_all, args=(tmp_path,))
     process.start()
     process.join()
     assert process.exitcode == 0

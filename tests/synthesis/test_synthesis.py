@@ -10,12 +10,13 @@ import pytest
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.inference.stored_model import AnswerStore, StoredModel
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.records import Problem, Sample, ScriptTest
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.synthesis.seed_code import filter_for_others
 from iterpref_core.synthesis.synthesis import make_tree, write_problems
+from tests.fake_models import stored
 
 from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer
 
@@ -189,7 +190,7 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
     def run(model: ScriptedModel, name: str) -> bytes:
         folder = tmp_path / name
         with AnswerStore(folder / "answers.sqlite", "synthesize") as store:
-            backend = StoredModel(model, "scripted", store)
+            backend = stored(model, "scripted", store)
             tree, _ = make_tree(source, backend, params, None, folder / "tree.json")
             write_problems(tree, backend, params, executor, 4, folder / "out.jsonl")
         return (folder / "tree.json").read_bytes() + (folder / "out.jsonl").read_bytes()

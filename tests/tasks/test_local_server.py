@@ -1,5 +1,7 @@
 """Health checks of this machine."""
 
+import os
+
 import pytest
 
 from iterpref_core.cli.libraries import set_up_libraries
@@ -12,6 +14,8 @@ def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "example.org")
-    set_up_libraries()
+    for _ in range(2):
+        set_up_libraries()
+        assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost", "each name once"
     with serving(lambda *_: 200) as url:
         assert answers(url)

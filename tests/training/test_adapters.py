@@ -84,6 +84,10 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
         assert ours.after == pytest.approx(merged.after, abs=1e-4)
 
 
+def test_no_card_lies_beside_adapters_that_nobody_has_filled_in(adapters: Path) -> None:
+    assert not list(adapters.glob("*.md"))
+
+
 def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
     import torch
 
@@ -168,7 +172,12 @@ def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Pa
     assert f"--model {model_folder} --served-model-name iterpref-base --enable-lora --max-lora-rank 8" in arguments
     assert f"--lora-modules iterpref={adapters}" in arguments
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
-    for changed, said in (({"use_dora": True}, "with use_dora: true"), ({"r": 600}, "up to 512, and theirs is 600")):
+    for changed, said in (
+        ({"use_dora": True}, "with use_dora: true"),
+        ({"init_lora_weights": "pissa"}, 'with init_lora_weights: "pissa"'),
+        ({"trainable_token_indices": [3]}, r"with trainable_token_indices: \[3\]"),
+        ({"r": 600}, "up to 512, and theirs is 600"),
+    ):
         (copied / "adapter_config.json").write_text(json.dumps(options | changed), encoding="utf-8")
         with pytest.raises(ModelError, match=f"vLLM serves .*{said}"):
             _command(Path("python"), locate_model(copied), 1)

@@ -189,7 +189,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     from transformers import TrainingArguments
 
     from iterpref_core.models.weights import load_model
-    from iterpref_core.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer import PairTrainer
 
     scored = []
     for row in rows:
@@ -197,14 +197,12 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
         scored.append(replace(row, ref_chosen=zeros[0], ref_rejected=zeros[1]))
     arguments = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True)
     options = {"objective": OBJECTIVES["target-dpo"], "beta": 0.1}
-    trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
+    trainer = PairTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
     own, given = trainer.evaluate(), trainer.evaluate(scored[2:6], metric_key_prefix="test")
     assert own["eval_loss"] != given["test_loss"]
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
     with pytest.raises(InputError, match="builds no logits"):
         trainer.predict(scored)
-    with pytest.raises(InputError, match="compute_metrics"):
-        FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, compute_metrics=lambda _: {}, **options)
 
 
 def _validation_losses(folder: Path) -> list[float]:

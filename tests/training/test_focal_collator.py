@@ -6,17 +6,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
+
+from .test_tokenizers import PROMPT, every_tokenizer, expected_mask, repeatable, spans_of, spelled, tokenizer_named
+from .test_tokenizers import pairs as pairs_of_programs
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
     from trl import DPOTrainer
 
-Make = Any
+
+@every_tokenizer
+@repeatable
+@given(data=st.data(), pair=pairs_of_programs())
+def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(
+    name: str, data: st.DataObject, pair: PreferencePair
+) -> None:
+    """Against the bytes that tokens stand for; texts are tokenized as TRL does, the prompt with its program."""
+    from trl import DPOConfig
+    from trl.data_utils import common_prefix_length
+
+    from iterpref_core import FocalCollator
+
+    tokenizer = tokenizer_named(name)
+    settings = {"use_cpu": True, "bf16": False, "report_to": "none", "remove_unused_columns": False}
+    collator = FocalCollator(tokenizer, DPOConfig("unused", max_length=None, **settings))
+    prompt = f"{PROMPT}\n"
+    text = prompt + pair.rejected + tokenizer.eos_token
+    ids = tokenizer(text)["input_ids"]
+    pieces = [b"" if token == tokenizer.bos_token_id else spelled(tokenizer, [token])[0] for token in ids]
+    whole = b"".join(pieces)
+    lead = len(whole) - len(text.encode())  # a blank that opens every text
+    assume(whole[max(lead, 0) :] == text.encode())  # no others, as behind the end token that a program spells out
+    start = common_prefix_length(tokenizer(prompt)["input_ids"], ids)
+    spans = data.draw(spans_of(pair.rejected))
+    example = {"prompt_ids": ids[:start], "rejected_ids": ids[start:], "prompt": prompt, "rejected_spans": spans}
+    moved = [(first + lead + len(prompt), last + lead + len(prompt)) for first, last in spans]
+    expected = expected_mask(pieces, whole.decode(), moved)
+    assert collator.error_region(example | {"rejected": text.removeprefix(prompt)}) == expected[start:]
 
 
 @pytest.fixture
@@ -42,12 +75,13 @@ def _trl_s(
         "report_to": "none", "use_cpu": True, "bf16": False, "beta": 0.1, "activation_checkpointing": False,
         "dataloader_pin_memory": False, "remove_unused_columns": False, "disable_tqdm": True,
     }  # fmt: skip
+    args = DPOConfig(output_dir=str(folder), **common | settings)
     return DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
-        args=DPOConfig(output_dir=str(folder), **common | settings),
+        args=args,
         train_dataset=pairs,
         processing_class=tokenizer,
-        data_collator=FocalCollator(tokenizer),
+        data_collator=FocalCollator(tokenizer, args),
     )
 
 
@@ -58,10 +92,10 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core import FocalDPOTrainer
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
+    from iterpref_core.training.trainer import PairTrainer
 
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}
@@ -85,7 +119,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         rows.append(TokenizedPair(example["prompt_ids"], example["chosen_ids"], example["rejected_ids"], focal, chosen))
     add_label_head(reference)
     scored = score_pairs(reference, rows, batch_size=4)
-    ours = FocalDPOTrainer(policy, theirs.args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
+    ours = PairTrainer(policy, theirs.args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
 
     expected = ours.compute_loss(ours.model, ours.data_collator(scored))
     loss = theirs.compute_loss(theirs.model, batch)
@@ -106,6 +140,64 @@ def test_trl_trains_with_precomputed_references_and_its_other_losses(
     )  # fmt: skip
     trainer.train()
     assert trainer.state.global_step == 2
+
+
+@pytest.mark.filterwarnings("ignore:The `'keep_end'` truncation mode")
+@pytest.mark.parametrize("truncation_mode", ["keep_start", "keep_end"])
+@pytest.mark.parametrize("max_length", [None, 1024, 68, 50])
+def test_rows_are_cut_as_trl_cuts_them(
+    max_length: int | None, truncation_mode: str, pairs: Dataset, model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
+) -> None:  # fmt: skip
+    import torch
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+    cut: dict[str, Any] = {"max_length": max_length, "truncation_mode": truncation_mode}
+    trainer = _trl_s(model_folder, pairs, tokenizer, tmp_path, **cut)
+    examples = list(trainer.train_dataset)
+    ours = trainer.data_collator(examples)
+    theirs = DataCollatorForPreference(tokenizer.pad_token_id, **cut)(examples)
+    assert ours.keys() == theirs.keys()
+    for name in ("input_ids", "attention_mask"):
+        assert torch.equal(ours[name], theirs[name])
+    half = len(examples)
+    assert torch.equal(ours["completion_mask"][:half], theirs["completion_mask"][:half])
+    for row, example in zip(ours["completion_mask"][half:], examples, strict=True):
+        whole = [0] * len(example["prompt_ids"]) + trainer.data_collator.error_region(example)
+        kept = slice(None, max_length) if truncation_mode == "keep_start" else slice(-(max_length or 0), None)
+        assert row[: len(whole[kept])].tolist() == whole[kept]
+        assert not row[len(whole[kept]) :].any()
+
+
+def test_a_row_whose_error_region_is_cut_off_is_named(
+    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    trainer = _trl_s(model_folder, pairs, tokenizer, tmp_path)
+    example = trainer.train_dataset[0]
+    before = len(example["prompt_ids"]) + trainer.data_collator.error_region(example).index(1)
+    trainer = _trl_s(model_folder, pairs, tokenizer, tmp_path, max_length=before)
+    said = r"row whose prompt begins with 'Sum what is above 0\.': nothing is left of the error region .*max_length = "
+    with pytest.raises(InputError, match=said):
+        trainer.data_collator(list(trainer.train_dataset))
+    for no_region in ([], None):  # of equal programs, and in an exported data set
+        without = [dict(row) | {"rejected_spans": no_region} for row in trainer.train_dataset]
+        assert not trainer.data_collator(without)["completion_mask"][len(without) :].any()
+
+
+def test_the_trainer_s_settings_are_asked_for(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    from transformers import TrainingArguments
+    from trl import DPOConfig
+
+    from iterpref_core import FocalCollator
+
+    usual = {"use_cpu": True, "report_to": "none"}
+    for args, said in (
+        (None, r"give it the trainer's DPOConfig, too, .*FocalCollator\(tokenizer, args\)"),
+        (TrainingArguments(str(tmp_path), **usual), "args is a TrainingArguments; give the object itself: DPOConfig"),
+        (DPOConfig(str(tmp_path), bf16=False, **usual), "spans would be removed; set remove_unused_columns=False"),
+    ):
+        with pytest.raises(InputError, match=said):
+            FocalCollator(tokenizer, args)
 
 
 def test_what_is_missing_is_said(

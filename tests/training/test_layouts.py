@@ -138,6 +138,21 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
     assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
 
 
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.sampled_from([1, 4, 16]))
+def test_no_width_up_to_three_times_the_longest_piece_costs_less_than_the_one_of_a_packing(
+    lengths: list[int], multiple: int
+) -> None:
+    from iterpref_core.training.data import batches
+
+    width, places = batches.pack(lengths, multiple)
+    narrowest = -(-max(lengths) // multiple) * multiple
+    packings = []
+    for each in range(narrowest, 3 * narrowest + 1, multiple):
+        tried = batches._first_fit(lengths, each)
+        packings.append((batches._cost(1 + max(row for row, _ in tried), each), each, tried))
+    assert (width, places) == min(packings)[1:]
+
+
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")
 def test_flex_attention_sees_what_sdpa_sees() -> None:
     import torch

@@ -57,17 +57,18 @@ def trl_s_row(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, folder: 
         vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
     )
     LlamaForCausalLM(config).save_pretrained(folder / "model")
-    collator = FocalCollator(tokenizer)
+    args = DPOConfig(
+        str(folder), report_to="none", use_cpu=True, bf16=False, remove_unused_columns=False,
+        dataloader_pin_memory=False, disable_tqdm=True,
+    )  # fmt: skip
+    collator = FocalCollator(tokenizer, args)
     trainer = DPOTrainer(
         model=LlamaForCausalLM.from_pretrained(folder / "model"),
-        args=DPOConfig(
-            str(folder), report_to="none", use_cpu=True, bf16=False, remove_unused_columns=False,
-            dataloader_pin_memory=False, disable_tqdm=True,
-        ),
+        args=args,
         train_dataset=Dataset.from_list([row]).map(mark_errors),
         processing_class=tokenizer,
         data_collator=collator,
-    )  # fmt: skip
+    )
     return dict(trainer.train_dataset[0]), collator
 
 
@@ -112,7 +113,7 @@ def test_a_model_without_a_template_is_trained_on_the_texts(
         write_jsonl(pairs, records)
         assert list(read_pairs(pairs)) == records
         paths = (folder / "out", folder / "curve.csv", folder / "work")
-        train_objective(pairs, *inputs[1:], "target-dpo", once, *paths, prompt=PromptFormat(style="plain"))
+        train_objective(pairs, *inputs[1:], "target-dpo", once, *paths, prompt=PromptFormat(template="plain"))
     of_chats = read_weights(tmp_path / "chats")
     of_texts = read_weights(tmp_path / "texts")
     assert all(torch.equal(weight, of_texts[name]) for name, weight in of_chats.items())

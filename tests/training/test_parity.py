@@ -215,10 +215,10 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
     from transformers import TrainingArguments
 
-    from iterpref_core import FocalDPOTrainer
     from iterpref_core.objectives.objective_table import OBJECTIVES
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
+    from iterpref_core.training.trainer import PairTrainer
 
     args = TrainingArguments(
         str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
@@ -226,7 +226,7 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     )  # fmt: skip
     add_label_head(model)
     rows = score_pairs(model, _pairs(4, tokens), batch_size=4)
-    trainer = FocalDPOTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
+    trainer = PairTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
     trainer.train()
     return float(trainer.state.log_history[0]["loss"])
 

@@ -149,6 +149,19 @@ def _flipped_now_and_then(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.
     return (0.9 * _sigmoid(k_plus, k_minus) - 0.1 * _sigmoid(k_minus, k_plus)) / 0.8
 
 
+def _smoothed(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+    return 0.9 * _sigmoid(k_plus, k_minus) + 0.1 * _sigmoid(k_minus, k_plus)
+
+
+def _odds_ratio(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+    """Odds of a probability of 1 are infinite, so it counts as a little less."""
+    import torch
+
+    p_plus, p_minus = torch.exp(k_plus), torch.exp(k_minus.clamp(max=-1e-6))
+    ratio = (p_plus / (1 - p_plus)) / (p_minus / (1 - p_minus))
+    return BETA * torch.log1p(1 / ratio)
+
+
 def _zero(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
     import torch
 
@@ -163,9 +176,11 @@ def _with_margin(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
 
 IPO = _either(lambda plus, minus: (plus - minus - 1 / (2 * BETA)) ** 2, averaged=True)
 HINGE = _either(lambda plus, minus: (1 - BETA * (plus - minus)).clamp(min=0))
+CDPO = _either(_smoothed)
 ROBUST = _either(_flipped_now_and_then)
 APO_ZERO = _either(_zero)
 SIMPO = _either(_with_margin, averaged=True, referenced=False)
+ORPO = _either(_odds_ratio, averaged=True, referenced=False)
 
 
 def _hybrid(scored: list[Scored]) -> torch.Tensor:
@@ -189,12 +204,16 @@ ORACLES: dict[str, Oracle] = {
     "target-ipo": IPO[1],
     "hinge": HINGE[0],
     "target-hinge": HINGE[1],
+    "cdpo": CDPO[0],
+    "target-cdpo": CDPO[1],
     "robust": ROBUST[0],
     "target-robust": ROBUST[1],
     "apo-zero": APO_ZERO[0],
     "target-apo-zero": APO_ZERO[1],
     "simpo": SIMPO[0],
     "target-simpo": SIMPO[1],
+    "orpo": lambda scored, nll: ORPO[0](scored, nll) + _of_chosen(scored, nll),
+    "target-orpo": lambda scored, nll: ORPO[1](scored, nll) + _of_chosen(scored, nll),
 }
 """Each objective's loss as the paper that has it describes it. One that is not here by its own name is unproven."""
 
@@ -265,7 +284,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer import PairTrainer
 
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()
@@ -291,7 +310,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     if expected.requires_grad:  # else no token of any pair counts
         expected.backward()  # type: ignore[no-untyped-call]
 
-    trainer = FocalDPOTrainer(
+    trainer = PairTrainer(
         model,
         TrainingArguments(
             output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False,

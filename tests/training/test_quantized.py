@@ -49,8 +49,7 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
     assert _losses(tmp_path / "4bit")[-1] < _losses(tmp_path / "4bit")[0]
 
 
-@pytest.mark.parametrize("load", ["8bit", "4bit"])
-@pytest.mark.parametrize("layout", ["fork", "padded"])
+@pytest.mark.parametrize(("load", "layout"), [("8bit", "padded"), ("4bit", "fork")])
 def test_a_quantized_base_is_merged_as_it_was_saved(
     tmp_path: Path, inputs: Inputs, train: Train, load: str, layout: str
 ) -> None:

@@ -138,6 +138,7 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
 ) -> None:
@@ -167,6 +168,7 @@ if os.environ.get("RANK") == "1":
 """
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
+    from iterpref_core.library.focal_dataset import FocalDataset
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 MakeTrainer = Callable[..., "FocalDPOTrainer"]
@@ -30,10 +31,15 @@ def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
     return TrainingArguments(str(folder), dataloader_pin_memory=False, **common | settings)
 
 
-def _referenced(rows: list[TokenizedPair]) -> list[TokenizedPair]:
-    return [
+def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
+    """Pairs as `focal_dataset` makes them, with 0 for each log-probability of the reference."""
+    from iterpref_core.config import PromptFormat
+    from iterpref_core.library.focal_dataset import DataForm, FocalDataset
+
+    scored = [
         replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids)) for row in rows
     ]
+    return FocalDataset(scored, DataForm(True, True, 64, 256, "bare", PromptFormat(), None))
 
 
 @pytest.fixture
@@ -60,10 +66,16 @@ def make_trainer(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model": "a/model"}, "model is the text 'a/model'; give the object itself: PreTrainedModel or PeftModel"),
+        ({"model": ["a/model"]}, "model is a list; give the object itself: PreTrainedModel or PeftModel"),
         ({"args": {}}, "args is a dict; give the object itself: TrainingArguments"),
         ({"processing_class": "a/model"}, "processing_class is the text 'a/model'; give the object itself"),
-        ({"objective": "target-dpo"}, "objective is the text 'target-dpo'; give the object itself: Objective"),
+        ({"objective": ["dpo"]}, "objective is a list; give the object itself: str or Objective"),
+        ({"objective": None}, "objective is missing, and TrainingArguments has none; give it, or a FocalDPOConfig"),
+        ({"beta": None}, "beta is missing, and TrainingArguments has none; give it"),
+        ({"ref_model": object()}, r"ref_model is not loaded beside the policy; score the pairs with it: "),
+        ({"data_collator": object()}, "data_collator is the layout's own; choose layout"),
+        ({"compute_metrics": object()}, "compute_metrics would need logits, and none are built; use evaluate"),
+        ({"train_dataset": None}, "train_dataset is a NoneType; give a Dataset with the columns prompt, chosen and"),
         ({"layout": "forked"}, "layout is 'forked'; give one of fork, padded"),
         ({"nll": "average"}, "nll is 'average'; give one of mean, sum"),
         ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is not tokenized; make it with `focal_dataset"),
@@ -75,11 +87,11 @@ def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_train
     assert "\n" not in str(raised.value)
 
 
-def test_a_plain_data_set_is_not_tokenized(make_trainer: MakeTrainer) -> None:
-    from datasets import Dataset
-
-    with pytest.raises(InputError, match="train_dataset is not tokenized; make it with"):
-        make_trainer(train_dataset=Dataset.from_list([{"prompt": "p"}]))
+def test_pairs_of_which_nobody_can_say_how_they_were_made_are_refused(
+    rows: list[TokenizedPair], make_trainer: MakeTrainer
+) -> None:
+    with pytest.raises(InputError, match="train_dataset is a list, of which nobody can say how it was tokenized; give"):
+        make_trainer(train_dataset=list(_referenced(rows)))
 
 
 def test_noise_on_embeddings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
@@ -102,9 +114,17 @@ def test_names_are_refused_before_pairs_are_tokenized(
         focal_dataset(list(pairs), load_model(model_folder), tokenizer, "dpo", _arguments(tmp_path))
 
 
-def test_pairs_without_a_reference_are_refused(rows: list[TokenizedPair], make_trainer: MakeTrainer) -> None:
+def test_pairs_without_a_reference_are_refused(
+    model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    from iterpref_core.models.weights import load_model
+    from iterpref_core.training.trainer import PairTrainer
+
+    trainer = PairTrainer(
+        load_model(model_folder), _arguments(tmp_path), rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=0.1
+    )
     with pytest.raises(InputError, match="no reference log-probabilities, which Target-DPO needs; call `focal_dataset"):
-        make_trainer(train_dataset=rows).train()
+        trainer.train()
 
 
 def test_an_objective_with_a_half_draws_every_pair(

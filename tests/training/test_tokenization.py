@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from iterpref_core.config import PromptFormat, PromptStyle, TrainingParams
+from iterpref_core.config import PromptFormat, TemplateUse, TrainingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -56,10 +56,10 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     from iterpref_core.training.data.tokenization import tokenize_pair
 
     prompts = {
-        style: tokenize_pair(
-            pair_records[0], span_records[0], load_chat_template(model_folder, PromptFormat(style=style)), params
+        use: tokenize_pair(
+            pair_records[0], span_records[0], load_chat_template(model_folder, PromptFormat(template=use)), params
         ).prompt_ids
-        for style in get_args(PromptStyle)
+        for use in get_args(TemplateUse)
     }
     tokenizer = load_tokenizer(model_folder)
     assert tokenizer.decode(prompts["auto"]) == "Sum what is above 0.\n<|end|>"
@@ -131,7 +131,7 @@ def test_a_plain_answer_may_go_on_without_a_line_break(
 
     pair = PreferencePair(task_id="p", prompt=prompt, chosen=program, rejected=program + "#")
     unmarked = FocalSpans(task_id="p", method="none", rejected=(), chosen=())
-    template = ChatTemplate(tokenizer, PromptFormat(style="plain", separator=""))
+    template = ChatTemplate(tokenizer, PromptFormat(template="plain", separator=""))
     row = tokenize_pair(pair, unmarked, template, params)
     together = tokenizer(prompt + program, add_special_tokens=False)["input_ids"]
     assert row.prompt_ids + row.chosen_ids == [*together, tokenizer.eos_token_id]

@@ -6,13 +6,14 @@ import hashlib
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
+from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, TemplateUse, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.fingerprint import model_fingerprint
@@ -82,15 +83,15 @@ def test_reference_is_computed_once_and_read_back(
 def test_every_objective_trains_and_lowers_its_loss(
     tmp_path: Path, inputs: Inputs, train: Train, objective: ObjectiveName
 ) -> None:
-    metrics = train("run", objective, epochs=4)
+    metrics = train("run", objective, epochs=2)
     curve, out = read_curve(tmp_path / "run"), tmp_path / "run" / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert ("rewards/margins" in curve[0]) == OBJECTIVES[objective].preference
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
     lineage = read_lineage(out)
     assert lineage
-    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 12, 12)
-    assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 12, 4)
+    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 6, 6)
+    assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 6, 2)
     assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
     assert list((tmp_path / "run" / "work" / "checkpoints").iterdir()) == []
 
@@ -103,12 +104,12 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     from iterpref_core.models.tokenizers import load_tokenizer
     from iterpref_core.training.training import train_objective
 
-    for style in get_args(PromptStyle):
-        folder = tmp_path / style
+    for use in get_args(TemplateUse):
+        folder = tmp_path / use
         fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
         out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
-        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(style=style))
-        assert (load_tokenizer(out).chat_template is None) == (style == "plain")
+        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(template=use))
+        assert (load_tokenizer(out).chat_template is None) == (use == "plain")
     auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
@@ -323,19 +324,72 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     assert key() != before
 
 
-@pytest.mark.parametrize("name", ["code_digest", "training_versions"])
-def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
+@pytest.fixture
+def policy(model_folder: Path) -> PreTrainedModel:
+    from iterpref_core.models.weights import load_model
 
+    return load_model(model_folder)
+
+
+@pytest.fixture
+def key_of_reference(policy: PreTrainedModel, params: TrainingParams) -> Callable[..., str]:
     from iterpref_core.training.model.reference import reference_path
 
-    arguments = Path("cache"), "tokens", "model", torch.float32, False
-    before = reference_path(*arguments)
-    assert reference_path(*arguments) == before
+    def key(tokens: str = "tokens", fingerprint: str = "model", processes: str = "", **settings: object) -> str:
+        stated = params.model_copy(update=settings)
+        return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes).name
+
+    return key
+
+
+@pytest.mark.parametrize("name", ["code_digest", "training_versions"])
+def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
+    name: str, key_of_reference: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key_of_reference()
+    assert key_of_reference() == before
     monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")
-    assert reference_path(*arguments) != before
+    assert key_of_reference() != before
+
+
+def test_reference_log_probabilities_belong_to_all_that_makes_the_model(
+    policy: PreTrainedModel, key_of_reference: Callable[..., str]
+) -> None:
+    """Every setting that is not known to come later, so that a new one counts, too."""
+    lora: dict[str, object] = {"r": 4}
+    changes: list[dict[str, object]] = [
+        {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
+        {"micro_batch_size": 2}, {"arguments": {"tf32": True}}, {"lora": lora}, {"lora": lora, "seed": 4},
+        *({"lora": lora | more} for more in (
+            {"init_lora_weights": False}, {"init_lora_weights": "pissa_niter_4"}, {"r": 8}, {"use_dora": True},
+            {"layer_replication": [[0, 2], [1, 2]]}, {"target_modules": ["q_proj"]},
+        )),
+    ]  # fmt: skip
+    keys = [key_of_reference(), *(key_of_reference(**change) for change in changes)]
+    assert len(set(keys)) == len(keys)
+    policy.config._attn_implementation = "eager"
+    keys.append(key_of_reference())
+    policy.half()
+    keys.append(key_of_reference())
+    assert len(set(keys)) == len(keys)
+
+
+def test_objectives_seeds_and_rates_share_one_reference(
+    key_of_reference: Callable[..., str], params: TrainingParams
+) -> None:
+    changes = {"beta": 0.5, "epochs": 9, "seed": 9, "objectives": {}, "layout": "padded", "max_margin": 1.0}
+    changes |= {"batch_size": 8, "warmup_ratio": 0.5, "validation_share": 0.5, "merge": False, "save_dtype": "float32"}
+    assert len({key_of_reference(), *(key_of_reference(**{name: value}) for name, value in changes.items())}) == 1
+
+
+def test_random_adapters_and_all_weights_share_a_folder_and_no_reference(train: Train, tmp_path: Path) -> None:
+    from math import log
+
+    for lora in ({"r": 4, "init_lora_weights": False}, None):
+        train("run", "dpo", lora=lora, layout="padded", epochs=1)
+        first = read_curve(tmp_path / "run")[0]
+        assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
+        assert float(first["loss"]) == pytest.approx(log(2), abs=1e-5)
 
 
 def test_bad_settings_and_models_are_refused_before_anything_is_written(
@@ -346,6 +400,28 @@ def test_bad_settings_and_models_are_refused_before_anything_is_written(
     with pytest.raises(ModelError, match="no such folder"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("objective", "option", "recorded"),
+    [
+        ("simpo", {"gamma": 2.0}, {"gamma": 2.0}),
+        ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
+        ("dpo", {"reference_free": True}, {"referenced": False}),
+    ],
+)
+def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
+    objective: str,
+    option: dict[str, Any],
+    recorded: dict[str, Any],
+    train: Train,
+    params: TrainingParams,
+    tmp_path: Path,
+) -> None:
+    stated = params.objectives[objective].model_copy(update=option)
+    changed = train("changed", objective, epochs=1, objectives={**params.objectives, objective: stated})
+    assert changed != train("as-it-is", objective, epochs=1)
+    assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
 
 
 def test_an_objective_may_have_a_beta_of_its_own(train: Train, params: TrainingParams, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.objectives.losses import (
-    ROBUST_FLIPS,
-    SIMPO_MARGIN,
     apo_zero_loss,
+    cautious_loss,
     hinge_loss,
     ipo_loss,
+    orpo_loss,
     robust_loss,
     sigmoid_loss,
     simpo_loss,
@@ -36,7 +36,7 @@ LOSS_TYPES = {
     robust_loss: "robust",
     apo_zero_loss: "apo_zero",
 }
-"""TRL's name of each loss. SimPO's is in its CPOTrainer."""
+"""TRL's name of each loss. SimPO's and cDPO's are in its CPOTrainer, ORPO's in its ORPOTrainer."""
 Step = tuple[float, dict[str, "torch.Tensor"]]
 """Loss and gradient."""
 
@@ -68,9 +68,9 @@ class _Case:
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        from iterpref_core.training.trainer import FocalDPOTrainer
+        from iterpref_core.training.trainer import PairTrainer
 
-        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
+        trainer = PairTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
 
     def trl_s(self, bf16: bool) -> Step:
@@ -78,8 +78,7 @@ class _Case:
         from trl import DPOTrainer
 
         kinds: dict[str, object] = {"loss_type": [LOSS_TYPES[self._row.loss]]}
-        if self._row.loss is robust_loss:
-            kinds["label_smoothing"] = ROBUST_FLIPS
+        kinds |= self._row.options
         if self._row.nll_of:
             kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
         texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
@@ -165,15 +164,42 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
         assert _distance(own_gradient, gradient) < gradient_off
 
 
-def test_simpo_is_that_of_trl_s_cpo_trainer() -> None:
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.4])
+def test_simpo_is_that_of_trl_s_cpo_trainer(gamma: float) -> None:
     import torch
     from trl.experimental.cpo import CPOTrainer
 
     chosen = -torch.rand(5)
     rejected = -torch.rand(5)
     asked = SimpleNamespace(
-        loss_type="simpo", simpo_gamma=SIMPO_MARGIN, beta=2.5, label_smoothing=0.0, alpha=0.0,
+        loss_type="simpo", simpo_gamma=gamma, beta=2.5, label_smoothing=0.0, alpha=0.0,
         accelerator=SimpleNamespace(device="cpu"),
     )  # fmt: skip
     losses, _, _ = CPOTrainer.cpo_loss(asked, chosen, rejected)
-    torch.testing.assert_close(simpo_loss(chosen, rejected, 2.5), losses)
+    torch.testing.assert_close(simpo_loss(chosen, rejected, 2.5, gamma), losses)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.4])
+def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing: float) -> None:
+    import torch
+    from trl.experimental.cpo import CPOTrainer
+
+    chosen = torch.randn(50)
+    rejected = torch.randn(50)
+    asked = SimpleNamespace(
+        loss_type="sigmoid", beta=0.7, label_smoothing=label_smoothing, alpha=0.0,
+        accelerator=SimpleNamespace(device="cpu"),
+    )  # fmt: skip
+    losses, _, _ = CPOTrainer.cpo_loss(asked, chosen, rejected)
+    torch.testing.assert_close(cautious_loss(chosen, rejected, 0.7, label_smoothing), losses)
+
+
+def test_orpo_is_that_of_trl_s_orpo_trainer() -> None:
+    import torch
+    from trl.experimental.orpo import ORPOTrainer
+
+    chosen = -3 * torch.rand(50)
+    rejected = -3 * torch.rand(50)
+    asked = SimpleNamespace(beta=0.3, accelerator=SimpleNamespace(device="cpu"))
+    negative, *_ = ORPOTrainer.odds_ratio_loss(asked, chosen, rejected)
+    torch.testing.assert_close(orpo_loss(chosen, rejected, 0.3), -negative)

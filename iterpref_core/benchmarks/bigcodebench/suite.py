@@ -18,7 +18,7 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
-from iterpref_core.execution.running.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import Record, UnittestTest
 
 LIMITS = {
@@ -141,6 +141,8 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         if mode.template is None:
             return BenchmarkPrompt(message)
+        if mode.reasoning:
+            return mode.ask_to_reason(message)
         return BenchmarkPrompt(prefill_answer(mode.template, message), raw=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, mode: PromptMode) -> str:
@@ -184,7 +186,9 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         return task.complete_prompt
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings at which bigcodebench ends a local model's answer."""
+        """Return the strings at which bigcodebench ends a local model's answer; none stands in the way of reasoning."""
+        if mode.reasoning:
+            return ()
         return STOPS if mode.instruct else COMPLETION_STOPS
 
     def open_executor(self) -> Engine:

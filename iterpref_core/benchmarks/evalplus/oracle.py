@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.benchmark import ProgramRun
-from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet, judge_of, result_function
+from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet, comparator_of, result_function
 from iterpref_core.benchmarks.program_runs import JUDGED_BY
 from iterpref_core.config import ExecutionParams
-from iterpref_core.execution import Executor, Judge, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
+from iterpref_core.execution import Comparator, Executor, Limits, Outcome, Program, ValueTest
+from iterpref_core.execution.codec.canonical import Digest, decode, encode
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
@@ -114,12 +114,12 @@ class Oracle:
     def _program(self, task_id: str, test_set: TestSet) -> Program:
         """Return the canonical solution with the tests of a set; `replace` puts another program in its place."""
         task = self._tasks[task_id]
-        judge = self._judge(task, test_set, self._expected[task_id, test_set])
-        return Program(task.canonical_program, self._calls(task, test_set), judge=judge)
+        comparator = self._comparator(task, test_set, self._expected[task_id, test_set])
+        return Program(task.canonical_program, self._calls(task, test_set), comparator=comparator)
 
-    def _judge(self, task: EvalPlusTask, test_set: TestSet, texts: Sequence[str]) -> Judge:
-        """Return the judge of a test set's results, given the expected ones as canonical text or digests."""
-        return judge_of(
+    def _comparator(self, task: EvalPlusTask, test_set: TestSet, texts: Sequence[str]) -> Comparator:
+        """Return the comparator of a test set's results, given the expected ones as canonical text or digests."""
+        return comparator_of(
             self._dataset,
             task.entry_point,
             inputs=task.inputs(test_set),
@@ -153,9 +153,9 @@ class Oracle:
                 canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
                 if canonical.verdict == "passed":
                     texts = [_as_text(value) for value in values]
-                    judge = self._judge(task, test_set, texts)
+                    comparator = self._comparator(task, test_set, texts)
                     # A value such as NaN equals nothing, and no program could pass.
-                    if not all(judge(index, value) for index, value in enumerate(values)):
+                    if not all(comparator(index, value) for index, value in enumerate(values)):
                         texts = None
                         canonical = canonical._replace(
                             verdict="wrong_answer", feedback="a result is not equal to itself"

@@ -82,6 +82,8 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return BenchmarkPrompt(text)
         if mode.template is None:
             return BenchmarkPrompt(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
+        if mode.reasoning:
+            return mode.ask_to_reason(fenced(text))
         return BenchmarkPrompt(prefill_answer(mode.template, fenced(text)), raw=True)
 
     def program(self, task: EvalPlusTask, answer: str, mode: PromptMode) -> str:
@@ -145,7 +147,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return task.prompt
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings at which EvalPlus ends a local model's answer."""
+        """Return the strings at which EvalPlus ends a local model's answer; none stands in the way of reasoning."""
+        if mode.reasoning:
+            return ()
         if mode.instruct:
             return (*STOPS, "\n```\n")
         from evalplus.provider.utility import extra_eos_for_direct_completion

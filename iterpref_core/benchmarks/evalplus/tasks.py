@@ -8,9 +8,9 @@ floats that stays on once a task has shown a float, and the special oracles of s
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from iterpref_core.execution.judging.expectations import as_lists, is_close
-from iterpref_core.execution.protocol.programs import Judge
-from iterpref_core.execution.sandbox.encoding import Digest
+from iterpref_core.execution.codec.canonical import Digest
+from iterpref_core.execution.comparison.expectations import as_lists, is_close
+from iterpref_core.execution.protocol.programs import Comparator
 from iterpref_core.records import Record
 
 Dataset = Literal["humaneval", "mbpp"]
@@ -64,14 +64,14 @@ def result_function(dataset: Dataset, entry_point: str) -> str:
     return ""
 
 
-def judge_of(
+def comparator_of(
     dataset: Dataset,
     entry_point: str,
     *,
     inputs: Sequence[Sequence[Any]],
     expected: Sequence[Any],
     atol: float,
-) -> Judge:
+) -> Comparator:
     """Return EvalPlus's equality for one task.
 
     Args:
@@ -94,7 +94,7 @@ def judge_of(
     }
     also_right = further.get(entry_point) if dataset == "mbpp" else None
 
-    def judge(index: int, actual: Any) -> bool:
+    def is_right(index: int, actual: Any) -> bool:
         wanted = expected[index]
         # A digest says only whether two large values are the same, so no tolerance is applied to them.
         if isinstance(wanted, Digest) or isinstance(actual, Digest):
@@ -117,7 +117,7 @@ def judge_of(
             numbers_alone=True,
         )
 
-    return judge
+    return is_right
 
 
 def _tolerances(expected: Sequence[Any], atol: float) -> list[float]:

@@ -13,8 +13,11 @@ from iterpref_core.errors import InputError
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
 from iterpref_core.prompt_messages import question
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
-from iterpref_core.records import Problem, Sample
+from iterpref_core.records import AssertTest, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
+
+END_OF_TEXT = "<|endoftext|>"
+MAIN = "\nif __name__"
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "Heldout":
@@ -73,6 +76,16 @@ class Heldout(Benchmark[Problem]):
         """Return the problem's reference."""
         return task.reference
 
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
+        """Return the strings with which a base model goes on behind its program; a chat model ends by itself.
+
+        Only what stands in no program that is asked for: a program that reads its input has a line `if __name__`.
+        """
+        if mode.instruct:
+            return ()
+        functions = all(_asks_for_function(task) for task in self.tasks.values())
+        return (END_OF_TEXT, MAIN) if functions else (END_OF_TEXT,)
+
     def entry_point(self, task: Problem) -> str:
         """Return the name of the problem's function, if its reference, where there is one, defines it."""
         if task.reference is not None and not defines(task.reference, task.entry_point):
@@ -82,3 +95,9 @@ class Heldout(Benchmark[Problem]):
     def completion_prefix(self, task: Problem) -> str:
         """Return the prompt: of messages the last one."""
         return question(task.prompt)
+
+
+def _asks_for_function(task: Problem) -> bool:
+    """Return True if all that a problem's tests do is to call its function."""
+    tests = (*task.tests, *task.hidden_tests)
+    return bool(task.entry_point) and all(isinstance(test, IoTest | AssertTest) for test in tests)

@@ -14,7 +14,9 @@ from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask
 from iterpref_core.errors import DataUnavailableError
 
-ModelFamily = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
+ModelFamily = Literal[
+    "GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct", "QwQ", "DeepSeekR1"
+]
 
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
@@ -24,10 +26,20 @@ DEEPSEEK_SYSTEM = (
     "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, and you "
     "answer questions related to computer science."
 )
-TOLD_TO_THE_USER = (
-    "You will be given a question (problem specification) and will generate a correct Python program that matches the "
-    "specification and passes all tests. You will NOT return anything except for the program."
+QWQ_SYSTEM = (
+    "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step."
 )
+R1_SYSTEM = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
+    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
+    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
+    "reasoning process here </think> <answer> answer here </answer>."
+)
+TOLD_TO_REASONERS = (
+    "You will be given a question (problem specification) and will generate a correct Python program that matches the "
+    "specification and passes all tests."
+)
+TOLD_TO_THE_USER = f"{TOLD_TO_REASONERS} You will NOT return anything except for the program."
 WITH_STARTER_CODE = (
     "You will use the following starter code to write the solution to the problem and enclose your code within "
     "delimiters."
@@ -40,6 +52,8 @@ WITHOUT_STARTER_CODE = (
 RUNNER_VARIABLE = "LIVECODEBENCH_RUNNER"
 STOP = "###"
 """The end string of a local model's answer: the runner's default stop text."""
+WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
+"""Families without that end string: servers, and models that reason, who write such headings as they think."""
 
 
 def family_of(mode: PromptMode) -> ModelFamily:
@@ -48,6 +62,11 @@ def family_of(mode: PromptMode) -> ModelFamily:
         return "GenericBase"
     if mode.template is None:
         return "OpenAIChat"
+    if mode.reasoning:
+        asked = mode.template.render_generation_prompt("x")
+        if "<|im_start|>assistant\n" in asked:
+            return "QwQ"
+        return "DeepSeekR1" if "<｜Assistant｜>" in asked else "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
     if mode.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
@@ -71,7 +90,7 @@ def make_question(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
         "### Answer: (use the provided format with backticks)\n\n"
     )
     if family == "OpenAIChat":
-        return BenchmarkPrompt(text, SYSTEM)
+        return mode.ask_to_reason(text, SYSTEM) if mode.reasoning else BenchmarkPrompt(text, SYSTEM)
     if family == "GenericBase":
         example = _example(task)
         question = _shown(task.content, task.starter_code, answer="")
@@ -80,6 +99,16 @@ def make_question(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
         text = (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
             f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
+        )
+    elif family == "QwQ":
+        text = (
+            f"<|im_start|>system\n{QWQ_SYSTEM}<|im_end|>\n<|im_start|>user\n\n{TOLD_TO_REASONERS}\n\n"
+            f"Question: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
+        )
+    elif family == "DeepSeekR1":
+        text = (
+            f"<｜begin▁of▁sentence｜>{R1_SYSTEM}<｜User｜>{TOLD_TO_REASONERS}\n\n"
+            f"Question: {task.content}\n\n{with_code}\n{code}<｜Assistant｜>"
         )
     elif family == "DeepSeekCodeInstruct":
         text = (
@@ -114,14 +143,15 @@ def _shown(question: str, starter_code: str, answer: str) -> str:
 def program_by_family(answer: str, family: ModelFamily) -> str:
     r"""Return the program: a chat model's text between the last two fences, or all text of a base model.
 
-    A local model's answer ends at `STOP`. A chat model's answer with fewer than two fences has no program.
+    An answer ends at `STOP`, but for the families `WITHOUT_STOP`. A chat model's answer with fewer than two fences
+    has no program.
 
     >>> program_by_family("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
     >>> program_by_family("print(1)\n\n### Question\nMore", "GenericBase")
     'print(1)'
     """
-    if family != "OpenAIChat":
+    if family not in WITHOUT_STOP:
         answer = answer.partition(STOP)[0]
     if family == "GenericBase":
         return answer.strip()

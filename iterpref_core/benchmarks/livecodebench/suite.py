@@ -7,17 +7,33 @@ differences from the benchmark's own runner.
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.benchmarks.livecodebench.prompts import STOP, family_of, make_question, program_by_family
+from iterpref_core.benchmarks.livecodebench.prompts import (
+    STOP,
+    WITHOUT_STOP,
+    family_of,
+    make_question,
+    program_by_family,
+)
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
-from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, open_executor
-from iterpref_core.execution.sandbox.encoding import Digest, summarize
+from iterpref_core.execution import (
+    ENGINE,
+    Comparator,
+    Engine,
+    Program,
+    RunnerTest,
+    open_executor,
+    shown_call,
+    shown_input,
+)
+from iterpref_core.execution.codec.canonical import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
@@ -74,18 +90,17 @@ class LiveCodeBench(Benchmark[LiveTask]):
         tests, function = self._tests_of(task)
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (LiveCodeBenchTest(test.input),), judge=right_output(test.output))
+                yield Program(code, (reading_test(test.input),), comparator=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
-            called = LiveCodeBenchTest(function=function, arguments=arguments)
-            yield Program(code, (called,), judge=right_value(expected))
+            yield Program(code, (calling_test(function, arguments),), comparator=right_value(expected))
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the runner's stop text for a local model, and none for a server."""
-        return () if family_of(mode) == "OpenAIChat" else (STOP,)
+        """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
+        return () if family_of(mode) in WITHOUT_STOP else (STOP,)
 
     def mode_name(self, mode: PromptMode) -> str:
         """Return the runner's name for the family of the model."""
@@ -98,6 +113,23 @@ class LiveCodeBench(Benchmark[LiveTask]):
     def open_executor(self) -> Engine:
         """Open an engine with numpy."""
         return open_executor(self.execution, preload=("numpy",))
+
+
+@cache
+def _runner() -> str:
+    """Return the source of the benchmark's own runner, for the sandbox."""
+    return Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
+
+
+def reading_test(stdin: str) -> RunnerTest:
+    """Return a test of a program that reads a text and prints; see `runner.run`."""
+    return RunnerTest(_runner(), (stdin, "", ()), partial(shown_input, stdin), prints=True)
+
+
+def calling_test(function: str, arguments: Sequence[Any]) -> RunnerTest:
+    """Return a test of a function with arguments; see `runner.run`."""
+    arguments = tuple(arguments)
+    return RunnerTest(_runner(), (None, function, arguments), partial(shown_call, function, arguments))
 
 
 def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:
@@ -117,10 +149,10 @@ def _json_lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
-def right_value(expected: Any) -> Judge:
-    """Return a judge of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
+def right_value(expected: Any) -> Comparator:
+    """Return a comparator of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
 
-    def judge(_: int, returned: Any) -> bool:
+    def is_right(_: int, returned: Any) -> bool:
         if isinstance(returned, Digest):
             # A result of a megabyte leaves the sandbox as a digest, which says nothing of list or tuple.
             same = [expected]
@@ -131,11 +163,11 @@ def right_value(expected: Any) -> Judge:
             return bool(list(returned) == expected)
         return bool(returned == expected)
 
-    return judge
+    return is_right
 
 
-def right_output(expected: str) -> Judge:
-    """Return a judge of printed texts, by `same_output`."""
+def right_output(expected: str) -> Comparator:
+    """Return a comparator of printed texts, by `same_output`."""
     return lambda _, printed: type(printed) is str and same_output(printed, expected)
 
 

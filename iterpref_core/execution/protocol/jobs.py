@@ -23,8 +23,8 @@ class Job:
     """One thing for a zygote to run.
 
     Attributes:
-        program: the message to the program's process; see `sandbox.harness` and `sandbox.judged.program`.
-        judge: the message to the judge beside it; None where there is none. See `sandbox.judged.judge`.
+        program: the message to the program's process; see `sandbox.child` and `sandbox.judge.program`.
+        judge: the message to the judge beside it; None where there is none. See `sandbox.judge.session`.
         pytest: the tests need pytest, which the zygote imports once.
         console: of a script; None for a program that is called.
     """

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from iterpref_core.execution.protocol.value_texts import shorten, show
 from iterpref_core.records import ScriptTest, Test, Verdict
 
-Judge = Callable[[int, Any], bool]
+Comparator = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
 
 A value whose text is longer than four million characters arrives as a `Digest`, to be compared with
@@ -17,6 +17,16 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
+
+
+def shown_call(function: str, arguments: Sequence[Any]) -> str:
+    """Return a call as source, for people."""
+    return f"{function}({', '.join(map(show, arguments))})"
+
+
+def shown_input(text: str) -> str:
+    """Return a program with its input, for people."""
+    return f"the program, given {shorten(text, 80)!r},"
 
 
 def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACTOR) -> float:
@@ -62,13 +72,15 @@ class Limits:
 class ValueTest:
     """A call whose arguments are at hand as values: much cheaper than source, which would have to be compiled.
 
-    The value it returns is for the program's `judge`, or for who asked for it by `Engine.call`.
+    The value it returns is for the program's `comparator`, or for who asked for it by `Engine.call`.
 
     Attributes:
         function: an expression for the function, such as the entry point's name.
         arguments: values of plain types.
         then: an expression for a function of the result, such as `set`; may be empty.
     """
+
+    kind: ClassVar[str] = "value"
 
     function: str
     arguments: Sequence[Any]
@@ -77,31 +89,32 @@ class ValueTest:
     @property
     def call(self) -> str:
         """Return the call as source, for people."""
-        return f"{self.function}({', '.join(map(show, self.arguments))})"
+        return shown_call(self.function, self.arguments)
 
 
 @dataclass(frozen=True)
-class LiveCodeBenchTest:
-    """A test of LiveCodeBench, run by the rules of its own runner; see `sandbox.livecodebench_runner`.
+class RunnerTest:
+    """A test that a benchmark's own runner runs, by rules of its own, in the process of the program.
 
-    The program's `judge` decides about its output or its result.
+    The runner returns a value, about which the program's `comparator` decides. It runs in the sandbox, where a program
+    can reach it: it holds nothing that tells what is right.
 
     Attributes:
-        stdin: the text that the program reads; None where a function is called.
-        function: its name; empty where the program reads.
-        arguments: values of plain types.
+        runner: source of a module that imports the standard library alone. Its function `run(source, load, *arguments)`
+            runs the program `source`: `load(make_tree, setup, name)` runs what `make_tree()` returns, a syntax tree, as
+            a module of that name, after a source `setup`, and returns the module's names and values. The lines of the
+            tree are those of feedback.
+        arguments: of `run`: values of plain types.
+        shown: returns the test as people are shown it, such as `f(2)`.
+        prints: the value is the text that the program has printed.
     """
 
-    stdin: str | None = None
-    function: str = ""
-    arguments: Sequence[Any] = ()
+    kind: ClassVar[str] = "runner"
 
-    @property
-    def call(self) -> str:
-        """Return the call as source, or the program's input, for people."""
-        if self.stdin is not None:
-            return f"the program, given {shorten(self.stdin, 80)!r},"
-        return f"{self.function}({', '.join(map(show, self.arguments))})"
+    runner: str
+    arguments: tuple[Any, ...]
+    shown: Callable[[], str]
+    prints: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,13 +125,13 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of value tests, and about the output in LiveCodeBench's tests.
+        comparator: decides about the values of value tests, and of tests with a runner.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
+        inside: its tests run in its process, because their authors judge so; see `kinds.same_process` for others.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -129,9 +142,9 @@ class Program:
     """
 
     code: str
-    tests: tuple[Test | ValueTest | LiveCodeBenchTest, ...]
+    tests: tuple[Test | ValueTest | RunnerTest, ...]
     setup: str = ""
-    judge: Judge | None = None
+    comparator: Comparator | None = None
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
@@ -140,9 +153,9 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
-        of_livecodebench = [test for test in self.tests if isinstance(test, LiveCodeBenchTest)]
-        if of_livecodebench and len(self.tests) > 1:
-            raise ValueError("Program.tests has a LiveCodeBenchTest among others; each is a program of its own")
+        has_runner = any(isinstance(test, RunnerTest) for test in self.tests)
+        if has_runner and len(self.tests) > 1:
+            raise ValueError("Program.tests has a RunnerTest among others; each is a program of its own")
         named = {self.environment}
         named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
         if len(named - {None}) > 1:
@@ -168,7 +181,8 @@ class Outcome:
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
-            tests ran in the program's own process.
+            tests ran in the program's own process, ` judged by copies` where a copy may have stood for an object that
+            the tests and the program share.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from iterpref_core.execution.sandbox.encoding import Digest
+from iterpref_core.execution.codec.canonical import Digest
 
 _MAX_SHOWN = 65_536
 

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 
-ENGINE = "iterpref-execution-7"
+ENGINE = "iterpref-execution-8"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
 LOOK_AHEAD = 8
 """Items per place that may be taken from an input beyond the one whose result is due."""
@@ -82,7 +82,7 @@ class Engine(ABC):
             values.append(value)
             return True
 
-        outcome = self.run_one(replace(program, judge=keep))
+        outcome = self.run_one(replace(program, comparator=keep))
         return values, outcome
 
     def __enter__(self) -> Self:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from iterpref_core.config import ExecutionParams
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.programs import Limits
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.running.interpreters import Environment
 
 
 def limits_of(params: ExecutionParams) -> Limits:

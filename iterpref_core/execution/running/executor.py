@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from iterpref_core.execution.judging.console_tests import run_on_console, run_parts
-from iterpref_core.execution.judging.same_process import problem_of, shares
-from iterpref_core.execution.judging.setup_imports import setup_imports
-from iterpref_core.execution.judging.steps import Step, as_calls, need_a_judge, steps_of
-from iterpref_core.execution.judging.verdicts import rule
+from iterpref_core.execution.isolation import tiers
+from iterpref_core.execution.isolation.interpreters import Environment
+from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
-from iterpref_core.execution.running import isolation
+from iterpref_core.execution.ruling.routing import as_calls, need_a_judge, problem_of, shares, steps_of
+from iterpref_core.execution.ruling.setup_imports import setup_imports
+from iterpref_core.execution.ruling.stdin_tests import run_on_console, run_parts
+from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
-from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest, StdinTest
 
@@ -64,12 +64,13 @@ class Executor(Engine):
         namespaces: bool = True,
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
-        plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
+        plan = tiers.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
         self.limits = limits
         self.places = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
+        self._warned_of_copies = False
 
     def close(self) -> None:
         """End all workers and remove their folders."""
@@ -123,7 +124,13 @@ class Executor(Engine):
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
-        return replace(outcome, isolation=isolation)
+        if outcome.isolation and not self._warned_of_copies:
+            self._warned_of_copies = True
+            logger.warning(
+                "a test shares objects with its program that had to be copied (`judged by copies`): where plain Python "
+                "has one object, the verdict may differ. docs/execution.md says when that is so"
+            )
+        return replace(outcome, isolation=isolation + outcome.isolation)
 
     def _warn_once(self) -> None:
         """Say that pairs and rewards may be made of tests that a program can deceive."""
@@ -172,26 +179,20 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     Where a judge is beside the program, the tests are the judge's alone.
     """
     sent: dict[str, Any] = {"setup": program.setup, "code": program.code}
-    tests = [(step.kind, step.body) for step in steps]
-    kinds = {step.kind for step in steps}
+    tests = [(step.kind.name, step.body) for step in steps]
+    pytest = any(step.kind.uses_pytest(step) for step in steps)
     if not judged:
-        job = sent | {"steps": tests}
-        return Job(pickle.dumps(job), pytest="pytest" in kinds)
+        return Job(pickle.dumps(sent | {"steps": tests}), pytest=pytest)
     # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
     #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
-    #   judge    {"steps": [("check", "assert f(2) == 4")], "modules": ["solution"], "eager": True, "imports": ()}
+    #   judge    {"steps": [("assert", "assert f(2) == 4")], "modules": ["solution"], "eager": True, "imports": ()}
     modules = {"solution"}
-    modules.update(step.body["module"] for step in steps if step.kind == "script")
+    for step in steps:
+        modules.update(step.kind.modules(step))
     logs = any("log" in step.source.lower() for step in steps)
     # Scripts and pytest's files import the solution themselves, and see what that raises.
-    eager = bool(kinds - {"script", "pytest"})
+    eager = not all(step.kind.imports_solution for step in steps)
     both = {"modules": sorted(modules), "eager": eager}
     served = sent | both | {"logs": logs}
     judge = both | {"steps": tests, "imports": setup_imports(program.setup)}
-    pytest = "pytest" in kinds or _uses_pytest(steps)
     return Job(pickle.dumps(served), pickle.dumps(judge), pytest=pytest)
-
-
-def _uses_pytest(steps: Sequence[Step]) -> bool:
-    with_imports = [step for step in steps if step.kind in ("script", "unittest", "check")]
-    return any("pytest" in step.source for step in with_imports)

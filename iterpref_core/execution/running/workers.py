@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,15 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import ConfigError, ExecutionError
+from iterpref_core.execution.frames import JobHead, framed, read_frame
+from iterpref_core.execution.isolation import tiers
+from iterpref_core.execution.isolation.cleanup import remove_folder
+from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
-from iterpref_core.execution.running import isolation
-from iterpref_core.execution.running.interpreters import Environment, Runtime, own_runtime, runtime_of
-from iterpref_core.execution.sandbox.confinement.cleanup import remove_folder
 
-_LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq??")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import the preloaded modules."""
 FOLDER = "iterpref-execution-"
@@ -62,7 +60,7 @@ class Worker:
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime) -> None:
+    def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime) -> None:
         self._root = "/job"
         self._plan = plan
         self._own_folder: str | None = None
@@ -71,7 +69,7 @@ class Worker:
         own = [
             (self._root, "."),
             (f"{self._root}/w", "."),
-            (str(isolation.SANDBOX), "sandbox"),
+            (str(tiers.CODE), tiers.PACKAGE),
         ]
         self._paths = MachinePaths([*runtime.names, *own])
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
@@ -83,11 +81,11 @@ class Worker:
         variables = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
-                isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
+                tiers.command(plan, "sandbox.zygote", self._root, DISK_FILES * limits.file_mb, runtime),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env=isolation.ENVIRONMENT | variables,
+                env=tiers.ENVIRONMENT | variables,
                 cwd="/",
                 start_new_session=True,
             )
@@ -100,7 +98,7 @@ class Worker:
         """Process id, of bubblewrap in tier A."""
         config = {**vars(runtime), **vars(limits)} | {
             "root": self._root,
-            "judge_root": isolation.judge_root(plan, self._root),
+            "judge_root": tiers.judge_root(plan, self._root),
             "disk_mb": DISK_FILES * limits.file_mb,
             "layers": plan.layers,
         }
@@ -121,18 +119,18 @@ class Worker:
     def _send(self, frame: bytes, patience_s: float) -> None:
         self._socket.settimeout(patience_s)
         try:
-            self._socket.sendall(_LENGTH.pack(len(frame)) + frame)
+            self._socket.sendall(framed(frame))
         except OSError as error:
             raise self._died(error) from None
 
     def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
         """Return the facts of an answer, and its parts."""
         try:
-            facts = json.loads(self._answers.readline())
+            facts = json.loads(read_frame(self._answers.read))
             sizes = facts.pop("sizes")
             parts = [self._answers.read(size) for size in sizes]
             return facts, parts
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise self._died(error) from None
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
@@ -150,16 +148,16 @@ class Worker:
         patience_s = limits.wall_s + GRACE_S
         stdin = job.console.stdin if job.console else b""
         keep = job.console.keep if job.console else -1
-        head = _JOB.pack(
+        job_head = JobHead(
             limits.cpu_s,
             limits.wall_s,
             test_cpu_s or math.inf,
             keep,
             len(stdin),
-            job.judge is not None,
-            job.pytest,
+            is_judged=job.judge is not None,
+            pytest=job.pytest,
         )
-        self._send(head, patience_s)
+        self._send(job_head.pack(), patience_s)
         self._send(stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
@@ -183,7 +181,7 @@ class Worker:
                 self._process.wait()
             if self._own_folder:
                 remove_folder(self._own_folder)
-                remove_folder(isolation.judge_root(self._plan, self._own_folder))
+                remove_folder(tiers.judge_root(self._plan, self._own_folder))
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""
@@ -210,7 +208,7 @@ class WorkerPool:
         workers: those that are alive.
     """
 
-    plan: isolation.Plan
+    plan: tiers.Plan
     limits: Limits
     places: int
     preload: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""Sandbox code: the zygote and its children. Standard library only; imports nothing else of the project.
+"""Sandbox code: the zygote and its children. Standard library only; of the project, `isolation` and nothing else.
 
-These modules are loaded twice: by the zygote, from this folder alone, and (the encoding, the probes' layers) by the
-supervisor. The zygote shares no memory with the supervisor.
+These modules are loaded twice: by the zygote, under a name of its own, and (the encoding, for one) by the supervisor.
+The zygote shares no memory with the supervisor.
 
-`zygote` and `canary` are started as programs. `harness` runs the tests that need no judge beside the program; `judged`
-has the others. `confinement` holds all children to their limits.
+`zygote` is started as a program. `child` runs the tests that need no judge beside the program; `judge` has the
+others.
 """

@@ -12,6 +12,7 @@ import _sitebuiltins
 import builtins
 import contextlib
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -20,16 +21,16 @@ import pickle
 import resource
 import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import fork_hooks, harness
-from .confinement import landlock, limits, seccomp
-from .confinement.cleanup import empty_folder, is_over, remove_folder
-from .confinement.pid_namespace import (
+from ..frames import JobHead, framed, read_frame, write_all
+from ..isolation import landlock, limits, seccomp
+from ..isolation.cleanup import empty_folder, is_over, remove_folder
+from ..isolation.deadlines import Deadlines
+from ..isolation.pid_namespace import (
     Processes,
     connect,
     leaves_connections,
@@ -37,21 +38,9 @@ from .confinement.pid_namespace import (
     send_listener,
     try_listener,
 )
-from .confinement.threads import admit_thread, share_semaphores_among_threads
-from .confinement.time_left import TimeLeft
+from ..isolation.threads import admit_thread, share_semaphores_among_threads
+from . import child, fork_hooks
 
-_LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq??")
-"""Head of a job, all that the zygote reads of it: CPU seconds and real seconds for all tests, CPU seconds for each; for
-a script the bytes of standard output to return (else -1); the bytes of standard input; a flag for a judge; a flag for
-pytest."""
-# Two jobs on the socket, as the supervisor writes them (<length> are 4 bytes):
-#   <length> head(5.0, 30.0, inf, -1, 0, False, False)   a program with `io` tests
-#   <length> standard input, pickle                      read by the program's process alone
-#   <length> head(5.0, 30.0, inf, -1, 0, True, False)    a judged program
-#   <length> pickle                                      the program, read by its process alone
-#   <length> pickle                                      its tests, read by the judge's process alone
-# and one answer to each, which `send` shows.
 JUDGE_CPU = 2
 """CPU time of a judge as a multiple of its program's."""
 JUDGE_CPU_S = 5.0
@@ -86,29 +75,11 @@ _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-def _exactly(size: int) -> bytes:
-    """Read so many bytes and not one more: the next ones may be for another process."""
-    parts = []
-    while size:
-        part = os.read(0, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def read_frame() -> bytes:
-    """Return the next frame from the supervisor.
-
-    Raises:
-        EOFError: it is gone.
-    """
-    return _exactly(*_LENGTH.unpack(_exactly(_LENGTH.size)))
+from_supervisor = functools.partial(os.read, 0)
 
 
 def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
-    """Answer the supervisor: facts as a line of JSON, then the beginnings of files, whose sizes are among the facts.
+    """Answer the supervisor: a frame of facts, then the beginnings of files, whose sizes are among the facts.
 
     The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
     next program gets a copy.
@@ -117,12 +88,10 @@ def send(facts: dict[str, Any], parts: Iterable[tuple[int, int]] = ()) -> None:
         facts: numbers and words of the zygote's own.
         parts: descriptors, and the number of bytes wanted of each.
     """
-    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]} and a line break; then 3 bytes, none, and 12
+    # {"killed": null, "exit": 0, ..., "sizes": [3, 0, 12]}; then 3 bytes, none, and 12
     sizes = [(descriptor, min(most, os.fstat(descriptor).st_size)) for descriptor, most in parts]
-    line = json.dumps(facts | {"sizes": [size for _, size in sizes]}) + "\n"
-    data = memoryview(line.encode())
-    while data:
-        data = data[os.write(0, data) :]
+    told = json.dumps(facts | {"sizes": [size for _, size in sizes]})
+    write_all(0, framed(told.encode()))
     for descriptor, size in sizes:
         sent = 0
         while sent < size:
@@ -240,7 +209,7 @@ class Zygote:
         self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
         self._has_pytest = False
         self.sides: Any = None
-        self._sandbox: dict[str, Any] = {name: sys.modules[name] for name in sandbox_modules()}
+        self._own: dict[str, Any] = {name: sys.modules[name] for name in own_modules()}
         self.file_bytes: int = config["file_mb"] * 2**20
 
     def _create_rulesets(self, readable: list[str]) -> None:
@@ -267,7 +236,7 @@ class Zygote:
             try:
                 limits.die_with_parent(self.pid)
                 os.close(done)
-                frame = read_frame()
+                frame = read_frame(from_supervisor)
                 os.write(theirs, b"!")
                 os.close(theirs)
                 status = run(frame)
@@ -304,7 +273,7 @@ class Zygote:
         if served:
             os.close(self.channel)
             self.sides.serve_program(pickle.loads(job), 3)
-        status = harness.run_job(job, self.channel)
+        status = child.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
                 stream.flush()
@@ -331,16 +300,16 @@ class Zygote:
         )
         if self.filter is not None:
             self.filter.install()
-        report = harness.open_channel(self.channel)
+        report = child.open_channel(self.channel)
         return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
 
     def need_judge(self) -> None:
         """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
         if self.sides is not None:
             return
-        sys.modules.update(self._sandbox)
-        self.sides = importlib.import_module("sandbox.judged.sides")
-        hide_sandbox()
+        sys.modules.update(self._own)
+        self.sides = importlib.import_module(".judge.sides", __package__)
+        hide_own_modules()
         self.settle()
 
     def settle(self) -> None:
@@ -367,24 +336,25 @@ class Zygote:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
         Args:
-            head: of the job, see `_JOB`.
+            head: of the job, see `JobHead`.
         """
-        cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack(head)
+        job = JobHead.unpack(head)
+        judged = job.is_judged
         if judged:
             self.need_judge()
-        if pytest:
+        if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=keep >= 0, judged=judged)
-        left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
+        files = Files(console=job.keep >= 0, judged=judged)
+        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.channel)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
 
         def run(frame: bytes) -> int:
             content = memoryview(frame)
-            files.fill_stdin(content[:size])
-            return self.child(content[size:], cpu_s, files, theirs, judged)
+            files.fill_stdin(content[: job.stdin_bytes])
+            return self.child(content[job.stdin_bytes :], job.cpu_s, files, theirs, judged)
 
         pid = self.start(run)
         program: OneProcess | Processes = OneProcess(pid, self.threads)
@@ -394,7 +364,7 @@ class Zygote:
             os.close(theirs)
             if judged:
                 folder = os.path.join(self.judge_root, os.urandom(16).hex())
-                judge = self.start(lambda frame: self.judge(frame, folder, cpu_s, files, ours))
+                judge = self.start(lambda frame: self.judge(frame, folder, job.cpu_s, files, ours))
                 os.close(ours)
             else:
                 program = Processes(pid, receive_listener(ours))
@@ -412,7 +382,7 @@ class Zygote:
             "judge": self.end_judge(judge, folder) if judged else None,
             "rewritten": left.was_rewritten(),
         }
-        send(facts, files.parts(keep))
+        send(facts, files.parts(job.keep))
         files.close()
         for each in self.writable:
             empty_folder(each)
@@ -430,7 +400,7 @@ class Zygote:
         return os.waitstatus_to_exitcode(status)
 
     def watch(  # noqa: C901 - one thing after the other
-        self, pid: int, left: TimeLeft, program: OneProcess | Processes, judge: int
+        self, pid: int, left: Deadlines, program: OneProcess | Processes, judge: int
     ) -> str | None:
         """Wait until a child or its judge ends, or it and its processes reach a limit.
 
@@ -500,21 +470,20 @@ def _status(pid: int) -> int | None:
     return None if ended is None else ended.si_status
 
 
-def sandbox_modules() -> list[str]:
-    """Return the names of the sandbox's own modules."""
-    return [name for name in sys.modules if name.split(".")[0] == "sandbox"]
+def own_modules() -> list[str]:
+    """Return the names of this project's own modules."""
+    package = __name__.partition(".")[0]
+    return [name for name in sys.modules if name.partition(".")[0] == package]
 
 
-def hide_sandbox() -> None:
-    """Put the sandbox's own modules out of a program's easy reach."""
-    for name in sandbox_modules():
+def hide_own_modules() -> None:
+    """Put this project's own modules out of a program's easy reach."""
+    for name in own_modules():
         del sys.modules[name]
 
 
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need; a module that is absent here is absent for programs too."""
-    own = os.path.dirname(os.path.dirname(__file__))
-    sys.path[:] = [path for path in sys.path if path != own]
     sys.path += site
     for name in (*_PRELOADED, *names):
         importlib.import_module(name)
@@ -538,7 +507,7 @@ def main() -> None:
     """Serve jobs until the supervisor closes the socket or is gone; leave no folder behind."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     with contextlib.suppress(EOFError):
-        config = json.loads(read_frame())
+        config = json.loads(read_frame(from_supervisor))
         own = "bwrap" not in config["layers"]  # else the folder is on a memory disk, and there already
         if own:
             os.mkdir(config["root"], 0o700)
@@ -571,11 +540,11 @@ def serve(config: dict[str, Any]) -> None:
         send({"error": f"{type(error).__name__}: {error}"})
         return
     os.environ.clear()
-    hide_sandbox()
+    hide_own_modules()
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
     gc.collect()
     gc.freeze()
     send({"ready": True})
     while True:
-        zygote.run_job(read_frame())
+        zygote.run_job(read_frame(from_supervisor))

@@ -13,14 +13,12 @@ A program may continue the prompt's code. Then it is indented, and no module by 
 """
 
 import ast
-import io
 import re
-import tokenize
 from typing import Literal
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.ingestion.preference_sets.columns import Kind
-from iterpref_core.source_code.lines import split_lines
+from iterpref_core.source_code.lines import literal_places, split_lines
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
@@ -124,7 +122,9 @@ def is_program(text: str) -> bool:
 
 
 def _does_something(node: ast.stmt) -> bool:
-    """Return False for a constant or a name, or a display of such."""
+    """Return False for a constant or a name, or a display of such, and for `key: value`, which YAML has as well."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
     if not isinstance(node, ast.Expr):
         return True
     calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
@@ -134,12 +134,11 @@ def _does_something(node: ast.stmt) -> bool:
 def _without_texts(code: str) -> str:
     """Return a program with blanks for its string literals and comments, which may speak of other languages."""
     lines = split_lines(code)
-    source = io.StringIO("".join(f"{line}\n" for line in lines), newline="\n")
+    source = "".join(f"{line}\n" for line in lines)
     try:
-        for token in tokenize.generate_tokens(source.readline):
-            if token.type in (tokenize.STRING, tokenize.COMMENT):
-                _blank(lines, token.start, token.end)
-    except (tokenize.TokenError, SyntaxError):
+        for start, end in literal_places(source, comments=True):
+            _blank(lines, start, end)
+    except SyntaxError:
         return code
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from iterpref_core.errors import ConfigError
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
 
-ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id")
+ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested")
 """The parts of a row of a preference set."""
 PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point")
 """The parts of a row with a wrong and a right program."""
@@ -57,6 +57,22 @@ class Columns:
         values = self.values(row, part)
         return values[0] if values else None
 
+    def name(self, row: Mapping[str, Any], part: str) -> str | None:
+        """Return the name in a part's column, such as an id, as text; None if the row has none, or an empty one.
+
+        Raises:
+            ValueError: the row lacks a column that the user names, or the value is no text and no whole number.
+        """
+        value = self.optional(row, part)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return str(value)
+        raise ValueError(
+            f"column `{self.names[part][0]}`: a text or a whole number is expected, not {type(value).__name__}; "
+            f"to read no such column, add --columns {part}="
+        )
+
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
@@ -87,6 +103,8 @@ def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str
         names = tuple(name.strip() for name in columns.split("+")) if columns.strip() else ()
         unknown = part not in parts or part in named
         left_out = not names and part in _NEEDED
+        if len(names) > 1 and part in parts and part not in _JOINED:
+            raise ConfigError(f"--columns {text!r}: {part} is one column, not {len(names)}; join them in the file")
         if not equals or unknown or left_out or not all(names):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as {example}"
@@ -99,6 +117,8 @@ def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str
 
 
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
+_JOINED = (*_NEEDED, "tests", "system")
+"""The parts that may have several columns."""
 
 
 def _kind_of(text: str) -> tuple[str, Kind | None]:

@@ -4,7 +4,7 @@ The rows have no tests, so these pairs enter at localization.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
 from iterpref_core.ingestion.published.published import read_license
 from iterpref_core.ingestion.published.wording import says_something
 from iterpref_core.ingestion.row_text import NOT_UTF8, count_rows_of, each_row, is_utf8, parse_json, reason_not_to_write
+from iterpref_core.input_files import RepeatedKeyError
 from iterpref_core.progress import show_progress
 from iterpref_core.prompt_messages import Prompt, read_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -63,7 +64,7 @@ def ingest_pairs(
     named = parse_columns(columns)
     shards = find_shards(sources, split)
     counts: Counter[str] = Counter()
-    names: set[str] = set()
+    names: Counter[str] = Counter()
     with ExitStack() as stack:
         pair_file = stack.enter_context(atomic_writer(out))
         span_file = stack.enter_context(atomic_writer(spans)) if spans else None
@@ -76,7 +77,6 @@ def ingest_pairs(
                 left_out.add(read)
                 continue
             row, pair = read
-            names.add(pair.task_id)
             pair_file.write(pair.to_json() + "\n")
             counts["pairs"] += 1
             if span_file is not None:
@@ -108,7 +108,7 @@ def numbered_rows(files: Sequence[Path]) -> Iterator[Item]:
 def _read(
     item: Item,
     columns: Columns,
-    names: set[str],
+    names: Counter[str],
     license: str | None,
 ) -> tuple[dict[str, Any], PreferencePair] | Dropped:
     """Return a row with its pair, or the row with the reason why it is left out; no row ends the run."""
@@ -126,6 +126,8 @@ def read_object(item: Item) -> dict[str, Any] | Dropped:
     """Return the JSON object in a row, or the row with the reason why it has none."""
     try:
         row = parse_json(item.text)
+    except RepeatedKeyError as error:
+        return Dropped(BAD_RECORD, str(item.where), explanation=str(error))
     except ValueError as error:
         return Dropped(BAD_RECORD, str(item.where), explanation=f"not valid JSON ({error})")
     if not isinstance(row, dict):
@@ -137,12 +139,19 @@ def reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     """Return the reason why a row's column for the language leaves it out, or an empty text.
 
     Raises:
-        ValueError: the row lacks the column that the user names.
+        ValueError: the row lacks the column that the user names, or the language is no text.
     """
     language = columns.optional(row, "language")
-    if not isinstance(language, str) or is_python_3(language):
+    if language is None:
         return ""
     column = columns.names["language"][0]
+    if not isinstance(language, str):
+        raise ValueError(
+            f"column `{column}`: the name of a language is expected, not {type(language).__name__}; "
+            "to read no such column, add --columns language="
+        )
+    if is_python_3(language):
+        return ""
     advice = "" if "language" in columns.stated else "; if the column says something else, add --columns language="
     return f"its `{column}` is {language!r}{advice}"
 
@@ -151,14 +160,17 @@ def _pair(
     row: Mapping[str, Any],
     item: Item,
     columns: Columns,
-    names: set[str],
+    names: Counter[str],
     license: str | None,
 ) -> PreferencePair | Dropped:
     where = str(item.where)
     name = ""
     # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     try:
-        name = name_of(columns.optional(row, "task_id"), item, names)
+        name = columns.name(row, "task_id") or f"pair-{item.number}"
+        problem_id = columns.name(row, "problem_id")
+        # What a row of these sets calls its name may be that of its problem.
+        name = f"pair-{item.number}" if name in names else name
         language = reason_against_language(row, columns)
         if language:
             return Dropped("not_python", where, name, language)
@@ -179,25 +191,38 @@ def _pair(
         reason = programs
         return Dropped(reason, where, name)
     chosen_program, rejected_program = programs
-    problem = columns.optional(row, "problem_id")
     pair = PreferencePair(
         task_id=name,
         prompt=prompt,
         chosen=chosen_program,
         rejected=rejected_program,
-        problem_id=str(problem) if isinstance(problem, str | int) else None,
+        problem_id=problem_id,
         license=read_license(columns.optional(row, "license")) or license,
+        # An exported pair says it; a column of this name that holds something else says nothing.
+        tested=columns.optional(row, "tested"),
     )
     unwritable = reason_not_to_write(pair)
-    return Dropped(BAD_RECORD, where, explanation=unwritable) if unwritable else pair
+    if unwritable:
+        return Dropped(BAD_RECORD, where, explanation=unwritable)
+    return pair.model_copy(update={"task_id": take_name(name, names)})
 
 
-def name_of(given: Any, item: Item, names: Collection[str]) -> str:
-    """Return the set's name for a pair; `pair-<line or row>` if the set gives none, or one that was used before."""
-    name = str(given) if isinstance(given, str | int) else ""
-    if name == "" or name in names:
-        return f"pair-{item.number}"
-    return name
+def take_name(name: str, names: Counter[str]) -> str:
+    """Return a name that is not in use, with a number if needed: `a`, `a#2`, `a#3`.
+
+    Args:
+        name: the name that is wanted.
+        names: the names in use → the last number behind each; the new one is added.
+    """
+    number = names[name] + 1
+    taken = name if number == 1 else f"{name}#{number}"
+    # Another row may have such a name of its own.
+    while taken in names:
+        number += 1
+        taken = f"{name}#{number}"
+    names[name] = number
+    names[taken] = max(names[taken], 1)
+    return taken
 
 
 def _side(row: Mapping[str, Any], columns: Columns, part: str) -> list[Turn]:

@@ -14,7 +14,7 @@ a right program the plainest reading alone counts, and a test whose result is nu
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -165,7 +165,7 @@ def as_source(value: Any) -> str:
 def _has_number_keys(value: Any) -> bool:
     """Return True if a value, or one inside of it, is a mapping whose keys are all numbers."""
     if isinstance(value, dict):
-        if value and all(_is_number(key) for key in value):
+        if value and _names_numbers(value):
             return True
         return any(map(_has_number_keys, value.values()))
     if isinstance(value, list):
@@ -176,7 +176,7 @@ def _has_number_keys(value: Any) -> bool:
 def _number_keys(value: Any) -> Any:
     """Return a value with integers as keys in each mapping whose keys are all numbers."""
     if isinstance(value, dict):
-        all_numbers = all(_is_number(key) for key in value)
+        all_numbers = _names_numbers(value)
         read = {}
         for key, inner in value.items():
             number_or_text = int(key) if all_numbers else key
@@ -185,6 +185,11 @@ def _number_keys(value: Any) -> Any:
     if isinstance(value, list):
         return [_number_keys(inner) for inner in value]
     return value
+
+
+def _names_numbers(value: Mapping[str, Any]) -> bool:
+    """Return True if all keys of a mapping are numbers, and different ones: `1` and `01` would become one key."""
+    return all(map(_is_number, value)) and len(set(map(int, value))) == len(value)
 
 
 def _is_number(key: str) -> bool:

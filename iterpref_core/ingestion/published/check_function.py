@@ -40,17 +40,41 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
             break
     if check is None or not check.args.args:
         raise ValueError("field 'test': a function `check(candidate)` is expected")
-    # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.
-    rest = [node for node in tree.body if node is not check and not _calls_check(node)]
+    rest = [node for node in tree.body if not _calls_check(node)]
     statements = [node for node in check.body if not _does_nothing(node)]
     if not statements:
         return ()
-    needed = [node for node in rest if not _is_metadata(node)]
-    if needed or not all(isinstance(node, ast.Assert) for node in statements):
-        whole = ast.unparse(ast.Module([*rest, check], []))
+    if not _is_list_of_assertions(check, statements, rest, call):
+        whole = ast.unparse(ast.Module(rest, []))
         return (AssertTest(code=f"{whole}\n\ncheck({call})\n"),)
     candidate = _Candidate(check.args.args[0].arg, call)
     return tuple(AssertTest(code=ast.unparse(candidate.visit(node))) for node in statements)
+
+
+def _is_list_of_assertions(check: ast.FunctionDef, statements: list[ast.stmt], rest: list[ast.stmt], call: str) -> bool:
+    """Return True if each statement of a check function means the same outside of the function.
+
+    Args:
+        check: the function.
+        statements: its statements.
+        rest: the code of the tests, with the function itself.
+        call: the expression that stands in the place of the parameter.
+    """
+    if not all(isinstance(node, ast.Assert) for node in statements):
+        return False
+    (parameter, *others) = [node.arg for node in ast.walk(check.args) if isinstance(node, ast.arg)]
+    # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.
+    beside = [node for node in rest if node is not check and not _is_metadata(node)]
+    used: set[str] = set()
+    bound: set[str] = set()
+    for node in (inner for statement in statements for inner in ast.walk(statement)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+    # `all(candidate(f) for f in inputs)` with `f` in the place of `candidate` would call its own loop variable.
+    names = {node.id for node in ast.walk(parse(call, mode="eval")) if isinstance(node, ast.Name)}
+    return not (beside or others or check.decorator_list or "METADATA" in used or bound & {*names, parameter})
 
 
 class _Candidate(ast.NodeTransformer):

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from iterpref_core.ingestion.row_text import parse_json
+from iterpref_core.input_files import RepeatedKeyError
 
 Json = str | int | float | bool | list[Any] | dict[str, Any] | None
 """A field that holds JSON, or a text with JSON in it."""
@@ -22,6 +23,7 @@ def read_json(field: str, value: Json) -> Any:
     """Return a field's value: a text is read as JSON; an empty text is None.
 
     Raises:
+        RepeatedKeyError: a key stands twice in one object.
         ValueError: the text is not JSON.
     """
     if not isinstance(value, str):
@@ -30,6 +32,8 @@ def read_json(field: str, value: Json) -> Any:
         return None
     try:
         return parse_json(value)
+    except RepeatedKeyError as error:
+        raise RepeatedKeyError(f"field '{field}': {error}") from None
     except ValueError as error:
         raise ValueError(f"field '{field}': a text with JSON is expected ({error})") from None
 
@@ -41,15 +45,30 @@ def read_literal(field: str, value: Json) -> Any:
     ({'input': None}, {'input': None})
 
     Raises:
+        RepeatedKeyError: a key stands twice in one object or dictionary.
         ValueError: the text is neither.
     """
     try:
         return read_json(field, value)
+    except RepeatedKeyError:
+        raise
     except ValueError as error:
         try:
-            return ast.literal_eval(str(value))
+            return _literal(field, str(value))
+        except RepeatedKeyError:
+            raise
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             raise ValueError(f"{error}, or a Python literal") from None
+
+
+def _literal(field: str, text: str) -> Any:
+    tree = ast.parse(text.strip(), mode="eval")
+    for node in ast.walk(tree):
+        keys = [ast.unparse(key) for key in node.keys if key is not None] if isinstance(node, ast.Dict) else []
+        for key, count in Counter(keys).items():
+            if count > 1:
+                raise RepeatedKeyError(f"field '{field}': the key {key} stands twice in one dictionary")
+    return ast.literal_eval(tree)
 
 
 def read_texts(field: str, value: Json, left_out: Counter[str]) -> list[str]:
@@ -79,10 +98,17 @@ def as_text(value: Any) -> str:
 
     >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
     ('3\n1 2 3', '6', '6\n')
+
+    Raises:
+        ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        raise ValueError("field 'tests': the input and output of a script are texts, not objects")
     if isinstance(value, Sequence):
+        if None in value:
+            raise ValueError("field 'tests': a line of a script's input or output is null")
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
     if isinstance(value, int) and not isinstance(value, bool):
         # `str` refuses integers of more than 4,300 digits.

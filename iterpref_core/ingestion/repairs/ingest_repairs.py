@@ -32,7 +32,7 @@ class RepairSource:
 
     Attributes:
         columns: names of columns, such as `prompt=statement,buggy=buggy_code,fixed=fixed_code`.
-        join: a second file, and `on=COLUMN`: its columns are added to the rows.
+        join: a second file, and `on=COLUMN` or `all=COLUMN`: its columns are added to the rows.
         split: the split to read where a folder has several; see `find_shards`.
         limit: rows to read, the first ones; None for all.
         license: SPDX of the pairs whose rows state none.
@@ -95,7 +95,7 @@ def ingest_repairs(
         items = islice(numbered_rows(shards.files), source.limit)
         repairs = _each_repair(items, columns, join, source.license, params)
         last: str | None = None
-        for repair, judged in executor.each(repairs, lambda row: _judge(row, outcomes.run)):
+        for repair, judged in executor.each(repairs, lambda row: _with_outcomes(row, outcomes.run)):
             if repair.where != last:
                 advance()
                 last = repair.where
@@ -128,7 +128,7 @@ def _each_repair(
         yield from read_repairs(item, columns, join, names, license, params)
 
 
-def _judge(repair: Repair | Dropped, run: Run) -> Repair | Dropped:
+def _with_outcomes(repair: Repair | Dropped, run: Run) -> Repair | Dropped:
     """Return a repair whose tests pass the fixed program and fail the buggy one, or the reason to leave it out."""
     if isinstance(repair, Dropped) or not repair.readings:
         return repair

@@ -13,17 +13,17 @@ from iterpref_core.ingestion.preference_sets.answers import is_program
 from iterpref_core.ingestion.preference_sets.columns import Columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
-    name_of,
     numbered_rows,
     read_object,
     reason_against_language,
+    take_name,
 )
 from iterpref_core.ingestion.published.programs import language_of
 from iterpref_core.ingestion.published.published import LeftOutError, read_license
 from iterpref_core.ingestion.repairs.row_tests import read_tests
 from iterpref_core.ingestion.row_text import reason_not_to_write
 from iterpref_core.pairs.filters import drop_reason
-from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.records import PreferencePair, Problem, unnumbered
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
@@ -70,35 +70,55 @@ class Join:
         """
         if self.column not in row:
             raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
-        partner = self.rows.get(str(row[self.column]))
+        value = row[self.column]
+        partner = None if value is None else self.rows.get(str(value))
         if partner is None:
-            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {row[self.column]!r}")
+            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {value!r}")
         return {**partner, **row}
 
 
-def read_join(path: Path, on: str) -> Join:
+def read_join(path: Path, how: str) -> Join:
     """Read the file of `--join FILE on=COLUMN`, or `on=COLUMN:COLUMN OF THE FILE`.
 
+    With `all=` in place of `on=`, a value may have several rows, such as the tests of a problem; each of their columns
+    becomes a list.
+
     Raises:
-        ConfigError: `on` is not of this form.
-        InputError: the file is absent, lacks the column, or has two different rows of one value.
+        ConfigError: `how` is not of this form.
+        InputError: the file is absent, lacks the column, or has two different rows of one value with `on=`.
     """
-    word, _, columns = on.partition("=")
+    word, _, columns = how.partition("=")
     column, _, other = columns.partition(":")
-    if word != "on" or not column:
-        raise ConfigError(f"--join {path} {on}: write it as --join {path} on=COLUMN")
+    if word not in {"on", "all"} or not column:
+        raise ConfigError(f"--join {path} {how}: write it as --join {path} on=COLUMN, or all=COLUMN")
     other = other or column
-    rows: dict[str, Mapping[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for item in numbered_rows([path]):
         row = read_object(item)
         if isinstance(row, Dropped) or row.get(other) is None:
             raise InputError(f"{item.where}: no object with the column {other!r}, which --join names")
         key = str(row[other])
-        if rows.setdefault(key, row) != row:
+        if word == "all":
+            _collect(row, rows.setdefault(key, {}), other, item)
+        elif rows.setdefault(key, row) != row:
             raise InputError(
-                f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column"
+                f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column, "
+                f"or take all rows with all={columns}"
             )
     return Join(column, rows)
+
+
+def _collect(row: Mapping[str, Any], lists: dict[str, Any], key: str, item: Item) -> None:
+    """Add a row's values to the lists of its columns.
+
+    Raises:
+        InputError: the row has other columns than the rows before.
+    """
+    names = [name for name in row if name != key]
+    if lists and set(lists) != set(names):
+        raise InputError(f"{item.where}: its columns are {', '.join(names)}, and those before {', '.join(lists)}")
+    for name in names:
+        lists.setdefault(name, []).append(row[name])
 
 
 def read_repairs(
@@ -119,13 +139,11 @@ def read_repairs(
             return
         row: Mapping[str, Any] = read
         # A name that repeats is that of a problem with several buggy programs.
-        name = name_of(columns.optional(row, "task_id"), item, ())
+        name = columns.name(row, "task_id") or f"pair-{item.number}"
         if join is not None:
             row = join.extend(row)
         for buggy in _buggy(row, columns):
-            names[name] += 1
-            numbered = name if names[name] == 1 else f"{name}#{names[name]}"
-            yield _repair(row, buggy, numbered, where, columns, license, params)
+            yield _repair(row, buggy, name, take_name(name, names), where, columns, license, params)
     except LeftOutError as error:
         yield Dropped(error.reason, where, name, error.explanation)
     except ValueError as error:
@@ -164,6 +182,7 @@ def _code(row: Mapping[str, Any], columns: Columns, part: str) -> str:
 def _repair(
     row: Mapping[str, Any],
     buggy: str,
+    row_name: str,
     name: str,
     where: str,
     columns: Columns,
@@ -177,15 +196,16 @@ def _repair(
     reason, explanation = _reason_against(buggy, fixed)
     if reason:
         return Dropped(reason, where, name, explanation)
-    entry_point = columns.optional(row, "entry_point")
-    entry_point = entry_point if isinstance(entry_point, str) else ""
-    problem_id = columns.optional(row, "problem_id")
+    entry_point = columns.name(row, "entry_point") or ""
+    problem_id = columns.name(row, "problem_id")
+    if problem_id is None and unnumbered(name) != row_name:
+        problem_id = row_name
     pair = PreferencePair(
         task_id=name,
         prompt=_prompt(row, buggy, columns),
         chosen=fixed,
         rejected=buggy,
-        problem_id=str(problem_id) if isinstance(problem_id, str | int) else None,
+        problem_id=problem_id,
         license=read_license(columns.optional(row, "license")) or license,
         tested=False,
     )

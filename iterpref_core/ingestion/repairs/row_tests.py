@@ -1,6 +1,6 @@
 r"""Row tests: the tests in a row of a buggy and a fixed program, in the shapes in which sets publish them.
 
-    "assert f(1) == 2"  ["assert f(1) == 2", ...]                          Python code
+    "assert f(1) == 2"  ["assert f(1) == 2", ...]                          Python code, for unittest and pytest, too
     [{"input": "1\n", "output": "2\n"}]  {"inputs": [...], "outputs": [...]}  inputs and outputs of a script
     {"fn_name": "f", "inputs": [[1]], "outputs": [2]}                      calls, as in APPS
     [{"kind": "io", "call": "f(1)", "expected": "2"}]                      this project's own records
@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from iterpref_core.ingestion.published.contest import contest_problem
 from iterpref_core.ingestion.published.fields import read_literal
 from iterpref_core.ingestion.published.published import LeftOutError
-from iterpref_core.records import AssertTest, Problem, Test
+from iterpref_core.input_files import RepeatedKeyError
+from iterpref_core.records import AssertTest, Problem, PytestTest, Test, UnittestTest
 from iterpref_core.source_code.syntax_tree import parse_source
 
 _OWN: TypeAdapter[tuple[Test, ...]] = TypeAdapter(tuple[Test, ...])
@@ -65,30 +66,50 @@ def _value(value: Any) -> Any:
         return value if value.strip() else None
     try:
         return read_literal("tests", value)
+    except RepeatedKeyError:
+        raise
     except ValueError:
         return value
 
 
-def _code_test(code: str, entry_point: str) -> AssertTest:
+def _code_test(code: str, entry_point: str) -> AssertTest | PytestTest | UnittestTest:
     """Return a test of Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
 
     Raises:
-        ValueError: the code is no Python, or the function cannot be called, since the entry point is unknown.
+        ValueError: the code is no Python, or demands nothing of a program: nothing calls its functions, or the result
+            of a comparison is not used.
     """
     try:
         body = parse_source(code).body
     except SyntaxError as error:
         raise ValueError(f"a test is no Python ({error.msg})") from None
-    defines = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in body)
-    only_defines = all(isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign) for node in body)
-    if not (defines and only_defines):
+    if any(isinstance(node, ast.ClassDef) and _is_test_case(node) for node in body):
+        return UnittestTest(code=code)
+    if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
+        raise ValueError("a test compares and does not use the result; write `assert` before it")
+    only_defines = all(isinstance(node, _DEFINING) for node in body)
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if not (only_defines and functions):
         return AssertTest(code=code)
+    if any(isinstance(node, ast.ImportFrom) and node.module == "solution" for node in body):
+        return PytestTest(code=code)
+    if "check" not in functions:
+        raise ValueError("the tests define functions, and nothing calls them; those of pytest import from `solution`")
     if not entry_point:
         raise ValueError(
             "the tests define `check` and do not call it; name the column of the function's name, such as "
             "entry_point=entry_point"
         )
     return AssertTest(code=f"{code}\n\ncheck({entry_point})\n")
+
+
+_UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
+_DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
+
+
+def _is_test_case(node: ast.ClassDef) -> bool:
+    """Return True for `class A(TestCase)` and `class A(unittest.TestCase)`."""
+    return any(ast.unparse(base).rpartition(".")[2] == "TestCase" for base in node.bases)
 
 
 def _own(tests: Any) -> tuple[Test, ...]:

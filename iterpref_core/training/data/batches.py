@@ -11,10 +11,10 @@ nothing is padding.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import ceil
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
 
+import numpy as np
 import torch
 
 from iterpref_core.config import Layout
@@ -35,39 +35,83 @@ _WIDTH_THAT_DOUBLES = 600
 small model. For larger models it costs less, but rows are full enough at any width."""
 
 
-class Label(NamedTuple):
-    """A token that a position should predict.
+@dataclass(frozen=True)
+class Labels:
+    """Tokens that positions should predict, one after the other, and how each of them counts; arrays of length M.
 
     Attributes:
-        token: its id.
-        w_chosen: its weight w+ in K+.
-        w_rejected: its weight w- in K-.
-        w_nll: its weight v in the NLL.
-        ref: its log-probability under the reference, nats.
+        token: ids.
+        w_chosen: weights w+ in K+.
+        w_rejected: weights w- in K-.
+        w_nll: weights v in the NLL.
+        ref: log-probabilities under the reference, nats.
     """
 
-    token: int
-    w_chosen: float = 0
-    w_rejected: float = 0
-    w_nll: float = 0
-    ref: float = 0
+    token: np.ndarray
+    w_chosen: np.ndarray
+    w_rejected: np.ndarray
+    w_nll: np.ndarray
+    ref: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+    def __getitem__(self, taken: slice | np.ndarray) -> "Labels":
+        """Return some of the labels: those of a slice, or those where a mask is true."""
+        return Labels(*(values[taken] for values in self._columns()))
+
+    def __add__(self, others: "Labels") -> "Labels":
+        """Return these labels and others behind them."""
+        pairs = zip(self._columns(), others._columns(), strict=True)
+        return Labels(*(np.concatenate(pair) for pair in pairs))
 
     @property
-    def counts(self) -> bool:
-        """Return whether any weight is not 0."""
-        return bool(self.w_chosen or self.w_rejected or self.w_nll)
+    def counts(self) -> np.ndarray:
+        """Return a mask, true where any weight is not 0."""
+        counts: np.ndarray = (self.w_chosen != 0) | (self.w_rejected != 0) | (self.w_nll != 0)
+        return counts
+
+    def _columns(self) -> list[np.ndarray]:
+        return [self.token, self.w_chosen, self.w_rejected, self.w_nll, self.ref]
+
+
+def labels_of(
+    tokens: Sequence[int],
+    *,
+    w_chosen: Sequence[float] | float = 0,
+    w_rejected: Sequence[float] | float = 0,
+    w_nll: Sequence[float] | float = 0,
+    ref: Sequence[float] | float = 0,
+) -> Labels:
+    """Return labels of these tokens; a number in place of a sequence holds for all of them.
+
+    Raises:
+        ValueError: a sequence is shorter or longer than the tokens.
+    """
+    count = len(tokens)
+    numbers = []
+    for given in (w_chosen, w_rejected, w_nll, ref):
+        values = np.full(count, given, dtype=np.float32) if isinstance(given, int | float) else _floats(given)
+        if len(values) != count:
+            raise ValueError(f"{len(values)} numbers for {count} tokens")
+        numbers.append(values)
+    return Labels(np.asarray(tokens, dtype=np.int64), *numbers)
+
+
+def _floats(numbers: Sequence[float]) -> np.ndarray:
+    return np.asarray(numbers, dtype=np.float32)
 
 
 _NUMBERS = ("w_chosen", "w_rejected", "w_nll", "ref")
-"""The numbers of a label, by their names in a batch."""
+"""The numbers of labels, by their names in a batch."""
 
 
 @dataclass(frozen=True)
 class PairLabels:
     """The labels of all tokens of a pair's two programs."""
 
-    chosen: list[Label]
-    rejected: list[Label]
+    chosen: Labels
+    rejected: Labels
 
 
 @dataclass
@@ -87,12 +131,12 @@ class TokenSequence:
     pair: int
     tokens: list[int] = field(default_factory=list)
     position_ids: list[int] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
-    label_positions: list[int] = field(default_factory=list)
+    labels: Labels = field(default_factory=lambda: labels_of([]))
+    label_positions: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     suffix_start: int = 0
     prefix_end: int = 0
 
-    def append(self, text: list[int], start: int, labels: list[Label]) -> None:
+    def append(self, text: list[int], start: int, labels: Labels) -> None:
         """Append the tokens `text[start:-1]`; `labels` are the last tokens of the text."""
         # A position predicts the token after it: the text p q a b gives the tokens p q a with the labels -, a and b.
         count = max(len(text) - 1 - start, 0)
@@ -102,10 +146,9 @@ class TokenSequence:
         labeled = min(count, len(labels))
         last_labels = labels[len(labels) - labeled :]
         first_position = len(self.tokens) - labeled
-        for position, label in enumerate(last_labels, start=first_position):
-            if label.counts:
-                self.labels.append(label)
-                self.label_positions.append(position)
+        counts = last_labels.counts
+        self.labels += last_labels[counts]
+        self.label_positions = np.concatenate([self.label_positions, first_position + np.flatnonzero(counts)])
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -166,15 +209,16 @@ class Collator:
         else:
             lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
-        minus: list[float] = []
+        rejected_counted = 0.0
+        rejected_tokens = 0
         if self.objective.preference:
-            for of_pair in labels:
-                minus += [label.w_rejected for label in of_pair.rejected]
+            rejected_counted = sum(float(of_pair.rejected.w_rejected.sum()) for of_pair in labels)
+            rejected_tokens = sum(len(of_pair.rejected) for of_pair in labels)
         counts = [
             len(rows),
             float(batch["w_nll"].sum()),
-            sum(minus),
-            len(minus),
+            rejected_counted,
+            rejected_tokens,
         ]
         return batch | {"counts": torch.tensor(counts)}
 
@@ -199,31 +243,28 @@ class Collator:
         """Return the labels of y+ and those of y-. Without a preference term all tokens are in the NLL."""
         if not self.objective.preference:
             return PairLabels(
-                chosen=[Label(token, w_nll=1) for token in row.chosen_ids],
-                rejected=[Label(token, w_nll=1) for token in row.rejected_ids],
+                chosen=labels_of(row.chosen_ids, w_nll=1),
+                rejected=labels_of(row.rejected_ids, w_nll=1),
             )
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
         if tokens == HALF:
             tokens = "focal" if row.half else "all"
         minus = _weights(tokens, row.focal)
-        if self.objective.referenced and len(row.ref_rejected) != len(minus):
-            raise InputError(
-                f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} needs; "
-                "call `focal_dataset` with this objective"
-            )
-        ref_chosen: Sequence[float] = [0.0] * len(plus)
-        ref_rejected: Sequence[float] = [0.0] * len(minus)
+        ref_chosen: Sequence[float] | float = 0
+        ref_rejected: Sequence[float] | float = 0
         if self.objective.referenced:
+            if len(row.ref_rejected) != len(minus):
+                raise InputError(
+                    f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} "
+                    "needs; call `focal_dataset` with this objective"
+                )
             ref_chosen = row.ref_chosen
             ref_rejected = row.ref_rejected
-        chosen: list[Label] = []
-        for token, weight, ref in zip(row.chosen_ids, plus, ref_chosen, strict=True):
-            chosen.append(Label(token, w_chosen=weight, w_nll=1, ref=ref))
-        rejected: list[Label] = []
-        for token, weight, ref in zip(row.rejected_ids, minus, ref_rejected, strict=True):
-            rejected.append(Label(token, w_rejected=weight, ref=ref))
-        return PairLabels(chosen, rejected)
+        return PairLabels(
+            chosen=labels_of(row.chosen_ids, w_chosen=plus, w_nll=1, ref=ref_chosen),
+            rejected=labels_of(row.rejected_ids, w_rejected=minus, ref=ref_rejected),
+        )
 
 
 def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
@@ -231,10 +272,10 @@ def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
     return [1] * len(marks) if tokens == "all" else marks
 
 
-def _program(number: int, row: TokenizedPair, labels: list[Label]) -> TokenSequence:
+def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
     """Return prompt and program in a sequence of their own."""
     sequence = TokenSequence(number)
-    sequence.append(row.prompt_ids + [label.token for label in labels], 0, labels)
+    sequence.append(row.prompt_ids + labels.token.tolist(), 0, labels)
     sequence.suffix_start = len(sequence)
     return sequence
 
@@ -254,11 +295,10 @@ def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> Toke
     #
     # The last token of the rejected program, c, does not count, so nothing is computed for it.
     shared = shared_prefix(row.chosen_ids, row.rejected_ids)
-    end = marked_end([label.w_rejected for label in labels.rejected])
-    merged: list[Label] = []
-    for chosen, rejected in zip(labels.chosen[:shared], labels.rejected[:shared], strict=True):
-        merged.append(chosen._replace(w_rejected=rejected.w_rejected))
-    sequence = _program(number, row, merged + labels.chosen[shared:])
+    end = marked_end(labels.rejected.w_rejected.tolist())
+    w_rejected = labels.chosen.w_rejected.copy()
+    w_rejected[:shared] = labels.rejected.w_rejected[:shared]
+    sequence = _program(number, row, replace(labels.chosen, w_rejected=w_rejected))
     if end > shared:
         # The suffix starts with the token before the first difference once more: only there the two can part.
         sequence.prefix_end = max(len(row.prompt_ids) + shared - 1, 0)
@@ -289,13 +329,22 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
     # Sequences of 5, 4, 3 and 2 tokens: at width 5 the rows are 5, 4 and 3 + 2, which is 15 positions; at width 6 they
     # are 5, 4 + 2 and 3, which is 18; at width 7 they are 5 + 2 and 4 + 3, which is 14, and none is padding.
     narrowest = _round_up(max(lengths), multiple)
-    widths = range(narrowest, 3 * narrowest + 1, multiple)
-    packings = [(width, _first_fit(lengths, width)) for width in widths]
-    return min(packings, key=lambda packing: _cost(*packing))
+    total = sum(lengths)
+    best_cost = inf
+    best: tuple[int, list[Place]] = (narrowest, [])
+    for width in range(narrowest, 3 * narrowest + 1, multiple):
+        # No packing has fewer rows than the tokens fill, so most widths need not be tried.
+        if _cost(ceil(total / width), width) >= best_cost:
+            continue
+        places = _first_fit(lengths, width)
+        cost = _cost(1 + max(row for row, _ in places), width)
+        if cost < best_cost:
+            best_cost = cost
+            best = (width, places)
+    return best
 
 
-def _cost(width: int, places: Sequence[Place]) -> float:
-    rows = 1 + max(row for row, _ in places)
+def _cost(rows: int, width: int) -> float:
     return rows * width * (1 + width / _WIDTH_THAT_DOUBLES)
 
 
@@ -350,22 +399,22 @@ def _rows(
 
 def _labels(sequences: Sequence[TokenSequence], places: Sequence[Place], width: int) -> Batch:
     """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
-    positions: list[int] = []
-    pairs: list[int] = []
-    labels: list[Label] = []
+    positions: list[np.ndarray] = []
+    pairs: list[np.ndarray] = []
+    labels = labels_of([])
     placed = sorted(zip(sequences, places, strict=True), key=lambda each: each[0].pair)
     for sequence, (row, offset) in placed:
         start = row * width + offset
-        positions += [start + position for position in sequence.label_positions]
-        pairs += [sequence.pair] * len(sequence.labels)
+        positions.append(start + sequence.label_positions)
+        pairs.append(np.full(len(sequence.labels), sequence.pair))
         labels += sequence.labels
     batch = {
-        "label_positions": torch.tensor(positions, dtype=torch.long),
-        "pair": torch.tensor(pairs, dtype=torch.long),
-        "labels": torch.tensor([label.token for label in labels], dtype=torch.long),
+        "label_positions": torch.from_numpy(np.concatenate(positions)),
+        "pair": torch.from_numpy(np.concatenate(pairs)),
+        "labels": torch.from_numpy(labels.token),
     }
     for name in _NUMBERS:
-        batch[name] = torch.tensor([getattr(label, name) for label in labels], dtype=torch.float32)
+        batch[name] = torch.from_numpy(getattr(labels, name))
     return batch
 
 

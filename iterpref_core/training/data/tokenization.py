@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from iterpref_core.config import AnswerStyle, TrainingParams
+from iterpref_core.config import AnswerFormat, TrainingParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.models.chat_template import (
     ChatTemplate,
@@ -31,7 +31,7 @@ class PairForm:
 
     max_prompt_length: int
     max_length: int
-    answer: AnswerStyle
+    answer: AnswerFormat
 
 
 def tokenize_pair(
@@ -155,7 +155,7 @@ def _place(
     program: str,
     spans: Iterable[Span],
     template: ChatTemplate,
-    style: AnswerStyle,
+    style: AnswerFormat,
 ) -> _Answer:
     """Return a program as it is to be answered, with its spans.
 

@@ -16,7 +16,7 @@ from operator import eq
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.models.tokenizers import continuing_engine
+from iterpref_core.models.tokenizers import continuing_engine, reading_engine
 from iterpref_core.records import Span
 
 
@@ -33,11 +33,26 @@ def encode_programs(
     """
     encodings = continuing_engine(tokenizer).encode_batch(programs, add_special_tokens=False)
     for encoding, program in zip(encodings, programs, strict=True):
-        offsets = encoding.offsets
-        repeated = any(map(eq, offsets, offsets[1:]))
-        if repeated:
-            offsets = list(_own_characters(offsets, program))
-        yield encoding.ids, offsets
+        yield encoding.ids, _true_offsets(encoding.offsets, program)
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[Span]]:
+    """Tokenize a text as the tokenizer itself reads it, but for the special tokens that it would add.
+
+    Returns:
+        Ids, and for each the [start, end) of its characters in the text; empty for a token that stands for none.
+
+    Raises:
+        ModelError: the tokenizer gives no offsets.
+    """
+    encoding = reading_engine(tokenizer).encode(text, add_special_tokens=False)
+    return encoding.ids, _true_offsets(encoding.offsets, text)
+
+
+def _true_offsets(offsets: list[Span], text: str) -> list[Span]:
+    """Return for each token its own characters."""
+    repeated = any(map(eq, offsets, offsets[1:]))
+    return list(_own_characters(offsets, text)) if repeated else offsets
 
 
 def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:

@@ -15,6 +15,7 @@ from types import MethodType
 from typing import Any
 
 import torch
+from peft.utils import TrainableTokensWrapper
 from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -203,6 +204,8 @@ def add_label_head(model: PreTrainedModel) -> None:
         return
     transform = logit_transform(model.config)
     head = model.get_output_embeddings()
+    if isinstance(head, TrainableTokensWrapper):
+        head = head.original_module
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
             f"{model.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
@@ -232,7 +235,11 @@ def add_label_head(model: PreTrainedModel) -> None:
         if label_positions is None or label_targets is None:
             return self.forward_without_labels(*args, **kwargs)
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
-        return self.get_output_embeddings()(hidden, label_targets)  # PEFT may have put a trained copy in its place
+        head = self.get_output_embeddings()  # PEFT may have put a trained copy in its place
+        if isinstance(head, TrainableTokensWrapper):
+            # The head is the embedding, of which single rows are trained. PEFT's forward knows no labels.
+            return LabelLogps.apply(hidden, head.weight, None, label_targets, transform)
+        return head(hidden, label_targets)
 
     # A copy of the model binds its methods to itself; a function that held this model would follow this one.
     model.forward_without_labels = model.forward

@@ -14,8 +14,9 @@ from iterpref_core.models.adapters import (
     attach_adapters,
     read_adapter_options,
 )
-from iterpref_core.models.checkpoints import locate_model
+from iterpref_core.models.checkpoints import ModelSource, locate_model, read_config
 from iterpref_core.models.weights import load_base
+from iterpref_core.training.model.adapter_limits import check_names, check_start
 from iterpref_core.training.model.ranks import is_sharded
 
 
@@ -80,12 +81,24 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
     """Return PEFT's options of the adapters to train: those that the model has, else of `training.lora`.
 
     Raises:
-        ConfigError: the model has adapters, and `training.lora` is null or asks for others.
+        ConfigError: the model has adapters, and `training.lora` is null or asks for others; or the written model would
+            not be the trained one.
     """
     source = locate_model(model)
     wanted = lora_config(params)
-    if source.adapters is None:
-        return wanted
+    options = wanted if source.adapters is None else _options_of(source, wanted, params)
+    if options is not None:
+        saved_quantized = getattr(read_config(model), "quantization_config", None) is not None
+        check_start(options, merge=params.merge, quantized=saved_quantized or params.load in ("8bit", "4bit"))
+    return options
+
+
+def _options_of(source: ModelSource, wanted: LoraConfig | None, params: TrainingParams) -> LoraConfig:
+    """Return the options of adapters that a model has.
+
+    Raises:
+        ConfigError: `training.lora` is null or asks for others.
+    """
     options = read_adapter_options(source)
     remedy = "merge them first (`iterpref export --model FOLDER --out NEW`), and train NEW"
     if wanted is None or params.lora is None:
@@ -115,7 +128,7 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     Unless `training.lora` says otherwise, all linear layers but the head have adapters.
 
     Raises:
-        ConfigError: an option is unknown, or has a value that PEFT refuses.
+        ConfigError: an option is unknown or cannot be trained here, or has a value that PEFT refuses.
     """
     if params.lora is None:
         return None
@@ -123,13 +136,14 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     for name in params.lora:
         if name not in known:
             raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
+    check_names(params.lora)
     options = {
         "target_modules": "all-linear",
         "task_type": "CAUSAL_LM",
     } | params.lora
     try:
         return LoraConfig(**options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
 
 

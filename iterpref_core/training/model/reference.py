@@ -1,9 +1,9 @@
 """Reference log-probabilities: per token, computed once, shared by all objectives.
 
 The reference term of any objective is a weighted sum of these. They are kept outside of DVC's
-outputs under a key of everything that decides them (model, token ids, precision), in a memory-mapped array that all
-processes and objectives share. The model before training scores them as it is prepared for training, sharded or
-not: no process holds a whole copy besides.
+outputs under a key of everything that decides them (model, adapters, token ids, precision and more), in a memory-mapped
+array that all processes and objectives share. The model before training scores them as it is prepared for training,
+sharded or not: no process holds a whole copy besides.
 """
 
 import hashlib
@@ -21,8 +21,10 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from filelock import FileLock
+from peft import PeftModel
+from transformers import PreTrainedModel
 
-from iterpref_core.config import Load
+from iterpref_core.config import TrainingParams
 from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.progress import show_progress
@@ -34,35 +36,68 @@ Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
 
 
+_LATER = frozenset(
+    {
+        "accelerate",  # the processes themselves are in the key
+        "answer",  # and the lengths: they decide token ids, of which the key has a digest
+        "batch_size",
+        "beta",
+        "epochs",
+        "gradient_checkpointing",
+        "grpo",
+        "layout",  # the attention that comes of it is in the key
+        "max_grad_norm",
+        "max_length",
+        "max_margin",
+        "max_prompt_length",
+        "merge",
+        "nll",
+        "objectives",
+        "patience",
+        "save_dtype",
+        "select",
+        "start",  # the model has a fingerprint
+        "validation_share",
+        "warmup_ratio",
+    }
+)
+"""Settings that change nothing before the first step, or that the key has in another form. Any other is in the key."""
+
+
 def reference_path(
     cache: Path,
     tokens: str,
     fingerprint: str,
-    weights: torch.dtype,
-    bf16: bool,
-    load: Load = "auto",
+    params: TrainingParams,
+    model: PreTrainedModel | PeftModel,
+    processes: str,
 ) -> Path:
     """Return the path of the log-probabilities: its name is a digest of all that decides them, which masks do not.
 
     Args:
         cache: folder.
         tokens: a digest of all token ids.
-        fingerprint: of the model, and of how it reads prompts.
-        weights: their precision.
-        bf16: whether matrix products are in bfloat16, under autocast.
-        load: how the weights are held, quantized or not.
+        fingerprint: of the model's files, and of how it reads prompts.
+        params: settings; the seed counts where adapters are drawn with it.
+        model: the policy, whose precision, attention and device count.
+        processes: their number, and how they share the weights; see `ranks.sharding`.
     """
+    settings = params.model_dump(mode="json", exclude=set(_LATER))
+    if params.lora is None:
+        del settings["seed"]
     code = code_digest("iterpref_core.models", "iterpref_core.training")
     decisive = [
         tokens,
         fingerprint,
-        str(weights),
-        bf16,
-        load,
+        settings,
+        str(model.dtype),
+        model.config._attn_implementation,  # noqa: SLF001 - transformers offers no other way to ask
+        model.device.type,
+        processes,
         code,
         training_versions(),
     ]
-    return cache / f"{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]}.npy"
+    return cache / f"{hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]}.npy"
 
 
 def reference_logps(

@@ -18,7 +18,7 @@ from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBen
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.execution import ENGINE
-from iterpref_core.library.existing_samples import score_samples
+from iterpref_core.scoring.existing_samples import score_samples
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.engines import outcomes_of
 from tests.evaluation.scoring import measuring

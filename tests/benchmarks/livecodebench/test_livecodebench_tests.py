@@ -11,7 +11,7 @@ import pytest
 
 from iterpref_core.benchmarks.livecodebench.data import decode_tests
 from iterpref_core.benchmarks.livecodebench.suite import right_output, right_value, same_output
-from iterpref_core.execution.sandbox.encoding import decode, summarize
+from iterpref_core.execution.codec.canonical import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
 

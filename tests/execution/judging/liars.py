@@ -129,7 +129,7 @@ LIARS = {
     "reads the wire": "import os, threading\nthreading.Thread(target=lambda: (os.read(3, 1 << 16), os._exit(0))).start()\ndef f(x): return 5",
     "answers in another thread": "import os, struct, threading, time\ndef late():\n    b = b'[0,\"answer\",[]]\\n[null,5]'\n    while True:\n        os.write(3, struct.pack('=I', len(b)) + b); time.sleep(0.001)\n"
                                  "threading.Thread(target=late, daemon=True).start()\ndef f(x): return 5",
-    "patches the peer": "import gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Peer':\n        o.judge = True\n        o.refer = lambda *a: {'g': ['builtins', 'object']}\ndef f(x): return object()",
+    "patches the connection": "import gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Connection':\n        o.is_judge = True\n        o.refer = lambda *a: {'g': ['builtins', 'object']}\ndef f(x): return object()",
     "patches the encoder": "import gc\nfor o in gc.get_objects():\n    if isinstance(o, type) and o.__name__ == 'Encoder':\n        o.tree = lambda *a: True\ndef f(x): return 5",
     # values that cost
     "colliding set": "def f(x): return {n * (2**61 - 1) for n in range(3000)}",

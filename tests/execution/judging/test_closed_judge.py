@@ -110,7 +110,7 @@ NEVER_PASSED = {
     # 4. classes described falsely
     "a member named as a method": (SQUARE, "import enum\nclass E(enum.Enum):\n    A = 5\nclass V: pass\nv = V(); v._value_ = lambda *a: True\nE._member_map_['__eq__'] = v\ndef f(x): return E.A"),
     "a base that is no class of objects": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 901], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}], [901, FACTS | OBJECT | {'bases': [900]}]])\n    serve(lambda *a: True)"),
-    "fields of a stand-in": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
+    "fields of a proxy": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
     "a description without a sort": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'sort': 'made'}]])\n    serve(lambda *a: True)"),
     "a description with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'iterpref_made': True}]])\n    serve(lambda *a: True)"),
     "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, 900, [], '', [], None, None, False, None]}, [[900, FACTS | OBJECT]])\n    serve(lambda *a: True)"),
@@ -131,6 +131,10 @@ NEVER_PASSED = {
         for way, how in READERS.items()
     },
     "a judge's file put in place by a rename": (with_files("import io\nfrom solution import f\nassert f(2) == int(io.FileIO('expected.txt').read())"), "import os\nopen('x', 'w').write('5')\nos.rename('x', 'expected.txt')\ndef f(x): return 5"),
+    **{
+        f"a judge's file that is there for a moment, by {way}": (with_files(f"import _io, io, os, posix, time\nfrom solution import f\nf(1)\nend = time.monotonic() + 0.6\nread = None\nwhile time.monotonic() < end:\n    try: read = read or {how}\n    except OSError: time.sleep(0.001)\nassert f(2) == int(read)"), "import os, pathlib, threading, time\ndef plant():\n    pathlib.Path('expected.txt').write_text('5')\n    time.sleep(0.2)\n    os.remove('expected.txt')\ndef f(x):\n    if x == 1: threading.Timer(0.1, plant).start()\n    return 5")
+        for way, how in {"FileIO": "io.FileIO(os.path.abspath('expected.txt')).read()", "_io.open": "_io.open(os.path.abspath('expected.txt')).read()", "posix.open": "os.read(posix.open(os.path.abspath('expected.txt'), 0), 9)"}.items()
+    },
     "a judge's file in a folder": (with_files("import io, os\nfrom solution import f\nassert f(2) == int(io.FileIO(os.path.abspath('data/wanted.txt')).read())"), "import os\ndef f(x):\n    os.mkdir('data')\n    open('data/wanted.txt', 'w').write('5')\n    return 5"),
     "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
     # 8. files that are listed, and tests that assert nothing

@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.judging.steps import as_calls, steps_of
+from iterpref_core.execution.ruling.routing import as_calls, steps_of
 from iterpref_core.records import AssertTest, IoTest, Test
 
 
@@ -29,7 +29,7 @@ def assertions(*sources: str) -> tuple[Test, ...]:
     ],
 )
 def test_which_tests_are_calls(tests: tuple[Test, ...], calls: list[str]) -> None:
-    assert [step.body for step in as_calls(steps_of(Program("", tests)))] == calls
+    assert [step.source for step in as_calls(steps_of(Program("", tests)))] == calls
 
 
 VALUES = {

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Program
-from iterpref_core.execution.judging.same_process import shares
-from iterpref_core.execution.judging.setup_imports import setup_imports
-from iterpref_core.execution.sandbox.judged.assertions import Assertions
-from iterpref_core.execution.sandbox.judged.crossing import Decoder, Encoder
-from iterpref_core.execution.sandbox.judged.descriptions import check_facts
-from iterpref_core.execution.sandbox.judged.peer import make_peers
-from iterpref_core.execution.sandbox.judged.questions import check_attribute, check_question, may_be_called
-from iterpref_core.execution.sandbox.judged.solution_module import free_names, meant_as_solutions
-from iterpref_core.execution.sandbox.judged.stand_ins import PROTOCOL, decoys_of
+from iterpref_core.execution.codec.marshalling import Decoder, Encoder
+from iterpref_core.execution.ruling.routing import shares
+from iterpref_core.execution.ruling.setup_imports import setup_imports
+from iterpref_core.execution.sandbox.judge.assertions import Assertions
+from iterpref_core.execution.sandbox.judge.connection import make_connections
+from iterpref_core.execution.sandbox.judge.descriptions import check_facts
+from iterpref_core.execution.sandbox.judge.proxies import PROTOCOL, decoys_of
+from iterpref_core.execution.sandbox.judge.questions import check_attribute, check_question, may_be_called
+from iterpref_core.execution.sandbox.judge.solution_module import free_names, meant_as_solutions
 from iterpref_core.records import AssertTest
 
 
@@ -103,7 +103,7 @@ def test_classes_of_libraries_are_not_called_and_no_class_of_the_test_opens_a_fi
 
 
 def test_a_handle_that_was_not_handed_over_is_none() -> None:
-    _, judge = make_peers()
+    _, judge = make_connections()
     kept = judge._keep(Item())
     for handle in (kept, -1, True, None, "0", 10**9):
         with pytest.raises(LookupError):
@@ -113,7 +113,7 @@ def test_a_handle_that_was_not_handed_over_is_none() -> None:
 
 @given(value=PLAIN)
 def test_plain_values_cross_as_they_are(value: object) -> None:
-    program, judge = make_peers()
+    program, judge = make_connections()
     text = json.dumps(Encoder(program).tree(value))
     found = Decoder(judge).value(json.loads(text))
     assert found == value

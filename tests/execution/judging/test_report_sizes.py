@@ -3,10 +3,10 @@
 import tracemalloc
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.judging.steps import steps_of
-from iterpref_core.execution.judging.verdicts import MAX_REPORT, rule
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
+from iterpref_core.execution.ruling.routing import steps_of
+from iterpref_core.execution.ruling.verdicts import MAX_REPORT, rule
 from iterpref_core.records import AssertTest, IoTest
 
 FLOOD = """

@@ -1,9 +1,10 @@
 """Several tests of one program: each is run, and none takes another's modules or files for its own."""
 
-import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
@@ -34,13 +35,18 @@ def executor() -> Iterator[Executor]:
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(TESTS, TESTS)))
-def test_the_second_test_is_the_second(executor: Executor, first: str, second: str, inside: bool) -> None:
-    right = TESTS[first](2)
-    passed = executor.run_one(Program(CODE, (right, TESTS[second](2)), inside=inside))
+@pytest.mark.parametrize("last", TESTS)
+@given(before=st.permutations(sorted(TESTS)))
+@settings(max_examples=2)
+def test_the_last_test_is_itself_whatever_ran_before(
+    executor: Executor, last: str, inside: bool, before: list[str]
+) -> None:
+    """Each form has run before, its own among them, whose module or file has the same name and says something else."""
+    right = tuple(TESTS[form](2) for form in before)
+    passed = executor.run_one(Program(CODE, (*right, TESTS[last](2)), inside=inside))
     assert (passed.verdict, passed.feedback) == ("passed", "")
-    failed = executor.run_one(Program(CODE, (right, TESTS[second](3)), inside=inside))
-    assert (failed.verdict, failed.tests_passed) == ("wrong_answer", 1)
+    failed = executor.run_one(Program(CODE, (*right, TESTS[last](3)), inside=inside))
+    assert (failed.verdict, failed.tests_passed) == ("wrong_answer", len(before))
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])

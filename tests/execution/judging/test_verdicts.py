@@ -243,7 +243,7 @@ def f(g, item, made, case, Kind, append, out):
     for source in {CLIMBING!r}:
         try: value = eval(source)
         except Exception: continue
-        if source == "item.__init__" and type(value).__name__ == "method-wrapper": continue  # of the stand-in itself
+        if source == "item.__init__" and type(value).__name__ == "method-wrapper": continue  # of the proxy itself
         if value is not None: found.append(source)
     return found
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
+from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
-from iterpref_core.execution.running.interpreters import Environment
 from iterpref_core.records import AssertTest, IoTest, StdinTest, Test
 from tests.engines import outcomes_of
 from tests.settings import ROOT

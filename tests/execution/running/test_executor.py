@@ -104,7 +104,7 @@ def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
         "from time import process_time\ndef f(x):\n    end = process_time() + x\n    while process_time() < end: pass"
     )
     tests = tuple(ValueTest("f", [seconds]) for seconds in (0.1, 0.1, 0.1, 30, 0.1))
-    program = Program(slow, tests, judge=lambda _index, _value: True, cpu_s=60, test_cpu_s=0.4)
+    program = Program(slow, tests, comparator=lambda _index, _value: True, cpu_s=60, test_cpu_s=0.4)
     hangs, ends = outcomes_of(executor, [program, replace(program, tests=tests[:3] * 3)])
     assert (hangs.verdict, hangs.tests_passed) == ("timeout", 3)
     assert hangs.feedback == "time limit of 0.4 s for one test exceeded in f(30)"
@@ -227,7 +227,7 @@ def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
     program = Program(
         "def f(*values): return list(values)",
         (ValueTest("f", arguments), ValueTest("f", (3, 1, 2), then="sorted"), ValueTest("f", (0,), then="tuple")),
-        judge=lambda index, actual: (
+        comparator=lambda index, actual: (
             (index, type(actual), actual) in [(0, list, list(arguments)), (1, list, [1, 2, 3]), (2, tuple, (0,))]
         ),
     )
@@ -254,7 +254,7 @@ def test_no_value_and_no_judge_ends_a_run(executor, caplog):
     outcomes = outcomes_of(executor, [Program(code, (io("f()", "1"),)) for code in codes])
     assert outcomes[0].verdict in ("wrong_answer", "bad_return_type")
     assert [outcome.verdict for outcome in outcomes[1:]] == ["tampered", "passed"]
-    program = Program("def f(): return None", (ValueTest("f", ()),), judge=lambda _, value: value.real == 1 / 0)
+    program = Program("def f(): return None", (ValueTest("f", ()),), comparator=lambda _, value: value.real == 1 / 0)
     assert [outcome.verdict for outcome in outcomes_of(executor, [program])] == ["wrong_answer"]
     assert "the judge of test 0 (f()) failed on a value" in caplog.text
 

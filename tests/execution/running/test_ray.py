@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,8 @@ from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.ingestion.selection import Selection
-from iterpref_core.library.existing_samples import score_samples
 from iterpref_core.records import IoTest, Problem, Sample
+from iterpref_core.scoring.existing_samples import score_samples
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT
@@ -104,10 +105,12 @@ def cluster():
     """Two nodes of one CPU."""
     from ray.cluster_utils import Cluster
 
+    before = signal.getsignal(signal.SIGTERM)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     yield cluster
     cluster.shutdown()
+    signal.signal(signal.SIGTERM, before)  # with Ray's, forks of the next tests would end with exit code 1
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.running import isolation
+from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.running.workers import Worker
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
@@ -191,7 +191,7 @@ def test_a_machine_without_processes_is_an_error_with_its_reason(monkeypatch):
 
 def test_weak_isolation_is_refused_with_a_remedy(monkeypatch):
     problems = {"bwrap": "not installed", "landlock": "no such system call", "seccomp": "", "rlimits": ""}
-    monkeypatch.setattr(isolation, "_problems", lambda: problems)
+    monkeypatch.setattr(tiers, "_problems", lambda: problems)
     with pytest.raises(IsolationError, match=r"Missing: bwrap: not installed\. .*; landlock: no such system call\. To"):
         Executor(LIMITS, workers=1)
     with pytest.warns(UserWarning, match="weak isolation"):
@@ -205,7 +205,7 @@ def test_weak_isolation_is_refused_with_a_remedy(monkeypatch):
 
 
 def test_probes_say_how_to_get_each_layer():
-    reports = isolation.probe_isolation()
+    reports = tiers.probe_isolation()
     assert [report.name for report in reports] == ["bwrap", "landlock", "seccomp", "rlimits"]
     assert all(report.how and report.available == (not report.problem) for report in reports)
 

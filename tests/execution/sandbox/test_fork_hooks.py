@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from iterpref_core.execution.running.isolation import SANDBOX
+from iterpref_core.execution.isolation.tiers import CODE
 
 FORK = f"""
 import os, sys
-sys.path.insert(0, {str(SANDBOX.parent)!r})
-import sandbox.fork_hooks
+sys.path.insert(0, {str(CODE / "sandbox")!r})
+import fork_hooks
 os.register_at_fork(after_in_child=lambda: os.write(1, b"early "))
-sandbox.fork_hooks.settle(processes=PROCESSES)
+fork_hooks.settle(processes=PROCESSES)
 os.register_at_fork(after_in_child=lambda: os.write(1, b"late "))
 if os.fork() == 0:
     os._exit(0)

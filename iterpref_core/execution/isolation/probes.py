@@ -1,0 +1,111 @@
+"""Probes: each tries an isolation layer on itself, with things that it must prevent and others that it must allow."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import landlock, limits, seccomp
+from .cleanup import remove_folder
+
+
+def _landlock(order: dict[str, Any]) -> str:
+    mine = os.path.join(order["root"], "mine")
+    secret = os.path.join(order["root"], "secret")
+    os.mkdir(mine)
+    with open(secret, "w") as file:
+        file.write("canary")
+    limits.refuse_privileges()
+    landlock.enforce(landlock.create_ruleset(order["readable"], [mine], ("/dev/null",)))
+    with open(os.path.join(mine, "file"), "w") as file:
+        file.write("x")
+    try:
+        with open(secret) as file:
+            return f"a file outside could be read ({file.read()})"
+    except PermissionError:
+        return ""
+
+
+def _refused(action: Callable[[], Any]) -> bool:
+    try:
+        action()
+    except PermissionError:
+        return True
+    return False
+
+
+def _seccomp(_order: dict[str, Any]) -> str:
+    parent = os.getppid()
+    limits.refuse_privileges()
+    seccomp.announce_threads()
+    seccomp.Filter().install()
+    for name, action in (
+        ("a process could be made", lambda: os.fork() or os._exit(0)),
+        ("a socket could be opened", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+        ("another process could be signalled", lambda: os.kill(parent, 0)),
+    ):
+        if not _refused(action):
+            return name
+    return ""
+
+
+def _rlimits(_order: dict[str, Any]) -> str:
+    limits.set_limits(5, limits.address_space() + 64 * 2**20, 2**20)
+    try:
+        bytearray(128 * 2**20)
+    except MemoryError:
+        return ""
+    return "memory beyond the limit could be had"
+
+
+def _bwrap(order: dict[str, Any]) -> str:
+    if os.path.exists(order["outside"]):
+        return f"what is outside is visible ({order['outside']})"
+    processes = [name for name in os.listdir("/proc") if name.isdigit()]
+    if len(processes) > 3:
+        return "other processes are visible"
+    names = {name for _, name in socket.if_nameindex()}
+    if names <= {"lo"}:
+        return ""
+    listed = ", ".join(sorted(names))
+    return f"network interfaces are visible: {listed}"
+
+
+def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
+    """Run a probe in a child of its own, since no layer can be taken off again."""
+    receive, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            problem = layer(order)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            problem = f"{type(error).__name__}: {error}"
+        os.write(answer, problem.encode()[:500])
+        os._exit(0)
+    os.close(answer)
+    with open(receive, "rb") as file:
+        problem = file.read().decode()
+    _, status = os.waitpid(pid, 0)
+    return problem if status == 0 else f"the probe ended with status {status}"
+
+
+def main() -> None:
+    """Read an order (JSON) from standard input; print the problems by layer.
+
+    The order has `root` (a folder to try things in, which is made here unless it is there), `outside` (a path that must
+    not be visible in bubblewrap) and `readable` (Python's files). The folder is removed here, and so does not
+    outlive a supervisor that is killed.
+    """
+    order = json.load(sys.stdin)
+    layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}
+    own = not os.path.isdir(order["root"])
+    if own:
+        os.mkdir(order["root"], 0o700)
+    try:
+        problems = {name: _try(layer, order) for name, layer in layers.items()}
+    finally:
+        if own:
+            remove_folder(order["root"])
+    print(json.dumps(problems))

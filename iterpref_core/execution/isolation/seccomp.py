@@ -1,0 +1,367 @@
+"""Seccomp filters for one program: allow lists of system calls, some of them allowed by their arguments.
+
+Not allowed is, above all: new processes, exec, sockets (except anonymous pairs), signals to others, ptrace, shared
+memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with EPERM, one that the
+kernel might well not know fails with ENOSYS, so that libraries fall back.
+
+The wider filter is for a program that has a pid and a network namespace, with the zygote as their first process. It
+adds processes (each is announced to the zygote, which decides), exec, signals to all but the zygote, and ordinary
+sockets; not namespaces, ptrace and the rest.
+"""
+
+import ctypes
+import errno
+import functools
+import os
+import platform
+import struct
+
+from . import syscalls
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+_NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: libraries probe for them by ENOSYS
+
+_LOAD = 0x20
+_JUMP = 0x05
+_JEQ = 0x15
+_JGE = 0x35
+_JGT = 0x25
+_JSET = 0x45
+_AND = 0x54
+_RETURN = 0x06
+_ALLOW = 0x7FFF0000
+_ERRNO = 0x00050000
+_NOTIFY = 0x7FC00000  # the zygote is asked, by the filter's listener
+_KILL = 0x80000000
+_EPERM = _ERRNO | errno.EPERM
+_ENOSYS = _ERRNO | errno.ENOSYS
+_ENOTSUP = _ERRNO | errno.ENOTSUP
+_PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is done
+
+_NR = 0
+_ARCH = 4
+
+_CLONE_THREAD = 0x00010000
+_CLONE_DENIED = 0x7E028000  # every CLONE_NEW..., and CLONE_PARENT, which would make a child of the zygote's
+_AF_UNIX = 1
+# UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
+_FAMILIES = (_AF_UNIX, 2, 10)
+_KINDS = (1, 2, 5)
+_PROTOCOLS = (0, 6, 17)
+_LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
+_ZYGOTE_AND_ALL = (1, 2**32 - 1)  # targets of `kill`: the first process of the namespace, and everybody
+_PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
+_F_DENIED = (8, 10, 15, 1024)  # SETOWN, SETSIG, SETOWN_EX, SETLEASE: would let the kernel send signals to others
+_IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
+
+_SET_MODE_FILTER = 1
+_NEW_LISTENER = 1 << 3
+
+_PLACEHOLDER = 0x7FFF1234
+"""Stands for the process's own id: the only one it may signal, unless it may have others."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Instruction = tuple[int, int, int, int]
+
+
+def _argument(index: int) -> int:
+    """Return the offset of the low half of an argument in `struct seccomp_data` (little endian)."""
+    return 16 + 8 * index
+
+
+def _always(number: int, decision: int) -> list[Instruction]:
+    """Return instructions for one system call, whatever its arguments."""
+    return [(_JEQ, 0, 1, number), (_RETURN, 0, 0, decision)]
+
+
+def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
+    """Return instructions for one system call: `hit` if an argument is one of the values, else `miss`."""
+    # A jump counts the instructions to skip if the comparison holds, and if it does not. For kill(pid) and one value:
+    #   JEQ kill  0, 4     another call skips all that follows; else
+    #   LOAD argument 0    the number now compared is the pid
+    #   JEQ pid   1, 0     equal: skip one, to the hit; each further value would skip one less than the one before
+    #   RETURN miss
+    #   RETURN hit
+    body: list[Instruction] = [(_LOAD, 0, 0, _argument(index))]
+    for i, value in enumerate(values):
+        body.append((_JEQ, len(values) - i, 0, value))
+    body.append((_RETURN, 0, 0, miss))
+    body.append((_RETURN, 0, 0, hit))
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _no_truncating_read(number: int, index: int) -> list[Instruction]:
+    """Refuse `open(O_RDONLY | O_TRUNC)`, which empties a file that it only reads; Landlock before ABI 3 lets it."""
+    body = [
+        (_LOAD, 0, 0, _argument(index)),
+        (_JSET, 0, 3, os.O_TRUNC),
+        (_AND, 0, 0, os.O_ACCMODE),
+        (_JEQ, 0, 1, os.O_RDONLY),
+        (_RETURN, 0, 0, _EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """Return numbers as sorted, inclusive runs."""
+    # [0, 1, 2, 5] is [(0, 2), (5, 5)]: two comparisons a run instead of one a number
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
+    """Return instructions that allow the numbers in some runs, and jump over `rest` further ones for all others.
+
+    Numbers below the first run would be allowed too: `_compile` sends them past the tree.
+    """
+    # A tree, since the kernel tries the filter with every number each time that a child installs it. For four runs:
+    #   JGE first of run 3      is the number in the upper half? then skip the lower one
+    #     JGE first of run 2
+    #       ...               run 1
+    #       JGT last of run 2   above the run: to its JUMP
+    #       RETURN allowed
+    #       JUMP                over the upper half, to what follows the tree
+    #     JGE first of run 4    the upper half in the same way
+    #       ...
+    if len(runs) == 1:
+        ((_, last),) = runs
+        return [
+            (_JGT, 1, 0, last),
+            (_RETURN, 0, 0, _ALLOW),
+            (_JUMP, 0, 0, rest),
+        ]
+    middle = len(runs) // 2
+    upper = _allowed(runs[middle:], rest)
+    lower = _allowed(runs[:middle], rest + len(upper))
+    first = runs[middle][0]
+    return [(_JGE, len(lower), 0, first), *lower, *upper]
+
+
+def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
+    """Return the instructions for calls that are decided by their arguments in the same way for every program."""
+    program: list[Instruction] = []
+    # The arguments of these two are behind a pointer, which no filter can follow: libraries use the older calls then.
+    program += _always(numbers["clone3"], _ENOSYS)
+    program += _always(numbers["openat2"], _ENOSYS)
+    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["fcntl"], 1, _F_DENIED, hit=_EPERM, miss=_ALLOW)
+    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, hit=_EPERM, miss=_ALLOW)
+    # Event loops wake themselves through a pair.
+    program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,), hit=_ALLOW, miss=_EPERM)
+    for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
+        program += _always(number, _ENOTSUP)
+    if "open" in numbers:
+        program += _no_truncating_read(numbers["open"], 1)
+    return program + _no_truncating_read(numbers["openat"], 2)
+
+
+def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
+    """Return the instructions for a program that must stay one process."""
+    # The first argument of clone holds flags. With CLONE_THREAD it makes a thread, which is allowed; fork() calls it
+    # without, and is refused.
+    program = [
+        (_JEQ, 0, 4, numbers["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _EPERM),
+    ]
+    for name in ("kill", "tgkill"):
+        program += _one_of(numbers[name], 0, (_PLACEHOLDER,), hit=_ALLOW, miss=_EPERM)
+    # Without an address it goes to the other end of a pair alone.
+    program += _one_of(numbers["sendto"], 5, (0,), hit=_ALLOW, miss=_EPERM)
+    for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
+        program += _one_of(number, 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
+    for number in syscalls.numbers(syscalls.PRIORITY).values():
+        program += _own_priority(number)
+    for number in syscalls.numbers(syscalls.PRETENDED).values():
+        program += _always(number, _PRETEND)
+    return program
+
+
+def _own_priority(number: int) -> list[Instruction]:
+    """Return the instructions for `getpriority`: of this process alone, not the best of its user's."""
+    body = [
+        (_LOAD, 0, 0, _argument(0)),
+        (_JEQ, 0, 3, os.PRIO_PROCESS),
+        (_LOAD, 0, 0, _argument(1)),
+        (_JEQ, 2, 0, 0),
+        (_JEQ, 1, 0, _PLACEHOLDER),
+        (_RETURN, 0, 0, _EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
+    """Return the instructions for a program with processes of its own."""
+    # Three answers to clone: refused with a flag for a new namespace, allowed for a thread, and for a process the
+    # kernel asks the zygote (NOTIFY), which counts.
+    program = [
+        (_JEQ, 0, 6, numbers["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_DENIED),
+        (_RETURN, 0, 0, _EPERM),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _NOTIFY),
+    ]
+    numbers = numbers | syscalls.numbers(syscalls.BY_ARGUMENTS_OF_PROCESSES)
+    for name in ("fork", "vfork"):
+        if name in numbers:
+            program += _always(numbers[name], _NOTIFY)
+    for name in ("kill", "tgkill"):
+        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, hit=_EPERM, miss=_ALLOW)
+    program += _always(numbers["sendto"], _ALLOW)
+    program += _one_of(numbers["setsockopt"], 1, _LEVELS, hit=_ALLOW, miss=_EPERM)
+    return program + _ordinary_socket(numbers["socket"])
+
+
+def _ordinary_socket(number: int) -> list[Instruction]:
+    """Return the instructions for `socket`: stream and datagram sockets of the families that programs use."""
+    # socket(family, kind, protocol): each argument has its turn, and the first that is on no list ends it. The mask
+    # takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
+    body: list[Instruction] = []
+    whole = 2**32 - 1
+    without_flags = 0xF
+    checks = [
+        (0, whole, _FAMILIES),
+        (1, without_flags, _KINDS),
+        (2, whole, _PROTOCOLS),
+    ]
+    for index, mask, values in checks:
+        body.append((_LOAD, 0, 0, _argument(index)))
+        body.append((_AND, 0, 0, mask))
+        for i, value in enumerate(values):
+            body.append((_JEQ, len(values) - i, 0, value))
+        body.append((_RETURN, 0, 0, _EPERM))
+    body.append((_RETURN, 0, 0, _ALLOW))
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _packed(program: list[Instruction]) -> bytes:
+    """Return instructions as an array of `struct sock_filter`."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def _compile(*, processes: bool) -> bytes:
+    """Return the filter, as an array of `struct sock_filter`."""
+    # The kernel runs it from the top at each system call:
+    #   1. another machine's numbering: killed
+    #   2. in a run of allowed numbers: allowed; most calls end here
+    #   3. x86-64's second table of numbers: refused
+    #   4. the calls that are decided by their arguments
+    #   5. all others: ENOSYS for those that came late, of which libraries know another way; else EPERM
+    machine = platform.machine()
+    allowed = syscalls.numbers(syscalls.ALLOWED)
+    if processes:
+        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF, syscalls.PRIORITY):
+            allowed |= syscalls.numbers(table)
+    by_arguments = syscalls.numbers(syscalls.BY_ARGUMENTS)
+    program: list[Instruction] = [
+        (_LOAD, 0, 0, _ARCH),
+        (_JEQ, 1, 0, _AUDIT_ARCH[machine]),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NR),
+    ]
+    runs = _ranges(list(allowed.values()))
+    tree = _allowed(runs)
+    lowest = runs[0][0]
+    program.append((_JGE, 1, 0, lowest))
+    program.append((_JUMP, 0, 0, len(tree)))
+    program += tree
+    program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
+    program += _by_arguments(by_arguments)
+    program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments)
+    program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
+    program.append((_RETURN, 0, 0, _EPERM))
+    return _packed(program)
+
+
+def _program(code: ctypes.Array[ctypes.c_char]) -> bytes:
+    """Return `struct sock_fprog` for an array of `struct sock_filter`."""
+    return struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(code))
+
+
+@functools.cache
+def _number() -> int:
+    return syscalls.numbers(syscalls.SECCOMP)["seccomp"]
+
+
+def _install(program: bytes, flags: int) -> int:
+    """Install a filter in the calling process for good; return the listener's descriptor, where one is asked for.
+
+    The process must have no way to new privileges, see `limits.refuse_privileges`.
+
+    Raises:
+        OSError: the kernel refused the filter.
+    """
+    done = _libc.syscall(_number(), _SET_MODE_FILTER, flags, program)
+    if done < 0:
+        raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+    return int(done)
+
+
+def announce_threads() -> int:
+    """Have every new thread of this process and of those that are forked from it announced; return the listener.
+
+    A filter cannot count. It can have the kernel ask, and the zygote, which answers, counts. One listener serves all
+    programs of a zygote. The calling process can start no thread afterwards: it would wait for its own answer.
+
+    Raises:
+        OSError: the kernel refused the filter, as it does where a container has a listener already.
+    """
+    program = [
+        (_LOAD, 0, 0, _NR),
+        (_JEQ, 0, 3, syscalls.numbers(syscalls.BY_ARGUMENTS)["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _NOTIFY),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    code = ctypes.create_string_buffer(_packed(program), 8 * len(program))
+    return _install(_program(code), _NEW_LISTENER)
+
+
+class Filter:
+    """A filter compiled once and installed in many children, each with its own process id in it.
+
+    Args:
+        processes: the wider filter, with a listener.
+
+    Raises:
+        KeyError: this machine's system call numbers are not known.
+    """
+
+    def __init__(self, *, processes: bool = False) -> None:
+        template = _compile(processes=processes)
+        self._flags = _NEW_LISTENER if processes else 0
+        # An instruction is 8 bytes: code (2), jumps (1 and 1), value (4). A value that is the placeholder is a hole,
+        # into which each child writes its own process id before the kernel reads the filter.
+        mark = struct.pack("=I", _PLACEHOLDER)
+        values = range(4, len(template), 8)
+        self._holes = [start for start in values if template[start : start + 4] == mark]
+        self._code = ctypes.create_string_buffer(template, len(template))
+        self._program = _program(self._code)
+
+    def install(self) -> int:
+        """Restrict the calling process and its threads for good.
+
+        Returns: the listener's descriptor, where there is one, else 0.
+
+        Raises:
+            OSError: the kernel refused the filter.
+        """
+        pid = struct.pack("=I", os.getpid())
+        for hole in self._holes:
+            ctypes.memmove(ctypes.addressof(self._code) + hole, pid, 4)
+        return _install(self._program, self._flags)

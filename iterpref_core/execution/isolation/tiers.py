@@ -1,0 +1,248 @@
+"""Isolation tiers: which can be had on this machine, found out by doing, and how a zygote is started in it.
+
+Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but Python's files)
+around seccomp and resource limits, and Landlock where the kernel has it. Tier B, where namespaces are refused, as in
+a plain Docker container: Landlock, seccomp and resource limits. Tier C: anything less; only with `allow_unsafe`.
+"""
+
+import functools
+import json
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.errors import IsolationError
+from iterpref_core.execution.isolation.interpreters import Runtime, own_runtime
+
+_JUDGE = "/judge"
+CODE = Path(__file__).resolve().parents[1]
+"""The folder of this package: all code of ours that a sandbox sees."""
+PACKAGE = "execution"
+"""Name under which a zygote has that folder. It takes no other module of this project, and runs no `__init__` of ours
+that would: these modules are loaded into interpreters that have the standard library alone."""
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+"""A zygote's environment: repeatable hashes, no threads of numerical libraries, and one heap for all threads: glibc
+would reserve 64 MB of address space for each. Programs see an empty environment."""
+
+HOW_TO_GET = {
+    "bwrap": (
+        "install bubblewrap (Debian/Ubuntu: apt-get install bubblewrap) and allow user namespaces; "
+        "Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+        "--security-opt systempaths=unconfined; Podman: --security-opt seccomp=unconfined --security-opt unmask=ALL"
+    ),
+    "landlock": "a Linux kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list; "
+    "Docker 23 or later lets it through",
+    "seccomp": "a Linux kernel of 5.5 or later with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, and no container "
+    "manager that listens to seccomp itself",
+    "rlimits": "Linux with /proc mounted",
+}
+LAYERS = tuple(HOW_TO_GET)
+IN_A_CONTAINER = (
+    "docker build -t iterpref-demo -f docker/Dockerfile . && "
+    "docker run --name iterpref-demo --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
+    "docker cp iterpref-demo:/srv/iterpref/reports ."
+)
+"""The command of `make demo` in a container, whose image has bubblewrap and may use namespaces."""
+WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
+
+
+_COMMON_PATHS = ("/etc/passwd", "/etc/group", "/sys", "/boot", "/var", "/home", "/root", "/srv", "/media")
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
+
+    name: str
+    available: bool
+    problem: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tier and layers to start zygotes in."""
+
+    tier: str
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.tier}:{'+'.join(self.layers) or 'none'}"
+
+
+def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
+    """Return a command prefix: only Python's files are visible, read-only; `root` is an empty, bounded memory disk.
+
+    Where programs may have processes, the command becomes the first process of the namespace, memory can be shared
+    (on a second disk like the first), and `localhost` has an address.
+
+    `/tmp` leads to a folder in it that is not there until a program's setup makes it; unless something that Python
+    needs lies in the machine's own `/tmp`.
+    """
+    memory_disk = ["--size", str(disk_mb * 2**20), "--tmpfs"]
+    command = [shutil.which("bwrap") or "bwrap"]
+    command += ["--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
+    for path in visible:
+        command += ["--ro-bind", str(Path(path).resolve()), path]
+    command += ["--proc", "/proc"]
+    command += ["--dev", "/dev", "--remount-ro", "/dev"]
+    command += [*memory_disk, root]
+    # Nobody may list the folders of judges; whoever knows the name of one may enter it.
+    command += ["--perms", "0300", *memory_disk, _JUDGE]
+    if runtime.processes:
+        command += [*memory_disk, "/dev/shm"]
+        command += ["--remount-ro", "/proc", "--as-pid-1"]
+        for name in ("hosts", "nsswitch.conf"):
+            command += ["--ro-bind", str(CODE / "isolation" / f"etc-{name}.txt"), f"/etc/{name}"]
+    if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
+        command += ["--symlink", f"{root}/tmp", "/tmp"]
+    return [*command, "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def judge_root(plan: Plan, root: str) -> str:
+    """Return the folder that judges have theirs in, beside the programs' `root`.
+
+    Landlock keeps programs out of it. In tier A it cannot be listed either, and the folders in it have names that
+    cannot be guessed.
+    """
+    return _JUDGE if "bwrap" in plan.layers else f"{root}-judge"
+
+
+def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:
+    """Return the command that starts a module of this package in a plan's tier.
+
+    Args:
+        plan: the isolation.
+        module: `sandbox.zygote` or `isolation.probes`.
+        root: the folder programs may write in; in tier A it exists only inside.
+        disk_mb: MiB it can hold, in tier A.
+        runtime: the interpreter, and the paths that it may read.
+    """
+    prefix = []
+    if "bwrap" in plan.layers:
+        prefix = _bubblewrap(root, disk_mb, runtime)
+    start = (
+        "import sys, types",
+        f"package = types.ModuleType({PACKAGE!r})",
+        f"package.__path__ = [{str(CODE)!r}]",
+        f"sys.modules[{PACKAGE!r}] = package",
+        f"import {PACKAGE}.sandbox.fork_hooks",
+        f"import {PACKAGE}.{module}",
+        f"{PACKAGE}.{module}.main()",
+    )
+    options = ["-S", "-s", "-P", "-W", "ignore"]
+    return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
+
+
+def _outside(runtime: Runtime) -> str:
+    """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
+    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
+    for path in _COMMON_PATHS:
+        is_visible = any(shown.startswith(path) for shown in visible)
+        if Path(path).exists() and not is_visible:
+            return path
+    raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
+
+
+def _run_probes(plan: Plan) -> dict[str, str]:
+    """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
+    runtime = own_runtime()
+    root = "/probe"
+    if "bwrap" not in plan.layers:
+        # The probes make this folder, and remove it.
+        root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
+    order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
+    try:
+        done = subprocess.run(
+            command(plan, "isolation.probes", root, 16, runtime),
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            env=ENVIRONMENT,
+            cwd="/",
+            timeout=30,
+            check=False,
+        )
+        return dict(json.loads(done.stdout))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"start": str(error)}
+    except ValueError:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        return {"start": said[-300:] or f"exit status {done.returncode}"}
+
+
+@functools.cache
+def _problems() -> dict[str, str]:
+    """Return the problems of all layers, which are looked for once in a process."""
+    if sys.platform != "linux":
+        return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
+    if not shutil.which("bwrap"):
+        bwrap = "bubblewrap is not installed"
+    else:
+        inside = _run_probes(Plan("A", ("bwrap",)))
+        bwrap = inside.get("start") or inside["bwrap"]
+    plain = _run_probes(Plan("B", ()))
+    problems = {"bwrap": bwrap}
+    for layer in ("landlock", "seccomp", "rlimits"):
+        problems[layer] = plain.get("start") or plain[layer]
+    return problems
+
+
+def probe_isolation() -> list[LayerReport]:
+    """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
+    problems = _problems()
+    reports = []
+    for layer in LAYERS:
+        problem = problems[layer]
+        reports.append(LayerReport(layer, not problem, problem, HOW_TO_GET[layer]))
+    return reports
+
+
+def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
+    """Return the strongest isolation of this machine.
+
+    Args:
+        allow_unsafe: accept less than tier B, with a warning.
+        namespaces: use bubblewrap where it works.
+
+    Raises:
+        IsolationError: less than tier B is to be had and that was not accepted; or this is not Linux.
+    """
+    problems = _problems()
+    if sys.platform != "linux":
+        raise IsolationError(
+            f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "
+            f"`{IN_A_CONTAINER}`. {WITHOUT}"
+        )
+    allowed = [layer for layer in LAYERS if namespaces or layer != "bwrap"]
+    held = tuple(layer for layer in allowed if not problems[layer])
+    if {"bwrap", "seccomp", "rlimits"} <= set(held):
+        return Plan("A", held)
+    if {"landlock", "seccomp", "rlimits"} <= set(held):
+        return Plan("B", held)
+    missing = [layer for layer in LAYERS if layer not in held]
+    explained = [f"{layer}: {problems[layer]}. To get it: {HOW_TO_GET[layer]}" for layer in missing]
+    reasons = "; ".join(explained)
+    if not allow_unsafe:
+        raise IsolationError(
+            "untrusted programs cannot be isolated here. Needed are seccomp, rlimits and one of bwrap and landlock. "
+            f"Missing: {reasons}. In a container, which has the kernel of the machine under it: `{IN_A_CONTAINER}`. "
+            f"{WITHOUT} Programs you trust can be run with `allow_unsafe: true` under `execution` in params.yaml."
+        )
+    warnings.warn(f"running programs with weak isolation ({'+'.join(held) or 'none'}). {reasons}", stacklevel=3)
+    return Plan("C", held)

@@ -1,0 +1,113 @@
+"""`assert` tests: statements that raise AssertionError where the program is wrong.
+
+A judge runs them, but for `assert f(2) == 4`: that is a call, and the supervisor compares its value.
+"""
+
+import ast
+import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .call import Call
+from .kind import Child, Judge, Kind, Step
+from .reports import PASSED, TEST, Report, TestFailedError, compiled
+
+if TYPE_CHECKING:
+    from ..comparison.expectations import Expected
+
+_MAX_COMPARED = 100_000
+"""Length of an assertion whose literal the supervisor compares: no text of an equal value is as long as
+`canonical.MAX_TEXT`."""
+
+
+class Assertion(Kind):
+    """The kind `assert`. The body is the source."""
+
+    name = "assert"
+
+    def step(self, test: Any, compared: "Expected | None") -> Step:
+        """Return the step of a test."""
+        del compared
+        return Step(self, test.code, lambda: str(test.code))
+
+    def sources(self, test: Any) -> Sequence[str]:
+        """Return the statements."""
+        return [test.code]
+
+    def shares(self, test: Any) -> bool:
+        """Tell whether the statements change what the program shares with them."""
+        from iterpref_core.execution.kinds.same_process import looks
+
+        return looks(test.code, "solution", together=True)
+
+    def as_call(self, step: Step) -> Step | None:
+        """Return the call in `assert f(2) == 4`."""
+        return _compared_call(step.body)
+
+    def uses_pytest(self, step: Step) -> bool:
+        """Tell whether the statements name pytest."""
+        return "pytest" in step.source
+
+    def run(self, body: Any, child: Child) -> Report:
+        """Run the statements among the solution's names."""
+        exec(compiled(body, TEST), child.namespace)
+        return PASSED
+
+    def judge(self, body: Any, judge: Judge) -> Report:
+        """Run the statements; of those with assertions, one has to be reached."""
+        code = judge.compiled(body)
+        namespace = judge.names()
+        judge.session.fill(namespace, code)
+        assertions = judge.session.assertions
+        before = assertions.reached
+        exec(code, namespace)
+        if assertions.reached == before and assertions.should_be_reached(TEST, whole=False):
+            raise TestFailedError("no assertion of the test was reached")
+        return PASSED
+
+    def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:
+        """Yield the statements."""
+        yield body, "exec"
+
+
+class ComparedCall(Call):
+    """The call in an assertion, whose value is compared by Python's `==`: `True` equals `1` here, unlike in `io`."""
+
+    is_told_by_call = False
+
+    def failing_call(self, step: Step, facts: dict[str, Any]) -> str:
+        """Return the call itself."""
+        del facts
+        return step.source
+
+
+_COMPARED_CALL = ComparedCall()
+
+
+@functools.lru_cache(maxsize=4096)
+def _compared_call(source: str) -> Step | None:
+    """Return the call in `assert f(2) == 4`, as a step whose value is compared out here; None for any other test."""
+    from iterpref_core.execution.comparison.expectations import Expected
+    from iterpref_core.execution.kinds.same_process import is_plain_call
+    from iterpref_core.source_code.syntax_tree import parse
+
+    if len(source) > _MAX_COMPARED:
+        return None
+    try:
+        statements = parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    match statements:
+        case [ast.Assert(test=ast.Compare(left=ast.Call() as call, ops=[ast.Eq()], comparators=[right]))]:
+            pass
+        case _:
+            return None
+    try:
+        value = ast.literal_eval(right)
+        # A number of more digits than Python writes, as `0xfff...` may have, cannot be shown: the judge runs the test.
+        text, wanted = ast.unparse(call), ast.unparse(right)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return None
+    if not is_plain_call(text):
+        return None
+    return Step(_COMPARED_CALL, (text, False), lambda: text, Expected(lambda actual: bool(actual == value), wanted))

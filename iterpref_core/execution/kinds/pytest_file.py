@@ -1,0 +1,134 @@
+"""`pytest` tests: a file that imports the solution, which pytest runs."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..solution.loading import write_files
+from .kind import Child, Judge, Kind, Step
+from .module_names import forget, modules_of
+from .reports import PASSED, TEST, Report, TestFailedError, compiled
+
+if TYPE_CHECKING:
+    from ..comparison.expectations import Expected
+
+FILE = "test_solution.py"
+_OPTIONS = (
+    "-q", "--capture=sys", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+)  # fmt: skip
+_NO_TESTS = 5
+"""Exit status of pytest that has found no tests."""
+
+
+class PytestFile(Kind):
+    """The kind `pytest`. The body is the source of the file."""
+
+    name = "pytest"
+    imports_solution = True
+
+    def step(self, test: Any, compared: "Expected | None") -> Step:
+        """Return the step of a test."""
+        del compared
+        return Step(self, test.code, lambda: str(test.code))
+
+    def sources(self, test: Any) -> Sequence[str]:
+        """Return the file."""
+        return [test.code]
+
+    def shares(self, test: Any) -> bool:
+        """Tell whether the file changes what the program shares with it."""
+        from iterpref_core.execution.kinds.same_process import looks
+
+        return looks(test.code, "solution", together=False)
+
+    def uses_pytest(self, step: Step) -> bool:
+        """Return True."""
+        del step
+        return True
+
+    def place(self, step: Step) -> str:
+        """Return the name of all tests of a file."""
+        del step
+        return "the unit tests"
+
+    def run(self, body: Any, child: Child) -> Report:
+        """Run the file beside the solution, which is loaded."""
+        del child
+        write_files("", {FILE: body})
+        sys.path.insert(0, os.getcwd())
+        run_pytest(os.path.abspath(FILE))
+        return PASSED
+
+    def judge(self, body: Any, judge: Judge) -> Report:
+        """Run the file in the judge's own folder."""
+        compiled(body, TEST)
+        session = judge.session
+        path = os.path.join(session.folder, FILE)
+        session.assertions.know(path, body)
+        session.assertions.note_identities(body)
+        session.write({FILE: body})
+        session.connection.test_modules.add("test_solution")
+        run_pytest(path)
+        return PASSED
+
+
+class _Reports:
+    """A plugin of pytest that keeps the outcomes of its reports."""
+
+    def __init__(self) -> None:
+        self.ran = 0
+        self.failed: list[tuple[str, str]] = []
+        self.raised: list[str] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            # `test_solution.py::TestSum::test_two`
+            _, _, name = report.nodeid.partition("::")
+            self.failed.append((name, _crash(report)))
+            return
+        as_expected = report.passed or hasattr(report, "wasxfail")
+        if report.when == "call" and as_expected:
+            self.ran += 1
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed.append(("", _crash(report)))
+
+    def pytest_exception_interact(self, call: Any) -> None:
+        self.raised.append(call.excinfo.typename)
+        self.error = call.excinfo.value
+
+
+def _crash(report: Any) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr)
+
+
+def run_pytest(path: str) -> None:
+    """Run a file of tests by pytest.
+
+    Raises:
+        TestFailedError: a test failed, or none ran.
+    """
+    import pytest
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    reports = _Reports()
+    # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
+    forget(modules_of([os.path.basename(path)]))
+    status = pytest.main([*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path], plugins=[reports])
+    if reports.failed:
+        name, message = reports.failed[0]
+        error = getattr(reports, "error", None)
+        # Without a name it is the file that has failed, not a test: an import of it raised.
+        if not name and isinstance(error, Exception):
+            raise error
+        raised = reports.raised[0] if reports.raised else ""
+        if raised in ("AssertionError", "Failed"):
+            raised = ""
+        raise TestFailedError(f"{name}: {message}" if name else message, raised)
+    if status not in (0, _NO_TESTS):
+        raise TestFailedError(f"pytest ended with {status!r}")
+    if status == _NO_TESTS or not reports.ran:
+        raise TestFailedError("all tests were skipped, or none ran")

@@ -1,0 +1,131 @@
+"""`script` tests: a script that imports the solution by a name, with files of its own."""
+
+import os
+import sys
+import types
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..solution.loading import file_of, write_files
+from .kind import Child, Judge, Kind, Step
+from .module_names import forget, modules_of
+from .reports import PASSED, Report, TestFailedError, compiled
+from .unittest_classes import has_cases, recorded, rule_on, run_cases
+
+if TYPE_CHECKING:
+    from ..comparison.expectations import Expected
+
+
+class Script(Kind):
+    """The kind `script`. The body has `module`, `files`, `judge_files` and `run`, as the record, and the `source`."""
+
+    name = "script"
+    loads_itself = True
+    imports_solution = True
+
+    def step(self, test: Any, compared: "Expected | None") -> Step:
+        """Return the step of a test."""
+        del compared
+        source = test.all_files()[test.run]
+        sent = test.model_dump(exclude={"kind", "environment", "packages"})
+        sent["judge_files"] = sent["judge_files"] or {}
+        sent["source"] = source
+        return Step(self, sent, lambda: str(source))
+
+    def sources(self, test: Any) -> Sequence[str]:
+        """Return the script."""
+        return [test.all_files()[test.run]]
+
+    def shares(self, test: Any) -> bool:
+        """Tell whether a file changes what the program shares with it, or none imports the solution."""
+        from iterpref_core.execution.kinds.same_process import imports, looks
+
+        sources = [text for name, text in test.all_files().items() if name.endswith(".py")]
+        # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
+        if not any(imports(text, test.module) for text in sources):
+            return True
+        return any(looks(text, test.module, together=False) for text in sources)
+
+    def modules(self, step: Step) -> Sequence[str]:
+        """Return the name of the solution."""
+        return [step.body["module"]]
+
+    def uses_pytest(self, step: Step) -> bool:
+        """Tell whether the script names pytest."""
+        return "pytest" in step.source
+
+    def place(self, step: Step) -> str:
+        """Return the path of the script."""
+        return str(step.body["run"])
+
+    def files(self, body: Any) -> tuple[str, str]:
+        """Return the module that the solution is, and the script."""
+        return body["module"], body["run"]
+
+    def run(self, body: Any, child: Child) -> Report:
+        """Run the script beside the solution, which it imports or reads as a file."""
+        code = f"{child.setup}\n{child.code}" if child.setup else child.code
+        write_files("", {file_of(body["module"]): code, **body["files"], **body["judge_files"]})
+        sys.path.insert(0, os.getcwd())
+        forget(modules_of([*body["files"], *body["judge_files"]]))
+        main = types.ModuleType("__main__")
+        main.__file__ = body["run"]
+        sys.modules["__main__"] = main
+        sys.argv = [body["run"]]
+        run_script(compiled(body["source"], body["run"]), vars(main))
+        return PASSED
+
+    def judge(self, body: Any, judge: Judge) -> Report:
+        """Run the script in the judge's own folder, which has all files of the test."""
+        session = judge.session
+        files = body["files"]
+        own = body["judge_files"]
+        session.write({**files, **own})
+        # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
+        shared = {name: text for name, text in files.items() if name != body["run"]}
+        session.connection.ask("prepare", None, "", (body["module"], shared))
+        modules = modules_of({**files, **own})
+        session.connection.test_modules |= {"__main__", *modules}
+        # The solution stays loaded, and with it the packages that it lies in.
+        solution = f"{body['module']}."
+        forget(name for name in modules if not solution.startswith(f"{name}."))
+        sources = {name for name in files if name.endswith(".py")}
+        session.files.take(frozenset(own.keys() | sources), frozenset(own))
+        sys.path.insert(0, session.folder)
+        namespace = judge.namespace("__main__")
+        path = os.path.join(session.folder, body["run"])
+        namespace["__file__"] = path
+        sys.argv = [path]
+        assertions = session.assertions
+        before = assertions.reached
+        ran_cases = run_script(judge.compiled(body["source"], path), namespace)
+        session.check_files()
+        if not ran_cases and assertions.reached == before and assertions.should_be_reached(path, whole=True):
+            raise TestFailedError("no assertion of the test was reached")
+        return PASSED
+
+
+def run_script(code: types.CodeType, namespace: dict[str, Any]) -> bool:
+    """Run a script as `__main__`; classes of tests that it defines and does not run are run.
+
+    Returns:
+        Whether cases of tests were counted.
+
+    Raises:
+        TestFailedError: a test failed, or none ran.
+    """
+    with recorded() as recorder:
+        exited: Any = None
+        try:
+            exec(code, namespace)
+        except SystemExit as error:
+            if "_iterpref" in error.__dict__:
+                raise
+            exited = error.code
+        if not recorder.ran() and has_cases(namespace):
+            run_cases(sys.modules["__main__"])
+        if recorder.results or has_cases(namespace):
+            rule_on(recorder)
+        if exited not in (None, 0, False):
+            raise TestFailedError(f"the test script exited with status {exited!r}")
+        return recorder.ran()

@@ -1,0 +1,23 @@
+"""The kinds of tests, by their names in records: a line for each."""
+
+from .assertion import Assertion
+from .call import Call
+from .kind import Kind
+from .pytest_file import PytestFile
+from .runner import Runner
+from .script import Script
+from .stdin import Stdin
+from .unittest_classes import UnittestClasses
+from .value import Value
+
+_ALL: tuple[Kind, ...] = (
+    Call(),
+    Assertion(),
+    UnittestClasses(),
+    PytestFile(),
+    Script(),
+    Stdin(),
+    Value(),
+    Runner(),
+)
+KINDS = {kind.name: kind for kind in _ALL}

@@ -1,0 +1,64 @@
+"""Routing: the steps of a program's tests, and the processes that the tests need."""
+
+import functools
+from collections.abc import Sequence
+
+from iterpref_core.execution.comparison.expectations import Expected
+from iterpref_core.execution.kinds.kind import Step
+from iterpref_core.execution.kinds.same_process import parsed
+from iterpref_core.execution.kinds.table import KINDS
+from iterpref_core.execution.protocol.programs import Program
+
+
+def steps_of(program: Program) -> tuple[Step, ...]:
+    """Return the steps of a program's tests, in order.
+
+    Raises:
+        RecordError: the expected value of an `io` test is not a literal.
+    """
+    steps: list[Step] = []
+    for index, test in enumerate(program.tests):
+        comparator = program.comparator
+        compared = Expected(functools.partial(comparator, index)) if comparator else None
+        step = KINDS[test.kind].step(test, compared)
+        steps.append(step._replace(test=index))
+    return tuple(steps)
+
+
+def need_a_judge(steps: Sequence[Step]) -> bool:
+    """Tell whether a judge has to be beside the program: for everything but calls whose values are judged out here."""
+    return any(step.kind.needs_judge(step) for step in steps)
+
+
+def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return steps that need no judge and decide the same; empty if there are none for one of the steps."""
+    calls: list[Step] = []
+    for step in steps:
+        call = step.kind.as_call(step)
+        if call is None:
+            return ()
+        calls.append(call._replace(test=step.test))
+    return tuple(calls)
+
+
+def shares(program: Program) -> bool:
+    """Tell whether a program's tests have to run in its process."""
+    return program.inside or any(KINDS[test.kind].shares(test) for test in program.tests)
+
+
+def problem_of(program: Program) -> str:
+    """Return why a test cannot be compiled; empty if all can, as far as this Python can say."""
+    if program.environment is not None:
+        return ""
+    for test in program.tests:
+        for source in KINDS[test.kind].sources(test):
+            try:
+                parsed(source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                reason = str(error)
+                line = ""
+                if isinstance(error, SyntaxError):
+                    reason = error.msg
+                    line = f", line {error.lineno}" if error.lineno else ""
+                return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
+    return ""

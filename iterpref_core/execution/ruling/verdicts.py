@@ -1,0 +1,243 @@
+"""Verdicts, from the reports of the sandbox. Nothing in here trusts the report's contents."""
+
+import json
+import logging
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
+from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
+from iterpref_core.execution.kinds.kind import Step
+from iterpref_core.execution.protocol.jobs import Answer
+from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.protocol.value_texts import clean, shown
+from iterpref_core.execution.ruling import feedback
+from iterpref_core.records import Verdict
+
+logger = logging.getLogger(__name__)
+
+TAMPERED = "the program interfered with its tests"
+BY_COPIES = " judged by copies"
+"""Follows the isolation where a copy may have stood for an object that the test and the program share."""
+MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+"""Errors that reading a forged report raises; a child itself writes no such report."""
+
+
+MAX_REPORT = MAX_TEXT + 4096
+"""Bytes of a report that are decoded: the longest text of a value, with the head of the report."""
+Report = tuple[int, str, int, str]
+"""One line of the channel: index of the step, kind, bytes printed so far, payload."""
+
+
+def parse_channel(channel: bytes) -> Iterator[Report]:
+    """Yield the reports of a channel; an unfinished last line is left out.
+
+    Raises:
+        ValueError: a line is longer than any report. Decoded, `[[],[],...]` takes thirty times its size.
+    """
+    start = 0
+    end = channel.find(b"\n")
+    while end >= 0:
+        if end - start > MAX_REPORT:
+            raise ValueError("a line that is longer than a report")
+        line = channel[start:end].decode("utf-8")
+        # `0 value 17 [1, 2]`: a payload may have blanks of its own.
+        index, kind, printed, payload = line.split(" ", 3)
+        yield int(index), kind, int(printed), payload
+        start = end + 1
+        end = channel.find(b"\n", start)
+
+
+class Trial:
+    """One program, its steps and the zygote's answer; each method rules on one kind of evidence."""
+
+    def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
+        self.program = program
+        self.steps = steps
+        self.limits = limits
+        self.answer = answer
+        self.printed = 0
+        self.call = ""
+        self.mark = ""
+
+    def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
+        """Return a failure at a step (-1: before the first test)."""
+        if verdict in ("wrong_answer", "exception", "bad_return_type"):
+            printed = self.answer.head[: self.printed].decode("utf-8", "backslashreplace")
+            text = feedback.with_printed(text, self.answer.paths.hide(printed))
+        # Step 4 may be of test 2: the tests 0 and 1 passed.
+        passed = 0 if index < 0 else self.steps[index].test
+        return self.outcome(verdict, text, passed, exception)
+
+    def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
+        """Return a verdict with all other facts but the isolation, to which the executor adds the layers."""
+        return Outcome(
+            verdict=verdict,
+            feedback=text,
+            tests_passed=passed,
+            tests_total=len(self.program.tests),
+            exception=exception,
+            isolation=self.mark,
+            cpu_s=self.answer.cpu,
+        )
+
+    def where(self, index: int) -> str:
+        """Return the place of an end in the midst of a step, such as ` in f([1, 2])`."""
+        if not 0 <= index < len(self.steps):
+            return " while the program was loaded" if index < 0 else " after the last test"
+        step = self.steps[index]
+        if self.call:
+            return f" in {feedback.call_text(self.call)}"
+        return f" in {feedback.call_text(step.kind.place(step))}"
+
+    def value(self, index: int, payload: str) -> Outcome | None:
+        """Rule on a returned value; return None if it is right."""
+        step = self.steps[index]
+        expected = self.steps[index].expected
+        assert expected is not None
+        if expected.text and payload == expected.text:
+            return None
+        actual = decode(payload)
+        if step.prints and type(actual) is not str:
+            return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
+        try:  # what cannot be compared is not right; a comparator that fails has an error of its own
+            right = bool(expected.holds(actual))
+        except Exception:
+            if self.program.comparator is not None:
+                logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
+            right = False
+        if right:
+            return None
+        returned = self.answer.paths.hide(shown(actual, payload))
+        text = feedback.wrong_value(step.source, returned, expected.source)
+        if step.prints:
+            text = feedback.wrong_output(step.source, self.answer.paths.hide(actual))
+        return self.fail(index, "wrong_answer", text)
+
+    def error(self, index: int, facts: dict[str, Any]) -> Outcome:
+        """Rule on an exception."""
+        step = self.steps[index] if index >= 0 else None
+        self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
+        self.mark = BY_COPIES if facts.get("copies") else ""
+        kind = clean(str(facts["type"]), 60)
+        bases = facts["bases"]
+        where = self.where(index)
+        if facts["suite"] is not None:
+            text = clean(facts["message"], feedback.MAX_FEEDBACK)
+            raised = clean(str(facts["suite"]["raised"]), 60)
+            return self.fail(index, "wrong_answer", text, raised)
+        if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
+            text, of_type = feedback.failed_check(step.source, facts)
+            verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
+            return self.fail(index, verdict, text)
+        text = feedback.error_text(facts, self.program.code)
+        if facts["syntax"]:
+            return self.fail(index, "syntax_error", text)
+        if "MemoryError" in bases:
+            return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
+        if "SystemExit" in bases:
+            return self.fail(index, "exited_early", f"the program called sys.exit{where}")
+        if step is not None and step.kind.is_told_by_call:
+            text = f"{feedback.call_text(step.source)} raised {text}"
+        elif self.call and facts["line"]:
+            text = f"{feedback.call_text(self.call)} raised {text}"
+        return self.fail(index, "exception", text, kind)
+
+    def ended(self, index: int) -> Outcome:
+        """Rule on a program that ended, or was ended, in the midst of a step."""
+        answer = self.answer
+        where = self.where(index)
+        if answer.killed == "disk":
+            return self.fail(index, "output_limit", f"too many or too large files written{where}")
+        if answer.killed == "processes":
+            text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
+            return self.fail(index, "crash", text)
+        killed = answer.killed
+        # The kernel's own limit on CPU time ends whichever of the two processes reaches it.
+        if -signal.SIGXCPU in (answer.exit, answer.judge):
+            killed = "cpu"
+        if killed:
+            return self.fail(index, "timeout", self._over_time(killed) + where)
+        if answer.exit < 0:
+            known = {number.value: number.name for number in signal.Signals}
+            name = known.get(-answer.exit, f"signal {-answer.exit}")
+            return self.fail(index, "crash", f"crashed with {name}{where}")
+        return self.fail(index, "exited_early", f"the process ended{where}")
+
+    def _over_time(self, killed: str) -> str:
+        """Return the words for a limit of time: `cpu`, `wall`, or `test` for the CPU time of one test."""
+        if killed == "wall":
+            return f"no end within {self.limits.wall_s:g} s of real time"
+        if killed == "test":
+            return f"time limit of {self.program.test_cpu_s:g} s for one test exceeded"
+        return f"time limit of {self.limits.cpu_s:g} s exceeded"
+
+    def rule(self) -> Outcome:
+        """Return the first failure in the order of the steps, or that all passed."""
+        seen = -1
+        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel)):
+            self.printed = printed
+            if index != seen - 1:
+                raise ValueError("a report out of order")
+            if kind == "error":
+                return self.error(index, self.answer.paths.hide(json.loads(payload)))
+            if kind == "done" and index == len(self.steps):
+                self.mark = BY_COPIES if payload else ""
+                return self.outcome("passed", "", len(self.program.tests))
+            if self.answer.judge is not None and kind in ("unfit", "lost"):
+                return self.stopped(index, kind, payload)
+            if not (kind == "loaded" and index == -1):
+                failure = self.report(index, kind, payload)
+                if failure is not None:
+                    return failure
+        return self.ended(seen)
+
+    def stopped(self, index: int, kind: str, payload: str) -> Outcome:
+        """Rule on a judge's report that it could not go on."""
+        if kind == "unfit":
+            reason = self.answer.paths.hide(payload)
+            return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
+        facts = json.loads(payload)
+        self.call = str(facts["call"])
+        if facts["why"] == "tampered" and self.answer.killed is None:
+            return self.outcome("tampered", TAMPERED, 0)
+        return self.ended(index)
+
+    def report(self, index: int, kind: str, payload: str) -> Outcome | None:
+        """Rule on a report other than an error; return None if it is right."""
+        if not 0 <= index < len(self.steps):
+            raise ValueError("a report about no test")
+        step = self.steps[index]
+        returns = step.kind.returns
+        if kind == "value" and returns:
+            return self.value(index, payload)
+        if kind == "type" and returns:
+            source = step.expected.source if step.expected else None
+            name = self.answer.paths.hide(payload)
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
+        if kind == "passed" and not returns:
+            return None
+        raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
+
+
+def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:
+    """Return the verdict on a program.
+
+    Args:
+        program: the program.
+        steps: its steps, as they were sent.
+        limits: the limits in force.
+        answer: the zygote's.
+    """
+    trial = Trial(program, steps, limits, answer)
+    if answer.rewritten:
+        return trial.outcome("tampered", TAMPERED, 0)
+    try:
+        outcome = trial.rule()
+    except MALFORMED:
+        return trial.outcome("tampered", TAMPERED, 0)
+    exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict
+    if answer.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
+        return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
+    return outcome

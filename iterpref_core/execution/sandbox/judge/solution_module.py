@@ -1,0 +1,250 @@
+"""Solution: the program's module as a test imports it, and the names of it that a test looks up.
+
+from solution import f    the finder makes the module; its `__getattr__` asks the program for "f"
+assert f(2) == 4          no import: Python looks for "f" in the test's builtins, `Names`, and the program is asked
+"""
+
+import builtins
+import contextlib
+import dis
+import importlib.abc
+import importlib.machinery
+import os
+import re
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from .connection import Connection
+from .proxies import Proxy, ProxyClass
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_RUN_TEXTS = frozenset({"eval", "exec", "compile", "__import__"})
+_RUNNERS = frozenset({"unittest", "pytest"})
+_SEES_ALL = frozenset({"globals", "locals", "vars", "dir"})
+"""Functions that see names which nobody has looked up yet."""
+
+
+def names_in(code: types.CodeType) -> set[str]:
+    """Return all names that a code and the functions in it may look up, attributes among them."""
+    names = set(code.co_names)
+    for inner in _inner(code):
+        names |= names_in(inner)
+    return names
+
+
+def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+
+
+def free_names(code: types.CodeType) -> set[str]:
+    """Return the names that a code takes from its surroundings, and does not bind itself.
+
+    Where it runs texts, as in `eval("f(2)")`, all words of its texts are among them.
+    """
+    read: set[str] = set()
+    bound: set[str] = set()
+    words: set[str] = set()
+    codes = [code]
+    while codes:
+        one = codes.pop()
+        codes += _inner(one)
+        for instruction in dis.get_instructions(one):
+            if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"):
+                read.add(str(instruction.argval))
+            elif instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
+                bound.add(str(instruction.argval))
+        for constant in one.co_consts:
+            if type(constant) is str:
+                words.update(_NAME.findall(constant))
+    if not read.isdisjoint(_RUN_TEXTS):
+        read |= words
+    return read - bound
+
+
+def without_builtins(names: Iterable[str]) -> list[str]:
+    """Return the names that `from solution import *` brings: no builtin's, unless there are no others.
+
+    >>> without_builtins(["sorted", "f"]), without_builtins(["sum"])
+    (['f'], ['sum'])
+    """
+    known = list(names)
+    return [name for name in known if not hasattr(builtins, name)] or known
+
+
+def meant_as_solutions(borrowed: Iterable[str], codes: Iterable[types.CodeType]) -> set[str]:
+    """Return the names, of a builtin or of an import, by which tests mean what the solution has under them.
+
+    In `assert sum([1]) == 1` that can only be a `sum` of the solution's. In `assert sum(f(2)) == 1` it is `f`, and
+    `sum` is Python's: then it is in all tests of the program, whatever the solution has under that name.
+    """
+    meant = set(borrowed)
+    others = {*dir(builtins), *_RUNNERS, *meant}
+    for code in codes:
+        free = free_names(code)
+        if not free <= others:
+            meant -= free
+    return meant
+
+
+def library_of(name: str, code: types.CodeType) -> types.ModuleType | None:
+    """Return the library that a test means by a name which the solution gives to something else.
+
+    That is so if all attributes that the test asks for are the library's: `math.isclose`.
+    """
+    module = importlib.import_module(name)
+    asked = set(_attributes_of(name, code))
+    return module if asked and all(hasattr(module, attribute) for attribute in asked) else None
+
+
+def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
+    before = None
+    for instruction in dis.get_instructions(code):
+        if before == name and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            yield str(instruction.argval)
+        before = instruction.argval if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") else None
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _attributes_of(name, constant)
+
+
+class Session(Protocol):
+    """The session that a solution's module belongs to; see `session.Session`."""
+
+    connection: Connection
+    folder: str
+    meant: set[str]
+    at_hand: dict[str, Any]
+    others: set[str]
+
+    def look_up(self, name: str) -> Any:
+        """Return what a test means by a name that is no builtin's."""
+
+    def solution(self, name: str) -> "Solution":
+        """Return a module of the solution."""
+
+    def load(self, name: str) -> None:
+        """Have the program run the solution."""
+
+    def named(self, name: str, value: Any) -> None:
+        """Note under which name a test knows a class, or a function."""
+
+    def has_file(self, module: str) -> bool:
+        """Tell whether a package lies among the test's files."""
+
+
+class Names(dict[str, Any]):
+    """The builtins of a test's namespace; what Python finds neither there nor here is looked up in the solution.
+
+    The program is asked for a name when the test uses it, and learns no other word of the test.
+
+    Args:
+        session: of the test.
+        namespace: of the test, which keeps what was found.
+        code: that runs in it.
+    """
+
+    def __init__(self, session: Session, namespace: dict[str, Any], code: types.CodeType) -> None:
+        super().__init__(vars(builtins))
+        for name in session.meant:
+            self.pop(name, None)
+        self._session = session
+        self._namespace = namespace
+        self._code = code
+        self._fill(names_in(code))
+
+    def _fill(self, names: set[str]) -> None:
+        """Look up at once what has come along with the loading of the solution; it may change later."""
+        wanted = names & self._session.at_hand.keys()
+        if not names.isdisjoint(_SEES_ALL):
+            wanted = self._session.at_hand.keys() | self._session.others
+        for name in wanted - self._namespace.keys():
+            if name not in self and not name.startswith("__") and name not in _RUNNERS:
+                with contextlib.suppress(KeyError):
+                    self[name]
+
+    def __missing__(self, name: str) -> Any:
+        if name.startswith("__") or name in _RUNNERS:
+            raise KeyError(name)
+        value = self._session.look_up(name)
+        # A solution with a function `math` does not keep a test from `math.isclose`.
+        is_theirs = isinstance(value, Proxy) or type(value) is ProxyClass
+        if is_theirs and name in sys.stdlib_module_names:
+            value = library_of(name, self._code) or value
+        self._namespace[name] = value
+        return value
+
+
+class Solution(types.ModuleType):
+    """The solution's module, as a test imports it; all questions about it go to the program."""
+
+    def __init__(self, name: str, session: Session) -> None:
+        super().__init__(name)
+        self.__dict__["iterpref_session"] = session
+
+    def __getattr__(self, name: str) -> Any:
+        session = self.__dict__["iterpref_session"]
+        if name == "__all__":
+            # An import of all names leaves those alone that the test has imported before.
+            bound = sys._getframe(1).f_globals  # noqa: SLF001 - of the module that imports
+            listed = session.connection.ask("listed", None, "", (self.__name__,))
+            return [name for name in without_builtins(listed) if name not in bound]
+        if name.startswith("__") and name not in ("__version__", "__author__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        try:
+            value = session.connection.ask("get", None, "", (self.__name__, name))
+        except AttributeError:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
+        session.named(name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["iterpref_session"].connection.ask("set", None, "", (self.__name__, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["iterpref_session"].connection.ask("delete", None, "", (self.__name__, name))
+
+    def __dir__(self) -> list[str]:
+        return list(self.__dict__["iterpref_session"].connection.ask("listed", None, "", (self.__name__,)))
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the solution, in the other process."""
+
+    def __init__(self, session: Session, modules: list[str]) -> None:
+        self._session = session
+        self._modules = modules
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
+        """Return the spec of the solution, or of a package that it lies in: `lib` for the solution `lib.sums`."""
+        if name in self._modules:
+            return importlib.machinery.ModuleSpec(name, self)
+        holds_it = any(module.startswith(f"{name}.") for module in self._modules)
+        if not holds_it or self._session.has_file(name):
+            return None
+        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
+        folder = os.path.join(self._session.folder, name.replace(".", "/"))
+        spec.submodule_search_locations = [folder]
+        return spec
+
+    def module(self, name: str) -> types.ModuleType:
+        """Return the solution's module as an import would leave it."""
+        found = self._session.solution(name)
+        found.__loader__ = self
+        found.__spec__ = importlib.machinery.ModuleSpec(name, self)
+        return found
+
+    def create_module(self, spec: Any) -> types.ModuleType | None:
+        """Return the solution's module; None, as Python asks for, where a plain one will do."""
+        return self._session.solution(spec.name) if spec.name in self._modules else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Have the program run the solution."""
+        if module.__name__ in self._modules:
+            self._session.load(module.__name__)

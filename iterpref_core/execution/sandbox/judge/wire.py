@@ -1,0 +1,66 @@
+"""Wire: frames of text between a judge and a program, over an anonymous pair of sockets.
+
+A frame has two lines of JSON: a header and the values. Nothing else is ever read from it: no pickle, no code. A frame
+that is longer than `MAX_FRAME` is not read at all.
+"""
+
+import functools
+import os
+from typing import Any
+
+from ...codec.plain import loads
+from ...frames import FrameTooLongError, framed, read_frame, write_all
+
+MAX_FRAME = 32 << 20
+"""Bytes of one frame."""
+
+
+class WireClosedError(Exception):
+    """The other side is gone, or has written no frame."""
+
+
+class Wire:
+    """One end of the connection.
+
+    Args:
+        descriptor: of the socket.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._read = functools.partial(os.read, descriptor)
+
+    def send(self, header: str, values: str) -> None:
+        """Send a frame.
+
+        Raises:
+            OverflowError: it is too long.
+            WireClosedError: the other side is gone.
+        """
+        # f(2), handle 7, by the main thread: <length>[0,"ask","call",7,"",[],false] and on the next line [[2],[]].
+        # The values are a text of their own, so that they can be compared with what is written again afterwards.
+        data = f"{header}\n{values}".encode()
+        if len(data) > MAX_FRAME:
+            raise OverflowError("the value is too large")
+        try:
+            write_all(self._descriptor, framed(data))
+        except OSError as error:
+            raise WireClosedError(str(error)) from None
+
+    def receive(self) -> tuple[Any, str]:
+        """Wait for a frame; return its header and the text of its values.
+
+        Raises:
+            WireClosedError: the other side is gone, or has written no frame.
+        """
+        try:
+            frame = read_frame(self._read, MAX_FRAME)
+        except (OSError, EOFError) as error:
+            raise WireClosedError(str(error) or "the end") from None
+        except FrameTooLongError:
+            raise WireClosedError("a frame that is too long") from None
+        try:
+            header, _, values = frame.decode().partition("\n")
+            return loads(header), values
+        except (ValueError, RecursionError, MemoryError):
+            raise WireClosedError("no frame") from None

@@ -1,0 +1,128 @@
+"""Loading: the solution as a module, as an import of it would make it, and the facts of an error in it."""
+
+import os
+import random
+import sys
+import traceback
+import types
+from typing import Any
+
+from ..codec.canonical import type_name
+
+MAX_MESSAGE = 2000
+SETUP = "<setup>"
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an error; its own `__str__` may do anything."""
+    try:
+        return str(error)
+    except BaseException as inner:  # noqa: BLE001 - as above
+        return f"<{type(inner).__name__} while the message was made>"
+
+
+class CompileError(Exception):
+    """An error of `compile` about the solution."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class _Source:
+    """A module's loader, as far as others ask one: `inspect` for the source."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def get_source(self, _name: str) -> str:
+        return self._code
+
+
+def file_of(module: str) -> str:
+    """Return where a module is imported from."""
+    return module.replace(".", "/") + ".py"
+
+
+def write_files(folder: str, files: dict[str, str]) -> None:
+    """Write texts into files of a folder, by their names; an empty one is the current folder."""
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        parent = os.path.dirname(path)
+        if parent:
+            os.makedirs(parent, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> types.ModuleType:
+    """Run setup and solution in a fresh module, as an import of the solution would.
+
+    Args:
+        setup: source to run before the solution; a `from __future__` of the solution still comes first in it.
+        code: the solution: source, or a function that makes a tree of it.
+        name: of the module.
+        filename: where it seems to be; by default where it is imported from.
+
+    Raises:
+        CompileError: the solution is no Python.
+    """
+    module = types.ModuleType(name)
+    namespace = vars(module)
+    filename = namespace["__file__"] = filename or os.path.abspath(file_of(name))
+    parent, _, last = name.rpartition(".")
+    namespace["__package__"] = parent
+    if parent:
+        package = __import__(parent, fromlist=["*"])
+        if name in sys.modules:
+            return sys.modules[name]
+        setattr(package, last, module)
+    sys.modules[name] = module
+    if setup:
+        exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
+    try:
+        source = code() if callable(code) else code.removeprefix("\ufeff")
+        compiled = compile(source, filename, "exec", dont_inherit=True)
+    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
+        raise CompileError(error) from error
+    if not callable(code):
+        namespace["__loader__"] = _Source(code)
+    exec(compiled, namespace)
+    return module
+
+
+def line_in(error: BaseException, solution: str) -> int | None:
+    """Return the innermost line of the solution that an error passed."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == solution:
+            found = line
+    return found
+
+
+def facts_of(error: BaseException, solution: str, *, compiling: bool = False) -> dict[str, Any]:
+    """Return the facts of an error: its type, message, line in the solution."""
+    line = line_in(error, solution)
+    message = text_of(error)[:MAX_MESSAGE]
+    syntax = compiling
+    if isinstance(error, SyntaxError) and (compiling or error.filename == solution):
+        line = error.lineno
+        message = str(error.msg)
+        syntax = True
+    return {
+        "type": type_name(type(error)),
+        "bases": [type_name(base) for base in type.mro(type(error))],
+        "message": message,
+        "line": line,
+        "test_line": None,
+        "in_test": False,
+        "syntax": syntax,
+        "suite": None,
+    }
+
+
+def seed() -> None:
+    """Seed the generators, so that a program does the same each time."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)

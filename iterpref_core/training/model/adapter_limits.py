@@ -1,0 +1,165 @@
+"""Limits of adapters: the options of PEFT with which the written model is the trained one, and the reasons for others.
+
+An adapter adds B A to a weight W of its base. Some starts of A and B (`init_lora_weights`) take their product out of W,
+so that the model begins as it was: it is then W - B0 A0 + B A. Whoever adds B A to W as it was saved has another model.
+"""
+
+import re
+from typing import Any
+
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel
+
+from iterpref_core.errors import ConfigError
+from iterpref_core.training.model.ranks import is_sharded
+
+TAKEN = frozenset(
+    {
+        "alpha_pattern",
+        "base_model_name_or_path",
+        "bias",
+        "exclude_modules",
+        "fan_in_fan_out",
+        "init_lora_weights",
+        "layer_replication",
+        "layers_pattern",
+        "layers_to_transform",
+        "lora_alpha",
+        "lora_dropout",
+        "modules_to_save",
+        "peft_version",
+        "r",
+        "rank_pattern",
+        "revision",
+        "target_modules",
+        "target_parameters",
+        "trainable_token_indices",
+        "use_dora",
+        "use_rslora",
+    }
+)
+"""The options of `LoraConfig` that can be set."""
+
+_OF_DATA = "its start is computed from data, in a pass that this training does not make"
+_QUANTIZED = "it puts a quantized base in the place of the model"
+_UNKNOWN = "what it trains is not known to be what is written"
+
+REFUSED = {
+    "alora_invocation_tokens": "such adapters work from a token on, and cannot be merged",
+    "arrow_config": "it chooses among adapters that were trained before",
+    "auto_mapping": "adapters are made for a causal language model",
+    "corda_config": _OF_DATA,
+    "ensure_weight_tying": "of an embedding that is also the head, trainable_token_indices can be trained",
+    "eva_config": _OF_DATA,
+    "inference_mode": "nothing would be trained",
+    "kasa_config": _UNKNOWN,
+    "loftq_config": _QUANTIZED,
+    "lora_ga_config": _OF_DATA,
+    "lora_bias": "a layer without a bias cannot be merged with one",
+    "megatron_config": "Megatron is not used here",
+    "megatron_core": "Megatron is not used here",
+    "monteclora_config": "it draws random numbers, which would separate the policy from its reference",
+    "peft_type": "adapters are LoRA's",
+    "qalora_group_size": "such adapters cannot be merged",
+    "runtime_config": _UNKNOWN,
+    "task_type": "adapters are made for a causal language model",
+    "use_bdlora": _UNKNOWN,
+    "use_qalora": "such adapters cannot be merged",
+    "velora_config": _UNKNOWN,
+}
+"""The options that are refused, with the reason; one that has the value by default is let through."""
+
+_STARTS = (True, False, "gaussian", "orthogonal", "mica", "pissa", "pissa_niter_4", "olora")
+"""Starts that can be set; PiSSA's with any number of iterations."""
+_REFUSED_STARTS = {"corda": _OF_DATA, "eva": _OF_DATA, "loftq": _QUANTIZED, "lora_ga": _OF_DATA}
+_BESIDE = (True, False, "gaussian", "orthogonal", "mica", "eva")
+"""Starts that leave the base as it is."""
+
+
+def check_names(options: dict[str, Any]) -> None:
+    """Refuse options of `LoraConfig` with which the written model is not known to be the trained one.
+
+    Args:
+        options: by their names, of which all are options of `LoraConfig`.
+
+    Raises:
+        ConfigError: the first such option, and the reason.
+    """
+    usual = LoraConfig(task_type="CAUSAL_LM")
+    for name, value in options.items():
+        if name not in TAKEN and value != getattr(usual, name):
+            reason = REFUSED.get(name, _UNKNOWN)
+            raise ConfigError(f"params.yaml: training.lora.{name}: cannot be taken: {reason}; remove it")
+    start = options.get("init_lora_weights", True)
+    if start not in _STARTS and not re.fullmatch(r"pissa_niter_\d+", str(start)):
+        reason = _REFUSED_STARTS.get(str(start), _UNKNOWN)
+        known = ", ".join(map(str, _STARTS))
+        raise ConfigError(
+            f"params.yaml: training.lora.init_lora_weights: {start}: cannot be taken: {reason}; set one of {known}"
+        )
+
+
+def changes_base(options: LoraConfig) -> bool:
+    """Return whether the start of adapters changes the weights of their base."""
+    return options.init_lora_weights not in _BESIDE
+
+
+def check_start(options: LoraConfig, *, merge: bool, quantized: bool) -> None:
+    """Refuse adapters of which another model than the trained one would be written.
+
+    Args:
+        options: of the adapters.
+        merge: whether they become part of a whole model; else they are written alone.
+        quantized: whether the base is held in fewer bits than those in which it was saved.
+
+    Raises:
+        ConfigError: the option, and what to set.
+    """
+    start = options.init_lora_weights
+    named = f"params.yaml: training.lora.init_lora_weights: {start}"
+    if changes_base(options) and quantized:
+        raise ConfigError(
+            f"{named}: changes the base, whose weights are quantized (training.load); set another start, or "
+            "training.load: auto"
+        )
+    if changes_base(options) and is_sharded():
+        raise ConfigError(
+            f"{named}: changes the base, which is not whole in any process where weights are sharded; set another "
+            "start, or choose a configuration of data parallel training (training.accelerate)"
+        )
+    if changes_base(options) and not merge:
+        raise ConfigError(
+            f"{named}: changes the base, which is not written with training.merge: false; set training.merge: true, or "
+            "another start"
+        )
+    if options.layer_replication and merge:
+        raise ConfigError(
+            "params.yaml: training.lora.layer_replication: layers that share weights cannot be merged with adapters of "
+            "their own; set training.merge: false"
+        )
+    if options.trainable_token_indices and is_sharded():
+        raise ConfigError(
+            "params.yaml: training.lora.trainable_token_indices: PEFT trains no tokens where weights are sharded; "
+            "choose a configuration of data parallel training (training.accelerate)"
+        )
+
+
+def check_tied(model: PreTrainedModel | PeftModel) -> None:
+    """Refuse adapters on an embedding that is also the head, but for single tokens, which both then have.
+
+    Raises:
+        ConfigError: an adapter, or a trained copy, is on one of the two.
+    """
+    if not isinstance(model, PeftModel):
+        return
+    base = model.get_base_model()
+    if not base.config.get_text_config().tie_word_embeddings:
+        return
+    for place in (base.get_input_embeddings(), base.get_output_embeddings()):
+        names = [name for name, weight in place.named_parameters() if weight.requires_grad]
+        if any("trainable_tokens_delta" not in name for name in names):
+            raise ConfigError(
+                "the embedding is also the head (tie_word_embeddings), and an adapter on one of them would part them; "
+                "leave embed_tokens and lm_head out of target_modules and modules_to_save (single tokens are trained "
+                "with trainable_token_indices)"
+            )

@@ -1,0 +1,267 @@
+"""Values out of the sandbox, and what tests expect: exact types, canonical texts."""
+
+import collections
+import copy
+import enum
+import math
+import re
+import sys
+import tracemalloc
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.execution.codec.canonical import (
+    Digest,
+    UnencodableError,
+    decode,
+    encode,
+    summarize,
+)
+from iterpref_core.execution.comparison.expectations import expect, identical, is_close
+from iterpref_core.execution.protocol.value_texts import clean, show
+from iterpref_core.execution.ruling.feedback import MAX_FEEDBACK, with_printed
+from iterpref_core.execution.ruling.verdicts import MALFORMED
+
+VALUES = [
+    None, True, 0, -1, 2**63, -(10**5000), 1.0, 1e300, math.inf, -math.inf, 1 + 2j, "", "a\nb\0\ud800é", b"\x00\xff",
+    [], [1, 2], [1, "a", None, 2.5], [[], [[]]], (), (1,), ((1, 2), [3]), {}, {1: "a", "1": [2]}, {(1, 2): {3}},
+    [1, 2.5], 10**4299, [10**4300, 1.5], {-(10**4300)},
+    set(), {1, 2, 3}, {"b", "a"}, frozenset(), frozenset({frozenset({1})}), [2**64, 1], [True, 1],
+]  # fmt: skip
+
+
+KEYS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda parts: st.lists(parts, max_size=3).map(tuple) | st.frozensets(parts, max_size=3),
+    max_leaves=4,
+)
+ANY_VALUE = st.recursive(
+    KEYS | st.complex_numbers(allow_nan=False, allow_infinity=False),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.lists(parts, max_size=3).map(tuple)
+        | st.dictionaries(KEYS, parts, max_size=3)
+        | st.sets(KEYS, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def exact(value):
+    """A value with the types of all that it holds; of sets and dictionaries the order does not count."""
+    if type(value) in (list, tuple):
+        return type(value), tuple(map(exact, value))
+    if type(value) in (set, frozenset):
+        return type(value), frozenset(map(exact, value))
+    if type(value) is dict:
+        return dict, frozenset((exact(key), exact(item)) for key, item in value.items())
+    return type(value), value
+
+
+def check_round_trip(value):
+    text = encode(value)
+    assert "\n" not in text
+    assert exact(decode(text)) == exact(value)
+    assert encode(decode(text)) == text
+
+
+@given(ANY_VALUE)
+def test_any_value_comes_back_with_its_types(value):
+    check_round_trip(value)
+
+
+def test_values_at_the_edges_come_back_with_their_types():
+    for value in VALUES:
+        check_round_trip(value)
+
+
+@given(ANY_VALUE, ANY_VALUE)
+def test_an_expected_value_holds_for_that_value_alone(value, other):
+    wanted = expect(repr(value))
+    assert wanted.holds(value)
+    assert wanted.holds(other) == (exact(value) == exact(other))
+
+
+def test_the_program_s_own_digit_limit_changes_nothing():
+    value = [10**6000]
+    text = encode(value)
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        assert encode(value) == text
+        assert sys.get_int_max_str_digits() == 0
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
+def test_nan_comes_back():
+    assert math.isnan(decode(encode(float("nan"))))
+
+
+def test_equal_values_have_equal_texts_and_types_differ():
+    assert encode({2: 1, 1: 2}) == encode({1: 2, 2: 1})
+    assert encode({0, 8, 16}) == encode({16, 8, 0})
+    assert len({encode(value) for value in (1, 1.0, True, "1", [1], (1,), {1}, frozenset({1}), b"1")}) == 9
+
+
+class Color(enum.IntEnum):
+    RED = 3
+
+
+class Name(enum.StrEnum):
+    A = "a"
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Lying(list):
+    def __iter__(self):
+        return iter([9])
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [(Point(1, 2.5), (1, 2.5)), (Color.RED, 3), (Name.A, "a"), (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5),
+     ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (bytearray(b"x"), b"x"), (Lying([1]), [1]),
+     (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}), (np.bool_(True), True),
+     (np.float16("inf"), math.inf), (np.int8(-4), -4), (np.complex64(1 + 2j), 1 + 2j), (np.str_("a"), "a"),
+     ([np.float32(0.5)], [0.5])],
+)  # fmt: skip
+def test_by_value_things_are_what_they_hold(value, held):
+    found = decode(encode(value, lenient=True))
+    assert found == held
+    assert "numpy" not in type(found).__module__
+    with pytest.raises(UnencodableError):
+        encode(value)
+
+
+def test_an_array_is_no_plain_value():
+    assert decode(encode(np.float16(3.14), lenient=True)) != 3.14159
+    with pytest.raises(UnencodableError, match="ndarray"):
+        encode(np.zeros(2), lenient=True)
+
+
+class Sub(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(Sub(1), "Sub"), ([1, Sub(1)], "Sub"), (object(), "object"), ({1: (Sub(2),)}, "Sub"), (range(3), "range"),
+     (collections.Counter(), "Counter"), (bytearray(), "bytearray"), (print, "builtin_function_or_method")],
+)  # fmt: skip
+def test_other_types_are_refused_by_name(value, name):
+    with pytest.raises(UnencodableError, match=f"^{name}$"):
+        encode(value)
+
+
+def test_large_values_become_digests():
+    numbers = list(range(700_000))
+    alike = [numbers, [*numbers[:-1], 0], "x" * (5 << 20)]
+    digests = [summarize(value) for value in alike]
+    assert {type(decode(digest)) for digest in digests} == {Digest}
+    assert len(set(digests)) == len(alike)
+    assert summarize(copy.copy(numbers)) == digests[0]
+    assert re.fullmatch(r"a value of \d{7} bytes", show(decode(digests[0])))
+    assert summarize(["a" * 5000]) == encode(["a" * 5000])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1", '{"x":1}', '{"t":1}', '{"s":[[1]]}', '{"t":[],"d":[]}', "[" * 10**5, f'{{"c":[{10**400},1]}}',
+     '{"n":["int8",1000]}', '{"q":"1/0"}', '{"d":[1]}', '{"t":1,"s":2}'],
+)  # fmt: skip
+def test_malformed_texts_are_refused(text):
+    with pytest.raises(MALFORMED):
+        decode(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [("3", 3), (" [1, -2.5] ", [1, -2.5]), ("set()", set()), ("frozenset({1})", frozenset({1})), ("(1+2j)", 1 + 2j),
+     ("inf", math.inf), ("-inf", -math.inf), ("[float('inf')]", [math.inf]), ("{'a': (1,)}", {"a": (1,)})],
+)  # fmt: skip
+def test_literals(source, value):
+    assert expect(source).holds(value)
+
+
+@pytest.mark.parametrize("source", ["f(1)", "x", "1 +", "", "__import__('os')", "(" * 1000])
+def test_no_literals(source):
+    with pytest.raises(ValueError, match="not a Python literal"):
+        expect(source)
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [({(True,)}, "{(1,)}"), ({True: 1}, "{1: 1}"), ({1.0}, "{1}"), ([frozenset({True})], "[frozenset({1})]"),
+     ({(1, (True,)): 2}, "{(1, (1,)): 2}"), (True, "1"), ((1,), "[1]"), ([1], "[1.0]"), (..., "None"),
+     (1.0, "nan"), (float("nan"), "1.0")],
+)  # fmt: skip
+def test_types_are_exact_at_every_depth(value, source):
+    assert not expect(source).holds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [({1: {(2,): 3}}, "{1: {(2,): 3}}"), ({float("nan")}, "{nan}"), (..., "..."), ([...], "[...]"), (-0.0, "0.0")],
+)
+def test_identical_values_are_right(value, source):
+    assert expect(source).holds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "close"),
+    [
+        ([], "[3.14]", False), ([[]], "[3.14159]", False), ([3.14] * 1000, "[3.14]", False), (3.14, "[3.14]", False),
+        ({"a": 1.0000001}, "{'a': 1.0}", True), ({"a": [1, (2.0000001,)]}, "{'a': [1, (2.0,)]}", True),
+        ([[1.0], [2.0, 3.0000001]], "[[1.0], [2.0, 3.0]]", True), ([1.1], "[1.0]", False),
+        ({"b": 1.0}, "{'a': 1.0}", False), (10**400, "1.0", False),
+        ((1.0, "a", None), "(1.0000001, 'a', None)", True), ((1.0, "b"), "(1.0, 'a')", False), ([1.0], "(1.0,)", False),
+        (2, "2.0000001", True), (float("nan"), "nan", True), (float("inf"), "inf", True),
+        (float("inf"), "1e308", False),
+        (1.0000001 + 1j, "(1+1j)", True), ({1.0000001, 5.0}, "{5.0, 1.0}", True), ("1.0", "1.0", False),
+    ],
+)  # fmt: skip
+def test_a_tolerance_holds_for_numbers_at_any_depth(value, source, close):
+    assert bool(expect(source, 1e-6).holds(value)) == close
+
+
+def test_tuples_may_be_as_right_as_lists():
+    wanted = expect("[[1, 2], {'a': [3]}]", tuples_as_lists=True)
+    assert wanted.holds([(1, 2), {"a": (3,)}])
+    assert wanted.holds(([1, 2], {"a": [3]}))
+    assert not wanted.holds([(1, 2.0), {"a": (3,)}])
+    assert not expect("[[1, 2]]").holds([(1, 2)])
+    assert expect("(1.0,)", 1e-6, tuples_as_lists=True).holds([1.0000001])
+
+
+def test_a_thousand_expected_numbers_cost_no_memory():
+    """numpy would have compared each with each."""
+    numbers = [float(number) for number in range(1000)]
+    tracemalloc.start()
+    assert not is_close([[number] for number in numbers], numbers, 1e-6)
+    assert not identical([[]], numbers)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_feedback_is_short_and_clean():
+    assert clean("a\n  b\0 <x at 0x7f12345678>", 100) == r"a b\x00 <x at 0x...>"
+    assert clean("'a  b'\tc", 100) == r"'a  b'\tc"
+    assert clean("\ud800", 10) == r"\ud800"
+    assert len(clean("x" * 10**6, 100)) == 100
+    assert show({"b", "a"}) == "{'a', 'b'}"
+    assert show([(1,), {2: frozenset()}, set()]) == "[(1,), {2: frozenset()}, set()]"
+    assert show(10**100_000) == "an integer of about 100000 digits"
+    assert len(with_printed("x" * 900, "\ufffd" * 5000)) == MAX_FEEDBACK

@@ -1,0 +1,188 @@
+"""The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
+
+After each program an honest one is run. Programs that lie to tests that are judged beside them are in
+`test_verdicts.py`.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.isolation.interpreters import Environment
+from iterpref_core.records import IoTest
+from tests.engines import outcomes_of, worker_pids
+from tests.execution.isolation.hostile_programs import EXPRESSIONS, PROGRAMS
+from tests.execution.tiers import BWRAP, tier
+
+pytestmark = pytest.mark.named_tier
+
+LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
+TESTS = (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9"))
+EXPRESSION = """
+import _io, ctypes, fcntl, mmap, multiprocessing, os, posix, re, shutil, socket, subprocess, sys, threading, time, zlib
+libc = ctypes.CDLL(None)
+def positive(result):
+    if result < 0: raise OSError
+"""
+HOSTILE = PROGRAMS | {
+    name: (verdict, with_processes, f"{EXPRESSION}def f(x): return {expression}")
+    for name, (verdict, with_processes, expression) in EXPRESSIONS.items()
+}
+HONEST = Program(
+    "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 0]"),)
+)
+
+
+def listening(kind: socket.SocketKind) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, kind)
+    listener.bind(("127.0.0.1", 0))
+    listener.setblocking(False)
+    if kind == socket.SOCK_STREAM:
+        listener.listen()
+    return listener
+
+
+def leftovers(name: str) -> set[str]:
+    """What the hostile programs would leave in shared places."""
+    folders = [Path(name) for name in ("/dev/shm", "/tmp", "/var/tmp", tempfile.gettempdir())]
+    paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return {str(path) for path in paths if path.name == name}
+
+
+def shared_memory_segments() -> str:
+    """All with the key that the hostile program asks for."""
+    lines = [line for kind in ("shm", "msg", "sem") for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()]
+    return "".join(line for line in lines if line.split()[0] == "4711")
+
+
+ARENAS = [
+    tier("A", pytest.mark.xdist_group("hostile A")),
+    pytest.param("A with processes", marks=[pytest.mark.xdist_group("hostile with processes"), pytest.mark.slow]),
+    tier("B", pytest.mark.xdist_group("hostile B")),
+]
+PLACES = 4
+"""Zygotes at a time, in each of which hostile programs run one after the other: some wait for a limit."""
+
+
+@pytest.fixture(scope="module", params=ARENAS)
+def arena(request, tmp_path_factory):
+    """What all programs did in one tier, each of them followed by an honest one; and how everything was afterwards."""
+    letter, processes = request.param[0], "processes" in request.param
+    if request.param == "A with processes" and not BWRAP.available:
+        pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
+    canary = tmp_path_factory.mktemp("outside") / "canary"
+    canary.write_text("alive")
+    before, segments = canary.stat(), shared_memory_segments()
+    note = f"note-{os.getpid()}-{letter}"
+    environment = "processes" if processes else None
+    honest = replace(HONEST, environment=environment)
+    with listening(socket.SOCK_STREAM) as tcp, listening(socket.SOCK_DGRAM) as udp:
+        words = {
+            "@CANARY@": str(canary),
+            "PARENT_PID": str(os.getpid()),
+            "TCP_PORT": str(tcp.getsockname()[1]),
+            "UDP_PORT": str(udp.getsockname()[1]),
+            "iterpref-hostile": note,
+            "@NOTE@": note,
+        }
+
+        def program(name):
+            code = HOSTILE[name][-1]
+            for word, meaning in words.items():
+                code = code.replace(word, meaning)
+            return Program(code, TESTS, environment=environment)
+
+        def run(names):
+            """Outcomes by name, of honest programs too, and what was wrong with the zygote afterwards."""
+            finder = program("find_the_note")
+            with Executor(
+                LIMITS,
+                workers=1,
+                namespaces=letter == "A",
+                environments={"processes": Environment(sys.executable, processes=True)},
+            ) as executor:
+                assert executor.isolation.startswith(f"{letter}:")
+                assert executor.run_one(honest).verdict == "passed"
+                pids = worker_pids(executor)
+                found, left = {}, []
+                for name in names:
+                    found[name] = outcomes_of(executor, [program(name), honest])
+                    if canary.read_text() != "alive":
+                        left.append(f"{name} changed the canary")
+                found_note = executor.run_one(finder).feedback
+                left += [found_note] * ("[False]" not in found_note)
+                if worker_pids(executor) != pids:
+                    return found, [*left, "a zygote died"]
+                children = psutil.Process(pids[0]).children(recursive=True)
+                own = 0 if letter == "B" else 1 if processes else 2
+                return found, left + [f"{children} were left behind"] * (len(children) != own)
+
+        with ThreadPoolExecutor(PLACES) as threads:
+            parts = list(threads.map(run, [list(HOSTILE)[place::PLACES] for place in range(PLACES)]))
+        heard = []
+        for listener in (tcp, udp):
+            with contextlib.suppress(BlockingIOError):
+                heard.append(listener.accept() if listener is tcp else listener.recv(1))
+    after = canary.stat()
+    return SimpleNamespace(
+        processes=processes,
+        found={name: outcomes for found, _ in parts for name, outcomes in found.items()},
+        left=[what for _, left in parts for what in left] + sorted(leftovers(note)),
+        heard=heard,
+        canary_is_as_before=(after.st_mode, after.st_mtime, after.st_nlink) == (before.st_mode, before.st_mtime, 1),
+        beside_the_canary=[path.name for path in canary.parent.iterdir()],
+        segments_are_as_before=shared_memory_segments() == segments,
+    )
+
+
+def accepted(arena, name):
+    """All verdicts that a program may have in an arena."""
+    verdict, with_processes, _ = HOSTILE[name]
+    return (with_processes if arena.processes and with_processes else verdict).split("|")
+
+
+def check_outcomes(hostile, honest):
+    """Refuse what holds for no hostile program, and for none after it."""
+    assert honest.verdict == "passed", honest.feedback
+    assert "alive" not in hostile.feedback
+    hostile.feedback.encode("utf-8")
+    assert len(hostile.feedback) <= 600
+    assert hostile.cpu_s <= 2 * LIMITS.cpu_s  # of the processor: not a matter of how busy the machine is
+    assert hostile.tests_passed in (0, hostile.tests_total)
+
+
+MANY_ENDS = [name for name, (verdict, _, _) in HOSTILE.items() if verdict.count("|") > 1 and "passed" not in verdict]
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in MANY_ENDS])
+def test_a_hostile_program_gets_its_verdict_and_the_next_program_its_own(arena, name):
+    hostile, honest = arena.found[name]
+    assert hostile.verdict in accepted(arena, name), hostile.feedback
+    check_outcomes(hostile, honest)
+
+
+@pytest.mark.parametrize("name", MANY_ENDS)
+def test_a_hostile_program_that_ends_in_many_ways_does_not_pass(arena, name):
+    """How it ends is up to the machine; nothing but this is promised, and that the next program has its own verdict."""
+    hostile, honest = arena.found[name]
+    assert "passed" not in accepted(arena, name)
+    assert hostile.verdict in accepted(arena, name), hostile.feedback
+    check_outcomes(hostile, honest)
+
+
+def test_nothing_is_reached_and_nothing_is_left(arena):
+    assert arena.left == []
+    assert arena.heard == []
+    assert arena.canary_is_as_before
+    assert arena.beside_the_canary == ["canary"]
+    assert arena.segments_are_as_before

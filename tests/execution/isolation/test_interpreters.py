@@ -1,0 +1,123 @@
+"""Programs in the interpreter of another project: its packages, its folders, and nothing more."""
+
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import ConfigError
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.isolation.interpreters import Environment
+from iterpref_core.records import IoTest, ScriptTest
+from tests.engines import outcomes_of
+
+LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with one package, and beside it a folder of the project's and one that is not."""
+    folder = tmp_path_factory.mktemp("project")
+    venv.create(folder / "env", symlinks=True)
+    (site,) = (folder / "env").glob("lib/python*/site-packages")
+    (site / "only_there.py").write_text("VALUE = 7\n")
+    (folder / "source").mkdir()
+    (folder / "source/mine.py").write_text("VALUE = 8\n")
+    (folder / "secret").write_text("canary")
+    return folder
+
+
+def script(text: str, environment: str | None = "own") -> ScriptTest:
+    return ScriptTest(module="solution", files={"t.py": text}, run="t.py", environment=environment)
+
+
+@pytest.fixture(scope="module")
+def executor(project: Path):
+    python, source = str(project / "env/bin/python"), str(project / "source")
+    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,), hash_seed=1)}
+    with Executor(LIMITS, workers=1, environments=environments) as executor:
+        yield executor
+
+
+def verdict(executor: Executor, text: str, environment: str | None = "own") -> str:
+    outcome = executor.run_one(Program("x = 1", (script(text, environment),)))
+    return outcome.verdict
+
+
+def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -> None:
+    assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
+    assert verdict(executor, "import only_there", None) == "exception"
+
+
+def test_it_sees_none_of_our_packages(executor: Executor) -> None:
+    assert verdict(executor, "import numpy") == "exception"
+    assert verdict(executor, "import numpy", None) == "passed"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "open({secret!r}).read()",
+        "open({source!r} + '/mine.py', 'a')",
+        "import socket; socket.socket()",
+        "import os; os.fork()",
+    ],
+)
+def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, attack: str) -> None:
+    text = attack.format(secret=str(project / "secret"), source=str(project / "source"))
+    assert verdict(executor, text) == "exception"
+    assert (project / "source/mine.py").read_text() == "VALUE = 8\n"
+
+
+def test_tests_of_one_program_must_agree_on_their_environment() -> None:
+    with pytest.raises(ValueError, match="need different environments"):
+        Program("x = 1", (script("", "own"), script("", "other")))
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (Environment("/no/such/python"), "is not a working Python interpreter"),
+        (Environment("/bin/true"), "is not a working Python interpreter"),
+        (Environment(sys.executable, ("/no/such/folder",)), "/no/such/folder: no such folder"),
+    ],
+)
+def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:
+    unusable = Executor(LIMITS, workers=1, environments={"own": environment})
+    with unusable as executor, pytest.raises(ConfigError, match=message):
+        executor.run_one(Program("x = 1", (script("pass"),)))
+
+
+LOADED = "import sys\ndef f(): return 'xml.dom.minidom' in sys.modules"
+READS = "def f(path):\n    with open(path) as file: return file.read()"
+
+
+@pytest.mark.parametrize("namespaces", [True, False], ids=["A", "B"])
+def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone(
+    namespaces: bool, tmp_path: Path
+) -> None:
+    note = tmp_path / "note"
+    note.write_text("mine")
+    other = Environment(sys.executable, preload=("xml.dom.minidom",), readable=(str(note),))
+    wanted = (IoTest(call="f()", expected="True"),)
+    reads = (IoTest(call=f"f({str(note)!r})", expected="'mine'"),)
+    programs = [
+        Program(LOADED, wanted, environment="other"),
+        Program(READS, reads, environment="other"),
+        Program(LOADED, wanted),
+        Program(READS, reads),
+    ]
+    with Executor(Limits(), workers=1, namespaces=namespaces, environments={"other": other}) as executor:
+        found = [outcome.verdict for outcome in outcomes_of(executor, programs)]
+    assert found == ["passed", "passed", "wrong_answer", "exception"]
+
+
+def test_a_temporary_folder_is_the_programs_own_and_gone_with_it() -> None:
+    setup = (
+        "import os, tempfile\nos.makedirs('../tmp', exist_ok=True)\nos.environ['TMPDIR'] = os.path.abspath('../tmp')"
+    )
+    code = "def f():\n    tempfile.mkstemp()\n    return len(os.listdir(tempfile.gettempdir()))"
+    program = Program(code, (IoTest(call="f()", expected="1"),), setup)
+    with Executor(Limits(), workers=1) as executor:
+        assert [outcome.verdict for outcome in outcomes_of(executor, [program, program])] == ["passed", "passed"]

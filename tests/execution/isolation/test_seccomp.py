@@ -1,0 +1,56 @@
+"""The filters of system calls, run as the kernel runs them."""
+
+import platform
+import struct
+
+import pytest
+
+from iterpref_core.execution.isolation import seccomp, syscalls
+
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+ALLOW = 0x7FFF0000
+KILL = 0x80000000
+ERRNO = 0x00050000
+EPERM = 1
+ENOSYS = 38
+
+
+def run(program: bytes, number: int, machine: int) -> int:
+    """Return the decision of a filter on a system call, all of whose arguments are 0."""
+    data = struct.pack("=iIQ6Q", number, machine, 0, *[0] * 6)
+    at = 0
+    held = 0
+    while True:
+        code, if_true, if_false, value = struct.unpack_from("=HBBI", program, 8 * at)
+        at += 1
+        if code == 0x06:
+            return int(value)
+        if code == 0x20:
+            (held,) = struct.unpack_from("=I", data, value)
+        elif code == 0x54:
+            held &= value
+        elif code == 0x05:
+            at += value
+        else:
+            holds = {0x15: held == value, 0x35: held >= value, 0x25: held > value, 0x45: bool(held & value)}[code]
+            at += if_true if holds else if_false
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("processes", [False, True])
+def test_each_number_has_the_decision_of_its_table(
+    machine: str, processes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    program = seccomp._compile(processes=processes)
+    allowed = syscalls.numbers(syscalls.ALLOWED)
+    listed = dict(allowed)
+    for name, table in vars(syscalls).items():
+        if name.isupper() and isinstance(table, str):
+            listed |= syscalls.numbers(table)
+    for number in allowed.values():
+        assert run(program, number, MACHINES[machine]) == ALLOW
+    for number in set(range(600)) - set(listed.values()):
+        refused = ENOSYS if number >= 424 else EPERM
+        assert run(program, number, MACHINES[machine]) == ERRNO | refused
+    assert run(program, 0, 0x40000003) == KILL

@@ -1,0 +1,146 @@
+"""Threads of a program: how many it may have, and that a program with too many harms no other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution.isolation.process_limits import MAX_OWN_THREADS
+from iterpref_core.execution.isolation.threads import ThreadSemaphore
+from iterpref_core.records import IoTest, StdinTest
+from tests.engines import outcomes_of, worker_pids
+
+pytestmark = pytest.mark.named_tier
+
+LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in "AB"])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
+    if request.param == "A" and not bwrap.available:
+        pytest.skip(f"tier A cannot be had here: {bwrap.problem}; {bwrap.how}")
+    with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
+        yield executor
+
+
+def program(code: str, expected: object) -> Program:
+    return Program(code, (IoTest(call="f()", expected=repr(expected)),))
+
+
+COUNT = """
+import threading
+threading.stack_size(2**16)
+stop = threading.Event()
+def start(target):
+    started = []
+    try:
+        while True:
+            thread = threading.Thread(target=target, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        return len(started), str(error)
+def f():
+    first = start(stop.wait)
+    stop.set()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread(): thread.join()
+    stop.clear()
+    return first, start(stop.wait)
+"""
+HONEST = program("def f(): return 4", 4)
+
+
+def test_a_program_may_have_so_many_threads_at_a_time_and_no_more(executor: Executor) -> None:
+    refused = (MAX_OWN_THREADS, "can't start new thread")
+    (outcome,) = outcomes_of(executor, [program(COUNT, (refused, refused))])
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+BOMB = """
+import _thread, threading, time
+threading.stack_size(2**16)
+def multiply():
+    while True:
+        try:
+            _thread.start_new_thread(multiply, ())
+        except RuntimeError:
+            time.sleep(0.001)
+def f():
+    _thread.start_new_thread(multiply, ())
+    time.sleep(1)
+    return 4
+"""
+
+
+def test_a_thread_bomb_harms_no_other_program(executor: Executor) -> None:
+    bomb = Program(BOMB, HONEST.tests)
+    found = outcomes_of(executor, [HONEST, bomb, HONEST, bomb, *[HONEST] * 20])
+    pids = worker_pids(executor)
+    assert {outcome.verdict for outcome in found[4:]} == {"passed"}
+    assert {outcome.verdict for outcome in found} <= {"passed", "timeout"}
+    assert [outcome.verdict for outcome in outcomes_of(executor, [HONEST] * 4)] == ["passed"] * 4
+    assert worker_pids(executor) == pids
+
+
+def test_thirty_two_threads_fit_into_the_memory_limit(executor: Executor) -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+def f():
+    together = Barrier(32)
+    def work(n):
+        together.wait()
+        return len(bytearray(1 << 20)) + len([n] * 1000)
+    with ThreadPoolExecutor(32) as pool:
+        return sum(pool.map(work, range(32)))
+"""
+    (outcome,) = outcomes_of(executor, [program(code, 32 * ((1 << 20) + 1000))])
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+POOL = """
+from multiprocessing import Lock, Queue, RLock, Semaphore
+from multiprocessing.pool import ThreadPool
+def f():
+    lock, again, few, queue = Lock(), RLock(), Semaphore(2), Queue()
+    def work(n):
+        with lock, again, again, few:
+            queue.put(n)
+        return n * n
+    with ThreadPool(4) as pool:
+        squares = pool.map(work, range(10))
+    return squares, sorted(queue.get() for _ in range(10))
+"""
+
+
+def test_a_thread_pool_of_multiprocessing_works(executor: Executor) -> None:
+    expected = ([n * n for n in range(10)], list(range(10)))
+    script = Program(POOL + "print(*f())", (StdinTest(input="", output="{} {}".format(*expected)),))
+    found = outcomes_of(executor, [program(POOL, expected), script])
+    assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
+
+
+def test_threads_of_a_script_count_too(executor: Executor) -> None:
+    test = StdinTest(input="", output=f"{MAX_OWN_THREADS} can't start new thread")
+    code = COUNT.partition("def f()")[0] + "print(*start(stop.wait))"
+    (outcome,) = outcomes_of(executor, [Program(code, (test,))])
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+def test_a_semaphore_of_threads_is_like_that_of_processes() -> None:
+    lock = ThreadSemaphore(1, 1, 1, "lock", True)
+    assert lock.acquire()
+    assert not lock.acquire(False)
+    assert not lock.acquire(True, 0.01)
+    assert lock._is_zero()
+    lock.release()
+    with pytest.raises(ValueError, match="released too many times"):
+        lock.release()
+    again = ThreadSemaphore(0, 1, 1, "again", True)
+    with again, again:
+        assert (again._count(), again._is_mine()) == (2, True)
+    assert (again._count(), again._get_value()) == (0, 1)
+    with pytest.raises(AssertionError, match="not owned"):
+        again.release()

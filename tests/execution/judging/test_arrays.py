@@ -1,0 +1,172 @@
+"""Arrays, empty ones and values that equal nothing: compared by a judge as plain Python and numpy compare them."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+
+NUMBERS = st.sampled_from(["0.0", "-0.0", "1.5", "float('nan')", "float('inf')", "-float('inf')", "2", "True"])
+OF_NUMPY = st.sampled_from(
+    [
+        "np.float64('nan')", "np.float32('nan')", "np.float16(1.5)", "np.int8(2)", "np.bool_(True)", "np.nan",
+        "np.complex128(complex('nan'))", "np.datetime64('NaT')", "np.datetime64('NaT', 'D')",
+        "np.datetime64('2024-01-02')", "np.timedelta64('NaT')", "np.timedelta64(3, 's')", "np.float64(1.5)",
+        "np.longdouble(1.5)",
+    ]
+)  # fmt: skip
+TIMES = st.sampled_from(["np.datetime64('NaT')", "np.datetime64('2024-01-02')"])
+DTYPES = st.sampled_from(["float", "np.float32", "np.float16", "complex", "object"])
+ARRAYS = st.one_of(
+    st.builds("np.array([{}], dtype={})".format, st.lists(NUMBERS, max_size=3).map(", ".join), DTYPES),
+    st.builds("np.array([{}], dtype='datetime64[D]')".format, st.lists(TIMES, max_size=3).map(", ".join)),
+    st.sampled_from(["np.zeros((0, 2))", "np.zeros((2, 0))", "np.array(1.5)", "np.array(float('nan'))"]),
+)
+VALUES = st.one_of(
+    NUMBERS,
+    OF_NUMPY,
+    ARRAYS,
+    st.builds("[{}]".format, st.lists(NUMBERS | OF_NUMPY, max_size=3).map(", ".join)),
+    st.builds("({}, {})".format, NUMBERS, OF_NUMPY),
+    st.builds("{{'a': {}}}".format, NUMBERS | OF_NUMPY | ARRAYS),
+)
+FORMS = [
+    "assert f() == {}",
+    "x = f()\nassert x == {}",
+    "x = f()\nassert x == x",
+    "x = f()\nassert x in [x]",
+    "x = {}\nassert same(x) is x",
+    "x = {}\nassert [x] == [same(x)]",
+    "x = {}\nassert same([x, 1]) == [x, 1]",
+    "x = {}\nassert same((x, {{x}})) == (x, {{x}})",
+    "assert not f() != {}",
+    "assert np.all(f() == {})",
+    "np.testing.assert_equal(f(), {})",
+    "np.testing.assert_array_equal(f(), {})",
+    "np.testing.assert_array_equal({}, f())",
+    "np.testing.assert_allclose(f(), {})",
+    "np.testing.assert_allclose(f(), {}, equal_nan=False)",
+    "np.testing.assert_almost_equal(f(), {})",
+    "from numpy.testing import assert_array_almost_equal\nassert_array_almost_equal(f(), {})",
+    "assert np.array_equal(f(), {})",
+    "assert np.array_equal(f(), {}, equal_nan=True)",
+    "assert np.allclose(f(), {})",
+    "assert np.allclose(f(), {}, equal_nan=True)",
+    "assert np.isclose(f(), {}).all()",
+    "assert f() == pytest.approx({})",
+    "assert f() == pytest.approx({}, nan_ok=True)",
+    "assert np.isnan(f())",
+    "assert np.isnat(f())",
+    "assert str(f()) == str({})",
+    "assert type(f()) is type({})",
+]
+EMPTY = [
+    "np.array([])",
+    "np.zeros((0, 2))",
+    "np.zeros((2, 0))",
+    "np.array([], dtype=int)",
+]
+NEAR_ALL = [
+    "assert f() == pytest.approx({})",
+    "np.testing.assert_allclose(f(), {})",
+    "np.testing.assert_array_equal({}, f())",
+    "np.testing.assert_equal(f(), {})",
+    "from numpy.testing import assert_array_almost_equal\nassert_array_almost_equal(f(), {})",
+    "assert np.allclose(f(), {})",
+    "from numpy import allclose\nassert allclose({}, f())",
+    "assert np.isclose(f(), {}).all()",
+    "assert all(np.isclose(f(), {}).ravel())",
+]
+SOLUTION = "import numpy as np\ndef same(x): return x\ndef f():\n    return {}\n"
+HEAD = "import numpy as np\nimport pytest\n"
+
+
+def indented(source: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in source.splitlines())
+
+
+KINDS = {
+    "assert": lambda body: AssertTest(code=HEAD + body),
+    "unittest": lambda body: UnittestTest(
+        code=f"{HEAD}import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n{indented(body, 8)}"
+    ),
+    "pytest": lambda body: PytestTest(code=f"{HEAD}from solution import f\ndef test_it():\n{indented(body, 4)}"),
+    "script": lambda body: ScriptTest(
+        module="solution", files={"t.py": f"{HEAD}from solution import f\n{body}\n"}, run="t.py"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    with Executor(Limits(cpu_s=10, wall_s=60), workers=1, preload=("numpy",)) as executor:
+        yield executor
+
+
+def outcome_of(executor: Executor, value: str, test: Test) -> Outcome:
+    return executor.run_one(Program(SOLUTION.format(value), (test,)))
+
+
+def plain_python_passes(value: str, body: str) -> bool:
+    names: dict[str, object] = {}
+    exec(SOLUTION.format(value), names)
+    try:
+        exec(HEAD + body, names)
+    except Exception:  # noqa: BLE001 - whatever a composed test raises
+        return False
+    return True
+
+
+@given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_values_that_equal_nothing_are_judged_as_in_plain_python(
+    executor: Executor, value: str, other: str, same: bool, form: str
+) -> None:
+    body = form.format(value if same else other)
+    outcome = outcome_of(executor, value, AssertTest(code=HEAD + body))
+    # A place that compares nothing fails, and identity is not asked of copies.
+    if not outcome.feedback.startswith("nothing was compared") and not outcome.isolation.endswith("by copies"):
+        assert (outcome.verdict == "passed") is plain_python_passes(value, body), outcome.feedback
+
+
+@given(
+    empty=st.sampled_from(EMPTY),
+    wanted=st.sampled_from(["4", "0.0", "np.float64(4)", "np.array(4)"]),
+    form=st.sampled_from(NEAR_ALL),
+    kind=st.sampled_from(sorted(KINDS)),
+)
+@settings(max_examples=40, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, form: str, kind: str) -> None:
+    outcome = outcome_of(executor, empty, KINDS[kind](form.format(wanted)))
+    assert outcome.verdict == "wrong_answer", outcome
+
+
+@given(
+    empty=st.sampled_from(EMPTY),
+    form=st.sampled_from(NEAR_ALL),
+    kind=st.sampled_from(sorted(KINDS)),
+    loop=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_an_empty_array_may_be_what_is_expected_and_one_of_many_sizes(
+    executor: Executor, empty: str, form: str, kind: str, loop: bool
+) -> None:
+    if loop:
+        code = "import numpy as np\ndef zeros(n): return np.zeros(n)\n"
+        called = form.replace("f()", "zeros(n)").format("0")
+        body = f"for n in range(3):\n{indented(called, 4)}"
+        test = KINDS[kind](body)
+        if not isinstance(test, AssertTest | UnittestTest):
+            return
+        outcome = executor.run_one(Program(code, (test,)))
+    elif not plain_python_passes(empty, form.format(empty)):
+        return
+    else:
+        outcome = outcome_of(executor, empty, KINDS[kind](form.format(empty)))
+    assert outcome.verdict == "passed", outcome

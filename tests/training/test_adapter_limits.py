@@ -1,0 +1,227 @@
+"""Adapters of every kind: the written model is the trained one, or training does not begin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, ModelError
+
+from .conftest import Inputs, Train, read_curve
+
+if TYPE_CHECKING:
+    import torch
+
+Difference = Callable[..., float]
+"""(options, **settings) → the largest difference of two logits, those of the trained model and of the written one."""
+
+
+def _tokens() -> torch.Tensor:
+    import torch
+
+    return torch.arange(2, 34)[None]
+
+
+@pytest.fixture
+def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Difference:
+    import torch
+
+    from iterpref_core.models.weights import load_model
+    from iterpref_core.training import run
+
+    write = run.write_model
+    logits: list[torch.Tensor] = []
+
+    def looking(trainer: Any, *args: Any, **options: Any) -> float:
+        with torch.no_grad():
+            logits.append(trainer.model.eval()(input_ids=_tokens()).logits)
+        return write(trainer, *args, **options)
+
+    monkeypatch.setattr(run, "write_model", looking)
+
+    def compare(lora: dict[str, Any], *inputs: Any, **settings: Any) -> float:
+        train("run", "target-rpo", *inputs, lora={"r": 4, "lora_alpha": 32} | lora, epochs=1, **settings)
+        written = load_model(tmp_path / "run" / "out")(_tokens()).logits
+        return float((written - logits[-1]).detach().abs().max())
+
+    return compare
+
+
+@pytest.fixture
+def tied(model_folder: Path, tmp_path: Path) -> Path:
+    """A model whose embedding is also its head."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    model.save_pretrained(tmp_path / "tied")
+    AutoTokenizer.from_pretrained(model_folder).save_pretrained(tmp_path / "tied")
+    return tmp_path / "tied"
+
+
+STARTS: dict[bool | str, dict[str, Any] | str] = {
+    True: {},
+    False: {},
+    "gaussian": {},
+    "orthogonal": {},
+    "mica": {},
+    "olora": {},
+    "pissa": {},
+    "pissa_niter_[number of iters]": {"init_lora_weights": "pissa_niter_4"},
+    "loftq": "it puts a quantized base in the place of the model",
+    "eva": "its start is computed from data",
+    "corda": "its start is computed from data",
+}
+"""Starts that PEFT lists → further options with which they are trained, or why they are refused."""
+INSIDE = ("olora", "pissa", "pissa_niter_4")
+
+
+def test_every_start_that_peft_lists_is_tried() -> None:
+    from peft import LoraConfig
+
+    listed: set[Any] = set()
+    for kind in get_args(get_type_hints(LoraConfig)["init_lora_weights"]):
+        listed |= set(get_args(kind)) if get_origin(kind) is Literal else {True, False}
+    assert listed == set(STARTS)
+
+
+@pytest.mark.parametrize("merge", [True, False])
+@pytest.mark.parametrize("start", STARTS, ids=str)
+def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters(
+    start: bool | str, merge: bool, difference: Difference, tmp_path: Path
+) -> None:
+    more = STARTS[start]
+    if isinstance(more, str):
+        with pytest.raises(ConfigError, match=f"init_lora_weights: {start}: cannot be taken: {more}.*set one of True"):
+            difference({"init_lora_weights": start}, merge=merge)
+        assert not (tmp_path / "run").exists()
+        return
+    lora = {"init_lora_weights": start} | more
+    if lora["init_lora_weights"] in INSIDE and not merge:
+        with pytest.raises(ConfigError, match=r"is not written with training.merge: false; set training.merge: true"):
+            difference(lora, merge=merge)
+        return
+    assert difference(lora, merge=merge) < 1e-5
+    assert float(read_curve(tmp_path / "run")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
+
+
+OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "alpha_pattern": ({"q_proj": 64}, {}),
+    "bias": ("all", {}),
+    "exclude_modules": (["k_proj"], {}),
+    "fan_in_fan_out": (True, {}),
+    "layers_pattern": ("layers", {"layers_to_transform": [1], "target_modules": ["q_proj"]}),
+    "layers_to_transform": ([1], {"target_modules": ["q_proj"]}),
+    "lora_alpha": (8, {}),
+    "lora_dropout": (0.2, {}),
+    "modules_to_save": (["lm_head"], {}),
+    "r": (2, {}),
+    "rank_pattern": ({"q_proj": 2}, {}),
+    "target_modules": (["q_proj", "embed_tokens"], {}),
+    "target_parameters": (["mlp.up_proj.weight"], {"target_modules": ["q_proj"]}),
+    "trainable_token_indices": ([3, 40], {}),
+    "use_dora": (True, {}),
+    "use_rslora": (True, {}),
+}
+"""Options that can be set → a value, and the others that it needs."""
+ALONE = {"layer_replication"}
+ELSEWHERE = {"base_model_name_or_path", "init_lora_weights", "peft_version", "revision"}
+
+
+def test_every_option_of_peft_is_taken_or_refused_with_a_reason() -> None:
+    from dataclasses import fields
+
+    from peft import LoraConfig
+
+    from iterpref_core.training.model.adapter_limits import REFUSED, TAKEN
+
+    assert {field.name for field in fields(LoraConfig)} == TAKEN | set(REFUSED)
+    assert not TAKEN & set(REFUSED)
+    assert set(OPTIONS) | ALONE | ELSEWHERE == TAKEN
+
+
+@pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set", "ignore:Setting `save_embedding_layers`")
+def test_the_written_model_is_the_trained_one_with_every_option(
+    option: str, merge: bool, difference: Difference
+) -> None:
+    value, others = OPTIONS[option]
+    assert difference({option: value} | others, merge=merge) < 1e-5
+
+
+def test_layers_that_share_weights_keep_their_adapters_apart(difference: Difference) -> None:
+    twice = {"layer_replication": [[0, 2], [1, 2]]}
+    with pytest.raises(ConfigError, match=r"training.lora.layer_replication: .*; set training.merge: false"):
+        difference(twice)
+    assert difference(twice, merge=False) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("use_qalora", True), ("inference_mode", True), ("task_type", "SEQ_CLS"), ("alora_invocation_tokens", [3])],
+)
+def test_other_options_are_refused_before_the_model_loads(
+    option: str, value: object, train: Train, inputs: Inputs, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=rf"training.lora.{option}: cannot be taken: .*; remove it"):
+        train("run", "dpo", lora={option: value})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "lora", [{"init_lora_weights": "pissa"}, {"trainable_token_indices": [3]}], ids=["start", "tokens"]
+)
+def test_adapters_that_need_whole_weights_are_refused_where_these_are_sharded(
+    lora: dict[str, Any], model_folder: Path, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iterpref_core.training.model.policy import adapter_options
+
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match=r"sharded; .*a configuration of data parallel training"):
+        adapter_options(model_folder, params.model_copy(update={"lora": lora}))
+
+
+@pytest.mark.parametrize("merge", [True, False])
+@pytest.mark.parametrize("layout", ["fork", "padded"])
+def test_tokens_of_an_embedding_that_is_also_the_head_are_trained_in_both(
+    layout: str, merge: bool, tied: Path, inputs: Inputs, difference: Difference
+) -> None:
+    tokens = {"trainable_token_indices": [3, 40]}
+    assert difference(tokens, (*inputs[:2], tied), merge=merge, layout=layout) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "options", [{"target_modules": ["embed_tokens"]}, {"modules_to_save": ["embed_tokens"]}], ids=str
+)
+@pytest.mark.filterwarnings("ignore:.*tie_word_embeddings", "ignore:.*tied")
+def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(
+    options: dict[str, Any], tied: Path, inputs: Inputs, train: Train
+) -> None:
+    with pytest.raises(ConfigError, match=r"training.lora: .*the embedding is also the head .*would part them"):
+        train("run", "dpo", (*inputs[:2], tied), lora={"r": 4} | options)
+
+
+def test_adapters_whose_base_nobody_can_make_again_are_not_read(
+    model_folder: Path, tmp_path: Path, params: TrainingParams
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    from iterpref_core.models.weights import check_checkpoint, load_model
+
+    options = LoraConfig(r=4, init_lora_weights="pissa_niter_4", task_type="CAUSAL_LM")
+    adapted = get_peft_model(load_model(model_folder), options)
+    adapted.peft_config["default"].base_model_name_or_path = str(model_folder)
+    adapted.save_pretrained(tmp_path / "adapters")
+    (tmp_path / "adapters" / "README.md").unlink()
+    for read in (load_model, check_checkpoint):
+        with pytest.raises(ModelError, match="init_lora_weights: pissa_niter_4, which changes the base in a way that"):
+            read(tmp_path / "adapters")
+    path = tmp_path / "adapters" / "adapter_config.json"
+    assert json.loads(path.read_text(encoding="utf-8"))["init_lora_weights"] == "pissa_niter_4"

@@ -1,0 +1,329 @@
+"""`FocalDPOTrainer` is called as TRL's trainer is, and knows how its data were made."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records import PreferencePair
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from iterpref_core import FocalDPOConfig, FocalDPOTrainer
+
+MakeConfig = Callable[..., "FocalDPOConfig"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> MakeConfig:
+    def make(kind: str = "FocalDPOConfig", **settings: Any) -> Any:
+        import transformers
+        import trl
+
+        import iterpref_core
+
+        kinds = {
+            "FocalDPOConfig": iterpref_core.FocalDPOConfig,
+            "DPOConfig": trl.DPOConfig,
+            "TrainingArguments": transformers.TrainingArguments,
+        }
+        common = {
+            "report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "save_strategy": "no",
+            "max_steps": 1, "logging_steps": 1, "dataloader_pin_memory": False,
+        }  # fmt: skip
+        return kinds[kind](str(tmp_path / "run"), **common | settings)
+
+    return make
+
+
+@pytest.fixture
+def plain(pair_records: list[PreferencePair]) -> Dataset:
+    from datasets import Dataset
+
+    return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pair_records])
+
+
+@pytest.fixture
+def pairs(plain: Dataset) -> Dataset:
+    from iterpref_core import mark_errors
+
+    return plain.map(mark_errors)
+
+
+@pytest.fixture
+def model(model_folder: Path) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(model_folder)
+
+
+def _first_loss(trainer: FocalDPOTrainer) -> float:
+    trainer.train()
+    return float(trainer.state.log_history[0]["loss"])
+
+
+def test_a_name_a_configuration_and_pairs_are_enough(model_folder: Path, pairs: Dataset, config: MakeConfig) -> None:
+    from math import log
+
+    from iterpref_core import FocalDPOTrainer
+
+    trainer = FocalDPOTrainer(str(model_folder), config(), pairs, eval_dataset=pairs.select([0, 1]))
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(log(2), abs=1e-5)
+    assert _first_loss(trainer) == pytest.approx(log(2), abs=1e-5)
+
+
+def test_a_name_is_loaded_as_the_configuration_says(
+    model_folder: Path, pairs: Dataset, config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from iterpref_core import FocalDPOTrainer
+    from iterpref_core.library import focal_trainer
+
+    loaded = []
+    load = focal_trainer.load_base
+
+    def loading(name: str, **options: Any) -> PreTrainedModel:
+        loaded.append((name, options))
+        return load(model_folder, **options)
+
+    monkeypatch.setattr(focal_trainer, "load_base", loading)
+    kwargs = {"revision": "main", "dtype": "bfloat16", "attn_implementation": "eager"}
+    trainer = FocalDPOTrainer("an/id", config(model_init_kwargs=kwargs), pairs, _tokenizer(model_folder))
+    assert loaded == [("an/id@main", {"dtype": "bfloat16", "attn_implementation": "eager"})]
+    assert trainer.model.dtype == torch.bfloat16
+    assert FocalDPOTrainer(model_folder, config(), pairs).model.dtype == torch.float32
+
+
+def _tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    from iterpref_core.models.tokenizers import load_tokenizer
+
+    return load_tokenizer(model)
+
+
+def test_the_pairs_are_those_of_focal_dataset(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    rows = focal_dataset(pairs, model, tokenizer, "target-rpo", config(objective="target-rpo"))
+    trainer = FocalDPOTrainer(model, config(objective="target-rpo"), pairs, tokenizer)
+    assert trainer.train_dataset == rows
+    assert trainer.train_dataset.form == rows.form
+
+
+def test_references_that_are_missing_are_made(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    rows = focal_dataset(pairs, model, tokenizer, "sft", config(objective="sft"))
+    assert not rows[0].ref_chosen
+    trainer = FocalDPOTrainer(model, config(), rows, tokenizer)
+    assert trainer.train_dataset == focal_dataset(pairs, model, tokenizer, "target-dpo", config())
+
+
+@pytest.mark.parametrize("objective", ["dpo", "ipo", "hinge", "apo-zero"])
+def test_the_loss_after_a_step_is_trl_s(
+    objective: str, model_folder: Path, tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig
+) -> None:
+    """On texts, to which a tokenizer without a chat template adds nothing, so that both have the same tokens."""
+    from transformers import AutoModelForCausalLM
+    from trl import DPOTrainer
+
+    from iterpref_core import FocalDPOTrainer
+
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = None
+    whole = plain.map(lambda row: {"prompt": row["prompt"] + "\n"})  # the separator of plain prompts
+    common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "beta": 0.3}
+    kinds = {"dpo": "sigmoid", "apo-zero": "apo_zero"}
+    theirs = DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=config("DPOConfig", loss_type=kinds.get(objective, objective), **common),
+        train_dataset=whole,
+        processing_class=bare,
+    )
+    ours = FocalDPOTrainer(str(model_folder), config(objective=objective, **common), plain, bare)
+    for trainer in (theirs, ours):
+        trainer.train()
+    losses = [[entry["loss"] for entry in each.state.log_history if "loss" in entry] for each in (theirs, ours)]
+    assert losses[0][0] != losses[0][2]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_several_sets_of_validation_pairs_have_names(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    args = config(eval_strategy="steps", eval_steps=1)
+    rows = focal_dataset(pairs, model, tokenizer, "target-dpo", args)
+    sets = {"raw": pairs.select([8, 9]), "tokens": rows[8:10], "others": rows[10:]}
+    trainer = FocalDPOTrainer(model, args, rows[:8], tokenizer, eval_dataset=sets)
+    trainer.train()
+    logged = {name: value for entry in trainer.state.log_history for name, value in entry.items()}
+    assert logged["eval_raw_loss"] == pytest.approx(logged["eval_tokens_loss"], rel=1e-6)
+    assert logged["eval_others_loss"] != logged["eval_tokens_loss"]
+    assert trainer.evaluate("others")["eval_loss"] == pytest.approx(logged["eval_others_loss"])
+
+
+@pytest.mark.parametrize("peft", [False, True])
+def test_the_configuration_that_was_loaded_is_saved_and_no_form_of_a_card(
+    peft: bool, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    from peft import LoraConfig
+
+    from iterpref_core import FocalDPOTrainer
+
+    model.config.attention_dropout = 0.15
+    options = {"peft_config": LoraConfig(task_type="CAUSAL_LM")} if peft else {}
+    trainer = FocalDPOTrainer(model, config(save_strategy="steps", save_steps=1), pairs, tokenizer, **options)
+    trainer.train()
+    trainer.save_model(str(tmp_path / "saved"))
+    assert model.config.attention_dropout == 0.0, "in training there is none"
+    for folder in (tmp_path / "saved", tmp_path / "run" / "checkpoint-1"):
+        assert not (folder / "README.md").exists()
+        if not peft:
+            assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["attention_dropout"] == 0.15
+
+
+def test_every_field_of_trl_s_configuration_is_used_or_refused() -> None:
+    from iterpref_core.library.focal_config import REFUSED, USED, own_fields
+
+    assert set(own_fields()) == USED | set(REFUSED)
+    assert not USED & set(REFUSED)
+
+
+OTHER_VALUES: dict[str, Any] = {
+    "activation_offloading": True, "dataset_num_proc": 2, "disable_dropout": False, "discopop_tau": 0.1,
+    "f_alpha_divergence_coef": 0.4, "f_divergence_type": "js_divergence", "label_smoothing": 0.1, "ld_alpha": 0.5,
+    "loss_type": ["ipo"], "loss_weights": [2.0], "pad_to_multiple_of": 8, "padding_free": True,
+    "ref_model_mixup_alpha": 0.5, "ref_model_sync_steps": 9, "router_aux_loss_coef": 0.1, "sync_ref_model": True,
+    "truncation_mode": "keep_end", "trust_remote_code": True, "use_weighting": True,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*keep_end", "ignore:.*use_weighting")
+@pytest.mark.parametrize("kind", ["DPOConfig", "FocalDPOConfig"])
+def test_a_field_that_is_not_used_is_refused_with_its_reason(
+    kind: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import focal_dataset
+    from iterpref_core.library.focal_config import REFUSED
+
+    assert OTHER_VALUES.keys() == REFUSED.keys()
+    for name, value in OTHER_VALUES.items():
+        with pytest.raises(InputError, match=rf"{kind}: {name} = .* is not used: .*; remove it"):
+            focal_dataset(plain, model, tokenizer, "dpo", config(kind, **{name: value}))
+
+
+def test_lengths_beta_and_batch_of_the_configuration_are_used(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from iterpref_core import FocalDPOTrainer
+    from iterpref_core.library import focal_dataset as module
+
+    sizes = []
+    score = module.score_pairs
+    monkeypatch.setattr(
+        module, "score_pairs", lambda *args, batch_size: sizes.append(batch_size) or score(*args, batch_size=batch_size)
+    )
+    args = config(objective="dpo", beta=0.7, max_length=30, precompute_ref_batch_size=3)
+    trainer = FocalDPOTrainer(model, args, plain, tokenizer)
+    assert max(row.length for row in trainer.train_dataset) == 30
+    assert sizes == [6]
+    trainer.train()
+    assert trainer.train_dataset.form.beta == 0.7
+    no_limit = FocalDPOTrainer(model, config(objective="dpo", max_length=None), plain, tokenizer)
+    assert not any(row.chosen_truncated or row.prompt_truncated for row in no_limit.train_dataset)
+
+
+def test_arguments_and_configuration_must_agree(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, pairs: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    for settings in ({"objective": "dpo"}, {"beta": 0.5}, {"alpha": 2.0}, {"layout": "fork"}, {"nll": "sum"}):
+        with pytest.raises(InputError, match=rf"{next(iter(settings))} is .*, and args\.\w+ is .*; give one"):
+            FocalDPOTrainer(model, config(), pairs, tokenizer, **settings)
+    with pytest.raises(InputError, match=r"beta is 0.5, and args.beta is 0.1"):
+        FocalDPOTrainer(model, config("DPOConfig"), plain, tokenizer, objective="dpo", beta=0.5)
+    with pytest.raises(InputError, match=r"max_length is 99, and args.max_length is 1024; give one"):
+        focal_dataset(plain, model, tokenizer, "dpo", config("DPOConfig"), max_length=99)
+    with pytest.raises(InputError, match="model_init_kwargs: the model is loaded already; give its name"):
+        FocalDPOTrainer(model, config(model_init_kwargs={"dtype": "float32"}), pairs, tokenizer)
+    own_code = config(model_init_kwargs={"trust_remote_code": True})
+    with pytest.raises(InputError, match="model_init_kwargs: a model's own code is never run; remove it"):
+        FocalDPOTrainer("folder", own_code, pairs, tokenizer)
+    with pytest.raises(ConfigError, match="no objective 'target'; did you mean"):
+        config(objective="target")
+    own = replace(OBJECTIVES["ipo"], rejected="focal")
+    assert FocalDPOTrainer(model, config(), pairs, tokenizer, objective=own).data_collator.objective == own
+
+
+def test_data_made_with_other_settings_are_refused(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, pairs: Dataset, config: MakeConfig
+) -> None:
+    from torch.utils.data import Subset
+
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    without = focal_dataset(plain, model, tokenizer, "dpo", config(objective="dpo"))
+    rows = focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo"))
+    short = focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo", max_length=200))
+    stronger = focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo", beta=0.5))
+    for part in (without, without[2:6], Subset(without, [1, 2])):
+        with pytest.raises(InputError, match="made of pairs without error regions, which Target-DPO weighs; make it"):
+            FocalDPOTrainer(model, config(), part, tokenizer)
+    for data, said in (
+        (short, "max_length = 200, and the trainer has 1024"),
+        (stronger, "beta = 0.5, and the trainer"),
+    ):
+        with pytest.raises(InputError, match=f"train_dataset was made with {said}"):
+            FocalDPOTrainer(model, config(), data, tokenizer)
+    usual = config("TrainingArguments")
+    both = [focal_dataset(pairs, model, tokenizer, "dpo", usual, max_length=length) for length in (200, 300)]
+    with pytest.raises(InputError, match="eval_dataset was made with max_length = 300, and train_dataset with 200"):
+        FocalDPOTrainer(model, usual, both[0], tokenizer, eval_dataset=both[1], objective="dpo", beta=0.1)
+    FocalDPOTrainer(model, config(), rows[2:6], tokenizer)  # the marks are there, whatever it was made for
+
+
+def test_a_pair_whose_error_region_is_cut_off_is_named_and_other_cuts_are_told(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    from iterpref_core import focal_dataset
+
+    rows = focal_dataset(pairs, model, tokenizer, "target-dpo", config())
+    assert not caplog.records
+    end = len(rows[0].prompt_ids) + len(rows[0].focal) - 2
+    focal_dataset(pairs, model, tokenizer, "target-dpo", config(max_length=end, max_prompt_length=end // 2))
+    assert "lose the start of their prompt" in caplog.text
+    start = min(len(row.prompt_ids) + row.focal.index(1) for row in rows)
+    settings = {"max_length": start, "max_prompt_length": start - 1}
+    with pytest.raises(InputError, match=r"pairs\[0\]: nothing is left of the error region .*; raise max_length, or"):
+        focal_dataset(pairs, model, tokenizer, "target-dpo", config(**settings))
+    focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo", **settings))
+
+
+def test_the_table_of_objectives_is_at_hand() -> None:
+    import iterpref_core
+
+    assert iterpref_core.OBJECTIVES is OBJECTIVES
+    names = {each.name for each in fields(iterpref_core.FocalDPOConfig)}
+    assert {"objective", "alpha", "layout", "max_prompt_length", "beta", "learning_rate"} <= names
