@@ -32,7 +32,6 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "training.objectives": ("learning_rate",),
     "training.seed": ("seed", "data_seed"),
     "training.select": (
-        "save_strategy",
         "load_best_model_at_end",
         "metric_for_best_model",
         "greater_is_better",
@@ -60,6 +59,9 @@ PASSED: Mapping[str, tuple[str, ...]] = {
     "a row of the curve for the first step, too": ("logging_first_step",),
     "steps between two checkpoints, a multiple of `logging_steps`; below 1, a share of all steps. Validation is scored "
     "at the same steps": ("save_steps",),
+    "`no` saves no checkpoint, so that a killed training begins anew; not with `training.select: best`": (
+        "save_strategy",
+    ),
     "checkpoints that are kept, besides the best: 2 or more, so that one of them is whole": ("save_total_limit",),
     "services that get the curve, and what they are told": (
         "report_to",

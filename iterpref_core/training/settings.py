@@ -45,6 +45,8 @@ def check_settings(params: TrainingParams, learning_rate: float) -> None:
             f"{_WHERE}.lr_scheduler_type: {PLATEAU} follows the validation loss, and no pairs are held out; set "
             "training.validation_share, or another schedule"
         )
+    if params.arguments.get("save_strategy") == "no" and params.select == "best":
+        raise ConfigError(f"{_WHERE}.save_strategy: no saves nothing that training.select: best can choose; remove it")
     check_made(training_arguments(params, learning_rate, 1, params.batch_size, Path("unused")))
 
 
@@ -69,6 +71,11 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     limit = given.get("max_steps", 1)
     if limit < 1:
         raise ConfigError(f"{_WHERE}.max_steps: is {limit}; give at least one step, or remove it to train all epochs")
+    if given.get("save_strategy", "steps") not in ("steps", "no"):
+        raise ConfigError(
+            f"{_WHERE}.save_strategy: is {given['save_strategy']}; checkpoints are saved by steps (save_steps), or "
+            "`no` saves none; for the best of them set training.select: best"
+        )
     kept = given.get("save_total_limit")
     if kept is not None and kept < _KEPT:
         raise ConfigError(

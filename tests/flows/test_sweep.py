@@ -265,6 +265,7 @@ def test_a_bad_grid_is_refused_before_a_server_starts(
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),
         (("nonsense",), "no preset 'nonsense'"),
+        (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),
         (("--jobs", "0"), "--jobs"),
     ):

@@ -96,7 +96,7 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
             {"activation_checkpointing_kwargs": {"preserve_rng_state": False}},
             ".activation_checkpointing_kwargs: no option 'preserve_rng_state'",
         ),
-        ({"save_strategy": "best"}, ".save_strategy: is decided by training.select"),
+        ({"save_strategy": "best"}, ".save_strategy: is best; checkpoints are saved by steps"),
         ({"save_only_model": True}, ".save_only_model: is refused: a killed training resumes from its last"),
         ({"push_to_hub": True}, ".push_to_hub: is refused: the trainer's folder has unfinished checkpoints"),
         ({"weight_decay": "0.1"}, ".weight_decay: is '0.1': Input should be a valid number"),
@@ -105,6 +105,13 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
 def test_a_value_that_would_break_a_training_is_refused(arguments: dict[str, Any], message: str, train: Train) -> None:
     with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{re.escape(message)}"):
         train("run", "sft", arguments=arguments)
+
+
+def test_a_training_may_save_nothing_unless_it_is_to_choose(train: Train) -> None:
+    arguments = {"save_strategy": "no"}
+    assert train("run", "sft", arguments=arguments, validation_share=0.3)["validation_pairs"] > 0
+    with pytest.raises(ConfigError, match=r"saves nothing that training\.select: best can choose"):
+        train("best", "sft", arguments=arguments, validation_share=0.3, select="best")
 
 
 @pytest.mark.parametrize("save_steps", [1, 4, 5, 0.25, 100])
