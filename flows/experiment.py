@@ -29,13 +29,12 @@ from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary_record import Summary, read_summary
 from tasks.dvc.graph import Stage, load_graph, select_stages
-from tasks.dvc.reproduction import KilledError, Reproduction, UnreachableError
+from tasks.dvc.reproduction import Reproduction, UnreachableError
 from tasks.git.source import name_run, observe_source
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
-from tasks.mlflow.recorded_run import add_results, recorded_run
-from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
-from tasks.mlflow.runs import send_records, sent_afterwards
+from tasks.mlflow.execution import PAGE_VARIABLE
+from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
 from tasks.paths import SUMMARY
 from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
@@ -88,13 +87,13 @@ TASK_OPTIONS: dict[str, Any] = {
 
 
 @task(name="stage", task_run_name="{stage.name}", **TASK_OPTIONS)
-def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None:
+def reproduce(stage: Stage, run: Reproduction, record: RecordedCommand) -> State[Any] | None:
     """Bring one stage up to date, whose upstream stages are.
 
     Args:
         stage: the stage.
         run: the reproduction that the stage is part of.
-        run_id: id of the run's record.
+        record: the command, of which MLflow hears after each stage.
 
     Returns:
         `Completed(name="Cached")` if DVC had nothing to run.
@@ -105,15 +104,12 @@ def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None
         StageError: the stage failed otherwise.
         CancelledError: the run was cancelled before the stage started.
     """
-    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or "", RUN_VARIABLE: run_id}
-    try:
-        ran = run.bring_up_to_date(stage, environment, get_run_logger().info)
-    except KilledError as error:
-        end_killed(stage.name, run_id, str(error))
-        raise
-    if ran:
-        send_records()
-    return None if ran else Completed(name=CACHED, message="DVC had nothing to run")
+    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""} | record.command.variables
+    if not run.bring_up_to_date(stage, environment, get_run_logger().info):
+        return Completed(name=CACHED, message="DVC had nothing to run")
+    record.add([*stage.upstream, stage.name])
+    record.write()
+    return None
 
 
 def _changes(values: Mapping[str, Any] | None, benchmarks: Sequence[str]) -> dict[str, Any]:
@@ -160,7 +156,7 @@ def experiment(
     leave_out_tracebacks()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
-    with sent_afterwards(), recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
+    with recorded_command(COMMAND, chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
             reproduction = Reproduction(graph, jobs)
@@ -189,26 +185,22 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RunRecord) -> None:
+def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RecordedCommand) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and add their results to the record."""
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for stage in graph.values():
-            behind = [futures[name] for name in stage.upstream]
+            upstream = [futures[name] for name in stage.upstream]
             futures[stage.name] = reproduce.submit(
-                stage=stage, run=run, run_id=record.id, return_state=False, wait_for=behind
+                stage=stage, run=run, record=record, return_state=False, wait_for=upstream
             )
         wait(list(futures.values()))
     finally:
         run.end()
         # NotReady: a stage before it failed. Pending: the run ended before its turn.
-        done = []
-        for name, future in futures.items():
-            if future.state.name not in (CACHED, "NotReady", "Pending"):
-                record.ran.append(name)
-            if future.state.is_completed():
-                done.append(name)
-        add_results(record, done, Path())
+        states = {name: future.state for name, future in futures.items()}
+        record.ran = any(state.name not in (CACHED, "NotReady", "Pending") for state in states.values())
+        record.add(name for name, state in states.items() if state.is_completed())
     for future in futures.values():
         future.result()
 

@@ -20,8 +20,7 @@ from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, 
 from tasks.child import die_with
 from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
-from tasks.mlflow.records import RUN_VARIABLE
-from tasks.mlflow.runs import send_records
+from tasks.mlflow.command import COMMAND_VARIABLE
 from tasks.paths import STATE
 from tasks.stage_name import StageName
 
@@ -67,16 +66,12 @@ def main(name: str, *arguments: str) -> int:
         code, reason = _explain(error)
         print(f"error: {reason}", file=sys.stderr, flush=True)
         return code
-    finally:
-        if RUN_VARIABLE not in os.environ:
-            # Otherwise the process of the run sends: the import of MLflow takes seconds, once instead of per stage.
-            send_records()
     return 0
 
 
 def _run(stage: str, body: Callable[[], object]) -> None:
     """Run a stage's body; under a bare `dvc repro`, as a flow of a Prefect server that is there."""
-    if RUN_VARIABLE in os.environ:
+    if COMMAND_VARIABLE in os.environ:
         body()
         return
     from tasks.local_server import ServerError

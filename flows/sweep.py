@@ -7,6 +7,7 @@ once before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings o
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,9 +34,8 @@ from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, describe_values, plan_rows
-from tasks.mlflow.recorded_run import add_results, recorded_run
-from tasks.mlflow.records import RUN_VARIABLE
-from tasks.mlflow.runs import sent_afterwards
+from tasks.mlflow.command import Command
+from tasks.mlflow.recorded_command import recorded_command
 from tasks.paths import HOME_VARIABLE, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 from tasks.slots import Slots, visible_cards
@@ -94,13 +94,13 @@ def prepare(point: Point, work: Sweep) -> None:
             return
         values = point.preparation()
         with (
-            recorded_run("iterpref sweep", values, point.before) as record,
+            recorded_command("iterpref sweep", values, point.before) as record,
             worktree_of(work.snapshot, point.before) as folder,
         ):
             write_values(values, folder / PARAMS)
-            variables = slot.variables() | _variables(record.id)
-            record.ran = work.commands.run(point.before, ("repro", *point.needs), variables, say, folder)
-            add_results(record, point.needs, folder)
+            variables = slot.variables() | _variables(record.command)
+            record.ran = bool(work.commands.run(point.before, ("repro", *point.needs), variables, say, folder))
+            record.add(point.needs, folder)
     remove_worktree(work.snapshot, point.before)
 
 
@@ -115,31 +115,31 @@ def run_point(point: Point, work: Sweep) -> PointScore:
     objective = point.row.objective
     target = f"evaluation@{objective}"
     with (
-        # The slot is free by then: the next training does not wait for MLflow.
-        sent_afterwards(),
+        # The slot is free when the record is written: the next training does not wait for MLflow.
+        recorded_command("iterpref sweep", point.row.values, point.row.label) as record,
         work.slots.take(point.name) as slot,
-        recorded_run("iterpref sweep", point.row.values, point.row.label) as record,
         worktree_of(work.snapshot, point.name) as folder,
     ):
+        record.started = time.time()
         write_values(point.row.values, folder / PARAMS)
         made = [target]
         if objective != BASE:
             add_objective(folder, objective)
             made.insert(0, f"training@{objective}")
-        variables = slot.variables() | _variables(record.id)
-        record.ran = work.commands.run(point.name, ("repro", target), variables, say, folder)
+        variables = slot.variables() | _variables(record.command)
+        record.ran = bool(work.commands.run(point.name, ("repro", target), variables, say, folder))
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", point.name, target)
             work.commands.run(point.name, saving, variables, lambda _: None, folder)
-        add_results(record, [*point.needs, *made], folder)
+        record.add([*point.needs, *made], folder)
         score = _read_score(folder / RESULTS / objective / "results.json")
     remove_worktree(work.snapshot, point.name)
     return score
 
 
-def _variables(run_id: str) -> dict[str, str]:
-    return {RUN_VARIABLE: run_id, HOME_VARIABLE: str(home().resolve())}
+def _variables(command: Command) -> dict[str, str]:
+    return command.variables | {HOME_VARIABLE: str(home().resolve())}
 
 
 def _read_score(results: Path) -> PointScore:
@@ -196,8 +196,7 @@ def sweep(
     graph = load_graph()
     trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
     points = {point.name: point for group in trainings.values() for point in group}
-    with sent_afterwards():
-        preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
+    preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     for label, group in trainings.items():

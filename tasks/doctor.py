@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,8 +17,8 @@ from iterpref_core.config import InferenceParams, Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.local_server import answers
-from tasks.mlflow.records import unsent, waiting_records
 from tasks.mlflow.server import check_server
+from tasks.mlflow.snapshot import describe_set_aside, set_aside_folder
 from tasks.prefect.server import running_prefect
 
 LOCK = Path("requirements.lock")
@@ -271,14 +270,9 @@ def examine_services() -> Iterator[Diagnosis]:
         yield _diagnose("MLflow", problem, "absent", remedy)
     else:
         yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")
-    if waiting := waiting_records():
-        lines = []
-        for item in waiting:
-            since = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.since))
-            lines.append(f"{item.what}, {since}")
-        reasons = dict.fromkeys(item.why for item in waiting if item.why)
-        detail = f"{len(waiting)} wait in {unsent()}: {'; '.join(lines)}"
-        yield _diagnose("MLflow: unsent", detail, "absent", "; ".join(reasons) or "the next run sends them")
+    if waiting := describe_set_aside():
+        detail = f"{len(waiting)} in {set_aside_folder()}: {'; '.join(waiting)}"
+        yield _diagnose("MLflow: set aside", detail, "absent", "the next run writes them; or remove the files")
 
 
 def _machine() -> Iterator[Diagnosis]:

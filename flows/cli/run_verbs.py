@@ -34,8 +34,7 @@ def run(
     from flows.prefect_session import prefect_session
     from tasks.dvc.graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
-    from tasks.mlflow.recorded_run import add_results, recorded_run
-    from tasks.mlflow.runs import sent_afterwards
+    from tasks.mlflow.recorded_command import recorded_command
 
     started = time.monotonic()
     values = parse_assignments(set_)
@@ -55,8 +54,8 @@ def run(
             folder = Path(experiment(stages=targets, values=values, jobs=jobs))
     else:  # nothing to show in Prefect
         folder = Path.cwd()
-        with sent_afterwards(), recorded_run("iterpref run", {}) as record:
-            add_results(record, graph, folder)
+        with recorded_command("iterpref run", {}) as record:
+            record.add(graph)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)

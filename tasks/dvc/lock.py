@@ -50,7 +50,7 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
 
 
 def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
-    """Return the inputs and parameters that a stage finds at this moment, and dvc.lock.
+    """Return the inputs and parameters that a stage finds at this moment, and the stages before it, from dvc.lock.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an input is missing.
@@ -58,8 +58,10 @@ def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]
     with opened_repo(Path()) as repo:
         lock = _locked(repo)
         stage = repo.stage.load_one(name=str(name))
+        before = {other.addressing for other in repo.stage.collect(str(name), with_deps=True)} - {str(name)}
         stage.save_deps()
-        return LockedStage(deps=_artifacts(stage.deps), params=_params(stage)), lock
+        inputs = LockedStage(deps=_artifacts(stage.deps), params=_params(stage))
+        return inputs, {name: locked for name, locked in lock.items() if name in before}
 
 
 def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
