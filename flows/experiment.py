@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import yaml
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -21,12 +20,11 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
-from pydantic import AfterValidator, Field, WithJsonSchema
 
+from flows.form import Jobs, StageTarget, Values
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params
-from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary_record import Summary, read_summary
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Reproduction, UnreachableError
@@ -38,7 +36,6 @@ from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
 from tasks.paths import SUMMARY
 from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
-from tasks.stage_name import StageName
 
 COMMAND = "iterpref run"
 CACHED = "Cached"
@@ -46,30 +43,6 @@ CACHED = "Cached"
 
 _PAUSES_S = (30, 120)
 """Pauses before a stage is tried again. Its endpoint could not be reached, with all the attempts of every call."""
-
-
-def stage_names() -> list[str]:
-    """Return the names of all stages and groups: `training`, `training@sft`, `training@dpo` and so on."""
-    graph = Path("dvc.yaml")
-    if not graph.is_file():
-        return []
-    names = []
-    for group, content in yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"].items():
-        names.append(group)
-        for item in content.get("foreach", ()):
-            names.append(str(StageName(group, item)))
-    return names
-
-
-def _check_stage(name: str) -> str:
-    names = stage_names()
-    if name not in names:
-        raise ValueError(unknown_name("stage", name, names))
-    return name
-
-
-StageTarget = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type": "string", "enum": stage_names()})]
-Jobs = Annotated[int, Field(ge=1, le=64)]
 
 
 def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -129,6 +102,7 @@ def _name_run() -> str:
 @flow(
     name="experiment",
     flow_run_name=_name_run,
+    retries=0,  # whatever the user's settings say: a mistake stays one
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
     persist_result=False,
@@ -136,7 +110,7 @@ def _name_run() -> str:
 def experiment(
     stages: tuple[StageTarget, ...] = (),
     benchmarks: tuple[Benchmark, ...] = (),
-    values: dict[str, Any] | None = None,
+    values: Values | None = None,
     jobs: Jobs = 2,
 ) -> str:
     """Bring stages, and all that they need, up to date.

@@ -17,6 +17,7 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
+from tasks.addresses import without_passwords
 from tasks.child import die_with
 from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
@@ -97,13 +98,15 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
-        as_flow = flow(name=stage, flow_run_name=stage, persist_result=False)(watched)
+        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
         with marked_runs():
             as_flow()
     except HTTPError as error:
         if not finished:
-            raise ServerError(f"the Prefect server at {server} does not answer ({error}); run again") from None
-        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {error}", file=sys.stderr)
+            problem = without_passwords(f"{server} does not answer ({error})")
+            raise ServerError(f"the Prefect server at {problem}; run again") from None
+        problem = without_passwords(str(error))
+        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {problem}", file=sys.stderr)
 
 
 def _explain(error: BaseException) -> tuple[int, str]:

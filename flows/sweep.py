@@ -19,7 +19,8 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.experiment import TASK_OPTIONS, Jobs
+from flows.experiment import TASK_OPTIONS
+from flows.form import Grid, Jobs
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
@@ -160,6 +161,7 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
+    retries=0,  # whatever the user's settings say: a mistake stays one
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,
@@ -167,7 +169,7 @@ def _name_sweep() -> str:
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = ("sft", "dpo", "rpo", "target-dpo", "target-rpo"),
-    values: dict[str, list[Any]] | None = None,
+    values: Grid | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,
     jobs: Jobs = 1,

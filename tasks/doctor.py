@@ -16,6 +16,7 @@ from iterpref_core.cli.requirements import required_packages
 from iterpref_core.config import InferenceParams, Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
+from tasks.addresses import without_passwords
 from tasks.local_server import answers
 from tasks.mlflow.server import check_server
 from tasks.mlflow.snapshot import describe_set_aside, set_aside_folder
@@ -261,7 +262,8 @@ def _benchmark_data(data: Published) -> Diagnosis:
 def examine_services() -> Iterator[Diagnosis]:
     """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
     try:
-        yield _diagnose("Prefect", running_prefect() or "`iterpref run` starts a server of its own")
+        found = without_passwords(running_prefect() or "") or "`iterpref run` starts a server of its own"
+        yield _diagnose("Prefect", found)
     except InputError as error:
         yield _diagnose("Prefect", "the server that is named cannot be used", "missing", str(error))
     uri = os.environ.get("MLFLOW_TRACKING_URI")
