@@ -24,7 +24,7 @@ from prefect.utilities.urls import url_for
 from flows.form import Jobs, StageTarget, Values
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, load_params
+from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
 from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Reproduction, UnreachableError
@@ -130,7 +130,8 @@ def experiment(
     leave_out_tracebacks()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
-    with recorded_command(COMMAND, chosen) as record, entered(chosen) as folder:
+    params = with_values(load_params(), chosen)
+    with recorded_command(COMMAND, params, chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
             reproduction = Reproduction(graph, jobs)
@@ -144,12 +145,7 @@ def experiment(
 
 @contextmanager
 def entered(values: Mapping[str, Any]) -> Iterator[Path]:
-    """Make the folder in which these values hold the present one: this one, or a worktree of it.
-
-    Raises:
-        ConfigError: they are no valid parameters.
-    """
-    load_params()
+    """Make the folder in which these values hold the present one: this one, or a worktree of it."""
     if not values:
         yield Path.cwd()
         return

@@ -75,9 +75,10 @@ class Point(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """The common ground of a sweep's points: the user's files, the machine's slots, and the commands under way."""
+    """The common ground of a sweep's points: the user's files and parameters, the slots, the commands under way."""
 
     snapshot: Snapshot
+    params: Params
     slots: Slots
     commands: Commands
 
@@ -95,7 +96,7 @@ def prepare(point: Point, work: Sweep) -> None:
             return
         values = point.preparation()
         with (
-            recorded_command("iterpref sweep", values, point.before) as record,
+            recorded_command("iterpref sweep", with_values(work.params, values), values, point.before) as record,
             worktree_of(work.snapshot, point.before) as folder,
         ):
             write_values(values, folder / PARAMS)
@@ -113,11 +114,12 @@ def run_point(point: Point, work: Sweep) -> PointScore:
         IterPrefError: a stage failed.
     """
     say = get_run_logger().info
+    params = with_values(work.params, point.row.values)
     objective = point.row.objective
     target = f"evaluation@{objective}"
     with (
         # The slot is free when the record is written: the next training does not wait for MLflow.
-        recorded_command("iterpref sweep", point.row.values, point.row.label) as record,
+        recorded_command("iterpref sweep", params, point.row.values, point.row.label) as record,
         work.slots.take(point.name) as slot,
         worktree_of(work.snapshot, point.name) as folder,
     ):
@@ -234,12 +236,12 @@ def run_points(
     prepared: dict[str, Point] = {}
     for point in points.values():
         prepared.setdefault(point.before, point)
-    # To `Slots` a point is a stage behind its preparation.
+    # To `Slots` a point is a stage after its preparation.
     stages = {name: Stage(name, (), accelerated=True) for name in prepared}
     for point in points.values():
         stages[point.name] = Stage(point.name, (point.before,), accelerated=True)
-    spread = tuple(stages) if params.training.accelerate else ()
-    work = Sweep(snapshot, Slots(stages, jobs, usable_cores(), visible_cards(), spread), Commands())
+    exclusive = tuple(stages) if params.training.accelerate else ()
+    work = Sweep(snapshot, params, Slots(stages, jobs, usable_cores(), visible_cards(), exclusive), Commands())
     preparations: dict[str, PrefectFuture[None]] = {}
     futures: dict[str, PrefectFuture[PointScore]] = {}
     try:

@@ -46,7 +46,7 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
-        return _locked(repo)
+        return locked_stages(repo)
 
 
 def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
@@ -56,7 +56,7 @@ def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]
         InputError: dvc.yaml has no such stage, or an input is missing.
     """
     with opened_repo(Path()) as repo:
-        lock = _locked(repo)
+        lock = locked_stages(repo)
         stage = repo.stage.load_one(name=str(name))
         before = {other.addressing for other in repo.stage.collect(str(name), with_deps=True)} - {str(name)}
         stage.save_deps()
@@ -76,7 +76,8 @@ def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
         return _artifacts(stage.outs)
 
 
-def _locked(repo: Any) -> dict[str, LockedStage]:
+def locked_stages(repo: Any) -> dict[str, LockedStage]:
+    """Return each stage of an open repository that has run, by DVC's name."""
     locked = {}
     for stage in repo.index.stages:
         outs = _artifacts(stage.outs)

@@ -113,8 +113,8 @@ class Reproduction:
     """
 
     def __init__(self, graph: Mapping[str, Stage], jobs: int) -> None:
-        spread = ("training",) if load_params().training.accelerate else ()
-        self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
+        exclusive = ("training",) if load_params().training.accelerate else ()
+        self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), exclusive)
         found = stale_stages()
         self._stale = set(found)
         self._commands = Commands()

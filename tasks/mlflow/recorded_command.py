@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import load_params, with_values
-from tasks.dvc.lock import read_lock
+from iterpref_core.config import Params
+from tasks.dvc.lock import LockedStage, read_lock
 from tasks.mlflow.command import Command, describe_command
 from tasks.mlflow.execution import Execution, read_execution
 from tasks.mlflow.snapshot import Snapshot, Status
@@ -30,15 +30,17 @@ class RecordedCommand:
         self._executions: dict[str, Execution] = {}
         self._folder = Path()
 
-    def add(self, stages: Iterable[str], folder: Path = Path()) -> None:
+    def add(self, stages: Iterable[str], folder: Path = Path(), lock: Mapping[str, LockedStage] | None = None) -> None:
         """Add stages that are up to date.
 
         Args:
             stages: DVC's names of them.
             folder: the checkout or worktree in which they ran.
+            lock: its stages that have run; by default they are read.
         """
         self._folder = folder.resolve()
-        lock = read_lock(folder)
+        if lock is None:
+            lock = read_lock(folder)
         # A stage without outputs is in no lock.
         for name in stages:
             if name in lock:
@@ -60,15 +62,17 @@ class RecordedCommand:
 
 
 @contextmanager
-def recorded_command(command: str, values: Mapping[str, Any], name: str = "") -> Iterator[RecordedCommand]:
+def recorded_command(
+    command: str, params: Params, values: Mapping[str, Any], name: str = ""
+) -> Iterator[RecordedCommand]:
     """Record the block as a command, whose run in MLflow gets one status at the end.
 
     Args:
         command: the command, such as `iterpref run`.
+        params: all parameters, with those values.
         values: parameters that the command itself sets, by dotted key.
         name: name of the run; by default the parameters that differ.
     """
-    params = with_values(load_params(), values)
     record = RecordedCommand(describe_command(command, params, values, name))
     try:
         yield record

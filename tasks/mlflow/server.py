@@ -199,7 +199,7 @@ class Server:
     def _make_experiment(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
 
-        location = artifacts_uri() if _is_in_checkout() else None
+        location = artifacts_uri() if is_in_checkout() else None
         try:
             experiment_id = self.client.create_experiment(name, location)
         except MlflowException:
@@ -323,11 +323,17 @@ def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[first : first + _BATCH] for first in range(0, len(items), _BATCH)]
 
 
+def database_path() -> Path:
+    """Return the data base in the checkout."""
+    return (home() / "mlflow.db").resolve()
+
+
 def _checkout_database() -> str:
-    return f"sqlite:///{(home() / 'mlflow.db').resolve()}"
+    return f"sqlite:///{database_path()}"
 
 
-def _is_in_checkout() -> bool:
+def is_in_checkout() -> bool:
+    """Return whether the records are in the checkout's own data base."""
     return tracking_uri() == _checkout_database()
 
 
@@ -338,7 +344,7 @@ def _why_no_files(location: str) -> str:
     """
     if urlsplit(location).scheme not in ("", "file"):
         return ""
-    if _is_in_checkout() and location != artifacts_uri():
+    if is_in_checkout() and location != artifacts_uri():
         return f"{location}, where the experiment keeps files, is not in this checkout; name another experiment"
     if tracking_uri().startswith("http") and urlsplit(tracking_uri()).hostname not in (LOOPBACK, "localhost", "::1"):
         return f"the server keeps files in {location}, which clients do not reach; {_SERVE}"

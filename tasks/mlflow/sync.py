@@ -1,5 +1,8 @@
 """Sync: snapshots of commands, written to MLflow. What MLflow does not take is set aside, and tried again later."""
 
+import hashlib
+import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,7 +13,15 @@ from pydantic import ValidationError
 
 from tasks.addresses import without_passwords
 from tasks.mlflow.rows import open_command, upload_report, write_command, write_model, write_stage
-from tasks.mlflow.server import DeletedRunError, Server, TrackingError, log_defect
+from tasks.mlflow.server import (
+    DeletedRunError,
+    Server,
+    TrackingError,
+    database_path,
+    is_in_checkout,
+    log_defect,
+    tracking_uri,
+)
 from tasks.mlflow.snapshot import Snapshot, set_aside_files, set_aside_folder
 
 _PAUSE_S = 60.0
@@ -34,6 +45,8 @@ class Sync:
             snapshot: the state of a command.
             folder: the checkout or worktree with its report; None: the report is not there any more.
         """
+        if _is_written(snapshot):
+            return
         try:
             problems = self._write_all(snapshot, folder)
         except Timeout:
@@ -75,6 +88,8 @@ class Sync:
             for path in set_aside_files():
                 self._write_set_aside(server, path)
             problems = _write_snapshot(server, snapshot, folder)
+            if not problems:
+                _written_path().write_text(_says(snapshot), encoding="ascii")
         for reason in (server.no_models, server.no_files):
             if reason:
                 self.warn(f"MLflow gets no models or files: {reason}")
@@ -126,6 +141,26 @@ def _write_snapshot(server: Server, snapshot: Snapshot, folder: Path | None) -> 
     except DeletedRunError:
         return {}  # the user does not want it
     return problems
+
+
+def _is_written(snapshot: Snapshot) -> bool:
+    """Return whether this was the last that MLflow got. A command with nothing to do is spared MLflow's import."""
+    path = _written_path()
+    if set_aside_files() or not path.is_file() or (is_in_checkout() and not database_path().is_file()):
+        return False
+    return path.read_text(encoding="ascii") == _says(snapshot)
+
+
+def _says(snapshot: Snapshot) -> str:
+    """Return a digest of what a snapshot says, without the time of the command, and of where it is written."""
+    keys = {name: execution.key for name, execution in snapshot.executions.items()}
+    place = [tracking_uri(), os.environ.get("MLFLOW_EXPERIMENT_NAME", "")]
+    text = json.dumps([place, snapshot.command.key, snapshot.status, snapshot.error, keys], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _written_path() -> Path:
+    return set_aside_folder() / "written"
 
 
 _sync = Sync()

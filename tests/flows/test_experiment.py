@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,6 +15,9 @@ from tasks.dvc.reproduction import Commands, StageError, UnreachableError, expla
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from iterpref_core.config import Params
 
 pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
 
@@ -127,3 +131,35 @@ def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pyt
     assert "A=b" in lines
     assert not [line for line in lines if line.startswith("PREFECT__")]
     assert f"PATH={Path(sys.executable).parent}{os.pathsep}" in "\n".join(lines)
+
+
+def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dvc.repo import Repo
+
+    import iterpref_core.config
+    from flows.cli import run_verbs
+
+    run()
+    capsys.readouterr()
+    read: list[str] = []
+
+    class Counted(Repo):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            read.append("graph")
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("dvc.repo.Repo", Counted)
+    before = iterpref_core.config.load_params
+
+    def load_params(*arguments: Any) -> "Params":
+        read.append("params")
+        return before(*arguments)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "load_params", None) is before:
+            monkeypatch.setattr(module, "load_params", load_params)
+    run_verbs.run()
+    assert "3 unchanged" in capsys.readouterr().out
+    assert sorted(read) == ["graph", "params"]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from benchmarks.pipeline import stage_intervals
 from iterpref_core.config import load_params
@@ -171,6 +173,16 @@ def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> Non
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
 
 
+def test_a_command_with_nothing_new_does_not_ask_mlflow(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(execution("pairs"))
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.sync.Server", lambda: pytest.fail("MLflow is asked"))
+        write(execution("pairs"))
+    (checkout / "mlflow.db").unlink()
+    write(execution("pairs"))
+    assert set(runs()) == {"beta=0.3", "pairs"}, "the data base was removed"
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch, refused: Callable[[Mapping[str, Any]], bool]) -> None:
     """Let the server refuse some parameters."""
     from mlflow.exceptions import MlflowException
@@ -240,6 +252,29 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert found["problems"].data.metrics["problems"] == 9.0
     assert (found["pairs"].data.metrics["pairs"], found["beta=0.3"].info.status) == (3.0, "FINISHED")
     assert set_aside_files() == []
+
+
+def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script of prefect.yaml that each clone begins with; then the clone is removed."""
+    steps = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    script = next(step for each in steps for name, step in each.items() if name.endswith("run_shell_script"))["script"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dvc").symlink_to("/bin/true")
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "ITERPREF_CACHE": str(tmp_path / "cache")}
+    for name, uri in (("first", "http://127.0.0.1:9"), ("second", f"sqlite:///{tmp_path}/team.db")):
+        clone = tmp_path / name
+        clone.mkdir()
+        subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
+        with chdir(clone):
+            write(execution("problems", metrics={"problems": 9.0}), of=command(name))
+        shutil.rmtree(clone)
+    server = Server()
+    found = server.client.search_runs([server.experiment_id])
+    assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
 
 
 def test_a_refusal_in_json_is_one_too() -> None:
