@@ -1,6 +1,9 @@
 """Addresses: URLs as they may be shown, in messages and in files."""
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 
 def without_passwords(text: str) -> str:
@@ -14,3 +17,7 @@ def without_passwords(text: str) -> str:
     # Up to the last @ before the path: a password may have one, too.
     text = re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
     return re.sub(r"(?i)(?<=[?&])(\w*(?:password|token|secret|key))=[^&\s'\"]+", r"\1=…", text)
+
+
+ShownText = Annotated[str, AfterValidator(without_passwords)]
+"""The type of a field that is shown, or kept in a file."""

@@ -11,7 +11,7 @@ import psutil
 from pydantic import BaseModel
 
 from iterpref_core.config import Params
-from tasks.addresses import without_passwords
+from tasks.addresses import ShownText
 from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
 
@@ -33,9 +33,9 @@ class Command(BaseModel, frozen=True):
     """
 
     command: str
-    name: str
+    name: ShownText
     source: Source
-    params: dict[str, str]
+    params: dict[str, ShownText]
     tags: dict[str, str]
 
     @property
@@ -62,9 +62,9 @@ def describe_command(command: str, params: Params, values: Mapping[str, Any] | N
     source = observe_source(values)
     return Command(
         command=command,
-        name=without_passwords(name or name_run(command, source)),
+        name=name or name_run(command, source),
         source=source,
-        params={key: without_passwords(str(value)) for key, value in flatten(params.model_dump(mode="json"))},
+        params={key: str(value) for key, value in flatten(params.model_dump(mode="json"))},
         tags=_tags(command, source),
     )
 

@@ -48,7 +48,7 @@ def write_stage(server: Server, snapshot: Snapshot, execution: Execution, parent
     times = execution.times
     assert times is not None, "it was executed here"
     run = server.find_run(execution.key)
-    if run is not None and (run.info.status == "FINISHED" or run.info.lifecycle_stage == "deleted"):
+    if _is_done(run, execution):
         return
     run_id = run.info.run_id if run else open_stage(server, snapshot.command, execution, parent, times.started)
     server.set_tags(run_id, {KEY: execution.key})
@@ -62,6 +62,7 @@ def write_stage(server: Server, snapshot: Snapshot, execution: Execution, parent
     server.client.set_terminated(run_id, "FINISHED", round(1000 * times.ended))
     _log_datasets(server, run_id, snapshot, execution)
     _log_models(server, run_id, execution, columns)
+    server.set_tags(run_id, {STATE: execution.key})
 
 
 def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, parent: str) -> None:
@@ -69,7 +70,7 @@ def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, paren
     model = evaluation.name.item
     key = hashlib.sha256(f"{snapshot.command.key} {model}".encode()).hexdigest()[:32]
     known = server.find_run(key)
-    if known is not None and (known.data.tags.get(STATE) == evaluation.key or known.info.lifecycle_stage == "deleted"):
+    if _is_done(known, evaluation):
         return
     tags = snapshot.command.tags | {"iterpref.model": model, PARENT: parent}
     run_id = server.open_run(key, model, snapshot.started, tags)
@@ -83,6 +84,11 @@ def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, paren
     _log_models(server, run_id, evaluation, columns)
     server.set_tags(run_id, {STATE: evaluation.key})
     server.client.set_terminated(run_id, "FINISHED", round(1000 * snapshot.ended))
+
+
+def _is_done(run: Any | None, execution: Execution) -> bool:
+    """Return whether a run says all of an execution, or was deleted on MLflow's pages."""
+    return run is not None and (run.data.tags.get(STATE) == execution.key or run.info.lifecycle_stage == "deleted")
 
 
 def write_command(server: Server, snapshot: Snapshot, parent: str) -> None:

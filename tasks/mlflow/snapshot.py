@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.addresses import ShownText, without_passwords
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.paths import STATE, home
@@ -37,10 +38,10 @@ class Snapshot(BaseModel):
     command: Command
     executions: Mapping[str, Execution] = {}
     status: Status
-    error: str = ""
+    error: ShownText = ""
     started: float
     ended: float
-    problems: dict[str, str] = {}
+    problems: dict[str, ShownText] = {}
 
     @property
     def path(self) -> Path:
@@ -53,7 +54,7 @@ class Snapshot(BaseModel):
             before = Snapshot.read(self.path)
             self.executions = {**before.executions, **self.executions}
             self.started = min(before.started, self.started)
-        self.problems = dict(problems)
+        self.problems = {what: without_passwords(reason) for what, reason in problems.items()}
         with atomic_writer(self.path) as file:
             file.write(self.model_dump_json(indent=2))
 

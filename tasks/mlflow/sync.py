@@ -34,7 +34,7 @@ class Sync:
     """A writer of snapshots. Nothing that goes wrong with MLflow costs more than a warning."""
 
     def __init__(self) -> None:
-        self._away: TrackingError | None = None
+        self._away: dict[str, str] = {}
         self._away_until = 0.0
         self._told: set[str] = set()
 
@@ -45,16 +45,15 @@ class Sync:
             snapshot: the state of a command.
             folder: the checkout or worktree with its report; None: the report is not there any more.
         """
-        if _is_written(snapshot):
-            return
         try:
-            problems = self._write_all(snapshot, folder)
+            if _is_written(snapshot):
+                return
+            problems = self._away if time.monotonic() < self._away_until else self._write_all(snapshot, folder)
         except Timeout:
             problems = {"MLflow": "another process is writing to it"}
         except TrackingError as error:
-            self._away = error
+            problems = self._away = {"MLflow": str(error)}
             self._away_until = time.monotonic() + _PAUSE_S
-            problems = {"MLflow": str(error)}
         except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
             log_defect(error)
             problems = {"MLflow": f"{type(error).__name__}: {error}"}
@@ -80,8 +79,6 @@ class Sync:
             TrackingError: the server cannot be used.
             Timeout: another process writes.
         """
-        if self._away is not None and time.monotonic() < self._away_until:
-            raise self._away
         set_aside_folder().mkdir(parents=True, exist_ok=True)
         with FileLock(set_aside_folder() / ".lock").acquire(timeout=_LOCK_S):
             server = Server()
@@ -119,27 +116,29 @@ def _write_snapshot(server: Server, snapshot: Snapshot, folder: Path | None) -> 
     """
     problems: dict[str, str] = {}
 
-    def attempt(what: str, write: Callable[..., object], *arguments: object) -> None:
+    def attempt(what: str, write: Callable[..., str | None], *arguments: object) -> str | None:
         try:
-            write(server, snapshot, *arguments)
+            return write(server, *arguments)
+        except DeletedRunError:
+            return None  # the user does not want it
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
             log_defect(error)
             problems[what] = without_passwords(f"{type(error).__name__}: {error}".splitlines()[0][:500])
+            return None
 
-    try:
-        parent = open_command(server, snapshot.command, snapshot.started)
-        for name, execution in snapshot.executions.items():
-            if execution.times is not None:
-                attempt(name, write_stage, execution, parent)
-        for name, execution in snapshot.executions.items():
-            if execution.name.group == "evaluation" and execution.metrics:
-                attempt(f"the model of {name}", write_model, execution, parent)
-        attempt("the run", write_command, parent)
-        if folder is not None:
-            attempt("the report", upload_report, parent, folder)
-    except DeletedRunError:
-        return {}  # the user does not want it
+    parent = attempt("the run", open_command, snapshot.command, snapshot.started)
+    if parent is None:
+        return problems
+    for name, execution in snapshot.executions.items():
+        if execution.times is not None:
+            attempt(name, write_stage, snapshot, execution, parent)
+    for name, execution in snapshot.executions.items():
+        if execution.name.group == "evaluation" and execution.metrics:
+            attempt(f"the model of {name}", write_model, snapshot, execution, parent)
+    attempt("the run", write_command, snapshot, parent)
+    if folder is not None:
+        attempt("the report", upload_report, snapshot, parent, folder)
     return problems
 
 

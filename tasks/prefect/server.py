@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import BaseModel
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.addresses import without_passwords
+from tasks.addresses import ShownText, without_passwords
 from tasks.local_server import LOOPBACK, served
 from tasks.paths import STATE, home
 
@@ -27,14 +27,11 @@ IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIG
 _PAGES = STATE / "ui.json"
 
 
-Shown = Annotated[str, AfterValidator(without_passwords)]
-
-
 class Pages(BaseModel):
     """Addresses of the servers of `iterpref ui`: of Prefect's interface for programs, and of MLflow's pages."""
 
-    prefect: Shown
-    mlflow: Shown
+    prefect: ShownText
+    mlflow: ShownText
 
 
 @contextmanager

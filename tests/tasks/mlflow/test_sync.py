@@ -207,20 +207,24 @@ def test_what_a_server_refuses_is_set_aside_with_its_reason_and_blocks_nothing(
         write(execution("nanolab", LockedStage(params={"model.student": "x"})), torn, odd)
         write(execution("localization", metrics={"pairs": 3.0}), of=command("next"))
         assert "nanolab: MlflowException: Changing param values is not allowed" in capsys.readouterr().err
+        write(execution("pairs"), of=command("refused", **{"model.student": "y"}))
+        write(of=command("after"))
         found = runs()
         assert {"validity", "codeflow", "localization"} <= set(found)
         assert found["beta=0.3"].info.status == "FINISHED"
         assert math.isnan(found["validity"].data.metrics["killed"])
         assert found["codeflow"].data.metrics["a_b"] == 2.0
-        (line,) = describe_set_aside()
+        line, whole = describe_set_aside()
+        assert whole == "refused: the run: MlflowException: Changing param values is not allowed"
+        assert "after" in found
         assert line.startswith("beta=0.3: nanolab: MlflowException: Changing param values is not allowed")
         (told,) = [item for item in examine_services() if item.name == "MLflow: set aside"]
         assert line in told.detail
-        (path,) = set_aside_files()
-        torn_file = path.with_name("torn.json")
+        torn_file = set_aside_files()[0].with_name("torn.json")
         torn_file.write_text('{"command": {', encoding="utf-8")
     write(of=command("third"))
-    assert runs()["nanolab"].info.status == "FINISHED"
+    assert {"refused", "pairs"} <= set(runs())
+    assert runs()["nanolab"].data.params["model.student"] == "x"
     assert set_aside_files() == [torn_file]
     assert f"{torn_file} cannot be read" in capsys.readouterr().err
     assert f"{torn_file} cannot be read" in describe_set_aside()[0]
