@@ -26,8 +26,9 @@ from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
-from tasks.dvc.graph import Stage, load_graph, select_stages
+from tasks.dvc.graph import Stage, select_stages
 from tasks.dvc.reproduction import Reproduction, UnreachableError
+from tasks.dvc.survey import survey
 from tasks.git.source import name_run, observe_source
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
@@ -132,9 +133,10 @@ def experiment(
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), chosen)
     with recorded_command(COMMAND, params, chosen) as record, entered(chosen) as folder:
-        graph = select_stages(load_graph(), stages)
         with only_run():
-            reproduction = Reproduction(graph, jobs)
+            found = survey()
+            graph = select_stages(found.graph, stages)
+            reproduction = Reproduction(graph, found.stale, jobs, params)
             for line in reproduction.causes:
                 get_run_logger().info(line)
             run_stages(graph, reproduction, record)

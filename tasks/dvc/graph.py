@@ -48,16 +48,6 @@ def describe_graph(repo: Any) -> dict[str, Stage]:
     return {name: stages[name] for name in order}
 
 
-def stale_stages(root: Path = Path()) -> dict[str, tuple[str, ...]]:
-    """Return what `find_stale` finds in a folder.
-
-    Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
-    """
-    with opened_repo(root) as repo:
-        return find_stale(repo)
-
-
 def find_stale(repo: Any) -> dict[str, tuple[str, ...]]:
     """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
 
@@ -110,7 +100,7 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
-    """Return the length of the longest chain of stages behind each stage, by name."""
+    """Return the length of the longest chain of stages downstream of each stage, by name."""
     depth = dict.fromkeys(graph, 0)
     # From the last stage: pairs → localization → training have the depths 2, 1 and 0.
     for name in reversed(list(graph)):
