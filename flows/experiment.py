@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import yaml
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -21,25 +20,23 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
-from pydantic import AfterValidator, Field, WithJsonSchema
 
+from flows.form import Jobs, StageTarget, Values
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, load_params
-from iterpref_core.errors import unknown_name
+from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
-from tasks.dvc.graph import Stage, load_graph, select_stages
-from tasks.dvc.reproduction import KilledError, Reproduction, UnreachableError
+from tasks.dvc.graph import Stage, select_stages
+from tasks.dvc.reproduction import Reproduction, UnreachableError
+from tasks.dvc.survey import survey
 from tasks.git.source import name_run, observe_source
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
-from tasks.mlflow.recorded_run import add_results, recorded_run
-from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
-from tasks.mlflow.runs import send_records, sent_afterwards
+from tasks.mlflow.execution import PAGE_VARIABLE
+from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
 from tasks.paths import SUMMARY
 from tasks.prefect.server import announced_pages
 from tasks.profiles import write_values
-from tasks.stage_name import StageName
 
 COMMAND = "iterpref run"
 CACHED = "Cached"
@@ -47,30 +44,6 @@ CACHED = "Cached"
 
 _PAUSES_S = (30, 120)
 """Pauses before a stage is tried again. Its endpoint could not be reached, with all the attempts of every call."""
-
-
-def stage_names() -> list[str]:
-    """Return the names of all stages and groups: `training`, `training@sft`, `training@dpo` and so on."""
-    graph = Path("dvc.yaml")
-    if not graph.is_file():
-        return []
-    names = []
-    for group, content in yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"].items():
-        names.append(group)
-        for item in content.get("foreach", ()):
-            names.append(str(StageName(group, item)))
-    return names
-
-
-def _check_stage(name: str) -> str:
-    names = stage_names()
-    if name not in names:
-        raise ValueError(unknown_name("stage", name, names))
-    return name
-
-
-StageTarget = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type": "string", "enum": stage_names()})]
-Jobs = Annotated[int, Field(ge=1, le=64)]
 
 
 def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -88,13 +61,13 @@ TASK_OPTIONS: dict[str, Any] = {
 
 
 @task(name="stage", task_run_name="{stage.name}", **TASK_OPTIONS)
-def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None:
+def reproduce(stage: Stage, run: Reproduction, record: RecordedCommand) -> State[Any] | None:
     """Bring one stage up to date, whose upstream stages are.
 
     Args:
         stage: the stage.
         run: the reproduction that the stage is part of.
-        run_id: id of the run's record.
+        record: the command, of which MLflow hears after each stage.
 
     Returns:
         `Completed(name="Cached")` if DVC had nothing to run.
@@ -105,15 +78,12 @@ def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None
         StageError: the stage failed otherwise.
         CancelledError: the run was cancelled before the stage started.
     """
-    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or "", RUN_VARIABLE: run_id}
-    try:
-        ran = run.bring_up_to_date(stage, environment, get_run_logger().info)
-    except KilledError as error:
-        end_killed(stage.name, run_id, str(error))
-        raise
-    if ran:
-        send_records()
-    return None if ran else Completed(name=CACHED, message="DVC had nothing to run")
+    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""} | record.command.variables
+    if not run.bring_up_to_date(stage, environment, get_run_logger().info):
+        return Completed(name=CACHED, message="DVC had nothing to run")
+    record.add([*stage.upstream, stage.name])
+    record.write()
+    return None
 
 
 def _changes(values: Mapping[str, Any] | None, benchmarks: Sequence[str]) -> dict[str, Any]:
@@ -133,6 +103,7 @@ def _name_run() -> str:
 @flow(
     name="experiment",
     flow_run_name=_name_run,
+    retries=0,  # whatever the user's settings say: a mistake stays one
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
     persist_result=False,
@@ -140,7 +111,7 @@ def _name_run() -> str:
 def experiment(
     stages: tuple[StageTarget, ...] = (),
     benchmarks: tuple[Benchmark, ...] = (),
-    values: dict[str, Any] | None = None,
+    values: Values | None = None,
     jobs: Jobs = 2,
 ) -> str:
     """Bring stages, and all that they need, up to date.
@@ -160,10 +131,12 @@ def experiment(
     leave_out_tracebacks()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
-    with sent_afterwards(), recorded_run(COMMAND, chosen) as record, entered(chosen) as folder:
-        graph = select_stages(load_graph(), stages)
+    params = with_values(load_params(), chosen)
+    with recorded_command(COMMAND, params, chosen) as record, entered(chosen) as folder:
         with only_run():
-            reproduction = Reproduction(graph, jobs)
+            found = survey()
+            graph = select_stages(found.graph, stages)
+            reproduction = Reproduction(graph, found.stale, jobs, params)
             for line in reproduction.causes:
                 get_run_logger().info(line)
             run_stages(graph, reproduction, record)
@@ -174,12 +147,7 @@ def experiment(
 
 @contextmanager
 def entered(values: Mapping[str, Any]) -> Iterator[Path]:
-    """Make the folder in which these values hold the present one: this one, or a worktree of it.
-
-    Raises:
-        ConfigError: they are no valid parameters.
-    """
-    load_params()
+    """Make the folder in which these values hold the present one: this one, or a worktree of it."""
     if not values:
         yield Path.cwd()
         return
@@ -189,26 +157,22 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RunRecord) -> None:
+def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RecordedCommand) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and add their results to the record."""
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for stage in graph.values():
-            behind = [futures[name] for name in stage.upstream]
+            upstream = [futures[name] for name in stage.upstream]
             futures[stage.name] = reproduce.submit(
-                stage=stage, run=run, run_id=record.id, return_state=False, wait_for=behind
+                stage=stage, run=run, record=record, return_state=False, wait_for=upstream
             )
         wait(list(futures.values()))
     finally:
         run.end()
         # NotReady: a stage before it failed. Pending: the run ended before its turn.
-        done = []
-        for name, future in futures.items():
-            if future.state.name not in (CACHED, "NotReady", "Pending"):
-                record.ran.append(name)
-            if future.state.is_completed():
-                done.append(name)
-        add_results(record, done, Path())
+        states = {name: future.state for name, future in futures.items()}
+        record.ran = any(state.name not in (CACHED, "NotReady", "Pending") for state in states.values())
+        record.add(name for name, state in states.items() if state.is_completed())
     for future in futures.values():
         future.result()
 

@@ -15,6 +15,7 @@ import psutil
 import yaml
 
 from iterpref_core.errors import IterPrefError
+from tasks.addresses import without_passwords
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import prefect_server, running_prefect, use_prefect
 from tasks.process import ProcessIdentity
@@ -46,7 +47,8 @@ def prefect_session() -> Iterator[None]:
             raise KeyboardInterrupt from None
         except HTTPError as error:
             raise ServerError(
-                f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again"
+                f"the Prefect server at {without_passwords(f'{url} does not answer ({error})')}; "
+                "finished stages are kept: run again"
             ) from None
         finally:
             _drain_prefect()

@@ -2,10 +2,11 @@
 
 import os
 import signal
-from contextlib import ExitStack
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flows.prefect_session import TAG, create_automations, end_dead_runs
 from tasks.local_server import free_port
@@ -32,9 +33,10 @@ def serve_pages() -> None:
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         create_automations()
         end_dead_runs()
-        stack.enter_context(announced(Pages(prefect=prefect, mlflow=mlflow)))
-        print(f"Prefect  {prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
-        print(f"MLflow   {_open_table(mlflow)}")
+        pages = Pages(prefect=prefect, mlflow=mlflow)
+        stack.enter_context(announced(pages))
+        print(f"Prefect  {pages.prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
+        print(f"MLflow   {_open_table(pages.mlflow)}")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
 
@@ -66,7 +68,26 @@ def _serve_flows() -> None:
 
     signal.signal(signal.SIGINT, stop)
     try:
-        deployments = [flow.to_deployment(name=flow.name, tags=[TAG]) for flow in (experiment, sweep)]
-        serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)  # type: ignore[arg-type]
+        deployments = [deployment_of(flow) for flow in (experiment, sweep)]
+        serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
     except KeyboardInterrupt:
         print("stopping", flush=True)
+
+
+def deployment_of(flow: Any) -> Any:
+    """Return a deployment of a flow in this checkout, for Prefect's `serve`.
+
+    On the server, what a user has set stays: schedules, a pause, default parameters, limits, tags. A deployment of a
+    work pool stays as a whole, and this checkout's has another name then.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    name = flow.name
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        if client.read_deployment_by_name(f"{flow.name}/{name}").work_pool_name:
+            name = f"{flow.name}-{socket.gethostname()}"
+    deployment = flow.to_deployment(name=name, tags=[TAG])
+    # Prefect sends an existing deployment what was set here, and leaves the rest as it is.
+    deployment.model_fields_set.intersection_update({"name", "flow_name", "entrypoint", "description"})
+    return deployment

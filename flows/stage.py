@@ -17,11 +17,11 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
+from tasks.addresses import without_passwords
 from tasks.child import die_with
 from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
-from tasks.mlflow.records import RUN_VARIABLE
-from tasks.mlflow.runs import send_records
+from tasks.mlflow.command import COMMAND_VARIABLE
 from tasks.paths import STATE
 from tasks.stage_name import StageName
 
@@ -67,16 +67,12 @@ def main(name: str, *arguments: str) -> int:
         code, reason = _explain(error)
         print(f"error: {reason}", file=sys.stderr, flush=True)
         return code
-    finally:
-        if RUN_VARIABLE not in os.environ:
-            # Otherwise the process of the run sends: the import of MLflow takes seconds, once instead of per stage.
-            send_records()
     return 0
 
 
 def _run(stage: str, body: Callable[[], object]) -> None:
     """Run a stage's body; under a bare `dvc repro`, as a flow of a Prefect server that is there."""
-    if RUN_VARIABLE in os.environ:
+    if COMMAND_VARIABLE in os.environ:
         body()
         return
     from tasks.local_server import ServerError
@@ -102,13 +98,15 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
-        as_flow = flow(name=stage, flow_run_name=stage, persist_result=False)(watched)
+        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
         with marked_runs():
             as_flow()
     except HTTPError as error:
         if not finished:
-            raise ServerError(f"the Prefect server at {server} does not answer ({error}); run again") from None
-        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {error}", file=sys.stderr)
+            problem = without_passwords(f"{server} does not answer ({error})")
+            raise ServerError(f"the Prefect server at {problem}; run again") from None
+        problem = without_passwords(str(error))
+        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {problem}", file=sys.stderr)
 
 
 def _explain(error: BaseException) -> tuple[int, str]:

@@ -7,6 +7,7 @@ once before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings o
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,8 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.experiment import TASK_OPTIONS, Jobs
+from flows.experiment import TASK_OPTIONS
+from flows.form import Grid, Jobs
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
@@ -33,9 +35,8 @@ from tasks.dvc.graph import Stage, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
-from tasks.mlflow.recorded_run import add_results, recorded_run
-from tasks.mlflow.records import RUN_VARIABLE
-from tasks.mlflow.runs import sent_afterwards
+from tasks.mlflow.command import Command
+from tasks.mlflow.recorded_command import recorded_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 from tasks.slots import Slots, visible_cards
@@ -74,9 +75,10 @@ class Point(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """The common ground of a sweep's points: the user's files, the machine's slots, and the commands under way."""
+    """The common ground of a sweep's points: the user's files and parameters, the slots, the commands under way."""
 
     snapshot: Snapshot
+    params: Params
     slots: Slots
     commands: Commands
 
@@ -94,13 +96,13 @@ def prepare(point: Point, work: Sweep) -> None:
             return
         values = point.preparation()
         with (
-            recorded_run("iterpref sweep", values, point.before) as record,
+            recorded_command("iterpref sweep", with_values(work.params, values), values, point.before) as record,
             worktree_of(work.snapshot, point.before) as folder,
         ):
             write_values(values, folder / PARAMS)
-            variables = slot.variables() | _variables(record.id)
-            record.ran = work.commands.run(point.before, ("repro", *point.needs), variables, say, folder)
-            add_results(record, point.needs, folder)
+            variables = slot.variables() | _variables(record.command)
+            record.ran = bool(work.commands.run(point.before, ("repro", *point.needs), variables, say, folder))
+            record.add(point.needs, folder)
     remove_worktree(work.snapshot, point.before)
 
 
@@ -112,34 +114,35 @@ def run_point(point: Point, work: Sweep) -> PointScore:
         IterPrefError: a stage failed.
     """
     say = get_run_logger().info
+    params = with_values(work.params, point.row.values)
     objective = point.row.objective
     target = f"evaluation@{objective}"
     with (
-        # The slot is free by then: the next training does not wait for MLflow.
-        sent_afterwards(),
+        # The slot is free when the record is written: the next training does not wait for MLflow.
+        recorded_command("iterpref sweep", params, point.row.values, point.row.label) as record,
         work.slots.take(point.name) as slot,
-        recorded_run("iterpref sweep", point.row.values, point.row.label) as record,
         worktree_of(work.snapshot, point.name) as folder,
     ):
+        record.started = time.time()
         write_values(point.row.values, folder / PARAMS)
         made = [target]
         if objective != BASE:
             add_objective(folder, objective)
             made.insert(0, f"training@{objective}")
-        variables = slot.variables() | _variables(record.id)
-        record.ran = work.commands.run(point.name, ("repro", target), variables, say, folder)
+        variables = slot.variables() | _variables(record.command)
+        record.ran = bool(work.commands.run(point.name, ("repro", target), variables, say, folder))
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", point.name, target)
             work.commands.run(point.name, saving, variables, lambda _: None, folder)
-        add_results(record, [*point.needs, *made], folder)
+        record.add([*point.needs, *made], folder)
         score = _read_score(folder / RESULTS / objective / "results.json")
     remove_worktree(work.snapshot, point.name)
     return score
 
 
-def _variables(run_id: str) -> dict[str, str]:
-    return {RUN_VARIABLE: run_id, HOME_VARIABLE: str(home().resolve())}
+def _variables(command: Command) -> dict[str, str]:
+    return command.variables | {HOME_VARIABLE: str(home().resolve())}
 
 
 def _read_score(results: Path) -> PointScore:
@@ -160,6 +163,7 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
+    retries=0,  # whatever the user's settings say: a mistake stays one
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,
@@ -167,7 +171,7 @@ def _name_sweep() -> str:
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
-    values: dict[str, list[Any]] | None = None,
+    values: Grid | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,
     jobs: Jobs = 1,
@@ -197,8 +201,7 @@ def sweep(
     graph = load_graph()
     trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
     points = {point.name: point for group in trainings.values() for point in group}
-    with sent_afterwards():
-        preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
+    preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     for label, group in trainings.items():
@@ -234,12 +237,12 @@ def run_points(
     prepared: dict[str, Point] = {}
     for point in points.values():
         prepared.setdefault(point.before, point)
-    # To `Slots` a point is a stage behind its preparation.
+    # To `Slots` a point is a stage after its preparation.
     stages = {name: Stage(name, (), accelerated=True) for name in prepared}
     for point in points.values():
         stages[point.name] = Stage(point.name, (point.before,), accelerated=True)
-    spread = tuple(stages) if params.training.accelerate else ()
-    work = Sweep(snapshot, Slots(stages, jobs, usable_cores(), visible_cards(), spread), Commands())
+    exclusive = tuple(stages) if params.training.accelerate else ()
+    work = Sweep(snapshot, params, Slots(stages, jobs, usable_cores(), visible_cards(), exclusive), Commands())
     preparations: dict[str, PrefectFuture[None]] = {}
     futures: dict[str, PrefectFuture[PointScore]] = {}
     try:

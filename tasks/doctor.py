@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +16,10 @@ from iterpref_core.cli.requirements import required_packages
 from iterpref_core.config import InferenceParams, Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
+from tasks.addresses import without_passwords
 from tasks.local_server import answers
-from tasks.mlflow.records import unsent, waiting_records
 from tasks.mlflow.server import check_server
+from tasks.mlflow.snapshot import describe_set_aside, set_aside_folder
 from tasks.prefect.server import running_prefect
 
 LOCK = Path("requirements.lock")
@@ -262,7 +262,8 @@ def _benchmark_data(data: Published) -> Diagnosis:
 def examine_services() -> Iterator[Diagnosis]:
     """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
     try:
-        yield _diagnose("Prefect", running_prefect() or "`iterpref run` starts a server of its own")
+        found = without_passwords(running_prefect() or "") or "`iterpref run` starts a server of its own"
+        yield _diagnose("Prefect", found)
     except InputError as error:
         yield _diagnose("Prefect", "the server that is named cannot be used", "missing", str(error))
     uri = os.environ.get("MLFLOW_TRACKING_URI")
@@ -271,14 +272,9 @@ def examine_services() -> Iterator[Diagnosis]:
         yield _diagnose("MLflow", problem, "absent", remedy)
     else:
         yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")
-    if waiting := waiting_records():
-        lines = []
-        for item in waiting:
-            since = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.since))
-            lines.append(f"{item.what}, {since}")
-        reasons = dict.fromkeys(item.why for item in waiting if item.why)
-        detail = f"{len(waiting)} wait in {unsent()}: {'; '.join(lines)}"
-        yield _diagnose("MLflow: unsent", detail, "absent", "; ".join(reasons) or "the next run sends them")
+    if waiting := describe_set_aside():
+        detail = f"{len(waiting)} in {set_aside_folder()}: {'; '.join(waiting)}"
+        yield _diagnose("MLflow: set aside", detail, "absent", "the next run writes them; or remove the files")
 
 
 def _machine() -> Iterator[Diagnosis]:

@@ -52,9 +52,9 @@ def visible_cards() -> tuple[str, ...]:
 
 
 class Slots:
-    """A machine's slots: at most `jobs` stages run at once, those with the longest chain behind them first.
+    """A machine's slots: at most `jobs` stages run at once, those with the longest chain after them first.
 
-    An accelerated stage waits for a card of its own, or for all of them where it is spread over them. A stage that will
+    An accelerated stage waits for a card of its own, or for all of them where its group is exclusive. A stage that will
     have company gets its share of the cores, so that stages do not crowd each other out; one that runs alone gets all.
 
     Args:
@@ -62,11 +62,11 @@ class Slots:
         jobs: number of stages that run at once.
         cores: number of cores that they share.
         cards: accelerators that accelerated stages share; without any, these run as others do.
-        spread: groups whose stages use all cards together, such as `training`.
+        exclusive: groups whose stages use all cards together, such as `training`.
     """
 
     def __init__(
-        self, graph: Mapping[str, Stage], jobs: int, cores: int, cards: Sequence[str], spread: Sequence[str] = ()
+        self, graph: Mapping[str, Stage], jobs: int, cores: int, cards: Sequence[str], exclusive: Sequence[str] = ()
     ) -> None:
         self._graph = graph
         # problems → pairs → training@dpo, and problems → validity: pairs goes before validity, because training waits
@@ -77,7 +77,7 @@ class Slots:
         self._cores = cores
         self._cards = list(cards)
         self._free = list(cards)
-        self._spread = spread
+        self._exclusive = exclusive
         self._waiting = set(graph)
         self._running: set[str] = set()
         self._done: set[str] = set()
@@ -86,7 +86,7 @@ class Slots:
 
     @contextmanager
     def take(self, name: str) -> Iterator[Slot]:
-        """Wait for a slot. A stage that ends without an error lets those behind it start.
+        """Wait for a slot. A stage that ends without an error lets those after it start.
 
         Raises:
             CancelledError: the run was cancelled while the stage waited.
@@ -126,7 +126,7 @@ class Slots:
         stage = self._graph[name]
         if not stage.accelerated:
             return 0
-        if stage.group in self._spread:
+        if stage.group in self._exclusive:
             return len(self._cards)
         return min(1, len(self._cards))
 

@@ -26,7 +26,7 @@ def run(params: Params, objective: str) -> None:
                 "curve": curve,
                 "scratch": scratch,
             }
-            result = launch_training(options, params, curve, LiveCurve(stage))
+            result = launch_training(options, params, curve, LiveCurve(stage, params))
         else:
             from iterpref_core.training.training import train_objective
 
@@ -39,7 +39,7 @@ def run(params: Params, objective: str) -> None:
                 out=out,
                 curve=curve,
                 scratch=scratch,
-                on_log=LiveCurve(stage),
+                on_log=LiveCurve(stage, params),
                 prompt=params.model.student_format,
             )
         metrics.update(result)

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,31 +33,29 @@ def run(
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
-    from tasks.dvc.graph import load_graph, select_stages, stale_stages
+    from tasks.dvc.graph import select_stages
+    from tasks.dvc.survey import survey
     from tasks.lock import only_run
-    from tasks.mlflow.recorded_run import add_results, recorded_run
-    from tasks.mlflow.runs import sent_afterwards
+    from tasks.mlflow.recorded_command import recorded_command
 
     started = time.monotonic()
     values = parse_assignments(set_)
     targets = tuple(stages or ())
-    with_values(load_params(), values)
+    params = with_values(load_params(), values)
     _check_disk()
-    graph = select_stages(load_graph(), targets)
+    with nullcontext() if values else only_run():
+        found = survey()
+    graph = select_stages(found.graph, targets)
     _name_problem_files()
-    changed = bool(values)
-    if not changed:
-        with only_run():
-            changed = not stale_stages().keys().isdisjoint(graph)
-    if changed:
+    if values or not found.stale.keys().isdisjoint(graph):
         with prefect_session():
             from flows.experiment import experiment
 
             folder = Path(experiment(stages=targets, values=values, jobs=jobs))
     else:  # nothing to show in Prefect
         folder = Path.cwd()
-        with sent_afterwards(), recorded_run("iterpref run", {}) as record:
-            add_results(record, graph, folder)
+        with recorded_command("iterpref run", params, {}) as record:
+            record.add(graph, lock=found.lock)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)

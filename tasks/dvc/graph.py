@@ -36,25 +36,25 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
-        graph = repo.index.graph
-        stages = {stage.addressing: _describe(stage, graph) for stage in graph}
+        return describe_graph(repo)
+
+
+def describe_graph(repo: Any) -> dict[str, Stage]:
+    """Return all stages of an open repository in an order in which they can run."""
+    graph = repo.index.graph
+    stages = {stage.addressing: _describe(stage, graph) for stage in graph}
     upstream = {name: stage.upstream for name, stage in stages.items()}
     order = TopologicalSorter(upstream).static_order()
     return {name: stages[name] for name in order}
 
 
-def stale_stages(root: Path = Path()) -> dict[str, tuple[str, ...]]:
+def find_stale(repo: Any) -> dict[str, tuple[str, ...]]:
     """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
 
     A stage that reads a stale stage's output may become stale when that one runs. An input is a path or a parameter
     that differs from the one of the stage's last run; a stage that never ran has none.
-
-    Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    with opened_repo(root) as repo:
-        found = repo.status()
-    return {name: tuple(_changed_inputs(changes)) for name, changes in found.items()}
+    return {name: tuple(_changed_inputs(changes)) for name, changes in repo.status().items()}
 
 
 def _changed_inputs(changes: list[Any]) -> Iterator[str]:
@@ -100,7 +100,7 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
-    """Return the length of the longest chain of stages behind each stage, by name."""
+    """Return the length of the longest chain of stages downstream of each stage, by name."""
     depth = dict.fromkeys(graph, 0)
     # From the last stage: pairs → localization → training have the depths 2, 1 and 0.
     for name in reversed(list(graph)):

@@ -46,20 +46,22 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
-        return _locked(repo)
+        return locked_stages(repo)
 
 
 def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
-    """Return the inputs and parameters that a stage finds at this moment, and dvc.lock.
+    """Return the inputs and parameters that a stage finds at this moment, and the stages before it, from dvc.lock.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an input is missing.
     """
     with opened_repo(Path()) as repo:
-        lock = _locked(repo)
+        lock = locked_stages(repo)
         stage = repo.stage.load_one(name=str(name))
+        before = {other.addressing for other in repo.stage.collect(str(name), with_deps=True)} - {str(name)}
         stage.save_deps()
-        return LockedStage(deps=_artifacts(stage.deps), params=_params(stage)), lock
+        inputs = LockedStage(deps=_artifacts(stage.deps), params=_params(stage))
+        return inputs, {name: locked for name, locked in lock.items() if name in before}
 
 
 def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
@@ -74,7 +76,8 @@ def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
         return _artifacts(stage.outs)
 
 
-def _locked(repo: Any) -> dict[str, LockedStage]:
+def locked_stages(repo: Any) -> dict[str, LockedStage]:
+    """Return each stage of an open repository that has run, by DVC's name."""
     locked = {}
     for stage in repo.index.stages:
         outs = _artifacts(stage.outs)

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from iterpref_core.config import load_params
+from iterpref_core.config import Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks import child
-from tasks.dvc.graph import Stage, stale_stages
+from tasks.dvc.graph import Stage
 from tasks.slots import Slots, visible_cards
 
 TRY_AGAIN = 75
@@ -26,10 +26,6 @@ _ADVICE = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s
 
 class StageError(IterPrefError):
     """An error of a stage for a reason other than its input."""
-
-
-class KilledError(StageError):
-    """The end of a stage by a signal, which left it no time to record anything."""
 
 
 class UnreachableError(StageError):
@@ -106,19 +102,22 @@ class Reproduction:
 
     Args:
         graph: the wanted stages, with all that they need.
+        stale: the stages that are not up to date, each with its changed inputs.
         jobs: number of stages that run at once.
+        params: the parameters.
 
     Attributes:
         causes: for each changed input a line that names the stages which rerun because of that input.
     """
 
-    def __init__(self, graph: Mapping[str, Stage], jobs: int) -> None:
-        spread = ("training",) if load_params().training.accelerate else ()
-        self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
-        found = stale_stages()
-        self._stale = set(found)
+    def __init__(
+        self, graph: Mapping[str, Stage], stale: Mapping[str, Sequence[str]], jobs: int, params: Params
+    ) -> None:
+        exclusive = ("training",) if params.training.accelerate else ()
+        self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), exclusive)
+        self._stale = set(stale)
         self._commands = Commands()
-        self.causes = causes_of({name: inputs for name, inputs in found.items() if name in graph})
+        self.causes = causes_of({name: inputs for name, inputs in stale.items() if name in graph})
 
     def bring_up_to_date(self, stage: Stage, environment: dict[str, str], say: Callable[[str], object]) -> bool:
         """Reproduce one stage, whose upstream stages are up to date, and return whether it ran.
@@ -180,7 +179,7 @@ def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> Iter
         killed = f"stage {subject} was killed (signal {number})"
         if number == signal.SIGKILL:
             killed += "; the system may have run out of memory"
-        return KilledError(killed)
+        return StageError(killed)
     if not reasons:
         last = "\n".join(lines[-20:])
         return StageError(f"stage {subject} failed with exit code {code}; its last lines:\n{last}")

@@ -14,6 +14,8 @@ _SETTINGS = (
     "core.autocrlf=false",  # files keep their bytes
     "core.safecrlf=false",
     "color.ui=false",
+    "core.quotePath=false",
+    "status.relativePaths=false",
     "submodule.recurse=false",
     "gc.auto=0",
 )

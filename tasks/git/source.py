@@ -1,6 +1,9 @@
 """Source: the commit that a run starts from, and the user's changes since."""
 
+import hashlib
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,12 +27,14 @@ class Source(BaseModel, frozen=True):
         commit: the commit's digest, or `unknown`: without git, without a commit, or where git refuses the folder.
         branch: its name, or `unknown`.
         dirty: `true` if code or parameters differ from the commit, otherwise `false`, or `unknown`.
+        edits: digest of the differences between the code and the commit; empty if there are none.
         changes: parameters that differ from those of the commit, by dotted key.
     """
 
     commit: str = UNKNOWN
     branch: str = UNKNOWN
     dirty: str = UNKNOWN
+    edits: str = ""
     changes: dict[str, Any] = {}
 
 
@@ -39,21 +44,20 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
     Args:
         values: parameters that the run sets itself, by dotted key.
     """
-    state = _read_git("status", "--porcelain=v2", "--branch", "--untracked-files=normal", "--", ".")
+    # DVC writes its lock while stages run, so a changed lock is no change by the user.
+    files = ("--", ".", _excluded(LOCK))
+    state = _read_git("status", "-z", "--porcelain=v2", "--branch", "--untracked-files=all", *files)
     if state is None:
         return Source(changes=dict(values or {}))
     headers = {}
     changed = []
-    # # branch.oid a1b2c3d4…
-    # # branch.head main
-    # 1 .M N... 100644 100644 100644 e69de29… e69de29… params.yaml
-    for line in state.splitlines():
-        if line.startswith("# branch."):
-            name, _, value = line.removeprefix("# branch.").partition(" ")
+    # Between NUL: # branch.oid a1b2c3d4…, # branch.head main, 1 .M N... 100644 100644 100644 e69de29… e69de29… code.py
+    for entry in state.split(b"\0"):
+        if entry.startswith(b"# branch."):
+            name, _, value = entry.decode("utf-8", "replace").removeprefix("# branch.").partition(" ")
             headers[name] = value
-        elif not line.startswith("#") and not line.endswith(LOCK.name):
-            # DVC writes its lock while stages run, so a changed lock is no change by the user.
-            changed.append(line)
+        elif entry and not entry.startswith(b"#"):
+            changed.append(entry)
     commit = headers.get("oid", UNKNOWN)
     if commit == "(initial)":
         commit = UNKNOWN
@@ -61,6 +65,7 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
         commit=commit,
         branch=headers.get("head", UNKNOWN),
         dirty=str(bool(changed)).lower(),
+        edits=_digest_of_edits(changed),
         changes=_changed_params() | dict(values or {}),
     )
 
@@ -95,6 +100,38 @@ def name_run(command: str, source: Source) -> str:
     return " ".join(words)
 
 
+def _excluded(path: Path) -> str:
+    return f":(exclude,literal){path}"
+
+
+def _digest_of_edits(changed: list[bytes]) -> str:
+    """Return a digest of the changed files without params.yaml, whose values count, and not its comments.
+
+    Args:
+        changed: lines of `git status`; `? new.py` is a file that git does not know.
+    """
+    if not changed:
+        return ""
+    files = ("--", ".", _excluded(LOCK), _excluded(PARAMS))
+    edits = hashlib.sha256(_read_git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files) or b"")
+    top = _read_git("rev-parse", "--show-toplevel") or b""
+    for entry in changed:
+        if entry.startswith(b"? "):
+            name = entry.removeprefix(b"? ")
+            edits.update(name + _stamp(Path(os.fsdecode(top.removesuffix(b"\n"))) / os.fsdecode(name)))
+    empty = hashlib.sha256().digest()
+    return "" if edits.digest() == empty else edits.hexdigest()[:32]
+
+
+def _stamp(path: Path) -> bytes:
+    """Return size and time of a file. A file that git does not know may be too large to be read for each stage."""
+    try:
+        found = path.stat()
+    except OSError:
+        return b""
+    return f" {found.st_size} {found.st_mtime_ns}".encode()
+
+
 def _changed_params() -> dict[str, Any]:
     """Return the parameters of params.yaml that differ from the commit's, by dotted key."""
     committed = _read_git("show", f"HEAD:./{PARAMS}")
@@ -106,9 +143,9 @@ def _changed_params() -> dict[str, Any]:
     return {key: value for key, value in now.items() if before.get(key) != value}
 
 
-def _read_git(*arguments: str) -> str | None:
+def _read_git(*arguments: str) -> bytes | None:
     """Return git's output in the present folder; None where git is missing or refuses."""
     try:
-        return git(*arguments).decode("utf-8", "replace")
+        return git(*arguments)
     except GitError:
         return None

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Mapping
 
-from tasks.mlflow.records import own_record
-from tasks.mlflow.runs import open_holder, open_stage
+from iterpref_core.config import Params
+from tasks.dvc.lock import observe_inputs
+from tasks.mlflow.command import own_command
+from tasks.mlflow.execution import Execution
+from tasks.mlflow.rows import open_command, open_stage
 from tasks.mlflow.server import Server, explain
 from tasks.stage_name import StageName
 
@@ -17,11 +20,13 @@ class LiveCurve:
 
     Args:
         stage: the stage that this process runs.
+        params: the parameters that it runs with.
     """
 
-    def __init__(self, stage: StageName) -> None:
-        self._stage = str(stage)
-        self._begun = time.monotonic()
+    def __init__(self, stage: StageName, params: Params) -> None:
+        self._stage = stage
+        self._params = params
+        self._begun = time.time()
         self._waiting: list[tuple[int, Mapping[str, float]]] = []
         self._run: tuple[Server, str] | None = None
         self._given_up = False
@@ -29,7 +34,7 @@ class LiveCurve:
     def __call__(self, metrics: Mapping[str, float], step: int) -> None:
         """Log a point, with those before it that are not logged yet."""
         self._waiting.append((step, metrics))
-        if self._given_up or time.monotonic() - self._begun < LIVE_AFTER_S:
+        if self._given_up or time.time() - self._begun < LIVE_AFTER_S:
             return
         try:
             server, run_id = self._open()
@@ -43,8 +48,8 @@ class LiveCurve:
 
     def _open(self) -> tuple[Server, str]:
         if self._run is None:
-            record = own_record(self._stage)
-            assert record is not None, "a stage's record is there while it runs"
-            server = Server()
-            self._run = (server, open_stage(server, record, open_holder(server, record.invocation)))
+            server, command = Server(), own_command(self._params)
+            execution = Execution(stage=str(self._stage), locked=observe_inputs(self._stage)[0])
+            parent = open_command(server, command, self._begun)
+            self._run = (server, open_stage(server, command, execution, parent, self._begun))
         return self._run

@@ -1,75 +1,99 @@
-"""Recorded stage: one call of the core, with its metrics written, and a record of the execution."""
+"""Recorded stage: one call of the core, with its metrics written, and the times of the execution."""
 
-import csv
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 
 from iterpref_core.config import Params
-from iterpref_core.report.summary_record import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc.lock import observe_inputs, observe_outputs
-from tasks.mlflow.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
-from tasks.mlflow.invocation import Invocation, dvc_invocation
-from tasks.mlflow.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
+from tasks.dvc.lock import LockedStage, observe_inputs, observe_outputs
+from tasks.mlflow.command import COMMAND_VARIABLE, own_command
+from tasks.mlflow.execution import Times, read_execution
 from tasks.mlflow.server import log_defect
-from tasks.paths import REPORTS, SUMMARY, metrics_path
+from tasks.mlflow.snapshot import Snapshot
+from tasks.mlflow.sync import write_snapshot
+from tasks.paths import metrics_path
 from tasks.stage_name import StageName
-
-SHOWN_LINES = 200
-"""Number of lines of a JSONL output that MLflow shows."""
 
 Metrics = dict[str, float]
 
 
 @contextmanager
 def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
-    """Record the block as an execution of a stage, and write the metrics that it puts into the dictionary.
+    """Write the metrics that the block puts into the dictionary, and the times of the stage.
 
-    The record is there before the block begins, so that a killed stage leaves one.
+    Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
 
     Args:
         stage: its name.
         params: the parameters that it runs with.
     """
-    record = StageRecord(
-        stage=str(stage),
-        invocation=_invocation(params),
-        page=os.environ.get(PAGE_VARIABLE, ""),
-    )
-    with _spared(stage):
-        record.locked, lock = observe_inputs(stage)
-        record.behind = stages_behind(record.locked, lock)
-        columns = stage_columns(stage, record.locked, record.behind)
-        record.columns = columns | source_columns(record.invocation.source)
-    # DVC has computed the digests of the inputs by now, so the time is the stage's own.
-    record.started = time.time()
-    with _spared(stage):
-        record.save()
+    alone = None if COMMAND_VARIABLE in os.environ else _StageAlone(stage, params)
+    started = time.time()
     metrics: Metrics = {}
     try:
         yield metrics
     except BaseException as error:
-        with _spared(stage):
-            if isinstance(error, Exception):
-                record.end("FAILED", str(error) or type(error).__name__)
-            else:
-                record.end("KILLED", "it was told to end")
+        if alone is not None:
+            alone.end_badly(error, started)
         raise
-    record.ended = time.time()
+    ended = time.time()
     with atomic_writer(metrics_path(stage)) as file:
         json.dump(metrics, file, indent=2)
         file.write("\n")
     with _spared(stage):
-        record.metrics = metrics
-        _add_outputs(record, stage)
-        record.end("FINISHED")
+        Times.observe(stage, started, ended)
+    if alone is not None:
+        alone.end_well()
+
+
+class _StageAlone:
+    """A stage of a bare `dvc repro`, which has not locked it yet: its state is observed as DVC does."""
+
+    def __init__(self, stage: StageName, params: Params) -> None:
+        self._stage = stage
+        self._locked = LockedStage()
+        self._upstream: dict[str, LockedStage] = {}
+        self._command = own_command(params)
+        # The parameters are those of the beginning, whatever params.yaml says in the end.
+        with _spared(stage):
+            self._locked, self._upstream = observe_inputs(stage)
+
+    def end_well(self) -> None:
+        """Write the stage, and what is before it, to MLflow."""
+        with _spared(self._stage):
+            name = str(self._stage)
+            locked = self._locked.model_copy(update={"outs": observe_outputs(self._stage)})
+            stages = self._upstream | {name: locked}
+            executions = {each: read_execution(each, stages[each], Path()) for each in stages}
+            times = executions[name].times
+            assert times is not None, "it was executed here"
+            snapshot = Snapshot(
+                command=self._command,
+                executions=executions,
+                status="FINISHED",
+                started=times.started,
+                ended=times.ended,
+            )
+            write_snapshot(snapshot, Path())
+
+    def end_badly(self, error: BaseException, started: float) -> None:
+        """Write to MLflow that the command has failed, and why."""
+        with _spared(self._stage):
+            failed = isinstance(error, Exception)
+            reason = (str(error) or type(error).__name__) if failed else "it was told to end"
+            snapshot = Snapshot(
+                command=self._command,
+                status="FAILED" if failed else "KILLED",
+                error=f"{self._stage}: {reason}",
+                started=started,
+                ended=time.time(),
+            )
+            write_snapshot(snapshot)
 
 
 @contextmanager
@@ -81,36 +105,3 @@ def _spared(stage: StageName) -> Iterator[None]:
         log_defect(error)
         reason = f"{type(error).__name__}: {error}"
         print(f"warning: the record of {stage} in MLflow will not be complete: {reason}", file=sys.stderr)
-
-
-def _invocation(params: Params) -> Invocation:
-    """Return the run that RUN_VARIABLE names, or else the `dvc repro` that called this process."""
-    identity = os.environ.get(RUN_VARIABLE)
-    if identity:
-        with suppress(TornRecordError):
-            return read_record(unsent() / identity).invocation
-    return dvc_invocation(params)
-
-
-def _add_outputs(record: StageRecord, stage: StageName) -> None:
-    """Add digests, scores, a training's curve, and those files and lines that MLflow shows."""
-    outs = observe_outputs(stage)
-    record.locked = record.locked.model_copy(update={"outs": outs})
-    if stage.group == "report":
-        record.scores = summary_scores(read_summary(SUMMARY))
-    else:
-        record.scores = read_scores([stage])
-    curve = metrics_path(stage).with_suffix(".curve.csv")
-    if curve.is_file():
-        record.curve = list(csv.DictReader(curve.read_text(encoding="utf-8").splitlines()))
-    for out in outs:
-        path = Path(out.path)
-        if path.suffix == ".jsonl":
-            _copy_first_lines(path, record.files / path.name)
-        elif path == REPORTS:
-            shutil.copytree(path, record.files / path.name, dirs_exist_ok=True)
-
-
-def _copy_first_lines(source: Path, target: Path) -> None:
-    with source.open(encoding="utf-8") as file, atomic_writer(target) as copy:
-        copy.writelines(islice(file, SHOWN_LINES))

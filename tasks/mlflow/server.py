@@ -4,44 +4,41 @@ import json
 import logging
 import os
 import re
-import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from iterpref_core.errors import IterPrefError
+from tasks.addresses import without_passwords
 from tasks.dvc.lock import Artifact
+from tasks.local_server import LOOPBACK
 from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 VIEW = "iterpref"
 """The name under which the experiment has the table of `runs_page`."""
+KEY = "iterpref.key"
+"""The tag by which a run is found, whoever writes it and however often."""
 
-_COLUMN_PIXELS = {
-    "metrics.`best/heldout/pass_at_1`": 168,
-    "tags.`objective`": 110,
-    "tags.`alpha`": 52,
-    "tags.`beta`": 48,
-    "tags.`data`": 80,
-    "tags.`commit`": 80,
-    "tags.`dirty`": 52,
-}
-"""The columns of that table, in MLflow's spelling.
-
-In a window of 1,600 pixels all but the last fit beside MLflow's own panels, of which one opens by itself.
-"""
-
+_COLUMNS = (
+    "metrics.`best/heldout/pass_at_1`",
+    *(f"tags.`{name}`" for name in ("objective", "alpha", "beta", "data", "commit", "dirty")),
+)
+"""The columns of that table, in MLflow's spelling."""
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_ARTIFACTS = "mlartifacts"
+_SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
+_MODELS_SINCE = 3
+"""The first version of MLflow whose servers have models of their own."""
 # MLflow's limits: it takes 1,000 metrics at once, but only 100 parameters or tags.
 _BATCH = 100
 _KEY_CHARS = 250
 _VALUE_CHARS = 6000
+_TAG_CHARS = 5000
 
 
 class TrackingError(IterPrefError):
-    """The tracking server cannot be used now; waiting records can be sent later."""
+    """The tracking server cannot be used now."""
 
 
 class DeletedRunError(IterPrefError):
@@ -51,11 +48,19 @@ class DeletedRunError(IterPrefError):
 class Server:
     """A connection to the tracking server, and to the experiment that MLFLOW_EXPERIMENT_NAME names, or `iterpref`.
 
+    Args:
+        create: make the experiment if it is not there. A check writes nothing.
+
+    Attributes:
+        experiment_id: empty if the experiment is not there, and was not to be made.
+        no_files: why files cannot be uploaded; empty if nothing is known that stops them.
+        no_models: why models cannot be recorded; empty if they can.
+
     Raises:
         TrackingError: the server is away, refuses, or has deleted the experiment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, create: bool = True) -> None:
         # Seconds, not minutes, for a server that is away.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -66,63 +71,61 @@ class Server:
             logging.getLogger(name).setLevel(logging.WARNING)
         try:
             mlflow.set_tracking_uri(tracking_uri())
-            _restore(given)
+            # MLflow writes the address into the environment, where it would look like the user's own.
+            os.environ.pop(_URI_VARIABLE, None)
+            if given is not None:
+                os.environ[_URI_VARIABLE] = given
             self.client = mlflow.MlflowClient()
-            self.experiment_id = self._open_experiment()
+            experiment = self._find_experiment(create)
+            self.no_models = _why_no_models()
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
             raise explain(error) from None
+        self.experiment_id = str(experiment.experiment_id) if experiment else ""
+        self.no_files = _why_no_files(experiment.artifact_location) if experiment else ""
 
-    def find_run(self, tag: str, value: str) -> Any | None:
-        """Return the newest run with this tag, deleted or not; None if there is none."""
+    def find_run(self, key: str) -> Any | None:
+        """Return the run with this key, deleted or not; None if there is none."""
         from mlflow.entities import ViewType
 
-        query = f"tags.`{tag}` = '{value}'"
+        query = f"tags.`{KEY}` = '{key}'"
         found = self.client.search_runs([self.experiment_id], query, ViewType.ALL, max_results=1)
         return found[0] if found else None
 
-    def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> str:
+    def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str], *, again: bool = False) -> str:
         """Return the id of the run with this key, which is made if it is not there.
 
         Args:
-            key: identifies the run, whoever sends it and however often.
+            key: identifies the run.
             name: the name of the run.
             started: seconds since the epoch.
             tags: of a new run.
+            again: make it anew if the user has deleted it.
 
         Raises:
             DeletedRunError: the user has deleted the run.
         """
-        run = self.find_run("iterpref.key", key)
-        if run is not None and run.info.lifecycle_stage == "deleted":
-            raise DeletedRunError(f"{name} was deleted")
-        if run is None:
+        run = self.find_run(key)
+        deleted = run is not None and run.info.lifecycle_stage == "deleted"
+        if run is None or (deleted and again):
             run = self.client.create_run(
-                self.experiment_id,
-                start_time=round(1000 * started),
-                tags={**tags, "iterpref.key": key},
-                run_name=name,
+                self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
             )
+        elif deleted:
+            raise DeletedRunError(f"{name} was deleted")
         return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters, whose values MLflow keeps as texts."""
         from mlflow.entities import Param
 
-        items = []
-        for key, value in params.items():
-            text = str(value)[:_VALUE_CHARS]
-            items.append(Param(safe_name(key), text))
-        for first in range(0, len(items), _BATCH):
-            self.client.log_batch(run_id, params=items[first : first + _BATCH])
+        for batch in _batches([Param(safe_name(key), str(value)[:_VALUE_CHARS]) for key, value in params.items()]):
+            self.client.log_batch(run_id, params=batch)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags; an empty value sets none."""
         from mlflow.entities import RunTag
 
-        items = []
-        for key, value in tags.items():
-            if value:
-                items.append(RunTag(safe_name(key), value))
+        items = [RunTag(safe_name(key), value[:_TAG_CHARS]) for key, value in tags.items() if value]
         self.client.log_batch(run_id, tags=items)
 
     def log_metrics(
@@ -138,13 +141,13 @@ class Server:
         """
         from mlflow.entities import Metric
 
-        milliseconds = round(1000 * at)
+        model = {} if model_id is None else {"model_id": model_id}
         points = []
         for name, values in series.items():
             for step, value in values.items():
-                points.append(Metric(safe_name(name), value, milliseconds, step, model_id=model_id))
-        for first in range(0, len(points), _BATCH):
-            self.client.log_batch(run_id, metrics=points[first : first + _BATCH])
+                points.append(Metric(safe_name(name), value, round(1000 * at), step, **model))
+        for batch in _batches(points):
+            self.client.log_batch(run_id, metrics=batch)
 
     def steps_of(self, run_id: str, name: str) -> set[int]:
         """Return the steps at which a run has a value of a metric."""
@@ -169,36 +172,52 @@ class Server:
         )
         return str(model.model_id)
 
-    def _open_experiment(self) -> str:
+    def upload_folder(self, run_id: str, folder: Path, name: str) -> bool:
+        """Upload a folder of files. If that fails, nothing else does, and `no_files` says why."""
+        if self.no_files:
+            return False
+        try:
+            self.client.log_artifacts(run_id, str(folder), name)
+        except Exception as error:  # noqa: BLE001 - of a store of any kind, or its driver
+            log_defect(error)
+            self.no_files = f"{_first_line(error)}; {_SERVE}"
+        return not self.no_files
+
+    def _find_experiment(self, create: bool) -> Any | None:
+        """Return the experiment. One that is there stays as it is: its description is not ours."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
         known = self.client.get_experiment_by_name(name)
-        if known is None:
+        if known is None and create:
             known = self._make_experiment(name)
-        if known.lifecycle_stage == "deleted":
+        if known is not None and known.lifecycle_stage == "deleted":
             raise TrackingError(
                 f"the experiment {name} at {shown_uri()} is deleted; restore it with `mlflow experiments restore "
                 f"--experiment-id {known.experiment_id}`, or name another one in MLFLOW_EXPERIMENT_NAME"
             )
-        if _is_in_checkout():
-            _move_artifacts(known.artifact_location)
-        for key, value in _experiment_tags(known.experiment_id).items():
-            if known.tags.get(key) != value:
-                self.client.set_experiment_tag(known.experiment_id, key, value)
-        return str(known.experiment_id)
+        return known
 
     def _make_experiment(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
 
-        location = artifacts_uri() if _is_in_checkout() else None
+        location = artifacts_uri() if is_in_checkout() else None
         try:
             experiment_id = self.client.create_experiment(name, location)
-            return self.client.get_experiment(experiment_id)
         except MlflowException:
             # Another machine may have made it in between.
             known = self.client.get_experiment_by_name(name)
             if known is None:
                 raise
             return known
+        # Its page opens as one of trainings, and links to the table of `runs_page`.
+        table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",
+            f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": _COLUMNS, "columnOrder": _COLUMNS}),
+            "mlflow.note.content": f"[The runs with objective, alpha, beta, data, commit and best score]({table})",
+        }
+        for key, value in tags.items():
+            self.client.set_experiment_tag(experiment_id, key, value)
+        return self.client.get_experiment(experiment_id)
 
 
 def tracking_uri() -> str:
@@ -219,12 +238,12 @@ def tracking_uri() -> str:
 
 def artifacts_uri() -> str:
     """Return the address of the folder of artifacts beside the data base in the checkout."""
-    return (home() / _ARTIFACTS).resolve().as_uri()
+    return (home() / "mlartifacts").resolve().as_uri()
 
 
 def shown_uri() -> str:
     """Return the address without a password."""
-    return re.sub(r"//[^/]*@", "//", tracking_uri())
+    return without_passwords(tracking_uri())
 
 
 def explain(error: Exception) -> TrackingError:
@@ -234,25 +253,27 @@ def explain(error: Exception) -> TrackingError:
     """
     if isinstance(error, TrackingError):
         return error
-    text = str(error) or type(error).__name__
     if log_defect(error):
-        return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {text}")
+        return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {_first_line(error)}")
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
         hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
         return TrackingError(f"MLflow at {shown_uri()} answers {error.get_http_status_code()}: {hint}")
+    return TrackingError(f"MLflow at {shown_uri()} does not answer: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
-    _, _, cause = text.rpartition("Caused by ")
-    first = cause.splitlines()[0]
-    return TrackingError(f"MLflow at {shown_uri()} does not answer: {first[:300]}")
+    cause = (str(error) or type(error).__name__).rpartition("Caused by ")[2]
+    return without_passwords(cause.splitlines()[0][:300])
 
 
 def log_defect(error: Exception) -> bool:
     """Log an error with its traceback if it is a defect. Return False for errors of a server, disk, network or data.
 
-    A record must not cost the work of hours, so the code that writes or sends records goes on after any error. Without
-    this log, a mistake of the program would look like a server that is away.
+    A record must not cost the work of hours, so the code that writes records goes on after any error. Without this
+    log, a mistake of the program would look like a server that is away.
     """
     # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
     if isinstance(error, (IterPrefError, OSError, ImportError, ValueError)):
@@ -268,21 +289,22 @@ def log_defect(error: Exception) -> bool:
 
 
 def check_server() -> str:
-    """Return why the tracking server cannot be used; empty if it can."""
+    """Return why the tracking server cannot be used; empty if it can. Nothing is written there."""
     try:
-        Server()
+        Server(create=False)
     except TrackingError as error:
         return str(error)
     return ""
 
 
 def runs_page(address: str) -> str:
-    """Return the address of the table of runs, with the columns that matter.
+    """Return the address of the table of runs, with the columns that matter; before the first run, of all pages.
 
     Args:
         address: of MLflow's pages.
     """
-    return f"{address}/#/experiments/{Server().experiment_id}/runs?viewStateShareKey={VIEW}"
+    experiment_id = Server(create=False).experiment_id
+    return f"{address}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}" if experiment_id else address
 
 
 def safe_name(name: str) -> str:
@@ -297,51 +319,48 @@ def safe_name(name: str) -> str:
     return "/".join(parts)[:_KEY_CHARS] or "_"
 
 
-def _restore(given: str | None) -> None:
-    """Undo that MLflow writes the address into the environment, where it would look like the user's own."""
-    os.environ.pop(_URI_VARIABLE, None)
-    if given is not None:
-        os.environ[_URI_VARIABLE] = given
+def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[first : first + _BATCH] for first in range(0, len(items), _BATCH)]
 
 
-def _experiment_tags(experiment_id: str) -> dict[str, str]:
-    """Return tags by which the experiment's page opens as one of trainings, and has the table of `runs_page`."""
-    table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
-    columns = list(_COLUMN_PIXELS)
-    view = {"selectedColumns": columns, "columnOrder": columns, "columnWidths": _COLUMN_PIXELS}
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        f"mlflow.sharedViewState.{VIEW}": json.dumps(view),
-        "mlflow.note.content": f"[The runs with objective, alpha, beta, data, commit and best score]({table})",
-    }
+def database_path() -> Path:
+    """Return the data base in the checkout."""
+    return (home() / "mlflow.db").resolve()
 
 
 def _checkout_database() -> str:
-    return f"sqlite:///{(home() / 'mlflow.db').resolve()}"
+    return f"sqlite:///{database_path()}"
 
 
-def _is_in_checkout() -> bool:
+def is_in_checkout() -> bool:
+    """Return whether the records are in the checkout's own data base."""
     return tracking_uri() == _checkout_database()
 
 
-def _move_artifacts(location: str) -> None:
-    """Let the data base of a checkout that was moved or copied name the folder of artifacts beside it.
+def _why_no_files(location: str) -> str:
+    """Return why nothing can be uploaded to the place where an experiment keeps files; empty if nothing is known.
 
-    MLflow keeps whole paths, and would go on to write into the old folder.
+    A path is one of the machine that has the data base. MLflow's client would write to that path on this one.
     """
-    new = artifacts_uri()
-    if location == new or not (location.startswith("file:") and location.endswith(f"/{_ARTIFACTS}")):
-        return
-    path = (home() / "mlflow.db").resolve()
-    columns = {
-        "experiments": "artifact_location",
-        "runs": "artifact_uri",
-        "logged_models": "artifact_location",
-    }
-    # file:///old/mlartifacts/3/abc  ->  file:///new/mlartifacts/3/abc
-    with closing(sqlite3.connect(path, timeout=60)) as database, database:
-        for table, column in columns.items():
-            database.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} LIKE ? || '%'",
-                (new, len(location) + 1, location),
-            )
+    if urlsplit(location).scheme not in ("", "file"):
+        return ""
+    if is_in_checkout() and location != artifacts_uri():
+        return f"{location}, where the experiment keeps files, is not in this checkout; name another experiment"
+    if tracking_uri().startswith("http") and urlsplit(tracking_uri()).hostname not in (LOOPBACK, "localhost", "::1"):
+        return f"the server keeps files in {location}, which clients do not reach; {_SERVE}"
+    return ""
+
+
+def _why_no_models() -> str:
+    """Return why the server cannot record models; empty if it can. It is asked for its version."""
+    if not tracking_uri().startswith("http"):
+        return ""
+    from mlflow.tracking._tracking_service.utils import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    answer = http_request(get_default_host_creds(tracking_uri()), "/version", "GET", raise_on_status=False)
+    version = answer.text.strip() if answer.status_code == 200 else ""
+    found = re.match(r"(\d+)\.\d", version)
+    if found is None:
+        return f"the server does not tell its version, and models need MLflow {_MODELS_SINCE}"
+    return "" if int(found[1]) >= _MODELS_SINCE else f"the server has MLflow {version}, and models need {_MODELS_SINCE}"

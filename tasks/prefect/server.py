@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.addresses import ShownText, without_passwords
 from tasks.local_server import LOOPBACK, served
 from tasks.paths import STATE, home
 
@@ -29,8 +30,8 @@ _PAGES = STATE / "ui.json"
 class Pages(BaseModel):
     """Addresses of the servers of `iterpref ui`: of Prefect's interface for programs, and of MLflow's pages."""
 
-    prefect: str
-    mlflow: str
+    prefect: ShownText
+    mlflow: ShownText
 
 
 @contextmanager
@@ -49,8 +50,13 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
     Raises:
         ServerError: the server did not start.
     """
+    folder = (home() / STATE / "prefect").resolve()
+    database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
     settings = {
-        "PREFECT_HOME": str((home() / STATE / "prefect").resolve()),
+        "PREFECT_HOME": str(folder),
+        # Both names: a user's own setting may have either, and is meant for another server.
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+        "PREFECT_API_DATABASE_CONNECTION_URL": database,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # The second version of the pages asks a service of its makers for settings.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
@@ -126,9 +132,11 @@ def named_prefect() -> str | None:
     refresh_global_settings_context()
     named = get_current_settings().api.url
     if named and (problem := _ask_prefect(named)):
+        if not named.rstrip("/").endswith("/api"):
+            problem += "; the address of Prefect's interface for programs ends in /api"
         raise InputError(
-            f"the Prefect server at {named}, which your environment or Prefect profile names, {problem}; "
-            "or name no server: unset PREFECT_API_URL, `prefect profile use ephemeral`"
+            f"the Prefect server at {without_passwords(named)}, which your environment or Prefect profile names, "
+            f"{problem}; or name no server: unset PREFECT_API_URL, `prefect profile use ephemeral`"
         )
     return named
 
@@ -162,7 +170,7 @@ def _ask_prefect(url: str) -> str:
             remedy = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in (401, 403) else "look at its log"
             return f"answers {code}: {remedy}"
         except HTTPError as error:
-            return f"does not answer ({error}): start it"
+            return f"does not answer ({without_passwords(str(error))}): start it"
     return ""
 
 

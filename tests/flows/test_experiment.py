@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,6 +15,9 @@ from tasks.dvc.reproduction import Commands, StageError, UnreachableError, expla
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from iterpref_core.config import Params
 
 pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
 
@@ -26,7 +30,7 @@ STAGES = {
     "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"], "meta": {"accelerator": True}},
 }  # fmt: skip
 RUN = """
-echo "$1 $CUDA_VISIBLE_DEVICES $ITERPREF_RUN" >> $TOY/ran
+echo "$1 $CUDA_VISIBLE_DEVICES $(echo "$ITERPREF_COMMAND" | md5sum)" >> $TOY/ran
 test "$1" != "$(cat $TOY/failing)" || { echo "error: $1 has no input" >&2; exit $(cat $TOY/code); }
 test "$(cat $TOY/killed)" != "$1" || kill -9 $$
 cat input params.yaml > $1
@@ -41,8 +45,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
-    for name in ("flows.experiment", "tasks.mlflow.runs"):
-        monkeypatch.setattr(f"{name}.send_records", lambda: None)
+    monkeypatch.setattr("tasks.mlflow.recorded_command.write_snapshot", lambda *_: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")
     for who in ("AUTHOR", "COMMITTER"):
@@ -74,9 +77,9 @@ def ran(toy: Path) -> list[str]:
 
 def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert run() == str(toy / "toy")
-    lines = [line.split() for line in (toy / "ran").read_text(encoding="utf-8").splitlines()]
+    lines = [line.split()[:3] for line in (toy / "ran").read_text(encoding="utf-8").splitlines()]
     assert {(stage, card) for stage, card, _ in lines} == {(stage, "7") for stage in STAGES}
-    assert len({run for _, _, run in lines}) == 1, "stages know of which run they are"
+    assert len({run for _, _, run in lines}) == 1, "stages know of which command they are"
     assert ran(toy)[0] == "first"
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert f"iterpref run {commit[:7]}" in run_names()
@@ -128,3 +131,35 @@ def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pyt
     assert "A=b" in lines
     assert not [line for line in lines if line.startswith("PREFECT__")]
     assert f"PATH={Path(sys.executable).parent}{os.pathsep}" in "\n".join(lines)
+
+
+def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dvc.repo import Repo
+
+    import iterpref_core.config
+    from flows.cli import run_verbs
+
+    run()
+    capsys.readouterr()
+    read: list[str] = []
+
+    class Counted(Repo):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            read.append("graph")
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("dvc.repo.Repo", Counted)
+    before = iterpref_core.config.load_params
+
+    def load_params(*arguments: Any) -> "Params":
+        read.append("params")
+        return before(*arguments)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "load_params", None) is before:
+            monkeypatch.setattr(module, "load_params", load_params)
+    run_verbs.run()
+    assert "3 unchanged" in capsys.readouterr().out
+    assert sorted(read) == ["graph", "params"]

@@ -3,7 +3,10 @@
 import base64
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,7 +15,8 @@ import pytest
 
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.errors import ConfigError, InputError
-from tasks.prefect.server import Pages, announced, running_prefect
+from tasks.prefect.server import Pages, announced, prefect_server, running_prefect
+from tests.settings import ROOT
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 
@@ -112,3 +116,41 @@ def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: p
                 # A test before may have connected Prefect's loggers to a server, which refuses this record.
                 logger.exception("failed", extra={"send_to_api": False})
     assert caplog.text.count("Traceback") == caplog.text.count("ZeroDivisionError: defect") == 2
+
+
+def test_a_server_s_address_without_api_is_called_so(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", locked.removesuffix("/api").replace("127.0.0.1", "me:s3cret@127.0.0.1"))
+    with pytest.raises(InputError, match="interface for programs ends in /api") as refused:
+        running_prefect()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, str] = {}
+
+    @contextmanager
+    def served(_name: str, _command: object, settings: dict[str, str], _healthy: object) -> Iterator[None]:
+        seen.update(settings)
+        yield
+
+    monkeypatch.setattr("tasks.prefect.server.served", served)
+    for name in ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"):
+        monkeypatch.setenv(name, "sqlite+aiosqlite:////elsewhere/mine.db")
+    with prefect_server(1, pages=False):
+        from prefect.settings.models.server.database import ServerDatabaseSettings
+
+        for name, value in seen.items():
+            monkeypatch.setenv(name, value)
+        url = ServerDatabaseSettings().connection_url
+        assert url is not None
+        assert str(tmp_path / ".iterpref/prefect/prefect.db") in url.get_secret_value()
+    monkeypatch.setenv("PREFECT_FLOWS_DEFAULT_RETRIES", "2")
+    program = (
+        "from flows.experiment import experiment; from flows.sweep import sweep; "
+        "print(experiment.retries, sweep.retries)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "0 0\n"

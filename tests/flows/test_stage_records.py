@@ -1,20 +1,16 @@
-"""Records of what DVC runs: two trainings with two betas, what is restored, and what fails or is killed."""
+"""Records of what DVC runs: two trainings with two betas, what is restored, and what fails."""
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tasks.mlflow.records import running_records
-from tasks.mlflow.runs import send_records
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
@@ -41,6 +37,7 @@ def pairs(params):
 def training(params, objective):
     with recorded(StageName("training", objective), params) as metrics:
         while Path("block").exists():
+            Path("begun").touch()
             time.sleep(0.05)
         if params.training.beta > 1:
             raise stage.InputError("beta is large")
@@ -81,14 +78,14 @@ STAGES = {
         },
     },
 }
-IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nblock\n__pycache__\n"
+IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nblock\nbegun\n__pycache__\n"
 
 
 @pytest.fixture
 def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose stages take no time, with a commit."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_RUN"):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -139,11 +136,16 @@ def stage_rows(stage: str) -> list[Any]:
     return [row for row in rows() if row.data.tags.get("iterpref.stage") == stage]
 
 
-def holder_rows() -> list[Any]:
-    return [row for row in rows() if "iterpref.stage" not in row.data.tags]
+def command_rows() -> list[Any]:
+    return [row for row in rows() if "mlflow.parentRunId" not in row.data.tags]
 
 
-def test_every_run_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(toy: Path) -> None:
+def model_rows(command: Any) -> list[Any]:
+    tags = {"mlflow.parentRunId": command.info.run_id}
+    return [row for row in rows() if "iterpref.model" in row.data.tags and tags.items() <= row.data.tags.items()]
+
+
+def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(toy: Path) -> None:
     made = {}
     for beta in (0.1, 0.23):
         set_beta(beta)
@@ -161,12 +163,15 @@ def test_every_run_has_its_own_row_what_dvc_restores_has_none_and_the_newest_com
         assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
     for row in stage_rows("evaluation@dpo"):
         assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
-    assert [row.info.run_name for row in holder_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
-    for row in holder_rows():
+    assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
+    for row in command_rows():
         score = float(row.data.tags["beta"])
         assert row.data.metrics == {"dpo/heldout/pass_at_1": score, "best/heldout/pass_at_1": score}
-        assert row.data.tags["data"] == digests()["data/pairs.jsonl"][:8]
-    assert "[pairs]" in holder_rows()[0].data.tags["mlflow.note.content"], "what it reused"
+        assert (row.data.tags["best"], row.data.tags["data"]) == ("dpo", digests()["data/pairs.jsonl"][:8])
+        (model,) = model_rows(row)
+        assert (model.info.run_name, model.data.metrics["heldout/pass_at_1"]) == ("dpo", score)
+        assert [item.dataset.name for item in model.inputs.dataset_inputs] == ["data/pairs.jsonl"]
+    assert "[pairs]" in command_rows()[0].data.tags["mlflow.note.content"], "what it reused"
 
     before = len(rows())
     run("git", "checkout", "--", "params.yaml")
@@ -178,8 +183,8 @@ def test_every_run_has_its_own_row_what_dvc_restores_has_none_and_the_newest_com
     run("git", "commit", "--quiet", "--message", "news")
     for _ in range(2):
         assert "3 unchanged" in run(sys.executable, "-m", "flows.cli", "run")
-    assert len(rows()) == before + 1
-    row = holder_rows()[0]
+    assert len(rows()) == before + 2, "the command and its model"
+    row = command_rows()[0]
     commit = run("git", "rev-parse", "HEAD").strip()
     assert row.info.run_name == f"iterpref run {commit[:7]}"
     assert row.data.tags["commit"] == commit[:8]
@@ -190,43 +195,42 @@ def test_every_run_has_its_own_row_what_dvc_restores_has_none_and_the_newest_com
     assert oldest[0].info.run_id in row.data.tags["mlflow.note.content"]
 
 
-def test_a_stage_that_fails_is_killed_or_runs_while_parameters_are_edited_is_recorded_as_it_was(toy: Path) -> None:
+def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:
     set_beta(1.5)
     dvc("repro", "training@dpo", code=255)
-    (row,) = stage_rows("training@dpo")
-    assert (row.info.status, row.data.tags["mlflow.note.content"]) == ("FAILED", "beta is large")
+    (row,) = command_rows()
+    note = row.data.tags["mlflow.note.content"]
+    assert (row.info.status, note) == ("FAILED", "training@dpo: beta is large")
+    assert stage_rows("training@dpo") == [], "Prefect has stages that failed"
 
     set_beta(0.1)
     training = start_training()
     set_beta(0.4)
     Path("block").unlink()
     assert training.wait(PATIENCE_S) == 0
-    row = stage_rows("training@dpo")[0]
+    (row,) = stage_rows("training@dpo")
     assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1), "as it was when the stage began"
 
-    set_beta(0.3)  # another one than dvc.lock now has
-    training = start_training()
-    (record,) = running_records()
-    os.killpg(training.pid, signal.SIGKILL)
-    training.wait()
-    wait_until(record.owner.is_gone)
-    send_records()
-    row = stage_rows("training@dpo")[0]
-    assert (row.info.status, row.data.params["beta"]) == ("KILLED", "0.3")
+
+def test_one_process_that_reproduces_again_records_each_time(toy: Path) -> None:
+    from dvc.repo import Repo
+
+    for beta in (0.1, 0.2, 0.3):
+        set_beta(beta)
+        with Repo() as repo:
+            repo.reproduce("training@dpo")
+    assert sorted(row.data.params["beta"] for row in stage_rows("training@dpo")) == ["0.1", "0.2", "0.3"]
+    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.2", "0.3"}
+    assert not list(Path(".iterpref/records").glob("*.json"))
 
 
 def start_training() -> subprocess.Popen[bytes]:
-    """`dvc repro` of a training that has begun and waits, in a session of its own."""
+    """`dvc repro` of a training that has begun and waits."""
     Path("block").touch()
-    before = set(Path(".iterpref/unsent").glob("*/record.json"))
     command = [sys.executable, "-m", "dvc", "repro", "training@dpo"]
-    training = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: bool(set(Path(".iterpref/unsent").glob("*/record.json")) - before))
-    return training
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
+    training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE_S
-    while not happened():
+    while not Path("begun").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return training

@@ -120,7 +120,7 @@ def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
     values["model"]["student"] = name
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    for process_wide in ("die_with", "send_records", "set_up_libraries", "signal.signal"):
+    for process_wide in ("die_with", "set_up_libraries", "signal.signal"):
         monkeypatch.setattr(f"flows.stage.{process_wide}", lambda *_: None)
 
     assert stage.main("nanolab") == 2

@@ -5,7 +5,7 @@ from contextlib import chdir
 
 import pytest
 
-from tasks.dvc.graph import stale_stages
+from tasks.dvc.survey import survey
 from tests.pipeline.conftest import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -57,4 +57,4 @@ def test_an_objective_that_leaves_the_graph_leaves_the_report(checkout: Checkout
 def stale(checkout: Checkout) -> set[str]:
     """The stages of which `dvc status` says that something has changed, without those behind them."""
     with chdir(checkout.path):
-        return set(stale_stages())
+        return set(survey().stale)

@@ -44,18 +44,18 @@ def run_all(graph: Mapping[str, Stage], slots: Slots, most: int) -> tuple[dict[s
 
 
 @pytest.mark.parametrize(
-    ("cards", "spread", "most", "each"),
+    ("cards", "exclusive", "most", "each"),
     [
         ((), (), 2, 0),  # no accelerator: as many as `jobs`
         (("0",), (), 1, 1),  # one card: one stage at a time, although two may run
         (("0", "1"), (), 2, 1),  # two cards: one each
-        (("0", "1"), ("training",), 1, 2),  # spread by accelerate: all cards, one stage
+        (("0", "1"), ("training",), 1, 2),  # with accelerate: all cards, one stage
     ],
 )
 def test_accelerated_stages_have_cards_of_their_own(
-    cards: tuple[str, ...], spread: tuple[str, ...], most: int, each: int
+    cards: tuple[str, ...], exclusive: tuple[str, ...], most: int, each: int
 ) -> None:
-    given, together = run_all(DEMO, Slots(DEMO, jobs=2, cores=4, cards=cards, spread=spread), most)
+    given, together = run_all(DEMO, Slots(DEMO, jobs=2, cores=4, cards=cards, exclusive=exclusive), most)
     assert max(map(len, together)) == most
     assert {name: len(slot.cards) for name, slot in given.items()} == {
         "problems": 0, "training@sft": each, "training@dpo": each, "report": 0,

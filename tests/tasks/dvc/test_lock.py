@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.dvc.graph import stale_stages
 from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
 from tasks.dvc.reproduction import causes_of
+from tasks.dvc.survey import survey
 from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc, reproduce
 
@@ -60,10 +60,10 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
 
 def test_what_has_changed_is_named_with_the_stages_that_rerun(repository: Path) -> None:
     reproduce()
-    assert stale_stages() == {}
+    assert survey().stale == {}
     (repository / "params.yaml").write_text("training: {beta: 0.2}\n", encoding="utf-8")
     (repository / "folder/x").write_text("2\n", encoding="utf-8")
-    found = stale_stages()
+    found = survey().stale
     assert found == {"first": (), "second@a": ("folder", "training.beta")}
     assert causes_of(found) == ["folder changed: reruns second@a", "training.beta changed: reruns second@a"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.config import load_params
 from tasks.git.source import Source, name_run, observe_source
-from tasks.mlflow.invocation import begin_invocation
+from tasks.mlflow.command import describe_command
 from tests.settings import ROOT
 
 
@@ -49,13 +49,47 @@ def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository: Path)
     assert observe_source().dirty == "true", "whatever the user's git shows"
 
 
+def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = repository / "Projekt Größe"
+    project.mkdir()
+    for name in ("params.yaml", "dvc.lock", "old-dvc.lock"):
+        (project / name).write_text("a: 1", encoding="utf-8")
+    git("config", "status.relativePaths", "false")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "a project among others")
+    monkeypatch.chdir(project)
+    Path("dvc.lock").write_text("a: 2", encoding="utf-8")
+    (repository / "code.py").write_text("2\n", encoding="utf-8")
+    assert (observe_source().dirty, observe_source().edits) == ("false", "")
+    Path("old-dvc.lock").write_text("a: 2", encoding="utf-8")
+    assert observe_source().dirty == "true"
+
+
+def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository: Path) -> None:
+    replace("params.yaml", "  beta: 0.1 #", "  beta: 0.1 # new")
+    seen = [observe_source().edits]
+    assert seen == [""]
+    replace("code.py", "1", "2")
+    seen.append(observe_source().edits)
+    Path("new.py").write_text("3\n", encoding="utf-8")
+    seen.append(observe_source().edits)
+    Path("new.py").write_text("33\n", encoding="utf-8")
+    seen.append(observe_source().edits)
+    assert len(set(seen)) == 4
+    git("checkout", "--", "code.py")
+    Path("new.py").unlink()
+    assert observe_source().edits == ""
+
+
 def test_the_name_says_what_is_different(repository: Path) -> None:
     params = load_params()
-    assert begin_invocation("iterpref run", params, {}).name == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
+    assert describe_command("iterpref run", params, {}).name == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
-    assert begin_invocation("dvc repro", params, {}).name == "beta=0.3"
-    assert begin_invocation("iterpref run", params, {"training.epochs": 4}).name == "beta=0.3 epochs=4"
-    assert begin_invocation("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
+    assert describe_command("dvc repro", params, {}).name == "beta=0.3"
+    assert describe_command("iterpref run", params, {"training.epochs": 4}).name == "beta=0.3 epochs=4"
+    assert describe_command("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
 
 
 def test_many_changes_are_counted_and_equal_names_told_apart() -> None:

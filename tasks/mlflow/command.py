@@ -1,0 +1,99 @@
+"""Command: what a row of MLflow's table is about, an experiment with one state of code and parameters."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+from pydantic import BaseModel
+
+from iterpref_core.config import Params
+from tasks.addresses import ShownText
+from tasks.dotted_keys import flatten
+from tasks.git.source import Source, name_run, observe_source
+
+COMMAND_VARIABLE = "ITERPREF_COMMAND"
+"""Gives a stage's process the command that it belongs to, as JSON; absent under a bare `dvc repro`."""
+
+_LIBRARIES = ("accelerate", "dvc", "mlflow", "peft", "prefect", "torch", "transformers", "trl")
+
+
+class Command(BaseModel, frozen=True):
+    """A command that brings stages up to date.
+
+    Attributes:
+        command: the command, such as `dvc repro`.
+        name: name of its run.
+        source: the commit, and the changes since.
+        params: all parameters, by dotted key.
+        tags: user, commit, and versions of libraries.
+    """
+
+    command: str
+    name: ShownText
+    source: Source
+    params: dict[str, ShownText]
+    tags: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """A digest of code and parameters. Commands with equal ones have one run, however often they are started."""
+        parts = [self.source.commit, self.source.edits, self.params]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its stages."""
+        return {COMMAND_VARIABLE: self.model_dump_json()}
+
+
+def describe_command(command: str, params: Params, values: Mapping[str, Any] | None = None, name: str = "") -> Command:
+    """Describe a command of this process, before it enters another folder.
+
+    Args:
+        command: the command, such as `iterpref run`.
+        params: all parameters.
+        values: parameters that the command itself sets, by dotted key.
+        name: name of its run; by default the parameters that differ.
+    """
+    source = observe_source(values)
+    return Command(
+        command=command,
+        name=name or name_run(command, source),
+        source=source,
+        params={key: str(value) for key, value in flatten(params.model_dump(mode="json"))},
+        tags=_tags(command, source),
+    )
+
+
+def own_command(params: Params) -> Command:
+    """Return the command that this process's stage belongs to: the one that started it, or else `dvc repro`."""
+    given = os.environ.get(COMMAND_VARIABLE)
+    if given:
+        return Command.model_validate_json(given)
+    command = describe_command("dvc repro", params)
+    # `dvc exp run` makes up this name, such as `lively-monkey`. It says nothing about the run, so it is only a tag.
+    if experiment := os.environ.get("DVC_EXP_NAME", ""):
+        command.tags["dvc.experiment"] = experiment
+    return command
+
+
+def _tags(command: str, source: Source) -> dict[str, str]:
+    """Return MLflow's own tags for the source of a run, and the versions of the libraries that compute."""
+    tags = {
+        "mlflow.user": psutil.Process().username(),
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": source.commit,
+        "mlflow.source.git.branch": source.branch,
+        "mlflow.source.git.dirty": source.dirty,
+    }
+    for library in _LIBRARIES:
+        try:
+            tags[f"version.{library}"] = version(library)
+        except PackageNotFoundError:
+            continue
+    return tags

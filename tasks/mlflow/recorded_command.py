@@ -1,0 +1,86 @@
+"""Recorded command: a command of ours that brings stages up to date, and its run in MLflow."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.config import Params
+from tasks.dvc.lock import LockedStage, read_lock
+from tasks.mlflow.command import Command, describe_command
+from tasks.mlflow.execution import Execution, read_execution
+from tasks.mlflow.snapshot import Snapshot, Status
+from tasks.mlflow.sync import write_snapshot
+
+
+class RecordedCommand:
+    """A command while it runs.
+
+    Attributes:
+        command: the command. Its `variables` are for the processes of its stages.
+        started: seconds since the epoch.
+        ran: whether a stage has begun in it, even if the stage then failed.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.started = time.time()
+        self.ran = False
+        self._executions: dict[str, Execution] = {}
+        self._folder = Path()
+
+    def add(self, stages: Iterable[str], folder: Path = Path(), lock: Mapping[str, LockedStage] | None = None) -> None:
+        """Add stages that are up to date.
+
+        Args:
+            stages: DVC's names of them.
+            folder: the checkout or worktree in which they ran.
+            lock: its stages that have run; by default they are read.
+        """
+        self._folder = folder.resolve()
+        if lock is None:
+            lock = read_lock(folder)
+        # A stage without outputs is in no lock.
+        for name in stages:
+            if name in lock:
+                self._executions[name] = read_execution(name, lock[name], self._folder)
+
+    def write(self, status: Status = "RUNNING", error: str = "") -> None:
+        """Write to MLflow how far the command is, if it has anything to say."""
+        if not self._executions and not self.ran:
+            return
+        snapshot = Snapshot(
+            command=self.command,
+            executions=dict(self._executions),
+            status=status,
+            error=error,
+            started=self.started,
+            ended=time.time(),
+        )
+        write_snapshot(snapshot, self._folder)
+
+
+@contextmanager
+def recorded_command(
+    command: str, params: Params, values: Mapping[str, Any], name: str = ""
+) -> Iterator[RecordedCommand]:
+    """Record the block as a command, whose run in MLflow gets one status at the end.
+
+    Args:
+        command: the command, such as `iterpref run`.
+        params: all parameters, with those values.
+        values: parameters that the command itself sets, by dotted key.
+        name: name of the run; by default the parameters that differ.
+    """
+    record = RecordedCommand(describe_command(command, params, values, name))
+    try:
+        yield record
+    except Exception as error:
+        record.write("FAILED", str(error) or type(error).__name__)
+        raise
+    except BaseException:
+        record.write("KILLED", "it was told to end")
+        raise
+    else:
+        record.write("FINISHED")

@@ -1,0 +1,499 @@
+"""MLflow: a run for a command, its stages and models nested in it, each once, whatever was away or refused."""
+
+import json
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from benchmarks.pipeline import stage_intervals
+from iterpref_core.config import load_params
+from tasks.doctor import examine_services
+from tasks.dvc.lock import Artifact, LockedStage
+from tasks.git.source import Source
+from tasks.mlflow import live_curve
+from tasks.mlflow.command import Command
+from tasks.mlflow.execution import Execution, Times
+from tasks.mlflow.live_curve import LiveCurve
+from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_name, tracking_uri
+from tasks.mlflow.snapshot import Snapshot, describe_set_aside, set_aside_files
+from tasks.mlflow.sync import Sync, write_snapshot
+from tasks.stage_name import StageName
+from tests.http_server import serving
+from tests.once import give_mlflow_tables
+from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    pass
+
+MD5 = "0123456789abcdef0123456789abcdef"
+STARTED = 1_700_000_000.0
+CURVE = [{"step": "1", "loss": "3.0"}, {"step": "2", "loss": "2.0"}]
+PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
+MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
+TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives.sft": {"alpha": 20.0}})
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with parameters, and a data base that has its tables."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
+    shutil.copy2(ROOT / "params.yaml", ".")
+    give_mlflow_tables(tmp_path_factory, folder)
+    return folder
+
+
+def command(name: str = "beta=0.3", commit: str = "a" * 40, **params: str) -> Command:
+    source = Source(commit=commit, branch="main", dirty="false")
+    return Command(command="iterpref run", name=name, source=source, params={"a": name, **params}, tags={})
+
+
+def execution(stage: str, locked: LockedStage | None = None, **values: Any) -> Execution:
+    """A stage that took eight seconds here."""
+    times = Times(started=STARTED, ended=STARTED + 8)
+    return Execution(stage=stage, locked=locked or LockedStage(outs=(PAIRS,)), **{"times": times, **values})
+
+
+def write(*executions: Execution, of: Command | None = None, status: str = "FINISHED", error: str = "") -> None:
+    """Write a command that took nine seconds."""
+    snapshot = Snapshot(
+        command=of or command(), executions={each.stage: each for each in executions}, status=status,  # type: ignore[arg-type]
+        error=error, started=STARTED, ended=STARTED + 9,
+    )  # fmt: skip
+    write_snapshot(snapshot, Path())
+
+
+def runs(**values: Any) -> dict[str, Any]:
+    """All runs by name."""
+    server = Server()
+    found = server.client.search_runs([server.experiment_id], max_results=2000, **values)
+    assert len({run.info.run_name for run in found}) == len(found), "a run is there twice"
+    return {run.info.run_name: run for run in found}
+
+
+def points(run: Any, name: str) -> list[tuple[int, float]]:
+    history = Server().client.get_metric_history(run.info.run_id, name)
+    return sorted((point.step, point.value) for point in history)
+
+
+def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Path) -> None:
+    training = execution("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5})
+    for _ in range(2):
+        write(training)
+    found = runs()
+    run, parent = found["training@sft"], found["beta=0.3"]
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
+    assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
+    assert run.data.metrics == {"loss": 2.0, "mean_loss": 2.5, "seconds": 8.0}, "the curve's last point stands"
+    columns = {"objective": "sft", "alpha": "20.0", "data": MD5[:8], "commit": "aaaaaaaa"}
+    assert columns.items() <= run.data.params.items()
+    assert columns.items() <= parent.data.tags.items(), "what is compared stands on the row of the command"
+    assert run.data.params["training.objectives.sft.alpha"] == "20.0"
+    assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
+    assert set_aside_files() == []
+
+
+def test_every_model_has_a_row_with_its_scores_how_it_was_trained_and_its_data() -> None:
+    scores = {"heldout/pass_at_1": 0.5, "heldout/ci95_low": 0.25, "heldout/ci95_high": 0.75}
+    made = execution("pairs")
+    training = execution("training@sft", TRAINED)
+    weak = execution("evaluation@dpo", metrics={"heldout/pass_at_1": 0.25})
+    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics=scores)
+    base = execution("evaluation@base", metrics={"heldout/pass_at_1": 0.75})
+    write(made, training, weak, evaluated, base)
+    server, found = Server(), runs()
+    row = found["sft"]
+    assert row.data.metrics == scores
+    assert (row.data.tags["objective"], row.data.tags["alpha"]) == ("sft", "20.0")
+    (data,) = [item.dataset for item in row.inputs.dataset_inputs]
+    assert (data.name, data.digest) == ("data/pairs.jsonl", MD5)
+    (model,) = server.client.search_logged_models([server.experiment_id])
+    assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
+    assert {(point.key, point.value) for point in model.metrics} == set(scores.items())
+    parent = found["beta=0.3"]
+    assert parent.data.metrics["best/heldout/pass_at_1"] == 0.5, "base is no objective"
+    assert (parent.data.tags["best"], parent.data.tags["objective"]) == ("sft", "sft")
+    assert {run.data.tags["mlflow.parentRunId"] for name, run in found.items() if name != "beta=0.3"} == {
+        parent.info.run_id
+    }
+
+
+def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
+    (checkout / "reports").mkdir()
+    (checkout / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
+    locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
+    write(execution("report", locked, metrics={"gain": 0.1}))
+    listed = Server().client.list_artifacts(runs()["beta=0.3"].info.run_id, "reports")
+    assert [item.path for item in listed] == ["reports/index.html"]
+
+
+def test_a_command_has_the_scores_of_what_it_reused_and_links_to_the_runs_that_made_it() -> None:
+    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
+    write(evaluated, of=command("first"))
+    elsewhere = execution("pairs", times=None)
+    write(evaluated, elsewhere, of=command("second", commit="b" * 40))
+    server = Server()
+    found = server.client.search_runs([server.experiment_id])
+    by_name = {run.info.run_name: run for run in found if run.info.run_name != "sft"}
+    assert set(by_name) == {"first", "second", "evaluation@sft"}, "what did not run here has no row"
+    run_id = by_name["evaluation@sft"].info.run_id
+    note = by_name["second"].data.tags["mlflow.note.content"]
+    assert note.startswith(f"- [evaluation@sft](#/experiments/{server.experiment_id}/runs/{run_id}): unchanged, made ")
+    assert "pairs" not in note, "no run is known that made them"
+    assert by_name["second"].data.tags["commit"] == "bbbbbbbb"
+    assert by_name["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5, "best/heldout/pass_at_1": 0.5}
+
+
+def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> None:
+    write(of=command(), status="FAILED", error="training@sft: no memory")
+    assert runs()["beta=0.3"].data.tags["mlflow.note.content"] == "training@sft: no memory"
+    write(execution("pairs"), of=command(), status="RUNNING")
+    assert runs()["beta=0.3"].info.status == "RUNNING"
+    write(execution("pairs"), of=command())
+    found = runs()
+    assert found["beta=0.3"].info.status == "FINISHED"
+    assert "no memory" not in found["beta=0.3"].data.tags["mlflow.note.content"]
+    write(execution("pairs"), of=command(b="other"))
+    server = Server()
+    assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
+
+
+def test_a_command_with_nothing_new_does_not_ask_mlflow(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(execution("pairs"))
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.sync.Server", lambda: pytest.fail("MLflow is asked"))
+        write(execution("pairs"))
+    (checkout / "mlflow.db").unlink()
+    write(execution("pairs"))
+    assert set(runs()) == {"beta=0.3", "pairs"}, "the data base was removed"
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, refused: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Let the server refuse some parameters."""
+    from mlflow.exceptions import MlflowException
+
+    before = Server.log_params
+
+    def log_params(self: Server, run_id: str, params: Mapping[str, Any]) -> None:
+        if refused(params):
+            raise MlflowException("Changing param values is not allowed")
+        before(self, run_id, params)
+
+    monkeypatch.setattr(Server, "log_params", log_params)
+
+
+def test_what_a_server_refuses_is_set_aside_with_its_reason_and_blocks_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = execution("validity", metrics={"killed": math.nan})
+    odd = execution("codeflow", metrics={"rate@my bench#1//x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    with monkeypatch.context() as patch:
+        refuse(patch, lambda params: "model.student" in params)
+        write(execution("nanolab", LockedStage(params={"model.student": "x"})), torn, odd)
+        write(execution("localization", metrics={"pairs": 3.0}), of=command("next"))
+        assert "nanolab: MlflowException: Changing param values is not allowed" in capsys.readouterr().err
+        write(execution("pairs"), of=command("refused", **{"model.student": "y"}))
+        write(of=command("after"))
+        found = runs()
+        assert {"validity", "codeflow", "localization"} <= set(found)
+        assert found["beta=0.3"].info.status == "FINISHED"
+        assert math.isnan(found["validity"].data.metrics["killed"])
+        assert found["codeflow"].data.metrics["a_b"] == 2.0
+        line, whole = describe_set_aside()
+        assert whole == "refused: the run: MlflowException: Changing param values is not allowed"
+        assert "after" in found
+        assert line.startswith("beta=0.3: nanolab: MlflowException: Changing param values is not allowed")
+        (told,) = [item for item in examine_services() if item.name == "MLflow: set aside"]
+        assert line in told.detail
+        torn_file = set_aside_files()[0].with_name("torn.json")
+        torn_file.write_text('{"command": {', encoding="utf-8")
+    write(of=command("third"))
+    assert {"refused", "pairs"} <= set(runs())
+    assert runs()["nanolab"].data.params["model.student"] == "x"
+    assert set_aside_files() == [torn_file]
+    assert f"{torn_file} cannot be read" in capsys.readouterr().err
+    assert f"{torn_file} cannot be read" in describe_set_aside()[0]
+
+
+@pytest.mark.parametrize("answer", [None, 401, 403])
+def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_records(
+    answer: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with serving(lambda *_: answer or 500) as url:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url if answer else "http://me:s3cret@127.0.0.1:9")
+        write(execution("problems", metrics={"problems": 9.0}), status="RUNNING")
+        write(execution("pairs", metrics={"pairs": 3.0}))
+    told = capsys.readouterr().err
+    assert told.count("warning: ") == 1
+    assert (f"answers {answer}" if answer else "Connection refused") in told
+    assert "s3cret" not in told
+    assert "defect" not in caplog.text
+    (path,) = set_aside_files()
+    assert "s3cret" not in path.read_text(encoding="utf-8")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
+    write(of=command("next"))
+    found = runs()
+    assert found["problems"].data.metrics["problems"] == 9.0
+    assert (found["pairs"].data.metrics["pairs"], found["beta=0.3"].info.status) == (3.0, "FINISHED")
+    assert set_aside_files() == []
+
+
+def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script of prefect.yaml that each clone begins with; then the clone is removed."""
+    steps = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    script = next(step for each in steps for name, step in each.items() if name.endswith("run_shell_script"))["script"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dvc").symlink_to("/bin/true")
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "ITERPREF_CACHE": str(tmp_path / "cache")}
+    for name, uri in (("first", "http://127.0.0.1:9"), ("second", f"sqlite:///{tmp_path}/team.db")):
+        clone = tmp_path / name
+        clone.mkdir()
+        subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
+        with chdir(clone):
+            write(execution("problems", metrics={"problems": 9.0}), of=command(name))
+        shutil.rmtree(clone)
+    server = Server()
+    found = server.client.search_runs([server.experiment_id])
+    assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
+
+
+def test_a_refusal_in_json_is_one_too() -> None:
+    from mlflow.exceptions import RestException
+
+    error = RestException({"error_code": "PERMISSION_DENIED", "message": "not yours"})
+    assert "answers 403: renew MLFLOW_TRACKING_TOKEN" in str(explain(error))
+
+
+def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.sync.write_stage", lambda *_: {}["defect"])
+        write(execution("problems"))
+    assert "KeyError: 'defect'" in capsys.readouterr().err
+    assert "Traceback" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
+        patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
+        assert check_server() == "MLflow at here cannot be used: KeyError: 'defect'"
+    write(of=command("next"))
+    assert "problems" in runs()
+
+
+def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server()
+    server.client.delete_experiment(server.experiment_id)
+    write(execution("problems"))
+    assert f"mlflow experiments restore --experiment-id {server.experiment_id}" in capsys.readouterr().err
+    server.client.restore_experiment(server.experiment_id)
+    Sync().write(Snapshot.read(set_aside_files()[0]))
+    assert "problems" in runs()
+
+
+@pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
+def test_the_environment_names_the_experiment(name: str, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+    assert mlflow.get_experiment(Server().experiment_id).name == experiment
+
+
+def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri())
+    assert (check_server(), runs_page("http://here"), client.get_experiment_by_name("iterpref")) == (
+        "",
+        "http://here",
+        None,
+    )
+    made = client.create_experiment("iterpref")
+    client.set_experiment_tag(made, "mlflow.note.content", "# The team's plan")
+    before = client.get_experiment(made).tags
+    assert check_server() == ""
+    write(execution("problems"))
+    assert client.get_experiment(made).tags == before
+
+
+def test_relative_addresses_are_of_the_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(checkout))
+    Path("worktree").mkdir()
+    with chdir("worktree"):
+        for given, meant in (
+            ("", f"sqlite:///{checkout}/mlflow.db"),
+            ("sqlite:///here/my.db", f"sqlite:///{checkout}/here/my.db"),
+            ("sqlite:////srv/my.db", "sqlite:////srv/my.db"),
+            ("mlruns", f"file://{checkout}/mlruns"),
+            ("http://mlflow:5000", "http://mlflow:5000"),
+        ):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+            assert tracking_uri() == meant
+
+
+def write_report(folder: Path) -> None:
+    (folder / "reports").mkdir(exist_ok=True)
+    (folder / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
+    locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
+    write(execution("report", locked, metrics={"gain": 0.1}), of=command(folder.name))
+
+
+def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Server()
+    moved = tmp_path / "moved"
+    checkout.rename(moved)
+    with chdir(moved):
+        write_report(moved)
+        assert runs()["moved"].info.status == "FINISHED"
+    assert "is not in this checkout; name another experiment" in capsys.readouterr().err
+    assert not checkout.exists()
+
+
+@pytest.fixture
+def older(checkout: Path) -> Iterator[Callable[[str], str]]:
+    """A tracking server that hides what MLflow 2.22 does not have; it gives the version it is asked to."""
+    from tests.tasks.mlflow.older_server import older_server
+
+    with older_server(checkout / "server") as serve:
+        yield serve
+
+
+@pytest.mark.parametrize("version", ["2.22.1", ""])
+def test_an_older_server_gets_all_but_models_and_the_message_says_so(
+    older: Callable[[str], str], version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", older(version))
+    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
+    write(execution("training@sft", TRAINED, metrics={"loss": 2.5}), evaluated)
+    found = runs()
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    assert found["beta=0.3"].data.metrics["best/heldout/pass_at_1"] == 0.5
+    told = capsys.readouterr().err
+    assert ("MLflow 2.22.1" if version else "does not tell its version") in told
+    assert set_aside_files() == []
+
+
+@pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
+def test_a_place_that_takes_no_files_takes_nothing_else_away(
+    place: str, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{checkout}/other.db")
+    shutil.copy2("mlflow.db", "other.db")
+    mlflow.MlflowClient(tracking_uri()).create_experiment("iterpref", place)
+    write_report(checkout)
+    found = runs()
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    assert found["report"].data.metrics["gain"] == 0.1
+    told = capsys.readouterr().err
+    assert told.count("--serve-artifacts") == 1
+    assert set_aside_files() == []
+
+
+def test_what_a_user_deleted_stays_deleted() -> None:
+    from mlflow.entities import ViewType
+
+    write(execution("problems"), of=command("kept"))
+    write(execution("pairs"), of=command("gone"))
+    server, found = Server(), runs()
+    for name in ("problems", "gone"):
+        server.client.delete_run(found[name].info.run_id)
+    write(execution("problems"), execution("codeflow"), of=command("kept"))
+    write(execution("validity"), of=command("gone"))
+    assert set(runs()) == {"kept", "pairs", "codeflow"}
+    assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
+    assert set_aside_files() == []
+
+
+def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_curve, "LIVE_AFTER_S", 0.0)
+    monkeypatch.setenv("ITERPREF_COMMAND", command().model_dump_json())
+    inputs = TRAINED.model_copy(update={"outs": ()})
+    monkeypatch.setattr(live_curve, "observe_inputs", lambda _: (inputs, {}))
+    LiveCurve(StageName("training", "sft"), load_params())({"loss": 3.0}, 1)  # and its process is killed
+    found = runs()
+    assert (found["training@sft"].info.status, found["training@sft"].data.metrics) == ("RUNNING", {"loss": 3.0})
+    write(status="KILLED", error="it was told to end")
+    assert runs()["training@sft"].info.status == "KILLED"
+    LiveCurve(StageName("training", "sft"), load_params())({"loss": 2.5}, 2)
+    write(execution("training@sft", TRAINED, curve=[*CURVE, {"step": "3", "loss": "1.0"}]))
+    found = runs()
+    assert found["training@sft"].info.status == "FINISHED"
+    assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
+
+
+def test_several_processes_record_everything_once() -> None:
+    Server()
+    snapshot = Snapshot(
+        command=command(),
+        executions={f"training@{number}": execution(f"training@{number}") for number in range(6)},
+        status="FINISHED",
+        started=STARTED,
+        ended=STARTED + 9,
+    )
+    Path("snapshot.json").write_text(snapshot.model_dump_json(), encoding="utf-8")
+    # Processes of their own, as users have them: a fork would share the tests' threads and open data base.
+    program = (
+        "from pathlib import Path; from tasks.mlflow.snapshot import Snapshot; "
+        "from tasks.mlflow.sync import write_snapshot; write_snapshot(Snapshot.read(Path('snapshot.json')))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    writers = []
+    for _ in range(2):
+        writers.append(
+            subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
+        )
+    for writer in writers:
+        _, said = writer.communicate()
+        assert writer.returncode == 0, said
+        assert "warning" not in said
+    assert len(runs()) == 7
+    assert set_aside_files() == []
+
+
+def test_the_experiment_opens_with_the_columns_that_matter() -> None:
+    import mlflow
+
+    tags = mlflow.get_experiment(Server().experiment_id).tags
+    view = json.loads(tags["mlflow.sharedViewState.iterpref"])
+    assert view["selectedColumns"] == view["columnOrder"]
+    named = {column.partition(".")[2].strip("`") for column in view["selectedColumns"]}
+    assert named == {"objective", "alpha", "beta", "data", "commit", "dirty", "best/heldout/pass_at_1"}
+    assert "viewStateShareKey=iterpref" in tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])
+def test_mlflow_takes_every_name(name: str) -> None:
+    server = Server()
+    run_id = server.open_run("key", "run", STARTED, {})
+    server.log_metrics(run_id, {name: {0: 1.0}}, STARTED)
+    server.log_params(run_id, {name: "x" * 7000})
+    assert server.client.get_run(run_id).data.metrics == {safe_name(name): 1.0}
