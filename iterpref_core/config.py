@@ -356,7 +356,10 @@ class ObjectiveParams(Settings):
 
 
 class GrpoParams(Settings):
-    """The settings of GRPO, which trains on a model's own answers with their tests as the reward."""
+    """The settings of GRPO, which trains on a model's own answers with their tests as the reward.
+
+    The names in `rewards` are checked by `own_rewards.load_own_rewards`, before the model is loaded.
+    """
 
     steps: PositiveInt
     problems: PositiveInt
@@ -365,6 +368,7 @@ class GrpoParams(Settings):
     beta: Annotated[float, Field(ge=0, le=10)]
     max_new_tokens: PositiveInt
     backend: LocalBackendName
+    rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     arguments: dict[str, Any]
 
 

@@ -31,9 +31,10 @@ from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
 from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
+from iterpref_core.reinforcement.own_rewards import load_own_rewards, source_digest
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewarded_problems import Survey, draw_names, read_chosen, survey_problems
-from iterpref_core.reinforcement.tests_as_reward import TestsAsReward
+from iterpref_core.reinforcement.rewards import REWARDS, Rewards
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.base_trainer import DivergedError
@@ -56,6 +57,7 @@ _TRAINED_BY = (
 )
 """The code that decides trained weights."""
 _SHARED = (
+    "answer",
     "bf16",
     "gradient_checkpointing",
     "load",
@@ -117,6 +119,7 @@ def train_grpo(
     run = set_up_run(GRPO, model, params, Places(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
+    own_rewards = load_own_rewards(params.grpo.rewards, REWARDS)
     learning_rate, _ = find_rates(GRPO, params.objectives)
     policy = load_policy(run.model, params, run.processes.device)
     template = load_chat_template(run.model, run.prompt)
@@ -138,7 +141,7 @@ def train_grpo(
             policy=policy,
             prompts=prompts,
             tokenizer=template.tokenizer,
-            rewards=TestsAsReward(chosen, prompts, executor),
+            rewards=Rewards(params, chosen, prompts, executor, own_rewards),
             rows=rows,
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
             params=params,
@@ -175,6 +178,7 @@ def _run_key(problems: Path, fingerprint: str, params: TrainingParams, execution
         _settings(params),
         execution.model_dump(mode="json", exclude={"engine", "workers"}),
         code_digest(*_TRAINED_BY),
+        {path: source_digest(path) for path in params.grpo.rewards if ":" in path},
         _versions(),
     ]
     return sha256(dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
@@ -197,7 +201,7 @@ def _make_trainer(
     policy: Any,
     prompts: RenderedPrompts,
     tokenizer: Any,
-    rewards: TestsAsReward,
+    rewards: Rewards,
     rows: Mapping[str, list[str]],
     config: Any,
     params: TrainingParams,
@@ -211,7 +215,7 @@ def _make_trainer(
         trainer = TemplateGRPOTrainer(
             prompts=prompts,
             model=policy,
-            reward_funcs=rewards.passes_tests,
+            reward_funcs=rewards.functions,
             args=config,
             train_dataset=Dataset.from_dict(dict(rows)),
             processing_class=tokenizer,
@@ -256,16 +260,12 @@ def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
     """Warn if all answers to a problem had the same reward, in the whole training."""
     alike = [entry["frac_reward_zero_std"] for entry in history if "frac_reward_zero_std" in entry]
     if alike and min(alike) == 1.0:
-        rewards = {entry["reward"] for entry in history if entry.get("reward") is not None}
-        outcome = "all or none passed"
-        if rewards == {1.0}:
-            outcome = "every answer passed"
-        elif rewards == {0.0}:
-            outcome = "no answer passed"
+        rewards = [entry["reward"] for entry in history if entry.get("reward") is not None]
         logger.warning(
-            "the model learned nothing: of no problem some answers passed and others failed (in the first steps %s); "
-            "give it other problems, raise training.grpo.generations, or start from a model that solves some",
-            outcome,
+            "the model learned nothing: all answers to a problem had the same reward, in every step (means from %g to "
+            "%g); give it other problems, raise training.grpo.generations, or start from a model that solves some",
+            min(rewards, default=0.0),
+            max(rewards, default=0.0),
         )
 
 

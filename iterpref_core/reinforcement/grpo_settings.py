@@ -32,7 +32,7 @@ _DECIDED = {
     "trust_remote_code": "the project: code of a checkpoint is never run",
     "chat_template_kwargs": "model.chat_template_kwargs",
     "generation_kwargs": "the model's template, which ends answers",
-    "reward_weights": "the tests, which are the only reward",
+    "reward_weights": "training.grpo.rewards",
 }
 """Arguments of TRL that the project decides, and where it does."""
 
@@ -134,6 +134,7 @@ def grpo_config(
         "use_vllm": vllm,
         # transformers is given the end tokens with the model's generation config, vLLM with each call.
         "generation_kwargs": {"stop_token_ids": ends} if vllm else None,
+        "reward_weights": list(grpo.rewards.values()),
         "shuffle_dataset": False,  # the rows are drawn already
         "use_cpu": not torch.cuda.is_available(),
     }

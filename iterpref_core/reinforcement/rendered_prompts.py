@@ -1,14 +1,12 @@
-"""Rendered prompts: problems as a model reads them, and the programs in its answers.
+"""Rendered prompts: problems as a model reads them, and the texts of its answers.
 
-The prompt is the one that evaluation asks, rendered by the model's own template. The template's end ends an answer, and
-the same rule as everywhere finds the program in it.
+The prompt is the one that evaluation asks, rendered by the model's own template. The template's end ends an answer.
 """
 
 from collections.abc import Sequence
 
 from transformers import GenerationConfig
 
-from iterpref_core.answers.extraction import extract_program
 from iterpref_core.errors import ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts, end_tokens, read_answer
@@ -17,7 +15,7 @@ from iterpref_core.records import Problem
 
 
 class RenderedPrompts:
-    """The prompts of a training, as token ids, and the way back from an answer's token ids to a program.
+    """The prompts of a training, as token ids, and the way back from an answer's token ids to its text.
 
     Args:
         template: what the model's template writes around prompts and answers.
@@ -56,8 +54,8 @@ class RenderedPrompts:
         self._asked.update(zip(new, encode_prompts(self._template, new), strict=True))
         return [self._asked[text].ids for text in prompts]
 
-    def program(self, problem: Problem, answer: Sequence[int]) -> str:
-        """Return the program in an answer; empty where it has none.
+    def answer(self, problem: Problem, answer: Sequence[int]) -> str:
+        """Return the text of an answer, without what the template writes around it.
 
         Args:
             problem: the one that was asked.
@@ -69,5 +67,4 @@ class RenderedPrompts:
         rendered = self.render(problem)
         self.encode([rendered])
         text = str(self._template.tokenizer.decode(ids, skip_special_tokens=True))
-        read = read_answer(text, self._asked[rendered], self._template)
-        return extract_program(read, problem.entry_point) or ""
+        return read_answer(text, self._asked[rendered], self._template)

@@ -33,7 +33,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 REWARDS = {
     "rewards/margins": "Reward margin, chosen over rejected",
     "rewards/chosen": "Reward of the chosen program (below 0: less likely)",
-    "reward": "Share of the model's own answers that pass their tests (GRPO)",
+    "reward": "Mean reward of the model's own answers: by default the share that pass their tests (GRPO)",
 }
 """The columns of the training curves that one chart shows for all objectives → the chart's title."""
 

@@ -1,6 +1,7 @@
 """Trained model and its curve: a plain checkpoint or adapters, and the numbers that training tells as it goes."""
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -64,6 +65,8 @@ CURVE = (
     *(f"validation/{name}" for name in _SCORES),
 )
 """Columns of the training curve; a run has those that its objective and settings give it."""
+_ONE_REWARD = re.compile(r"rewards/.+/mean")
+"""TRL's names for the means of the single rewards of answers, of which `reward` is the weighted sum."""
 
 OnLog = Callable[[dict[str, float], int], None]
 """Called with (metrics, step) while training runs."""
@@ -213,7 +216,8 @@ def curve_entry(logs: Entry) -> dict[str, float]:
     if "loss" not in logs and "eval_loss" not in logs:
         return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
-    return {name: float(value) for name, value in named.items() if name in CURVE and value is not None}
+    kept = {name: value for name, value in named.items() if name in CURVE or _ONE_REWARD.fullmatch(name)}
+    return {name: float(value) for name, value in kept.items() if value is not None}
 
 
 def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
@@ -234,6 +238,7 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None)
             row |= numbers | {"step": step}
     named = set(chain.from_iterable(rows.values()))
     columns = [name for name in CURVE if name in named]
+    columns += sorted(named.difference(CURVE))
     if "validation/loss" in columns and chosen is not None:
         columns.append("chosen")
         for step, row in rows.items():

@@ -28,6 +28,7 @@ def settings(**grpo: object) -> TrainingParams:
         beta=0.0,
         max_new_tokens=24,
         backend="transformers",
+        rewards={"passes_tests": 1.0},
         arguments={},
     )
     return section(

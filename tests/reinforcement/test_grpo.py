@@ -90,10 +90,10 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
 
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.models.weights import load_model
-    from iterpref_core.reinforcement import tests_as_reward
     from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
     from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
     from iterpref_core.reinforcement.rewarded_problems import draw_names
+    from iterpref_core.reinforcement.rewards import Rewards
 
     monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
     params = settings(steps=3, beta=0.1)
@@ -108,7 +108,7 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     with open_executor(EXECUTION) as executor:
         trainer = GRPOTrainer(
             policy,
-            reward_funcs=tests_as_reward.TestsAsReward(by_name, prompts, executor).passes_tests,
+            reward_funcs=Rewards(params, by_name, prompts, executor, own={}).functions,
             args=grpo_config(params, 3e-3, accumulation, tmp_path / "checkpoints", prompts.end_tokens),
             train_dataset=Dataset.from_dict(rows),
             processing_class=template.tokenizer,
@@ -125,14 +125,14 @@ def test_a_constant_reward_teaches_nothing_and_is_told(
 ) -> None:
     import torch
 
-    from iterpref_core.reinforcement import tests_as_reward
+    from iterpref_core.reinforcement import rewards
 
-    monkeypatch.setattr(tests_as_reward, "reward_of", lambda _: 1.0)
+    monkeypatch.setattr(rewards, "reward_of", lambda _: 1.0)
     train("run", steps=2)
     before, after = read_weights(coin), read_weights(tmp_path / "run" / "out")
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert "the model learned nothing" in caplog.text
-    assert "every answer passed" in caplog.text
+    assert "in every step (means from 1 to 1)" in caplog.text
 
 
 def _train_and_die(folder: Path, problems_file: Path, model: Path, params: TrainingParams, last_step: int) -> None:
@@ -224,6 +224,9 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
         ({}, {"load": "4bit"}, "training.load: 4bit: quantized weights cannot be trained themselves"),
         ({}, {"objectives": {}}, "training.objectives.grpo.learning_rate: is not in params.yaml"),
         ({"backend": "vllm"}, {}, "training.grpo.backend: vllm: is not installed in this environment"),
+        ({"rewards": {"passes": 1.0}}, {}, "rewards: no reward 'passes'; did you mean 'passes_tests'.*package.module"),
+        ({"rewards": {"absent_module:f": 1.0}}, {}, "absent_module:f: there is no module 'absent_module', neither"),
+        ({"arguments": {"reward_weights": [1.0]}}, {}, "reward_weights: is decided by training.grpo.rewards"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_computed(

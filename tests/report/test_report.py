@@ -55,7 +55,7 @@ def test_a_model_trained_with_tests_as_the_reward_stands_beside_the_others(
     assert summary["comparisons"]["target-rpo"]["grpo"]["heldout"]["difference"] == pytest.approx(5 / 200)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert "GRPO" in page
-    assert "own answers that pass their tests (GRPO)" in page
+    assert "the share that pass their tests (GRPO)" in page
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:
