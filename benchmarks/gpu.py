@@ -352,7 +352,7 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
             ticks.append(clock())
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = params.model_copy(update={"epochs": 1, "arguments": {"save_strategy": "no", "logging_steps": 1}})
+        settings = params.model_copy(update={"epochs": 1, "arguments": {"logging_steps": 1}})
         arguments = training_arguments(
             settings,
             1e-4,

@@ -17,7 +17,7 @@ from trl.rewards import get_soft_overlong_punishment
 
 from iterpref_core.answers.extraction import extract_program
 from iterpref_core.answers.reasoning import without_reasoning
-from iterpref_core.config import AnswerStyle, TrainingParams
+from iterpref_core.config import AnswerFormat, TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Engine, Outcome, make_program, program_of
 from iterpref_core.models.chat_template import render_answer
@@ -70,7 +70,7 @@ class Rewards:
         executor: Engine,
         own: Mapping[str, OwnReward],
     ) -> None:
-        self._style: AnswerStyle = params.answer
+        self._style: AnswerFormat = params.answer
         self._longest = params.grpo.max_new_tokens
         self._names = tuple(params.grpo.rewards)
         self._problems = problems
@@ -185,7 +185,7 @@ def reward_of(verdict: Verdict | None) -> float:
     return float(verdict == "passed")
 
 
-def has_format(answer: str, style: AnswerStyle) -> bool:
+def has_format(answer: str, style: AnswerFormat) -> bool:
     r"""Return True if an answer, behind its reasoning, is one program in the form that models are trained to give.
 
     Args:
