@@ -124,7 +124,7 @@ def _near(actual: Any, expected: Any, atol: float) -> bool:
         return False
 
 
-def is_close(actual: Any, expected: Any, atol: float, *, numbers_alone: bool = False) -> bool:
+def is_close(actual: Any, expected: Any, atol: float) -> bool:
     """Tell whether two values are of the same shape, and each number of one near its counterpart.
 
     >>> is_close({"a": (1, [2.0])}, {"a": (1, [2.0000001])}, 1e-6), is_close([], [3.14], 1e-6)
@@ -134,19 +134,16 @@ def is_close(actual: Any, expected: Any, atol: float, *, numbers_alone: bool = F
         actual: the value that was returned.
         expected: the right value.
         atol: how far numbers may be off, absolutely; besides, they may be off by 1e-7 of the expected number.
-        numbers_alone: anything but numbers, and lists or tuples of them, is not close: EvalPlus's rule.
     """
     if _is_number(actual) and _is_number(expected):
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself
-        return _near(actual, expected, atol) or (both_nan and not numbers_alone)
+        return _near(actual, expected, atol) or both_nan
     kind = type(expected)
     if type(actual) is not kind:
         return False
-    close = functools.partial(is_close, atol=atol, numbers_alone=numbers_alone)
+    close = functools.partial(is_close, atol=atol)
     if kind is list or kind is tuple:
         return len(actual) == len(expected) and all(map(close, actual, expected))
-    if numbers_alone:
-        return kind is bool and actual == expected
     if kind is dict:
         return _same_items(actual, expected, close)
     if kind is set or kind is frozenset:

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iterpref_core.benchmarks.evalplus.tasks import comparator_of
@@ -48,7 +48,7 @@ def results(draw: st.DrawFn) -> tuple[object, object]:
 
 
 def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
-    """The comparison of `evalplus.eval.unsafe_execute` (0.3.1), line by line."""
+    """The comparison of `evalplus.eval.unsafe_execute` (0.3.1), line by line, but for empty lists."""
     import numpy as np
     from evalplus.eval import is_floats
 
@@ -60,12 +60,16 @@ def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
     if type(actual) is not type(expected) or (isinstance(expected, list | tuple) and len(actual) != len(expected)):
         return False
     try:
-        return bool(np.allclose(actual, expected, rtol=1e-07, atol=atol))
+        # One difference to EvalPlus is wanted: numpy may compare nothing, as of [False] and [[]], which is not right.
+        compares_nothing = np.broadcast(actual, expected).size == 0 and np.size(actual) != np.size(expected)
+        return not compares_nothing and bool(np.allclose(actual, expected, rtol=1e-07, atol=atol))
     except (TypeError, ValueError):  # an error within the candidate's process fails the test
         return False
 
 
 @given(results(), st.sampled_from([0.0, 1e-6, 1e-4]))
+@example(([[]], [False]), 0.0)
+@example(((False, False), (False, 1e-7)), 1e-6)
 def test_a_result_is_right_where_evalplus_takes_it(pair: tuple[object, object], atol: float) -> None:
     expected, actual = pair
     right = evalplus_takes(actual, expected, atol)
