@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from iterpref_core.library.evaluate import evaluate as evaluate
     from iterpref_core.library.focal_collator import FocalCollator as FocalCollator
     from iterpref_core.library.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.library.focal_kto_collator import FocalKTOCollator as FocalKTOCollator
     from iterpref_core.library.row_spans import localize as localize
     from iterpref_core.library.row_spans import mark_errors as mark_errors
     from iterpref_core.training.trainer import FocalDPOTrainer as FocalDPOTrainer
@@ -28,6 +29,7 @@ _MODULES = {
     "Executor": "execution",
     "FocalCollator": "library.focal_collator",
     "FocalDPOTrainer": "training.trainer",
+    "FocalKTOCollator": "library.focal_kto_collator",
     "Limits": "execution",
     "Program": "execution",
     "evaluate": "library.evaluate",
@@ -41,6 +43,7 @@ _MODULES = {
 _OF_EXTRAS = {
     "FocalCollator": ("training", "trl"),
     "FocalDPOTrainer": ("training", "trl"),
+    "FocalKTOCollator": ("training", "trl"),
     "evaluate": ("training", "transformers"),
     "focal_dataset": ("training", "trl"),
 }

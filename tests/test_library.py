@@ -54,7 +54,7 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
         )
         write_jsonl(folder / "problems.jsonl", [problem])
         return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
-    if name in {"FocalCollator", "FocalDPOTrainer", "focal_dataset"}:
+    if name in {"FocalCollator", "FocalDPOTrainer", "FocalKTOCollator", "focal_dataset"}:
         import datasets
         import transformers
         import trl
@@ -65,6 +65,8 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
             "Dataset": datasets.Dataset,
             "DPOConfig": trl.DPOConfig,
             "DPOTrainer": trl.DPOTrainer,
+            "KTOConfig": trl.KTOConfig,
+            "KTOTrainer": trl.KTOTrainer,
             "OBJECTIVES": OBJECTIVES,
             "TrainingArguments": transformers.TrainingArguments,
             "focal_dataset": iterpref_core.focal_dataset,
