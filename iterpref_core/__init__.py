@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from iterpref_core.library.focal_collator import FocalCollator as FocalCollator
     from iterpref_core.library.focal_config import FocalDPOConfig as FocalDPOConfig
     from iterpref_core.library.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.library.focal_kto_collator import FocalKTOCollator as FocalKTOCollator
     from iterpref_core.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
     from iterpref_core.library.row_spans import localize as localize
     from iterpref_core.library.row_spans import mark_errors as mark_errors
@@ -31,6 +32,7 @@ _MODULES = {
     "FocalCollator": "library.focal_collator",
     "FocalDPOConfig": "library.focal_config",
     "FocalDPOTrainer": "library.focal_trainer",
+    "FocalKTOCollator": "library.focal_kto_collator",
     "Limits": "execution",
     "OBJECTIVES": "objectives.objective_table",
     "Program": "execution",
@@ -46,6 +48,7 @@ _OF_EXTRAS = {
     "FocalCollator": ("training", "trl"),
     "FocalDPOConfig": ("training", "trl"),
     "FocalDPOTrainer": ("training", "trl"),
+    "FocalKTOCollator": ("training", "trl"),
     "OBJECTIVES": ("training", "torch"),
     "evaluate": ("training", "transformers"),
     "focal_dataset": ("training", "trl"),

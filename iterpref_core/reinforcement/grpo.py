@@ -116,10 +116,10 @@ def train_grpo(
         TrainingError: training diverged before its first checkpoint.
         IsolationError: programs cannot be isolated on this machine.
     """
+    own_rewards = load_own_rewards(params.grpo.rewards, REWARDS)
     run = set_up_run(GRPO, model, params, Places(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
-    own_rewards = load_own_rewards(params.grpo.rewards, REWARDS)
     learning_rate, _ = find_rates(GRPO, params.objectives)
     policy = load_policy(run.model, params, run.processes.device)
     template = load_chat_template(run.model, run.prompt)

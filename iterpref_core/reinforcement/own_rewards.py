@@ -18,7 +18,7 @@ from types import ModuleType
 from iterpref_core.errors import ConfigError, first_line, unknown_name
 
 OwnReward = Callable[..., list[float | None]]
-"""Returns the reward of each answer, in order; None leaves an answer out of this reward."""
+"""Returns the reward of each answer, in order; None adds nothing, and an answer with no other is left out."""
 
 KEYWORDS = (
     "prompts",

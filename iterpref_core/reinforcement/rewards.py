@@ -236,5 +236,5 @@ def _checked(name: str, returned: Any, answers: int) -> list[float | None]:
     if len(rewards) != answers:
         raise ConfigError(f"{where}: returned {len(rewards)} rewards for {answers} answers; return one for each")
     if not all(reward is None or isfinite(reward) for reward in rewards):
-        raise ConfigError(f"{where}: returned a reward that is no finite number; return None to leave an answer out")
+        raise ConfigError(f"{where}: returned a reward that is no finite number; return None where there is none")
     return rewards

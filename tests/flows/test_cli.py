@@ -27,6 +27,7 @@ TRAIN = ["train", "--model", "m", "--objective"]
 PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
 SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
+OWN_REWARD = ["--out", "o", "--set", 'training.grpo.rewards={"absent:f": 1.0}']
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes none; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: there is no module 'absent'"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *SEVERAL], "training.accelerate: absent.yaml is not there"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),

@@ -95,12 +95,13 @@ def test_the_share_of_tests_is_that_of_the_tests_that_pass(compute: Compute, rig
     [
         ("return x", 1.0),
         ("return x if x != 1 else 1 / 0", 0.75),
-        ("return x if x == 0 else [0 for _ in iter(int, 1)]", 0.25),
+        ("return x if x != 1 else [0 for _ in iter(int, 1)]", 0.25),
+        ("print('x' * 70_000) if x == 3 else None\n    return x", 0.75),
         ("return x +", 0.0),
     ],
 )
 def test_a_program_that_was_ended_fails_the_tests_behind(compute: Compute, body: str, share: float) -> None:
-    """Of four tests; the third program passes the first, and then loops."""
+    """Of four tests; the third program loops on the second alone, and the fourth prints too much on the last."""
     found = compute({"share_of_tests": 1.0}, [f"def f(x):\n    {body}\n"], table([True] * 4))
     assert found["share_of_tests"] == [share]
 
