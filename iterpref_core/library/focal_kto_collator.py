@@ -86,8 +86,8 @@ class FocalKTOCollator(DataCollatorForUnpairedPreference):
                 continue
             if example.get("rejected_spans") is None:
                 raise InputError(
-                    "FocalKTOCollator: a failing program has no 'rejected_spans'; call `pairs.map(mark_errors)` first, or "
-                    "give the spans of each row whose label is false"
+                    "FocalKTOCollator: a failing program has no 'rejected_spans'; call `pairs.map(mark_errors)` first, "
+                    "or give the spans of each row whose label is false"
                 )
             failing = example | {"rejected": example["completion"], "rejected_ids": example["completion_ids"]}
             counted = self._rejected.counted(failing, self.max_length)

@@ -150,7 +150,7 @@ def test_programs_need_no_pairs(
 
     unmarked = Dataset.from_list([failing[0], failing[1] | {"rejected_spans": None}])
     without = _trl_s(model_folder, unmarked, tokenizer, tmp_path)
-    with pytest.raises(InputError, match="FocalKTOCollator: the examples have no column 'rejected_spans'"):
+    with pytest.raises(InputError, match="FocalKTOCollator: a failing program has no 'rejected_spans'"):
         without.data_collator(list(without.train_dataset))
 
 
