@@ -182,8 +182,8 @@ def _refusal(name: str) -> str:
         return f".{name}: is refused: {_REFUSED[name]}; remove it"
     if name in TrainingParams.model_fields:
         return f".{name}: is a setting of this project; set training.{name}"
-    # "evaluation_strategy" is near "eval_strategy", of which the message says what decides it.
-    near = get_close_matches(name, [*_OURS, *_REFUSED], n=1)
-    if near and not get_close_matches(name, _PASSED, n=1):
+    # "evaluation_strategy" is nearest to "eval_strategy", of which the message says what decides it.
+    near = get_close_matches(name, [*_OURS, *_REFUSED, *_PASSED], n=1)
+    if near and near[0] not in _PASSED:
         return f": there is no {name}; {near[0]}{_refusal(near[0]).removeprefix(f'.{near[0]}:')}"
     return f": {unknown_name('argument', name, _PASSED)}"

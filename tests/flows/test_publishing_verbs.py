@@ -59,7 +59,7 @@ def test_a_model_is_exported_with_a_card(iterpref: Iterpref, word_model: Path) -
     write_lineage(Path("alone"), lineage)
     assert iterpref("export", "--model", "alone", "--out", "again")[0] == 0
     card = Path("again/README.md").read_text(encoding="utf-8")
-    assert ("# again\n" in card, "1 preference pairs" in card) == (True, True)
+    assert ("# again\n" in card, "1 preference pair from" in card) == (True, True)
     assert read_lineage(Path("again")) == lineage
     code, _, err = iterpref("export", "--model", "alone", "--out", "again")
     assert (code, "is not empty" in err) == (2, True)

@@ -65,6 +65,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
         assert torch.equal(weight, expected[name]), name
 
 
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU:UserWarning")
 @pytest.mark.parametrize("optimizer", _slow_but_some(_OPTIMIZERS))
 def test_a_stopped_training_goes_on_exactly_with_every_optimizer(
     optimizer: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
