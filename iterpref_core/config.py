@@ -399,7 +399,7 @@ class TrainingParams(Settings):
     save_dtype: SaveDtype
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     select: Literal["last", "best"]
-    patience: Annotated[int, Field(ge=0)]
+    early_stopping_patience: Annotated[int, Field(ge=0)]
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     arguments: dict[str, Any]

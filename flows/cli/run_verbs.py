@@ -30,6 +30,7 @@ def run(
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of stages at the same time; each has its own GPU.")
     ] = 2,
+    pull: Annotated[bool, typer.Option("--pull", help="First fetch what DVC's remote has of the stages.")] = False,
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
@@ -43,6 +44,8 @@ def run(
     targets = tuple(stages or ())
     params = with_values(load_params(), values)
     _check_disk()
+    if pull:
+        _pull(targets)
     with nullcontext() if values else only_run():
         found = survey()
     graph = select_stages(found.graph, targets)
@@ -60,6 +63,16 @@ def run(
     if "report" in graph:
         _print_results(folder)
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
+
+
+def _pull(targets: tuple[str, ...]) -> None:
+    """Fetch what DVC's remote has of the stages, and of all that they need."""
+    from tasks.dvc.graph import load_graph, select_stages
+    from tasks.dvc.remote import pull_outputs
+    from tasks.lock import only_run
+
+    with only_run():
+        pull_outputs(list(select_stages(load_graph(), targets)))
 
 
 def sweep(

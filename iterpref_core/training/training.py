@@ -96,7 +96,7 @@ def train_objective(
         `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is the share of the
         weights' change that rounding to the written precision left. With validation `validation_pairs` and
         `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
-        showed it. Where `patience` ended it, `stopped/patience`: its last step.
+        showed it. Where `early_stopping_patience` ended it, `stopped/patience`: its last step.
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
@@ -120,11 +120,12 @@ def train_objective(
     trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     scored = reference is None or reference.exists()
-    diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.patience)
+    diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
     metrics = _metrics(data, trainer, step, diverged)
-    if params.patience and validations_since_best(trainer.state.log_history) >= params.patience:
+    since_best = validations_since_best(trainer.state.log_history)
+    if params.early_stopping_patience and since_best >= params.early_stopping_patience:
         metrics["stopped/patience"] = float(trainer.state.global_step)
     return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
 

@@ -56,7 +56,7 @@ def params() -> TrainingParams:
         merge=True,
         validation_share=0.0,
         select="last",
-        patience=0,
+        early_stopping_patience=0,
         max_margin=100.0,
         accelerate=None,
         arguments={},

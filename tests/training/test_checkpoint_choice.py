@@ -219,16 +219,16 @@ def test_training_ends_where_the_validation_loss_no_longer_falls(
     # The last validation is the first that follows two others, none lower than the lowest before it.
     last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
     assert last + 1 < len(losses), "it has something to save"
-    ended = train("ended", "dpo", **settings, patience=2)
+    ended = train("ended", "dpo", **settings, early_stopping_patience=2)
     assert _validation_losses(tmp_path / "ended") == losses[: last + 1]
     assert ended["stopped/patience"] == ended["steps"] < whole["steps"]
     assert ended["validation/loss"] == min(losses[: last + 1])
-    assert "stopped/patience" not in train("long", "dpo", **settings, patience=len(losses))
+    assert "stopped/patience" not in train("long", "dpo", **settings, early_stopping_patience=len(losses))
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"arguments": {"max_steps": 4}}, {"epochs": 8, "validation_share": 0.3, "patience": 2}],
+    [{"arguments": {"max_steps": 4}}, {"epochs": 8, "validation_share": 0.3, "early_stopping_patience": 2}],
     ids=["steps that end within an epoch", "an early end"],
 )
 def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
@@ -251,8 +251,8 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
 
 
 def test_patience_needs_pairs_to_score(train: Train) -> None:
-    with pytest.raises(ConfigError, match=r"training\.patience: needs pairs whose loss it waits for"):
-        train("run", "dpo", patience=2)
+    with pytest.raises(ConfigError, match=r"training\.early_stopping_patience: needs pairs whose loss it waits for"):
+        train("run", "dpo", early_stopping_patience=2)
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:

@@ -173,7 +173,7 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
 
     Args:
         problems: of all pairs, as `problems_of` gives them.
-        params: `validation_share`, `seed`, and `select` and `patience`, which need such pairs.
+        params: `validation_share`, `seed`, and `select` and `early_stopping_patience`, which need such pairs.
         processes: how many score them; each needs a pair.
 
     Raises:
@@ -186,10 +186,10 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
                 "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
                 "such as 0.05"
             )
-        if params.patience:
+        if params.early_stopping_patience:
             raise ConfigError(
-                "params.yaml: training.patience: needs pairs whose loss it waits for; set training.validation_share, "
-                "such as 0.05"
+                "params.yaml: training.early_stopping_patience: needs pairs whose loss it waits for; set "
+                "training.validation_share, such as 0.05"
             )
         return [False] * len(problems)
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]

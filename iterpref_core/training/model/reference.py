@@ -53,7 +53,7 @@ _LATER = frozenset(
         "merge",
         "nll",
         "objectives",
-        "patience",
+        "early_stopping_patience",
         "save_dtype",
         "select",
         "start",  # the model has a fingerprint

@@ -1,0 +1,39 @@
+"""Remote: the results of earlier runs, on this machine or another, that DVC's storage has."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.errors import InputError
+from tasks.dvc.graph import opened_repo
+from tasks.dvc.reproduction import StageError
+
+logger = logging.getLogger(__name__)
+
+
+def pull_outputs(stages: Sequence[str]) -> None:
+    """Fetch the outputs of stages as dvc.lock has them, and the results of runs with other parameters.
+
+    Outputs that the remote does not have are left out: their stages run.
+
+    Args:
+        stages: DVC's names of the stages.
+
+    Raises:
+        InputError: there is no remote.
+        StageError: the remote could not be read.
+    """
+    from dvc.exceptions import DvcException
+
+    with opened_repo(Path()) as repo:
+        # DVC itself would go on without a word.
+        if not repo.config["core"].get("remote"):
+            raise InputError("--pull: DVC has no remote; name one with `dvc remote add --default NAME URL`")
+        try:
+            found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
+        except (DvcException, OSError) as error:
+            raise StageError(
+                f"--pull: {error}; look at the remote with `dvc remote list`, or run without --pull"
+            ) from None
+    logger.info("pull: %d files fetched", found.get("fetched", 0))

@@ -1,0 +1,81 @@
+"""A clone fetches what DVC's remote has, and only what the remote does not have is computed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import InputError
+from tasks.dvc.remote import pull_outputs
+from tests.dvc_repository import init_dvc, reproduce
+
+GRAPH = """
+stages:
+  one:
+    cmd: echo 1 > one.txt && echo one >> LOG
+    outs: [one.txt]
+  two:
+    cmd: cat one.txt one.txt > two.txt && echo two >> LOG
+    deps: [one.txt]
+    outs: [two.txt]
+"""
+
+
+CONFIG = """
+[core]
+    no_scm = True
+    remote = store
+['remote "store"']
+    url = STORE
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The present folder: a clone of a repository whose results were pushed. LOG, beside both, has all that ran."""
+    from dvc.repo import Repo
+
+    first = tmp_path / "first"
+    first.mkdir()
+    monkeypatch.chdir(first)
+    init_dvc(no_scm=True)
+    (first / "dvc.yaml").write_text(GRAPH.replace("LOG", str(tmp_path / "log")))
+    (first / ".dvc" / "config").write_text(CONFIG.replace("STORE", str(tmp_path / "store")))
+    reproduce()
+    with Repo() as repo:
+        repo.push(run_cache=True)
+    second = tmp_path / "second"
+    second.mkdir()
+    monkeypatch.chdir(second)
+    init_dvc(no_scm=True)
+    for name in ("dvc.yaml", "dvc.lock", ".dvc/config"):
+        shutil.copy2(first / name, second / name)
+    return second
+
+
+def ran(clone: Path) -> list[str]:
+    return (clone.parent / "log").read_text().split()
+
+
+def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone: Path) -> None:
+    pull_outputs(["one", "two"])
+    assert (clone / "two.txt").read_text() == "1\n1\n"
+    reproduce()
+    assert ran(clone) == ["one", "two"], "in the first folder"
+
+
+def test_what_the_remote_lost_is_computed(clone: Path) -> None:
+    files = clone.parent / "store" / "files"
+    for path in files.rglob("*"):
+        if path.is_file() and path.read_bytes() == b"1\n1\n":
+            path.unlink()
+    pull_outputs(["one", "two"])
+    assert [path.name for path in sorted(clone.glob("*.txt"))] == ["one.txt"]
+    reproduce()
+    assert ran(clone) == ["one", "two", "two"]
+
+
+def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone: Path) -> None:
+    (clone / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
+    with pytest.raises(InputError, match="--pull: DVC has no remote; name one with `dvc remote add"):
+        pull_outputs(["one"])
