@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -194,6 +194,9 @@ def executor() -> Iterator[Executor]:
 
 
 @given(handed=OBJECTS)
+@example("collections.UserList([functools.partial(operator.eq, SECRET)])")
+@example("types.SimpleNamespace(a=[functools.partial(operator.eq, SECRET)])")
+@example("dataclasses.make_dataclass('D', ['x'])(functools.partial(operator.eq, SECRET))")
 @settings(max_examples=30, deadline=None)
 def test_an_object_of_the_test_leads_to_nothing_that_the_test_keeps(executor: Executor, handed: str) -> None:
     test = TEST.replace("{handed}", handed)

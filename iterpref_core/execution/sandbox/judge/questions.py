@@ -12,6 +12,7 @@ public attributes that the test's own classes give it, and those that are listed
 """
 
 import collections
+import gc
 import io
 import types
 from typing import Any
@@ -197,7 +198,7 @@ def text_of(target: Any, name: str, test_modules: set[str], args: list[Any]) -> 
         args: of the method.
     """
     kind = type(target)
-    if _may_be_written(target, kind, test_modules):
+    if _may_be_written(target, kind, test_modules) and _parts_may_be_written(target, test_modules):
         return str(getattr(kind, name)(target, *args))
     return f"<{kind.__module__}.{kind.__qualname__} object>"
 
@@ -213,6 +214,52 @@ def _may_be_written(target: Any, kind: type, test_modules: set[str]) -> bool:
             return True
         where = (base.__module__, base.__qualname__)
         return where in _WHOLE or where in _LISTED or where in _NAMESPACES or _root(base) in _WRITTEN_MODULES
+    return False
+
+
+_PLAIN = (int, float, complex, str, bytes, bytearray, type(None), type, types.ModuleType)
+_MANY_PARTS = 10_000
+"""Parts beyond which nothing is written: looking at them takes longer than a test should."""
+
+
+def _parts_may_be_written(target: Any, test_modules: set[str]) -> bool:
+    """Tell whether the text of an object, if it is made of its parts' texts, shows no more than they are.
+
+    The text of `UserList([partial(eq, 4)])` has the text of the `partial`, and so has that of a data class.
+    """
+    seen: dict[int, Any] = {}
+    waiting = [target]
+    while waiting:
+        whole = waiting.pop()
+        if not _is_written_by_its_parts(whole):
+            continue
+        for part in gc.get_referents(whole):
+            if id(part) in seen or isinstance(part, _PLAIN):
+                continue
+            seen[id(part)] = part
+            if len(seen) > _MANY_PARTS:
+                return False
+            if not isinstance(part, _CONTAINERS) and not _may_be_written(part, type(part), test_modules):
+                return False
+            waiting.append(part)
+    return True
+
+
+_CONTAINERS = (list, tuple, dict, set, frozenset, collections.deque, types.MappingProxyType)
+
+
+def _is_written_by_its_parts(target: Any) -> bool:
+    """Tell whether Python, and not the test, has written how an object's text is made, of its parts."""
+    kind = type(target)
+    if isinstance(target, _CONTAINERS):
+        return True
+    for base in kind.__mro__:
+        if "__repr__" in vars(base) or "__str__" in vars(base):
+            # `dataclass` writes the method of its class: a wrapped function.
+            own = vars(base).get("__repr__")
+            made = "__dataclass_fields__" in vars(base) and hasattr(own, "__wrapped__")
+            where = (base.__module__, base.__qualname__)
+            return made or where in _WHOLE or where in _NAMESPACES
     return False
 
 
