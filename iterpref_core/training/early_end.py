@@ -25,6 +25,16 @@ def validations_since_best(history: Sequence[Mapping[str, float]]) -> int:
     return len(losses) - 1 - losses.index(min(losses))
 
 
+def is_patience_over(history: Sequence[Mapping[str, float]], patience: int) -> bool:
+    """Return whether training ends after its last validation.
+
+    Args:
+        history: the trainer's.
+        patience: validations in a row without a lower loss that end training; 0: none do.
+    """
+    return bool(patience) and validations_since_best(history) >= patience
+
+
 class EndEarly(TrainerCallback):
     """A callback that ends training.
 
@@ -44,5 +54,5 @@ class EndEarly(TrainerCallback):
 
     def on_evaluate(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
         """End where the patience is over."""
-        if self._patience and validations_since_best(state.log_history) >= self._patience:
+        if is_patience_over(state.log_history, self._patience):
             raise EndedError

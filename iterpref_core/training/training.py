@@ -38,7 +38,7 @@ from iterpref_core.training.data.tokenized_dataset import (
     held_out,
     open_tokenized_dataset,
 )
-from iterpref_core.training.early_end import validations_since_best
+from iterpref_core.training.early_end import is_patience_over
 from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import choose_layout, longest_pair
@@ -124,8 +124,7 @@ def train_objective(
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
     metrics = _metrics(data, trainer, step, diverged)
-    since_best = validations_since_best(trainer.state.log_history)
-    if params.early_stopping_patience and since_best >= params.early_stopping_patience:
+    if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
     return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
 

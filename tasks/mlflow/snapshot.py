@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText, without_passwords
 from tasks.mlflow.command import Command
@@ -50,7 +51,7 @@ class Snapshot(BaseModel):
 
     def set_aside(self, problems: Mapping[str, str]) -> None:
         """Keep it, with what was set aside of the same command before, until MLflow takes it."""
-        with suppress(FileNotFoundError, ValidationError):
+        with suppress(FileNotFoundError, InputError):
             before = Snapshot.read(self.path)
             self.executions = {**before.executions, **self.executions}
             self.started = min(before.started, self.started)
@@ -63,9 +64,13 @@ class Snapshot(BaseModel):
         """Read one that was set aside.
 
         Raises:
-            ValidationError: it is torn, or of another version.
+            FileNotFoundError: another process has sent it meanwhile, and removed the file.
+            InputError: it is torn, or of another version.
         """
-        return cls.model_validate_json(path.read_bytes())
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
 
 
 def set_aside_folder() -> Path:
@@ -90,8 +95,8 @@ def describe_set_aside() -> list[str]:
             snapshot = Snapshot.read(path)
         except FileNotFoundError:
             continue
-        except ValidationError as error:
-            lines.append(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it")
+        except InputError as error:
+            lines.append(str(error))
             continue
         reasons = [f"{what}: {reason}" for what, reason in snapshot.problems.items()]
         lines.append(f"{snapshot.command.name}: {'; '.join(reasons)}")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
+from iterpref_core.errors import InputError
 from tasks.addresses import without_passwords
 from tasks.mlflow.rows import open_command, upload_report, write_command, write_model, write_stage
 from tasks.mlflow.server import (
@@ -97,8 +97,8 @@ class Sync:
             snapshot = Snapshot.read(path)
         except FileNotFoundError:
             return
-        except ValidationError as error:
-            self.warn(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it")
+        except InputError as error:
+            self.warn(str(error))
             return
         if problems := _write_snapshot(server, snapshot, None):
             snapshot.set_aside(problems)

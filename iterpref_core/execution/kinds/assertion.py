@@ -5,48 +5,27 @@ A judge runs them, but for `assert f(2) == 4`: that is a call, and the superviso
 
 import ast
 import functools
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from .call import Call
-from .kind import Child, Judge, Kind, Step
+from .kind import Child, Judge, Step
+from .python_source import PythonSource
 from .reports import PASSED, TEST, Report, TestFailedError, compiled
-
-if TYPE_CHECKING:
-    from ..comparison.expectations import Expected
 
 _MAX_COMPARED = 100_000
 """Length of an assertion whose literal the supervisor compares: no text of an equal value is as long as
 `canonical.MAX_TEXT`."""
 
 
-class Assertion(Kind):
+class Assertion(PythonSource):
     """The kind `assert`. The body is the source."""
 
     name = "assert"
 
-    def step(self, test: Any, compared: "Expected | None") -> Step:
-        """Return the step of a test."""
-        del compared
-        return Step(self, test.code, lambda: str(test.code))
-
-    def sources(self, test: Any) -> Sequence[str]:
-        """Return the statements."""
-        return [test.code]
-
-    def shares(self, test: Any) -> bool:
-        """Tell whether the statements change what the program shares with them."""
-        from iterpref_core.execution.kinds.same_process import looks
-
-        return looks(test.code, "solution", together=True)
-
     def as_call(self, step: Step) -> Step | None:
         """Return the call in `assert f(2) == 4`."""
         return _compared_call(step.body)
-
-    def uses_pytest(self, step: Step) -> bool:
-        """Tell whether the statements name pytest."""
-        return "pytest" in step.source
 
     def run(self, body: Any, child: Child) -> Report:
         """Run the statements among the solution's names."""

@@ -2,16 +2,13 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..solution.loading import write_files
-from .kind import Child, Judge, Kind, Step
+from .kind import Child, Judge, Step
 from .module_names import forget, modules_of
+from .python_source import PythonSource
 from .reports import PASSED, TEST, Report, TestFailedError, compiled
-
-if TYPE_CHECKING:
-    from ..comparison.expectations import Expected
 
 FILE = "test_solution.py"
 _OPTIONS = (
@@ -21,26 +18,11 @@ _NO_TESTS = 5
 """Exit status of pytest that has found no tests."""
 
 
-class PytestFile(Kind):
+class PytestFile(PythonSource):
     """The kind `pytest`. The body is the source of the file."""
 
     name = "pytest"
     imports_solution = True
-
-    def step(self, test: Any, compared: "Expected | None") -> Step:
-        """Return the step of a test."""
-        del compared
-        return Step(self, test.code, lambda: str(test.code))
-
-    def sources(self, test: Any) -> Sequence[str]:
-        """Return the file."""
-        return [test.code]
-
-    def shares(self, test: Any) -> bool:
-        """Tell whether the file changes what the program shares with it."""
-        from iterpref_core.execution.kinds.same_process import looks
-
-        return looks(test.code, "solution", together=False)
 
     def uses_pytest(self, step: Step) -> bool:
         """Return True."""

@@ -7,40 +7,19 @@ import contextlib
 import sys
 import types
 import unittest
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from ..solution.loading import text_of
-from .kind import Child, Judge, Kind, Step
+from .kind import Child, Judge, Step
+from .python_source import PythonSource
 from .reports import PASSED, TEST, Report, TestFailedError, compiled
 
-if TYPE_CHECKING:
-    from ..comparison.expectations import Expected
 
-
-class UnittestClasses(Kind):
+class UnittestClasses(PythonSource):
     """The kind `unittest`. The body is the source."""
 
     name = "unittest"
-
-    def step(self, test: Any, compared: "Expected | None") -> Step:
-        """Return the step of a test."""
-        del compared
-        return Step(self, test.code, lambda: str(test.code))
-
-    def sources(self, test: Any) -> Sequence[str]:
-        """Return the source."""
-        return [test.code]
-
-    def shares(self, test: Any) -> bool:
-        """Tell whether the classes change what the program shares with them."""
-        from iterpref_core.execution.kinds.same_process import looks
-
-        return looks(test.code, "solution", together=True)
-
-    def uses_pytest(self, step: Step) -> bool:
-        """Tell whether the source names pytest."""
-        return "pytest" in step.source
 
     def place(self, step: Step) -> str:
         """Return the name of all cases."""

@@ -1,0 +1,32 @@
+"""Python source: the base of the kinds whose record is one source, which tests the solution."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .kind import Kind, Step
+
+if TYPE_CHECKING:
+    from ..comparison.expectations import Expected
+
+
+class PythonSource(Kind):
+    """A kind of test whose body is its source, in the record's field `code`."""
+
+    def step(self, test: Any, compared: "Expected | None") -> Step:
+        """Return the step of a test."""
+        del compared
+        return Step(self, test.code, lambda: str(test.code))
+
+    def sources(self, test: Any) -> Sequence[str]:
+        """Return the source."""
+        return [test.code]
+
+    def shares(self, test: Any) -> bool:
+        """Tell whether the source changes what the program shares with it."""
+        from iterpref_core.execution.kinds.same_process import looks
+
+        return looks(test.code, "solution", together=not self.imports_solution)
+
+    def uses_pytest(self, step: Step) -> bool:
+        """Tell whether the source names pytest."""
+        return "pytest" in step.source
