@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
 from tests.once import made_once
@@ -43,7 +43,12 @@ for variable, name in BENCHMARK_FILES.items():
 # ended by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("iterpref", deadline=None)
+# Each run composes the same inputs, so that a change is not stopped by an input that nobody has seen before.
+# `pytest --hypothesis-profile search` composes others, to look for faults.
+# A busy machine may be slow, and a fixture that the inputs of a test share is meant to be shared.
+MEANT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("iterpref", deadline=None, derandomize=True, suppress_health_check=MEANT)
+settings.register_profile("search", deadline=None, suppress_health_check=MEANT)
 settings.load_profile("iterpref")
 
 

@@ -83,7 +83,7 @@ def with_margin(text: str, margin: str) -> str:
     return "".join(f"{margin}{line}" if line.strip() or ">" in margin else line for line in text.splitlines(True))
 
 
-@settings(max_examples=600, derandomize=True, deadline=None)
+@settings(max_examples=600)
 @given(
     program=st.sampled_from(PROGRAMS),
     heads=st.lists(st.sampled_from(HEADS[7:12]), max_size=2),

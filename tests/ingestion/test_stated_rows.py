@@ -187,7 +187,7 @@ ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
 
 
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
 ) -> None:

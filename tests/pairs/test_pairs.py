@@ -228,7 +228,7 @@ NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#
 
 
 @given(names=NAMES, data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_two_pairs_have_one_name_whatever_problems_are_called(
     tmp_path_factory: pytest.TempPathFactory, word_model: Path, names: set[str], data: st.DataObject
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from iterpref_core.config import TrainingParams
@@ -81,7 +81,7 @@ def table(right: list[bool]) -> Problem:
     return Problem(task_id="t", prompt="Return x.", entry_point="f", tests=tests[:1], hidden_tests=tests[1:])
 
 
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=12)
 @given(right=strategies.lists(strategies.booleans(), min_size=1, max_size=5))
 def test_the_share_of_tests_is_that_of_the_tests_that_pass(compute: Compute, right: list[bool]) -> None:
     answer = f"def f(x):\n    return x if {right}[x] else -1\n"

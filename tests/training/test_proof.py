@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.config import Layout
@@ -264,9 +264,7 @@ def fresh(model_folder: Path) -> Callable[[], PreTrainedModel]:
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
-@settings(
-    max_examples=3, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=3)
 @given(
     pairs=st.lists(_pairs(), min_size=1, max_size=6),
     reduction=st.sampled_from(("mean", "sum")),

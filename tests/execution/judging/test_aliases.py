@@ -91,7 +91,7 @@ def plain_python(source: str) -> list[object]:
 
 
 @given(statements=st.lists(STATEMENTS, min_size=1, max_size=14))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_container_that_both_sides_hold_is_one_as_in_plain_python(executor: Executor, statements: list[str]) -> None:
     body = "\n".join([PREAMBLE, *statements, "seen.append(box.show())"])
     seen = plain_python(body)
@@ -127,7 +127,7 @@ FORMS = {
 @pytest.mark.parametrize("same", [True, False])
 @pytest.mark.parametrize("form", FORMS)
 @given(value=st.sampled_from(COPIES))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_a_verdict_says_that_identity_was_asked_of_a_copy(
     executor: Executor, form: str, value: str, same: bool
 ) -> None:

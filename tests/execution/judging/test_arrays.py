@@ -122,7 +122,7 @@ def plain_python_passes(value: str, body: str) -> bool:
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
 @example(value="(0.0, np.float32('nan'))", other="0.0", same=True, form="assert str(f()) == str({})")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @pytest.mark.filterwarnings("ignore")
 def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     executor: Executor, value: str, other: str, same: bool, form: str
@@ -140,7 +140,7 @@ def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     form=st.sampled_from(NEAR_ALL),
     kind=st.sampled_from(sorted(KINDS)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, form: str, kind: str) -> None:
     outcome = outcome_of(executor, empty, KINDS[kind](form.format(wanted)))
@@ -153,7 +153,7 @@ def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, 
     kind=st.sampled_from(sorted(KINDS)),
     loop=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_an_empty_array_may_be_what_is_expected_and_one_of_many_sizes(
     executor: Executor, empty: str, form: str, kind: str, loop: bool

@@ -171,7 +171,7 @@ def executor() -> Iterator[Executor]:
 
 
 @given(frames=FRAMES, test=st.sampled_from(sorted(TESTS)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_forged_frames_pass_a_test(executor: Executor, frames: list[object], test: str) -> None:
     code = WIRE + FORGER.replace("FRAMES", repr(json.dumps(frames)))
     outcome = executor.run_one(Program(code, (TESTS[test],)))

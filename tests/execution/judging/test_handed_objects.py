@@ -197,7 +197,7 @@ def executor() -> Iterator[Executor]:
 @example("collections.UserList([functools.partial(operator.eq, SECRET)])")
 @example("types.SimpleNamespace(a=[functools.partial(operator.eq, SECRET)])")
 @example("dataclasses.make_dataclass('D', ['x'])(functools.partial(operator.eq, SECRET))")
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_object_of_the_test_leads_to_nothing_that_the_test_keeps(executor: Executor, handed: str) -> None:
     test = TEST.replace("{handed}", handed)
     outcome = executor.run_one(Program(explorer(), (AssertTest(code=test),)))
