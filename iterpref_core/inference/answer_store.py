@@ -108,7 +108,7 @@ class AnswerStore:
         self._forget_broken_off(path)
 
     def _forget_broken_off(self, path: Path) -> None:
-        """Set aside, once, what an older version kept of a served model though its server had broken it off.
+        """Invalidate, once, what an older version kept of a served model though its server had broken it off.
 
         That version did not keep the reason to finish. So an answer counts as broken off if it is empty, or ends in an
         open fence, though no limit cut it. A local model's identity begins with a digest.
@@ -154,7 +154,7 @@ class AnswerStore:
         )
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def set_aside(self, keys: Iterable[bytes]) -> None:
+    def invalidate(self, keys: Iterable[bytes]) -> None:
         """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:
