@@ -14,8 +14,8 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
-from tests.execution.judging.liars import LIARS
-from tests.execution.judging.script_tests import script
+from tests.execution.sandbox.judge.liars import LIARS
+from tests.execution.sandbox.judge.script_tests import script
 from tests.execution.tiers import BWRAP, tiers
 
 pytestmark = pytest.mark.named_tier
