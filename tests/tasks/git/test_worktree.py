@@ -306,7 +306,12 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     add_objective(tmp_path, "hybrid-rpo")
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     added = [line.strip() for line in after if line not in before]
-    assert added == ["hybrid-rpo: training.beta", "hybrid-rpo: models/trained/hybrid-rpo"]
+    assert added == [
+        "hybrid-rpo: training.beta",
+        "hybrid-rpo: models/trained/hybrid-rpo",
+        "- metrics/training/hybrid-rpo.curve.csv",
+        "- results/hybrid-rpo",
+    ]
     assert [line for line in after if line.strip() not in added] == before
     add_objective(tmp_path, "sft")
     assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
