@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.environment import make_paths_absolute
 from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
@@ -50,7 +51,8 @@ def take_snapshot(origin: Path) -> Snapshot:
 
     Raises:
         GitError: git refuses to work there.
-        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing.
+        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing, or a file of
+            `dvc add` that DVC does not have as it is here.
     """
     prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
     try:
@@ -74,6 +76,7 @@ def take_snapshot(origin: Path) -> Snapshot:
                 f"{origin / os.fsdecode(name)}: a git repository of its own, whose files a worktree would lack; "
                 "move it out of the checkout, or let .gitignore name it"
             )
+    check_given_files(origin)
     return Snapshot(origin, prefix, head, tree)
 
 
@@ -103,6 +106,7 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
+        check_out_given_files(folder)
         yield folder
 
 

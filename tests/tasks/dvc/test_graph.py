@@ -10,7 +10,7 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks import report
-from tasks.dvc.graph import load_graph, select_stages
+from tasks.dvc.graph import frozen_line, load_graph, select_stages
 from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 
@@ -123,3 +123,19 @@ def test_the_metrics_of_dvc_are_those_that_people_compare() -> None:
         metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
     assert metrics == {"metrics.json", *(str(pass_at_1_path(name)) for name in models)}
+
+
+def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under `dvc repro`: who freezes the pairs does not pay for trajectories that nobody reads."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(checkout)  # DVC writes the dvc.yaml of the present folder
+    assert frozen_line(load_graph()) == ""
+    with Repo() as repo:
+        repo.freeze("pairs")
+    graph = load_graph()
+    assert list(select_stages(graph, ("localization",))) == ["problems", "pairs", "localization"]
+    assert "codeflow" in select_stages(graph, ())
+    assert frozen_line(graph) == "frozen: pairs, with what came before; `dvc unfreeze pairs` brings up to date again"
