@@ -26,7 +26,7 @@ from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
-from tasks.dvc.graph import Stage, select_stages
+from tasks.dvc.graph import Stage, frozen_line, select_stages
 from tasks.dvc.reproduction import Reproduction, UnreachableError
 from tasks.dvc.survey import survey
 from tasks.git.source import name_run, observe_source
@@ -137,6 +137,8 @@ def experiment(
             found = survey()
             graph = select_stages(found.graph, stages)
             reproduction = Reproduction(graph, found.stale, jobs, params)
+            if frozen := frozen_line(graph):
+                get_run_logger().info(frozen)
             for line in reproduction.causes:
                 get_run_logger().info(line)
             run_stages(graph, reproduction, record)

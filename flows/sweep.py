@@ -31,7 +31,7 @@ from iterpref_core.records import Record
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc.graph import Stage, load_graph, select_stages
+from tasks.dvc.graph import Stage, frozen_line, load_graph, select_stages
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
@@ -199,6 +199,8 @@ def sweep(
     check_choice(preset, benchmark, params, INGESTED)
     get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
     graph = load_graph()
+    if frozen := frozen_line(graph):
+        get_run_logger().info(frozen)
     trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
     points = {point.name: point for group in trainings.values() for point in group}
     preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)

@@ -15,13 +15,15 @@ class Stage(NamedTuple):
 
     Attributes:
         name: DVC's name of the stage, such as `training@dpo`.
-        upstream: names of the stages whose outputs it reads.
+        upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
         accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
+        frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
     name: str
     upstream: tuple[str, ...]
     accelerated: bool = False
+    frozen: bool = False
 
     @property
     def group(self) -> str:
@@ -99,6 +101,16 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
     return {name: stage for name, stage in graph.items() if name in needed}
 
 
+def frozen_line(graph: Mapping[str, Stage]) -> str:
+    """Return a sentence about the frozen stages of a graph; empty if there is none."""
+    names = [name for name, stage in graph.items() if stage.frozen]
+    if not names:
+        return ""
+    return (
+        f"frozen: {', '.join(names)}, with what came before; `dvc unfreeze {' '.join(names)}` brings up to date again"
+    )
+
+
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
     """Return the length of the longest chain of stages downstream of each stage, by name."""
     depth = dict.fromkeys(graph, 0)
@@ -131,8 +143,11 @@ def opened_repo(root: Path) -> Iterator[Any]:
 
 
 def _describe(stage: Any, graph: Any) -> Stage:
+    upstream = () if stage.frozen else graph.successors(stage)
     return Stage(
         name=stage.addressing,
-        upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
+        upstream=tuple(sorted(successor.addressing for successor in upstream)),
         accelerated=bool((stage.meta or {}).get("accelerator")),
+        # What `dvc import` brings is frozen, too, and nobody's decision.
+        frozen=stage.frozen and stage.cmd is not None,
     )

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from iterpref_core.input_files import parse_yaml
 from tasks.dotted_keys import flatten, short_names
 from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS
@@ -138,8 +138,8 @@ def _changed_params() -> dict[str, Any]:
     if committed is None or not PARAMS.is_file():
         return {}
     present = PARAMS.read_text(encoding="utf-8")
-    before = dict(flatten(yaml.safe_load(committed) or {}))
-    now = dict(flatten(yaml.safe_load(present) or {}))
+    before = dict(flatten(parse_yaml(committed.decode("utf-8")) or {}))
+    now = dict(flatten(parse_yaml(present) or {}))
     return {key: value for key, value in now.items() if before.get(key) != value}
 
 

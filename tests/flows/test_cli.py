@@ -125,6 +125,12 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
         with pytest.raises(ConfigError, match=message):
             read_params([wrong])
     assert parse_assignments(["training.start=null"]) == {"training.start": None}
+    days = ["evaluation.livecodebench.since=2023-06-01", "model.student=2024-08-01"]
+    params = read_params(days)
+    assert (params.evaluation.livecodebench.since, params.model.student) == ("2023-06-01", "2024-08-01")
+    for wrong in ("model.student=!!timestamp 2024-08-01", "model.student=" + "[" * 100_000):
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            read_params([wrong])
 
 
 def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:
