@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.experiment import TASK_OPTIONS
 from flows.form import Grid, Jobs
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, note_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
 from iterpref_core.cores import usable_cores
@@ -167,6 +167,7 @@ def _name_sweep() -> str:
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,
+    on_running=[note_process],
 )
 def sweep(
     preset: str | None = None,
