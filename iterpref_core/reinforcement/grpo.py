@@ -24,6 +24,7 @@ from transformers import PrinterCallback
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.execution import open_executor
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.generation_config import plain_generation
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
@@ -127,8 +128,7 @@ def train_grpo(
     accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params.objectives)
     template = load_chat_template(run.model, run.prompt)
-    if params.grpo.turns > 1:
-        template.check_continuation()
+    _check_second_turn(template, params.grpo.turns)
     _check_length(run.model, params)
     policy = load_policy(run.model, params, run.processes.device)
     prompts = RenderedPrompts(template, policy.generation_config)
@@ -161,6 +161,23 @@ def train_grpo(
     if run.processes.is_main_process:
         _say_what_taught_nothing(trainer.state.log_history)
     return run.finish(trainer, checkpoints, step, _lineage(problems, run, metrics), metrics)
+
+
+def _check_second_turn(template: ChatTemplate, turns: int) -> None:
+    """Refuse dialogues with a model that cannot be asked a second time.
+
+    Raises:
+        ConfigError: its template has no place for an earlier answer.
+    """
+    if turns == 1:
+        return
+    try:
+        template.check_continuation()
+    except ModelError as error:
+        raise ConfigError(
+            f"params.yaml: training.grpo.turns: {turns}: the model cannot be asked again ({error}); set 1, or take a "
+            "model whose template has several turns"
+        ) from None
 
 
 def _check_length(model: Path | str, params: TrainingParams) -> None:

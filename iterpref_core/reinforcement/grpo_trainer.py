@@ -82,18 +82,28 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
             answers, _ = self._generate_single_turn(texts, None, {}, self.num_generations)
             return answers  # type: ignore[no-any-return]
 
-        rolled_out = self._dialogues.lead(self._tasks, draw)
-        for name, value in self._dialogues.metrics.items():
-            self._metrics["train"][name].append(value)
-        return rolled_out
+        return self._dialogues.lead(self._tasks, draw)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Draw answers and compute advantages as TRL does; then see which failing answers have an error region."""
         self._tasks = [row["task_id"] for row in inputs]
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self._dialogues is not None:
+            self._log_turns(self._dialogues)
         if self._by_regions:
             batch["advantages"] = self._by_token(batch)
         return batch
+
+    def _log_turns(self, dialogues: Dialogues) -> None:
+        """Log how many turns dialogues had, and how often a later one passed."""
+        for name, value in dialogues.metrics.items():
+            self._metrics["train"][name].append(value)
+        again = []
+        for dialogue, last in zip(dialogues.rows, self._rewards.judged, strict=True):
+            if len(dialogue.turns) > 1:
+                again.append(last.verdict == "passed")
+        if again:
+            self._metrics["train"]["turns/repaired"].append(sum(again) / len(again))
 
     def _by_token(self, batch: dict[str, Any]) -> torch.Tensor:
         """Return the advantages of a batch, of tokens where a failing answer has an error region."""

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from iterpref_core.localization.line_lcs import locate_error
-
 from .conftest import RIGHT, WRONG, Train, settings
 
 if TYPE_CHECKING:
@@ -100,89 +98,111 @@ def test_a_fix_that_inserts_marks_the_line_in_its_place(tokenizer: PreTrainedTok
     assert decode([token for token, one in zip(ids, mask, strict=True) if one]).strip() == "return x"
 
 
-class _Kept:
-    """The batches of a training, with the weights before each, and the losses that the trainer computed."""
+def plain_loss(model: Any, batch: dict[str, Any], loss_type: str) -> torch.Tensor:
+    """Return the loss of GRPO, row by row without padding: minus each token's advantage times its probability ratio."""
+    import torch
 
-    def __init__(self) -> None:
-        self.batches: list[dict[str, Any]] = []
-        self.weights: list[dict[str, torch.Tensor]] = []
-        self.losses: list[float] = []
-        self.sequence: list[torch.Tensor] = []
-
-
-@pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> _Kept:
-    from iterpref_core.reinforcement import grpo_trainer
-    from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
-
-    kept = _Kept()
-    compute = TemplateGRPOTrainer._compute_loss
-    focus = grpo_trainer.focus
-
-    def keep_loss(self: TemplateGRPOTrainer, model: Any, inputs: dict[str, Any]) -> Any:
-        kept.batches.append({name: value for name, value in inputs.items()})
-        kept.weights.append({name: weight.detach().clone() for name, weight in self.model.state_dict().items()})
-        loss = compute(self, model, inputs)
-        kept.losses.append(loss.item())
-        return loss
-
-    def keep_advantages(advantages: torch.Tensor, *args: Any, **named: Any) -> Any:
-        kept.sequence.append(advantages.clone())
-        return focus(advantages, *args, **named)
-
-    monkeypatch.setattr(TemplateGRPOTrainer, "_compute_loss", keep_loss)
-    monkeypatch.setattr(grpo_trainer, "focus", keep_advantages)
-    return kept
+    totals = []
+    lengths = []
+    for row in range(len(batch["completion_ids"])):
+        opening = batch["prompt_ids"][row][batch["prompt_mask"][row].bool()]
+        answer = batch["completion_ids"][row][batch["completion_mask"][row].bool()]
+        logits = model(input_ids=torch.cat([opening, answer]).unsqueeze(0)).logits[0]
+        logps = logits.float().log_softmax(dim=-1)[len(opening) - 1 : -1].gather(1, answer.unsqueeze(1)).squeeze(1)
+        written = batch["tool_mask"][row][: len(answer)] if "tool_mask" in batch else torch.ones(len(answer))
+        ratio = (logps - logps.detach()).exp()
+        advantages = batch["advantages"][row] * torch.ones(batch["completion_ids"].shape[1])
+        totals.append(-(ratio * advantages[: len(answer)] * written).sum())
+        lengths.append(written.sum())
+    if loss_type == "grpo":
+        return sum(total / length for total, length in zip(totals, lengths, strict=True)) / len(totals)  # type: ignore[return-value]
+    if loss_type == "dr_grpo":
+        return sum(totals) / (len(totals) * 24)  # type: ignore[return-value]
+    return sum(totals) / sum(lengths)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("loss_type", ["dapo", "grpo", "dr_grpo"])
-def test_the_loss_is_that_of_a_plain_computation(
-    tmp_path: Path, train: Train, kept: _Kept, coin: Path, loss_type: str
+@pytest.mark.parametrize("turns", [1, 2])
+def test_loss_and_gradient_are_those_of_a_plain_computation(
+    train: Train, monkeypatch: pytest.MonkeyPatch, loss_type: str, turns: int
 ) -> None:
-    """Each token's log-probability is multiplied by the advantage of its answer, or by 0 outside of a D-."""
+    """In dialogues no feedback token counts: it takes part in no sum."""
     import torch
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
 
-    train("run", settings(steps=2, advantage="error-region", arguments={"loss_type": loss_type}))
-    template = load_chat_template(coin)
-    model = load_model(coin)
-    regions = locate_error(WRONG, RIGHT).rejected
-    pushed_down = 0
-    for batch, weights, loss in zip(kept.batches, kept.weights, kept.losses, strict=True):
-        model.load_state_dict(weights)
-        totals = []
-        lengths = []
-        for row in range(len(batch["completion_ids"])):
-            length = int(batch["completion_mask"][row].sum())
-            opening = batch["prompt_ids"][row][batch["prompt_mask"][row].bool()]
-            answer = batch["completion_ids"][row, :length]
-            with torch.no_grad():
-                logits = model(input_ids=torch.cat([opening, answer]).unsqueeze(0)).logits[0]
-            logps = logits.log_softmax(dim=-1)[len(opening) - 1 : -1].gather(1, answer.unsqueeze(1)).squeeze(1)
-            # On-policy, the ratio is 1: the loss of a token is its negative advantage, and its gradient that of the
-            # advantage times the log-probability.
-            text = template.tokenizer.decode(answer, skip_special_tokens=True)
-            advantage = batch["advantages"][row]
-            expected = advantage.max() if advantage.max() > 0 else advantage.min()
-            factors = torch.full((length,), float(expected))
-            if text == WRONG and expected < 0:
-                ((start, end),) = regions
-                for place in range(length):
-                    first = len(template.tokenizer.decode(answer[:place], skip_special_tokens=True))
-                    last = len(template.tokenizer.decode(answer[: place + 1], skip_special_tokens=True))
-                    if not (first < end and start < last):
-                        factors[place] = 0.0
-                pushed_down += 1
-            assert logps.isfinite().all()
-            totals.append(float(-factors.sum()))
-            lengths.append(length)
-        if loss_type == "grpo":
-            plain = sum(total / length for total, length in zip(totals, lengths, strict=True)) / len(totals)
-        elif loss_type == "dr_grpo":
-            plain = sum(totals) / (len(totals) * 24)
-        else:
-            plain = sum(totals) / sum(lengths)
-        assert loss == pytest.approx(plain, abs=1e-5)
-    assert pushed_down
+    compute = TemplateGRPOTrainer._compute_loss
+    compared = []
+
+    def compare(self: TemplateGRPOTrainer, model: Any, inputs: dict[str, Any]) -> Any:
+        loss = compute(self, model, inputs)
+        own = plain_loss(model, inputs, loss_type)
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        gradients = torch.autograd.grad(loss, weights, retain_graph=True)
+        for theirs, ours in zip(gradients, torch.autograd.grad(own, weights), strict=True):
+            assert torch.allclose(theirs, ours, atol=1e-5)
+        assert loss.item() == pytest.approx(own.item(), abs=1e-5)
+        compared.append((inputs["advantages"].dim(), float(gradients[0].abs().max())))
+        return loss
+
+    monkeypatch.setattr(TemplateGRPOTrainer, "_compute_loss", compare)
+    train("run", settings(steps=2, advantage="error-region", turns=turns, arguments={"loss_type": loss_type}))
+    assert {dimensions for dimensions, _ in compared} == {2}
+    assert min(largest for _, largest in compared) > 1e-4
+
+
+def test_a_failing_answer_is_pushed_down_in_its_error_region_alone(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    import torch
+
+    from iterpref_core.reinforcement import grpo_trainer
+
+    focus = grpo_trainer.focus
+    seen = set()
+
+    def compare(advantages: torch.Tensor, failed: Any, repairs: Any, width: int, decode: Any) -> Any:
+        found, located = focus(advantages, failed, repairs, width=width, decode=decode)
+        expected = advantages.unsqueeze(1).repeat(1, width)
+        for answer in failed:
+            known = repairs.get(answer.task_id, [])
+            if answer.program != WRONG or RIGHT not in known or advantages[answer.row] >= 0:
+                continue
+            # Of both programs the first lines are the same.
+            first_line = len("def f(x):\n")
+            for place in range(len(answer.ids)):
+                until = len(decode(answer.ids[: place + 1]))
+                ends_program = decode(answer.ids[place : place + 1]) in ("", "\n")
+                if until <= first_line or ends_program:
+                    expected[answer.row, place] = 0.0
+            seen.add("located")
+            assert torch.equal(found[answer.row], expected[answer.row])
+            assert 0 < int((found[answer.row] < 0).sum()) < len(answer.ids)
+        for row in range(len(advantages)):
+            if advantages[row] > 0:
+                seen.add("passes")
+                assert torch.equal(found[row], expected[row])
+        return found, located
+
+    monkeypatch.setattr(grpo_trainer, "focus", compare)
+    train("run", settings(steps=2, advantage="error-region"))
+    assert seen == {"located", "passes"}
+
+
+def test_without_a_known_repair_the_weights_are_those_of_grpo_bit_for_bit(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are all weights where no advantage is asked on error regions; with regions they are others."""
+    import torch
+
+    from iterpref_core.reinforcement import error_regions
+
+    train("plain", settings(steps=3))
+    train("regions", settings(steps=3, advantage="error-region"))
+    monkeypatch.setattr(error_regions, "error_mask", lambda *_: None)
+    train("unknown", settings(steps=3, advantage="error-region"))
+    plain, regions, unknown = (read_weights(tmp_path / name) for name in ("plain", "regions", "unknown"))
+    assert all(torch.equal(weight, unknown[name]) for name, weight in plain.items())
+    assert not all(torch.equal(weight, regions[name]) for name, weight in plain.items())
+    assert "error_regions" in (tmp_path / "regions" / "curve.csv").read_text(encoding="utf-8")
+    assert "error_regions" not in (tmp_path / "plain" / "curve.csv").read_text(encoding="utf-8")
