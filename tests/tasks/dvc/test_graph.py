@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.dvc.graph import load_graph, select_stages
+from tasks.dvc.graph import load_graph
 from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 
@@ -19,15 +19,18 @@ def graph() -> dict:  # type: ignore[type-arg]
 
 
 def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg]
-    assert list(select_stages(graph, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
-    assert [name for name in select_stages(graph, ("training",)) if "@" in name] == [
+    assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
+    assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")
     ]
+    assert {"validity", "training@dpo"} < set(load_graph(ROOT, ("validity", "training@dpo"))) < set(graph)
     assert {name.partition("@")[0] for name in graph if graph[name].accelerated} == {
         "nanolab", "validity", "codeflow", "training", "evaluation",
     }  # fmt: skip
     with pytest.raises(InputError, match="no stage 'traning'"):
-        select_stages(graph, ("traning",))
+        load_graph(ROOT, ("traning",))
+    with pytest.raises(InputError, match=r"no stage 'elsewhere/dvc\.yaml:report'"):
+        load_graph(ROOT, ("elsewhere/dvc.yaml:report",))
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
