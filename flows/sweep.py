@@ -31,7 +31,7 @@ from iterpref_core.records import Record
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc.graph import Stage, frozen_line, load_graph, select_stages
+from tasks.dvc.graph import Stage, frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
@@ -199,10 +199,12 @@ def sweep(
     rows = plan_rows(params, preset, objectives, values or {})
     check_choice(preset, benchmark, params, INGESTED)
     get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
-    graph = load_graph()
-    if frozen := frozen_line(graph):
+    if frozen := frozen_line(load_graph()):
         get_run_logger().info(frozen)
-    trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
+    needs = {objective: stages_before(objective) for objective in {row.objective for row in rows}}
+    trainings = {}
+    for row in rows:
+        trainings[row.label] = list(plan_points(row, preset, benchmark, seeds, params, needs[row.objective]))
     points = {point.name: point for group in trainings.values() for point in group}
     preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
@@ -266,22 +268,25 @@ def run_points(
 
 
 def plan_points(
-    row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
+    row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, needs: tuple[str, ...]
 ) -> Iterator[Point]:
-    """Yield the points of a row of the grid, one for each seed."""
+    """Yield the points of a row of the grid, one for each seed, each after the stages of `needs`."""
     first_seed = with_values(params, row.values).training.seed
     trained: Sequence[int] = range(first_seed, first_seed + seeds)
     if row.objective == BASE:
         # Nothing is trained, so that all seeds would give the same score.
         trained = trained[:1]
-        last = f"evaluation@{BASE}"
-    else:
-        # All trainings need the same stages, also that of an objective that dvc.yaml does not have.
-        last = next((name for name in graph if name.startswith("training@")), "")
-    # Such as problems, nanolab, codeflow, pairs and localization: all before `training@sft`.
-    upstream = graph[last].upstream if last in graph else ()
-    needs = tuple(select_stages(graph, upstream)) if upstream else ()
     for seed in trained:
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
         named = row._replace(values=values)
         yield Point(f"{preset or 'sweep'}-{named.digest()}", named, needs)
+
+
+def stages_before(objective: str) -> tuple[str, ...]:
+    """Return the stages that are up to date before a point's own ones begin.
+
+    All trainings need the same stages, also that of an objective that dvc.yaml does not have.
+    """
+    target = f"evaluation@{BASE}" if objective == BASE else "training"
+    graph = load_graph(targets=(target,))
+    return tuple(name for name, stage in graph.items() if target not in (name, stage.group))
