@@ -63,14 +63,14 @@ def tagged_runs() -> Iterator[None]:
         yield
 
 
-def note_process(_flow: object, run: Any, _state: object) -> None:
+def note_process(flow: object, flow_run: Any, state: object) -> None:  # noqa: ARG001 - Prefect names them so
     """Name this process in the labels of a flow run that begins to run, which Prefect's pages do not show."""
     from prefect.client.orchestration import get_client
 
     identity = ProcessIdentity.observe(psutil.Process())
     labels = {f"{TAG}.{field}": value for field, value in identity.model_dump().items()}
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(run.id, labels)
+        client.update_flow_run_labels(flow_run.id, labels)
 
 
 def _process_of(run: Any) -> ProcessIdentity | None:
