@@ -51,7 +51,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
 
     def stop_after(self: BaseTrainer, model: Any, trial: Any) -> None:
         save(self, model, trial)
-        if self.state.global_step >= 5:
+        if self.state.global_step >= 3:
             raise _StoppedError
 
     whole = train("whole", "target-rpo", **settings)
@@ -70,7 +70,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
 def test_a_stopped_training_goes_on_exactly_with_every_optimizer(
     optimizer: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _train_twice(tmp_path, train, monkeypatch, epochs=4, arguments={"optim": optimizer})
+    _train_twice(tmp_path, train, monkeypatch, epochs=2, arguments={"optim": optimizer})
 
 
 @pytest.mark.parametrize("schedule", _slow_but_some(_OPTIONS))
@@ -78,7 +78,7 @@ def test_a_stopped_training_goes_on_exactly_with_every_schedule(
     schedule: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = {"lr_scheduler_type": schedule, "lr_scheduler_kwargs": _OPTIONS[schedule]}
-    _train_twice(tmp_path, train, monkeypatch, epochs=6, validation_share=0.3, arguments=arguments)
+    _train_twice(tmp_path, train, monkeypatch, epochs=3, validation_share=0.3, arguments=arguments)
 
 
 def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
