@@ -1,6 +1,7 @@
 """Source: the commit that a run starts from, and the user's changes since."""
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,20 @@ class Source(BaseModel, frozen=True):
     dirty: str = UNKNOWN
     edits: str = ""
     changes: dict[str, Any] = {}
+
+    @property
+    def state(self) -> str:
+        """A short name of commit and changes, for what must not be mixed with that of another state.
+
+        >>> Source(commit="a1b2c3d4e5f6").state
+        'a1b2c3d'
+        >>> Source(commit="a1b2c3d4e5f6", edits="0123abc", changes={"training.beta": 0.3}).state
+        'a1b2c3d-aba1cf'
+        """
+        if not self.edits and not self.changes:
+            return self.commit[:7]
+        text = json.dumps([self.edits, self.changes], sort_keys=True)
+        return f"{self.commit[:7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def observe_source(values: Mapping[str, Any] | None = None) -> Source:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

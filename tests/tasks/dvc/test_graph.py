@@ -142,3 +142,21 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
     assert list(load_graph(targets=("localization",))) == ["problems", "pairs", "localization"]
     assert "codeflow" in graph
     assert frozen_line(graph) == "frozen: pairs, with what came before; `dvc unfreeze pairs` brings up to date again"
+
+
+def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(checkout)
+    path = checkout / "dvc.yaml"
+    before = path.read_text(encoding="utf-8")
+    for name in ("problems", "nanolab", "validity", "codeflow", "pairs", "localization"):
+        with Repo() as repo:
+            repo.freeze(name)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        lines.remove("    frozen: true")
+        assert lines == before.splitlines(), name
+        with Repo() as repo:
+            repo.unfreeze(name)
+        assert path.read_text(encoding="utf-8") == before, name
