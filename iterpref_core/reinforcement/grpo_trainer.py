@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
-from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory, StopAtDivergence
 
 
 class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
@@ -24,7 +23,7 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
     def __init__(self, *, prompts: RenderedPrompts, **kwargs: Any) -> None:
         self._rendered_prompts = prompts
         super().__init__(**kwargs)
-        self.add_callback(_StopAtDivergence())
+        self.add_callback(StopAtDivergence())
         self.add_callback(ReleaseMemory())
 
     def drop_reference(self) -> None:
@@ -55,14 +54,3 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL would tell the hub of every training."""
-
-
-class _StopAtDivergence(TrainerCallback):
-    """A callback that ends training where loss or gradient are no numbers, before that is saved."""
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Look at what was logged."""
-        for reason, name in (("loss", "loss"), ("gradient", "grad_norm")):
-            value = float((logs or {}).get(name, 0.0))
-            if not math.isfinite(value):
-                raise DivergedError(reason, state.global_step, value)

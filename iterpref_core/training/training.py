@@ -1,6 +1,6 @@
 """Stage `training`: focal preference training of one objective."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ from iterpref_core.training.model.reference import (
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
-from iterpref_core.training.trained_model import REWARDS, OnLog
+from iterpref_core.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.training.trainer import PairTrainer
 
 
@@ -316,7 +316,7 @@ def _metrics(
         "pairs": float(data.trained),
         "steps": float(trainer.state.global_step),
         "model_step": float(step),
-        "loss": _mean_loss(history),
+        "loss": mean_loss(history),
     }
     for name in REWARDS:
         if name in last:
@@ -332,15 +332,3 @@ def _metrics(
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
-
-
-def _mean_loss(history: Sequence[Mapping[str, float]]) -> float:
-    """Return the mean over all steps, those before a resume included."""
-    # Each logged loss is the mean since the one before: 0.6 at step 2 and 0.3 at step 6 are 0.4 over all.
-    total = 0.0
-    last = 0.0
-    for entry in history:
-        if "loss" in entry:
-            total += entry["loss"] * (entry["step"] - last)
-            last = entry["step"]
-    return total / last if last else 0.0
