@@ -32,7 +32,7 @@ from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.checkpoint import run_key
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
-from iterpref_core.training.data.steps import accumulation_steps
+from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_dataset import (
     TokenizedDataset,
     held_out,
@@ -55,6 +55,7 @@ from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
+from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
@@ -115,6 +116,7 @@ def train_objective(
     data = _read_data(run, row, pairs, spans)
     checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
+    check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
     trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))

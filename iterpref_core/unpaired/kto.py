@@ -26,12 +26,14 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.base_trainer import DivergedError
+from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.data.tokenized_dataset import held_out
 from iterpref_core.training.early_end import is_patience_over
 from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
+from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import Places, Run, set_up_run
 from iterpref_core.training.trained_model import REWARDS, OnLog, mean_loss
@@ -192,6 +194,7 @@ def _make_trainer(run: Run, data: _Data, accumulation: int, checkpoints: Path) -
     """
     params = run.params
     config = kto_config(run.objective, params, accumulation, len(data.trained), checkpoints)
+    check_schedule(config, training_steps(params, len(data.trained)))
     policy = load_policy(run.model, params, run.processes.device)
     switch_off_randomness(policy)
     padding = data.tokenizer.pad_token_id
