@@ -13,7 +13,7 @@ from iterpref_core.errors import ConfigError, first_line, unknown_name
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.reinforcement.rewards import PASSES, SHARE
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.optimizers import PLATEAU
+from iterpref_core.training.optimizers import PLATEAU, check_schedule
 from iterpref_core.training.settings import check_arguments, check_made, passed_through, shared_arguments
 
 _DECIDED = {
@@ -101,6 +101,7 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
     rate, _ = find_rates(GRPO, params.objectives)
     made = grpo_config(params, learning_rate=rate, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
     check_made(made)
+    check_schedule(made, grpo.steps)
     return answers // at_once
 
 

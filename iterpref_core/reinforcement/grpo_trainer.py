@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from peft import PeftModel
-from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from iterpref_core.records import UNDECIDED
@@ -15,7 +14,7 @@ from iterpref_core.reinforcement.dialogues import Dialogues
 from iterpref_core.reinforcement.error_regions import FailedAnswer, focus
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.reinforcement.rewards import Rewards
-from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory, StopAtDivergence
 
 
 class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
@@ -45,7 +44,7 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
         self._tasks: list[str] = []
         rollout = None if dialogues is None else self._roll_out
         super().__init__(reward_funcs=rewards.functions, rollout_func=rollout, **kwargs)
-        self.add_callback(_StopAtDivergence())
+        self.add_callback(StopAtDivergence())
         self.add_callback(ReleaseMemory())
 
     def drop_reference(self) -> None:
@@ -133,14 +132,3 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL would tell the hub of every training."""
-
-
-class _StopAtDivergence(TrainerCallback):
-    """A callback that ends training where loss or gradient are no numbers, before that is saved."""
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Look at what was logged."""
-        for reason, name in (("loss", "loss"), ("gradient", "grad_norm")):
-            value = float((logs or {}).get(name, 0.0))
-            if not math.isfinite(value):
-                raise DivergedError(reason, state.global_step, value)
