@@ -5,13 +5,13 @@ An answer is on disk before anybody uses it: nothing that was received, and perh
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from iterpref_core.config import InferenceParams
+from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.prompt_messages import labeled_text, plain_prompt, whole_characters
 from iterpref_core.storage.sqlite import Database
@@ -30,10 +30,8 @@ _SCHEMA = (
 )
 
 
-_CHECKED = 1
-"""SQLite's number of the file's version once answers that a server broke off are gone from it."""
-
-logger = logging.getLogger(__name__)
+_ENDS_KNOWN = 1
+"""SQLite's number of the file's version: every answer in the file is known to have come to its end, or to be cut."""
 
 
 @dataclass(frozen=True)
@@ -99,34 +97,34 @@ class AnswerStore:
         run: the name of the run that pays for the next questions.
 
     Raises:
-        InputError: the file is no answer store, or cannot be written.
+        InputError: the file is no answer store, cannot be written, or is of a version that kept halves of answers.
     """
 
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
         self._data = Database(path, _SCHEMA)
-        self._forget_broken_off(path)
+        try:
+            self._check_version(path)
+        except InputError:
+            self._data.close()
+            raise
 
-    def _forget_broken_off(self, path: Path) -> None:
-        """Set aside, once, what an older version kept of a served model though its server had broken it off.
+    def _check_version(self, path: Path) -> None:
+        """Refuse answers of an earlier version, which kept what a server had broken off as if it were whole.
 
-        That version did not keep the reason to finish. So an answer counts as broken off if it is empty, or ends in an
-        open fence, though no limit cut it. A local model's identity begins with a digest.
+        Nothing in the file tells the two apart, and a guess by an answer's look would drop some that were paid for and
+        keep some that are half.
         """
-        row = self._data.row("PRAGMA user_version")
-        if row == (_CHECKED,):
+        if self._data.row("PRAGMA user_version") == (_ENDS_KNOWN,):
             return
-        doubtful = (
-            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? AND "
-            "(trim(text, ?) = '' OR (length(text) - length(replace(text, '```', ''))) % 2 = 1)"
-        )
-        digest = "[0-9a-f]" * 64
-        blanks = " \t\r\n"
-        statement = f"UPDATE answers SET key = randomblob(33) WHERE {doubtful}"
-        count = self._data.execute(statement, (digest, blanks))
-        if count:
-            logger.warning("%s: %s kept answers seem to be broken off, and are asked for again", path, f"{count:,}")
-        self._data.execute(f"PRAGMA user_version = {_CHECKED}")
+        # One statement, so that the first answers of another process, which may begin this file now, are not in doubt.
+        doubtful = "SELECT 1 FROM pragma_user_version WHERE user_version < ? AND EXISTS (SELECT 1 FROM answers)"
+        if self._data.row(doubtful, (_ENDS_KNOWN,)):
+            raise InputError(
+                f"{path}: is of an earlier version, which did not record if a server broke an answer off; move the "
+                "file away, and its answers are asked for again"
+            )
+        self._data.execute(f"PRAGMA user_version = {_ENDS_KNOWN}")
 
     def get(self, key: bytes) -> Completion | None:
         """Return the answer kept under a key; None if there is none."""
