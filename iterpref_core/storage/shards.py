@@ -103,6 +103,18 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
     return Shards(files, dict(left_out + other_layouts))
 
 
+def other_split(stated: object, split: str | None) -> bool:
+    """Return True if a row states a split by one of the usual words, and another one is to be read.
+
+    Args:
+        stated: the value in the row's column.
+        split: the split to read, as for `find_shards`; None: `train`.
+    """
+    found = _SPLITS.get(stated.lower()) if isinstance(stated, str) else None
+    wanted = _TRAIN if split is None else _SPLITS.get(split.lower(), split)
+    return found is not None and wanted not in {ALL, UNNAMED, found}
+
+
 def layout_of(path: Path) -> str:
     """Return the ending that tells the layout, in small letters: `.jsonl` for `train.jsonl.gz` and `TRAIN.JSONL`."""
     name = path.with_name(path.name.lower())

@@ -150,6 +150,22 @@ def test_a_language_or_a_license_in_a_column_of_another_name_is_asked_for(
     assert len(pairs) == 1
 
 
+def test_rows_of_a_test_split_are_read_only_if_they_are_asked_for(tmp_path: Path) -> None:
+    splits = ("train", "test", "TEST", "dev", "fold-3", None, 7)
+    rows = [PAIR | {"task_id": str(place), "split": split} for place, split in enumerate(splits)]
+
+    def read(**words: Any) -> str:
+        _, pairs = pairs_of(*rows, folder=tmp_path, **words)
+        return "".join(pair.task_id for pair in pairs)
+
+    assert [read(), read(split="train"), read(split="test"), read(split="val")] == ["0456", "0456", "12456", "3456"]
+    assert [read(split="all"), read(columns="split=")] == ["0123456", "0123456"]
+    counts, _ = pairs_of(*rows, folder=tmp_path)
+    assert counts["dropped/other_split"] == 3
+    with pytest.raises(InputError, match="its `subset` is 'test'; --split test reads it"):
+        pairs_of(PAIR | {"subset": "test"}, folder=tmp_path, columns="split=subset")
+
+
 def test_a_dash_is_no_statement(tmp_path: Path) -> None:
     counts, pairs = pairs_of(PAIR | {"prompt": "-"}, PAIR, folder=tmp_path)
     assert (len(pairs), counts["dropped/no_prompt"]) == (1, 1)
