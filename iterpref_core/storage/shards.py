@@ -69,7 +69,8 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
             named one by one must be of one split.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which split is meant.
+        InputError: a folder has no file that can be read, or it must be said which split is meant, or a file is there
+            twice.
     """
     wanted = None if split is None else _SPLITS.get(split.lower(), split)
     files: list[Path] = []
@@ -100,6 +101,12 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
+    seen: dict[Path, Path] = {}
+    for path in files:
+        whole = path.resolve()
+        if whole in seen:
+            raise InputError(f"{path}: is the same file as {seen[whole]}; give every file once")
+        seen[whole] = path
     return Shards(files, dict(left_out + other_layouts))
 
 
