@@ -1,6 +1,7 @@
 """GRPO trainer: TRL's own, with prompts of the model's template and checkpoints that a killed training resumes from."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,7 +45,10 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
         self._by_regions = by_regions
         self._tasks: list[str] = []
         rollout = None if dialogues is None else self._roll_out
-        super().__init__(reward_funcs=rewards.functions, rollout_func=rollout, **kwargs)
+        with warnings.catch_warnings():
+            # TRL says that rollout functions may change, to users who have not written this one.
+            warnings.filterwarnings("ignore", message="You are using 'rollout_func'")
+            super().__init__(reward_funcs=rewards.functions, rollout_func=rollout, **kwargs)
         self.add_callback(_StopAtDivergence())
         self.add_callback(ReleaseMemory())
 
