@@ -99,12 +99,12 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
         return batch
 
     def _log_turns(self, dialogues: Dialogues) -> None:
-        """Log how many turns dialogues had, and how often a later one passed."""
+        """Log how many turns dialogues had, and how often a later one passed, if tests are a reward."""
         for name, value in dialogues.metrics.items():
             self._metrics["train"][name].append(value)
         again = []
         for dialogue, last in zip(dialogues.rows, self._rewards.judged, strict=True):
-            if len(dialogue.turns) > 1:
+            if len(dialogue.turns) > 1 and last.verdict is not None:
                 again.append(last.verdict == "passed")
         if again:
             self._metrics["train"]["turns/repaired"].append(sum(again) / len(again))
