@@ -28,6 +28,7 @@ from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_n
 from tasks.mlflow.snapshot import Snapshot, describe_set_aside, set_aside_files
 from tasks.mlflow.sync import Sync, write_snapshot
 from tasks.stage_name import StageName
+from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
@@ -53,6 +54,7 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
     shutil.copy2(ROOT / "params.yaml", ".")
+    init_dvc(no_scm=True)
     give_mlflow_tables(tmp_path_factory, folder)
     return folder
 
@@ -411,10 +413,12 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{checkout}/other.db")
     shutil.copy2("mlflow.db", "other.db")
     mlflow.MlflowClient(tracking_uri()).create_experiment("iterpref", place)
+    write(execution("training@sft", TRAINED, metrics={"loss": 2.5}))
     write_report(checkout)
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["report"].data.metrics["gain"] == 0.1
+    assert found["training@sft"].data.metrics["mean_loss"] == 2.5
     told = capsys.readouterr().err
     assert told.count("--serve-artifacts") == 1
     assert set_aside_files() == []
