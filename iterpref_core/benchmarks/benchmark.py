@@ -1,4 +1,4 @@
-"""Benchmark: the base of every suite. It has tasks, the question for a model, and the programs that judge an answer.
+"""Benchmark: the base of every suite. It has tasks, the prompt for a model, and the programs that judge an answer.
 
 A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
 `benchmark_table.BENCHMARKS` that name the folder.
@@ -56,7 +56,7 @@ class PromptMode:
         return self.instruct and self.template is not None and not self.reasoning
 
     def ask_to_reason(self, message: Prompt, system: str = "") -> "BenchmarkPrompt":
-        """Return the question for a model whose template opens reasoning: all that it reads."""
+        """Return the prompt for a model whose template opens reasoning: all that it reads."""
         assert self.template is not None
         text = self.template.render_generation_prompt(message, system)
         return BenchmarkPrompt(text, raw=True, opened=self.reasoning)
@@ -64,7 +64,7 @@ class PromptMode:
 
 @dataclass(frozen=True)
 class BenchmarkPrompt:
-    """The question that a model is asked for one task: a text with a system message before it, or messages.
+    """The prompt of one task: a text with a system message before it, or messages.
 
     `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine. `opened`: the tag of the reasoning that the text opens, and that
@@ -157,7 +157,7 @@ class Benchmark(ABC, Generic[T]):
 
     @abstractmethod
     def prompt(self, task: T, mode: PromptMode) -> BenchmarkPrompt:
-        """Return the question that a model is asked in this mode.
+        """Return the prompt for a model that is asked in this mode.
 
         Raises:
             DataUnavailableError: this suite has nothing to ask such a model.

@@ -38,7 +38,7 @@ def pair(
     json_: JsonOption = False,
 ) -> None:
     """Choose preference pairs from trajectories, and filter them; or single programs that pass or fail."""
-    from iterpref_core.cli.places import ANSWERS
+    from iterpref_core.cli.state_folder import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pair_selection import screened_params, select_pairs

@@ -123,12 +123,12 @@ def lead_in_rounds(
             return
         answers: dict[int, Completion] = {}
         for model in _distinct(drafter, refiner):
-            places = [place for place, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
-            if places:
-                requests = [active[place].request() for place in places]
+            indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
+            if indices:
+                requests = [active[index].request() for index in indices]
                 completions = model.generate(requests, sampling, answered)
-                answers.update(zip(places, completions, strict=True))
-        answered_ones = [(conversation, answers[place]) for place, conversation in enumerate(active)]
+                answers.update(zip(indices, completions, strict=True))
+        answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
         active = []
         for _, following in executor.each(answered_ones, judge):
             active.append(following)

@@ -108,7 +108,7 @@ class AnswerStore:
         self._forget_unknown_ends(path)
 
     def _forget_unknown_ends(self, path: Path) -> None:
-        """Set aside, once, what an older version kept of a served model without the reason why the answer ended.
+        """Invalidate, once, what an older version kept of a served model without the reason why the answer ended.
 
         That version kept what a server had broken off as if it were whole. A limit's cut is recorded. A local model's
         answers are whole; the identity of such a model begins with a digest.
@@ -156,7 +156,7 @@ class AnswerStore:
         )
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def set_aside(self, keys: Iterable[bytes]) -> None:
+    def invalidate(self, keys: Iterable[bytes]) -> None:
         """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:

@@ -44,7 +44,7 @@ from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.trained_model import OnLog
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def train_grpo(
         IsolationError: programs cannot be isolated on this machine.
     """
     own_rewards = load_own_rewards(params.grpo.rewards, REWARDS)
-    run = set_up_run(GRPO, model, params, Places(out, curve, scratch), prompt)
+    run = set_up_run(GRPO, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params.objectives)

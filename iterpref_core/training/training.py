@@ -57,7 +57,7 @@ from iterpref_core.training.model.reference import (
 )
 from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.training.trainer import PairTrainer
@@ -108,7 +108,7 @@ def train_objective(
     """
     row = find_objective(objective, params.objectives)
     params = with_own_beta(objective, params)
-    run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
+    run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params.objectives)
     check_settings(params, learning_rate)
@@ -168,7 +168,7 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
         tokenizer.pad_token = tokenizer.eos_token
     limits = read_limits(run.model)
     files = digest_files(pairs, spans)
-    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.places.scratch / "pairs")
+    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(run.params), *beyond], needs_focal=objective.regional)
@@ -181,7 +181,7 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTr
     if not objective.scores_reference:
         return None
     return reference_path(
-        cache=run.places.scratch / "reference",
+        cache=run.paths.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
         params=run.params,

@@ -35,7 +35,7 @@ from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
 from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.unpaired.kto_settings import check_kto_settings, kto_config, require_one_process
 from iterpref_core.unpaired.kto_trainer import CountedCollator, ProgramTrainer
@@ -109,7 +109,7 @@ def train_kto(
     """
     require_one_process(objective, params)
     params = with_own_beta(objective, params)
-    run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
+    run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     accumulation = check_kto_settings(objective, run.params)
     data = _read_data(run, programs)
     checkpoints = run.checkpoints(_run_key(run, programs))

@@ -17,7 +17,7 @@ from tasks.dvc.reproduction import StageError
 from tasks.git.worktree import Snapshot
 from tasks.grid import Row, plan_rows
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc
+from tests.dvc_repository import init_dvc, reproduce
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
@@ -149,7 +149,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     monkeypatch.chdir(toy / "checkout")
     monkeypatch.setattr("flows.prefect_session.prefect_session", nullcontext)  # the server of the test is there
     graph = Path("dvc.yaml").read_bytes()
-    dvc("repro", "--quiet")
+    reproduce()
     Path("edited").write_text("at first", encoding="utf-8")
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()

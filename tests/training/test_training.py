@@ -79,7 +79,14 @@ def test_reference_is_computed_once_and_read_back(
         assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
 
 
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
+QUICK = ("sft", "rpo", "target-dpo", "target-rpo", "hybrid-rpo", "symmetric-dpo", "simpo", "target-orpo")
+"""One of each kind: without pairs, with and without reference and NLL, over whole programs, error regions and halves.
+That each loss is the right one, `test_proof.py` says."""
+
+
+@pytest.mark.parametrize(
+    "objective", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES]
+)
 def test_every_objective_trains_and_lowers_its_loss(
     tmp_path: Path, inputs: Inputs, train: Train, objective: ObjectiveName
 ) -> None:

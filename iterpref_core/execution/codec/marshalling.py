@@ -55,7 +55,7 @@ _NANS = {"math.nan": "math", "numpy.nan": "numpy"}
 
 
 class References(Protocol):
-    """The maker and the reader of references; see `references.References`.
+    """The maker and the reader of references; see `references.ObjectTable`.
 
     Attributes:
         looks: objects that have arrived as copies, and look into a container which is not here.

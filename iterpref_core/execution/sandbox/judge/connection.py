@@ -23,7 +23,7 @@ from ...codec.plain import dumps, loads
 from . import proxies, questions
 from .messages import Messages, ProgramLostError
 from .proxies import ProxyClass
-from .references import References
+from .references import ObjectTable
 from .replicas import Budget, Replicas, are_used
 
 _NESTING = 6000
@@ -35,7 +35,7 @@ _KNOWN = (*proxies.FUNCTIONS, types.ModuleType, types.GeneratorType)
 """Classes of which most programs have objects that cross."""
 
 
-class Connection(Messages, References):
+class Connection(Messages, ObjectTable):
     """One side of the conversation.
 
     Args:
@@ -53,7 +53,7 @@ class Connection(Messages, References):
     def __init__(self, *, is_judge: bool) -> None:
         # No number is given twice: threads of the test are 2, 4, ..., the program's own 1, 3, ...
         Messages.__init__(self, first_thread=2 if is_judge else 1)
-        References.__init__(self, is_judge=is_judge)
+        ObjectTable.__init__(self, is_judge=is_judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
         self.is_assertion: Callable[[BaseException], bool] = lambda _: False

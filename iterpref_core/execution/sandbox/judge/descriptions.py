@@ -25,7 +25,7 @@ def check_facts(handle: Any, facts: Any) -> None:
 
     Args:
         handle: the number of the class.
-        facts: see `References._describe`.
+        facts: see `ObjectTable._describe`.
 
     Raises:
         TypeError: it is none that the other side would send.

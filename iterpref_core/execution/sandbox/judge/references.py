@@ -81,7 +81,7 @@ def _attributes_of(kind: type, root: type) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in members)
 
 
-class References:
+class ObjectTable:
     """The objects of this side that the other knows, and the proxies here for those of the other.
 
     Args:

@@ -56,7 +56,7 @@ class SolutionFailedError(BaseException):
         self.facts = facts
 
 
-class Session:
+class JudgeSession:
     """One judged program: its connection, and the last call that a test has made of it.
 
     Args:
@@ -324,7 +324,7 @@ class Judge:
         session: with the program.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: JudgeSession) -> None:
         self.session = session
         self._names: dict[str, Any] | None = None
 
@@ -359,7 +359,7 @@ def codes_of(steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
                 yield compiled(source, TEST, mode)
 
 
-def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
+def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
     """Return the facts of an error that a test has raised, or has let pass from the program."""
     # An error that the program has raised has crossed, and says in which line of the program that was.
     seen = error.__dict__.get("_iterpref")
@@ -411,7 +411,7 @@ def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
-    session = Session(job, connection, printed, folder)
+    session = JudgeSession(job, connection, printed, folder)
     share_surroundings(connection)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)

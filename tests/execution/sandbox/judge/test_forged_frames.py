@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, Test, UnittestTest
-from tests.execution.judging.wire_programs import WIRE
+from tests.execution.sandbox.judge.wire_programs import WIRE
 
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 7, 8, 100, 900, 10**9, True, None, "0", 1.0])
 ATOMS = st.sampled_from([None, True, False, 0, 1, -1, "", "f", "x", 1.5, float("inf"), float("nan")])
