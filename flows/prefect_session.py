@@ -1,7 +1,7 @@
 """Prefect session: the server on which a command's flow runs are shown, and the end of runs whose process is gone.
 
 `kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
-run when its heartbeats stop. Runs of a time without a server are found by the process that their tag names.
+run when its heartbeats stop. Runs of a time without a server are found by the process that their labels name.
 """
 
 import logging
@@ -41,7 +41,7 @@ def prefect_session() -> Iterator[None]:
         from prefect.exceptions import TerminationSignal
 
         try:
-            with marked_runs():
+            with tagged_runs():
                 yield
         except TerminationSignal:
             raise KeyboardInterrupt from None
@@ -55,12 +55,30 @@ def prefect_session() -> Iterator[None]:
 
 
 @contextmanager
-def marked_runs() -> Iterator[None]:
-    """Tag the flow runs that begin in a `with` block with the project and with this process."""
+def tagged_runs() -> Iterator[None]:
+    """Tag the flow runs that begin in a `with` block with the project."""
     from prefect import tags
 
-    with tags(TAG, str(ProcessIdentity.observe(psutil.Process()))):
+    with tags(TAG):
         yield
+
+
+def note_process(flow: object, flow_run: Any, state: object) -> None:  # noqa: ARG001 - Prefect names them so
+    """Name this process in the labels of a flow run that begins to run, which Prefect's pages do not show."""
+    from prefect.client.orchestration import get_client
+
+    identity = ProcessIdentity.observe(psutil.Process())
+    labels = {f"{TAG}.{field}": value for field, value in identity.model_dump().items()}
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(flow_run.id, labels)
+
+
+def _process_of(run: Any) -> ProcessIdentity | None:
+    """Return the process that the labels of a flow run name; None if they name none."""
+    noted = {field: run.labels.get(f"{TAG}.{field}") for field in ProcessIdentity.model_fields}
+    if None in noted.values():
+        return None
+    return ProcessIdentity.model_validate(noted)
 
 
 def leave_out_tracebacks() -> None:
@@ -93,8 +111,8 @@ def end_dead_runs() -> None:
     )
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=running):
-            processes = [ProcessIdentity.parse(tag) for tag in run.tags]
-            if any(process is not None and process.is_gone() for process in processes):
+            process = _process_of(run)
+            if process is not None and process.is_gone():
                 state: Any = Crashed(message="Its process is gone. The next run, or `dvc repro`, continues.")
                 client.set_flow_run_state(run.id, state, force=True)
 

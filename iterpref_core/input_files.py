@@ -62,27 +62,32 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
-            f"{path}: not a whole {_KINDS.get(path.suffix, 'packed')} file ({error}); fetch it again"
+            f"{path}: not a whole {_KINDS.get(_packing(path), 'packed')} file ({error}); fetch it again"
         ) from None
     except lzma.LZMAError as error:
         raise InputError(f"{path}: not a whole xz file ({error}); fetch it again") from None
     except OSError as error:
         # `bz2` has no error of its own, and gives its errors no number.
-        if path.suffix != ".bz2" or error.errno is not None:
+        if _packing(path) != ".bz2" or error.errno is not None:
             raise
         raise InputError(f"{path}: not a whole bzip2 file ({error}); fetch it again") from None
 
 
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
+    packing = _packing(path)
+    if packing == ".gz":
         return cast("IO[bytes]", gzip.open(packed))
-    if path.suffix == ".bz2":
+    if packing == ".bz2":
         return cast("IO[bytes]", bz2.open(packed))
-    if path.suffix == ".xz":
+    if packing == ".xz":
         return cast("IO[bytes]", lzma.open(packed))
-    if path.suffix == ".zst":
+    if packing == ".zst":
         return cast("IO[bytes]", io.BufferedReader(_ZstandardFile(packed, path)))
     return packed
+
+
+def _packing(path: Path) -> str:
+    return path.suffix.lower()
 
 
 class _ZstandardFile(io.RawIOBase):

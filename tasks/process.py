@@ -1,6 +1,5 @@
 """Process: its identity, which tells it apart from a later process with the same number."""
 
-import re
 import socket
 from pathlib import Path
 from typing import Self
@@ -16,12 +15,6 @@ class ProcessIdentity(BaseModel, frozen=True):
         host: name of the machine.
         pid: the process's number there, which is given again after the process has ended.
         start: a number that stays the same for the whole life of the process.
-
-    >>> identity = ProcessIdentity(host="laptop", pid=4711, start=982451.0)
-    >>> str(identity)
-    'laptop process 4711 begun at 982451.0'
-    >>> ProcessIdentity.parse(str(identity)) == identity
-    True
     """
 
     host: str
@@ -36,17 +29,6 @@ class ProcessIdentity(BaseModel, frozen=True):
             psutil.NoSuchProcess: the process has ended.
         """
         return cls(host=socket.gethostname(), pid=process.pid, start=_start_of(process))
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Return the identity that a text spells; None for another text."""
-        found = re.fullmatch(r"(.+) process (\d+) begun at ([\d.]+)", text)
-        if found is None:
-            return None
-        return cls(host=found[1], pid=int(found[2]), start=float(found[3]))
-
-    def __str__(self) -> str:
-        return f"{self.host} process {self.pid} begun at {self.start}"
 
     def is_gone(self) -> bool:
         """Return whether the process has ended; of another machine's process nobody here knows that."""

@@ -34,7 +34,7 @@ def run(
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
-    from tasks.dvc.graph import frozen_line, select_stages
+    from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
     from tasks.mlflow.recorded_command import recorded_command
@@ -47,8 +47,8 @@ def run(
     if pull:
         _pull(targets)
     with nullcontext() if values else only_run():
-        found = survey()
-    graph = select_stages(found.graph, targets)
+        found = survey(targets)
+    graph = found.graph
     _name_problem_files()
     if values or not found.stale.keys().isdisjoint(graph):
         with prefect_session():
@@ -69,12 +69,12 @@ def run(
 
 def _pull(targets: tuple[str, ...]) -> None:
     """Fetch what DVC's remote has of the stages, and of all that they need."""
-    from tasks.dvc.graph import load_graph, select_stages
+    from tasks.dvc.graph import load_graph
     from tasks.dvc.remote import pull_outputs
     from tasks.lock import only_run
 
     with only_run():
-        pull_outputs(list(select_stages(load_graph(), targets)))
+        pull_outputs(list(load_graph(targets=targets)))
 
 
 def sweep(

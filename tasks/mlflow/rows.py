@@ -241,19 +241,20 @@ def _log_models(server: Server, run_id: str, execution: Execution, columns: Mapp
         return
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
-    for item in _models_among(execution.locked.outs):
+    for item in models_among(execution.locked.outs):
         # A model with the same digest may be there already: another run has trained just the same weights.
         written = server.find_model(item) or server.create_model(item, run_id, columns)
-        server.client.log_outputs(run_id, models=[LoggedModelOutput(written, step=0)])
-    for item in _models_among(execution.locked.deps):
+        server.client.log_outputs(run_id, models=[LoggedModelOutput(written.model_id, step=0)])
+    for item in models_among(execution.locked.deps):
         read = server.find_model(item)
         if read is None:
             continue
-        server.client.log_inputs(run_id, models=[LoggedModelInput(read)])
+        server.client.log_inputs(run_id, models=[LoggedModelInput(read.model_id)])
         if execution.name.group == "evaluation" and execution.times is not None:
             series = {name: {0: value} for name, value in execution.metrics.items()}
-            server.log_metrics(run_id, series, execution.times.ended, read)
+            server.log_metrics(run_id, series, execution.times.ended, read.model_id)
 
 
-def _models_among(artifacts: Iterable[Artifact]) -> list[Artifact]:
+def models_among(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Return the checkpoints among inputs or outputs."""
     return [item for item in artifacts if Path(item.path).is_relative_to(MODELS)]

@@ -25,6 +25,7 @@ PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
 TRAIN = ["train", "--model", "m", "--objective"]
 PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
+PROGRAMS = ["--programs", "pairs.jsonl"]
 SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
 OWN_REWARD = ["--out", "o", "--set", 'training.grpo.rewards={"absent:f": 1.0}']
@@ -87,9 +88,17 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo"], "--problems is missing"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl"], "--out is missing"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes none; leave them out"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes no pairs; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: there is no module 'absent'"),
+        ([*TRAIN, "kto"], "--programs is missing: kto is trained on single programs (`iterpref pair --unpaired`"),
+        ([*TRAIN, "target-kto", *PAIRS], "--programs is missing"),
+        ([*TRAIN, "kto", *PROGRAMS, *PAIRS], "--pairs and --spans: kto is trained on single programs"),
+        ([*TRAIN, "dpo", *PAIRS, *PROGRAMS], "--programs: dpo is trained on pairs and their error regions"),
+        ([*TRAIN, "grpo", *PROGRAMS], "--problems is missing"),
+        ([*TRAIN, "kto", *PROGRAMS], "--out is missing"),
+        ([*TRAIN, "kto", *PROGRAMS, "--estimate"], "--estimate counts trainings on pairs; there is none for kto"),
+        ([*TRAIN, "kto", *PROGRAMS, *SEVERAL], "training.accelerate: kto is trained in one process"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *SEVERAL], "training.accelerate: absent.yaml is not there"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),

@@ -203,7 +203,7 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
     params = load_params(ROOT / "params.yaml")
     trained = {}
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
-        for point in plan_points(row, None, "validation", 2, params, {}, "a1b2c3d"):
+        for point in plan_points(row, None, "validation", 2, params, (), "a1b2c3d"):
             trained[point.name] = point.row.values["training.seed"]
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
 

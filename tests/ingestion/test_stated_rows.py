@@ -1,6 +1,8 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
+import io
 import json
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,39 @@ def test_a_license_is_never_overwritten(tmp_path: Path) -> None:
     row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
     _, problems = problems_of(tmp_path, "apps", row | {"license": "GPL-3.0-only"}, row, license="ISC")
     assert [problem.license for problem in problems.values()] == ["GPL-3.0-only", "ISC"]
+
+
+@pytest.mark.parametrize("license", [{"spdx": "GPL-3.0-only"}, ["MIT", {"name": "GPL"}], 3, True])
+def test_a_license_that_is_no_text_is_refused_and_not_passed_over(tmp_path: Path, license: Any) -> None:
+    stated = {"license": license}
+    counts, (pair,) = pairs_of(PAIR | stated, PAIR, folder=tmp_path, license="MIT")
+    assert (pair.license, counts["dropped/bad_record"]) == ("MIT", 1)
+    row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
+    found, problems = problems_of(tmp_path, "apps", row | stated, row, license="MIT")
+    assert (len(problems), found.counts["dropped/bad_record"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value"),
+    [
+        ("license", "licence", "GPL-3.0-only"),
+        ("license", "max_stars_repo_licenses", ["GPL-3.0-only"]),
+        ("license", "repoLicense", "GPL-3.0-only"),
+        ("language", "lang", "R"),
+        ("language", "programming_language", "Go"),
+    ],
+)
+def test_a_language_or_a_license_in_a_column_of_another_name_is_asked_for(
+    tmp_path: Path, part: str, column: str, value: Any
+) -> None:
+    row = PAIR | {column: value}
+    with pytest.raises(InputError, match=f"column `{column}` may state the {part}; add --columns {part}={column}, or"):
+        pairs_of(row, folder=tmp_path, license="MIT")
+    _, pairs = pairs_of(row, folder=tmp_path, columns=f"{part}=")
+    assert len(pairs) == 1
+    # Rows that say nothing there, or Python, lose nothing.
+    _, pairs = pairs_of(PAIR | {"lang": "Python 3", "license_url": None, "licenses": []}, folder=tmp_path)
+    assert len(pairs) == 1
 
 
 def test_a_dash_is_no_statement(tmp_path: Path) -> None:
@@ -229,6 +264,21 @@ def test_a_key_that_stands_twice_in_a_file_of_pairs_or_problems_is_an_error_with
     path.write_text('{"task_id": "a", "prompt": "p", "chosen": "x", "rejected": "y", "rejected": "z"}\n')
     with pytest.raises(RecordError, match=r"pairs.jsonl:1: the key 'rejected' stands twice in one object"):
         list(read_pairs(path))
+
+
+@pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.tsv", "rows.pkl", "rows.JSONL.BAK"])
+def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: Path, name: str) -> None:
+    lines = "".join(json.dumps(PAIR) + "\n" for _ in range(3)).encode()
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("a.jsonl")
+        entry.size = len(lines)
+        archive.addfile(entry, io.BytesIO(lines))
+    (tmp_path / name).write_bytes(data.getvalue() if name.endswith(".gz") else lines)
+    with pytest.raises(
+        InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON, CSV, Parquet or Arrow"
+    ):
+        ingest_pairs([tmp_path / name], tmp_path / "out.jsonl")
 
 
 def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:

@@ -12,10 +12,3 @@ def test_a_process_is_gone_when_another_one_or_none_has_its_number() -> None:
     unused = max(psutil.pids()) + 100_000
     assert mine.model_copy(update={"pid": unused}).is_gone()
     assert not mine.model_copy(update={"pid": unused, "host": "elsewhere"}).is_gone(), "there it may be well"
-
-
-def test_a_tag_names_its_process_and_no_other_tag_does() -> None:
-    mine = ProcessIdentity.observe(psutil.Process())
-    assert ProcessIdentity.parse(str(mine)) == mine
-    assert ProcessIdentity.parse("iterpref") is None
-    assert ProcessIdentity.parse("laptop process four begun at 1.0") is None

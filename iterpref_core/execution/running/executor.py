@@ -67,7 +67,7 @@ class Executor(Engine):
         plan = tiers.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
         self.limits = limits
-        self.places = workers
+        self.slots = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
         self._warned_of_copies = False
@@ -157,15 +157,15 @@ class Executor(Engine):
 
         A job that hit a time limit on a busy machine is run once more, alone.
         """
-        answer = self._try(program, job, places=1)
+        answer = self._try(program, job, slots=1)
         if answer is None or not answer.busy:
             return answer
-        return self._try(program, job, places=self.places)
+        return self._try(program, job, slots=self.slots)
 
-    def _try(self, program: Program, job: Job, places: int) -> Answer | None:
+    def _try(self, program: Program, job: Job, slots: int) -> Answer | None:
         """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
         for _ in range(ATTEMPTS):
-            with self.pool.worker(program.environment, places) as worker:
+            with self.pool.worker(program.environment, slots) as worker:
                 try:
                     return worker.run(job, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:

@@ -1,10 +1,12 @@
 """Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.source_code.language import is_python_3
 
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
@@ -73,6 +75,25 @@ class Columns:
             f"to read no such column, add --columns {part}="
         )
 
+    def check_unread(self, row: Mapping[str, Any]) -> None:
+        """Refuse a row that may state its language or license in a column of another name, which nobody names.
+
+        Raises:
+            ValueError: there is such a column; the message tells how to read it, or to pass it over.
+        """
+        for part, words in _OTHER_NAMES.items():
+            if part in self.stated or self.has(row, part):
+                continue
+            for name, value in row.items():
+                says = isinstance(value, str | list | dict) and bool(value)
+                if part == "language" and isinstance(value, str) and is_python_3(value):
+                    continue
+                if says and words & {word.lower() for word in _WORD.findall(name)}:
+                    raise ValueError(
+                        f"column `{name}` may state the {part}; add --columns {part}={name}, "
+                        f"or {part}= to read no such column"
+                    )
+
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
@@ -116,6 +137,12 @@ def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str
     return Columns(names=every, example=example, kinds=kinds, stated=frozenset(named))
 
 
+_OTHER_NAMES = {
+    "language": {"lang", "langs", "language", "languages"},
+    "license": {"license", "licenses", "licence", "licences"},
+}
+"""Part → words in names of columns that may state it, such as `lang` or `max_stars_repo_licenses`."""
+_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
 _JOINED = (*_NEEDED, "tests", "system")
 """The parts that may have several columns."""

@@ -171,9 +171,11 @@ def _pair(
         problem_id = columns.name(row, "problem_id")
         # What a row of these sets calls its name may be that of its problem.
         name = f"pair-{item.number}" if name in names else name
+        columns.check_unread(row)
         language = reason_against_language(row, columns)
         if language:
             return Dropped("not_python", where, name, language)
+        stated_license = read_license(columns.optional(row, "license"))
         chosen = _side(row, columns, "chosen")
         rejected = _side(row, columns, "rejected")
         asked = _asked(row, columns, chosen)
@@ -197,7 +199,7 @@ def _pair(
         chosen=chosen_program,
         rejected=rejected_program,
         problem_id=problem_id,
-        license=read_license(columns.optional(row, "license")) or license,
+        license=stated_license or license,
         # An exported pair says it; a column of this name that holds something else says nothing.
         tested=columns.optional(row, "tested"),
     )
@@ -274,17 +276,33 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list
     # have one turn. [assistant: "Sure.", user: "Faster.", assistant: "There."] goes on from the prompt.
     before = chosen[:-1]
     repeated = bool(before) and before[0].role != "assistant"
-    several = any(turn.role == "assistant" for turn in before)
-    if repeated and (several or not columns.has(row, "prompt")):
+    if repeated and not columns.has(row, "prompt"):
         asked = before
     else:
-        asked = _turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt")))
-        if not repeated:
-            asked += before
+        stated = _turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt")))
+        asked = _whole_question(stated, before, columns) if repeated else stated + before
     if not columns.has(row, "system"):
         return asked
     system = [Turn("system", turn.text) for turn in _turns(columns.values(row, "system"))]
     return system + asked
+
+
+def _whole_question(stated: list[Turn], repeated: list[Turn], columns: Columns) -> list[Turn]:
+    """Return the question that a prompt's columns and a conversation state both: the one that has all of the other.
+
+    Raises:
+        ValueError: they state two questions.
+    """
+    in_prompt = {"".join(turn.text.split()) for turn in stated} - {""}
+    in_answer = {"".join(turn.text.split()) for turn in repeated} - {""}
+    if in_answer <= in_prompt and len(stated) >= len(repeated):
+        return stated
+    if in_prompt <= in_answer:
+        return repeated
+    raise ValueError(
+        f"columns {_named(columns, 'prompt')} and {_named(columns, 'chosen')} ask different questions; "
+        "leave one of them in the file"
+    )
 
 
 def _prompt(asked: Sequence[Turn]) -> Prompt | None:
@@ -320,11 +338,13 @@ def joined_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
 
 
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:
-    """Return True if two conversations differ before their last answer, which alone is trained."""
-    before = chosen[:-1]
-    others = rejected[:-1]
-    several = any(turn.role == "assistant" for turn in (*before, *others))
-    return several and before != others
+    """Return True if two conversations differ before their last answer, which alone is trained.
+
+    A side without a question has that of the other side, unless this has earlier answers.
+    """
+    before, others = [[(turn.role, turn.text.strip()) for turn in turns[:-1]] for turns in (chosen, rejected)]
+    several = any(role == "assistant" for role, _ in (*before, *others))
+    return (several or bool(before and others)) and before != others
 
 
 def _joined(values: list[Any], named: str) -> list[Any]:

@@ -10,7 +10,7 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks import report
-from tasks.dvc.graph import frozen_line, load_graph, select_stages
+from tasks.dvc.graph import frozen_line, load_graph
 from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 
@@ -21,15 +21,18 @@ def graph() -> dict:  # type: ignore[type-arg]
 
 
 def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg]
-    assert list(select_stages(graph, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
-    assert [name for name in select_stages(graph, ("training",)) if "@" in name] == [
+    assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
+    assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")
     ]
+    assert {"validity", "training@dpo"} < set(load_graph(ROOT, ("validity", "training@dpo"))) < set(graph)
     assert {name.partition("@")[0] for name in graph if graph[name].accelerated} == {
         "nanolab", "validity", "codeflow", "training", "evaluation",
     }  # fmt: skip
     with pytest.raises(InputError, match="no stage 'traning'"):
-        select_stages(graph, ("traning",))
+        load_graph(ROOT, ("traning",))
+    with pytest.raises(InputError, match=r"no stage 'elsewhere/dvc\.yaml:report'"):
+        load_graph(ROOT, ("elsewhere/dvc.yaml:report",))
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
@@ -136,8 +139,8 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
     with Repo() as repo:
         repo.freeze("pairs")
     graph = load_graph()
-    assert list(select_stages(graph, ("localization",))) == ["problems", "pairs", "localization"]
-    assert "codeflow" in select_stages(graph, ())
+    assert list(load_graph(targets=("localization",))) == ["problems", "pairs", "localization"]
+    assert "codeflow" in graph
     assert frozen_line(graph) == "frozen, and left as they are: pairs (`dvc unfreeze pairs` ends that)"
 
 
