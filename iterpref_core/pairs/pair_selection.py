@@ -342,7 +342,13 @@ def _at_least_one(
         dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
         reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
         explanation = reasons or "there is no trajectory; debug some problems first"
-        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); see the reasons in docs/pairs.md")
+        remedy = "see the reasons in docs/pairs.md"
+        if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
+            remedy += (
+                "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
+                "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
+            )
+        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")
 
 
 def _without_repetitions(

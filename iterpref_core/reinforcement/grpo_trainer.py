@@ -1,6 +1,7 @@
 """GRPO trainer: TRL's own, with prompts of the model's template and checkpoints that a killed training resumes from."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -43,7 +44,10 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
         self._by_regions = by_regions
         self._tasks: list[str] = []
         rollout = None if dialogues is None else self._roll_out
-        super().__init__(reward_funcs=rewards.functions, rollout_func=rollout, **kwargs)
+        with warnings.catch_warnings():
+            # TRL says that rollout functions may change, to users who have not written this one.
+            warnings.filterwarnings("ignore", message="You are using 'rollout_func'")
+            super().__init__(reward_funcs=rewards.functions, rollout_func=rollout, **kwargs)
         self.add_callback(StopAtDivergence())
         self.add_callback(ReleaseMemory())
 
@@ -94,12 +98,12 @@ class TemplateGRPOTrainer(BaseTrainer, GRPOTrainer):
         return batch
 
     def _log_turns(self, dialogues: Dialogues) -> None:
-        """Log how many turns dialogues had, and how often a later one passed."""
+        """Log how many turns dialogues had, and how often a later one passed, if tests are a reward."""
         for name, value in dialogues.metrics.items():
             self._metrics["train"][name].append(value)
         again = []
         for dialogue, last in zip(dialogues.rows, self._rewards.judged, strict=True):
-            if len(dialogue.turns) > 1:
+            if len(dialogue.turns) > 1 and last.verdict is not None:
                 again.append(last.verdict == "passed")
         if again:
             self._metrics["train"]["turns/repaired"].append(sum(again) / len(again))

@@ -69,7 +69,8 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
             named one by one must be of one split.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which split is meant.
+        InputError: a folder has no file that can be read, or it must be said which split is meant, or a file is there
+            twice.
     """
     wanted = None if split is None else _SPLITS.get(split.lower(), split)
     files: list[Path] = []
@@ -100,7 +101,25 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
+    seen: dict[Path, Path] = {}
+    for path in files:
+        whole = path.resolve()
+        if whole in seen:
+            raise InputError(f"{path}: is the same file as {seen[whole]}; give every file once")
+        seen[whole] = path
     return Shards(files, dict(left_out + other_layouts))
+
+
+def other_split(stated: object, split: str | None) -> bool:
+    """Return True if a row states a split by one of the usual words, and another one is to be read.
+
+    Args:
+        stated: the value in the row's column.
+        split: the split to read, as for `find_shards`; None: `train`.
+    """
+    found = _SPLITS.get(stated.lower()) if isinstance(stated, str) else None
+    wanted = _TRAIN if split is None else _SPLITS.get(split.lower(), split)
+    return found is not None and wanted not in {ALL, UNNAMED, found}
 
 
 def layout_of(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import Artifact
-from tasks.mlflow.columns import best_objective, best_scores, model_columns, model_scores, source_columns
+from tasks.mlflow.columns import BEST, best_objective, find_best, model_columns, model_scores, source_columns
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.mlflow.server import KEY, Server
@@ -100,14 +100,14 @@ def write_command(server: Server, snapshot: Snapshot, parent: str) -> None:
     scores: dict[str, float] = {}
     for execution in snapshot.executions.values():
         scores |= model_scores(execution)
-    known = run.data.metrics | scores
-    scores |= best_scores(known)
+    best = find_best(run.data.metrics | scores)
+    scores |= {f"{BEST}/{measure}": found.score for measure, found in best.items()}
     server.log_metrics(parent, {name: {0: score} for name, score in scores.items()}, snapshot.ended)
-    best = best_objective(known)
+    objective = best_objective(best)
     stages = {name: execution.locked for name, execution in snapshot.executions.items()}
     trained = [StageName.parse(name).item for name in stages if name.startswith("training@")]
-    columns = model_columns(best or (trained[-1] if trained else ""), stages)
-    tags = {"best": best, **columns, **source_columns(snapshot.command.source), STATE: state}
+    columns = model_columns(objective or (trained[-1] if trained else ""), stages)
+    tags = {BEST: objective, **columns, **source_columns(snapshot.command.source), STATE: state}
     server.set_tags(parent, tags)
     if snapshot.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")

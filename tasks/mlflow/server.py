@@ -64,6 +64,8 @@ class Server:
         # Seconds, not minutes, for a server that is away.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        # Two lines with addresses for each run that ends, between the lines of stages.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         import mlflow
 
         given = os.environ.get(_URI_VARIABLE)

@@ -82,6 +82,7 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": [None]}, "empty"),
         ({"license": {"name": "MIT"}}, "bad_record"),
         ({"lang": "Java"}, "bad_record"),
+        ({"split": "test"}, "other_split"),
         ({"buggy": BUGGY + "# \ud83d"}, "bad_record"),
         ({"prompt": {"a": 1}}, "bad_record"),
     ],

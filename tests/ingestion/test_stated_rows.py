@@ -150,6 +150,22 @@ def test_a_language_or_a_license_in_a_column_of_another_name_is_asked_for(
     assert len(pairs) == 1
 
 
+def test_rows_of_a_test_split_are_read_only_if_they_are_asked_for(tmp_path: Path) -> None:
+    splits = ("train", "test", "TEST", "dev", "fold-3", None, 7)
+    rows = [PAIR | {"task_id": str(place), "split": split} for place, split in enumerate(splits)]
+
+    def read(**words: Any) -> str:
+        _, pairs = pairs_of(*rows, folder=tmp_path, **words)
+        return "".join(pair.task_id for pair in pairs)
+
+    assert [read(), read(split="train"), read(split="test"), read(split="val")] == ["0456", "0456", "12456", "3456"]
+    assert [read(split="all"), read(columns="split=")] == ["0123456", "0123456"]
+    counts, _ = pairs_of(*rows, folder=tmp_path)
+    assert counts["dropped/other_split"] == 3
+    with pytest.raises(InputError, match="its `subset` is 'test'; --split test reads it"):
+        pairs_of(PAIR | {"subset": "test"}, folder=tmp_path, columns="split=subset")
+
+
 def test_a_dash_is_no_statement(tmp_path: Path) -> None:
     counts, pairs = pairs_of(PAIR | {"prompt": "-"}, PAIR, folder=tmp_path)
     assert (len(pairs), counts["dropped/no_prompt"]) == (1, 1)
@@ -450,6 +466,46 @@ ANSWER = "```python\nprint(int(input()) + 1)\n```"
 def test_shapes_of_prime_intellects_sets_give_the_same_test(tmp_path: Path, row: dict[str, Any]) -> None:
     _, problems = problems_of(tmp_path, "prime", row)
     assert [problem.tests[0].model_dump()["output"] for problem in problems.values()] == ["2\n"]
+
+
+@pytest.mark.parametrize("language", ["python", "Python", "python3", "Python 3", None, "absent"])
+def test_python_is_python_by_every_name(tmp_path: Path, language: str | None) -> None:
+    stated = {} if language == "absent" else {"language": language}
+    row = {"prompt": "Do.", "gold_standard_solution": ANSWER, "verification_info": {"test_cases": TEST_CASES} | stated}
+    found, _ = problems_of(tmp_path, "prime", row)
+    assert found.counts["problems"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "checker"}, "a test is of type 'checker', which is none of stdin_stdout, stdin, function_call"),
+        ({"testtype": "interactive"}, "a test is of type 'interactive'"),
+        ({"type": "function_call"}, "they call a function, and nothing names it"),
+        ({"fn_name": 5, "type": "function_call"}, "the name of a function is a text, not int"),
+    ],
+)
+def test_a_kind_of_test_that_is_not_known_is_not_taken_for_a_script(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    row = {"prompt": "Do.", "gold_standard_solution": ANSWER, "tests": [TEST_CASES[0] | change]}
+    with pytest.raises(InputError, match=message):
+        problems_of(tmp_path, "prime", row)
+
+
+def test_tests_whose_outputs_are_the_same_by_the_rule_do_not_contradict_each_other(tmp_path: Path) -> None:
+    def row(*outputs: str) -> dict[str, Any]:
+        return {"question": "Do.", "inputs": ["5\n"] * len(outputs), "outputs": list(outputs)}
+
+    rows = [row("6\n7\n", "6 \n7"), row("0.5", "0.50", "5e-1"), row("2", "2.0"), row("Yes", "YES"), row("1", "1", "2")]
+    found, problems = problems_of(tmp_path, "rstar", *rows)
+    assert [len(problem.tests) for problem in problems.values()] == [2, 3, 2]
+    assert found.counts["dropped/no_tests"] == 2
+    contest = {"name": "a", "description": "Do.", "solutions": {"language": [3, 3], "solution": [None, "print('yes')"]},
+               "public_tests": {"input": ["5", "5"], "output": ["Yes", "YES"]}}  # fmt: skip
+    found, problems = problems_of(tmp_path, "code_contests", contest)
+    assert [len(problem.tests) for problem in problems.values()] == [2]
+    assert found.counts["programs_left_out/no_text"] == 1
 
 
 TEXT = st.text(max_size=30)

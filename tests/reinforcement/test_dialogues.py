@@ -12,6 +12,7 @@ from iterpref_core.errors import ConfigError, RecordError
 from iterpref_core.execution import open_executor
 from iterpref_core.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.records import AssertTest, Problem
+from tests.chat_templates import FAMILIES, make_tokenizer
 from tests.settings import EXECUTION
 
 from .conftest import PROMPTS, RIGHT, WRONG, Train, settings
@@ -135,6 +136,36 @@ def test_a_dialogue_is_the_text_that_the_template_writes(
         ]
     )
     assert text == (chat.removesuffix("\n") if ended else chat.removesuffix("\n").removesuffix("<|end|>"))
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_later_turn_is_what_a_family_s_template_writes_behind_an_answer(
+    name: str, problems: list[Problem], ended: bool
+) -> None:
+    """Before the answer stands what the model has read: a template may write an earlier answer otherwise (Qwen3)."""
+    from transformers import GenerationConfig
+
+    from iterpref_core.models.chat_template import ChatTemplate
+    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+
+    family = FAMILIES[name]
+    template = ChatTemplate(make_tokenizer(family), family.prompt_format)
+    prompts = RenderedPrompts(template, GenerationConfig())
+    wrong = WRONG.strip()
+    asked = prompts.first(problems[0])
+    written = f"{asked.healing_prefix}{wrong}{template.end.text if ended else ''}"
+    assert template.end.token is not None
+    answer = template.tokenizer(written, add_special_tokens=False)["input_ids"]
+    refinement = refine_prompt(PROMPTS[0], wrong, FEEDBACK)
+    following = prompts.following(problems[0], refinement, ended=ended)
+    end = [template.end.token] if ended else []
+    text = template.tokenizer.decode(answer + end + following.ids) + following.healing_prefix
+    chat = [("user", PROMPTS[0]), ("assistant", wrong), ("user", refinement), ("assistant", "last answer")]
+    rendered = template.render_chat([{"role": role, "content": content} for role, content in chat])
+    expected, *_ = rendered.partition(wrong)[2].rpartition("last answer")
+    assert text.partition(wrong)[2] == expected
+    assert refinement.strip() in expected
 
 
 def test_without_a_template_a_later_turn_is_a_prompt_of_its_own(coin: Path, problems: list[Problem]) -> None:

@@ -24,6 +24,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from .annotations import annotation_of, form_of
 from .arrays import (
     array_of,
     dtype_of,
@@ -131,7 +132,7 @@ class Encoder:
         return self._references.refer(value, self) if tree is None else tree
 
     def _of_library(self, value: Any) -> Tree:
-        """Return the tree of a scalar or a dtype of numpy's, or of an address; None for any other value."""
+        """Return the tree of a scalar or dtype of numpy's, an address or an annotation; None for any other value."""
         if is_numpy_scalar(value):
             tree = {"n": tree_of_scalar(value)}
             is_nan = value.dtype.kind in "fcMm" and value != value  # noqa: PLR0124 - nan, NaT
@@ -140,6 +141,9 @@ class Encoder:
             return {"T": tree_of_dtype(value)}
         if is_address(type(value)):
             return {"z": [type(value).__name__, str(value)]}
+        form = form_of(value)
+        if form is not None:
+            return {"G": [form[0], [self.tree(part) for part in form[1]]]}
         return None
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
@@ -248,6 +252,8 @@ class Decoder:
                 return self._view(*body)
             case "n":
                 return scalar_of(*body, exact=self._references.keeps_precision)
+            case "G":
+                return annotation_of(body[0], self._fill_list(body[1]))
             case "T":
                 return dtype_of(body)
             case "a":

@@ -11,9 +11,9 @@ from iterpref_core.source_code.language import is_python_3
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
 
-ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested")
+ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested", "split")
 """The parts of a row of a preference set."""
-PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point")
+PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point", "split")
 """The parts of a row with a wrong and a right program."""
 EXAMPLE_OF_ANSWERS = "prompt=instruction+input,chosen=accepted,rejected=rejected"
 EXAMPLE_OF_PROGRAMS = "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests"
@@ -28,12 +28,14 @@ class Columns:
         kinds: part → what its columns hold, for parts of which the user says it.
         stated: parts that the user names.
         example: an assignment of columns, for messages.
+        split: the split to read of rows that state theirs; None: `train`.
     """
 
     names: Mapping[str, tuple[str, ...]]
     example: str
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     stated: frozenset[str] = frozenset()
+    split: str | None = None
 
     def values(self, row: Mapping[str, Any], part: str) -> list[Any]:
         """Return the values in the columns of a part, without nulls.

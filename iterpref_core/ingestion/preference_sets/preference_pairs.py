@@ -6,6 +6,7 @@ The rows have no tests, so these pairs enter at localization.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from iterpref_core.source_code.language import is_python_3
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, open_left_out
-from iterpref_core.storage.shards import find_shards
+from iterpref_core.storage.shards import find_shards, other_split
 
 
 def ingest_pairs(
@@ -61,7 +62,7 @@ def ingest_pairs(
         ConfigError: `columns` cannot be understood.
         InputError: a file is absent, there is no pair, or no error region although `spans` is given.
     """
-    named = parse_columns(columns)
+    named = replace(parse_columns(columns), split=split)
     shards = find_shards(sources, split)
     counts: Counter[str] = Counter()
     names: Counter[str] = Counter()
@@ -135,12 +136,22 @@ def read_object(item: Item) -> dict[str, Any] | Dropped:
     return row
 
 
-def reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
-    """Return the reason why a row's column for the language leaves it out, or an empty text.
+def reason_against_row(row: Mapping[str, Any], columns: Columns) -> tuple[str, str]:
+    """Return the reason why a row's split or language leaves it out, and an explanation; empty texts if none does.
 
     Raises:
         ValueError: the row lacks the column that the user names, or the language is no text.
     """
+    columns.check_unread(row)
+    stated = columns.optional(row, "split")
+    if other_split(stated, columns.split):
+        column = columns.names["split"][0]
+        return "other_split", f"its `{column}` is {stated!r}; --split {stated} reads it, and --split all every row"
+    language = _reason_against_language(row, columns)
+    return ("not_python", language) if language else ("", "")
+
+
+def _reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     language = columns.optional(row, "language")
     if language is None:
         return ""
@@ -171,10 +182,9 @@ def _pair(
         problem_id = columns.name(row, "problem_id")
         # What a row of these sets calls its name may be that of its problem.
         name = f"pair-{item.number}" if name in names else name
-        columns.check_unread(row)
-        language = reason_against_language(row, columns)
-        if language:
-            return Dropped("not_python", where, name, language)
+        reason, explanation = reason_against_row(row, columns)
+        if reason:
+            return Dropped(reason, where, name, explanation)
         stated_license = read_license(columns.optional(row, "license"))
         chosen = _side(row, columns, "chosen")
         rejected = _side(row, columns, "rejected")

@@ -15,7 +15,7 @@ from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
     read_object,
-    reason_against_language,
+    reason_against_row,
     take_name,
 )
 from iterpref_core.ingestion.published.programs import language_of
@@ -203,10 +203,9 @@ def _repair(
     license: str | None,
     params: PairsParams,
 ) -> Repair | Dropped:
-    columns.check_unread(row)
-    language = reason_against_language(row, columns)
-    if language:
-        return Dropped("not_python", where, name, language)
+    reason, explanation = reason_against_row(row, columns)
+    if reason:
+        return Dropped(reason, where, name, explanation)
     fixed = _code(row, columns, "fixed")
     reason, explanation = _reason_against(buggy, fixed)
     if reason:

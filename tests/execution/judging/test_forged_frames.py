@@ -149,7 +149,8 @@ FORGER = """
 TURNS = json.loads(FRAMES)
 OBJECT = {"qualname": "P", "module": "solution", "doc": None, "coroutine": False, "function": False}
 MORE = {"object": {"fields": None, "shared": None}, "exception": {}, "enum": {"enum": "Enum", "mixin": "",
-        "members": [["A", 1]], "attributes": []}, "namedtuple": {"fields": ["a"], "attributes": []}}
+        "members": [["A", 1]], "attributes": [], "methods": [], "missing": False},
+        "namedtuple": {"fields": ["a"], "defaults": [], "attributes": []}}
 def facts(news):
     made = []
     for number, each in news:

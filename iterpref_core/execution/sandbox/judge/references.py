@@ -279,7 +279,7 @@ class References:
         }
         if issubclass(kind, BaseException):
             bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
-            own = ["__eq__"] if kind.__eq__ is not BaseException.__eq__ else []
+            own = self._methods_of_exception(kind)
             return facts | {"sort": "exception", "bases": [self._base(base) for base in bases], "methods": own}
         enumeration = proxies.enum_facts(kind) if issubclass(kind, enum.Enum) else None
         if enumeration:
@@ -290,8 +290,7 @@ class References:
             attributes = _attributes_of(kind, enum.Enum)
             return facts | enumeration | {"sort": "enum", "members": members, "attributes": attributes}
         if proxies.is_namedtuple(kind):
-            names = list(kind._fields)  # type: ignore[attr-defined]
-            return facts | {"sort": "namedtuple", "fields": names, "attributes": _attributes_of(kind, tuple)}
+            return facts | self._facts_of_namedtuple(kind)
         described = []
         for base in kind.__bases__:
             # Only a class whose objects are proxies can be the base of another.
@@ -311,6 +310,22 @@ class References:
             "fields": list(fields) if type(fields) is dict else None,
             "shared": list(SHARED[id(kind)]) if kind in proxies.SHOWN else None,
         }
+
+    def _facts_of_namedtuple(self, kind: Any) -> dict[str, Any]:
+        fresh = Encoder(self)
+        return {
+            "sort": "namedtuple",
+            "fields": list(kind._fields),
+            "defaults": [fresh.tree(value) for value in kind._field_defaults.values()],
+            "attributes": _attributes_of(kind, tuple),
+        }
+
+    def _methods_of_exception(self, kind: type) -> list[str]:
+        own: set[str] = set()
+        for base in kind.__mro__:
+            if not self._name_of(base):
+                own |= vars(base).keys() & proxies.OF_EXCEPTIONS
+        return sorted(own)
 
     def _base(self, base: type) -> Any:
         return SHARED.get(id(base)) or self._class_number(base)
@@ -340,7 +355,9 @@ class References:
             members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
             made: type = proxies.make_enum(self, handle, facts, members)
         elif sort == "namedtuple":
-            made = proxies.make_namedtuple(self, handle, facts)
+            decoder = Decoder(self)
+            defaults = [decoder.value(tree) for tree in facts["defaults"]]
+            made = proxies.make_namedtuple(self, handle, facts, defaults)
         else:
             described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
             if not all(isinstance(base, ProxyClass) for base in described):
