@@ -1,12 +1,13 @@
 """Pages on loopback: Prefect's, with experiment and sweep ready to be started there, and MLflow's."""
 
+import asyncio
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from flows.prefect_session import TAG, create_automations, end_dead_runs
 from tasks.local_server import free_port
@@ -51,27 +52,34 @@ def _open_table(mlflow: str) -> str:
 
 def _serve_flows() -> None:
     """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
-    import psutil
-    from prefect import serve
-
     from flows.experiment import experiment
     from flows.sweep import sweep
 
-    servers = psutil.Process().children()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve([deployment_of(flow) for flow in (experiment, sweep)]))
+    print("stopping", flush=True)
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+
+async def _serve(deployments: Sequence[Any]) -> None:
+    """Serve deployments until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
+    import psutil
+    from prefect import aserve
+
+    servers = psutil.Process().children()
+    serving = asyncio.ensure_future(
+        aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
+    )
+
+    def stop() -> None:
         """End the runs too: each has a session of its own, which no Ctrl-C reaches, and Prefect waits for them."""
         for process in psutil.Process().children():
             if process not in servers:
                 process.terminate()
-        raise KeyboardInterrupt
+        serving.cancel()
 
-    signal.signal(signal.SIGINT, stop)
-    try:
-        deployments = [deployment_of(flow) for flow in (experiment, sweep)]
-        serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
-    except KeyboardInterrupt:
-        print("stopping", flush=True)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 def deployment_of(flow: Any) -> Any:

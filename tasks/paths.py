@@ -8,6 +8,7 @@ from iterpref_core.config import Params, PromptFormat
 from tasks.stage_name import StageName
 
 PARAMS = Path("params.yaml")
+GRAPH = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
 INGESTED = Path("problems")

@@ -34,6 +34,7 @@ def run(
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
+    from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
     from tasks.mlflow.recorded_command import recorded_command
@@ -58,6 +59,8 @@ def run(
         folder = Path.cwd()
         with recorded_command("iterpref run", params, {}) as record:
             record.add(graph, lock=found.lock)
+        if frozen := frozen_line(graph):
+            typer.echo(frozen)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)

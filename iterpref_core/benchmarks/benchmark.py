@@ -27,10 +27,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptMode:
-    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
+    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here.
+
+    `budgeted`: reasoning has a number of tokens (`evaluation.max_thinking_tokens`).
+    """
 
     instruct: bool
     template: ChatTemplate | None = None
+    budgeted: bool = False
 
     @cached_property
     def reasoning(self) -> str:
@@ -51,7 +55,7 @@ class PromptMode:
         """Return True if the model continues a chat in which its answer is prefilled."""
         return self.instruct and self.template is not None and not self.reasoning
 
-    def ask_to_reason(self, message: str, system: str = "") -> "BenchmarkPrompt":
+    def ask_to_reason(self, message: Prompt, system: str = "") -> "BenchmarkPrompt":
         """Return the question for a model whose template opens reasoning: all that it reads."""
         assert self.template is not None
         text = self.template.render_generation_prompt(message, system)

@@ -68,6 +68,7 @@ def evaluate(
     from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.scoring.existing_samples import score_samples
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
@@ -92,6 +93,7 @@ def evaluate(
     else:
         # Without samples, the benchmarks' canonical solutions are scored.
         result = score_samples(samples, setting, out, extract=extract, partial=partial)
+    warn_of_absent_benchmarks(out)
     show_result(result, json_)
 
 

@@ -22,7 +22,7 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, unknown_name
 from iterpref_core.ingestion.published.table import format_names
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def ingest(
 
     After a kill, the same command continues.
     """
+    if form not in FORMATS:
+        raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
     given = {
         "--max-tests": max_tests,

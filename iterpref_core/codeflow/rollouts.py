@@ -115,7 +115,7 @@ def lead_in_rounds(
     # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
-    #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
+    #   round 2   a, c, d   d takes the free slot: the refiner answers a and c, the drafter d
     active: list[Conversation] = []
     while True:
         active += islice(conversations, concurrency - len(active))
@@ -171,7 +171,7 @@ class _Stream:
         self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
         # One permit for each open conversation: the next one is drawn from the stream when one has ended.
         self._room = asyncio.Semaphore(WINDOW * concurrency)
-        self._threads = ThreadPoolExecutor(executor.places, thread_name_prefix="execution")
+        self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
         self._calls = set[asyncio.Task[Completion]]()
         self._numbers = count()
 

@@ -211,7 +211,6 @@ def run_benchmarks(
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
         except DataUnavailableError as error:
-            logger.warning("%s: %s", name, error)
             absent[name] = Unavailable(available=False, reason=str(error))
             continue
         except UnansweredError as error:

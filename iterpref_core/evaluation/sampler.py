@@ -67,7 +67,7 @@ class Sampler:
         self._prices = prices
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
-        self.mode = mode
+        self.mode = replace(mode, budgeted=self._thinking is not None)
         if self._thinking is not None and not closing_tag(mode.reasoning):
             raise ConfigError(
                 "evaluation.max_thinking_tokens: only for a model of this machine whose chat template opens reasoning "

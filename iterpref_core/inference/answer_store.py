@@ -30,8 +30,8 @@ _SCHEMA = (
 )
 
 
-_CHECKED = 1
-"""SQLite's number of the file's version once answers that a server broke off are gone from it."""
+_ENDS_KNOWN = 1
+"""SQLite's number of the file's version: each answer in the file is known to have come to its end, or to be cut."""
 
 logger = logging.getLogger(__name__)
 
@@ -105,28 +105,30 @@ class AnswerStore:
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
         self._data = Database(path, _SCHEMA)
-        self._forget_broken_off(path)
+        self._forget_unknown_ends(path)
 
-    def _forget_broken_off(self, path: Path) -> None:
-        """Set aside, once, what an older version kept of a served model though its server had broken it off.
+    def _forget_unknown_ends(self, path: Path) -> None:
+        """Set aside, once, what an older version kept of a served model without the reason why the answer ended.
 
-        That version did not keep the reason to finish. So an answer counts as broken off if it is empty, or ends in an
-        open fence, though no limit cut it. A local model's identity begins with a digest.
+        That version kept what a server had broken off as if it were whole. A limit's cut is recorded. A local model's
+        answers are whole; the identity of such a model begins with a digest.
         """
-        row = self._data.row("PRAGMA user_version")
-        if row == (_CHECKED,):
+        if self._data.row("PRAGMA user_version") == (_ENDS_KNOWN,):
             return
-        doubtful = (
-            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? AND "
-            "(trim(text, ?) = '' OR (length(text) - length(replace(text, '```', ''))) % 2 = 1)"
+        # The version is asked again in the statement itself: another process may have begun this file meanwhile.
+        unknown = (
+            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? "
+            "AND (SELECT user_version FROM pragma_user_version) < ?"
         )
         digest = "[0-9a-f]" * 64
-        blanks = " \t\r\n"
-        statement = f"UPDATE answers SET key = randomblob(33) WHERE {doubtful}"
-        count = self._data.execute(statement, (digest, blanks))
+        count = self._data.execute(f"UPDATE answers SET key = randomblob(33) WHERE {unknown}", (digest, _ENDS_KNOWN))
         if count:
-            logger.warning("%s: %s kept answers seem to be broken off, and are asked for again", path, f"{count:,}")
-        self._data.execute(f"PRAGMA user_version = {_CHECKED}")
+            logger.warning(
+                "%s: %s kept answers are of a version that did not record why an answer ended, and are asked for again",
+                path,
+                f"{count:,}",
+            )
+        self._data.execute(f"PRAGMA user_version = {_ENDS_KNOWN}")
 
     def get(self, key: bytes) -> Completion | None:
         """Return the answer kept under a key; None if there is none."""

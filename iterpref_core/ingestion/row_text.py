@@ -6,19 +6,34 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.errors import InputError
 from iterpref_core.input_files import unique_keys
 from iterpref_core.records import Record
 from iterpref_core.storage.items import Item, count_items, read_items
+from iterpref_core.storage.shards import layout_of
 
 _MOST_DIGITS = 4300
 """The digits of an integer that Python reads from a text, and writes; others take quadratic time."""
+_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".csv", ".parquet", ".arrow")
+"""Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
 NOT_UTF8 = "a text has half of a surrogate pair, or bytes that are not UTF-8"
 NOT_WRITABLE = f"{NOT_UTF8}, or a value is nested too deeply"
 
 
 def each_row(files: Sequence[Path]) -> Iterator[Item]:
-    """Stream the rows of files; a line that is not UTF-8 is one of them, since it can be left out by itself."""
+    """Stream the rows of files; a line that is not UTF-8 is one of them, since it can be left out by itself.
+
+    Raises:
+        InputError: a file is absent or not whole, or its name ends as no layout that is read. Bad rows are left out one
+            by one, and so an archive would lose those at the beginnings of its files.
+    """
     for path in files:
+        layout = layout_of(path)
+        if layout not in _LAYOUTS:
+            raise InputError(
+                f"{path}: files that end in {layout} are not read; give JSONL, JSON, CSV, Parquet or Arrow, with that "
+                "ending"
+            )
         yield from read_items(path, lenient=True)
 
 

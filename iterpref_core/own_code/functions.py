@@ -159,23 +159,42 @@ def find_functions(module: Module) -> Iterator[Function | Dropped]:
     return _find(module, module.tree.body, ())
 
 
+def _function(module: Module, node: Definition, classes: tuple[ast.ClassDef, ...]) -> Function:
+    return Function(
+        module=module,
+        qualname=".".join([*(owner.name for owner in classes), node.name]),
+        node=node,
+        classes=classes,
+        source=own_text(node, module),
+    )
+
+
+def _definitions_in(block: ast.AST, *, methods: bool) -> Iterator[Definition]:
+    """Yield the functions in a block, such as one of `if`, with methods or without, but none within a function."""
+    for node in ast.iter_child_nodes(block):
+        if isinstance(node, Definition):
+            yield node
+        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            if methods or not isinstance(node, ast.ClassDef):
+                yield from _definitions_in(node, methods=methods)
+
+
 def _find(
     module: Module,
     body: list[ast.stmt],
     classes: tuple[ast.ClassDef, ...],
 ) -> Iterator[Function | Dropped]:
     names = Counter(node.name for node in body if isinstance(node, Definition))
+    blocks = [node for node in body if not isinstance(node, ast.ClassDef | Definition)]
+    names.update(node.name for block in blocks for node in _definitions_in(block, methods=False))
     for node in body:
         if isinstance(node, ast.ClassDef) and is_public(node.name):
             yield from _find(module, node.body, (*classes, node))
         elif isinstance(node, Definition) and is_public(node.name):
-            path = [owner.name for owner in classes]
-            path.append(node.name)
-            function = Function(
-                module=module,
-                qualname=".".join(path),
-                node=node,
-                classes=classes,
-                source=own_text(node, module),
-            )
+            function = _function(module, node, classes)
             yield function.dropped("defined_twice") if names[node.name] > 1 else function
+        elif node in blocks:
+            for inner in _definitions_in(node, methods=True):
+                function = _function(module, inner, classes)
+                if is_public(inner.name):
+                    yield function.dropped("conditional", "it stands in a block, such as one of `if` or `try`")

@@ -57,7 +57,7 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
-        RecordError: a JSON array is broken.
+        RecordError: a JSON array is broken, or something else stands behind it.
     """
     if path.name == QUESTION:
         yield Item(LinePlace(path, 1), 1, read_problem_folder(path))
@@ -131,7 +131,9 @@ def _read_csv(path: Path) -> Iterator[Item]:
                 fields: Any = dict(zip(header, row, strict=True)) if len(row) == len(header) else row
                 yield Item(LinePlace(path, rows.line_num), number, json.dumps(fields, ensure_ascii=False))
         except csv.Error as error:
-            raise InputError(f"{path}:{rows.line_num}: not valid CSV ({error}); fetch the file again") from None
+            raise InputError(
+                f"{path}:{rows.line_num}: not valid CSV ({error}); put commas between values, or fetch the file again"
+            ) from None
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
@@ -148,7 +150,10 @@ def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
     buffer = ""
     place = LinePlace(path, 1)
     number = 0
-    opened = False
+    # What may come next: one of these marks, or a value.
+    marks = "["
+    value = False
+    ended = False
     while True:
         # Each turn takes one thing off the front of the buffer: blanks, then "[" or ",", an object, or the final "]".
         trimmed = buffer.lstrip(_BLANK)
@@ -156,21 +161,32 @@ def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
         buffer = trimmed
         if not buffer:
             buffer = _more(text, path, _CHUNK)
+            if not buffer and ended:
+                return
             if not buffer:
                 raise RecordError(f"{place}: the JSON array has no end; fetch the file again")
             continue
-        if not opened or buffer[0] == ",":
-            opened = True
-            place = place.after(buffer[0])
+        mark = buffer[0]
+        if mark in marks:
+            marks = "]" if mark == "[" else ""
+            value = mark != "]"
+            ended = mark == "]"
+            place = place.after(mark)
             buffer = buffer[1:]
-            continue
-        if buffer[0] == "]":
-            return
-        end, buffer = _next_object(decoder, buffer, text, place)
-        number += 1
-        yield Item(place, number, buffer[:end])
-        place = place.after(buffer[:end])
-        buffer = buffer[end:]
+        elif value:
+            end, buffer = _next_object(decoder, buffer, text, place)
+            number += 1
+            yield Item(place, number, buffer[:end])
+            place = place.after(buffer[:end])
+            buffer = buffer[end:]
+            marks = ",]"
+            value = False
+        elif ended:
+            raise RecordError(f"{place}: more stands behind the JSON array; give every array a file of its own")
+        else:
+            raise RecordError(
+                f"{place}: not valid JSON (a comma or `]` is expected); correct it, or fetch the file again"
+            )
 
 
 def _next_object(

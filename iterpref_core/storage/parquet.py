@@ -147,7 +147,7 @@ def _open(path: Path) -> Iterator["ParquetFile"]:
 @contextmanager
 def _at_any_place(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     """Unpack a packed file into a temporary one: Parquet needs random access, and unpacking is sequential."""
-    if path.suffix not in PACKED:
+    if path.suffix.lower() not in PACKED:
         yield raw
         return
     with tempfile.TemporaryFile() as unpacked:

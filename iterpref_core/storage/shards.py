@@ -53,7 +53,7 @@ class Shards(NamedTuple):
 
     Attributes:
         files: the files to read, in order.
-        left_out: split → number of its files, which are not read.
+        left_out: split, or ending such as `.csv` of another layout → number of its files, which are not read.
     """
 
     files: list[Path]
@@ -69,11 +69,13 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
             named one by one must be of one split.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which split is meant.
+        InputError: a folder has no file that can be read, or it must be said which split is meant, or a file is there
+            twice.
     """
     wanted = None if split is None else _SPLITS.get(split.lower(), split)
     files: list[Path] = []
     left_out: Counter[str] = Counter()
+    other_layouts: Counter[str] = Counter()
     named = {path: _split_of(path.name) for path in sources if not path.is_dir()}
     several = {name for name in named.values() if name is not None}
     if wanted is None and len(several) > 1:
@@ -83,7 +85,8 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
         )
     for source in sources:
         if source.is_dir():
-            groups = _groups(source)
+            groups, others = _groups(source)
+            other_layouts += others
             chosen = _choose(source, groups, wanted)
         else:
             groups = {named[source] or UNNAMED: [source]}
@@ -98,12 +101,31 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
-    return Shards(files, dict(left_out))
+    seen: dict[Path, Path] = {}
+    for path in files:
+        whole = path.resolve()
+        if whole in seen:
+            raise InputError(f"{path}: is the same file as {seen[whole]}; give every file once")
+        seen[whole] = path
+    return Shards(files, dict(left_out + other_layouts))
+
+
+def other_split(stated: object, split: str | None) -> bool:
+    """Return True if a row states a split by one of the usual words, and another one is to be read.
+
+    Args:
+        stated: the value in the row's column.
+        split: the split to read, as for `find_shards`; None: `train`.
+    """
+    found = _SPLITS.get(stated.lower()) if isinstance(stated, str) else None
+    wanted = _TRAIN if split is None else _SPLITS.get(split.lower(), split)
+    return found is not None and wanted not in {ALL, UNNAMED, found}
 
 
 def layout_of(path: Path) -> str:
-    """Return the ending that tells the layout: `.jsonl` for `train.jsonl.gz`."""
-    return Path(path.stem).suffix if path.suffix in PACKED else path.suffix
+    """Return the ending that tells the layout, in small letters: `.jsonl` for `train.jsonl.gz` and `TRAIN.JSONL`."""
+    name = path.with_name(path.name.lower())
+    return Path(name.stem).suffix if name.suffix in PACKED else name.suffix
 
 
 def _split_of(path: str) -> str | None:
@@ -121,27 +143,55 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _groups(folder: Path) -> dict[str, list[Path]]:
-    """Return split → files of a folder's layout."""
+def _groups(folder: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
+    """Return split → files of a folder's layout, and the number of files of each other layout by its ending.
+
+    Raises:
+        InputError: the folder has no file of any layout, or a file beside a packed one of the same name.
+    """
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden and _is_data(path):
             files.append(path)
     # A folder of a problem has JSON files as well, which are parts of the problem.
-    by_layout = [[path for path in files if path.name == QUESTION]]
+    questions = [path for path in files if path.name == QUESTION]
+    if questions:
+        return _by_split(folder, questions), Counter()
+    by_layout = []
     for suffixes in _LAYOUTS:
         by_layout.append([path for path in files if layout_of(path) in suffixes])
-    for shards in filter(None, by_layout):
-        groups: dict[str, list[Path]] = {}
-        for path in shards:
-            name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
-            groups.setdefault(name, []).append(path)
-        return groups
-    raise InputError(
-        f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
-        "give the folder of the shards"
-    )
+    found = [paths for paths in by_layout if paths]
+    if not found:
+        raise InputError(
+            f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
+            "give the folder of the shards"
+        )
+    (shards, *others) = found
+    _check_packed_once(shards)
+    return _by_split(folder, shards), Counter(layout_of(path) for paths in others for path in paths)
+
+
+def _by_split(folder: Path, shards: Sequence[Path]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for path in shards:
+        name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
+        groups.setdefault(name, []).append(path)
+    return groups
+
+
+def _check_packed_once(shards: Sequence[Path]) -> None:
+    """Refuse a file beside a packed one of the same name: most likely a copy, whose rows would count twice.
+
+    Raises:
+        InputError: there are two such files.
+    """
+    found: dict[Path, Path] = {}
+    for path in shards:
+        name = path.with_suffix("") if path.suffix.lower() in PACKED else path
+        first = found.setdefault(name, path)
+        if first != path:
+            raise InputError(f"{path}: beside it is {first.name}, which may have the same rows; remove or rename one")
 
 
 def _is_data(path: Path) -> bool:

@@ -15,13 +15,15 @@ class Stage(NamedTuple):
 
     Attributes:
         name: DVC's name of the stage, such as `training@dpo`.
-        upstream: names of the stages whose outputs it reads.
+        upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
         accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
+        frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
     name: str
     upstream: tuple[str, ...]
     accelerated: bool = False
+    frozen: bool = False
 
     @property
     def group(self) -> str:
@@ -50,8 +52,11 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     Raises:
         InputError: there is no such stage.
     """
-    graph = repo.index.graph
-    wanted = _with_upstream(repo, targets) if targets else set(graph)
+    from dvc.repo.reproduce import get_active_graph
+
+    # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
+    graph = get_active_graph(repo.index.graph)
+    wanted = _with_upstream(repo, targets, graph) if targets else set(graph)
     stages = {stage.addressing: _describe(stage, graph) for stage in graph if stage in wanted}
     upstream = {name: stage.upstream for name, stage in stages.items()}
     order = TopologicalSorter(upstream).static_order()
@@ -84,18 +89,28 @@ def _changed_inputs(changes: list[Any]) -> Iterator[str]:
                     yield path
 
 
-def _with_upstream(repo: Any, targets: Sequence[str]) -> set[Any]:
+def _with_upstream(repo: Any, targets: Sequence[str], graph: Any) -> set[Any]:
     """Return DVC's stages of these names, with all that they need."""
     from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 
     wanted: set[Any] = set()
     for target in targets:
         try:
-            wanted.update(repo.stage.collect(target, with_deps=True))
+            wanted.update(repo.stage.collect(target, with_deps=True, graph=graph))
         except (StageFileDoesNotExistError, StageNotFound):
             names = ", ".join(stage.addressing for stage in repo.index.graph)
             raise InputError(f"no stage {target!r} in dvc.yaml; there are {names}") from None
     return wanted
+
+
+def frozen_line(graph: Mapping[str, Stage]) -> str:
+    """Return a sentence about the frozen stages of a graph; empty if there is none."""
+    names = [name for name, stage in graph.items() if stage.frozen]
+    if not names:
+        return ""
+    return (
+        f"frozen: {', '.join(names)}, with what came before; `dvc unfreeze {' '.join(names)}` brings up to date again"
+    )
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
@@ -134,4 +149,6 @@ def _describe(stage: Any, graph: Any) -> Stage:
         name=stage.addressing,
         upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
         accelerated=bool((stage.meta or {}).get("accelerator")),
+        # What `dvc import` brings is frozen, too, and nobody's decision.
+        frozen=stage.frozen and stage.cmd is not None,
     )

@@ -13,11 +13,9 @@ from threading import Thread
 
 import pytest
 
-from flows.prefect_session import end_dead_runs, leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.errors import ConfigError, InputError
-from tasks.local_server import free_port
-from tasks.prefect.server import Pages, announced, prefect_server, running_prefect, use_prefect
-from tests.once import give_prefect_tables
+from tasks.prefect.server import Pages, announced, prefect_server, running_prefect
 from tests.settings import ROOT
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
@@ -156,44 +154,3 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == "0 0\n"
-
-
-@pytest.mark.slow
-def test_a_run_whose_process_is_gone_is_called_crashed_and_no_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    program = (
-        "import sys\n"
-        "from prefect import flow, tags\n"
-        "from flows.prefect_session import TAG, tell_process\n"
-        "def body(): print('begun', flush=True); sys.stdin.read()\n"
-        "with tags(TAG): flow(name=sys.argv[1], on_running=[tell_process])(body)()\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PREFECT_API_URL", "set below")
-    give_prefect_tables(tmp_path_factory, tmp_path)
-    with prefect_server(free_port(), pages=False) as url:
-        use_prefect(url)
-        processes = []
-        for name in ("killed", "alive"):
-            process = subprocess.Popen(
-                [sys.executable, "-c", program, name],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            processes.append(process)
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"begun\n"
-        killed, alive = processes
-        killed.kill()
-        killed.communicate()
-        end_dead_runs()
-        from prefect.client.orchestration import get_client
-
-        with get_client(sync_client=True) as client:
-            runs = client.read_flow_runs()
-            flows = {flow.id: flow.name for flow in client.read_flows()}
-        assert {flows[run.flow_id]: run.state_name for run in runs} == {"killed": "Crashed", "alive": "Running"}
-        assert [run.tags for run in runs] == [["iterpref"]] * 2, "no tag names the process"
-        alive.communicate()

@@ -97,7 +97,7 @@ def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path)
     assert len(names) == 2
 
 
-def test_what_an_older_version_kept_though_it_was_broken_off_is_forgotten(
+def test_what_an_older_version_kept_without_the_reason_why_it_ended_is_asked_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole, half, empty = "```python\nx = 1\n```", "```python\ndef add(a, b):\n    y = a", " \n"
@@ -120,8 +120,13 @@ def test_what_an_older_version_kept_though_it_was_broken_off_is_forgotten(
                     text for text in texts if store.get(answer_key(model, Request(text, 0), SAMPLING)) is not None
                 )
             assert store.get(answer_key("served", cut, SAMPLING)) is not None
-            assert found == {"served": (whole, "prose"), "0" * 64: (half, empty)}
-    assert caplog.text.count("2 kept answers seem to be broken off, and are asked for again") == 1
+            assert found == {"served": (), "0" * 64: (half, empty)}
+    assert (
+        caplog.text.count(
+            "4 kept answers are of a version that did not record why an answer ended, and are asked for again"
+        )
+        == 1
+    )
 
 
 def test_a_half_character_in_a_kept_prompt_ends_nothing(tmp_path: Path) -> None:

@@ -77,6 +77,15 @@ def test_an_unknown_format_is_named() -> None:
         find_format("app")
 
 
+@pytest.mark.parametrize(("name", "meant"), [("pair", "pairs"), ("folders", "folder"), ("tlr", "trl")])
+def test_formats_of_pairs_and_folders_are_named_as_well(tmp_path: Path, name: str, meant: str) -> None:
+    from iterpref_core.cli.app import app
+
+    words = ["ingest", str(tmp_path / "in.jsonl"), "--format", name, "--out", str(tmp_path / "out.jsonl")]
+    with pytest.raises(InputError, match=f"--format: no format '{name}'; did you mean '{meant}'"):
+        app(words, standalone_mode=False)
+
+
 LEFT_OUT = {
     "no tests": ("apps", ROWS["apps"].row | {"input_output": ""}, "no_tests"),
     "empty tests": ("apps", ROWS["apps"].row | {"input_output": '{"inputs": [], "outputs": []}'}, "no_tests"),

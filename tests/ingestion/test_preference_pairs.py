@@ -116,6 +116,22 @@ def test_conversations_that_part_before_their_last_answer_are_left_out(tmp_path:
     assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
 
 
+def test_two_sides_that_answer_different_questions_are_no_pair(tmp_path: Path) -> None:
+    sides = {"chosen": CHOSEN, "rejected": REJECTED}
+    asked = {name: chat(("user", "Add one."), ("assistant", code)) for name, code in sides.items()}
+    other = chat(("user", "Take one."), ("assistant", REJECTED))
+    found = ingest_pairs([written(tmp_path / "in.jsonl", asked | {"rejected": other}, PAIR)], tmp_path / "pairs.jsonl")
+    assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
+    with pytest.raises(InputError, match="columns `prompt` and `chosen` ask different questions; leave one of them"):
+        taken(written(tmp_path / "in.jsonl", asked | {"prompt": "Take one."}))
+
+
+def test_a_question_about_a_picture_is_not_read_without_the_picture(tmp_path: Path) -> None:
+    parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "Add one, as here."}]
+    with pytest.raises(InputError, match="a part of a message, of type 'image', has no text; only texts are read"):
+        taken(written(tmp_path / "in.jsonl", PAIR | {"prompt": [{"role": "user", "content": parts}]}))
+
+
 def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     source.write_text(json.dumps(PAIR | {"rejected": PAIR["chosen"]}))
@@ -220,6 +236,15 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, Any]] = {
         },
         None,
         "Add one.",
+    ),
+    "a prompt beside conversations with a message of the system": (
+        {
+            "prompt": "Add one.",
+            "chosen": chat(("system", "Be brief."), ("user", "Add one.\n"), ("assistant", fenced(CHOSEN))),
+            "rejected": chat(("system", "Be brief."), ("user", "Add one.\n"), ("assistant", fenced(REJECTED))),
+        },
+        None,
+        chat(("system", "Be brief."), ("user", "Add one.\n")),
     ),
     "content in parts": (
         {

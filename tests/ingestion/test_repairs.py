@@ -77,6 +77,12 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
         ({"tests": 3}, "bad_record"),
         ({"buggy": [1]}, "bad_record"),
+        ({"buggy": [[BUGGY]]}, "bad_record"),
+        ({"buggy": []}, "empty"),
+        ({"buggy": [None]}, "empty"),
+        ({"license": {"name": "MIT"}}, "bad_record"),
+        ({"lang": "Java"}, "bad_record"),
+        ({"split": "test"}, "other_split"),
         ({"buggy": BUGGY + "# \ud83d"}, "bad_record"),
         ({"prompt": {"a": 1}}, "bad_record"),
     ],
@@ -162,6 +168,33 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
     written(problems, {"id": 7, "statement": "Add."}, {"id": 7, "statement": "Subtract."})
     with pytest.raises(InputError, match="a second row with id '7', and they differ"):
         taken(source, **words)
+
+
+def test_a_null_is_filled_from_the_second_file_and_both_licenses_count(tmp_path: Path) -> None:
+    problems = written(
+        tmp_path / "problems.jsonl",
+        {"problem_id": 1, "prompt": "Add a and b.", "license": "GPL-3.0-only"},
+        {"problem_id": 2, "prompt": "Add.", "license": "MIT OR ISC"},
+    )
+    codes = {"buggy": BUGGY, "fixed": FIXED}
+    rows = [
+        codes | {"problem_id": 1, "prompt": None, "license": None},
+        codes | {"problem_id": 2, "prompt": "Mine.", "license": "BSD-3-Clause"},
+    ]
+    source = written(tmp_path / "in.jsonl", *rows)
+    _, pairs = taken(source, join=(problems, "on=problem_id"), license="Zlib")
+    assert [(pair.prompt, pair.license) for pair in pairs] == [
+        ("Add a and b.", "GPL-3.0-only"),
+        ("Mine.", "BSD-3-Clause AND (MIT OR ISC)"),
+    ]
+
+
+def test_a_program_of_which_a_part_is_null_is_left_out(tmp_path: Path) -> None:
+    head, body = FIXED.split("\n", 1)
+    rows = [ROW | {"head": f"{head}\n", "body": body}, ROW | {"head": None, "body": FIXED}]
+    found, (pair,) = taken(written(tmp_path / "in.jsonl", *rows), columns="fixed=head+body")
+    assert pair.chosen == FIXED
+    assert found.counts == {"pairs": 1, "tested": 1, "dropped/bad_record": 1}
 
 
 def test_all_rows_of_a_second_file_are_joined_as_lists(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
+import io
 import json
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,55 @@ def test_a_license_is_never_overwritten(tmp_path: Path) -> None:
     row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
     _, problems = problems_of(tmp_path, "apps", row | {"license": "GPL-3.0-only"}, row, license="ISC")
     assert [problem.license for problem in problems.values()] == ["GPL-3.0-only", "ISC"]
+
+
+@pytest.mark.parametrize("license", [{"spdx": "GPL-3.0-only"}, ["MIT", {"name": "GPL"}], 3, True])
+def test_a_license_that_is_no_text_is_refused_and_not_passed_over(tmp_path: Path, license: Any) -> None:
+    stated = {"license": license}
+    counts, (pair,) = pairs_of(PAIR | stated, PAIR, folder=tmp_path, license="MIT")
+    assert (pair.license, counts["dropped/bad_record"]) == ("MIT", 1)
+    row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
+    found, problems = problems_of(tmp_path, "apps", row | stated, row, license="MIT")
+    assert (len(problems), found.counts["dropped/bad_record"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value"),
+    [
+        ("license", "licence", "GPL-3.0-only"),
+        ("license", "max_stars_repo_licenses", ["GPL-3.0-only"]),
+        ("license", "repoLicense", "GPL-3.0-only"),
+        ("language", "lang", "R"),
+        ("language", "programming_language", "Go"),
+    ],
+)
+def test_a_language_or_a_license_in_a_column_of_another_name_is_asked_for(
+    tmp_path: Path, part: str, column: str, value: Any
+) -> None:
+    row = PAIR | {column: value}
+    with pytest.raises(InputError, match=f"column `{column}` may state the {part}; add --columns {part}={column}, or"):
+        pairs_of(row, folder=tmp_path, license="MIT")
+    _, pairs = pairs_of(row, folder=tmp_path, columns=f"{part}=")
+    assert len(pairs) == 1
+    # Rows that say nothing there, or Python, lose nothing.
+    _, pairs = pairs_of(PAIR | {"lang": "Python 3", "license_url": None, "licenses": []}, folder=tmp_path)
+    assert len(pairs) == 1
+
+
+def test_rows_of_a_test_split_are_read_only_if_they_are_asked_for(tmp_path: Path) -> None:
+    splits = ("train", "test", "TEST", "dev", "fold-3", None, 7)
+    rows = [PAIR | {"task_id": str(place), "split": split} for place, split in enumerate(splits)]
+
+    def read(**words: Any) -> str:
+        _, pairs = pairs_of(*rows, folder=tmp_path, **words)
+        return "".join(pair.task_id for pair in pairs)
+
+    assert [read(), read(split="train"), read(split="test"), read(split="val")] == ["0456", "0456", "12456", "3456"]
+    assert [read(split="all"), read(columns="split=")] == ["0123456", "0123456"]
+    counts, _ = pairs_of(*rows, folder=tmp_path)
+    assert counts["dropped/other_split"] == 3
+    with pytest.raises(InputError, match="its `subset` is 'test'; --split test reads it"):
+        pairs_of(PAIR | {"subset": "test"}, folder=tmp_path, columns="split=subset")
 
 
 def test_a_dash_is_no_statement(tmp_path: Path) -> None:
@@ -229,6 +280,21 @@ def test_a_key_that_stands_twice_in_a_file_of_pairs_or_problems_is_an_error_with
     path.write_text('{"task_id": "a", "prompt": "p", "chosen": "x", "rejected": "y", "rejected": "z"}\n')
     with pytest.raises(RecordError, match=r"pairs.jsonl:1: the key 'rejected' stands twice in one object"):
         list(read_pairs(path))
+
+
+@pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.tsv", "rows.pkl", "rows.JSONL.BAK"])
+def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: Path, name: str) -> None:
+    lines = "".join(json.dumps(PAIR) + "\n" for _ in range(3)).encode()
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("a.jsonl")
+        entry.size = len(lines)
+        archive.addfile(entry, io.BytesIO(lines))
+    (tmp_path / name).write_bytes(data.getvalue() if name.endswith(".gz") else lines)
+    with pytest.raises(
+        InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON, CSV, Parquet or Arrow"
+    ):
+        ingest_pairs([tmp_path / name], tmp_path / "out.jsonl")
 
 
 def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:
@@ -400,6 +466,46 @@ ANSWER = "```python\nprint(int(input()) + 1)\n```"
 def test_shapes_of_prime_intellects_sets_give_the_same_test(tmp_path: Path, row: dict[str, Any]) -> None:
     _, problems = problems_of(tmp_path, "prime", row)
     assert [problem.tests[0].model_dump()["output"] for problem in problems.values()] == ["2\n"]
+
+
+@pytest.mark.parametrize("language", ["python", "Python", "python3", "Python 3", None, "absent"])
+def test_python_is_python_by_every_name(tmp_path: Path, language: str | None) -> None:
+    stated = {} if language == "absent" else {"language": language}
+    row = {"prompt": "Do.", "gold_standard_solution": ANSWER, "verification_info": {"test_cases": TEST_CASES} | stated}
+    found, _ = problems_of(tmp_path, "prime", row)
+    assert found.counts["problems"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "checker"}, "a test is of type 'checker', which is none of stdin_stdout, stdin, function_call"),
+        ({"testtype": "interactive"}, "a test is of type 'interactive'"),
+        ({"type": "function_call"}, "they call a function, and nothing names it"),
+        ({"fn_name": 5, "type": "function_call"}, "the name of a function is a text, not int"),
+    ],
+)
+def test_a_kind_of_test_that_is_not_known_is_not_taken_for_a_script(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    row = {"prompt": "Do.", "gold_standard_solution": ANSWER, "tests": [TEST_CASES[0] | change]}
+    with pytest.raises(InputError, match=message):
+        problems_of(tmp_path, "prime", row)
+
+
+def test_tests_whose_outputs_are_the_same_by_the_rule_do_not_contradict_each_other(tmp_path: Path) -> None:
+    def row(*outputs: str) -> dict[str, Any]:
+        return {"question": "Do.", "inputs": ["5\n"] * len(outputs), "outputs": list(outputs)}
+
+    rows = [row("6\n7\n", "6 \n7"), row("0.5", "0.50", "5e-1"), row("2", "2.0"), row("Yes", "YES"), row("1", "1", "2")]
+    found, problems = problems_of(tmp_path, "rstar", *rows)
+    assert [len(problem.tests) for problem in problems.values()] == [2, 3, 2]
+    assert found.counts["dropped/no_tests"] == 2
+    contest = {"name": "a", "description": "Do.", "solutions": {"language": [3, 3], "solution": [None, "print('yes')"]},
+               "public_tests": {"input": ["5", "5"], "output": ["Yes", "YES"]}}  # fmt: skip
+    found, problems = problems_of(tmp_path, "code_contests", contest)
+    assert [len(problem.tests) for problem in problems.values()] == [2]
+    assert found.counts["programs_left_out/no_text"] == 1
 
 
 TEXT = st.text(max_size=30)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -60,6 +61,12 @@ def test_files_and_folders_that_are_not_read_are_named(tmp_path: Path) -> None:
     assert ("a", tmp_path / "a.py") in found
 
 
+IN_BLOCK = (
+    'def slow(n):\n    """Add one."""\n    return n + 1\n\nclass A:\n    def size(self):\n        """Give 1."""\n'
+)
+TWICE = 'def twice(n):\n    """Add one."""\n    return n\n\nif True:\n    def twice(n):\n        """Add one."""\n'
+
+
 def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_license(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +76,7 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
     (folder / "m.py").write_text(FUNCTION + "\n\ndef wordless(n):\n    return n\n")
     with (folder / "m.py").open("a") as file:
         file.write('\n\ndef short(n): "Add two."; return n + 2\n')
+        file.write(f"\n\ntry:\n    import fast\nexcept ImportError:\n{indent(IN_BLOCK, '    ')}\n\n{TWICE}")
     (folder / "other.py").write_text("# SPDX-License-Identifier: ISC\n" + FUNCTION)
     (folder / "tests/test_m.py").write_text(
         "import m, other\n\n\ndef test_f():\n    assert m.f(1) == other.f(1) == 2\n\n\n"
@@ -86,6 +94,10 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
     assert [(row["reason"], row["task_id"]) for row in rows] == [
         ("no_docstring", "m:wordless"),
         ("one_line", "m:short"),
+        ("conditional", "m:slow"),
+        ("conditional", "m:size"),
+        ("defined_twice", "m:twice"),
+        ("conditional", "m:twice"),
         ("test_fails", "tests/test_m.py::test_no"),
     ]
     assert rows[0]["where"].endswith("m.py:9")

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from iterpref_core.errors import InputError, RecordError
@@ -37,6 +40,10 @@ LAYOUTS: dict[str, Callable[[Path], bytes]] = {
     "a.json": lambda _: json.dumps(ROWS, indent=2, ensure_ascii=False).encode(),
     "one_line.json": lambda _: ("\ufeff" + json.dumps(ROWS)).encode(),
     "a.json.zst": lambda _: _zstandard(json.dumps(ROWS).encode()),
+    "A.JSONL": lambda _: LINES,
+    "A.JSON.GZ": lambda _: gzip.compress(json.dumps(ROWS).encode()),
+    "a.txt": lambda _: LINES,
+    "a": lambda _: LINES,
     "a.parquet": _parquet,
     "a.parquet.gz": lambda path: gzip.compress(_parquet(path)),
     "a.parquet.zst": lambda path: _zstandard(_parquet(path)),
@@ -81,6 +88,13 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
         ("cut.json", b'[{"a": 1},\n {"a', r"cut.json:2:3: not valid JSON"),
         ("open.json", b'[{"a": 1},\n ', r"open.json:2:2: the JSON array has no end"),
         ("latin.json", b'[{"a": "\xe9"}]', r"latin.json: not UTF-8"),
+        (
+            "two.json",
+            b'[{"a": 1}]\n[{"a": 2}]',
+            r"two.json:2: more stands behind the JSON array; give every array a file",
+        ),
+        ("comma.json", b'[{"a": 1} {"a": 2}]', r"comma.json:1:11: not valid JSON \(a comma or `\]` is expected\)"),
+        ("semicolon.csv", b'a;b\n"x";"y"\n', r"semicolon.csv:2: not valid CSV .*; put commas between values"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -88,6 +102,23 @@ def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: byte
         (tmp_path / name).write_bytes(data)
     with pytest.raises((InputError, RecordError), match=message):
         list(read_items(tmp_path / name))
+
+
+@given(st.lists(st.sampled_from(["[", "]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
+def test_an_array_gives_all_its_values_or_is_refused(parts: list[str]) -> None:
+    text = "".join(["[", *parts])
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.json")
+        path.write_text(text)
+        try:
+            found = [json.loads(item.text) for item in read_items(path)]
+        except RecordError:
+            found = None
+    assert found == whole
 
 
 def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:

@@ -36,6 +36,24 @@ def folder_of(folder: Path, *names: str) -> Path:
     return folder
 
 
+def test_no_file_is_read_twice_by_two_names(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a.jsonl", "b.jsonl")
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(folder)
+    for sources in ([folder / "a.jsonl", folder / "a.jsonl"], [folder, folder / "b.jsonl"], [folder, link]):
+        with pytest.raises(InputError, match=r"[ab]\.jsonl: is the same file as .*[ab]\.jsonl; give every file once"):
+            find_shards(sources)
+
+
+@pytest.mark.parametrize("packed", ["a.jsonl.gz", "a.jsonl.GZ", "a.jsonl.xz"])
+def test_a_file_beside_a_packed_copy_of_it_is_not_read_twice(tmp_path: Path, packed: str) -> None:
+    folder = folder_of(tmp_path, "a.jsonl", packed)
+    with pytest.raises(
+        InputError, match=r": beside it is a\.jsonl.*, which may have the same rows; remove or rename one"
+    ):
+        find_shards([folder])
+
+
 @pytest.mark.parametrize(
     ("names", "split", "read", "left_out"),
     [
@@ -53,6 +71,7 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("train_test/train.jsonl", "train_test/test.jsonl"), None, ["train_test/train.jsonl"], {"test": 1}),
         (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
         (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
+        (("TRAIN.JSONL", "a.csv", "b.csv", "dataset_infos.json"), None, ["TRAIN.JSONL"], {".csv": 2, ".json": 1}),
     ],
 )  # fmt: skip
 def test_one_split_of_a_folder_is_read_and_the_others_are_counted(

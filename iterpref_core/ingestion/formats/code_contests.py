@@ -41,7 +41,7 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
     public = as_rows("public_tests", row.public_tests, "input", "output")
     hidden = as_rows("private_tests", row.private_tests, "input", "output")
     hidden += as_rows("generated_tests", row.generated_tests, "input", "output")
-    public, hidden, tests_left_out = usable_tests(public, hidden)
+    public, hidden, tests_left_out = usable_tests(public, hidden, ignore_case=True)
     if not public:
         # A problem needs a visible test: the first hidden one becomes visible.
         public = hidden[:1]
@@ -74,7 +74,7 @@ def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:
     """Return the programs that the set marks as Python 3, and count the others by language."""
     kept = []
     for language, program in as_rows(field, programs, "language", "solution"):
-        name = _language(language)
+        name = _language(language) if isinstance(program, str) else "no_text"
         if name == "python":
             kept.append(program)
         else:

@@ -13,6 +13,7 @@ from iterpref_core.ingestion.published.contest import contest_problem
 from iterpref_core.ingestion.published.fields import Json, read_literal, read_texts
 from iterpref_core.ingestion.published.programs import program_in, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.source_code.language import is_python_3
 
 _CODE = (None, "verifiable_code", "prime_rl_code")
 
@@ -42,8 +43,8 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         raise LeftOutError("not_code", f"its task_type is {row.task_type}")
     tests = read_literal("verification_info", row.verification_info)
     if isinstance(tests, dict):
-        language = tests.get("language", "python")
-        if language != "python":
+        language = tests.get("language")
+        if language is not None and not (isinstance(language, str) and is_python_3(language)):
             raise LeftOutError("not_python", f"its language is {language}")
         tests = read_literal("test_cases", tests.get("test_cases", tests))
     has_answers = row.gold_standard_solution is not None or row.solutions is not None

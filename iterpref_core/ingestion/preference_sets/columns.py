@@ -1,17 +1,19 @@
 """Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.source_code.language import is_python_3
 
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
 
-ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested")
+ANSWERS = ("prompt", "chosen", "rejected", "task_id", "system", "language", "license", "problem_id", "tested", "split")
 """The parts of a row of a preference set."""
-PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point")
+PROGRAMS = ("prompt", "buggy", "fixed", "tests", "language", "task_id", "problem_id", "license", "entry_point", "split")
 """The parts of a row with a wrong and a right program."""
 EXAMPLE_OF_ANSWERS = "prompt=instruction+input,chosen=accepted,rejected=rejected"
 EXAMPLE_OF_PROGRAMS = "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests"
@@ -26,12 +28,14 @@ class Columns:
         kinds: part → what its columns hold, for parts of which the user says it.
         stated: parts that the user names.
         example: an assignment of columns, for messages.
+        split: the split to read of rows that state theirs; None: `train`.
     """
 
     names: Mapping[str, tuple[str, ...]]
     example: str
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     stated: frozenset[str] = frozenset()
+    split: str | None = None
 
     def values(self, row: Mapping[str, Any], part: str) -> list[Any]:
         """Return the values in the columns of a part, without nulls.
@@ -72,6 +76,25 @@ class Columns:
             f"column `{self.names[part][0]}`: a text or a whole number is expected, not {type(value).__name__}; "
             f"to read no such column, add --columns {part}="
         )
+
+    def check_unread(self, row: Mapping[str, Any]) -> None:
+        """Refuse a row that may state its language or license in a column of another name, which nobody names.
+
+        Raises:
+            ValueError: there is such a column; the message tells how to read it, or to pass it over.
+        """
+        for part, words in _OTHER_NAMES.items():
+            if part in self.stated or self.has(row, part):
+                continue
+            for name, value in row.items():
+                says = isinstance(value, str | list | dict) and bool(value)
+                if part == "language" and isinstance(value, str) and is_python_3(value):
+                    continue
+                if says and words & {word.lower() for word in _WORD.findall(name)}:
+                    raise ValueError(
+                        f"column `{name}` may state the {part}; add --columns {part}={name}, "
+                        f"or {part}= to read no such column"
+                    )
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
@@ -116,6 +139,12 @@ def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str
     return Columns(names=every, example=example, kinds=kinds, stated=frozenset(named))
 
 
+_OTHER_NAMES = {
+    "language": {"lang", "langs", "language", "languages"},
+    "license": {"license", "licenses", "licence", "licences"},
+}
+"""Part → words in names of columns that may state it, such as `lang` or `max_stars_repo_licenses`."""
+_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
 _JOINED = (*_NEEDED, "tests", "system")
 """The parts that may have several columns."""

@@ -6,6 +6,7 @@ The rows have no tests, so these pairs enter at localization.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from iterpref_core.source_code.language import is_python_3
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, open_left_out
-from iterpref_core.storage.shards import find_shards
+from iterpref_core.storage.shards import find_shards, other_split
 
 
 def ingest_pairs(
@@ -61,7 +62,7 @@ def ingest_pairs(
         ConfigError: `columns` cannot be understood.
         InputError: a file is absent, there is no pair, or no error region although `spans` is given.
     """
-    named = parse_columns(columns)
+    named = replace(parse_columns(columns), split=split)
     shards = find_shards(sources, split)
     counts: Counter[str] = Counter()
     names: Counter[str] = Counter()
@@ -135,12 +136,22 @@ def read_object(item: Item) -> dict[str, Any] | Dropped:
     return row
 
 
-def reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
-    """Return the reason why a row's column for the language leaves it out, or an empty text.
+def reason_against_row(row: Mapping[str, Any], columns: Columns) -> tuple[str, str]:
+    """Return the reason why a row's split or language leaves it out, and an explanation; empty texts if none does.
 
     Raises:
         ValueError: the row lacks the column that the user names, or the language is no text.
     """
+    columns.check_unread(row)
+    stated = columns.optional(row, "split")
+    if other_split(stated, columns.split):
+        column = columns.names["split"][0]
+        return "other_split", f"its `{column}` is {stated!r}; --split {stated} reads it, and --split all every row"
+    language = _reason_against_language(row, columns)
+    return ("not_python", language) if language else ("", "")
+
+
+def _reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     language = columns.optional(row, "language")
     if language is None:
         return ""
@@ -171,9 +182,10 @@ def _pair(
         problem_id = columns.name(row, "problem_id")
         # What a row of these sets calls its name may be that of its problem.
         name = f"pair-{item.number}" if name in names else name
-        language = reason_against_language(row, columns)
-        if language:
-            return Dropped("not_python", where, name, language)
+        reason, explanation = reason_against_row(row, columns)
+        if reason:
+            return Dropped(reason, where, name, explanation)
+        stated_license = read_license(columns.optional(row, "license"))
         chosen = _side(row, columns, "chosen")
         rejected = _side(row, columns, "rejected")
         asked = _asked(row, columns, chosen)
@@ -197,7 +209,7 @@ def _pair(
         chosen=chosen_program,
         rejected=rejected_program,
         problem_id=problem_id,
-        license=read_license(columns.optional(row, "license")) or license,
+        license=stated_license or license,
         # An exported pair says it; a column of this name that holds something else says nothing.
         tested=columns.optional(row, "tested"),
     )
@@ -274,17 +286,33 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list
     # have one turn. [assistant: "Sure.", user: "Faster.", assistant: "There."] goes on from the prompt.
     before = chosen[:-1]
     repeated = bool(before) and before[0].role != "assistant"
-    several = any(turn.role == "assistant" for turn in before)
-    if repeated and (several or not columns.has(row, "prompt")):
+    if repeated and not columns.has(row, "prompt"):
         asked = before
     else:
-        asked = _turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt")))
-        if not repeated:
-            asked += before
+        stated = _turns(_joined(columns.values(row, "prompt"), _named(columns, "prompt")))
+        asked = _whole_question(stated, before, columns) if repeated else stated + before
     if not columns.has(row, "system"):
         return asked
     system = [Turn("system", turn.text) for turn in _turns(columns.values(row, "system"))]
     return system + asked
+
+
+def _whole_question(stated: list[Turn], repeated: list[Turn], columns: Columns) -> list[Turn]:
+    """Return the question that a prompt's columns and a conversation state both: the one that has all of the other.
+
+    Raises:
+        ValueError: they state two questions.
+    """
+    in_prompt = {"".join(turn.text.split()) for turn in stated} - {""}
+    in_answer = {"".join(turn.text.split()) for turn in repeated} - {""}
+    if in_answer <= in_prompt and len(stated) >= len(repeated):
+        return stated
+    if in_prompt <= in_answer:
+        return repeated
+    raise ValueError(
+        f"columns {_named(columns, 'prompt')} and {_named(columns, 'chosen')} ask different questions; "
+        "leave one of them in the file"
+    )
 
 
 def _prompt(asked: Sequence[Turn]) -> Prompt | None:
@@ -320,11 +348,13 @@ def joined_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
 
 
 def _part_early(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> bool:
-    """Return True if two conversations differ before their last answer, which alone is trained."""
-    before = chosen[:-1]
-    others = rejected[:-1]
-    several = any(turn.role == "assistant" for turn in (*before, *others))
-    return several and before != others
+    """Return True if two conversations differ before their last answer, which alone is trained.
+
+    A side without a question has that of the other side, unless this has earlier answers.
+    """
+    before, others = [[(turn.role, turn.text.strip()) for turn in turns[:-1]] for turns in (chosen, rejected)]
+    several = any(role == "assistant" for role, _ in (*before, *others))
+    return (several or bool(before and others)) and before != others
 
 
 def _joined(values: list[Any], named: str) -> list[Any]:

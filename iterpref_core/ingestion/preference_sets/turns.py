@@ -78,11 +78,18 @@ def _message(message: Mapping[str, Any]) -> Turn:
 
 
 def _content(content: Any) -> str:
-    """Return the text of a message's content, which may be in parts; pictures have no text."""
+    """Return the text of a message's content, which may be in parts.
+
+    Raises:
+        ValueError: the content is something else, or a part has no text, such as a picture that is asked about.
+    """
     if content is None:
         return ""
     if isinstance(content, str):
         return content
     if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
-        return "".join(part.get("text") or "" for part in content)
+        for part in content:
+            if not isinstance(part.get("text"), str):
+                raise ValueError(f"a part of a message, of type {part.get('type')!r}, has no text; only texts are read")
+        return "".join(part["text"] for part in content)
     raise ValueError(f"content is a text, or a list of parts with `text`, not {type(content).__name__}")

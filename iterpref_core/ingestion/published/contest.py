@@ -24,6 +24,9 @@ from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_call, ask_for_script
 from iterpref_core.records import Problem
 
+_KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", "functional": "call"}
+"""The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
+
 
 def contest_problem(
     task_id: str,
@@ -59,12 +62,15 @@ def contest_problem(
         ValueError: the tests are broken.
     """
     found = read_json("tests", tests)
-    named, examples = _examples(found)
+    kind, named, examples = _examples(found)
     # LiveCodeBench's layout says so: its grader reads each result as JSON.
     results_are_json = isinstance(found, list) and all("testtype" in test for test in found)
     if not examples:
         raise LeftOutError("no_tests")
-    function = function or named
+    # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
+    function = "" if kind == "script" else function or named
+    if kind == "call" and not function:
+        raise ValueError("field 'tests': they call a function, and nothing names it")
     programs = right()
     shown, hidden, tests_left_out = usable_tests(
         examples[:visible],
@@ -115,25 +121,44 @@ def contest_problem(
     )
 
 
-def _examples(tests: Any) -> tuple[str, list[tuple[Any, Any]]]:
-    """Return the name of the called function, empty for a script, and the inputs and outputs."""
+def _examples(tests: Any) -> tuple[str, str, list[tuple[Any, Any]]]:
+    """Return the kind that the tests state, `script`, `call` or empty, the called function's name, and the examples.
+
+    Raises:
+        ValueError: the tests are of an unknown kind, or of several, or call several functions.
+    """
     if not tests:
-        return "", []
+        return "", "", []
     if isinstance(tests, Mapping):
-        return str(tests.get("fn_name") or ""), as_rows("tests", tests, "inputs", "outputs")
+        return "", _name(tests.get("fn_name")), as_rows("tests", tests, "inputs", "outputs")
     examples = as_rows("tests", tests, "input", "output")
-    names = {_function_of(test) for test in tests}
-    if len(names) > 1:
-        raise ValueError(f"field 'tests': all must be of one kind and call one function, not {sorted(names)}")
-    return names.pop(), examples
+    kinds = {(_kind_of(test), _function_of(test)) for test in tests}
+    if len(kinds) > 1:
+        raise ValueError(f"field 'tests': all must be of one kind and call one function, not {sorted(kinds)}")
+    kind, name = kinds.pop()
+    return kind, name, examples
+
+
+def _kind_of(test: Mapping[str, Any]) -> str:
+    stated = test.get("type") if test.get("testtype") is None else test["testtype"]
+    if stated is None:
+        return ""
+    if stated not in _KINDS:
+        raise ValueError(f"field 'tests': a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
+    return _KINDS[stated]
 
 
 def _function_of(test: Mapping[str, Any]) -> str:
-    # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
-    if test.get("type") == "stdin_stdout" or test.get("testtype") == "stdin":
+    if _kind_of(test) == "script":
         return ""
     metadata = read_json("metadata", test.get("metadata")) or {}
-    return str(test.get("fn_name") or metadata.get("func_name") or "")
+    return _name(test.get("fn_name") or metadata.get("func_name"))
+
+
+def _name(value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"field 'tests': the name of a function is a text, not {type(value).__name__}")
+    return value or ""
 
 
 def _split(problem: Problem, visible: int | None) -> Problem:

@@ -63,6 +63,7 @@ def right_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str
     kept = python_programs((program for program in programs if program.strip()), left_out, MOST_RIGHT)
     if kept:
         return kept
-    if left_out:
-        raise LeftOutError("not_python", f"its programs are {', '.join(sorted(left_out))}")
-    raise LeftOutError("no_reference")
+    languages = sorted(set(left_out) - {"no_text"})
+    if languages:
+        raise LeftOutError("not_python", f"its programs are {', '.join(languages)}")
+    raise LeftOutError("no_reference", "its programs are no texts" if left_out else "")

@@ -17,11 +17,14 @@ function that turns a row into a `PublishedProblem`, and `FORMAT`, which names b
 No format runs programs, chooses tests, holds problems out, or renames problems: ingestion does so for all formats.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from iterpref_core.records import Problem, Record
+
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 class Row(Record):
@@ -37,7 +40,11 @@ class Row(Record):
 
     @property
     def stated_license(self) -> str | None:
-        """Return the row's license as an SPDX expression; of several, all must be kept to. None: it states none."""
+        """Return the row's license as an SPDX expression; of several, all must be kept to. None: it states none.
+
+        Raises:
+            ValueError: the field holds no text and no list of texts.
+        """
         return read_license(self.license)
 
     def id_or_number(self, given: str | int | None) -> str | int:
@@ -50,10 +57,20 @@ def read_license(value: Any) -> str | None:
 
     >>> read_license("mit"), read_license(["MIT", "ISC"]), read_license("")
     ('mit', 'MIT AND ISC', None)
+    >>> read_license(["MIT OR ISC", None, "GPL-3.0-only"])
+    '(MIT OR ISC) AND GPL-3.0-only'
+
+    Raises:
+        ValueError: the column holds something else, which may state a license all the same.
     """
-    names = value if isinstance(value, list) else [value]
-    stated = [name.strip() for name in names if isinstance(name, str) and name.strip()]
-    return " AND ".join(stated) or None
+    names = [name for name in (value if isinstance(value, list) else [value]) if name is not None]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"a license is a text or a list of texts, not {type(value).__name__} {value!r}")
+    stated = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    if len(stated) < 2:
+        return "".join(stated) or None
+    # In SPDX's expressions AND binds more strongly than OR.
+    return " AND ".join(f"({name})" if _OR.search(name) else name for name in stated)
 
 
 class LeftOutError(Exception):

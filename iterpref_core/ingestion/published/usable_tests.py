@@ -4,7 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from iterpref_core.execution.comparison.token_comparison import same_tokens
 from iterpref_core.ingestion.published.call_tests import as_source
+from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.records import StdinTest
 
 Example = tuple[Any, Any]
 """The input and the output of a test."""
@@ -17,11 +20,13 @@ def usable_tests(
     script: bool = True,
     keep_null: bool = False,
     checker: bool = False,
+    ignore_case: bool = False,
 ) -> tuple[list[Example], list[Example], Counter[str]]:
     r"""Return the visible and the hidden tests that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `empty`: a script shall print nothing, so that one which does
-    nothing passes. `contradictory`: another test expects something else of the same input; neither is used.
+    nothing passes. `contradictory`: another test expects something else of the same input, by the rule that compares
+    them; neither is used.
 
     Args:
         visible: input and output of each visible test.
@@ -29,15 +34,18 @@ def usable_tests(
         script: True if the tests are of a script, False if they call a function.
         keep_null: True: a null output stays, since a right program decides if it means None.
         checker: True: a program of the set judges the output, of which there may be several right ones.
+        ignore_case: True: the set's own rule ignores case in what a script prints.
 
     >>> usable_tests([("5\n", "6\n"), ("1\n", "2\n")], [("5\n", "7\n"), ("3\n", None)])
     ([('1\n', '2\n')], [], Counter({'contradictory': 2, 'null': 1}))
+    >>> usable_tests([("5\n", "6\n7\n"), ("5\n", "6 \n7")])[2]
+    Counter()
 
     Raises:
         ValueError: an input or output has no literal in Python.
     """
     left_out: Counter[str] = Counter()
-    outputs: defaultdict[str, set[str]] = defaultdict(set)
+    outputs: defaultdict[str, dict[str, Example]] = defaultdict(dict)
     kept: list[tuple[bool, Example]] = []
     for is_visible, examples in ((True, visible), (False, hidden)):
         for example in examples:
@@ -48,11 +56,15 @@ def usable_tests(
             if reason:
                 left_out[reason] += 1
                 continue
-            outputs[_key(given)].add(_key(expected))
+            outputs[_key(given)].setdefault(_key(expected), example)
             kept.append((is_visible, example))
+    contradictory = set()
+    for key, by_output in outputs.items():
+        if len(by_output) > 1 and not checker and not (script and _agree(list(by_output.values()), ignore_case)):
+            contradictory.add(key)
     usable: dict[bool, list[Example]] = {True: [], False: []}
     for is_visible, example in kept:
-        if len(outputs[_key(example[0])]) > 1 and not checker:
+        if _key(example[0]) in contradictory:
             left_out["contradictory"] += 1
         else:
             usable[is_visible].append(example)
@@ -64,6 +76,16 @@ def _reason_against(given: Any, expected: Any, *, keep_null: bool) -> str:
         return "null"
     all_null = isinstance(expected, list) and bool(expected) and all(value is None for value in expected)
     return "null" if (expected is None or all_null) and not keep_null else ""
+
+
+def _agree(examples: Sequence[Example], ignore_case: bool) -> bool:
+    """Return True if the outputs of one input are the same by the rule that compares them."""
+    first, *others = stdin_tests(examples, ignore_case=ignore_case)
+    return all(_passes(first, other) or _passes(other, first) for other in others)
+
+
+def _passes(printed: StdinTest, test: StdinTest) -> bool:
+    return same_tokens(printed.output, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
 
 
 def _is_nothing(expected: Any) -> bool:

@@ -80,7 +80,7 @@ def ingest_repairs(
         InputError: a file is absent, or there is no pair.
         ExecutionError: the engine failed.
     """
-    columns = parse_columns(source.columns, PROGRAMS, EXAMPLE_OF_PROGRAMS)
+    columns = replace(parse_columns(source.columns, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=source.split)
     join = read_join(*source.join) if source.join is not None else None
     shards = find_shards(sources, source.split)
     counts: Counter[str] = Counter()

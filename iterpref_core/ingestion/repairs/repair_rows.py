@@ -15,7 +15,7 @@ from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
     read_object,
-    reason_against_language,
+    reason_against_row,
     take_name,
 )
 from iterpref_core.ingestion.published.programs import language_of
@@ -61,12 +61,12 @@ class Join:
     column: str
     rows: Mapping[str, Mapping[str, Any]]
 
-    def extend(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a row with the columns of its partner; columns of its own stay.
+    def extend(self, row: Mapping[str, Any], columns: Columns) -> Mapping[str, Any]:
+        """Return a row with the columns of its partner; columns of its own stay, except nulls. Both licenses count.
 
         Raises:
             LeftOutError: there is no partner.
-            ValueError: the row lacks the column.
+            ValueError: the row lacks the column, or a license is no text.
         """
         if self.column not in row:
             raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
@@ -74,7 +74,14 @@ class Join:
         partner = None if value is None else self.rows.get(str(value))
         if partner is None:
             raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {value!r}")
-        return {**partner, **row}
+        own = {name: value for name, value in row.items() if value is not None}
+        # A null of a column that the partner lacks stays: without it the column would count as misspelled.
+        joined = {**row, **partner, **own}
+        for name in columns.names["license"]:
+            licenses = [read_license(source.get(name)) for source in (row, partner)]
+            if any(licenses):
+                joined[name] = licenses
+        return joined
 
 
 def read_join(path: Path, how: str) -> Join:
@@ -141,7 +148,7 @@ def read_repairs(
         # A name that repeats is that of a problem with several buggy programs.
         name = columns.name(row, "task_id") or f"pair-{item.number}"
         if join is not None:
-            row = join.extend(row)
+            row = join.extend(row, columns)
         for buggy in _buggy(row, columns):
             yield _repair(row, buggy, name, take_name(name, names), where, columns, license, params)
     except LeftOutError as error:
@@ -153,14 +160,17 @@ def read_repairs(
 
 
 def _buggy(row: Mapping[str, Any], columns: Columns) -> list[str]:
-    """Return the buggy programs of a row: one, or a list of them.
+    """Return the buggy programs of a row: one, or a list of them; an empty text for each that is not there.
 
     Raises:
         ValueError: the columns hold something else.
     """
     values = columns.values(row, "buggy")
-    if len(values) == 1 and isinstance(values[0], list) and all(isinstance(text, str) for text in values[0]):
-        return list(dict.fromkeys(values[0]))
+    if len(columns.names["buggy"]) == len(values) == 1 and isinstance(values[0], list):
+        programs = ["" if text is None else text for text in values[0]]
+        if all(isinstance(text, str) for text in programs):
+            return list(dict.fromkeys(programs)) or [""]
+        raise ValueError(f"column `{columns.names['buggy'][0]}`: one program or a list of programs is expected")
     return [_code(row, columns, "buggy")]
 
 
@@ -168,9 +178,13 @@ def _code(row: Mapping[str, Any], columns: Columns, part: str) -> str:
     """Return a program as it stands; several columns are put together without anything between them.
 
     Raises:
-        ValueError: a column holds no text.
+        ValueError: a column holds no text, or is null while another one of the program is not.
     """
     values = columns.values(row, part)
+    if values and len(values) < len(columns.names[part]):
+        raise ValueError(
+            f"columns {'+'.join(columns.names[part])}: one of them is null, so a part of the program is missing"
+        )
     for value in values:
         if not isinstance(value, str):
             raise ValueError(
@@ -189,9 +203,9 @@ def _repair(
     license: str | None,
     params: PairsParams,
 ) -> Repair | Dropped:
-    language = reason_against_language(row, columns)
-    if language:
-        return Dropped("not_python", where, name, language)
+    reason, explanation = reason_against_row(row, columns)
+    if reason:
+        return Dropped(reason, where, name, explanation)
     fixed = _code(row, columns, "fixed")
     reason, explanation = _reason_against(buggy, fixed)
     if reason:

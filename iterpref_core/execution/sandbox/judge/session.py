@@ -14,6 +14,7 @@ import functools
 import importlib
 import os
 import pickle
+import re
 import sys
 import traceback
 import types
@@ -39,6 +40,11 @@ LOST = 3
 COPIES = "copies"
 """The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
+_OF_PRECISION = re.compile(
+    r"\btype\b|\bdtype|isinstance|\bstr\(|\brepr\b|\bformat\(|float\d|complex\d|longdouble|longfloat"
+    r"|\.half\b|\bc?single\b|\bitemsize\b|\bnbytes\b|\bfinfo\b"
+)
+"""Words of a test that ask for the type of a number, or show how precise it is."""
 _NO_TRUTH = "The truth value of an array"
 
 
@@ -67,6 +73,7 @@ class Session:
         self.connection = connection
         self.connection.after_receiving = self._look
         self.connection.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
+        connection.keeps_precision = _OF_PRECISION.search(str(job["steps"])) is not None
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
