@@ -61,7 +61,7 @@ def write_stage(server: Server, snapshot: Snapshot, execution: Execution, parent
     server.log_metrics(run_id, shown_metrics(execution.name, execution.metrics) | seconds, times.ended)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * times.ended))
     _log_datasets(server, run_id, snapshot, execution)
-    _log_models(server, run_id, execution, columns)
+    _log_models(server, run_id, execution, columns, snapshot.command)
     server.set_tags(run_id, {STATE: execution.key})
 
 
@@ -81,7 +81,7 @@ def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, paren
     training = snapshot.executions.get(str(StageName("training", model)))
     if training is not None:
         _log_datasets(server, run_id, snapshot, training)
-    _log_models(server, run_id, evaluation, columns)
+    _log_models(server, run_id, evaluation, columns, snapshot.command)
     server.set_tags(run_id, {STATE: evaluation.key})
     server.client.set_terminated(run_id, "FINISHED", round(1000 * snapshot.ended))
 
@@ -235,7 +235,9 @@ def _dataset(item: Artifact, context: str) -> Any:
     return DatasetInput(Dataset(item.path, item.md5, "dvc", source), [InputTag("mlflow.data.context", context)])
 
 
-def _log_models(server: Server, run_id: str, execution: Execution, columns: Mapping[str, str]) -> None:
+def _log_models(
+    server: Server, run_id: str, execution: Execution, columns: Mapping[str, str], command: Command
+) -> None:
     """Log the models that a stage wrote and read. One that was evaluated also gets its metrics."""
     if server.no_models:
         return
@@ -243,7 +245,7 @@ def _log_models(server: Server, run_id: str, execution: Execution, columns: Mapp
 
     for item in models_among(execution.locked.outs):
         # A model with the same digest may be there already: another run has trained just the same weights.
-        written = server.find_model(item) or server.create_model(item, run_id, columns)
+        written = server.find_model(item) or server.create_model(item, run_id, columns, command.tags)
         server.client.log_outputs(run_id, models=[LoggedModelOutput(written.model_id, step=0)])
     for item in models_among(execution.locked.deps):
         read = server.find_model(item)
