@@ -22,7 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
 from flows.form import Jobs, StageTarget, Values
-from flows.prefect_session import leave_out_tracebacks, note_process
+from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
@@ -103,11 +103,11 @@ def _name_run() -> str:
 @flow(
     name="experiment",
     flow_run_name=_name_run,
+    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
     persist_result=False,
-    on_running=[note_process],
 )
 def experiment(
     stages: tuple[StageTarget, ...] = (),

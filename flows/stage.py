@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from flows.prefect_session import note_process, tagged_runs
+from flows.prefect_session import TAG, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
@@ -88,7 +88,7 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         return
     use_prefect(server)
     from httpx import HTTPError
-    from prefect import flow
+    from prefect import flow, tags
 
     finished = []
 
@@ -98,9 +98,11 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
-        shown_as = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False, on_running=[note_process])
-        with tagged_runs():
-            shown_as(watched)()
+        as_flow = flow(name=stage, flow_run_name=stage, on_running=[tell_process], retries=0, persist_result=False)(
+            watched
+        )
+        with tags(TAG):
+            as_flow()
     except HTTPError as error:
         if not finished:
             problem = without_passwords(f"{server} does not answer ({error})")

@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.experiment import TASK_OPTIONS
 from flows.form import Grid, Jobs
-from flows.prefect_session import leave_out_tracebacks, note_process
+from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
 from iterpref_core.cores import usable_cores
@@ -166,11 +166,11 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
+    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,
-    on_running=[note_process],
 )
 def sweep(
     preset: str | None = None,

@@ -48,7 +48,7 @@ def back_up(archive: Path) -> Manifest:
         InputError: the archive is there already, there is nothing to back up, or a data base is damaged.
     """
     if archive.exists():
-        raise InputError(f"{archive}: is there already, and a backup is written over nothing; give another name")
+        raise InputError(f"{archive}: is there already, and a backup is written over no file; give another name")
     archive.parent.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(checkout=str(Path.cwd()))
     with TemporaryDirectory(prefix=".iterpref-", dir=archive.parent) as folder:

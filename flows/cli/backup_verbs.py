@@ -31,8 +31,8 @@ def restore(archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False,
     typer.echo(f"{len(brought)} of {len(manifest.files)} files brought, the others were here; next: dvc pull")
     if manifest.checkout != str(Path.cwd()):
         typer.echo(
-            f"the backup is of {manifest.checkout}: MLflow shows pages of its reports only in a checkout of that path, "
-            "and all else here, too"
+            f"the backup is of {manifest.checkout}: MLflow shows the pages of its reports only in a checkout of that "
+            "path; runs and metrics are here, too"
         )
 
 

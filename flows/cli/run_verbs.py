@@ -119,12 +119,19 @@ def sweep(
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
 
 
-def ui() -> None:
+def ui(
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="ITERPREF_NOTIFY", help="Webhook that hears of failed runs, such as one of Slack."
+        ),
+    ] = None,
+) -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
 
     load_params()
-    serve_pages()
+    serve_pages(notify)
 
 
 def _name_problem_files() -> None:

@@ -108,9 +108,7 @@ def frozen_line(graph: Mapping[str, Stage]) -> str:
     names = [name for name, stage in graph.items() if stage.frozen]
     if not names:
         return ""
-    return (
-        f"frozen: {', '.join(names)}, with what came before; `dvc unfreeze {' '.join(names)}` brings up to date again"
-    )
+    return f"frozen, and left as they are: {', '.join(names)} (`dvc unfreeze {' '.join(names)}` ends that)"
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:

@@ -64,6 +64,8 @@ class Server:
         # Seconds, not minutes, for a server that is away.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        # Two lines with addresses for each run that ends, between the lines of stages.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         import mlflow
 
         given = os.environ.get(_URI_VARIABLE)
@@ -159,7 +161,7 @@ class Server:
         models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
         return models[0] if models else None
 
-    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, str]) -> Any:
+    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Any:
         """Make a model that points to DVC."""
         import mlflow
 
@@ -167,7 +169,7 @@ class Server:
             name=Path(item.path).name,
             source_run_id=run_id,
             experiment_id=self.experiment_id,
-            tags={"dvc.path": item.path, "dvc.md5": item.md5},
+            tags={**tags, "dvc.path": item.path, "dvc.md5": item.md5},
             params=dict(params),
         )
 
@@ -215,7 +217,7 @@ class Server:
                 raise
             return known
         # Its page opens as one of trainings, and links to the table of `runs_page`.
-        table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
+        table = _table_of(experiment_id)
         tags = {
             "mlflow.experimentKind": "custom_model_development",
             f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": _COLUMNS, "columnOrder": _COLUMNS}),
@@ -310,7 +312,15 @@ def runs_page(address: str) -> str:
         address: of MLflow's pages.
     """
     experiment_id = Server(create=False).experiment_id
-    return f"{address}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}" if experiment_id else address
+    return f"{address}/{_table_of(experiment_id)}" if experiment_id else address
+
+
+def _table_of(experiment_id: str) -> str:
+    """Return the end of the address of an experiment's table, on the side of MLflow's pages that is for training.
+
+    The other side is for agents: it calls a training an evaluation, and has no list of models.
+    """
+    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
 
 
 def safe_name(name: str) -> str:

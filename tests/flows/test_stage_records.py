@@ -161,6 +161,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
         assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
+        assert model.tags["mlflow.source.name"] == "dvc repro", "not the program of this process"
     for row in stage_rows("evaluation@dpo"):
         assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]

@@ -8,13 +8,14 @@ An array of two numbers is `{"a": ["<f4", [2], "0000803f00000040"]}`: dtype, sha
 import math
 import re
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from .plain import Tree
 
 _DTYPE = re.compile(r"[<>|=]?([biufcSUMmV]\d+(\[\d*\w+\])?|[qQ])")
 _KINDS = "biufcSUMm"
 """Kinds of dtypes whose values are numbers, texts and times."""
+Widens = Literal["none", "infinite", "small"]
 SUBCLASSES = ("matrix", "recarray")
 """Classes of arrays of numpy's own that hold nothing besides."""
 
@@ -116,7 +117,7 @@ def tree_of_scalar(value: Any) -> list[Tree]:
     return [tree_of_dtype(value.dtype), value.tobytes().hex()]
 
 
-def scalar_of(tree: Tree, data: str, *, exact: bool) -> Any:
+def scalar_of(tree: Tree, data: str, *, widens: Widens) -> Any:
     """Return the scalar of a dtype and bytes; see `array_of`."""
     import numpy as np
 
@@ -124,10 +125,10 @@ def scalar_of(tree: Tree, data: str, *, exact: bool) -> Any:
         return np.str_(data)
     if tree == "S":
         return np.bytes_(bytes.fromhex(data))
-    return array_of(tree, [1], data, exact=exact)[0]
+    return array_of(tree, [1], data, widens=widens)[0]
 
 
-def array_of(tree: Tree, shape: list[int], data: str, name: str = "ndarray", *, exact: bool) -> Any:
+def array_of(tree: Tree, shape: list[int], data: str, name: str = "ndarray", *, widens: Widens) -> Any:
     """Return the array of a dtype, a shape and bytes.
 
     Args:
@@ -135,7 +136,7 @@ def array_of(tree: Tree, shape: list[int], data: str, name: str = "ndarray", *, 
         shape: of the array.
         data: its bytes in hexadecimal digits.
         name: of its class.
-        exact: leave small numbers as they are; see `widened`.
+        widens: see `widened`.
 
     Raises:
         ValueError: there is none such.
@@ -146,20 +147,26 @@ def array_of(tree: Tree, shape: list[int], data: str, name: str = "ndarray", *, 
     if dtype.hasobject or name not in ("ndarray", *SUBCLASSES):
         raise ValueError("no such array")
     made = np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape)
-    made = made if exact else widened(made)
+    made = widened(made, widens)
     return made if name == "ndarray" else made.view(getattr(np, name))
 
 
-def widened(value: Any) -> Any:
+def widened(value: Any, widens: Widens) -> Any:
     """Return an array, with doubles for numbers of less precision where those might pass for other numbers.
 
     numpy rounds the number that it compares such a one with: an infinite `float16` equals everything above 65504.
+
+    Args:
+        value: the array.
+        widens: `small`: all of half precision, and infinite ones; `infinite`: those alone; `none`: no number.
     """
     import numpy as np
 
     dtype = value.dtype
+    if widens == "none":
+        return value
     if dtype.names is not None:
-        fields = {name: widened(value[name]) for name in dtype.names}
+        fields = {name: widened(value[name], widens) for name in dtype.names}
         if all(fields[name].dtype == value[name].dtype for name in fields):
             return value
         wide = [(name, field.dtype, field.shape[value.ndim :]) for name, field in fields.items()]
@@ -170,7 +177,8 @@ def widened(value: Any) -> Any:
     doubles = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(dtype.kind)
     if doubles is None or dtype.itemsize >= doubles.itemsize:
         return value
-    might_pass_for_others = dtype.newbyteorder("=") == np.float16 or np.isinf(value).any()
+    is_half = dtype.newbyteorder("=") == np.float16
+    might_pass_for_others = (is_half and widens == "small") or np.isinf(value).any()
     return value.astype(doubles) if might_pass_for_others else value
 
 

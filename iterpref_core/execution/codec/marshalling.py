@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from .annotations import annotation_of, form_of
 from .arrays import (
+    Widens,
     array_of,
     dtype_of,
     is_array,
@@ -59,11 +60,11 @@ class References(Protocol):
 
     Attributes:
         looks: objects that have arrived as copies, and look into a container which is not here.
-        keeps_precision: numbers of numpy's arrive as they were sent; see `arrays.widened`.
+        widens: the numbers of numpy's that arrive as doubles; see `arrays.widened`.
     """
 
     looks: list[Any]
-    keeps_precision: bool
+    widens: Widens
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
         """Return the tree of a value that is no plain data."""
@@ -251,7 +252,7 @@ class Decoder:
             case "v":
                 return self._view(*body)
             case "n":
-                return scalar_of(*body, exact=self._references.keeps_precision)
+                return scalar_of(*body, widens=self._references.widens)
             case "G":
                 return annotation_of(body[0], self._fill_list(body[1]))
             case "T":
@@ -321,7 +322,7 @@ class Decoder:
             made.flat[place] = item
 
     def _array(self, dtype: Tree, shape: list[int], data: str, *name: str) -> Any:
-        return array_of(dtype, shape, data, *name, exact=self._references.keeps_precision)
+        return array_of(dtype, shape, data, *name, widens=self._references.widens)
 
     def fill(self, container: Any, tree: Tree) -> None:  # noqa: C901, PLR0912 - one a type
         """Give a container the contents that a tree says."""

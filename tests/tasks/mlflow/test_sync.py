@@ -399,7 +399,8 @@ def test_an_older_server_gets_all_but_models_and_the_message_says_so(
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["beta=0.3"].data.metrics["best/heldout/pass_at_1"] == 0.5
-    told = capsys.readouterr().err
+    printed, told = capsys.readouterr()
+    assert printed == "", "MLflow itself would print two lines with addresses for each run"
     assert ("MLflow 2.22.1" if version else "does not tell its version") in told
     assert set_aside_files() == []
 
@@ -500,7 +501,9 @@ def test_the_experiment_opens_with_the_columns_that_matter() -> None:
     assert view["selectedColumns"] == view["columnOrder"]
     named = {column.partition(".")[2].strip("`") for column in view["selectedColumns"]}
     assert named == {"objective", "alpha", "beta", "data", "commit", "dirty", "best/heldout/pass_at_1"}
-    assert "viewStateShareKey=iterpref" in tags["mlflow.note.content"]
+    table = f"#/experiments/{Server().experiment_id}/runs?workflowType=machine_learning&viewStateShareKey=iterpref"
+    assert f"({table})" in tags["mlflow.note.content"]
+    assert runs_page("http://here") == f"http://here/{table}"
 
 
 @pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...codec.arrays import Widens
 from ...codec.data_types import MAPPINGS, PARTS
 from ...codec.marshalling import Decoder, Encoder
 from ...solution.loading import text_of
@@ -91,7 +92,7 @@ class ObjectTable:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
         looks: see `marshalling.References`.
-        keeps_precision: see `marshalling.References`; a judge's test has to speak of precision.
+        widens: see `marshalling.References`.
     """
 
     def __init__(self, *, is_judge: bool) -> None:
@@ -99,7 +100,7 @@ class ObjectTable:
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
         self.looks: list[Any] = []
-        self.keeps_precision = not is_judge
+        self.widens: Widens = "small" if is_judge else "none"
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}

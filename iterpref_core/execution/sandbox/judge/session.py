@@ -41,10 +41,11 @@ COPIES = "copies"
 """The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
 _OF_PRECISION = re.compile(
-    r"\btype\b|\bdtype|isinstance|\bstr\(|\brepr\b|\bformat\(|float\d|complex\d|longdouble|longfloat"
-    r"|\.half\b|\bc?single\b|\bitemsize\b|\bnbytes\b|\bfinfo\b"
+    r"\btype[(,]|\bdtype|float\d|complex\d|longdouble|\.half\b|\.c?single\b|\bitemsize\b|\bnbytes\b|\bfinfo\b|\brepr\("
 )
-"""Words of a test that ask for the type of a number, or show how precise it is."""
+"""Words of a test that asks how precise a number is."""
+_OF_KIND = re.compile(r"\bisinstance\(|\bstr\(|\bformat\(")
+"""Words of a test that shows that, though it may ask for something else."""
 _NO_TRUTH = "The truth value of an array"
 
 
@@ -73,7 +74,11 @@ class JudgeSession:
         self.connection = connection
         self.connection.after_receiving = self._look
         self.connection.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
-        connection.keeps_precision = _OF_PRECISION.search(str(job["steps"])) is not None
+        tests = str(job["steps"])
+        if _OF_PRECISION.search(tests):
+            connection.widens = "none"
+        elif _OF_KIND.search(tests):
+            connection.widens = "infinite"
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]

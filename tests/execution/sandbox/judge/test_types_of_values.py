@@ -160,3 +160,12 @@ def test_a_value_has_its_own_type_on_both_sides(
 def test_a_number_equals_none_that_would_be_rounded_to_it(executor: Executor, value: str, wanted: str) -> None:
     program = Program(SOLUTION.format(value), (AssertTest(code=f"x = f()\nassert x == {wanted}"),))
     assert executor.run_one(program).verdict == "wrong_answer"
+
+
+@pytest.mark.parametrize("value", ["np.float16('inf')", "np.float32('inf')"])
+@pytest.mark.parametrize("asked", ["isinstance(x, np.floating)", "str(x) != 'a wrong type'", "'{}'.format(x)"])
+def test_no_infinite_number_equals_others_where_a_test_asks_for_something_else(
+    executor: Executor, value: str, asked: str
+) -> None:
+    program = Program(SOLUTION.format(value), (AssertTest(code=f"{HEAD}x = f()\nassert {asked} and x == 1e300"),))
+    assert executor.run_one(program).verdict == "wrong_answer"
