@@ -28,6 +28,7 @@ from iterpref_core.input_files import read_yaml
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
+FinitePositive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Beta = Annotated[float, Field(gt=0, le=10)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
@@ -339,14 +340,14 @@ class ObjectiveParams(Settings):
         undesirable_weight: of failing programs there.
     """
 
-    learning_rate: PositiveFloat | None = None
-    alpha: Annotated[float, Field(ge=0)] | None = None
-    beta: PositiveFloat | None = None
+    learning_rate: FinitePositive | None = None
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    beta: FinitePositive | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
-    gamma: Annotated[float, Field(ge=0)] | None = None
+    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     reference_free: bool | None = None
-    desirable_weight: PositiveFloat | None = None
-    undesirable_weight: PositiveFloat | None = None
+    desirable_weight: FinitePositive | None = None
+    undesirable_weight: FinitePositive | None = None
 
     def options(self) -> dict[str, float]:
         """Return the options of the loss that are stated."""

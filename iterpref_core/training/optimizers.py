@@ -5,6 +5,7 @@ bit, as one that was not, and where the step is made when all gradients of the b
 (`tests/training/test_optimizers.py`). Any other is refused.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,6 +67,13 @@ SCHEDULES: Mapping[str, tuple[str, ...]] = {
 }
 """Schedule → its options in `lr_scheduler_kwargs`."""
 
+_SWITCHES = ("nesterov", "centered")
+_BELOW_ONE = ("momentum", "dampening", "beta1", "beta2", "beta3")
+"""Options that are shares; `alpha` is one of rmsprop's, and a weight of AdEMAMix's."""
+
+_STEPS = ("num_decay_steps", "num_stable_steps", "timescale", "patience", "cooldown")
+"""Options of schedules that count steps, or validations."""
+
 _NEEDED = {"warmup_stable_decay": "num_decay_steps"}
 """Schedule → the option that has no default."""
 
@@ -78,7 +86,7 @@ _ROUNDING = 1e-9
 _IDLE = 0.1
 """The share of steps without a learning rate that a schedule may have."""
 
-_REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, AssertionError)
+_REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, AssertionError, ArithmeticError)
 """Errors by which transformers, PyTorch and bitsandbytes refuse an option."""
 
 
@@ -100,8 +108,13 @@ def check_choices(given: Mapping[str, Any]) -> None:
         if name in given and name not in read:
             raise ConfigError(f"{_WHERE}.{name}: {optimizer} does not read it; remove it")
     options = [name for name in read if name not in _ADAM]
-    for option in _option_names(given.get("optim_args")):
+    seen = set()
+    for option, value in _stated_options(given.get("optim_args")):
         _require_option("optim_args", option, optimizer, options)
+        if option in seen:
+            raise ConfigError(f"{_WHERE}.optim_args: {option} stands twice; keep one")
+        seen.add(option)
+        _check_value(option, value)
 
 
 def check_built(arguments: TrainingArguments) -> None:
@@ -117,8 +130,14 @@ def check_built(arguments: TrainingArguments) -> None:
     schedule = arguments.lr_scheduler_type.value
     if not isinstance(options, dict):
         raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: is {options!r}; give options and values, such as {{a: 1}}")
-    for option in options:
+    for option, value in options.items():
         _require_option("lr_scheduler_kwargs", option, schedule, SCHEDULES[schedule])
+        _check_number(option, value)
+    if arguments.learning_rate * arguments.weight_decay >= 1:
+        raise ConfigError(
+            f"{_WHERE}.weight_decay: is {arguments.weight_decay:g}, which at a learning rate of "
+            f"{arguments.learning_rate:g} takes all of a weight away in one step; lower it"
+        )
     needed = _NEEDED.get(schedule)
     if needed is not None and needed not in options:
         raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: {schedule} needs {needed}, such as {{{needed}: 20}}")
@@ -143,6 +162,21 @@ def check_built(arguments: TrainingArguments) -> None:
         raise ConfigError(
             f"{_WHERE}.lr_scheduler_kwargs: {schedule}: {first_line(error)}; its options are: {has}"
         ) from None
+
+
+def _check_number(option: str, value: Any) -> None:
+    """Refuse a number of a schedule that is none; words, such as `decay_type`, the schedule checks itself.
+
+    Raises:
+        ConfigError: it is a text, not finite, negative, or a part of a step.
+    """
+    if option.endswith(("_type", "_mode")):
+        return
+    where = f"{_WHERE}.lr_scheduler_kwargs.{option}: is {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigError(f"{where}; give a number that is finite and not negative")
+    if option in _STEPS and value != int(value):
+        raise ConfigError(f"{where}; give a whole number of steps")
 
 
 def check_schedule(arguments: TrainingArguments, steps: int) -> None:
@@ -183,7 +217,7 @@ def check_schedule(arguments: TrainingArguments, steps: int) -> None:
             scheduler_specific_kwargs=options,
         )
         shares = [float(made.lr_lambdas[0](step)) for step in tried]
-    except (*_REFUSALS, ArithmeticError) as error:
+    except _REFUSALS as error:
         raise ConfigError(f"{where}: {first_line(error)}; correct its options") from None
     for step, share in zip(tried, shares, strict=True):
         if not 0 <= share <= 1 + _ROUNDING:
@@ -212,8 +246,8 @@ def _require_name(argument: str, kind: str, name: Any, listed: Mapping[str, Any]
         )
 
 
-def _option_names(text: Any) -> Iterable[str]:
-    """Yield the names in a text such as `momentum=0.9,nesterov=true`.
+def _stated_options(text: Any) -> Iterable[tuple[str, str]]:
+    """Yield the names and values in a text such as `momentum=0.9,nesterov=true`.
 
     Raises:
         ConfigError: a part of the text has no `=`.
@@ -221,10 +255,31 @@ def _option_names(text: Any) -> Iterable[str]:
     for part in (text or "").replace(" ", "").split(","):
         if not part:
             continue
-        name, equals, _ = part.partition("=")
+        name, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"{_WHERE}.optim_args: {part!r} has no value; write {part}=VALUE")
-        yield name
+        yield name, value
+
+
+def _check_value(option: str, text: str) -> None:
+    """Refuse a value that its optimizer would read as another one, or with which it does not converge.
+
+    Raises:
+        ConfigError: the value is neither true nor false, no number, or outside of its range.
+    """
+    where = f"{_WHERE}.optim_args.{option}: is {text!r}"
+    if option in _SWITCHES:
+        if text not in ("true", "false"):
+            raise ConfigError(f"{where}; write true or false")
+        return
+    try:
+        value = float(text)
+    except ValueError:
+        raise ConfigError(f"{where}; give a number") from None
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{where}; give a number that is finite and not negative")
+    if option in _BELOW_ONE and value >= 1:
+        raise ConfigError(f"{where}; give a number below 1: it is the share of what was before that is kept")
 
 
 def _require_option(argument: str, option: str, owner: str, known: Iterable[str]) -> None:

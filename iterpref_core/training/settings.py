@@ -9,6 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+from transformers.training_args import trainer_log_levels
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
@@ -25,6 +26,12 @@ _KEPT = 2
 """Checkpoints that are kept: the newest may not be whole yet."""
 _CHECKPOINTING = ("use_reentrant", "every_n_layers")
 """Options of activation checkpointing that change no number."""
+_NAMED = ("report_to", "optim", "lr_scheduler_type")
+"""Arguments that transformers has no meaning of null for."""
+_LEVELS = ("log_level", "log_level_replica")
+_COUNTED = ("max_steps", "logging_steps", "save_steps")
+"""Arguments whose own checks say which numbers they take."""
+_ONE_OR_MORE = ("dataloader_prefetch_factor", "ddp_bucket_cap_mb", "torch_empty_cache_steps")
 _WHERE = "params.yaml: training.arguments"
 
 
@@ -69,17 +76,44 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         ConfigError: a name or a value cannot be taken.
     """
     check_names(given)
-    hints = get_type_hints(TrainingArguments)
     for name, value in given.items():
-        try:
-            TypeAdapter(hints[name]).validate_python(value, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise ConfigError(f"{_WHERE}.{name}: is {value!r}: {reason}; correct the value, or remove it") from None
+        _check_value(name, value)
     check_choices(given)
     limit = given.get("max_steps", 1)
     if limit < 1:
         raise ConfigError(f"{_WHERE}.max_steps: is {limit}; give at least one step, or remove it to train all epochs")
+    _check_saving(given)
+    _check_workers(given)
+    _check_checkpointing(given.get("activation_checkpointing_kwargs") or {})
+
+
+def _check_value(name: str, value: Any) -> None:
+    """Refuse a value of another type than transformers has for an argument, and a number that no argument can have.
+
+    Raises:
+        ConfigError: the value cannot be taken.
+    """
+    try:
+        TypeAdapter(get_type_hints(TrainingArguments)[name]).validate_python(value, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{_WHERE}.{name}: is {value!r}: {reason}; correct the value, or remove it") from None
+    if value is None and name in _NAMED:
+        raise ConfigError(f"{_WHERE}.{name}: is null; give a value, or remove it")
+    if name in _LEVELS and value not in trainer_log_levels:
+        raise ConfigError(f"{_WHERE}.{name}: {unknown_name('level', str(value), trainer_log_levels)}")
+    if isinstance(value, int | float) and name not in _COUNTED and not 0 <= value < math.inf:
+        raise ConfigError(f"{_WHERE}.{name}: is {value!r}; give a number that is finite and not negative")
+    if name in _ONE_OR_MORE and value == 0:
+        raise ConfigError(f"{_WHERE}.{name}: is 0; give 1 or more, or remove it")
+
+
+def _check_saving(given: Mapping[str, Any]) -> None:
+    """Refuse checkpoints from which a killed training could not resume.
+
+    Raises:
+        ConfigError: they are saved by something else than steps, or too few are kept.
+    """
     if given.get("save_strategy", "steps") not in ("steps", "no"):
         raise ConfigError(
             f"{_WHERE}.save_strategy: is {given['save_strategy']}; checkpoints are saved by steps (save_steps), or "
@@ -91,11 +125,33 @@ def check_arguments(given: Mapping[str, Any]) -> None:
             f"{_WHERE}.save_total_limit: is {kept}, and an older checkpoint goes before the newest is whole; keep "
             f"{_KEPT} or more"
         )
-    for option in given.get("activation_checkpointing_kwargs") or ():
+
+
+def _check_workers(given: Mapping[str, Any]) -> None:
+    """Refuse settings of processes that make batches where there are none.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    for name in ("dataloader_prefetch_factor", "dataloader_persistent_workers"):
+        if given.get(name) and not given.get("dataloader_num_workers"):
+            raise ConfigError(f"{_WHERE}.{name}: needs dataloader_num_workers of 1 or more; set it, or remove this one")
+
+
+def _check_checkpointing(options: Mapping[str, Any]) -> None:
+    """Refuse options of activation checkpointing that are not known to change no number.
+
+    Raises:
+        ConfigError: an option is unknown, or has a value of another type.
+    """
+    where = f"{_WHERE}.activation_checkpointing_kwargs"
+    for option, value in options.items():
         if option not in _CHECKPOINTING:
-            raise ConfigError(
-                f"{_WHERE}.activation_checkpointing_kwargs: {unknown_name('option', option, _CHECKPOINTING)}"
-            )
+            raise ConfigError(f"{where}: {unknown_name('option', option, _CHECKPOINTING)}")
+        if option == "use_reentrant" and not isinstance(value, bool):
+            raise ConfigError(f"{where}.{option}: is {value!r}; give true or false")
+        if option == "every_n_layers" and (type(value) is not int or value < 1):
+            raise ConfigError(f"{where}.{option}: is {value!r}; give a number of layers, 1 or more")
 
 
 def check_made(arguments: TrainingArguments) -> None:
@@ -249,7 +305,7 @@ def _whole_steps(name: str, given: Mapping[str, Any], steps: int) -> int:
     value: float = given[name]
     if 0 < value < 1:
         return max(1, math.ceil(value * steps))
-    if value < 1 or value != int(value):
+    if not math.isfinite(value) or value < 1 or value != int(value):
         raise ConfigError(f"{_WHERE}.{name}: is {value}; give a number of steps, or a share of all steps below 1")
     return int(value)
 

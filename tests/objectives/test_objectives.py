@@ -159,3 +159,10 @@ def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
     assert free.values() != find_objective("target-dpo", {}).values()
     with pytest.raises(ValueError, match="label_smoothing"):
         ObjectiveParams(label_smoothing=0.5)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta", "gamma", "desirable_weight", "undesirable_weight"])
+@pytest.mark.parametrize("value", [math.inf, math.nan, -1.0])
+def test_a_number_of_an_objective_is_finite_and_not_negative(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        ObjectiveParams.model_validate({name: value})

@@ -176,6 +176,27 @@ def test_other_options_are_refused_before_the_model_loads(
 
 
 @pytest.mark.parametrize(
+    ("lora", "message"),
+    [
+        ({"r": 0}, "r: is 0; give a whole number, 1 or more"),
+        ({"r": 2.5}, "r: is 2.5; give a whole number"),
+        ({"rank_pattern": {"q_proj": 0}}, "rank_pattern.q_proj: is 0; give a whole number"),
+        ({"lora_alpha": 0}, "lora_alpha: is 0, with which adapters do nothing"),
+        ({"lora_alpha": float("nan")}, "lora_alpha: is nan, with which adapters do nothing"),
+        ({"alpha_pattern": {"q_proj": -1}}, "alpha_pattern.q_proj: is -1, with which adapters do nothing"),
+        ({"lora_dropout": -0.5}, "lora_dropout: is -0.5; give a share from 0 to below 1"),
+        ({"lora_dropout": 1.0}, "lora_dropout: is 1.0; give a share from 0 to below 1"),
+    ],
+)
+def test_numbers_with_which_adapters_learn_nothing_are_refused_before_the_model_loads(
+    lora: dict[str, Any], message: str, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iterpref_core.training.training.load_policy", lambda *_: pytest.fail("the model was loaded"))
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.lora.{message}"):
+        train("run", "dpo", lora=lora)
+
+
+@pytest.mark.parametrize(
     "lora", [{"init_lora_weights": "pissa"}, {"trainable_token_indices": [3]}], ids=["start", "tokens"]
 )
 def test_adapters_that_need_whole_weights_are_refused_where_these_are_sharded(

@@ -4,6 +4,7 @@ An adapter adds B A to a weight W of its base. Some starts of A and B (`init_lor
 so that the model begins as it was: it is then W - B0 A0 + B A. Whoever adds B A to W as it was saved has another model.
 """
 
+import math
 import re
 from typing import Any
 
@@ -90,6 +91,7 @@ def check_names(options: dict[str, Any]) -> None:
         if name not in TAKEN and value != getattr(usual, name):
             reason = REFUSED.get(name, _UNKNOWN)
             raise ConfigError(f"params.yaml: training.lora.{name}: cannot be taken: {reason}; remove it")
+    _check_numbers(options)
     start = options.get("init_lora_weights", True)
     if start not in _STARTS and not re.fullmatch(r"pissa_niter_\d+", str(start)):
         reason = _REFUSED_STARTS.get(str(start), _UNKNOWN)
@@ -97,6 +99,33 @@ def check_names(options: dict[str, Any]) -> None:
         raise ConfigError(
             f"params.yaml: training.lora.init_lora_weights: {start}: cannot be taken: {reason}; set one of {known}"
         )
+
+
+def _check_numbers(options: dict[str, Any]) -> None:
+    """Refuse numbers with which adapters do nothing, are no numbers, or which PEFT reads as others.
+
+    Raises:
+        ConfigError: the first such number.
+    """
+    named: list[tuple[str, str, Any]] = []
+    for name in ("r", "lora_alpha"):
+        if name in options:
+            named.append((name, name, options[name]))
+    for pattern, name in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
+        if isinstance(options.get(pattern), dict):
+            named += [(f"{pattern}.{module}", name, value) for module, value in options[pattern].items()]
+    for shown, name, value in named:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+        if name == "r" and not (number and isinstance(value, int)):
+            raise ConfigError(f"params.yaml: training.lora.{shown}: is {value!r}; give a whole number, 1 or more")
+        if not number:
+            raise ConfigError(
+                f"params.yaml: training.lora.{shown}: is {value!r}, with which adapters do nothing; give a number "
+                "above 0 that is finite"
+            )
+    dropout = options.get("lora_dropout", 0.0)
+    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise ConfigError(f"params.yaml: training.lora.lora_dropout: is {dropout!r}; give a share from 0 to below 1")
 
 
 def changes_base(options: LoraConfig) -> bool:
