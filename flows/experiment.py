@@ -22,11 +22,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
 from flows.form import Jobs, StageTarget, Values
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
-from tasks.dvc.graph import Stage, select_stages
+from tasks.dvc.graph import Stage, frozen_line
 from tasks.dvc.reproduction import Reproduction, UnreachableError
 from tasks.dvc.survey import survey
 from tasks.git.source import name_run, observe_source
@@ -103,6 +103,7 @@ def _name_run() -> str:
 @flow(
     name="experiment",
     flow_run_name=_name_run,
+    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
@@ -134,9 +135,11 @@ def experiment(
     params = with_values(load_params(), chosen)
     with recorded_command(COMMAND, params, chosen) as record, entered(chosen) as folder:
         with only_run():
-            found = survey()
-            graph = select_stages(found.graph, stages)
+            found = survey(stages)
+            graph = found.graph
             reproduction = Reproduction(graph, found.stale, jobs, params)
+            if frozen := frozen_line(graph):
+                get_run_logger().info(frozen)
             for line in reproduction.causes:
                 get_run_logger().info(line)
             run_stages(graph, reproduction, record)

@@ -2,24 +2,23 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from iterpref_core.config import Params
 from iterpref_core.errors import unknown_name
+from iterpref_core.input_files import read_yaml
+from tasks.paths import GRAPH
 from tasks.stage_name import StageName
 
 
 def stage_names() -> list[str]:
     """Return the names of all stages and groups: `training`, `training@sft`, `training@dpo` and so on."""
-    graph = Path("dvc.yaml")
-    if not graph.is_file():
+    if not GRAPH.is_file():
         return []
     names = []
-    for group, content in yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"].items():
+    for group, content in read_yaml(GRAPH)["stages"].items():
         names.append(group)
         for item in content.get("foreach", ()):
             names.append(str(StageName(group, item)))

@@ -1,11 +1,13 @@
 """Prefect session: the server on which a command's flow runs are shown, and the end of runs whose process is gone.
 
 `kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
-run when its heartbeats stop. Runs of a time without a server are found by the process that their tag names.
+run when its heartbeats stop. Runs of a time without a server are found by their process, which Prefect knows.
 """
 
 import logging
+import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +20,6 @@ from iterpref_core.errors import IterPrefError
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import prefect_server, running_prefect, use_prefect
-from tasks.process import ProcessIdentity
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
@@ -38,10 +39,11 @@ def prefect_session() -> Iterator[None]:
         url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
         use_prefect(url)
         from httpx import HTTPError
+        from prefect import tags
         from prefect.exceptions import TerminationSignal
 
         try:
-            with marked_runs():
+            with tags(TAG):
                 yield
         except TerminationSignal:
             raise KeyboardInterrupt from None
@@ -54,13 +56,14 @@ def prefect_session() -> Iterator[None]:
             _drain_prefect()
 
 
-@contextmanager
-def marked_runs() -> Iterator[None]:
-    """Tag the flow runs that begin in a `with` block with the project and with this process."""
-    from prefect import tags
+def tell_process(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - the names that Prefect asks for
+    """Tell Prefect in which process a flow run is, as a worker does; a hook for `on_running`."""
+    if flow_run.infrastructure_pid:
+        return
+    from prefect.client.orchestration import get_client
 
-    with tags(TAG, str(ProcessIdentity.observe(psutil.Process()))):
-        yield
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, infrastructure_pid=f"{socket.gethostname()}:{os.getpid()}")
 
 
 def leave_out_tracebacks() -> None:
@@ -93,10 +96,20 @@ def end_dead_runs() -> None:
     )
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=running):
-            processes = [ProcessIdentity.parse(tag) for tag in run.tags]
-            if any(process is not None and process.is_gone() for process in processes):
+            if _is_gone(run.infrastructure_pid or ""):
                 state: Any = Crashed(message="Its process is gone. The next run, or `dvc repro`, continues.")
                 client.set_flow_run_state(run.id, state, force=True)
+
+
+def _is_gone(process: str) -> bool:
+    """Return whether a process has ended. Of one on another machine nobody here knows that.
+
+    Args:
+        process: in Prefect's spelling, such as `laptop:4711`. A later process may have the same number; then the run
+            is taken for one that is still there.
+    """
+    host, _, number = process.rpartition(":")
+    return host == socket.gethostname() and number.isdecimal() and not psutil.pid_exists(int(number))
 
 
 def _shorten(record: logging.LogRecord) -> bool:

@@ -1,13 +1,15 @@
 """Pages on loopback: Prefect's, with experiment and sweep ready to be started there, and MLflow's."""
 
+import asyncio
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
+from flows.notification import check_webhook, create_notification
 from flows.prefect_session import TAG, create_automations, end_dead_runs
 from tasks.local_server import free_port
 from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
@@ -15,12 +17,18 @@ from tasks.mlflow.server import TrackingError, runs_page, tracking_uri
 from tasks.prefect.server import PREFECT_PORT, Pages, announced, named_prefect, prefect_server, use_prefect
 
 
-def serve_pages() -> None:
+def serve_pages(notify: str | None = None) -> None:
     """Start both servers, print their addresses, serve both flows until Ctrl-C, and end both.
 
+    Args:
+        notify: address of a webhook that hears of runs that fail.
+
     Raises:
+        InputError: the address is none.
         ServerError: one of them did not start.
     """
+    if notify is not None:
+        check_webhook(notify)
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -33,10 +41,13 @@ def serve_pages() -> None:
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         create_automations()
         end_dead_runs()
+        notification = create_notification(notify) if notify is not None else None
         pages = Pages(prefect=prefect, mlflow=mlflow)
         stack.enter_context(announced(pages))
         print(f"Prefect  {pages.prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {_open_table(pages.mlflow)}")
+        if notification is not None:
+            print(f"Runs that fail are told to the webhook (Prefect: Automations → {notification})")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
 
@@ -51,27 +62,34 @@ def _open_table(mlflow: str) -> str:
 
 def _serve_flows() -> None:
     """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
-    import psutil
-    from prefect import serve
-
     from flows.experiment import experiment
     from flows.sweep import sweep
 
-    servers = psutil.Process().children()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve([deployment_of(flow) for flow in (experiment, sweep)]))
+    print("stopping", flush=True)
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+
+async def _serve(deployments: Sequence[Any]) -> None:
+    """Serve deployments until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
+    import psutil
+    from prefect import aserve
+
+    servers = psutil.Process().children()
+    serving = asyncio.ensure_future(
+        aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
+    )
+
+    def stop() -> None:
         """End the runs too: each has a session of its own, which no Ctrl-C reaches, and Prefect waits for them."""
         for process in psutil.Process().children():
             if process not in servers:
                 process.terminate()
-        raise KeyboardInterrupt
+        serving.cancel()
 
-    signal.signal(signal.SIGINT, stop)
-    try:
-        deployments = [deployment_of(flow) for flow in (experiment, sweep)]
-        serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
-    except KeyboardInterrupt:
-        print("stopping", flush=True)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 def deployment_of(flow: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from flows.prefect_session import marked_runs
+from flows.prefect_session import TAG, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
@@ -88,7 +88,7 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         return
     use_prefect(server)
     from httpx import HTTPError
-    from prefect import flow
+    from prefect import flow, tags
 
     finished = []
 
@@ -98,8 +98,10 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
-        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
-        with marked_runs():
+        as_flow = flow(name=stage, flow_run_name=stage, on_running=[tell_process], retries=0, persist_result=False)(
+            watched
+        )
+        with tags(TAG):
             as_flow()
     except HTTPError as error:
         if not finished:

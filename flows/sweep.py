@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.experiment import TASK_OPTIONS
 from flows.form import Grid, Jobs
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
 from iterpref_core.cores import usable_cores
@@ -31,8 +31,9 @@ from iterpref_core.records import Record
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc.graph import Stage, load_graph, select_stages
+from tasks.dvc.graph import Stage, frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError
+from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
 from tasks.mlflow.command import Command
@@ -54,14 +55,16 @@ class Point(NamedTuple):
     """One training: a row of the grid with a seed.
 
     Attributes:
-        name: name of its DVC experiment and its worktree; equal trainings have equal names.
+        name: name of its DVC experiment and its worktree; equal trainings of one state of the code have equal names.
         row: objective and values, among them seed and benchmark.
         needs: stages that are up to date before its training begins.
+        state: name of the commit, with changes that are not committed.
     """
 
     name: str
     row: Row
     needs: tuple[str, ...]
+    state: str
 
     def preparation(self) -> dict[str, Any]:
         """Return the values that matter before a training begins."""
@@ -71,7 +74,7 @@ class Point(NamedTuple):
     def before(self) -> str:
         """The name of the preparation, which points with equal stages and values before their trainings share."""
         text = json.dumps([self.needs, self.preparation()], sort_keys=True)
-        return f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return f"before-{hashlib.sha256(text.encode()).hexdigest()[:8]}-{self.state}"
 
 
 class Sweep(NamedTuple):
@@ -163,6 +166,7 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
+    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
@@ -198,8 +202,14 @@ def sweep(
     rows = plan_rows(params, preset, objectives, values or {})
     check_choice(preset, benchmark, params, INGESTED)
     get_run_logger().info("%d points, %d trainings of each", len(rows), seeds)
-    graph = load_graph()
-    trainings = {row.label: list(plan_points(row, preset, benchmark, seeds, params, graph)) for row in rows}
+    if frozen := frozen_line(load_graph()):
+        get_run_logger().info(frozen)
+    state = observe_source().state
+    needs = {objective: stages_before(objective) for objective in {row.objective for row in rows}}
+    trainings = {}
+    for row in rows:
+        planned = plan_points(row, preset, benchmark, seeds, params, needs[row.objective], state)
+        trainings[row.label] = list(planned)
     points = {point.name: point for group in trainings.values() for point in group}
     preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
@@ -263,22 +273,35 @@ def run_points(
 
 
 def plan_points(
-    row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, graph: Mapping[str, Stage]
+    row: Row,
+    preset: str | None,
+    benchmark: str,
+    seeds: int,
+    params: Params,
+    needs: tuple[str, ...],
+    state: str,
 ) -> Iterator[Point]:
-    """Yield the points of a row of the grid, one for each seed."""
+    """Yield the points of a row of the grid, one for each seed, each after the stages of `needs`.
+
+    DVC keeps an experiment for each commit, but `dvc exp apply` goes by the name alone: the name has the state, so that
+    a sweep of the same grid at another commit, or after an edit, is another experiment.
+    """
     first_seed = with_values(params, row.values).training.seed
     trained: Sequence[int] = range(first_seed, first_seed + seeds)
     if row.objective == BASE:
         # Nothing is trained, so that all seeds would give the same score.
         trained = trained[:1]
-        last = f"evaluation@{BASE}"
-    else:
-        # All trainings need the same stages, also that of an objective that dvc.yaml does not have.
-        last = next((name for name in graph if name.startswith("training@")), "")
-    # Such as problems, nanolab, codeflow, pairs and localization: all before `training@sft`.
-    upstream = graph[last].upstream if last in graph else ()
-    needs = tuple(select_stages(graph, upstream)) if upstream else ()
     for seed in trained:
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
         named = row._replace(values=values)
-        yield Point(f"{preset or 'sweep'}-{named.digest()}", named, needs)
+        yield Point(f"{preset or 'sweep'}-{named.digest()}-{state}", named, needs, state)
+
+
+def stages_before(objective: str) -> tuple[str, ...]:
+    """Return the stages that are up to date before a point's own ones begin.
+
+    All trainings need the same stages, also that of an objective that dvc.yaml does not have.
+    """
+    target = f"evaluation@{BASE}" if objective == BASE else "training"
+    graph = load_graph(targets=(target,))
+    return tuple(name for name, stage in graph.items() if target not in (name, stage.group))

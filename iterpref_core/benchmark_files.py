@@ -55,9 +55,9 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
 
 
 def _remedy(data: Published, files: Sequence[str]) -> str:
-    where = data.place
+    where = data.location
     if not _is_address(data):
-        where = f"https://huggingface.co/datasets/{data.place}"
+        where = f"https://huggingface.co/datasets/{data.location}"
     needed = "a copy"
     if len(data.files) > 1:
         needed = f"a folder with {', '.join(files or data.files)}"
@@ -85,7 +85,7 @@ def _find_copy(
 
 
 def _is_address(data: Published) -> bool:
-    return "://" in data.place
+    return "://" in data.location
 
 
 def _download(data: Published, file: str) -> Path:
@@ -93,7 +93,7 @@ def _download(data: Published, file: str) -> Path:
         from huggingface_hub import hf_hub_download
 
         downloaded = hf_hub_download(
-            repo_id=data.place,
+            repo_id=data.location,
             filename=file,
             repo_type="dataset",
             etag_timeout=TIMEOUT_S,
@@ -101,7 +101,7 @@ def _download(data: Published, file: str) -> Path:
         return Path(downloaded)
 
     def fetch(partial: Path) -> None:
-        with urllib.request.urlopen(f"{data.place}/{file}", timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(f"{data.location}/{file}", timeout=TIMEOUT_S) as answer:
             partial.write_bytes(answer.read())
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

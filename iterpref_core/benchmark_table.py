@@ -11,8 +11,8 @@ class Published(NamedTuple):
         key: the name under which pairs are screened against these tasks.
         variable: the environment variable that names a copy on this machine.
         name: the name of the data with its version.
-        place: an address, or the id of a data set on the hub.
-        files: the names of the files in that place.
+        location: an address, or the id of a data set on the hub.
+        files: the names of the files at that location.
         prompts: the fields of a task that hold its prompt in each form.
         solutions: the fields of a task that hold a solution; empty if none is published.
         task_id: the field of a task that holds its id.
@@ -21,7 +21,7 @@ class Published(NamedTuple):
     key: str
     variable: str
     name: str
-    place: str
+    location: str
     files: tuple[str, ...]
     prompts: tuple[str, ...]
     solutions: tuple[str, ...]
@@ -37,7 +37,7 @@ HUMANEVAL = Published(
     key="humaneval",
     variable="HUMANEVAL_OVERRIDE_PATH",
     name="HumanEvalPlus-v0.1.10",
-    place=_HUMANEVAL_RELEASE,
+    location=_HUMANEVAL_RELEASE,
     files=("HumanEvalPlus.jsonl.gz",),
     prompts=("prompt",),
     solutions=("canonical_solution",),
@@ -46,7 +46,7 @@ MBPP = Published(
     key="mbpp",
     variable="MBPP_OVERRIDE_PATH",
     name="MbppPlus-v0.2.0",
-    place=_MBPP_RELEASE,
+    location=_MBPP_RELEASE,
     files=("MbppPlus.jsonl.gz",),
     prompts=("prompt",),
     solutions=("canonical_solution",),
@@ -55,7 +55,7 @@ BIGCODEBENCH = Published(
     key="bigcodebench",
     variable="BIGCODEBENCH_OVERRIDE_PATH",
     name="BigCodeBench-v0.1.4",
-    place="bigcode/bigcodebench",
+    location="bigcode/bigcodebench",
     files=_BIGCODEBENCH_FILES,
     prompts=_BIGCODEBENCH_PROMPTS,
     solutions=("canonical_solution",),
@@ -64,7 +64,7 @@ BIGCODEBENCH_HARD = Published(
     key="bigcodebench-hard",
     variable="BIGCODEBENCH_HARD_OVERRIDE_PATH",
     name="BigCodeBench-Hard-v0.1.4",
-    place="bigcode/bigcodebench-hard",
+    location="bigcode/bigcodebench-hard",
     files=_BIGCODEBENCH_FILES,
     prompts=_BIGCODEBENCH_PROMPTS,
     solutions=("canonical_solution",),
@@ -73,7 +73,7 @@ LIVECODEBENCH = Published(
     key="livecodebench",
     variable="LIVECODEBENCH_PATH",
     name="livecodebench",
-    place="livecodebench/code_generation_lite",
+    location="livecodebench/code_generation_lite",
     files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl"),
     prompts=("question_content",),
     solutions=(),

@@ -335,6 +335,8 @@ class ObjectiveParams(Settings):
         label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
         gamma: the margin of `simpo`.
         reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
+        desirable_weight: of passing programs in the loss of `kto`.
+        undesirable_weight: of failing programs there.
     """
 
     learning_rate: PositiveFloat | None = None
@@ -343,10 +345,13 @@ class ObjectiveParams(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     gamma: Annotated[float, Field(ge=0)] | None = None
     reference_free: bool | None = None
+    desirable_weight: PositiveFloat | None = None
+    undesirable_weight: PositiveFloat | None = None
 
     def options(self) -> dict[str, float]:
         """Return the options of the loss that are stated."""
-        given = {"label_smoothing": self.label_smoothing, "gamma": self.gamma}
+        names = ("label_smoothing", "gamma", "desirable_weight", "undesirable_weight")
+        given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}
 
     @model_serializer(mode="wrap")
@@ -369,6 +374,8 @@ class GrpoParams(Settings):
     max_new_tokens: PositiveInt
     backend: LocalBackendName
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
+    advantage: Literal["sequence", "error-region"]
+    turns: PositiveInt
     arguments: dict[str, Any]
 
 

@@ -5,11 +5,12 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, ClassVar, NamedTuple, NoReturn, cast
 
 import yaml
 
@@ -185,35 +186,105 @@ def parse_json(text: str, where: LinePlace) -> Any:
         raise RecordError(f"{where}: not valid JSON ({reason}); correct it") from None
 
 
+_YAML_TAG = "tag:yaml.org,2002:"
+_DECIMAL = r"[-+]?[0-9][0-9_]*(\.[0-9_]*([eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)"
+_FRACTION = r"[-+]?\.[0-9][0-9_]*([eE][-+]?[0-9]+)?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:.*"
+_PLAIN_VALUES = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)", list("-+0123456789")),
+    "float": (f"{_DECIMAL}|{_FRACTION}|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)", list("-+.0123456789")),
+    "merge": ("<<", ["<"]),
+}
+"""The kinds of value that a text without quotes may be, each with a pattern and first characters; all else is text."""
+_BASES = {"0b": 2, "0o": 8, "0x": 16}
+
+
 # Not libyaml's loader: a deeply nested file makes it crash with a segmentation fault.
-class _OnceLoader(yaml.SafeLoader):
-    """A YAML loader that refuses a repeated key, of which PyYAML would silently keep the last."""
+class _Loader(yaml.SafeLoader):
+    """A loader of YAML 1.2, with which DVC reads, too; a date is a text.
+
+    PyYAML's own is of YAML 1.1: there `010` is 8, `1:30` is 90, `yes` is true and `1e-5` is a text. So a parameter had
+    one value here and another one in dvc.lock. A repeated key is refused, of which PyYAML would silently keep the last.
+    Keys are texts, as in JSON.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's, an attribute of the class
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first_lines: dict[str, int] = {}
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in first_lines:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in first_lines:
                 line = first_lines[key.value]
                 problem = f"{key.value!r} stands on line {line} too; leave one of them"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            first_lines[str(key.value)] = key.start_mark.line + 1
+            first_lines[key.value] = key.start_mark.line + 1
+            if key.tag != f"{_YAML_TAG}merge":
+                key.tag = f"{_YAML_TAG}str"
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = str(self.construct_scalar(node)).replace("_", "")
+        base = _BASES.get(text.lstrip("-+")[:2], 10)
+        return int(text, base)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        text = str(self.construct_scalar(node)).replace("_", "").lower()
+        # .inf and .nan are Python's inf and nan.
+        return float(re.sub(r"\.(?=inf|nan)", "", text))
+
+
+class _FileLoader(_Loader):
+    """A loader that refuses a date without quotes, of which DVC would say only that its type is not supported."""
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> NoReturn:
+        problem = f"{node.value} needs quotes, because to DVC it is a date and no text"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+for _name, (_pattern, _first) in _PLAIN_VALUES.items():
+    _Loader.add_implicit_resolver(f"{_YAML_TAG}{_name}", re.compile(f"({_pattern})$"), _first)
+for _name in ("null", "bool", "int", "float", "str", "seq", "map"):
+    _Loader.yaml_constructors[f"{_YAML_TAG}{_name}"] = getattr(_Loader, f"construct_yaml_{_name}")
+_Loader.yaml_constructors[None] = _Loader.construct_undefined
+_FileLoader.add_implicit_resolver(f"{_YAML_TAG}timestamp", re.compile(f"({_DATE})$"), list("0123456789"))
+_FileLoader.yaml_constructors = _Loader.yaml_constructors | {
+    f"{_YAML_TAG}timestamp": _FileLoader.construct_yaml_timestamp
+}
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text, made of what JSON has: `2024-08-01`, `yes` and `1:30` are texts.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML, a key stands twice in one mapping, or a tag asks for something else.
+        ValueError: a number has too many digits.
+        RecursionError: the text is nested too deeply.
+
+    >>> parse_yaml("{since: 2024-08-01, rate: 1e-5, seed: 010, bias: {50256: -100}}")
+    {'since': '2024-08-01', 'rate': 1e-05, 'seed': 10, 'bias': {'50256': -100}}
+    """
+    return yaml.load(text, Loader=_Loader)
 
 
 def read_yaml(path: Path, absent: str = ABSENT) -> Any:
-    """Return the content of a YAML file, in which no key stands twice in one mapping.
+    """Return the content of a YAML file, as `parse_yaml` does; a date in it needs quotes.
 
     Raises:
         InputError: the file cannot be read; the message says line and column.
     """
     text = read_text(path, absent)
     try:
-        return yaml.load(text, Loader=_OnceLoader)
+        return yaml.load(text, Loader=_FileLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
         raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # A ValueError comes, for example, from 2001-99-99, which PyYAML takes for a date.
+        # A ValueError comes from a number of more digits than Python reads.
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise InputError(f"{path}: not valid YAML: {reason}") from None

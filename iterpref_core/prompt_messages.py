@@ -57,6 +57,22 @@ def _read_message(number: int, value: Any) -> Message:
     return Message(role=value["role"], content=value["content"])
 
 
+def read_answer(value: Any) -> str:
+    """Return an answer from JSON: a text, or a list with one message of the assistant.
+
+    Raises:
+        ValueError: the value is neither.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"a text or a list with one message is expected, not {type(value).__name__}")
+    messages = [_read_message(number, item) for number, item in enumerate(value, start=1)]
+    if len(messages) != 1 or messages[0].role != "assistant":
+        raise ValueError("an answer is one message of the assistant; earlier ones belong to the prompt")
+    return messages[0].content
+
+
 Prompt = Annotated[str | tuple[Message, ...], BeforeValidator(read_prompt)]
 """A text, or messages: at most one of the system, which is the first, and at last one of the user."""
 

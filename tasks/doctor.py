@@ -22,7 +22,8 @@ from tasks.mlflow.server import check_server
 from tasks.mlflow.snapshot import describe_set_aside, set_aside_folder
 from tasks.prefect.server import running_prefect
 
-LOCK = Path("requirements.lock")
+CHECKOUT = Path(__file__).parents[1]
+LOCK = CHECKOUT / "requirements.lock"
 _NEEDED_GB = 5
 """Free disk space for DVC's cache, models and records of a few runs, without the environment."""
 # Bytes of a parameter that is trained in float32: weight, gradient, and the optimizer's two moments, of 4 each.
@@ -58,7 +59,11 @@ def examine(params: Params) -> list[Diagnosis]:
         return found
     found += examine_configuration(params)
     found += _benchmarks(params)
-    found += examine_services()
+    if Path("dvc.yaml").is_file():
+        found += examine_services()
+    else:
+        remedy = f"cd {CHECKOUT}; here the verbs of the library work, and none of the experiment's"
+        found.append(_diagnose("experiment", f"no dvc.yaml in {Path.cwd()}: it is no checkout", "missing", remedy))
     found += _machine()
     return found
 
@@ -101,7 +106,7 @@ def _versions() -> Iterator[Diagnosis]:
     if others and locked:
         yield _diagnose("packages", "; ".join(others), "absent", "rm .venv/.installed && make .venv/.installed")
     else:
-        yield _diagnose("packages", f"{total - len(others)} of {total} as in {LOCK}")
+        yield _diagnose("packages", f"{total - len(others)} of {total} as in {LOCK.name}")
 
 
 def examine_extras(params: Params) -> Iterator[Diagnosis]:

@@ -14,8 +14,8 @@ from iterpref_core.errors import ConfigError, InputError, TrainingError
 
 _MESSAGE = "error: "
 """The beginning of the line with which a verb says why it cannot go on."""
-_REFUSALS = ("exitcode  : 2 ", "returned non-zero exit status 2.")
-"""The launcher's words for a process that refused its input: for one of several processes, and for the only one."""
+_REFUSED = "2"
+"""The exit code of a verb that refused its input."""
 
 
 def launch_training(
@@ -45,23 +45,25 @@ def launch_training(
             f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
             "or null for one process"
         )
-    command = _command(configuration, options, _parameters(params))
     curve.unlink(missing_ok=True)
     known = set[tuple[str, str]]()
     message = ""
-    refused = False
     with (
+        tempfile.TemporaryDirectory(prefix="iterpref-") as folder,
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
-        subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True) as child,
+        subprocess.Popen(
+            _command(configuration, Path(folder) / "code", options, _parameters(params)),
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child,
     ):
+        note = Path(folder) / "code"
         assert child.stderr is not None
         try:
             for line in child.stderr:
                 if line.startswith(_MESSAGE) and not message:
                     message = line.removeprefix(_MESSAGE).strip()
-                # The launcher's account has the exit code of the first process that failed.
-                if any(account in line for account in _REFUSALS):
-                    refused = True
                 if not message:
                     print(line, end="", file=sys.stderr)
                 _tell(curve, known, on_log)
@@ -74,23 +76,26 @@ def launch_training(
                     f"`accelerate launch` ended with exit code {child.returncode}: what it printed is above. "
                     "Run again to continue from the last checkpoint"
                 )
+            refused = note.is_file() and note.read_text(encoding="ascii") == _REFUSED
             raise InputError(message) if refused else TrainingError(message)
         _tell(curve, known, on_log)
         printed.seek(0)
         text = printed.read()
-    # Libraries may print lines of their own before the verb's JSON.
-    result: dict[str, float] = json.loads(text[text.index("{") :])
-    return result
+    # Libraries may print lines of their own before the verb's JSON, such as {'loss': 0.5}. Its first line is a brace.
+    _, _, result = f"\n{text}".rpartition("\n{\n")
+    metrics: dict[str, float] = json.loads("{" + result)
+    return metrics
 
 
 def _command(
     configuration: Path,
+    note: Path,
     options: Mapping[str, object],
     parameters: Mapping[str, Any],
 ) -> list[str]:
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     command += ["--config_file", str(configuration)]
-    command += ["-m", "iterpref_core.cli", "train", "--json"]
+    command += ["-m", "iterpref_core.cli.launched", str(note), "train", "--json"]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     for key, value in parameters.items():

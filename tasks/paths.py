@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-from iterpref_core.cli import places
+from iterpref_core.cli import state_folder
 from iterpref_core.config import Params, PromptFormat
 from tasks.stage_name import StageName
 
 PARAMS = Path("params.yaml")
+GRAPH = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
 INGESTED = Path("problems")
@@ -30,9 +31,9 @@ SUMMARY = REPORTS / "summary.json"
 HOME_VARIABLE = "DVC_ROOT"
 """Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
 
-STATE = places.STATE
-WORK = places.WORK
-ANSWERS = places.ANSWERS
+STATE = state_folder.STATE
+WORK = state_folder.WORK
+ANSWERS = state_folder.ANSWERS
 
 
 def home() -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from yaml import safe_load
 
 from iterpref_core.config import load_params, with_values
 from iterpref_core.errors import ConfigError, unknown_name
@@ -116,10 +118,25 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
             changes.append(f"{key}: {written}, which is new")
         elif section[last] != written:
             changes.append(f"{key}: {section[last]} → {written}")
-        section[last] = written
+        section[last] = _quoted(written)
     with atomic_writer(params) as file:
         yaml.dump(content, file)
     return changes
+
+
+def _quoted(value: Any) -> Any:
+    """Return a value with quotes around each text that some reader of YAML may take for more than a text.
+
+    Quotes are needed inside of `{…}` where a text has a colon, and for `yes`, which is true in YAML 1.1.
+    """
+    if isinstance(value, Mapping):
+        return {key: _quoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_quoted(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    is_plain = re.fullmatch(r"[A-Za-z/][\w./@+-]*", value, re.ASCII) and value == safe_load(value)
+    return value if is_plain else DoubleQuotedScalarString(value)
 
 
 def _text(value: float) -> str:

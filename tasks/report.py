@@ -1,8 +1,22 @@
 """Stage `report`."""
 
 from iterpref_core.config import Params
+from iterpref_core.errors import InputError
+from iterpref_core.input_files import read_yaml
 from tasks.mlflow.recorded import recorded
-from tasks.paths import CONTAMINATION, DROPPED, FOCAL, LOCK, METRICS, PAIRS, PROBLEMS, REPORTS, RESULTS, TRAJECTORIES
+from tasks.paths import (
+    CONTAMINATION,
+    DROPPED,
+    FOCAL,
+    GRAPH,
+    LOCK,
+    METRICS,
+    PAIRS,
+    PROBLEMS,
+    REPORTS,
+    RESULTS,
+    TRAJECTORIES,
+)
 from tasks.stage_name import StageName
 
 
@@ -13,10 +27,15 @@ def run(params: Params, *models: str) -> None:
         params: the parameters.
         models: the models of the graph, as DVC writes a mapping on a command line: `--base models/student --sft …`.
             An objective that has left dvc.yaml is not among them, though its results may still be there.
+
+    Raises:
+        InputError: dvc.yaml does not say that this stage reads the results of one of the models, so that DVC might run
+            it before them.
     """
     from iterpref_core.report.report import build_report
 
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
+    _check_dependencies(names)
     with recorded(StageName("report"), params) as metrics:
         measured = build_report(
             results=RESULTS,
@@ -33,3 +52,10 @@ def run(params: Params, *models: str) -> None:
             names=names or None,
         )
         metrics.update(measured)
+
+
+def _check_dependencies(names: list[str]) -> None:
+    deps = read_yaml(GRAPH)["stages"]["report"]["deps"]
+    missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
+    if missing:
+        raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add such lines to its deps")

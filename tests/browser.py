@@ -46,7 +46,7 @@ _PLACE = """async function () {
 COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
-class Session:
+class DevToolsSession:
     """Sends commands and waits for their results, over a connection that all sessions share.
 
     Args:
@@ -73,7 +73,7 @@ class Session:
         return json.loads(self.connection.recv(timeout=PATIENCE_S))
 
 
-class Page(Session):
+class Page(DevToolsSession):
     """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
     Args:
@@ -161,7 +161,7 @@ class Page(Session):
         return message
 
 
-class Browser(Session):
+class Browser(DevToolsSession):
     """A running Chromium."""
 
     @contextmanager

@@ -44,10 +44,11 @@ for variable, name in BENCHMARK_FILES.items():
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each run composes the same inputs, so that a change is not stopped by an input that nobody has seen before.
-# `pytest --hypothesis-profile search` composes others, to look for faults.
+# Forty of them are enough to notice a change; `pytest --hypothesis-profile search` composes others, and more of them,
+# to look for faults.
 # A busy machine may be slow, and a fixture that the inputs of a test share is meant to be shared.
 MEANT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("iterpref", deadline=None, derandomize=True, suppress_health_check=MEANT)
+settings.register_profile("iterpref", max_examples=40, deadline=None, derandomize=True, suppress_health_check=MEANT)
 settings.register_profile("search", deadline=None, suppress_health_check=MEANT)
 settings.load_profile("iterpref")
 

@@ -8,7 +8,7 @@ from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
 class StandInEngine(Engine):
     """Asks a function for outcomes."""
 
-    limits, isolation, places = Limits(), "none", 1
+    limits, isolation, slots = Limits(), "none", 1
 
     def __init__(self, answer: Callable[[Program], Outcome]) -> None:
         self.run_one = answer  # type: ignore[method-assign]

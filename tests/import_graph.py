@@ -180,13 +180,13 @@ def with_dependencies(text: str) -> str:
         code = sorted(str(path.relative_to(ROOT)) for path in dependencies_of(stage))
         found = re.search(rf"(?ms)^  {stage}:\n(?P<body>.*?)(?=^  \w|^plots:)", text)
         assert found is not None, f"dvc.yaml has no stage {stage}"
-        old = re.search(r"(?m)^(?P<indent> +)deps:\n(?:(?P=indent)  - .*\n)+", found["body"])
+        old = re.search(r"(?m)^(?P<indent> +)deps:\n(?:(?P=indent)- .*\n)+", found["body"])
         assert old is not None, f"stage {stage} of dvc.yaml has no deps"
         lines = [line.strip().removeprefix("- ") for line in old[0].splitlines()[1:]]
         others = [line for line in lines if line.split("/")[0] not in LAYERS]
         templated = [line for line in others if line.startswith("${")]
         named = templated + sorted([line for line in others if line not in templated] + code)
-        new = f"{old['indent']}deps:\n" + "".join(f"{old['indent']}  - {line}\n" for line in named)
+        new = f"{old['indent']}deps:\n" + "".join(f"{old['indent']}- {line}\n" for line in named)
         text = text.replace(found["body"], found["body"].replace(old[0], new))
     return text
 

@@ -35,7 +35,18 @@ CORE = (
     ("prompts",),
     ("benchmarks",),
     ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
-    ("estimate", "ingestion", "inspection", "library", "own_code", "reinforcement", "scoring", "sharing", "synthesis"),
+    (
+        "estimate",
+        "ingestion",
+        "inspection",
+        "library",
+        "own_code",
+        "reinforcement",
+        "scoring",
+        "sharing",
+        "synthesis",
+        "unpaired",
+    ),
     ("cli",),
 )
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'

@@ -64,7 +64,7 @@ def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tm
 
 def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
     published = tmp_path / "HumanEvalPlus.jsonl.gz"
-    source = HUMANEVAL._replace(place=f"file://{tmp_path}")
+    source = HUMANEVAL._replace(location=f"file://{tmp_path}")
     with pytest.raises(DataUnavailableError, match="is not on this machine"):
         find_benchmark(source)
     published.write_bytes(b"whole")

@@ -34,7 +34,7 @@ def run(
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from flows.prefect_session import prefect_session
-    from tasks.dvc.graph import select_stages
+    from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
     from tasks.mlflow.recorded_command import recorded_command
@@ -47,8 +47,8 @@ def run(
     if pull:
         _pull(targets)
     with nullcontext() if values else only_run():
-        found = survey()
-    graph = select_stages(found.graph, targets)
+        found = survey(targets)
+    graph = found.graph
     _name_problem_files()
     if values or not found.stale.keys().isdisjoint(graph):
         with prefect_session():
@@ -59,6 +59,8 @@ def run(
         folder = Path.cwd()
         with recorded_command("iterpref run", params, {}) as record:
             record.add(graph, lock=found.lock)
+        if frozen := frozen_line(graph):
+            typer.echo(frozen)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)
@@ -67,12 +69,12 @@ def run(
 
 def _pull(targets: tuple[str, ...]) -> None:
     """Fetch what DVC's remote has of the stages, and of all that they need."""
-    from tasks.dvc.graph import load_graph, select_stages
+    from tasks.dvc.graph import load_graph
     from tasks.dvc.remote import pull_outputs
     from tasks.lock import only_run
 
     with only_run():
-        pull_outputs(list(select_stages(load_graph(), targets)))
+        pull_outputs(list(load_graph(targets=targets)))
 
 
 def sweep(
@@ -117,12 +119,19 @@ def sweep(
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
 
 
-def ui() -> None:
+def ui(
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="ITERPREF_NOTIFY", help="Webhook that hears of failed runs, such as one of Slack."
+        ),
+    ] = None,
+) -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
 
     load_params()
-    serve_pages()
+    serve_pages(notify)
 
 
 def _name_problem_files() -> None:

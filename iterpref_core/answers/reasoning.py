@@ -227,7 +227,9 @@ def _marks(text: str, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.M
         before = text[mark.start() - 1 : mark.start()]
         behind = text[mark.end() : mark.end() + 1]
         quoted = before == behind and before in tuple(_QUOTES)
-        if not quoted:
+        # "```</think>```python": fences on both sides quote nothing.
+        between_fences = text.endswith("```", 0, mark.start()) and text.startswith("```", mark.end())
+        if between_fences or not quoted:
             yield mark
 
 

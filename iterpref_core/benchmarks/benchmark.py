@@ -1,4 +1,4 @@
-"""Benchmark: the base of every suite. It has tasks, the question for a model, and the programs that judge an answer.
+"""Benchmark: the base of every suite. It has tasks, the prompt for a model, and the programs that judge an answer.
 
 A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
 `benchmark_table.BENCHMARKS` that name the folder.
@@ -27,10 +27,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptMode:
-    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
+    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here.
+
+    `budgeted`: reasoning has a number of tokens (`evaluation.max_thinking_tokens`).
+    """
 
     instruct: bool
     template: ChatTemplate | None = None
+    budgeted: bool = False
 
     @cached_property
     def reasoning(self) -> str:
@@ -51,8 +55,8 @@ class PromptMode:
         """Return True if the model continues a chat in which its answer is prefilled."""
         return self.instruct and self.template is not None and not self.reasoning
 
-    def ask_to_reason(self, message: str, system: str = "") -> "BenchmarkPrompt":
-        """Return the question for a model whose template opens reasoning: all that it reads."""
+    def ask_to_reason(self, message: Prompt, system: str = "") -> "BenchmarkPrompt":
+        """Return the prompt for a model whose template opens reasoning: all that it reads."""
         assert self.template is not None
         text = self.template.render_generation_prompt(message, system)
         return BenchmarkPrompt(text, raw=True, opened=self.reasoning)
@@ -60,7 +64,7 @@ class PromptMode:
 
 @dataclass(frozen=True)
 class BenchmarkPrompt:
-    """The question that a model is asked for one task: a text with a system message before it, or messages.
+    """The prompt of one task: a text with a system message before it, or messages.
 
     `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
     and looked at before it goes to another machine. `opened`: the tag of the reasoning that the text opens, and that
@@ -153,7 +157,7 @@ class Benchmark(ABC, Generic[T]):
 
     @abstractmethod
     def prompt(self, task: T, mode: PromptMode) -> BenchmarkPrompt:
-        """Return the question that a model is asked in this mode.
+        """Return the prompt for a model that is asked in this mode.
 
         Raises:
             DataUnavailableError: this suite has nothing to ask such a model.

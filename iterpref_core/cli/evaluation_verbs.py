@@ -66,8 +66,9 @@ def evaluate(
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.cli.places import ANSWERS, WORK
+    from iterpref_core.cli.state_folder import ANSWERS, WORK
     from iterpref_core.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.scoring.existing_samples import score_samples
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
@@ -92,6 +93,7 @@ def evaluate(
     else:
         # Without samples, the benchmarks' canonical solutions are scored.
         result = score_samples(samples, setting, out, extract=extract, partial=partial)
+    warn_of_absent_benchmarks(out)
     show_result(result, json_)
 
 
@@ -118,7 +120,7 @@ def leaderboard(
 ) -> None:
     """Score several models on benchmarks, and compare each with the first on the same tasks."""
     from iterpref_core.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.cli.places import ANSWERS, WORK
+    from iterpref_core.cli.state_folder import ANSWERS, WORK
     from iterpref_core.scoring.leaderboard import benchmarks_of, make_leaderboard
 
     names = benchmarks_of(benchmark, list(BENCHMARKS), problems)

@@ -1,6 +1,5 @@
 """Options that several verbs share: paths, which Click checks before any work, and values of parameters."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from iterpref_core.config import BackendName, Params, load_params, with_values
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import parse_yaml
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
 input_folder = partial(typer.Option, exists=True, file_okay=False)
@@ -56,6 +56,8 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
 
     >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
     {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
+    >>> parse_assignments(["evaluation.livecodebench.since=2024-08-01"])
+    {'evaluation.livecodebench.since': '2024-08-01'}
     """
     values: dict[str, Any] = {}
     for text in assignments or ():
@@ -63,11 +65,7 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
         try:
-            # PyYAML reads 1e-5 as text: YAML 1.1 wants a dot, 1.0e-5.
-            if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value):
-                values[key] = float(value)
-            else:
-                values[key] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):
+            values[key] = parse_yaml(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

@@ -31,11 +31,14 @@ def pair(
         str | None,
         typer.Option(help="Folder or hub id of the model to train, for its tokenizer; default: model.student."),
     ] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Write single programs with a label each, for train --objective kto.")
+    ] = False,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Choose preference pairs from trajectories, and filter them."""
-    from iterpref_core.cli.places import ANSWERS
+    """Choose preference pairs from trajectories, and filter them; or single programs that pass or fail."""
+    from iterpref_core.cli.state_folder import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pair_selection import screened_params, select_pairs
@@ -47,6 +50,14 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
+    if unpaired:
+        from iterpref_core.unpaired.program_selection import select_programs
+
+        selected = select_programs(
+            trajectories, problems, student, screened_params(settings), settings.localization, out
+        )
+        show_result(selected, json_)
+        return
     opened = open_judge(
         model=settings.pairs.judge,
         params=settings,

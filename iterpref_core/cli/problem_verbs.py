@@ -20,8 +20,8 @@ from iterpref_core.cli.options import (
     output_file,
     read_params,
 )
-from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.errors import InputError, unknown_name
 from iterpref_core.ingestion.published.table import format_names
 

@@ -22,7 +22,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import GRPO, LABELS
+from iterpref_core.objectives.objective_table import GRPO, LABELS, UNPAIRED
 from iterpref_core.records import PreferencePair
 
 Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
@@ -195,10 +195,13 @@ def train(
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: Annotated[
-        Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected; not for grpo.")
+        Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected; not for grpo and kto.")
     ] = None,
-    spans: Annotated[Path | None, input_file(help="JSONL of spans; not for grpo.")] = None,
+    spans: Annotated[Path | None, input_file(help="JSONL of spans; not for grpo and kto.")] = None,
     problems: Annotated[Path | None, input_file(help="JSONL of problems, whose tests are the reward of grpo.")] = None,
+    programs: Annotated[
+        Path | None, input_file(help="JSONL of prompt, completion and label, for kto and target-kto.")
+    ] = None,
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
     scratch: Annotated[
@@ -211,16 +214,16 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train a model on pairs (focal preference training), or with tests as the reward (grpo).
+    """Train a model on pairs (focal preference training), on single programs (kto), or with tests as the reward (grpo).
 
     After a kill, it continues from its last checkpoint.
     """
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
-    if name == GRPO:
-        inputs = _problem_inputs(pairs, spans, problems, estimate=estimate)
-    else:
-        inputs = _pair_inputs(name, pairs, spans, problems)
+    given = {"pairs": pairs, "spans": spans, "problems": problems, "programs": programs}
+    inputs = _inputs_of(name, {option: path for option, path in given.items() if path is not None})
+    if estimate and "pairs" not in inputs:
+        raise InputError(f"--estimate counts trainings on pairs; there is none for {name}")
     if estimate:
         _show_estimate(
             objective=name,
@@ -236,7 +239,8 @@ def train(
     from iterpref_core.training.model.ranks import is_launched
 
     launch: Launch | None = context.obj
-    if params.training.accelerate and launch is not None and not is_launched():
+    launched = name not in UNPAIRED and params.training.accelerate and not is_launched()
+    if launch is not None and launched:
         options = {"objective": name, "model": model, "out": out, "curve": curve, "scratch": scratch}
         result = launch(options | inputs, params, curve)
     elif name == GRPO:
@@ -247,6 +251,19 @@ def train(
             model=model,
             params=params.training,
             execution=params.execution,
+            out=out,
+            curve=curve,
+            scratch=scratch,
+            prompt=params.model.student_format,
+        )
+    elif name in UNPAIRED:
+        from iterpref_core.unpaired.kto import train_kto
+
+        result = train_kto(
+            programs=inputs["programs"],
+            model=model,
+            objective=name,
+            params=params.training,
             out=out,
             curve=curve,
             scratch=scratch,
@@ -269,35 +286,35 @@ def train(
     _show_once(result, json_)
 
 
-def _pair_inputs(
-    objective: str,
-    pairs: Path | None,
-    spans: Path | None,
-    problems: Path | None,
-) -> dict[str, Path]:
-    """Return the files that a training on pairs reads, by the names of their options."""
-    if pairs is None or spans is None:
-        raise InputError(f"--pairs and --spans are missing: {objective} is trained on pairs and their error regions")
-    if problems is not None:
-        raise InputError(f"--problems: {objective} is trained on pairs and takes none; leave it out, or choose {GRPO}")
-    return {"pairs": pairs, "spans": spans}
+def _inputs_of(objective: str, given: dict[str, Path]) -> dict[str, Path]:
+    """Return the files that a training reads, by the names of their options.
+
+    Args:
+        objective: its name.
+        given: option → file.
+
+    Raises:
+        InputError: a file is missing, or another one is given.
+    """
+    needed = ["pairs", "spans"]
+    use = "is trained on pairs and their error regions"
+    if objective == GRPO:
+        needed = ["problems"]
+        use = "is trained on problems, whose tests are the reward"
+    elif objective in UNPAIRED:
+        needed = ["programs"]
+        use = "is trained on single programs (`iterpref pair --unpaired` writes some)"
+    if not given.keys() >= set(needed):
+        verb = "are" if len(needed) > 1 else "is"
+        raise InputError(f"{_options(needed)} {verb} missing: {objective} {use}")
+    others = [name for name in given if name not in needed]
+    if others:
+        raise InputError(f"{_options(others)}: {objective} {use}, and takes no {' and '.join(others)}; leave them out")
+    return given
 
 
-def _problem_inputs(
-    pairs: Path | None,
-    spans: Path | None,
-    problems: Path | None,
-    *,
-    estimate: bool,
-) -> dict[str, Path]:
-    """Return the file that a training with tests as the reward reads, by the name of its option."""
-    if problems is None:
-        raise InputError(f"--problems is missing: {GRPO} is trained on problems, whose tests are the reward")
-    if pairs is not None or spans is not None:
-        raise InputError(f"--pairs and --spans: {GRPO} is trained on problems and takes none; leave them out")
-    if estimate:
-        raise InputError(f"--estimate counts trainings on pairs; there is none for {GRPO}")
-    return {"problems": problems}
+def _options(names: Sequence[str]) -> str:
+    return " and ".join(f"--{name}" for name in names)
 
 
 def _show_estimate(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iterpref_core.answers.extraction import extract_program
-from iterpref_core.config import CodeflowParams
+from iterpref_core.config import CodeflowParams, Wording
 from iterpref_core.execution import Engine, make_program
 from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
@@ -27,7 +27,8 @@ class Conversation:
 
     Attributes:
         problem: the problem.
-        params: the loop's settings.
+        wording: of the prompts.
+        seed: of the run.
         refinements: largest number of refinements after the draft.
         number: 0 for debugging; tells the samples of one problem apart.
         attempts: the versions so far.
@@ -35,7 +36,8 @@ class Conversation:
     """
 
     problem: Problem
-    params: CodeflowParams
+    wording: Wording
+    seed: int
     refinements: int
     number: int = 0
     attempts: tuple[Attempt, ...] = ()
@@ -66,11 +68,11 @@ class Conversation:
                 problem.prompt,
                 last.code,
                 last.feedback,
-                self.params.wording,
+                self.wording,
             )
         else:
-            prompt = draft_prompt(problem.prompt, self.params.wording)
-        seed = derive_seed(self.params.seed, problem.task_id, self.iteration)
+            prompt = draft_prompt(problem.prompt, self.wording)
+        seed = derive_seed(self.seed, problem.task_id, self.iteration)
         return Request(prompt, seed, problem.own_code)
 
     def after(self, answer: Completion, executor: Engine) -> "Conversation":
@@ -112,8 +114,9 @@ class Conversation:
 def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
     """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
     if params.source == "debugging":
-        return [Conversation(problem, params, params.max_iterations)]
-    return [Conversation(problem, params, 0, number) for number in range(params.sampling.samples)]
+        return [Conversation(problem, params.wording, params.seed, params.max_iterations)]
+    samples = range(params.sampling.samples)
+    return [Conversation(problem, params.wording, params.seed, refinements=0, number=number) for number in samples]
 
 
 def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:

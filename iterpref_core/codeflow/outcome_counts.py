@@ -66,7 +66,8 @@ class OutcomeCounts:
             sentences.append(f"{cut:,} of {answers:,} answers were cut: raise codeflow.max_new_tokens")
         if self._no_program > QUIET_SHARE * answers:
             sentences.append(
-                f"{self._no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl"
+                f"{self._no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl, "
+                "and see codeflow.wording"
             )
         return sentences
 

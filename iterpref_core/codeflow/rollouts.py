@@ -115,7 +115,7 @@ def lead_in_rounds(
     # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
-    #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
+    #   round 2   a, c, d   d takes the free slot: the refiner answers a and c, the drafter d
     active: list[Conversation] = []
     while True:
         active += islice(conversations, concurrency - len(active))
@@ -123,12 +123,12 @@ def lead_in_rounds(
             return
         answers: dict[int, Completion] = {}
         for model in _distinct(drafter, refiner):
-            places = [place for place, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
-            if places:
-                requests = [active[place].request() for place in places]
+            indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
+            if indices:
+                requests = [active[index].request() for index in indices]
                 completions = model.generate(requests, sampling, answered)
-                answers.update(zip(places, completions, strict=True))
-        answered_ones = [(conversation, answers[place]) for place, conversation in enumerate(active)]
+                answers.update(zip(indices, completions, strict=True))
+        answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
         active = []
         for _, following in executor.each(answered_ones, judge):
             active.append(following)
@@ -171,7 +171,7 @@ class _Stream:
         self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
         # One permit for each open conversation: the next one is drawn from the stream when one has ended.
         self._room = asyncio.Semaphore(WINDOW * concurrency)
-        self._threads = ThreadPoolExecutor(executor.places, thread_name_prefix="execution")
+        self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
         self._calls = set[asyncio.Task[Completion]]()
         self._numbers = count()
 

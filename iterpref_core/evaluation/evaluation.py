@@ -135,10 +135,10 @@ def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) ->
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
     tasks = list(benchmark.tasks.values())
-    questions = [benchmark.prompt(task, sampler.mode) for task in tasks]
+    prompts = [benchmark.prompt(task, sampler.mode) for task in tasks]
 
     def ask() -> Programs:
-        answers = sampler.answer(benchmark.name, questions, benchmark.stops(sampler.mode))
+        answers = sampler.answer(benchmark.name, prompts, benchmark.stops(sampler.mode))
         answered: list[tuple[Any, Completion]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
@@ -211,7 +211,6 @@ def run_benchmarks(
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
         except DataUnavailableError as error:
-            logger.warning("%s: %s", name, error)
             absent[name] = Unavailable(available=False, reason=str(error))
             continue
         except UnansweredError as error:

@@ -49,6 +49,19 @@ def write_results(
     _write(out, results.model_copy(update={"benchmarks": results.benchmarks | kept}))
 
 
+def warn_of_absent_benchmarks(out: Path) -> None:
+    """Name the benchmarks of a results file that could not be measured, once for each reason.
+
+    The experiment does not call this for each of its models: its report names them once.
+    """
+    results = ModelResults.model_validate_json((out / RESULTS).read_bytes())
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in results.unavailable.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        logger.warning("not measured: %s: %s", ", ".join(names), reason)
+
+
 def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Unavailable]:
     """Return what the folder has of the same model; the results and samples of another model are removed."""
     path = out / RESULTS

@@ -67,7 +67,7 @@ class Sampler:
         self._prices = prices
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
-        self.mode = mode
+        self.mode = replace(mode, budgeted=self._thinking is not None)
         if self._thinking is not None and not closing_tag(mode.reasoning):
             raise ConfigError(
                 "evaluation.max_thinking_tokens: only for a model of this machine whose chat template opens reasoning "
@@ -118,24 +118,24 @@ class Sampler:
     def answer(
         self,
         benchmark: str,
-        questions: Sequence[BenchmarkPrompt],
+        prompts: Sequence[BenchmarkPrompt],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
-        """Return the answers to each question, in order: one for each sample, empty where the model refused.
+        """Return the answers to each prompt, in order: one for each sample, empty where the model refused.
 
         If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise. Where a
-        question opens reasoning, the answer begins with the tag that opens it.
+        prompt opens reasoning, the answer begins with the tag that opens it.
 
         Args:
             benchmark: for the progress bar.
-            questions: one for each task.
+            prompts: one for each task.
             stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
 
         Raises:
-            UnansweredError: no question was answered.
+            UnansweredError: no prompt was answered.
         """
         wanted: list[Request] = []
-        for asked in questions:
+        for asked in prompts:
             for number in range(self._samples):
                 request = Request(
                     asked.text,
@@ -147,7 +147,7 @@ class Sampler:
                 wanted.append(request)
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
-        opened = any(asked.opened for asked in questions)
+        opened = any(asked.opened for asked in prompts)
         if self._thinking is not None and opened:
             answered = self._ask_in_budget(benchmark, wanted, sampling, self._thinking)
         else:
@@ -159,12 +159,12 @@ class Sampler:
         if refused:
             _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
         _say_cut(benchmark, answers, "were cut: raise evaluation.max_new_tokens")
-        by_question = []
-        for number, asked in enumerate(questions):
+        by_prompt = []
+        for number, asked in enumerate(prompts):
             start = number * self._samples
             own = answers[start : start + self._samples]
-            by_question.append([replace(answer, text=asked.opened + answer.text) for answer in own])
-        return by_question
+            by_prompt.append([replace(answer, text=asked.opened + answer.text) for answer in own])
+        return by_prompt
 
     def _ask_in_budget(
         self,
@@ -207,7 +207,7 @@ class Sampler:
     ) -> dict[Request, Completion]:
         """Return the answer to each different request, kept or new."""
         different = list(dict.fromkeys(wanted))
-        answered = self._kept(benchmark, different, sampling)
+        answered = self._cached(benchmark, different, sampling)
         missing = [request for request in different if request not in answered]
         # Prompts of similar length share a batch, so that little of it is padding.
         missing.sort(key=lambda request: len(prompt_text(request.prompt)))
@@ -217,19 +217,19 @@ class Sampler:
                 answered |= zip(missing, new, strict=True)
         return answered
 
-    def _kept(
+    def _cached(
         self,
         benchmark: str,
         different: Sequence[Request],
         sampling: Sampling,
     ) -> dict[Request, Completion]:
         """Return the kept answers, and say how many an earlier process has kept; with `fresh` those are not used."""
-        # Two benchmarks may ask the same question: the answer to the first one is new, and not from earlier.
+        # Two benchmarks may ask the same prompt: the answer to the first one is new, and not from earlier.
         earlier = [request for request in different if (request, sampling) not in self._asked]
         self._asked.update((request, sampling) for request in earlier)
         if self._fresh:
-            self._model.set_aside(earlier, sampling)
-        answered = self._model.kept(different, sampling)
+            self._model.invalidate(earlier, sampling)
+        answered = self._model.cached(different, sampling)
         count = len(answered.keys() & set(earlier))
         if count:
             logger.warning(

@@ -5,13 +5,13 @@ An answer is on disk before anybody uses it: nothing that was received, and perh
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from iterpref_core.config import InferenceParams
-from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.prompt_messages import labeled_text, plain_prompt, whole_characters
 from iterpref_core.storage.sqlite import Database
@@ -31,7 +31,9 @@ _SCHEMA = (
 
 
 _ENDS_KNOWN = 1
-"""SQLite's number of the file's version: every answer in the file is known to have come to its end, or to be cut."""
+"""SQLite's number of the file's version: each answer in the file is known to have come to its end, or to be cut."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,32 +99,34 @@ class AnswerStore:
         run: the name of the run that pays for the next questions.
 
     Raises:
-        InputError: the file is no answer store, cannot be written, or is of a version that kept halves of answers.
+        InputError: the file is no answer store, or cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
         self._data = Database(path, _SCHEMA)
-        try:
-            self._check_version(path)
-        except InputError:
-            self._data.close()
-            raise
+        self._forget_unknown_ends(path)
 
-    def _check_version(self, path: Path) -> None:
-        """Refuse answers of an earlier version, which kept what a server had broken off as if it were whole.
+    def _forget_unknown_ends(self, path: Path) -> None:
+        """Invalidate, once, what an older version kept of a served model without the reason why the answer ended.
 
-        Nothing in the file tells the two apart, and a guess by an answer's look would drop some that were paid for and
-        keep some that are half.
+        That version kept what a server had broken off as if it were whole. A limit's cut is recorded. A local model's
+        answers are whole; the identity of such a model begins with a digest.
         """
         if self._data.row("PRAGMA user_version") == (_ENDS_KNOWN,):
             return
-        # One statement, so that the first answers of another process, which may begin this file now, are not in doubt.
-        doubtful = "SELECT 1 FROM pragma_user_version WHERE user_version < ? AND EXISTS (SELECT 1 FROM answers)"
-        if self._data.row(doubtful, (_ENDS_KNOWN,)):
-            raise InputError(
-                f"{path}: is of an earlier version, which did not record if a server broke an answer off; move the "
-                "file away, and its answers are asked for again"
+        # The version is asked again in the statement itself: another process may have begun this file meanwhile.
+        unknown = (
+            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? "
+            "AND (SELECT user_version FROM pragma_user_version) < ?"
+        )
+        digest = "[0-9a-f]" * 64
+        count = self._data.execute(f"UPDATE answers SET key = randomblob(33) WHERE {unknown}", (digest, _ENDS_KNOWN))
+        if count:
+            logger.warning(
+                "%s: %s kept answers are of a version that did not record why an answer ended, and are asked for again",
+                path,
+                f"{count:,}",
             )
         self._data.execute(f"PRAGMA user_version = {_ENDS_KNOWN}")
 
@@ -152,7 +156,7 @@ class AnswerStore:
         )
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def set_aside(self, keys: Iterable[bytes]) -> None:
+    def invalidate(self, keys: Iterable[bytes]) -> None:
         """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:

@@ -81,10 +81,10 @@ REFUSED = Completion("", 0, 0, truncated=False)
 
 
 Answered = Callable[[int, Completion], None]
-"""Is told each answer, and the place of its request, as soon as it is there."""
+"""Is told each answer, and the index of its request, as soon as it is there."""
 
 
-def ignore(place: int, answer: Completion) -> None:
+def ignore(index: int, answer: Completion) -> None:
     """Do nothing: the caller waits for all answers."""
 
 
@@ -154,10 +154,10 @@ class ServedModel(ABC):
         Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored,
         and then the first failure is raised.
         """
-        places = self._places(requests)
+        indices = self._indices(requests)
         answers: dict[int, Completion] = {}
         failures: list[Exception] = []
-        waiting = iter(places)
+        waiting = iter(indices)
 
         async def ask_in_turn() -> None:
             # All tasks take from one iterator, so that each request is asked by the task that is free first.
@@ -169,29 +169,29 @@ class ServedModel(ABC):
                 except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
                     failures.append(failure)
                     return
-                for place in places[request]:
-                    answers[place] = answer
-                    answered(place, answer)
+                for index in indices[request]:
+                    answers[index] = answer
+                    answered(index, answer)
                 if failures:
                     return
 
         async def ask_all() -> None:
-            askers = min(self.concurrency, len(places))
+            askers = min(self.concurrency, len(indices))
             await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
 
         run_to_end(ask_all())
         if failures:
             raise failures[0]
-        return [answers[place] for place in range(len(requests))]
+        return [answers[index] for index in range(len(requests))]
 
     @staticmethod
-    def _places(requests: Sequence[Request]) -> dict[Request, list[int]]:
-        """Return the places of each different request, so that equal requests are asked once."""
-        places: dict[Request, list[int]] = {}
-        for place, request in enumerate(requests):
-            places_of_request = places.setdefault(request, [])
-            places_of_request.append(place)
-        return places
+    def _indices(requests: Sequence[Request]) -> dict[Request, list[int]]:
+        """Return the indices of each different request, so that equal requests are asked once."""
+        indices: dict[Request, list[int]] = {}
+        for index, request in enumerate(requests):
+            indices_of_request = indices.setdefault(request, [])
+            indices_of_request.append(index)
+        return indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,11 +249,11 @@ class BatchModel(ABC):
             # Bound as a default, because the next round of the loop gives `futures` another value, and from another
             # thread, because a future may be settled by its event loop alone.
             def answered(
-                place: int,
+                index: int,
                 answer: Completion,
                 futures: list[asyncio.Future[Completion]] = futures,
             ) -> None:
-                loop.call_soon_threadsafe(_settle, futures[place], answer)
+                loop.call_soon_threadsafe(_settle, futures[index], answer)
 
             try:
                 await asyncio.to_thread(

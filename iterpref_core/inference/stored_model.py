@@ -105,24 +105,24 @@ class StoredModel(ServedModel):
         """
         if not self.in_process:
             return super().generate(requests, sampling, answered)
-        places = self._places(requests)
+        indices = self._indices(requests)
         answers: dict[int, Completion] = {}
 
         def put(request: Request, answer: Completion) -> None:
-            for place in places[request]:
-                answers[place] = answer
-                answered(place, answer)
+            for index in indices[request]:
+                answers[index] = answer
+                answered(index, answer)
 
         # Answers from the store come first, so that a progress bar begins where the last run ended.
-        kept = self.kept(list(places), sampling)
+        kept = self.cached(list(indices), sampling)
         for request, answer in kept.items():
             put(request, answer)
-        missing = [request for request in places if request not in kept]
+        missing = [request for request in indices if request not in kept]
         if missing:
-            self.ask(missing, sampling, lambda place, answer: put(missing[place], answer))
-        return [answers[place] for place in range(len(requests))]
+            self.ask(missing, sampling, lambda index, answer: put(missing[index], answer))
+        return [answers[index] for index in range(len(requests))]
 
-    def kept(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
+    def cached(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
         """Return the answers that are kept, in the order of the requests."""
         found: dict[Request, Completion] = {}
         for request in requests:
@@ -153,17 +153,17 @@ class StoredModel(ServedModel):
         if not self.in_process:
             return super().generate(requests, sampling, answered)
 
-        def ended(place: int, answer: Completion) -> None:
-            self._settle(requests[place], sampling, answer)
-            answered(place, answer)
+        def ended(index: int, answer: Completion) -> None:
+            self._settle(requests[index], sampling, answer)
+            answered(index, answer)
 
         self._reserve(len(requests))
         return self._opened().generate(requests, sampling, ended)
 
-    def set_aside(self, requests: Iterable[Request], sampling: Sampling) -> None:
+    def invalidate(self, requests: Iterable[Request], sampling: Sampling) -> None:
         """Find the kept answers to these requests no more; their cost still counts as spent."""
         if self._store is not None:
-            self._store.set_aside(answer_key(self._identity, request, sampling) for request in requests)
+            self._store.invalidate(answer_key(self._identity, request, sampling) for request in requests)
 
     def _opened(self) -> Model:
         with self._opening:

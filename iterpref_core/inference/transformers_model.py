@@ -19,7 +19,7 @@ from transformers import (
 
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
-from iterpref_core.inference.growing_cache import growing_cache
+from iterpref_core.inference.chunked_cache import chunked_cache
 from iterpref_core.inference.request_tokens import encode_requests
 from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.generation_config import plain_generation
@@ -80,7 +80,7 @@ class _Watch(StoppingCriteria):
         share: the share of the rows.
         on_end: is told of each row as it ends.
         has_stop: returns True if tokens hold an end string; None: there are no end strings.
-        start: the place in `input_ids` of the first new token.
+        start: the index in `input_ids` of the first new token.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ def can_pad(model: PreTrainedModel) -> bool:
     They cannot if a layer carries a state along that padding changes (RWKV), or a token's position is its place in the
     padded row (BART).
     """
-    return growing_cache(model) is not None and "position_ids" in signature(model.forward).parameters
+    return chunked_cache(model) is not None and "position_ids" in signature(model.forward).parameters
 
 
 class TransformersModel(BatchModel):
@@ -188,29 +188,29 @@ class TransformersModel(BatchModel):
         order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(texts[row]), row))
         answers: dict[int, Completion] = {}
 
-        def put(place: int, answer: Completion) -> None:
-            answers[place] = answer
-            answered(place, answer)
+        def put(index: int, answer: Completion) -> None:
+            answers[index] = answer
+            answered(index, answer)
 
         for _, group in groupby(order, key=kinds.__getitem__):
             alike = list(group)
             for start in range(0, len(alike), self.concurrency):
-                places = alike[start : start + self.concurrency]
-                prompts = [asked[place] for place in places]
+                indices = alike[start : start + self.concurrency]
+                prompts = [asked[index] for index in indices]
                 self._generate_batch(
-                    places,
+                    indices,
                     prompts,
-                    [requests[place].seed for place in places],
+                    [requests[index].seed for index in indices],
                     sampling,
                     put,
                 )
                 self._freed_memory.after_pass(self._model.device)
-        return [answers[place] for place in range(len(requests))]
+        return [answers[index] for index in range(len(requests))]
 
     @torch.inference_mode()
     def _generate_batch(
         self,
-        places: list[int],
+        indices: list[int],
         prompts: list[EncodedPrompt],
         seeds: list[int],
         sampling: Sampling,
@@ -224,12 +224,12 @@ class TransformersModel(BatchModel):
         limit = width + sampling.max_new_tokens
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
-        cache = growing_cache(self._model)
+        cache = chunked_cache(self._model)
         rows = list(range(len(seeds)))
 
         def ended(row: int, tokens: list[int]) -> None:
             first_row = rows[row]
-            put(places[first_row], self._completion(tokens, prompts[first_row], sampling))
+            put(indices[first_row], self._completion(tokens, prompts[first_row], sampling))
 
         # Of four rows, the first one ends after 12 tokens: the batch stops, `rows` becomes [1, 2, 3], and these three
         # go on with their part of the cache. Rows that wait for the longest of them would cost as much as it does.

@@ -20,7 +20,7 @@ class FocalCollator(DataCollatorForPreference):
     r"""A collator of batches in TRL's layout, which counts the error region alone of each rejected program.
 
     The data set has the column `rejected_spans` (`mark_errors`), and `DPOConfig(remove_unused_columns=False)` keeps the
-    column. Precomputed references are found by the data set's columns, so those of other spans are never taken.
+    column.
 
     Args:
         tokenizer: the trainer's; it must give offsets.
@@ -28,7 +28,9 @@ class FocalCollator(DataCollatorForPreference):
             `pad_to_multiple_of` and `pad_token`.
 
     Raises:
-        InputError: `args` is no `DPOConfig`, or does not keep the column.
+        InputError: `args` is no `DPOConfig`, does not keep the column, or has precomputed references, which TRL finds
+            by the data set and the model alone: after a plain training on the same data set those of whole programs
+            would be taken.
 
     >>> row = {"prompt": "Add one.\n", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
     >>> args = DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none")
@@ -55,6 +57,12 @@ class FocalCollator(DataCollatorForPreference):
         require_object("FocalCollator", "args", args, DPOConfig)
         if args.remove_unused_columns:
             raise InputError("FocalCollator: the spans would be removed; set remove_unused_columns=False in DPOConfig")
+        if args.precompute_ref_log_probs:
+            raise InputError(
+                "FocalCollator: TRL finds precomputed references by the data set and the model alone, whole programs' "
+                "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig, or take FocalDPOTrainer, "
+                "which always precomputes them"
+            )
         padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         if args.pad_token is not None:
             padding = tokenizer.convert_tokens_to_ids(args.pad_token)

@@ -67,8 +67,8 @@ def localize_pairs(
     else:
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
-    written = write_jsonl(out, _apply_policy(located, params, counts))
-    # `_apply_policy` has counted these two for the share.
+    written = write_jsonl(out, apply_policy(located, params, counts))
+    # `apply_policy` has counted these two for the share.
     lines = counts.pop("lines", 0)
     focal_lines = counts.pop("focal_lines", 0)
     reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
@@ -120,11 +120,18 @@ def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, P
         yield pair, problem
 
 
-def _apply_policy(
+def apply_policy(
     located: Iterable[tuple[PreferencePair, ErrorRegion]],
     params: LocalizationParams,
     counts: Counter[str],
 ) -> Iterator[FocalSpans]:
+    """Yield the spans of pairs, as `params.empty` and `params.widen_lines` have them; what they do is counted.
+
+    Args:
+        located: pairs with their error regions.
+        params: the policy.
+        counts: of what was done, by the names that `localize_pairs` returns.
+    """
     for pair, region in located:
         rejected = region.rejected
         if not rejected:

@@ -3,13 +3,17 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
 from iterpref_core.errors import ModelError
 from iterpref_core.models.checkpoints import ADAPTERS, ModelSource, reading
+
+if TYPE_CHECKING:
+    # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
+    # there are none. A model without adapters needs neither.
+    from peft import LoraConfig, PeftModel
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica", "pissa", "olora")
@@ -30,12 +34,14 @@ def check_adapters(source: ModelSource) -> None:
         raise ModelError(f"{source}: has {ADAPTERS} and no {_WEIGHTS[0]}; train again, or copy the folder again")
 
 
-def read_adapter_options(source: ModelSource) -> LoraConfig:
+def read_adapter_options(source: ModelSource) -> "LoraConfig":
     """Return the options with which the adapters of a model were made.
 
     Raises:
         ModelError: they cannot be read, or their start has changed the base in a way that nobody can repeat.
     """
+    from peft import LoraConfig
+
     assert source.adapters is not None
     with reading(source, ADAPTERS):
         options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
@@ -48,7 +54,7 @@ def read_adapter_options(source: ModelSource) -> LoraConfig:
     return options
 
 
-def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bool = False) -> PeftModel:
+def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bool = False) -> "PeftModel":
     """Put adapters into the layers of their base.
 
     Args:
@@ -59,6 +65,8 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
     Raises:
         ModelError: their weights cannot be read, or do not fit the base.
     """
+    from peft import PeftModel
+
     assert source.adapters is not None
     read_adapter_options(source)
     with reading(source, "adapters"), warnings.catch_warnings():

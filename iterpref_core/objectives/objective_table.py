@@ -172,7 +172,15 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 GRPO = "grpo"
 """The objective that has tests in place of pairs; TRL's trainer computes its loss (`reinforcement`)."""
 
-LABELS = {**{name: row.label for name, row in OBJECTIVES.items()}, GRPO: "GRPO"}
+KTO = "kto"
+TARGET_KTO = "target-kto"
+UNPAIRED = {KTO: "KTO", TARGET_KTO: "Target-KTO"}
+"""The objectives that have single programs in place of pairs; TRL's trainer computes their loss (`unpaired`)."""
+
+KTO_WEIGHTS = ("desirable_weight", "undesirable_weight")
+"""TRL's names for the weights of passing and of failing programs in the loss."""
+
+LABELS = {**{name: row.label for name, row in OBJECTIVES.items()}, **UNPAIRED, GRPO: "GRPO"}
 """Every objective that a model can be trained with → its name for readers."""
 
 
@@ -227,23 +235,43 @@ def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse names in `training.objectives` that no objective has, and an alpha for GRPO."""
-    for name in stated:
+    """Refuse names in `training.objectives` that no objective has, and what has no effect on one without pairs."""
+    for name, given in stated.items():
+        where = f"training.objectives.{name}"
         if name not in LABELS:
             raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
-        if name == GRPO and stated[name].alpha:
-            raise ConfigError(f"training.objectives.{name}.alpha: weighs an NLL, and {name} has none; remove it")
-        if name == GRPO and stated[name].beta is not None:
-            raise ConfigError(f"training.objectives.{name}.beta: GRPO's own is training.grpo.beta; remove this one")
-        if name == GRPO and (stated[name].options() or stated[name].reference_free):
-            raise ConfigError(f"training.objectives.{name}: a learning rate is all that GRPO has here; remove the rest")
+        if name not in OBJECTIVES and given.alpha:
+            raise ConfigError(f"{where}.alpha: weighs an NLL, and {name} has none; remove it")
+        if name == GRPO and given.beta is not None:
+            raise ConfigError(f"{where}.beta: GRPO's own is training.grpo.beta; remove this one")
+        if name == GRPO and (given.options() or given.reference_free):
+            raise ConfigError(f"{where}: a learning rate is all that GRPO has here; remove the rest")
+        if name in UNPAIRED and given.reference_free:
+            raise ConfigError(f"{where}.reference_free: {name} is not defined without its reference; remove it")
+        if name in UNPAIRED:
+            for option in given.options().keys() - KTO_WEIGHTS:
+                raise ConfigError(f"{where}.{option}: the loss of {name} has no {option}; remove it")
+
+
+def find_weights(name: str, stated: Mapping[str, ObjectiveParams]) -> dict[str, float]:
+    """Return the weights of passing and of failing programs in the loss of `kto` and `target-kto`, 1 if not stated.
+
+    Args:
+        name: one of `UNPAIRED`.
+        stated: `training.objectives`.
+
+    Raises:
+        ConfigError: params.yaml names an objective that there is not, or states something that has no effect.
+    """
+    _check_stated(stated)
+    return dict.fromkeys(KTO_WEIGHTS, 1.0) | stated.get(name, ObjectiveParams()).options()
 
 
 def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:
     """Return an objective's learning rate, and its alpha, which is 0 without an NLL.
 
     Args:
-        name: the name of an objective in the table, or `GRPO`.
+        name: the name of an objective.
         stated: `training.objectives`, whose names are checked.
 
     Raises:
@@ -251,7 +279,7 @@ def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float,
     """
     given = stated.get(name, ObjectiveParams())
     needed = {"learning_rate": given.learning_rate}
-    if name != GRPO and OBJECTIVES[name].nll_of is not None:
+    if name in OBJECTIVES and OBJECTIVES[name].nll_of is not None:
         needed["alpha"] = given.alpha
     examples = {"learning_rate": "5e-6", "alpha": "1.0"}
     for key, value in needed.items():

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from iterpref_core.config import ExecutionParams, OwnCodeParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.isolation.interpreters import Environment
+from iterpref_core.execution.isolation.interpreters import Environment, runtime_of
 from iterpref_core.own_code.functions import Function
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.left_out import Dropped, LeftOut
@@ -146,13 +146,20 @@ def _dropped(reason: str, test: str) -> Dropped:
 
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
-    """Return the ids of the project's tests, a list for each file."""
+    """Return the ids of the project's tests, a list for each file.
+
+    Raises:
+        InputError: the project's environment has no pytest.
+    """
     program = Program(
         code=sandboxed_source("project_tests.py"),
         tests=(ValueTest("collect_tests", [str(project.folder)]),),
         environment=_NAME,
     )
     values, outcome = executor.call(program)
+    python = project.environment.python
+    if not values and "pytest" not in runtime_of(project.environment).preload:
+        raise InputError(f"{python}: has no pytest, which runs the project's tests: {python} -m pip install pytest")
     if not values:
         logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
         return []

@@ -39,6 +39,25 @@ def screened_params(params: Params) -> PairsParams:
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
 
 
+def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
+    """Return a function that counts the tokens of a text.
+
+    Args:
+        tokenizer: model folder or hub id whose tokenizer counts.
+
+    Raises:
+        ModelError: there is no tokenizer.
+    """
+    from iterpref_core.models.tokenizers import load_tokenizer
+
+    encode = load_tokenizer(tokenizer)
+
+    def count_tokens(text: str) -> int:
+        return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    return count_tokens
+
+
 def select_pairs(
     trajectories: Path,
     problems: Path,
@@ -78,13 +97,7 @@ def select_pairs(
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
             where a benchmark's was named; or there is no pair, for reasons that the message names.
     """
-    from iterpref_core.models.tokenizers import load_tokenizer
-
-    encode = load_tokenizer(tokenizer)
-
-    def count_tokens(text: str) -> int:
-        return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
-
+    count_tokens = token_counter(tokenizer)
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     fates = _Fates()
@@ -206,6 +219,26 @@ def reason_not_to_reject(attempt: Attempt) -> str | None:
     return "no_program" if lacks_program(attempt.code) else None
 
 
+def find_task(trajectory: Trajectory, tasks: Mapping[str, Problem]) -> Problem:
+    """Return the problem of a trajectory.
+
+    Raises:
+        InputError: it is not there, or its tests are no longer those that judged the trajectory.
+    """
+    task = tasks.get(trajectory.task_id)
+    if task is None:
+        raise InputError(
+            f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
+            "give the file that the trajectories were made from"
+        )
+    if trajectory.tests not in {None, task.tests_digest}:
+        raise InputError(
+            f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
+            "give the file that the trajectories were made from, or debug again"
+        )
+    return task
+
+
 def _select(
     trajectories: Iterable[Trajectory],
     tasks: Mapping[str, Problem],
@@ -215,17 +248,7 @@ def _select(
     reasons: dict[str, str],
 ) -> Iterator[PreferencePair]:
     for trajectory in trajectories:
-        task = tasks.get(trajectory.task_id)
-        if task is None:
-            raise InputError(
-                f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
-                "give the file that the trajectories were made from"
-            )
-        if trajectory.tests not in {None, task.tests_digest}:
-            raise InputError(
-                f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
-                "give the file that the trajectories were made from, or debug again"
-            )
+        task = find_task(trajectory, tasks)
         result = _pairs_or_reason(trajectory, task, params, count_tokens)
         if isinstance(result, str):
             counts[result] += 1
@@ -319,7 +342,13 @@ def _at_least_one(
         dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
         reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
         explanation = reasons or "there is no trajectory; debug some problems first"
-        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); see the reasons in docs/pairs.md")
+        remedy = "see the reasons in docs/pairs.md"
+        if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
+            remedy += (
+                "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
+                "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
+            )
+        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")
 
 
 def _without_repetitions(

@@ -24,11 +24,13 @@ from transformers import PrinterCallback
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.execution import open_executor
+from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.generation_config import plain_generation
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
+from iterpref_core.reinforcement.dialogues import Dialogues
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
 from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
 from iterpref_core.reinforcement.own_rewards import load_own_rewards, source_digest
@@ -42,7 +44,7 @@ from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.parity import switch_off_randomness
 from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.trained_model import OnLog
 
 logger = logging.getLogger(__name__)
@@ -50,9 +52,12 @@ logger = logging.getLogger(__name__)
 _TRAINED_BY = (
     "iterpref_core.execution",
     "iterpref_core.answers",
+    "iterpref_core.codeflow",
+    "iterpref_core.localization",
     "iterpref_core.models",
     "iterpref_core.prompts",
     "iterpref_core.reinforcement",
+    "iterpref_core.source_code",
     "iterpref_core.training",
 )
 """The code that decides trained weights."""
@@ -71,7 +76,8 @@ _SHARED = (
     "warmup_ratio",
     "arguments",
 )
-"""The settings of `training` that GRPO reads besides its own; the others are about pairs."""
+"""The settings of `training` that GRPO reads besides its own, and of dialogues `max_length`; the others are about
+pairs."""
 _ADVICE = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
 """The remedy for a training that diverged."""
 
@@ -117,15 +123,16 @@ def train_grpo(
         IsolationError: programs cannot be isolated on this machine.
     """
     own_rewards = load_own_rewards(params.grpo.rewards, REWARDS)
-    run = set_up_run(GRPO, model, params, Places(out, curve, scratch), prompt)
+    run = set_up_run(GRPO, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params.objectives)
-    policy = load_policy(run.model, params, run.processes.device)
     template = load_chat_template(run.model, run.prompt)
-    prompts = RenderedPrompts(template, policy.generation_config)
-    survey = survey_problems(problems, prompts, params.max_prompt_length)
+    _check_second_turn(template, params.grpo.turns)
     _check_length(run.model, params)
+    policy = load_policy(run.model, params, run.processes.device)
+    prompts = RenderedPrompts(template, policy.generation_config)
+    survey = survey_problems(problems, prompts, params.max_prompt_length, visible=params.grpo.turns > 1)
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
     chosen = read_chosen(problems, drawn)
     checkpoints = run.checkpoints(_run_key(problems, run.fingerprint, params, execution))
@@ -142,6 +149,7 @@ def train_grpo(
             prompts=prompts,
             tokenizer=template.tokenizer,
             rewards=Rewards(params, chosen, prompts, executor, own_rewards),
+            dialogues=Dialogues(params, chosen, prompts, executor) if params.grpo.turns > 1 else None,
             rows=rows,
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
             params=params,
@@ -155,18 +163,40 @@ def train_grpo(
     return run.finish(trainer, checkpoints, step, _lineage(problems, run, metrics), metrics)
 
 
+def _check_second_turn(template: ChatTemplate, turns: int) -> None:
+    """Refuse dialogues with a model that cannot be asked a second time.
+
+    Raises:
+        ConfigError: its template has no place for an earlier answer.
+    """
+    if turns == 1:
+        return
+    try:
+        template.check_continuation()
+    except ModelError as error:
+        raise ConfigError(
+            f"params.yaml: training.grpo.turns: {turns}: the model cannot be asked again ({error}); set 1, or take a "
+            "model whose template has several turns"
+        ) from None
+
+
 def _check_length(model: Path | str, params: TrainingParams) -> None:
     """Refuse lengths that a model has no positions for.
 
     Raises:
-        ConfigError: the longest prompt and answer together are longer than the model's longest text.
+        ConfigError: the longest prompt and answer together, or the longest dialogue, are longer than the model's
+            longest text.
     """
     limits = read_limits(model)
     longest = params.max_prompt_length + params.grpo.max_new_tokens
+    setting = "training.max_prompt_length or training.grpo.max_new_tokens"
+    if params.grpo.turns > 1 and params.max_length > longest:
+        longest = params.max_length
+        setting = "training.max_length"
     if limits.has_table and limits.positions is not None and longest > limits.positions:
         raise ConfigError(
-            f"{limits.model}: config.json: max_position_embeddings is {limits.positions:,}; prompt and answer may have "
-            f"{longest:,} tokens; lower training.max_prompt_length or training.grpo.max_new_tokens"
+            f"{limits.model}: config.json: max_position_embeddings is {limits.positions:,}; prompt and answers may "
+            f"have {longest:,} tokens; lower {setting}"
         )
 
 
@@ -186,7 +216,8 @@ def _run_key(problems: Path, fingerprint: str, params: TrainingParams, execution
 
 def _settings(params: TrainingParams) -> dict[str, Any]:
     """Return the settings that GRPO reads, each under its name: those of `training.grpo` as `grpo.<name>`."""
-    values = params.model_dump(mode="json", include=set(_SHARED))
+    shared = {*_SHARED, "max_length"} if params.grpo.turns > 1 else set(_SHARED)
+    values = params.model_dump(mode="json", include=shared)
     values |= {f"grpo.{name}": value for name, value in params.grpo.model_dump(mode="json").items()}
     values["learning_rate"], _ = find_rates(GRPO, params.objectives)
     return values
@@ -202,6 +233,7 @@ def _make_trainer(
     prompts: RenderedPrompts,
     tokenizer: Any,
     rewards: Rewards,
+    dialogues: Dialogues | None,
     rows: Mapping[str, list[str]],
     config: Any,
     params: TrainingParams,
@@ -214,8 +246,10 @@ def _make_trainer(
     try:
         trainer = TemplateGRPOTrainer(
             prompts=prompts,
+            rewards=rewards,
+            dialogues=dialogues,
+            by_regions=params.grpo.advantage == "error-region",
             model=policy,
-            reward_funcs=rewards.functions,
             args=config,
             train_dataset=Dataset.from_dict(dict(rows)),
             processing_class=tokenizer,

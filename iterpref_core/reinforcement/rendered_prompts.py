@@ -4,12 +4,14 @@ The prompt is the one that evaluation asks, rendered by the model's own template
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from transformers import GenerationConfig
 
 from iterpref_core.errors import ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts, end_tokens, read_answer
+from iterpref_core.prompt_messages import Prompt
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem
 
@@ -54,17 +56,43 @@ class RenderedPrompts:
         self._asked.update(zip(new, encode_prompts(self._template, new), strict=True))
         return [self._asked[text].ids for text in prompts]
 
-    def answer(self, problem: Problem, answer: Sequence[int]) -> str:
+    def first(self, problem: Problem) -> EncodedPrompt:
+        """Return the prompt that a problem's first answer answers."""
+        rendered = self.render(problem)
+        self.encode([rendered])
+        return self._asked[rendered]
+
+    def following(self, problem: Problem, asked: Prompt, *, ended: bool) -> EncodedPrompt:
+        """Return the tokens between an answer and the next one.
+
+        Args:
+            problem: the one that was asked first.
+            asked: the next prompt.
+            ended: the answer before has its end token. If it was cut, the end token stands in these tokens.
+        """
+        text = self._template.render_continuation(draft_prompt(problem.prompt), asked)
+        (encoded,) = encode_prompts(self._template, [text])
+        end = self._template.end.token
+        if end in encoded.ids and not self._template.plain:
+            behind_end = encoded.ids.index(end) + 1
+            return replace(encoded, ids=encoded.ids[behind_end:]) if ended else encoded
+        closing = [] if ended or end is None else [end]
+        return replace(encoded, ids=closing + encoded.ids)
+
+    def has_end(self, answer: Sequence[int]) -> bool:
+        """Return True if an answer ends with an end token."""
+        return bool(answer) and answer[-1] in self.end_tokens
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, without special tokens."""
+        return str(self._template.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def read(self, answer: Sequence[int], asked: EncodedPrompt) -> str:
         """Return the text of an answer, without what the template writes around it.
 
         Args:
-            problem: the one that was asked.
             answer: token ids, up to the end token, if the model wrote one.
+            asked: the prompt before it.
         """
-        ids = list(answer)
-        if ids and ids[-1] in self.end_tokens:
-            ids.pop()
-        rendered = self.render(problem)
-        self.encode([rendered])
-        text = str(self._template.tokenizer.decode(ids, skip_special_tokens=True))
-        return read_answer(text, self._asked[rendered], self._template)
+        ids = answer[:-1] if self.has_end(answer) else answer
+        return read_answer(self.decode(ids), asked, self._template)

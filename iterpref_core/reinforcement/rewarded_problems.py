@@ -40,21 +40,22 @@ class Survey:
     left_out: dict[str, int]
 
 
-def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int) -> Survey:
+def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int, *, visible: bool = False) -> Survey:
     """Return which problems of a file take part, and say how many are left out.
 
     Args:
         path: JSONL of problems.
         prompts: the form in which the model reads them.
         max_prompt_length: tokens of the longest prompt.
+        visible: each problem needs visible tests, which give feedback.
 
     Raises:
-        InputError: no problem takes part, one has no tests, or a `task_id` stands there twice.
+        InputError: no problem takes part, one has no tests that are needed, or a `task_id` stands there twice.
     """
     names = []
     reasons: Counter[str] = Counter()
     for problem in _of_split(path):
-        check_tests(problem, path)
+        check_tests(problem, path, visible=visible)
         if shares(program_of(problem, Sample(task_id=problem.task_id, solution=""))):
             reasons["judged_inside"] += 1
         elif prompts.length(problem) > max_prompt_length:

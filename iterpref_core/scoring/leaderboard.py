@@ -8,6 +8,7 @@ from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.errors import BudgetError, EndpointError, InputError, IterPrefError, UnansweredError
 from iterpref_core.evaluation.evaluation import evaluate_model
 from iterpref_core.evaluation.results_file import RESULTS
+from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.results import ModelResults
 from iterpref_core.scoring.entrants import Entrant, find_entrants
@@ -58,6 +59,13 @@ def make_leaderboard(
             failures.append(error)
             if len(entrants) > 1:
                 logger.warning("%s: %s; the other models are measured", entrant.name, error)
+            if isinstance(error, InputError) and _is_served(entrant, setting):
+                logger.warning(
+                    "%s was asked at the endpoint, as all names without a folder here; for a model of the hub, name "
+                    "the results folder of `iterpref evaluate --model %s` without --backend",
+                    entrant.name,
+                    entrant.place,
+                )
         folder = _folder_of(entrant, out)
         if (folder / RESULTS).exists():
             measured[entrant.name] = load_model_results(folder)
@@ -99,6 +107,10 @@ def _measure(
             prompt=setting.params.model.student_format,
             fresh=fresh,
         )
+
+
+def _is_served(entrant: Entrant, setting: EvaluationSetting) -> bool:
+    return entrant.kind == "model" and names_served(entrant.place, setting.params.inference.backend)
 
 
 def _folder_of(entrant: Entrant, out: Path) -> Path:

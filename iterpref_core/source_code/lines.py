@@ -17,7 +17,7 @@ _INDENTATION = re.compile(r"[ \t\f]*")
 _OPENING = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")}
 _CLOSING = {getattr(tokenize, name, None) for name in ("FSTRING_END", "TSTRING_END")}
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """A line, from 1, and a column, from 0."""
 
 
@@ -44,7 +44,7 @@ def whole_lines(text: str) -> list[str]:
     return [line.group() for line in _LINE.finditer(text)]
 
 
-def literal_places(source: str, *, comments: bool = False) -> Iterator[tuple[Place, Place]]:
+def literal_positions(source: str, *, comments: bool = False) -> Iterator[tuple[Position, Position]]:
     """Yield the beginning and the end of each string literal of a program, an f-string as a whole.
 
     Args:
@@ -54,7 +54,7 @@ def literal_places(source: str, *, comments: bool = False) -> Iterator[tuple[Pla
     Raises:
         SyntaxError: Python's tokenizer cannot read the program.
     """
-    opened: list[Place] = []
+    opened: list[Position] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
             if token.type in _OPENING:
@@ -82,7 +82,7 @@ def lines_in_strings(source: str) -> frozenset[int]:
     [2, 3]
     """
     inside: set[int] = set()
-    for (first, _), (last, _) in literal_places(source):
+    for (first, _), (last, _) in literal_positions(source):
         inside.update(range(first + 1, last + 1))
     return frozenset(inside)
 

@@ -72,6 +72,12 @@ _NEEDED = {"warmup_stable_decay": "num_decay_steps"}
 PLATEAU = "reduce_lr_on_plateau"
 """The schedule that follows the validation loss."""
 
+_TRIED = 10_000
+"""Steps of a schedule that are tried at most, evenly spread."""
+_ROUNDING = 1e-9
+_IDLE = 0.1
+"""The share of steps without a learning rate that a schedule may have."""
+
 _REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, AssertionError)
 """Errors by which transformers, PyTorch and bitsandbytes refuse an option."""
 
@@ -137,6 +143,60 @@ def check_built(arguments: TrainingArguments) -> None:
         raise ConfigError(
             f"{_WHERE}.lr_scheduler_kwargs: {schedule}: {first_line(error)}; its options are: {has}"
         ) from None
+
+
+def check_schedule(arguments: TrainingArguments, steps: int) -> None:
+    """Try the learning rates of a training, once its length is known: none is beyond the rate that was asked for.
+
+    Args:
+        arguments: of the training, which `check_built` has taken.
+        steps: of the training.
+
+    Raises:
+        ConfigError: the phases of the schedule do not fit into the training; or a rate is no number, is negative, is
+            above `learning_rate`, or is 0 for more than a tenth of the training.
+    """
+    schedule = arguments.lr_scheduler_type.value
+    if schedule == PLATEAU:
+        return
+    options: dict[str, Any] = arguments.lr_scheduler_kwargs or {}
+    warmup = arguments.get_warmup_steps(steps)
+    where = f"{_WHERE}.lr_scheduler_kwargs: {schedule}"
+    if schedule == "warmup_stable_decay":
+        stable = options.get("num_stable_steps") or 0
+        decay = options["num_decay_steps"]
+        if warmup + stable + decay > steps:
+            raise ConfigError(
+                f"{where}: a warm-up of {warmup:,}, num_stable_steps = {stable:,} and num_decay_steps = {decay:,} are "
+                f"{warmup + stable + decay:,} steps, and the training has {steps:,}, so that it would end before its "
+                "decay; lower them, or train longer"
+            )
+    stand_in = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=arguments.learning_rate)
+    none = 0
+    tried = range(0, steps, -(-steps // _TRIED))
+    try:
+        made = get_scheduler(
+            schedule,
+            optimizer=stand_in,
+            num_warmup_steps=warmup,
+            num_training_steps=steps,
+            scheduler_specific_kwargs=options,
+        )
+        shares = [float(made.lr_lambdas[0](step)) for step in tried]
+    except (*_REFUSALS, ArithmeticError) as error:
+        raise ConfigError(f"{where}: {first_line(error)}; correct its options") from None
+    for step, share in zip(tried, shares, strict=True):
+        if not 0 <= share <= 1 + _ROUNDING:
+            raise ConfigError(
+                f"{where}: its learning rate at step {step:,} of {steps:,} is {share * arguments.learning_rate:g}, "
+                f"which is not between 0 and the rate of the training, {arguments.learning_rate:g}; correct its options"
+            )
+        none += share == 0
+    if none > max(1, _IDLE * len(shares)):
+        raise ConfigError(
+            f"{where}: its learning rate is 0 in {none / len(shares):.0%} of the training's {steps:,} steps; correct "
+            "its options"
+        )
 
 
 def _require_name(argument: str, kind: str, name: Any, listed: Mapping[str, Any]) -> None:

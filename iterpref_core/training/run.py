@@ -23,8 +23,8 @@ from iterpref_core.training.trained_model import OnLog, TellProgress, check_out,
 
 
 @dataclass(frozen=True)
-class Places:
-    """The places of what a training writes.
+class OutputPaths:
+    """The paths that a training writes to.
 
     Attributes:
         out: folder for the trained checkpoint.
@@ -46,7 +46,7 @@ class Run:
         model: the model to start from, as it was found.
         prompt: the form in which the model reads prompts; the trained model keeps to it.
         params: settings, with `bf16` decided.
-        places: where results and unfinished work go.
+        paths: where results and unfinished work go.
         processes: those that train together.
     """
 
@@ -54,7 +54,7 @@ class Run:
     model: Path | str
     prompt: PromptFormat
     params: TrainingParams
-    places: Places
+    paths: OutputPaths
     processes: PartialState
 
     @cached_property
@@ -64,7 +64,7 @@ class Run:
 
     def checkpoints(self, key: str) -> Path:
         """Return the folder of checkpoints of all runs that this key, and the same sharding, decide alike."""
-        return self.places.scratch / "checkpoints" / f"{self.objective}-{key}{sharding(self.processes)}"
+        return self.paths.scratch / "checkpoints" / f"{self.objective}-{key}{sharding(self.processes)}"
 
     def train(
         self,
@@ -86,7 +86,7 @@ class Run:
         """
         resume = last_checkpoint(checkpoints) if resumes else None
         with ExitStack() as opened:
-            trainer.add_callback(TellProgress(f"train {self.objective}", opened, self.places.curve, on_log))
+            trainer.add_callback(TellProgress(f"train {self.objective}", opened, self.paths.curve, on_log))
             trainer.add_callback(EndEarly(patience))
             try:
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -145,13 +145,13 @@ class Run:
         share = write_model(
             trainer,
             self.model,
-            self.places.out,
+            self.paths.out,
             lineage,
             merge=self.params.merge,
             save_dtype=self.params.save_dtype,
         )
         if self.processes.is_main_process:
-            write_curve(self.places.curve, trainer.state.log_history, step)
+            write_curve(self.paths.curve, trainer.state.log_history, step)
             shutil.rmtree(checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
         return {
@@ -165,7 +165,7 @@ def set_up_run(
     objective: str,
     model: Path | str,
     params: TrainingParams,
-    places: Places,
+    paths: OutputPaths,
     prompt: PromptFormat | None,
 ) -> Run:
     """Check what both kinds of training are given, meet the other processes, and return the run.
@@ -175,7 +175,7 @@ def set_up_run(
         InputError: the model cannot be used, or `out` holds something other than a model of this objective.
     """
     prompt = prompt or PromptFormat()
-    check_out(places.out, objective)
+    check_out(paths.out, objective)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
     found = check_checkpoint(model, prompt)
@@ -187,6 +187,6 @@ def set_up_run(
         model=found,
         prompt=prompt,
         params=params,
-        places=places,
+        paths=paths,
         processes=processes,
     )

@@ -38,16 +38,25 @@ def check_settings(params: TrainingParams, learning_rate: float) -> None:
     Raises:
         ConfigError: a name is unknown or decided elsewhere, or a value is none that the library takes.
     """
+    check_data_arguments(params)
+    check_made(training_arguments(params, learning_rate, 1, params.batch_size, Path("unused")))
+
+
+def check_data_arguments(params: TrainingParams) -> None:
+    """Refuse options that no trainer of a file of rows can take.
+
+    Raises:
+        ConfigError: as for `check_settings`.
+    """
     lora_config(params)
     check_arguments(params.arguments)
     if params.arguments.get("lr_scheduler_type") == PLATEAU and not params.validation_share:
         raise ConfigError(
-            f"{_WHERE}.lr_scheduler_type: {PLATEAU} follows the validation loss, and no pairs are held out; set "
+            f"{_WHERE}.lr_scheduler_type: {PLATEAU} follows the validation loss, and nothing is held out; set "
             "training.validation_share, or another schedule"
         )
     if params.arguments.get("save_strategy") == "no" and params.select == "best":
         raise ConfigError(f"{_WHERE}.save_strategy: no saves nothing that training.select: best can choose; remove it")
-    check_made(training_arguments(params, learning_rate, 1, params.batch_size, Path("unused")))
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
@@ -131,23 +140,36 @@ def training_arguments(
         pairs: to train on.
         folder: for checkpoints.
     """
+    return _transformers_arguments(params, **data_arguments(params, learning_rate, accumulation, pairs, folder))
+
+
+def data_arguments(
+    params: TrainingParams, learning_rate: float, accumulation: int, rows: int, folder: Path
+) -> dict[str, Any]:
+    """Return the project's own arguments of a trainer that reads a file of rows, for some epochs, with validation.
+
+    Args:
+        params: settings, with `bf16` decided.
+        learning_rate: the objective's.
+        accumulation: micro-batches that this process computes for one batch.
+        rows: to train on.
+        folder: for checkpoints.
+    """
     shared = shared_arguments(
         params,
         learning_rate=learning_rate,
         accumulation=accumulation,
-        steps=training_steps(params, pairs),
+        steps=training_steps(params, rows),
         folder=folder,
     )
-    return _transformers_arguments(
-        params,
-        **shared,
-        num_train_epochs=params.epochs,
-        eval_strategy="steps" if params.validation_share else "no",
-        eval_steps=shared["save_steps"],
-        per_device_eval_batch_size=params.micro_batch_size,
-        metric_for_best_model="loss" if params.select == "best" else None,
-        greater_is_better=False if params.select == "best" else None,
-    )
+    return shared | {
+        "num_train_epochs": params.epochs,
+        "eval_strategy": "steps" if params.validation_share else "no",
+        "eval_steps": shared["save_steps"],
+        "per_device_eval_batch_size": params.micro_batch_size,
+        "metric_for_best_model": "loss" if params.select == "best" else None,
+        "greater_is_better": False if params.select == "best" else None,
+    }
 
 
 def shared_arguments(

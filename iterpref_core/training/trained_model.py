@@ -55,8 +55,12 @@ _TESTED = (
     "completions/mean_length",
     "completions/clipped_ratio",
     "unjudged",
+    "error_regions",
+    "turns",
+    "turns/repaired",
+    "turns/no_room",
 )
-"""TRL's names for the numbers of answers that tests reward, and the share of them that could not be judged."""
+"""TRL's names for the numbers of answers that tests reward, and those of what this project adds."""
 CURVE = (
     *_PROGRESS,
     *REWARDS,
@@ -247,6 +251,22 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None)
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[step] for step in sorted(rows))
+
+
+def mean_loss(history: Sequence[Entry]) -> float:
+    """Return the mean loss over all steps, those before a resume included.
+
+    Args:
+        history: the trainer's.
+    """
+    # Each logged loss is the mean since the one before: 0.6 at step 2 and 0.3 at step 6 are 0.4 over all.
+    total = 0.0
+    last = 0.0
+    for entry in history:
+        if "loss" in entry:
+            total += entry["loss"] * (entry["step"] - last)
+            last = entry["step"]
+    return total / last if last else 0.0
 
 
 class TellProgress(TrainerCallback):

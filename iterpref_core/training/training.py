@@ -1,6 +1,6 @@
 """Stage `training`: focal preference training of one objective."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.checkpoint import run_key
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.pair_files import PairFiles, digest_files
-from iterpref_core.training.data.steps import accumulation_steps
+from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_dataset import (
     TokenizedDataset,
     held_out,
@@ -55,10 +55,11 @@ from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
+from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
-from iterpref_core.training.run import Places, Run, set_up_run
+from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.settings import check_settings, training_arguments
-from iterpref_core.training.trained_model import REWARDS, OnLog
+from iterpref_core.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.training.trainer import PairTrainer
 
 
@@ -107,7 +108,7 @@ def train_objective(
     """
     row = find_objective(objective, params.objectives)
     params = with_own_beta(objective, params)
-    run = set_up_run(objective, model, params, Places(out, curve, scratch), prompt)
+    run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params.objectives)
     check_settings(params, learning_rate)
@@ -115,6 +116,7 @@ def train_objective(
     data = _read_data(run, row, pairs, spans)
     checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
+    check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
     trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
@@ -166,7 +168,7 @@ def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Dat
         tokenizer.pad_token = tokenizer.eos_token
     limits = read_limits(run.model)
     files = digest_files(pairs, spans)
-    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.places.scratch / "pairs")
+    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(run.params), *beyond], needs_focal=objective.regional)
@@ -179,7 +181,7 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTr
     if not objective.scores_reference:
         return None
     return reference_path(
-        cache=run.places.scratch / "reference",
+        cache=run.paths.scratch / "reference",
         tokens=data.rows.checks.tokens,
         fingerprint=run.fingerprint,
         params=run.params,
@@ -316,7 +318,7 @@ def _metrics(
         "pairs": float(data.trained),
         "steps": float(trainer.state.global_step),
         "model_step": float(step),
-        "loss": _mean_loss(history),
+        "loss": mean_loss(history),
     }
     for name in REWARDS:
         if name in last:
@@ -332,15 +334,3 @@ def _metrics(
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
-
-
-def _mean_loss(history: Sequence[Mapping[str, float]]) -> float:
-    """Return the mean over all steps, those before a resume included."""
-    # Each logged loss is the mean since the one before: 0.6 at step 2 and 0.3 at step 6 are 0.4 over all.
-    total = 0.0
-    last = 0.0
-    for entry in history:
-        if "loss" in entry:
-            total += entry["loss"] * (entry["step"] - last)
-            last = entry["step"]
-    return total / last if last else 0.0

@@ -1,6 +1,6 @@
 """DVC's graph of the stages: their order, and which of them are not up to date."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,13 +15,15 @@ class Stage(NamedTuple):
 
     Attributes:
         name: DVC's name of the stage, such as `training@dpo`.
-        upstream: names of the stages whose outputs it reads.
+        upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
         accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
+        frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
     name: str
     upstream: tuple[str, ...]
     accelerated: bool = False
+    frozen: bool = False
 
     @property
     def group(self) -> str:
@@ -29,20 +31,33 @@ class Stage(NamedTuple):
         return StageName.parse(self.name).group
 
 
-def load_graph(root: Path = Path()) -> dict[str, Stage]:
-    """Return all stages in an order in which they can run.
+def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> dict[str, Stage]:
+    """Return the stages of a folder, as `describe_graph`.
 
     Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
     """
     with opened_repo(root) as repo:
-        return describe_graph(repo)
+        return describe_graph(repo, targets)
 
 
-def describe_graph(repo: Any) -> dict[str, Stage]:
-    """Return all stages of an open repository in an order in which they can run."""
-    graph = repo.index.graph
-    stages = {stage.addressing: _describe(stage, graph) for stage in graph}
+def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
+    """Return stages of an open repository in an order in which they can run.
+
+    Args:
+        repo: DVC's view of the repository.
+        targets: the stages that are wanted, with all that they need; all stages if none is named. A target without `@`
+            stands for all stages of that name: `training` for `training@sft`, `training@dpo`, …
+
+    Raises:
+        InputError: there is no such stage.
+    """
+    from dvc.repo.reproduce import get_active_graph
+
+    # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
+    graph = get_active_graph(repo.index.graph)
+    wanted = _with_upstream(repo, targets, graph) if targets else set(graph)
+    stages = {stage.addressing: _describe(stage, graph) for stage in graph if stage in wanted}
     upstream = {name: stage.upstream for name, stage in stages.items()}
     order = TopologicalSorter(upstream).static_order()
     return {name: stages[name] for name in order}
@@ -74,29 +89,26 @@ def _changed_inputs(changes: list[Any]) -> Iterator[str]:
                     yield path
 
 
-def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[str, Stage]:
-    """Return the stages that the targets need, and the targets; all stages if no target is given.
+def _with_upstream(repo: Any, targets: Sequence[str], graph: Any) -> set[Any]:
+    """Return DVC's stages of these names, with all that they need."""
+    from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 
-    A target without `@` stands for all stages of that name: `training` for `training@sft`, `training@dpo`, …
-
-    Raises:
-        InputError: there is no such stage.
-    """
-    wanted: list[str] = []
+    wanted: set[Any] = set()
     for target in targets:
-        names = [name for name, stage in graph.items() if target in (name, stage.group)]
-        if not names:
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(graph)}")
-        wanted.extend(names)
-    if not targets:
-        wanted = list(graph)
-    needed: set[str] = set()
-    while wanted:
-        name = wanted.pop()
-        if name not in needed:
-            needed.add(name)
-            wanted.extend(graph[name].upstream)
-    return {name: stage for name, stage in graph.items() if name in needed}
+        try:
+            wanted.update(repo.stage.collect(target, with_deps=True, graph=graph))
+        except (StageFileDoesNotExistError, StageNotFound):
+            names = ", ".join(stage.addressing for stage in repo.index.graph)
+            raise InputError(f"no stage {target!r} in dvc.yaml; there are {names}") from None
+    return wanted
+
+
+def frozen_line(graph: Mapping[str, Stage]) -> str:
+    """Return a sentence about the frozen stages of a graph; empty if there is none."""
+    names = [name for name, stage in graph.items() if stage.frozen]
+    if not names:
+        return ""
+    return f"frozen, and left as they are: {', '.join(names)} (`dvc unfreeze {' '.join(names)}` ends that)"
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
@@ -135,4 +147,6 @@ def _describe(stage: Any, graph: Any) -> Stage:
         name=stage.addressing,
         upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
         accelerated=bool((stage.meta or {}).get("accelerator")),
+        # What `dvc import` brings is frozen, too, and nobody's decision.
+        frozen=stage.frozen and stage.cmd is not None,
     )

@@ -20,8 +20,11 @@ TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
 
 _STARTED = re.compile(r"Running stage '(.+)':")
-# DVC's advice after every stage. It does not apply: dvc.lock changes again with the next stage.
-_ADVICE = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
+# DVC's advice after every stage, which does not apply: dvc.lock changes again with the next stage. And its warning of a
+# frozen stage, at each point of a sweep: the command has said it once.
+_ADVICE = re.compile(
+    r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`|WARNING: .* is frozen\."
+)
 
 
 class StageError(IterPrefError):

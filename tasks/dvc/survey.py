@@ -1,5 +1,6 @@
 """Survey: all that a command asks DVC about a folder, from one look at it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ class Survey(NamedTuple):
     """A folder's stages.
 
     Attributes:
-        graph: all stages in an order in which they can run.
-        stale: the stages that are not up to date, each with its changed inputs.
+        graph: the stages that were asked for, in an order in which they can run.
+        stale: all stages that are not up to date, each with its changed inputs.
         lock: each stage that has run.
     """
 
@@ -21,11 +22,14 @@ class Survey(NamedTuple):
     lock: dict[str, LockedStage]
 
 
-def survey(root: Path = Path()) -> Survey:
-    """Look at the stages of a folder.
+def survey(targets: Sequence[str] = ()) -> Survey:
+    """Look at the stages of the present folder.
+
+    Args:
+        targets: the stages that are wanted, as for `describe_graph`.
 
     Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
     """
-    with opened_repo(root) as repo:
-        return Survey(describe_graph(repo), find_stale(repo), locked_stages(repo))
+    with opened_repo(Path()) as repo:
+        return Survey(describe_graph(repo, targets), find_stale(repo), locked_stages(repo))

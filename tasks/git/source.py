@@ -1,14 +1,15 @@
 """Source: the commit that a run starts from, and the user's changes since."""
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from iterpref_core.input_files import parse_yaml
 from tasks.dotted_keys import flatten, short_names
 from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS
@@ -36,6 +37,20 @@ class Source(BaseModel, frozen=True):
     dirty: str = UNKNOWN
     edits: str = ""
     changes: dict[str, Any] = {}
+
+    @property
+    def state(self) -> str:
+        """A short name of commit and changes, for what must not be mixed with that of another state.
+
+        >>> Source(commit="a1b2c3d4e5f6").state
+        'a1b2c3d'
+        >>> Source(commit="a1b2c3d4e5f6", edits="0123abc", changes={"training.beta": 0.3}).state
+        'a1b2c3d-aba1cf'
+        """
+        if not self.edits and not self.changes:
+            return self.commit[:7]
+        text = json.dumps([self.edits, self.changes], sort_keys=True)
+        return f"{self.commit[:7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def observe_source(values: Mapping[str, Any] | None = None) -> Source:
@@ -138,8 +153,8 @@ def _changed_params() -> dict[str, Any]:
     if committed is None or not PARAMS.is_file():
         return {}
     present = PARAMS.read_text(encoding="utf-8")
-    before = dict(flatten(yaml.safe_load(committed) or {}))
-    now = dict(flatten(yaml.safe_load(present) or {}))
+    before = dict(flatten(parse_yaml(committed.decode("utf-8")) or {}))
+    now = dict(flatten(parse_yaml(present) or {}))
     return {key: value for key, value in now.items() if before.get(key) != value}
 
 

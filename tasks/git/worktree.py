@@ -18,10 +18,11 @@ from filelock import FileLock
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.environment import make_paths_absolute
 from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, HOME_VARIABLE, LOCK, STATE, home
+from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, METRICS, RESULTS, STATE, home
 
 WORKTREES = STATE / "worktrees"
 
@@ -50,7 +51,8 @@ def take_snapshot(origin: Path) -> Snapshot:
 
     Raises:
         GitError: git refuses to work there.
-        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing.
+        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing, or a file of
+            `dvc add` that DVC does not have as it is here.
     """
     prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
     try:
@@ -74,6 +76,7 @@ def take_snapshot(origin: Path) -> Snapshot:
                 f"{origin / os.fsdecode(name)}: a git repository of its own, whose files a worktree would lack; "
                 "move it out of the checkout, or let .gitignore name it"
             )
+    check_given_files(origin)
     return Snapshot(origin, prefix, head, tree)
 
 
@@ -103,6 +106,7 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
+        check_out_given_files(folder)
         yield folder
 
 
@@ -150,28 +154,31 @@ def list_of_worktrees(origin: Path) -> FileLock:
 
 
 def add_objective(folder: Path, name: str) -> None:
-    """Let a checkout's dvc.yaml train and evaluate an objective; all other lines stay as they are.
+    """Let a checkout's dvc.yaml train, evaluate and report an objective; all other lines stay as they are.
 
-    Under `foreach` of both stages the first line is new: `dpo: training.beta`, and `dpo: models/trained/dpo`.
+    Under `foreach` of two stages the first line is new: `dpo: training.beta`, and `dpo: models/trained/dpo`. Among the
+    dependencies of `report` the first two are new: `results/dpo` and `metrics/training/dpo.curve.csv`.
     """
     from ruamel.yaml import YAML
 
-    path = folder / "dvc.yaml"
+    path = folder / GRAPH
     text = path.read_text(encoding="utf-8")
     stages = YAML().load(text)["stages"]
     lines = text.splitlines(keepends=True)
-    values = {
-        "training": "training.beta",
-        "evaluation": f"models/trained/{name}",
-    }
+    wanted = [
+        (stages["training"]["foreach"], name, f"{name}: training.beta\n"),
+        (stages["evaluation"]["foreach"], name, f"{name}: models/trained/{name}\n"),
+    ]
+    if "report" in stages:
+        deps = stages["report"]["deps"]
+        for entry in (f"{RESULTS}/{name}", f"{METRICS}/training/{name}.curve.csv"):
+            wanted.append((deps, entry, f"- {entry}\n"))
     additions: list[tuple[int, str]] = []
-    for stage, value in values.items():
-        items = stages[stage]["foreach"]
-        if name not in items:
-            line = f"{name}: {value}\n"
-            # As far in as the first item.
-            indented = line.rjust(items.lc.col + len(line))
-            additions.append((items.lc.line, indented))
+    for entries, entry, line in wanted:
+        if entry not in entries:
+            # As far in as the first entry.
+            indented = line.rjust(entries.lc.col + len(line))
+            additions.append((entries.lc.line, indented))
     # From below, so that an insertion does not move the place of the next.
     for number, line in sorted(additions, reverse=True):
         lines.insert(number, line)

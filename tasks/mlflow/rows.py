@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import Artifact
-from tasks.mlflow.columns import best_objective, best_scores, model_columns, model_scores, source_columns
+from tasks.mlflow.columns import BEST, best_objective, find_best, model_columns, model_scores, source_columns
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.mlflow.server import KEY, Server
@@ -61,7 +61,7 @@ def write_stage(server: Server, snapshot: Snapshot, execution: Execution, parent
     server.log_metrics(run_id, shown_metrics(execution.name, execution.metrics) | seconds, times.ended)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * times.ended))
     _log_datasets(server, run_id, snapshot, execution)
-    _log_models(server, run_id, execution, columns)
+    _log_models(server, run_id, execution, columns, snapshot.command)
     server.set_tags(run_id, {STATE: execution.key})
 
 
@@ -81,7 +81,7 @@ def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, paren
     training = snapshot.executions.get(str(StageName("training", model)))
     if training is not None:
         _log_datasets(server, run_id, snapshot, training)
-    _log_models(server, run_id, evaluation, columns)
+    _log_models(server, run_id, evaluation, columns, snapshot.command)
     server.set_tags(run_id, {STATE: evaluation.key})
     server.client.set_terminated(run_id, "FINISHED", round(1000 * snapshot.ended))
 
@@ -100,14 +100,14 @@ def write_command(server: Server, snapshot: Snapshot, parent: str) -> None:
     scores: dict[str, float] = {}
     for execution in snapshot.executions.values():
         scores |= model_scores(execution)
-    known = run.data.metrics | scores
-    scores |= best_scores(known)
+    best = find_best(run.data.metrics | scores)
+    scores |= {f"{BEST}/{measure}": found.score for measure, found in best.items()}
     server.log_metrics(parent, {name: {0: score} for name, score in scores.items()}, snapshot.ended)
-    best = best_objective(known)
+    objective = best_objective(best)
     stages = {name: execution.locked for name, execution in snapshot.executions.items()}
     trained = [StageName.parse(name).item for name in stages if name.startswith("training@")]
-    columns = model_columns(best or (trained[-1] if trained else ""), stages)
-    tags = {"best": best, **columns, **source_columns(snapshot.command.source), STATE: state}
+    columns = model_columns(objective or (trained[-1] if trained else ""), stages)
+    tags = {BEST: objective, **columns, **source_columns(snapshot.command.source), STATE: state}
     server.set_tags(parent, tags)
     if snapshot.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
@@ -235,25 +235,28 @@ def _dataset(item: Artifact, context: str) -> Any:
     return DatasetInput(Dataset(item.path, item.md5, "dvc", source), [InputTag("mlflow.data.context", context)])
 
 
-def _log_models(server: Server, run_id: str, execution: Execution, columns: Mapping[str, str]) -> None:
+def _log_models(
+    server: Server, run_id: str, execution: Execution, columns: Mapping[str, str], command: Command
+) -> None:
     """Log the models that a stage wrote and read. One that was evaluated also gets its metrics."""
     if server.no_models:
         return
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
-    for item in _models_among(execution.locked.outs):
+    for item in models_among(execution.locked.outs):
         # A model with the same digest may be there already: another run has trained just the same weights.
-        written = server.find_model(item) or server.create_model(item, run_id, columns)
-        server.client.log_outputs(run_id, models=[LoggedModelOutput(written, step=0)])
-    for item in _models_among(execution.locked.deps):
+        written = server.find_model(item) or server.create_model(item, run_id, columns, command.tags)
+        server.client.log_outputs(run_id, models=[LoggedModelOutput(written.model_id, step=0)])
+    for item in models_among(execution.locked.deps):
         read = server.find_model(item)
         if read is None:
             continue
-        server.client.log_inputs(run_id, models=[LoggedModelInput(read)])
+        server.client.log_inputs(run_id, models=[LoggedModelInput(read.model_id)])
         if execution.name.group == "evaluation" and execution.times is not None:
             series = {name: {0: value} for name, value in execution.metrics.items()}
-            server.log_metrics(run_id, series, execution.times.ended, read)
+            server.log_metrics(run_id, series, execution.times.ended, read.model_id)
 
 
-def _models_among(artifacts: Iterable[Artifact]) -> list[Artifact]:
+def models_among(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Return the checkpoints among inputs or outputs."""
     return [item for item in artifacts if Path(item.path).is_relative_to(MODELS)]

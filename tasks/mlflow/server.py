@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +64,8 @@ class Server:
         # Seconds, not minutes, for a server that is away.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        # Two lines with addresses for each run that ends, between the lines of stages.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         import mlflow
 
         given = os.environ.get(_URI_VARIABLE)
@@ -153,31 +155,37 @@ class Server:
         """Return the steps at which a run has a value of a metric."""
         return {point.step for point in self.client.get_metric_history(run_id, safe_name(name))}
 
-    def find_model(self, item: Artifact) -> str | None:
-        """Return the id of the model with a path and digest of DVC's; None if there is none."""
+    def find_model(self, item: Artifact) -> Any | None:
+        """Return the model with a path and digest of DVC's; None if there is none."""
         query = f"tags.`dvc.md5` = '{item.md5}' and tags.`dvc.path` = '{item.path}'"
         models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
-        return str(models[0].model_id) if models else None
+        return models[0] if models else None
 
-    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, str]) -> str:
-        """Make a model that points to DVC, and return its id."""
+    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Any:
+        """Make a model that points to DVC."""
         import mlflow
 
-        model = mlflow.create_external_model(
+        return mlflow.create_external_model(
             name=Path(item.path).name,
             source_run_id=run_id,
             experiment_id=self.experiment_id,
-            tags={"dvc.path": item.path, "dvc.md5": item.md5},
+            tags={**tags, "dvc.path": item.path, "dvc.md5": item.md5},
             params=dict(params),
         )
-        return str(model.model_id)
 
     def upload_folder(self, run_id: str, folder: Path, name: str) -> bool:
-        """Upload a folder of files. If that fails, nothing else does, and `no_files` says why."""
+        """Upload a folder to a run. If that fails, nothing else does, and `no_files` says why."""
+        return self._upload(lambda: self.client.log_artifacts(run_id, str(folder), name))
+
+    def upload_model(self, model_id: str, folder: Path) -> bool:
+        """Upload the files of a model, as `upload_folder` does."""
+        return self._upload(lambda: self.client.log_model_artifacts(model_id, str(folder)))
+
+    def _upload(self, upload: Callable[[], None]) -> bool:
         if self.no_files:
             return False
         try:
-            self.client.log_artifacts(run_id, str(folder), name)
+            upload()
         except Exception as error:  # noqa: BLE001 - of a store of any kind, or its driver
             log_defect(error)
             self.no_files = f"{_first_line(error)}; {_SERVE}"
@@ -209,7 +217,7 @@ class Server:
                 raise
             return known
         # Its page opens as one of trainings, and links to the table of `runs_page`.
-        table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
+        table = _table_of(experiment_id)
         tags = {
             "mlflow.experimentKind": "custom_model_development",
             f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": _COLUMNS, "columnOrder": _COLUMNS}),
@@ -304,7 +312,15 @@ def runs_page(address: str) -> str:
         address: of MLflow's pages.
     """
     experiment_id = Server(create=False).experiment_id
-    return f"{address}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}" if experiment_id else address
+    return f"{address}/{_table_of(experiment_id)}" if experiment_id else address
+
+
+def _table_of(experiment_id: str) -> str:
+    """Return the end of the address of an experiment's table, on the side of MLflow's pages that is for training.
+
+    The other side is for agents: it calls a training an evaluation, and has no list of models.
+    """
+    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
 
 
 def safe_name(name: str) -> str:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from iterpref_core.errors import InputError
 from tasks.addresses import without_passwords
+from tasks.mlflow.loadable import make_loadable
 from tasks.mlflow.rows import open_command, upload_report, write_command, write_model, write_stage
 from tasks.mlflow.server import (
     DeletedRunError,
@@ -139,6 +140,7 @@ def _write_snapshot(server: Server, snapshot: Snapshot, folder: Path | None) -> 
     attempt("the run", write_command, snapshot, parent)
     if folder is not None:
         attempt("the report", upload_report, snapshot, parent, folder)
+        attempt("the models", make_loadable, snapshot, folder)
     return problems
 
 

@@ -65,7 +65,10 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
     }
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
-    if not pages:
+    if pages:
+        # For links in notifications.
+        settings["PREFECT_UI_URL"] = f"http://{LOOPBACK}:{port}"
+    else:
         for name in IDLE_SERVICES:
             settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"

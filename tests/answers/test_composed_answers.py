@@ -108,3 +108,35 @@ def test_the_program_is_found_between_any_head_and_tail(
 @pytest.mark.parametrize("tail", ["", "It is short.\n", "\n```python\nprint(f(1))\n```\n"])
 def test_code_within_a_line_is_the_program_where_no_other_code_has_the_name(tail: str) -> None:
     assert extract_program(f"The answer is `def f(x): return x + 1`.\n{tail}", "f") == "def f(x): return x + 1\n"
+
+
+TAGS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|think|>", "<|/think|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+)
+PROSE = ("", "\n", " ", "hm\n", "so `x - 1` it is. ", "It ends with `</think>`.\n", "\u200b\n\n")
+
+
+@settings(max_examples=300)
+@given(
+    program=st.sampled_from(PROGRAMS),
+    draft=st.sampled_from(DRAFTS),
+    tags=st.sampled_from(TAGS),
+    opened_by_prompt=st.booleans(),
+    begin=st.sampled_from(PROSE),
+    end=st.sampled_from(("", "\n", " ", "\nNo.", "\nNo.\n")),
+    behind=st.sampled_from(("", "\n", "\n\n", "Answer:\n", " Answer: ")),
+)
+def test_no_draft_of_reasoning_is_the_program_however_its_tags_are_joined_to_fences(
+    program: str, draft: str, tags: tuple[str, str], opened_by_prompt: bool, begin: str, end: str, behind: str
+) -> None:
+    opening = "" if opened_by_prompt else tags[0]
+    answer = f"{opening}{begin}```python\n{draft}```{end}{tags[1]}{behind}```python\n{program}```\n"
+    assert adds_one(extract_program(answer, "f")), answer
+    assert extract_program(f"{tags[0]}{begin}```python\n{draft}```{end}", "f") is None

@@ -392,7 +392,7 @@ PIECES = (
 @pytest.mark.parametrize("piece", PIECES)
 def test_no_answer_takes_long(piece: str) -> None:
     """5,000 tildes once took 50 seconds: here the interpreter's own time-out would end the test."""
-    for size in (5_000, 100_000, 1 << 20):
+    for size in (5_000, 1 << 18):
         for beginning in ("```", "<think>"):
             answer = beginning + piece * (size // len(piece))
             program = extract_program(answer, "f")

@@ -36,6 +36,7 @@ def test_time_in_which_bodies_ran_is_counted_once() -> None:
     assert pipeline.covered_seconds([(0, 4), (2, 5), (7, 8)]) == 6.0
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import memory
 

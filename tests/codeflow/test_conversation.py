@@ -28,7 +28,7 @@ PARAMS = section(
 
 
 def started(refinements: int = 5, **changes: Any) -> Conversation:
-    return Conversation(PROBLEM.model_copy(update=changes), PARAMS, refinements)
+    return Conversation(PROBLEM.model_copy(update=changes), PARAMS.wording, PARAMS.seed, refinements)
 
 
 def step(

@@ -15,7 +15,11 @@ def _trajectory(code: str, verdict: Verdict) -> Trajectory:
     ("code", "verdict", "advice"),
     [
         ("def f(:", "truncated", "of 50 answers were cut: raise codeflow.max_new_tokens"),
-        ("", "syntax_error", "of 50 answers hold no program: read some in trajectories.jsonl"),
+        (
+            "",
+            "syntax_error",
+            "of 50 answers hold no program: read some in trajectories.jsonl, and see codeflow.wording",
+        ),
     ],
 )
 def test_more_than_two_of_a_hundred_answers_at_fault_are_told(code: str, verdict: Verdict, advice: str) -> None:

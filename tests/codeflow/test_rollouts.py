@@ -92,7 +92,7 @@ class Local(FakeModel):
 class Checks(Engine):
     """Runs programs by looking at them."""
 
-    places = 2
+    slots = 2
 
     def run_one(self, program: Program) -> Outcome:
         good = program.code.startswith(GOOD) or (

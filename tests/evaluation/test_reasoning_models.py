@@ -68,6 +68,20 @@ def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(
     assert humaneval.mode_name(mode) == "chat, reasoning"
 
 
+@pytest.mark.parametrize("budget", [None, 64])
+def test_on_own_problems_the_finished_answer_counts_and_with_a_budget_the_model_reasons_before_it(
+    problems: Path, setting: EvaluationSetting, template: ChatTemplate, tmp_path: Path, budget: int | None
+) -> None:
+    assert problems == setting.problems
+    own = open_benchmark("heldout", measuring(setting, "heldout"))
+    model = Thinker(cut=False)
+    params = SAMPLING.model_copy(update={"max_thinking_tokens": budget})
+    sampler = Sampler(kept(model, tmp_path / "a"), params, PromptMode(True, template))
+    ask_and_measure(own, sampler, tmp_path)
+    assert [request.raw for request, _ in model.asked] == [budget is not None] * (2 if budget is None else 4)
+    assert ["<think>" in str(request.prompt) for request, _ in model.asked] == [budget is not None] * len(model.asked)
+
+
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "R1"])
 def test_other_templates_open_no_reasoning(family: str, template: ChatTemplate) -> None:
     """Also where an empty think block stands before finished answers."""

@@ -25,6 +25,7 @@ PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
 TRAIN = ["train", "--model", "m", "--objective"]
 PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
+PROGRAMS = ["--programs", "pairs.jsonl"]
 SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
 OWN_REWARD = ["--out", "o", "--set", 'training.grpo.rewards={"absent:f": 1.0}']
@@ -39,6 +40,7 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
     contract = {
         "run", "sweep", "ui", "doctor", "init", "ingest", "synthesize", "inject", "quality", "execute", "debug", "pair",
         "localize", "check", "show", "train", "evaluate", "leaderboard", "gate", "export",
+        "backup", "restore",
     }  # fmt: skip
     assert contract <= VERBS, f"{sorted(contract - VERBS)} are gone: is a verb missing in an app.py?"
     assert contract >= VERBS, f"{sorted(VERBS - contract)} are new: add them to this list"
@@ -69,7 +71,7 @@ def test_the_advice_names_the_extra_that_suffices(module: str, requirement: str)
 
 
 def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
-    for verb in sorted(VERBS - {"ui", "export"}):
+    for verb in sorted(VERBS - {"ui", "export", "backup", "restore"}):
         _, shown, _ = iterpref(verb, "--help")
         assert "--set" in shown, (
             f"{verb} has no option --set: add SetOption, or leave out a verb without parameters here"
@@ -86,9 +88,17 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo"], "--problems is missing"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl"], "--out is missing"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes none; leave them out"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes no pairs; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: there is no module 'absent'"),
+        ([*TRAIN, "kto"], "--programs is missing: kto is trained on single programs (`iterpref pair --unpaired`"),
+        ([*TRAIN, "target-kto", *PAIRS], "--programs is missing"),
+        ([*TRAIN, "kto", *PROGRAMS, *PAIRS], "--pairs and --spans: kto is trained on single programs"),
+        ([*TRAIN, "dpo", *PAIRS, *PROGRAMS], "--programs: dpo is trained on pairs and their error regions"),
+        ([*TRAIN, "grpo", *PROGRAMS], "--problems is missing"),
+        ([*TRAIN, "kto", *PROGRAMS], "--out is missing"),
+        ([*TRAIN, "kto", *PROGRAMS, "--estimate"], "--estimate counts trainings on pairs; there is none for kto"),
+        ([*TRAIN, "kto", *PROGRAMS, *SEVERAL], "training.accelerate: kto is trained in one process"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *SEVERAL], "training.accelerate: absent.yaml is not there"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
@@ -125,6 +135,12 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
         with pytest.raises(ConfigError, match=message):
             read_params([wrong])
     assert parse_assignments(["training.start=null"]) == {"training.start": None}
+    days = ["evaluation.livecodebench.since=2023-06-01", "model.student=2024-08-01"]
+    params = read_params(days)
+    assert (params.evaluation.livecodebench.since, params.model.student) == ("2023-06-01", "2024-08-01")
+    for wrong in ("model.student=!!timestamp 2024-08-01", "model.student=" + "[" * 100_000):
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            read_params([wrong])
 
 
 def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:

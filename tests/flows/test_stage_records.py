@@ -161,6 +161,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
         assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
+        assert model.tags["mlflow.source.name"] == "dvc repro", "not the program of this process"
     for row in stage_rows("evaluation@dpo"):
         assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
@@ -215,12 +216,12 @@ def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(
 def test_one_process_that_reproduces_again_records_each_time(toy: Path) -> None:
     from dvc.repo import Repo
 
-    for beta in (0.1, 0.2, 0.3):
+    for beta in (0.1, 0.2):
         set_beta(beta)
         with Repo() as repo:
             repo.reproduce("training@dpo")
-    assert sorted(row.data.params["beta"] for row in stage_rows("training@dpo")) == ["0.1", "0.2", "0.3"]
-    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.2", "0.3"}
+    assert sorted(row.data.params["beta"] for row in stage_rows("training@dpo")) == ["0.1", "0.2"]
+    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.2"}
     assert not list(Path(".iterpref/records").glob("*.json"))
 
 

@@ -103,7 +103,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
         asked = Request("half \ud83d", 3)
         answer = asyncio.run(model.answer(asked, SAMPLING))
         assert answer.text == "Done \ufffd"
-        assert model.kept([asked], SAMPLING) == {asked: answer}
+        assert model.cached([asked], SAMPLING) == {asked: answer}
     assert mock.bodies[0]["messages"][0]["content"] == "half \ufffd"
 
 

@@ -95,7 +95,7 @@ def _generate(model: Path, store: Path, requests: list[Request]) -> None:
 def test_answers_of_a_batch_are_kept_as_each_ends(word_model: Path, tmp_path: Path) -> None:
     store = tmp_path / "answers.sqlite"
     requests = [Request("return x", seed) for seed in range(16)]
-    process = get_context("spawn").Process(target=_generate, args=(word_model, store, requests))
+    process = get_context("fork").Process(target=_generate, args=(word_model, store, requests))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

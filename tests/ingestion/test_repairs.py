@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
@@ -15,7 +15,7 @@ from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs, take_name
 from iterpref_core.ingestion.published import usable_tests
 from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
 from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
@@ -275,7 +275,17 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
         assert found.reason
 
 
-@given(names=st.lists(st.sampled_from([None, "a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]), min_size=1))
+NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
+
+
+@given(names=st.lists(st.sampled_from(NAMES_IN_USE), max_size=20))
+@settings(max_examples=300)
+def test_a_name_is_taken_once(names: list[str]) -> None:
+    known: Counter[str] = Counter()
+    assert len({take_name(name, known) for name in names}) == len(names)
+
+
+@given(names=st.lists(st.sampled_from([None, *NAMES_IN_USE]), min_size=1, max_size=8))
 def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(names: list[str | None]) -> None:
     columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
     known: Counter[str] = Counter()

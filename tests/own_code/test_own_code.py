@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import venv
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -343,3 +344,11 @@ def test_users_mistakes_are_told(shop: SimpleNamespace, tmp_path: Path) -> None:
         ingest_own_code(tmp_path / "absent", tmp_path / "out.jsonl", PARAMS, EXECUTION)
     with pytest.raises(InputError, match="is not a working Python interpreter"):
         ingest_own_code(shop.folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python="/no/python")
+
+
+def test_an_interpreter_without_pytest_is_refused_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "shop-project")
+    venv.create(tmp_path / "bare")
+    python = str(tmp_path / "bare/bin/python")
+    with pytest.raises(InputError, match=f"has no pytest, .*{python} -m pip install pytest"):
+        ingest_own_code(folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python=python)

@@ -88,6 +88,13 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
 
 
+def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path: Path, word_model: Path) -> None:
+    for name, code, says in (("t1", "x = 0", True), ("t1", "I cannot.", True), ("t2", "x = 3", False)):
+        with pytest.raises(InputError, match="no problem gave a pair") as refused:
+            select(tmp_path, word_model, [trajectory(name, [(code, "passed" if name == "t2" else "wrong_answer")])])
+        assert ("codeflow.wording and training.answer" in str(refused.value)) is says
+
+
 def test_first_last_or_random_failing_version() -> None:
     for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
         (pair,) = make_pairs(trajectory("t", THREE), "p", params(rejected))

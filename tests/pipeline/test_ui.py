@@ -45,6 +45,7 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     os.kill(ui.pid, signal.SIGINT)
     assert ui.wait(PATIENCE_S) == 0
     assert psutil.wait_procs(left, PATIENCE_S)[1] == []
+    assert "Traceback" not in toy.output()
 
     (toy.path / "block").unlink()
     toy.iterpref("run")

@@ -29,9 +29,9 @@ def test_an_answer_in_the_frame_of_a_family_is_read(name: str, problems: list[Pr
     assert prompts.encode([opening]) == [asked.ids]
     assert template.end.token in prompts.end_tokens
     written = tokenizer(asked.healing_prefix + RIGHT + template.end.text, add_special_tokens=False)["input_ids"]
-    assert prompts.answer(problems[0], [*written, template.end.token]).strip() == RIGHT.strip()
-    assert prompts.answer(problems[0], written[: len(written) // 4]) != RIGHT, "an answer that was cut off"
-    assert prompts.answer(problems[0], []) == ""
+    assert prompts.read([*written, template.end.token], prompts.first(problems[0])).strip() == RIGHT.strip()
+    assert prompts.read(written[: len(written) // 4], prompts.first(problems[0])) != RIGHT, "an answer that was cut off"
+    assert prompts.read([], prompts.first(problems[0])) == ""
 
 
 def test_the_end_tokens_of_the_generation_config_end_answers_too(coin: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.source_code import lines
-from iterpref_core.source_code.lines import cut_lines, lines_in_strings, literal_places, split_lines, whole_lines
+from iterpref_core.source_code.lines import cut_lines, lines_in_strings, literal_positions, split_lines, whole_lines
 from tests.settings import ROOT
 
 OF_MESSAGES = {
@@ -79,8 +79,8 @@ def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body
 
 def test_an_f_string_is_one_literal_on_every_python() -> None:
     source = "x = f'a{1}{f\"b{x}\"}' + 'c'  # d\n"
-    assert list(literal_places(source)) == [((1, 4), (1, 20)), ((1, 23), (1, 26))]
-    assert list(literal_places(source, comments=True))[2:] == [((1, 28), (1, 31))]
+    assert list(literal_positions(source)) == [((1, 4), (1, 20)), ((1, 23), (1, 26))]
+    assert list(literal_positions(source, comments=True))[2:] == [((1, 28), (1, 31))]
 
 
 @pytest.mark.parametrize("source", ["x = '''a", "x = (", "def f():\n    a\n  b\n"])

@@ -56,6 +56,18 @@ def test_an_extra_that_is_not_installed_is_named_with_the_command_that_installs_
     assert doctor.examine(PARAMS)[-1] == ray, "what needs torch to be looked at is not"
 
 
+def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = {item.name: item for item in doctor.examine(PARAMS)}
+    assert [name for name, item in found.items() if item.status == "missing"] == ["experiment"]
+    assert f"cd {ROOT}" in found["experiment"].remedy
+    assert found["packages"].detail.endswith("as in requirements.lock") or found["packages"].remedy
+    assert {"isolation", "memory", "disk"} <= found.keys()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_remedies_that_are_commands_of_ours_work(
     iterpref: Callable[..., tuple[int, str, str]], word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,21 +23,31 @@ def params(tmp_path: Path) -> Params:
     return every.model_copy(update={"training": training})
 
 
-@pytest.mark.parametrize(
-    ("account", "kind"),
-    [
-        ("  exitcode  : 2 (pid: 17)", InputError),
-        ("subprocess.CalledProcessError: Command 'train' returned non-zero exit status 2.", InputError),
-        ("  exitcode  : 1 (pid: 17)", TrainingError),
-    ],
-)
+def run_instead(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a program in the place of the launcher. The path of the note is its only argument."""
+    monkeypatch.setattr("tasks.launch._command", lambda _, note, *__: [sys.executable, "-c", program, str(note)])
+
+
+@pytest.mark.parametrize(("codes", "kind"), [([2, 1], InputError), ([1, 2], TrainingError), ([], TrainingError)])
 def test_the_first_reason_is_told_and_bad_input_stays_bad_input(
-    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str, kind: type[IterPrefError]
+    codes: list[int], kind: type[IterPrefError], params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The launcher itself ends with 1, whatever its processes end with."""
-    printed = f"{REASON}\nerror: the other process was ended\n{account}"
-    program = f"import sys; print({printed!r}, file=sys.stderr); sys.exit(1)"
-    monkeypatch.setattr("tasks.launch._command", lambda *_: [sys.executable, "-c", program])
+    """The launcher itself ends with 1, whatever its processes end with; a process that is killed notes nothing."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from iterpref_core.cli import launched\n"
+        f"for code in {codes}:\n"
+        "    launched.run_library = lambda: sys.exit(code)\n"
+        "    try:\n"
+        "        launched.main(Path(sys.argv[1]))\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        f"print('{REASON}', 'error: the other process was ended', sep='\\n', file=sys.stderr)\n"
+        "sys.exit(1)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run_instead(program, monkeypatch)
     with pytest.raises(IterPrefError, match=f"^{REASON.removeprefix('error: ')}$") as caught:
         launch_training({}, params, tmp_path / "curve.csv")
     assert type(caught.value) is kind
@@ -48,8 +58,8 @@ def test_the_result_is_read_behind_what_libraries_print_and_the_curve_is_told(
 ) -> None:
     curve = tmp_path / "curve.csv"
     rows = "step,loss,validation/loss\n1,0.5,\n2,0.25,0.75\n"
-    program = f"open({str(curve)!r}, 'w').write({rows!r}); print('a library'); print('{{\"steps\": 2}}')"
-    monkeypatch.setattr("tasks.launch._command", lambda *_: [sys.executable, "-c", program])
+    program = f"open({str(curve)!r}, 'w').write({rows!r}); print({{'loss': 0.5}}); print('{{\\n \"steps\": 2\\n}}')"
+    run_instead(program, monkeypatch)
     told: list[tuple[dict[str, float], int]] = []
     result = launch_training({}, params, curve, lambda numbers, step: told.append((numbers, step)))
     assert result == {"steps": 2}

@@ -91,7 +91,7 @@ def test_every_start_that_peft_lists_is_tried() -> None:
     assert listed == set(STARTS)
 
 
-@pytest.mark.parametrize("merge", [True, False])
+@pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("start", STARTS, ids=str)
 def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters(
     start: bool | str, merge: bool, difference: Difference, tmp_path: Path

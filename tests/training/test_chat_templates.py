@@ -46,7 +46,14 @@ class Fitted:
     folder: Path
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+# The quick tests have a plain template, one that writes reasoning, and one with blanks around an answer.
+QUICK = ("ChatML", "Qwen3, told not to think", "Llama 2")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES],
+)
 def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     family = FAMILIES[request.param]
     folder = tmp_path_factory.mktemp("fitted")

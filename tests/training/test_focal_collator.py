@@ -131,15 +131,34 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         torch.testing.assert_close(weight.grad, own[name].grad, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_trl_trains_with_precomputed_references_and_its_other_losses(
+def test_trl_trains_with_its_other_losses(
     pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     trainer = _trl_s(
         model_folder, pairs, tokenizer, tmp_path,
-        loss_type="ipo", precompute_ref_log_probs=True, max_steps=2, per_device_train_batch_size=4, save_strategy="no",
+        loss_type="ipo", max_steps=2, per_device_train_batch_size=4, save_strategy="no",
     )  # fmt: skip
     trainer.train()
     assert trainer.state.global_step == 2
+
+
+def test_references_of_whole_programs_are_never_taken_for_those_of_error_regions(
+    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    """TRL keeps precomputed ones by data set and model: the second trainer would get those of the first."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from trl import DPOConfig, DPOTrainer
+
+    args = DPOConfig(
+        str(tmp_path), precompute_ref_log_probs=True, remove_unused_columns=False, use_cpu=True, bf16=False,
+        report_to="none", disable_tqdm=True,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    plain = DPOTrainer(model=model, args=args, train_dataset=pairs, processing_class=tokenizer)
+    assert "ref_rejected_logps" in plain.train_dataset.column_names
+    with pytest.raises(InputError, match="FocalCollator: TRL finds precomputed references by the data set and the mod"):
+        _trl_s(model_folder, pairs, tokenizer, tmp_path, precompute_ref_log_probs=True)
 
 
 @pytest.mark.filterwarnings("ignore:The `'keep_end'` truncation mode")

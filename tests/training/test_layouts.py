@@ -130,9 +130,11 @@ def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
 def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
     from iterpref_core.training.data.batches import pack
 
-    width, places = pack(lengths, multiple)
+    width, placements = pack(lengths, multiple)
     assert width % multiple == 0
-    taken = [(row, slot) for (row, start), n in zip(places, lengths, strict=True) for slot in range(start, start + n)]
+    taken = [
+        (row, slot) for (row, start), n in zip(placements, lengths, strict=True) for slot in range(start, start + n)
+    ]
     assert len(set(taken)) == sum(lengths)
     assert max(slot for _, slot in taken) < width
     assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
@@ -144,13 +146,13 @@ def test_no_width_up_to_three_times_the_longest_piece_costs_less_than_the_one_of
 ) -> None:
     from iterpref_core.training.data import batches
 
-    width, places = batches.pack(lengths, multiple)
+    width, placements = batches.pack(lengths, multiple)
     narrowest = -(-max(lengths) // multiple) * multiple
     packings = []
     for each in range(narrowest, 3 * narrowest + 1, multiple):
         tried = batches._first_fit(lengths, each)
         packings.append((batches._cost(1 + max(row for row, _ in tried), each), each, tried))
-    assert (width, places) == min(packings)[1:]
+    assert (width, placements) == min(packings)[1:]
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
@@ -51,7 +53,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
 
     def stop_after(self: BaseTrainer, model: Any, trial: Any) -> None:
         save(self, model, trial)
-        if self.state.global_step >= 5:
+        if self.state.global_step >= 3:
             raise _StoppedError
 
     whole = train("whole", "target-rpo", **settings)
@@ -70,7 +72,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
 def test_a_stopped_training_goes_on_exactly_with_every_optimizer(
     optimizer: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _train_twice(tmp_path, train, monkeypatch, epochs=4, arguments={"optim": optimizer})
+    _train_twice(tmp_path, train, monkeypatch, epochs=2, arguments={"optim": optimizer})
 
 
 @pytest.mark.parametrize("schedule", _slow_but_some(_OPTIONS))
@@ -78,7 +80,7 @@ def test_a_stopped_training_goes_on_exactly_with_every_schedule(
     schedule: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = {"lr_scheduler_type": schedule, "lr_scheduler_kwargs": _OPTIONS[schedule]}
-    _train_twice(tmp_path, train, monkeypatch, epochs=6, validation_share=0.3, arguments=arguments)
+    _train_twice(tmp_path, train, monkeypatch, epochs=3, validation_share=0.3, arguments=arguments)
 
 
 def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
@@ -146,7 +148,7 @@ def test_the_rate_falls_where_the_validation_loss_stays(tmp_path: Path, train: T
         ),
         (
             {"lr_scheduler_type": "reduce_lr_on_plateau"},
-            r"lr_scheduler_type: .* no pairs are held out; set training.validation_share",
+            r"lr_scheduler_type: .* nothing is held out; set training.validation_share",
         ),
     ],
 )
@@ -159,6 +161,70 @@ def test_what_cannot_be_built_is_refused_before_the_model_is_loaded(
     monkeypatch.setattr("iterpref_core.training.training.load_policy", loaded)
     with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{message}"):
         train("run", "target-rpo", arguments=arguments)
+
+
+_LONG: list[tuple[dict[str, Any], str]] = [
+    ({"num_decay_steps": 19}, r"warmup_stable_decay: a warm-up of 1, .* are 20 steps, and the training has 18"),
+    ({"num_decay_steps": 9, "num_stable_steps": 9}, r"num_stable_steps = 9 and num_decay_steps = 9 are 19"),
+    ({"num_decay_steps": 3, "num_stable_steps": 3}, r"warmup_stable_decay: its learning rate is 0 in \d+% of the"),
+    ({"num_decay_steps": 3, "min_lr_ratio": -1}, r"warmup_stable_decay: its learning rate is 0 in"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps:UserWarning")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *(({"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": kw}, message) for kw, message in _LONG),
+        (
+            {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1.0}},
+            r"cosine_with_min_lr: its learning rate at step 2 of 18 is .* the rate of the training, 0.001",
+        ),
+        (
+            {"lr_scheduler_type": "inverse_sqrt", "lr_scheduler_kwargs": {"timescale": -3}},
+            r"inverse_sqrt: ",
+        ),
+        (
+            {"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": -1.0}},
+            r"polynomial: ",
+        ),
+    ],
+)
+def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_is_loaded(
+    arguments: dict[str, Any], message: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 pairs in batches of 4, six times: 18 steps."""
+
+    def loaded(*_: Any, **__: Any) -> None:
+        raise AssertionError("the model is loaded")
+
+    monkeypatch.setattr("iterpref_core.training.training.load_policy", loaded)
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.lr_scheduler_kwargs: .*{message}"):
+        train("run", "target-rpo", epochs=6, arguments=arguments)
+
+
+@given(
+    schedule=st.sampled_from([name for name in _OPTIONS if name != "reduce_lr_on_plateau"]),
+    steps=st.integers(1, 300),
+    warmup=st.floats(0, 1),
+)
+def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
+    schedule: str, steps: int, warmup: float
+) -> None:
+    """Only a decay that is longer than the training, for all that warms up, does not fit."""
+    from transformers import TrainingArguments
+
+    from iterpref_core.training.optimizers import check_schedule
+
+    arguments = TrainingArguments(
+        "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),
+        warmup_steps=int(warmup * steps), use_cpu=True, report_to="none",
+    )  # fmt: skip
+    if schedule == "warmup_stable_decay" and int(warmup * steps) + 5 > steps:
+        with pytest.raises(ConfigError, match="so that it would end before its decay"):
+            check_schedule(arguments, steps)
+    else:
+        check_schedule(arguments, steps)
 
 
 def test_grpo_has_no_validation_loss_to_follow(params: TrainingParams) -> None:

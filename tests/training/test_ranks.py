@@ -102,7 +102,8 @@ if "LOCAL_RANK" in os.environ:
 """
 
 
-@pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, {"r": 4}])
 def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     tmp_path: Path,
     inputs: Inputs,

@@ -91,7 +91,7 @@ def tokenizer_named(name: str) -> PreTrainedTokenizerFast:
 
 
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
-repeatable = settings(max_examples=50)
+repeatable = settings(max_examples=25)
 
 USUAL = [
     "def f(x):",

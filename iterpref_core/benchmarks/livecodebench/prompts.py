@@ -76,8 +76,8 @@ def family_of(mode: PromptMode) -> ModelFamily:
     return "LLaMa3"
 
 
-def make_question(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
-    """Return the question for a model: the message, or for a model with weights here all that it reads.
+def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
+    """Return the prompt for a model: the message, or for a model with weights here all that it reads.
 
     Raises:
         DataUnavailableError: the model is a base model, and the runner with the example for it is not at hand.

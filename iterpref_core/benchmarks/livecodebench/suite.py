@@ -17,7 +17,7 @@ from iterpref_core.benchmarks.livecodebench.prompts import (
     STOP,
     WITHOUT_STOP,
     family_of,
-    make_question,
+    make_prompt,
     program_by_family,
 )
 from iterpref_core.config import Benchmark as BenchmarkName
@@ -67,8 +67,8 @@ class LiveCodeBench(Benchmark[LiveTask]):
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
-        """Return the question that the benchmark's runner asks a model of this family."""
-        return make_question(task, mode)
+        """Return the prompt that the benchmark's runner asks a model of this family."""
+        return make_prompt(task, mode)
 
     def program(self, task: LiveTask, answer: str, mode: PromptMode) -> str:
         """Return the text that the runner takes for the program."""

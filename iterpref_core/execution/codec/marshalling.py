@@ -14,116 +14,63 @@ and if the program sets `rows[0][0] = 5`, its answer has the new contents of con
 import array
 import cmath
 import collections
-import datetime as dt
 import decimal
 import importlib
 import math
 import operator
-import pathlib
-import re
 import sys
 import types
-import uuid
 import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from .plain import ATOMS, FROM_ATOM, NESTED, NUMBERS, SCALARS, Tree, are_scalars, integer
-
-_DTYPE = re.compile(r"[<>|=]?[biufcSUMm]\d+(\[\d*\w+\])?")
-MAPPINGS: dict[str, type] = {
-    "OrderedDict": collections.OrderedDict,
-    "Counter": collections.Counter,
-    "defaultdict": collections.defaultdict,
-}
-_VIEWS: dict[type, str] = {
-    type({}.keys()): "keys",
-    type({}.values()): "values",
-    type({}.items()): "items",
-}
-
-PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
-    range: lambda v: (v.start, v.stop, v.step),
-    slice: lambda v: (v.start, v.stop, v.step),
-    **NUMBERS,
-    dt.date: lambda v: (v.year, v.month, v.day),
-    dt.time: lambda v: (v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
-    dt.datetime: lambda v: (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
-    dt.timedelta: lambda v: (v.days, v.seconds, v.microseconds),
-    dt.timezone: lambda v: v.__getinitargs__(),
-    uuid.UUID: lambda v: (v.hex,),
-    pathlib.PosixPath: lambda v: (str(v),),
-    pathlib.PurePosixPath: lambda v: (str(v),),
-    zoneinfo.ZoneInfo: lambda v: (v.key,),
-    re.Pattern: lambda v: (v.pattern, v.flags),
-}
-"""Types whose objects are data through and through, and the arguments that make an equal one."""
-_BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in PARTS} | {"Pattern": re.compile, "memoryview": memoryview}
-_PART_TYPES = frozenset({int, str, bytes, type(None), dt.timedelta, dt.timezone, zoneinfo.ZoneInfo})
-
+from .annotations import annotation_of, form_of
+from .arrays import (
+    Widens,
+    array_of,
+    dtype_of,
+    is_array,
+    is_dtype,
+    is_numpy_scalar,
+    objects_of,
+    scalar_of,
+    tree_of_array,
+    tree_of_dtype,
+    tree_of_scalar,
+)
+from .data_types import (
+    ADDRESSES,
+    HOLDERS,
+    HOLDERS_BY_NAME,
+    MAKERS,
+    MAPPINGS,
+    PART_TYPES,
+    PARTS,
+    VIEWS,
+    is_address,
+    is_whole,
+)
+from .plain import ATOMS, FROM_ATOM, NESTED, SCALARS, Tree, are_scalars, integer
 
 _NANS = {"math.nan": "math", "numpy.nan": "numpy"}
 
 
 class References(Protocol):
-    """The maker and the reader of references; see `references.References`.
+    """The maker and the reader of references; see `references.ObjectTable`.
 
     Attributes:
         looks: objects that have arrived as copies, and look into a container which is not here.
+        widens: the numbers of numpy's that arrive as doubles; see `arrays.widened`.
     """
 
     looks: list[Any]
+    widens: Widens
 
     def refer(self, value: Any, encoder: "Encoder") -> Tree:
         """Return the tree of a value that is no plain data."""
 
     def resolve(self, tag: str, body: Any, decoder: "Decoder") -> Any:
         """Return the object of this side that such a tree names."""
-
-
-def is_array(value: Any) -> bool:
-    """Tell whether a value is an array of numpy's own class, with numbers, texts, times or objects in it."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) is getattr(numpy, "ndarray", None) and value.dtype.kind in "biufcSUMmO"
-
-
-def is_numpy_scalar(value: Any) -> bool:
-    """Tell whether a value is a number, a text or a time of numpy's."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or type(value).__module__ != "numpy" or not hasattr(numpy, "generic"):
-        return False
-    return isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUMm"
-
-
-def _exact(value: Any) -> Any:
-    """Return an array or a scalar of numpy as it may cross.
-
-    A number less precise than `float` becomes a double where it might pass for other numbers: numpy rounds the number
-    that it compares with, so that an infinite `float16` equals everything above 65504.
-    """
-    import numpy as np
-
-    dtype = value.dtype
-    doubles = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(dtype.kind)
-    if doubles is None or dtype.itemsize >= doubles.itemsize:
-        return value
-    might_pass_for_others = dtype.newbyteorder("=") == np.float16 or np.isinf(value).any()
-    return value.astype(doubles) if might_pass_for_others else value
-
-
-def _bytes_of(value: Any) -> tuple[str, str]:
-    """Return the type and the bytes, as hexadecimal digits, of an array or a scalar of numpy."""
-    value = _exact(value)
-    return value.dtype.str, value.tobytes().hex()
-
-
-def _scalar_parts(value: Any) -> list[str]:
-    # A text of numpy's is one of Python's, with the zeros at its end that an array would lose.
-    if value.dtype.kind == "U":
-        return ["U", str.__str__(value)]
-    if value.dtype.kind == "S":
-        return ["S", bytes.hex(value)]
-    return [*_bytes_of(value)]
 
 
 class Encoder:
@@ -164,7 +111,7 @@ class Encoder:
             return integer(value, tag_ints=self._tag_ints)
         if kind is tuple:
             return {"t": self._items(value)}
-        if kind in _REFILL or is_array(value):
+        if kind in _REFILL or is_array(value) or (kind in HOLDERS and is_whole(kind, vars(value))):
             number = self._numbers.get(id(value), self._known.get(id(value)))
             if number is not None:
                 return {"@": number}
@@ -179,12 +126,26 @@ class Encoder:
             return self._nan(value, {"z": ["Decimal", str(value)]})
         if kind in PARTS and not (kind is zoneinfo.ZoneInfo and value.key is None):
             return {"z": [kind.__name__, *map(self.tree, PARTS[kind](value))]}
-        if kind in _VIEWS:
-            return {"v": [_VIEWS[kind], [self.tree(item) for item in value]]}
+        if kind in VIEWS:
+            items = value.items() if kind is types.MappingProxyType else value
+            return {"v": [VIEWS[kind], [self.tree(item) for item in items]]}
+        tree = self._of_library(value)
+        return self._references.refer(value, self) if tree is None else tree
+
+    def _of_library(self, value: Any) -> Tree:
+        """Return the tree of a scalar or dtype of numpy's, an address or an annotation; None for any other value."""
         if is_numpy_scalar(value):
-            tree = {"n": _scalar_parts(value)}
-            return tree if value == value else self._nan(value, tree)  # noqa: PLR0124 - nan, NaT
-        return self._references.refer(value, self)
+            tree = {"n": tree_of_scalar(value)}
+            is_nan = value.dtype.kind in "fcMm" and value != value  # noqa: PLR0124 - nan, NaT
+            return self._nan(value, tree) if is_nan else tree
+        if is_dtype(value):
+            return {"T": tree_of_dtype(value)}
+        if is_address(type(value)):
+            return {"z": [type(value).__name__, str(value)]}
+        form = form_of(value)
+        if form is not None:
+            return {"G": [form[0], [self.tree(part) for part in form[1]]]}
+        return None
 
     def _items(self, value: Iterable[Any]) -> list[Tree]:
         has_nan = float in set(map(type, value)) and any(map(operator.ne, value, value))
@@ -219,8 +180,8 @@ class Encoder:
             return {"q": [value.maxlen, self._items(value)]}
         if kind is bytearray:
             return {"B": value.hex()}
-        if kind is types.SimpleNamespace:
-            return {"S": self._pairs(vars(value))}
+        if kind in HOLDERS:
+            return {"S": [kind.__name__, self._pairs(vars(value))]}
         if kind is array.array:
             return {"r": [value.typecode, value.tobytes().hex()]}
         if kind in _REFILL:
@@ -228,8 +189,7 @@ class Encoder:
             return {"D": [kind.__name__, self.tree(factory), self._pairs(value)]}
         if value.dtype.kind == "O":
             return {"a": ["O", list(value.shape), self._items(value.ravel().tolist())]}
-        dtype, data = _bytes_of(value)
-        return {"a": [dtype, list(value.shape), data]}
+        return {"a": tree_of_array(value)}
 
 
 class Decoder:
@@ -292,7 +252,11 @@ class Decoder:
             case "v":
                 return self._view(*body)
             case "n":
-                return self._scalar(*body)
+                return scalar_of(*body, widens=self._references.widens)
+            case "G":
+                return annotation_of(body[0], self._fill_list(body[1]))
+            case "T":
+                return dtype_of(body)
             case "a":
                 return self._new_array(*body)
         empty = _EMPTY.get(tag)
@@ -322,8 +286,8 @@ class Decoder:
         return [(self.value(key), self.value(item)) for key, item in pairs]
 
     def _made(self, name: str, parts: list[Any]) -> Any:
-        kind = _BY_NAME[name]
-        if kind is not slice and not all(type(part) in _PART_TYPES for part in parts):
+        kind = getattr(importlib.import_module("ipaddress"), name) if name in ADDRESSES else MAKERS[name]
+        if kind is not slice and not all(type(part) in PART_TYPES for part in parts):
             raise TypeError("no parts of data")
         made = kind(*parts)
         if kind is memoryview:
@@ -335,26 +299,15 @@ class Decoder:
         # A view is that of some dictionary: of {0: 5, 1: 5} for the values 5 and 5.
         if name == "values":
             view: Any = dict(enumerate(held)).values()
+        elif name == "proxy":
+            view = types.MappingProxyType(dict(held))
         else:
             view = dict(held).items() if name == "items" else dict.fromkeys(held).keys()
         self._references.looks.append(view)
         return view
 
-    def _scalar(self, dtype: str, data: str) -> Any:
-        import numpy as np
-
-        if dtype == "U":
-            return np.str_(data)
-        if dtype == "S":
-            return np.bytes_(bytes.fromhex(data))
-        return self._array(dtype, [1], data)[0]
-
-    def _new_array(self, dtype: str, shape: list[int], data: Any) -> Any:
-        import numpy as np
-
-        if dtype == "O" and math.prod(shape) != len(data):
-            raise ValueError("no such array")  # an array of any size could be asked for
-        made = np.empty(shape, dtype=object) if dtype == "O" else self._array(dtype, shape, data)
+    def _new_array(self, dtype: Tree, shape: list[int], data: Any, *name: str) -> Any:
+        made = objects_of(shape, len(data)) if dtype == "O" else self._array(dtype, shape, data, *name)
         self.containers.append(made)
         if dtype == "O":
             self._fill_objects(made, data)
@@ -368,13 +321,8 @@ class Decoder:
         for place, item in enumerate(items):
             made.flat[place] = item
 
-    def _array(self, dtype: str, shape: list[int], data: str) -> Any:
-        import numpy as np
-
-        if not _DTYPE.fullmatch(dtype):
-            raise ValueError("no such array")
-        # What arrives obeys the rule of what is sent: somebody else may have written it.
-        return _exact(np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape))
+    def _array(self, dtype: Tree, shape: list[int], data: str, *name: str) -> Any:
+        return array_of(dtype, shape, data, *name, widens=self._references.widens)
 
     def fill(self, container: Any, tree: Tree) -> None:  # noqa: C901, PLR0912 - one a type
         """Give a container the contents that a tree says."""
@@ -400,11 +348,12 @@ class Decoder:
             container.extend(items)
         elif kind is bytearray:
             container[:] = bytes.fromhex(body)
-        elif kind is types.SimpleNamespace:
-            pairs = self._pairs(body)
+        elif kind in HOLDERS:
+            held = dict(self._pairs(body[1]))
+            if not is_whole(kind, held):
+                raise TypeError("no such attributes")
             vars(container).clear()
-            for key, item in pairs:
-                setattr(container, key, item)
+            vars(container).update(held)
         elif kind is array.array:
             container[:] = array.array(body[0], bytes.fromhex(body[1]))
         elif body[0] == "O":
@@ -416,15 +365,17 @@ class Decoder:
                 container[...] = changed
 
 
-_REFILL = frozenset(
-    {list, dict, set, collections.deque, bytearray, array.array, types.SimpleNamespace, *MAPPINGS.values()}
-)
+def _without_attributes(kind: Any) -> Any:
+    return kind.__new__(kind)
+
+
+_REFILL = frozenset({list, dict, set, collections.deque, bytearray, array.array, *MAPPINGS.values()})
 _EMPTY: dict[str, Callable[[Any], Any]] = {
     "d": lambda _: {},
     "s": lambda _: set(),
     "q": lambda body: collections.deque(maxlen=body[0]),
     "B": lambda _: bytearray(),
-    "S": lambda _: types.SimpleNamespace(),
+    "S": lambda body: _without_attributes(HOLDERS_BY_NAME[body[0]]),
     "r": lambda body: array.array(body[0]),
     "D": lambda body: MAPPINGS[body[0]](),
 }

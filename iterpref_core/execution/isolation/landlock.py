@@ -5,6 +5,8 @@ import os
 import struct
 from collections.abc import Iterable
 
+from .libc import libc
+
 _CREATE = 444
 _ADD_RULE = 445
 _RESTRICT = 446
@@ -26,8 +28,6 @@ _CONNECT_AND_BIND = 3
 _WITH_SCOPES = 6
 _SIGNALS_AND_ABSTRACT_SOCKETS = 3
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
@@ -38,7 +38,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         if not os.path.isdir(path):
             rights &= _FILE_ONLY
         rule = struct.pack("=Qi", rights, target)
-        if _libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, 0) != 0:
+        if libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, 0) != 0:
             raise OSError(ctypes.get_errno(), f"landlock_add_rule({path})")
     finally:
         os.close(target)
@@ -59,13 +59,13 @@ def create_ruleset(
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
     """
-    version = max(0, int(_libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
+    version = max(0, int(libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
     everything = (1 << 13) - 1
     for since, bit in _LATER_RIGHTS:
         if version >= since:
             everything |= 1 << bit
     attributes = _attributes(version, everything, network=not processes)
-    ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
+    ruleset = int(libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     reading = _READ
@@ -104,5 +104,5 @@ def enforce(ruleset: int) -> None:
     Raises:
         OSError: the kernel refused.
     """
-    if _libc.syscall(_RESTRICT, ruleset, 0) != 0:
+    if libc.syscall(_RESTRICT, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

@@ -6,12 +6,12 @@ import os
 import resource
 import struct
 
+from .libc import libc
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def address_space() -> int:
@@ -47,7 +47,7 @@ def drop_capabilities() -> None:
         OSError: the kernel refused.
     """
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    if _libc.capset(header, bytes(24)) != 0:
+    if libc.capset(header, bytes(24)) != 0:
         raise OSError(ctypes.get_errno(), "capset")
 
 
@@ -60,13 +60,13 @@ def refuse_privileges() -> None:
         OSError: the kernel refused.
     """
     one_and_zeros = map(ctypes.c_ulong, (1, 0, 0, 0))
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *one_and_zeros) != 0:
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, *one_and_zeros) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends; end at once if it already has."""
-    _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9))
+    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9))
     if os.getppid() != parent:
         os._exit(70)
 
@@ -76,4 +76,4 @@ def hide_memory() -> None:
 
     Processes forked from it inherit that; a program that they execute is readable again.
     """
-    _libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))
+    libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))

@@ -17,6 +17,7 @@ import platform
 import struct
 
 from . import syscalls
+from .libc import libc
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
@@ -61,7 +62,6 @@ _NEW_LISTENER = 1 << 3
 _PLACEHOLDER = 0x7FFF1234
 """Stands for the process's own id: the only one it may signal, unless it may have others."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
 
 Instruction = tuple[int, int, int, int]
 
@@ -305,7 +305,7 @@ def _install(program: bytes, flags: int) -> int:
     Raises:
         OSError: the kernel refused the filter.
     """
-    done = _libc.syscall(_number(), _SET_MODE_FILTER, flags, program)
+    done = libc.syscall(_number(), _SET_MODE_FILTER, flags, program)
     if done < 0:
         raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
     return int(done)

@@ -17,6 +17,27 @@ from .reports import TEST, Report
 
 if TYPE_CHECKING:
     from ..comparison.expectations import Expected
+    from ..protocol.jobs import Console
+    from ..protocol.programs import Limits
+
+CallProgram = Callable[[Any], tuple[list[Any], Any]]
+"""Runs a `Program` in the sandbox; returns the values of its tests, and the `Outcome`."""
+
+
+class UnfitTestError(Exception):
+    """A test that cannot decide: it says nothing about the program."""
+
+
+class WrongOutput(NamedTuple):
+    """An output that is not right.
+
+    Attributes:
+        expected: the right one.
+        reason: what is wrong, if that is not plain to see.
+    """
+
+    expected: str
+    reason: str
 
 
 class Step(NamedTuple):
@@ -75,7 +96,8 @@ class Kind:
         returns: a value or an output leaves the sandbox, to be judged outside; else the sandbox says that it passed.
         loads_itself: `run` runs the solution; else that is done once, before the first test.
         imports_solution: in a judge, the test imports the solution; else the judge loads it before the first test.
-        takes_process: a test has a process of its own, which `run_process` runs.
+        takes_process: a test has a process of its own, which `run_process` runs on a `console`, and whose output
+            `wrong_output` compares.
         is_told_by_call: an exception of the program is told after the test's source: `f(1) raised TypeError`.
     """
 
@@ -142,6 +164,23 @@ class Kind:
         """
         del step
         return str(facts.get("call") or "")
+
+    def console(self, test: Any, limits: "Limits") -> "Console":
+        """Return the standard input of a test's own process, and how much of its output is wanted."""
+        raise NotImplementedError
+
+    def wrong_output(self, test: Any, printed: str, call: CallProgram) -> WrongOutput | None:
+        """Return what is wrong with the output of a test's own process; None if it is right.
+
+        Args:
+            test: the record.
+            printed: all of the output.
+            call: runs a program that helps to decide.
+
+        Raises:
+            UnfitTestError: the test cannot decide.
+        """
+        raise NotImplementedError
 
     # The sandbox's part
 

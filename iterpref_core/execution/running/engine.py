@@ -9,10 +9,10 @@ from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 
-ENGINE = "iterpref-execution-8"
+ENGINE = "iterpref-execution-9"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
 LOOK_AHEAD = 8
-"""Items per place that may be taken from an input beyond the one whose result is due."""
+"""Items per slot that may be taken from an input beyond the one whose result is due."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,12 +24,12 @@ class Engine(ABC):
     Attributes:
         limits: of each program that brings none of its own.
         isolation: tier and layers in force.
-        places: programs at a time.
+        slots: the number of programs that run at a time.
     """
 
     limits: Limits
     isolation: str
-    places: int
+    slots: int
 
     @abstractmethod
     def run_one(self, program: Program) -> Outcome:
@@ -54,17 +54,17 @@ class Engine(ABC):
     def each(self, items: Iterable[T], function: Callable[[T], R]) -> Iterator[tuple[T, R]]:
         """Yield each item with its result of `function`, in the order of the items; streams, with a bounded look-ahead.
 
-        Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in a thread a place.
+        Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in one thread per slot.
         """
         waiting: deque[tuple[T, Future[R]]] = deque()
-        threads = ThreadPoolExecutor(self.places, thread_name_prefix="execution")
+        threads = ThreadPoolExecutor(self.slots, thread_name_prefix="execution")
         try:
             for item in items:
                 waiting.append((item, threads.submit(function, item)))
                 while waiting:
                     first, result = waiting[0]
-                    # The oldest one is waited for only where so many others are under way that no place is idle.
-                    enough = len(waiting) >= LOOK_AHEAD * self.places
+                    # The oldest one is waited for only where so many others are under way that no slot is idle.
+                    enough = len(waiting) >= LOOK_AHEAD * self.slots
                     if not enough and not result.done():
                         break
                     waiting.popleft()

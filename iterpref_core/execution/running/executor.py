@@ -11,13 +11,13 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.ruling.own_processes import run_alone, run_parts, takes_process
 from iterpref_core.execution.ruling.routing import as_calls, need_a_judge, problem_of, shares, steps_of
 from iterpref_core.execution.ruling.setup_imports import setup_imports
-from iterpref_core.execution.ruling.stdin_tests import run_on_console, run_parts
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest, StdinTest
+from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Executor(Engine):
         plan = tiers.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
         self.limits = limits
-        self.places = workers
+        self.slots = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
         self._warned_of_copies = False
@@ -82,11 +82,9 @@ class Executor(Engine):
 
     def _run_part(self, program: Program) -> Outcome:
         """Return the outcome of tests that share a process."""
-        (first, *_) = program.tests
-        if not isinstance(first, StdinTest):
+        if not takes_process(program):
             return self._run_called(program)
-        limits = program.limits(self.limits)
-        outcome = run_on_console(program, first, limits, self._observe_console, self.call)
+        outcome = run_alone(program, program.limits(self.limits), self._observe_console, self.call)
         if outcome is None:
             return self._failed(program)
         return replace(outcome, isolation=self.isolation)
@@ -157,15 +155,15 @@ class Executor(Engine):
 
         A job that hit a time limit on a busy machine is run once more, alone.
         """
-        answer = self._try(program, job, places=1)
+        answer = self._try(program, job, slots=1)
         if answer is None or not answer.busy:
             return answer
-        return self._try(program, job, places=self.places)
+        return self._try(program, job, slots=self.slots)
 
-    def _try(self, program: Program, job: Job, places: int) -> Answer | None:
+    def _try(self, program: Program, job: Job, slots: int) -> Answer | None:
         """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
         for _ in range(ATTEMPTS):
-            with self.pool.worker(program.environment, places) as worker:
+            with self.pool.worker(program.environment, slots) as worker:
                 try:
                     return worker.run(job, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:

@@ -41,7 +41,7 @@ class RayExecutor(Engine):
     """Runs untrusted programs on the nodes of a Ray cluster; used like `Executor`.
 
     The cluster is the one at `RAY_ADDRESS`, or else one that Ray starts on this machine. Its nodes need this package
-    in the same version. There are as many places as the cluster has CPUs.
+    in the same version. There are as many slots as the cluster has CPUs.
 
     Args:
         limits: for each program.
@@ -71,7 +71,7 @@ class RayExecutor(Engine):
         self._task: Any = ray.remote(num_cpus=1, max_retries=NODES_LOST)(_act)
         try:
             self.isolation = self._do(lambda executor: executor.isolation)
-            self.places = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
         except BaseException:
             self.close()
             raise

@@ -217,7 +217,7 @@ class WorkerPool:
     Args:
         plan: the isolation to start workers in.
         limits: for each program.
-        places: programs at a time.
+        slots: the number of programs that run at a time.
         preload: modules to import once per worker of this interpreter.
         environments: other interpreters, by the names that tests give them.
 
@@ -227,7 +227,7 @@ class WorkerPool:
 
     plan: tiers.Plan
     limits: Limits
-    places: int
+    slots: int
     preload: tuple[str, ...]
     environments: Mapping[str, Environment]
 
@@ -236,23 +236,23 @@ class WorkerPool:
         self.workers: set[Worker] = set()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        self._free = threading.Semaphore(self.places)
+        self._free = threading.Semaphore(self.slots)
         self._closed = False
 
     @contextlib.contextmanager
-    def worker(self, environment: str | None, places: int) -> Iterator[Worker]:
+    def worker(self, environment: str | None, slots: int) -> Iterator[Worker]:
         """Lend a worker of an environment for one job; another is started if none is idle.
 
         Args:
             environment: its name; None for this interpreter.
-            places: that the job takes; all of them, and nothing runs beside it.
+            slots: the number that the job takes; with all of them, nothing runs beside it.
 
         Raises:
             ConfigError: the environment is not known, or its interpreter cannot be used.
             ExecutionError: none can be started, or the pool is closed.
         """
-        with self._turn:  # whoever waits for all places is not overtaken
-            for _ in range(places):
+        with self._turn:  # whoever waits for all slots is not overtaken
+            for _ in range(slots):
                 self._free.acquire()
         try:
             worker = self._take(environment)
@@ -261,7 +261,7 @@ class WorkerPool:
             finally:
                 self._give_back(worker, environment)
         finally:
-            self._free.release(places)
+            self._free.release(slots)
 
     def _take(self, environment: str | None) -> Worker:
         with self._lock:

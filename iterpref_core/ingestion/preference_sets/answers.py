@@ -18,7 +18,7 @@ from typing import Literal
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.ingestion.preference_sets.columns import Kind
-from iterpref_core.source_code.lines import literal_places, split_lines
+from iterpref_core.source_code.lines import literal_positions, split_lines
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
@@ -136,7 +136,7 @@ def _without_texts(code: str) -> str:
     lines = split_lines(code)
     source = "".join(f"{line}\n" for line in lines)
     try:
-        for start, end in literal_places(source, comments=True):
+        for start, end in literal_positions(source, comments=True):
             _blank(lines, start, end)
     except SyntaxError:
         return code

@@ -23,7 +23,7 @@ from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
 from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
-Place = tuple[int, int]
+Placement = tuple[int, int]
 """A row, and the position in it."""
 
 PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
@@ -199,13 +199,13 @@ class Collator:
         labels = [self._labels(row) for row in rows]
         sequences = self._sequences(rows, labels)
         if shares_prefix:
-            width, places = pack([len(sequence) for sequence in sequences], self.pad_to_multiple_of)
+            width, placements = pack([len(sequence) for sequence in sequences], self.pad_to_multiple_of)
         else:
             width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
-            places = [(number, 0) for number in range(len(sequences))]
-        batch = _rows(sequences, places, width, self.pad_token_id) | _labels(sequences, places, width)
+            placements = [(number, 0) for number in range(len(sequences))]
+        batch = _rows(sequences, placements, width, self.pad_token_id) | _labels(sequences, placements, width)
         if shares_prefix:
-            batch["visible"] = _visible(sequences, places, batch["input_ids"].shape)
+            batch["visible"] = _visible(sequences, placements, batch["input_ids"].shape)
         else:
             lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
@@ -310,7 +310,7 @@ def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> Toke
     return sequence
 
 
-def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
+def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Placement]]:
     """Return rows for sequences of these lengths: first-fit-decreasing, at the width that costs least.
 
     Widths are multiples of `multiple`, from the longest sequence up to three times that. A wider row saves padding, but
@@ -321,7 +321,7 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
         multiple: of the width.
 
     Returns:
-        The width, and the place of each sequence.
+        The width, and the placement of each sequence.
 
     >>> pack([3, 5, 2, 4], 1)
     (7, [(1, 4), (0, 0), (0, 5), (1, 0)])
@@ -331,16 +331,16 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
     narrowest = _round_up(max(lengths), multiple)
     total = sum(lengths)
     best_cost = inf
-    best: tuple[int, list[Place]] = (narrowest, [])
+    best: tuple[int, list[Placement]] = (narrowest, [])
     for width in range(narrowest, 3 * narrowest + 1, multiple):
         # No packing has fewer rows than the tokens fill, so most widths need not be tried.
         if _cost(ceil(total / width), width) >= best_cost:
             continue
-        places = _first_fit(lengths, width)
-        cost = _cost(1 + max(row for row, _ in places), width)
+        placements = _first_fit(lengths, width)
+        cost = _cost(1 + max(row for row, _ in placements), width)
         if cost < best_cost:
             best_cost = cost
-            best = (width, places)
+            best = (width, placements)
     return best
 
 
@@ -348,19 +348,19 @@ def _cost(rows: int, width: int) -> float:
     return rows * width * (1 + width / _WIDTH_THAT_DOUBLES)
 
 
-def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
-    """Return the place of each sequence: the longest first, each in the first row that has room for it."""
+def _first_fit(lengths: Sequence[int], width: int) -> list[Placement]:
+    """Return the placement of each sequence: the longest first, each in the first row that has room for it."""
     filled: list[int] = []
-    places: dict[int, Place] = {}
+    placements: dict[int, Placement] = {}
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     for index in longest_first:
         length = lengths[index]
         row = _first_with_room(filled, width - length)
         if row == len(filled):
             filled.append(0)
-        places[index] = (row, filled[row])
+        placements[index] = (row, filled[row])
         filled[row] += length
-    return [places[index] for index in range(len(lengths))]
+    return [placements[index] for index in range(len(lengths))]
 
 
 def _first_with_room(filled: Sequence[int], most: int) -> int:
@@ -378,15 +378,15 @@ def _round_up(length: int, multiple: int) -> int:
 
 def _rows(
     sequences: Sequence[TokenSequence],
-    places: Sequence[Place],
+    placements: Sequence[Placement],
     width: int,
     pad_token_id: int,
 ) -> Batch:
     """Return tokens and position ids of all rows; positions without a sequence are padding, with the position id 0."""
-    rows = 1 + max(row for row, _ in places)
+    rows = 1 + max(row for row, _ in placements)
     tokens = [pad_token_id] * (rows * width)
     position_ids = [0] * (rows * width)
-    for sequence, (row, offset) in zip(sequences, places, strict=True):
+    for sequence, (row, offset) in zip(sequences, placements, strict=True):
         start = row * width + offset
         taken = slice(start, start + len(sequence))
         tokens[taken] = sequence.tokens
@@ -397,12 +397,12 @@ def _rows(
     }
 
 
-def _labels(sequences: Sequence[TokenSequence], places: Sequence[Place], width: int) -> Batch:
+def _labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement], width: int) -> Batch:
     """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
     positions: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     labels = labels_of([])
-    placed = sorted(zip(sequences, places, strict=True), key=lambda each: each[0].pair)
+    placed = sorted(zip(sequences, placements, strict=True), key=lambda each: each[0].pair)
     for sequence, (row, offset) in placed:
         start = row * width + offset
         positions.append(start + sequence.label_positions)
@@ -418,13 +418,13 @@ def _labels(sequences: Sequence[TokenSequence], places: Sequence[Place], width: 
     return batch
 
 
-def _visible(sequences: Sequence[TokenSequence], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
+def _visible(sequences: Sequence[TokenSequence], placements: Sequence[Placement], shape: torch.Size) -> torch.Tensor:
     """Return (start, end, suffix) for every position of a row, as `attention.mask_function` takes them."""
     # In the example of `_prefix_sharing` the chosen program has (0, 0, 0): from the start of the row up to itself. The
     # rejected suffix has (0, 2, 4): positions 0 and 1, and those from position 4 on up to itself.
     visible = torch.zeros(*shape, 3, dtype=torch.long)
     visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
-    for sequence, (row, offset) in zip(sequences, places, strict=True):
+    for sequence, (row, offset) in zip(sequences, placements, strict=True):
         suffix = offset + sequence.suffix_start
         end = offset + len(sequence)
         visible[row, offset:end] = offset

@@ -1,7 +1,7 @@
 """Tokenization of pairs: token ids and the masks that objectives choose from, as named columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,7 @@ from iterpref_core.models.chat_template import (
     render_answer,
 )
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts
+from iterpref_core.prompt_messages import Prompt
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.data.tokenized_programs import (
@@ -32,6 +33,40 @@ class PairForm:
     max_prompt_length: int
     max_length: int
     answer: AnswerFormat
+
+
+@dataclass(frozen=True)
+class MarkedProgram:
+    """A program with some spans of it.
+
+    Attributes:
+        name: the row that the program is from, for messages.
+        prompt: the task.
+        program: the text.
+        spans: characters of it.
+    """
+
+    name: str
+    prompt: Prompt
+    program: str
+    spans: tuple[Span, ...]
+
+
+def tokenize_marked(
+    programs: Sequence[MarkedProgram], template: ChatTemplate, answer: AnswerFormat
+) -> Iterator[tuple[list[int], list[int], list[int]]]:
+    """Tokenize single programs as `tokenize_pairs` does those of pairs, on all cores; nothing is cut.
+
+    Yields:
+        Token ids of the prompt, those of the program, and for each of the latter 1 if a span touches it, else 0.
+
+    Raises:
+        ModelError: as for `tokenize_pairs`.
+    """
+    answers = [_place(marked, template, answer) for marked in programs]
+    asked = encode_prompts(template, [each.rendered.prompt for each in answers])
+    for encoded, (ids, touched) in zip(asked, _tokenize_answers(answers, asked, template), strict=True):
+        yield encoded.ids, ids, touched
 
 
 def tokenize_pair(
@@ -81,8 +116,9 @@ def _tokenize_batch(
     # The answers alternate: chosen and rejected of the first pair, chosen and rejected of the second, and so on.
     answers: list[_Answer] = []
     for pair, marked in batch:
-        answers.append(_place(pair, pair.chosen, marked.chosen, template, form.answer))
-        answers.append(_place(pair, pair.rejected, marked.rejected, template, form.answer))
+        chosen_program = MarkedProgram(f"pair {pair.task_id!r}", pair.prompt, pair.chosen, marked.chosen)
+        rejected_program = replace(chosen_program, program=pair.rejected, spans=marked.rejected)
+        answers += [_place(program, template, form.answer) for program in (chosen_program, rejected_program)]
     encoded_prompts = encode_prompts(template, [answer.rendered.prompt for answer in answers[::2]])
     asked: list[EncodedPrompt] = []
     for encoded_prompt in encoded_prompts:
@@ -125,7 +161,7 @@ def token_places(
     """
     # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token " def"
     # has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
-    answer = _place(pair, program, (), template, form.answer)
+    answer = _place(MarkedProgram(f"pair {pair.task_id!r}", pair.prompt, program, ()), template, form.answer)
     (asked,) = encode_prompts(template, [answer.rendered.prompt])
     text = asked.healing_prefix + answer.rendered.answer + template.end.text
     _, offsets = next(encode_programs(template.tokenizer, [text]))
@@ -150,27 +186,21 @@ class _Answer:
     spans: tuple[Span, ...]
 
 
-def _place(
-    pair: PreferencePair,
-    program: str,
-    spans: Iterable[Span],
-    template: ChatTemplate,
-    style: AnswerFormat,
-) -> _Answer:
+def _place(marked: MarkedProgram, template: ChatTemplate, style: AnswerFormat) -> _Answer:
     """Return a program as it is to be answered, with its spans.
 
     Raises:
         ModelError: the template changes the program.
     """
-    answer, begin = render_answer(program, style)
+    answer, begin = render_answer(marked.program, style)
     try:
-        rendered = template.render_exchange(pair.prompt, answer)
+        rendered = template.render_exchange(marked.prompt, answer)
     except ModelError as error:
-        raise ModelError(f"pair {pair.task_id!r}: {error}") from None
+        raise ModelError(f"{marked.name}: {error}") from None
     moved = begin - rendered.start
     end = len(rendered.answer)
     placed = []
-    for first, last in spans:
+    for first, last in marked.spans:
         # A template may have stripped blanks at the ends of the answer, and with them a part of a span.
         start = min(max(first + moved, 0), end)
         stop = min(max(last + moved, 0), end)

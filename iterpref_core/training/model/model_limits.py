@@ -50,18 +50,28 @@ class ModelLimits:
 
     def findings(self, checks: PairChecks) -> Iterator[Finding]:
         """Yield the ways in which pairs are beyond a limit, each with its remedy."""
-        where = f"{self.model}: config.json"
-        largest = int(checks["largest_id"].max())
-        if largest >= self.ids:
-            yield Finding(
-                stops=True,
-                text=f"{where}: vocab_size is {self.ids:,}, and the pairs have token id {largest:,} (tokenizer.json); "
-                "save the model again after model.resize_token_embeddings(len(tokenizer)), or with its own tokenizer",
-            )
+        unknown = self.unknown_id(int(checks["largest_id"].max()), "pairs")
+        if unknown:
+            yield Finding(stops=True, text=unknown)
         lengths = checks["prompt_tokens"] + checks["chosen_tokens"].clip(min=checks["rejected_tokens"])
         longest = int(lengths.max())
         for excess in self.beyond(longest, "the longest pair has"):
             yield Finding(stops=excess.stops, text=f"{excess.text}; {excess.remedy}")
+
+    def unknown_id(self, largest: int, rows: str) -> str:
+        """Return the text about a token id that the embedding has no row for; empty if it has one for each.
+
+        Args:
+            largest: the largest id.
+            rows: the noun for what has that id, such as "pairs".
+        """
+        if largest < self.ids:
+            return ""
+        return (
+            f"{self.model}: config.json: vocab_size is {self.ids:,}, and the {rows} have token id {largest:,} "
+            "(tokenizer.json); save the model again after model.resize_token_embeddings(len(tokenizer)), or with its "
+            "own tokenizer"
+        )
 
     def beyond(self, longest: int, subject: str) -> Iterator[Excess]:
         """Yield the ways in which a length is beyond a limit: of pairs that are there, or that parameters allow.

@@ -11,7 +11,7 @@ import pytest
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import find_live_data
-from iterpref_core.benchmarks.livecodebench.prompts import family_of, make_question, program_by_family
+from iterpref_core.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
 from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.benchmarks.program_runs import run_samples
 from iterpref_core.benchmarks.suites import open_benchmark
@@ -255,7 +255,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     assert family_of(mode) == family
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
-        asked = make_question(task, mode)
+        asked = make_prompt(task, mode)
         read = asked.text if asked.raw else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
         assert read == OFFICIAL[family].format(task.content, *values)
 

@@ -70,8 +70,8 @@ ARENAS = [
     pytest.param("A with processes", marks=[pytest.mark.xdist_group("hostile with processes"), pytest.mark.slow]),
     tier("B", pytest.mark.xdist_group("hostile B")),
 ]
-PLACES = 4
-"""Zygotes at a time, in each of which hostile programs run one after the other: some wait for a limit."""
+ZYGOTES = 4
+"""Number of zygotes, in each of which hostile programs run one after the other: some wait for a limit."""
 
 
 @pytest.fixture(scope="module", params=ARENAS)
@@ -127,8 +127,8 @@ def arena(request, tmp_path_factory):
                 own = 0 if letter == "B" else 1 if processes else 2
                 return found, left + [f"{children} were left behind"] * (len(children) != own)
 
-        with ThreadPoolExecutor(PLACES) as threads:
-            parts = list(threads.map(run, [list(HOSTILE)[place::PLACES] for place in range(PLACES)]))
+        with ThreadPoolExecutor(ZYGOTES) as threads:
+            parts = list(threads.map(run, [list(HOSTILE)[first::ZYGOTES] for first in range(ZYGOTES)]))
         heard = []
         for listener in (tcp, udp):
             with contextlib.suppress(BlockingIOError):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from tasks.dvc.graph import load_graph, select_stages
+from tasks import report
+from tasks.dvc.graph import frozen_line, load_graph
 from tasks.paths import pass_at_1_path
 from tests.settings import ROOT
 
@@ -19,15 +21,18 @@ def graph() -> dict:  # type: ignore[type-arg]
 
 
 def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg]
-    assert list(select_stages(graph, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
-    assert [name for name in select_stages(graph, ("training",)) if "@" in name] == [
+    assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
+    assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")
     ]
+    assert {"validity", "training@dpo"} < set(load_graph(ROOT, ("validity", "training@dpo"))) < set(graph)
     assert {name.partition("@")[0] for name in graph if graph[name].accelerated} == {
         "nanolab", "validity", "codeflow", "training", "evaluation",
     }  # fmt: skip
     with pytest.raises(InputError, match="no stage 'traning'"):
-        select_stages(graph, ("traning",))
+        load_graph(ROOT, ("traning",))
+    with pytest.raises(InputError, match=r"no stage 'elsewhere/dvc\.yaml:report'"):
+        load_graph(ROOT, ("elsewhere/dvc.yaml:report",))
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
@@ -63,6 +68,26 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_no_stage_reads_a_folder_that_several_write_into() -> None:
+    """DVC has no digest of such a folder: `dvc repro --pull` fetched nothing, and ended with an error."""
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        read = {str(dep.fs_path) for stage in repo.index.stages for dep in stage.deps}
+        written = {str(out.fs_path) for out in repo.index.outs}
+    assert written & read
+    assert [path for path in read if any(Path(path) in Path(out).parents for out in written)] == []
+
+
+def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    models = {"--base": "models/student", "--grpo": "models/trained/grpo"}
+    with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/grpo"):
+        report.run(load_params(), *(word for option in models.items() for word in option))
+
+
 def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) -> None:
     from dvc.repo import Repo
 
@@ -84,6 +109,9 @@ def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:
     content = yaml.safe_load((checkout / "dvc.yaml").read_text(encoding="utf-8"))
     for stage in ("training", "evaluation"):
         del content["stages"][stage]["foreach"]["rpo"]
+    deps = content["stages"]["report"]["deps"]
+    for path in ("results/rpo", "metrics/training/rpo.curve.csv"):
+        deps.remove(path)
     content["plots"] = []
     (checkout / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     after = commands(checkout)
@@ -98,3 +126,37 @@ def test_the_metrics_of_dvc_are_those_that_people_compare() -> None:
         metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
     assert metrics == {"metrics.json", *(str(pass_at_1_path(name)) for name in models)}
+
+
+def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under `dvc repro`: who freezes the pairs does not pay for trajectories that nobody reads."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(checkout)  # DVC writes the dvc.yaml of the present folder
+    assert frozen_line(load_graph()) == ""
+    with Repo() as repo:
+        repo.freeze("pairs")
+    graph = load_graph()
+    assert list(load_graph(targets=("localization",))) == ["problems", "pairs", "localization"]
+    assert "codeflow" in graph
+    assert frozen_line(graph) == "frozen, and left as they are: pairs (`dvc unfreeze pairs` ends that)"
+
+
+def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(checkout)
+    path = checkout / "dvc.yaml"
+    before = path.read_text(encoding="utf-8")
+    for name in ("problems", "nanolab", "validity", "codeflow", "pairs", "localization"):
+        with Repo() as repo:
+            repo.freeze(name)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        lines.remove("    frozen: true")
+        assert lines == before.splitlines(), name
+        with Repo() as repo:
+            repo.unfreeze(name)
+        assert path.read_text(encoding="utf-8") == before, name

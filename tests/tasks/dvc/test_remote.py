@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
+from tasks.dvc.graph import load_graph
 from tasks.dvc.remote import pull_outputs
+from tasks.dvc.survey import survey
 from tests.dvc_repository import init_dvc, reproduce
 
 GRAPH = """
@@ -79,3 +81,35 @@ def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone: Path
     (clone / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
     with pytest.raises(InputError, match="--pull: DVC has no remote; name one with `dvc remote add"):
         pull_outputs(["one"])
+
+
+def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage `problems` reads the folder `problems`, in which a user's own are."""
+    from dvc.repo import Repo
+
+    first = tmp_path / "first"
+    (first / "problems").mkdir(parents=True)
+    monkeypatch.chdir(first)
+    init_dvc(no_scm=True)
+    graph = "stages: {problems: {cmd: cat problems/*.jsonl > out, deps: [problems], outs: [out]}}"
+    (first / "dvc.yaml").write_text(graph)
+    (first / ".dvc/config").write_text(CONFIG.replace("STORE", str(tmp_path / "store")))
+    (first / "problems/mine.jsonl").write_text("mine\n")
+    with Repo() as repo:
+        repo.add(["problems/mine.jsonl"])
+    reproduce()
+    with Repo() as repo:
+        repo.push(run_cache=True)
+    second = tmp_path / "second"
+    (second / "problems").mkdir(parents=True)
+    monkeypatch.chdir(second)
+    init_dvc(no_scm=True)
+    for name in ("dvc.yaml", "dvc.lock", ".dvc/config", "problems/mine.jsonl.dvc"):
+        shutil.copy2(first / name, second / name)
+    names = list(load_graph())
+    assert sorted(names) == ["problems", "problems/mine.jsonl.dvc"]
+    pull_outputs(names)
+    assert (second / "problems/mine.jsonl").read_text() == "mine\n"
+    assert survey().stale == {}

@@ -284,6 +284,49 @@ def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(check
         assert not repo.config["core"]["check_update"]
 
 
+def add_to_dvc(*names: str) -> None:
+    from dvc.repo import Repo
+
+    with Repo(".") as repo:
+        repo.add(list(names))
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout: Path, is_locked: bool) -> None:
+    for name in ("problems", "base model"):
+        Path(name).mkdir()
+    Path("problems/mine.jsonl").write_text("mine\n", encoding="utf-8")
+    Path("base model/weights").write_bytes(b"\0weights")
+    add_to_dvc("problems/mine.jsonl", "base model")
+    if not is_locked:  # nothing has run yet
+        Path("dvc.lock").unlink()
+    with entered_worktree("other"):
+        assert Path("problems/mine.jsonl").read_text(encoding="utf-8") == "mine\n"
+        assert Path("base model/weights").read_bytes() == b"\0weights"
+    with worktree_of(take_snapshot(checkout), "point") as folder:
+        assert files(folder)[b"problems/mine.jsonl"] == files(checkout)[b"problems/mine.jsonl"]
+
+
+def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout: Path) -> None:
+    Path("mine.jsonl").write_text("mine\n", encoding="utf-8")
+    add_to_dvc("mine.jsonl")
+    Path("mine.jsonl").unlink()  # DVC may have made it a link into its cache
+    Path("mine.jsonl").write_text("mine and more\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.jsonl: changed since DVC took it.*`dvc commit mine\.jsonl\.dvc`"):
+        take_snapshot(checkout)
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(InputError, match=r"mine\.jsonl: DVC's cache does not have.*`dvc pull mine\.jsonl\.dvc`"):
+        take_snapshot(checkout)
+
+
+def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout: Path) -> None:
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
+    before = Path("out").read_bytes()
+    write_values({"training.beta": 0.7})
+    with worktree_of(take_snapshot(checkout), "point") as folder:
+        assert (folder / "out").read_bytes() == before
+
+
 def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
     with entered_worktree("other"):
         Path("new.txt").write_text("changed here", encoding="utf-8")
@@ -306,7 +349,12 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     add_objective(tmp_path, "hybrid-rpo")
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     added = [line.strip() for line in after if line not in before]
-    assert added == ["hybrid-rpo: training.beta", "hybrid-rpo: models/trained/hybrid-rpo"]
+    assert added == [
+        "hybrid-rpo: training.beta",
+        "hybrid-rpo: models/trained/hybrid-rpo",
+        "- metrics/training/hybrid-rpo.curve.csv",
+        "- results/hybrid-rpo",
+    ]
     assert [line for line in after if line.strip() not in added] == before
     add_objective(tmp_path, "sft")
     assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()

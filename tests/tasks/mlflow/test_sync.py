@@ -28,12 +28,13 @@ from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_n
 from tasks.mlflow.snapshot import Snapshot, describe_set_aside, set_aside_files
 from tasks.mlflow.sync import Sync, write_snapshot
 from tasks.stage_name import StageName
+from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
-    pass
+    from tests.tasks.mlflow.older_server import OlderServer
 
 MD5 = "0123456789abcdef0123456789abcdef"
 STARTED = 1_700_000_000.0
@@ -53,6 +54,7 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
     shutil.copy2(ROOT / "params.yaml", ".")
+    init_dvc(no_scm=True)
     give_mlflow_tables(tmp_path_factory, folder)
     return folder
 
@@ -374,26 +376,31 @@ def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
     assert not checkout.exists()
 
 
-@pytest.fixture
-def older(checkout: Path) -> Iterator[Callable[[str], str]]:
-    """A tracking server that hides what MLflow 2.22 does not have; it gives the version it is asked to."""
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[OlderServer]":
+    """A tracking server that hides what MLflow 2.22 does not have."""
     from tests.tasks.mlflow.older_server import older_server
 
-    with older_server(checkout / "server") as serve:
-        yield serve
+    folder = tmp_path_factory.mktemp("older-server")
+    give_mlflow_tables(tmp_path_factory, folder)
+    with older_server(folder) as server:
+        yield server
 
 
 @pytest.mark.parametrize("version", ["2.22.1", ""])
 def test_an_older_server_gets_all_but_models_and_the_message_says_so(
-    older: Callable[[str], str], version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    older: "OlderServer", version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", older(version))
+    older.say(version)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", older.address)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"of version {version}")
     evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
     write(execution("training@sft", TRAINED, metrics={"loss": 2.5}), evaluated)
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["beta=0.3"].data.metrics["best/heldout/pass_at_1"] == 0.5
-    told = capsys.readouterr().err
+    printed, told = capsys.readouterr()
+    assert printed == "", "MLflow itself would print two lines with addresses for each run"
     assert ("MLflow 2.22.1" if version else "does not tell its version") in told
     assert set_aside_files() == []
 
@@ -407,10 +414,12 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{checkout}/other.db")
     shutil.copy2("mlflow.db", "other.db")
     mlflow.MlflowClient(tracking_uri()).create_experiment("iterpref", place)
+    write(execution("training@sft", TRAINED, metrics={"loss": 2.5}))
     write_report(checkout)
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["report"].data.metrics["gain"] == 0.1
+    assert found["training@sft"].data.metrics["mean_loss"] == 2.5
     told = capsys.readouterr().err
     assert told.count("--serve-artifacts") == 1
     assert set_aside_files() == []
@@ -450,7 +459,7 @@ def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill
     assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
 
 
-def test_several_processes_record_everything_once() -> None:
+def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
     Server()
     snapshot = Snapshot(
         command=command(),
@@ -460,21 +469,26 @@ def test_several_processes_record_everything_once() -> None:
         ended=STARTED + 9,
     )
     Path("snapshot.json").write_text(snapshot.model_dump_json(), encoding="utf-8")
-    # Processes of their own, as users have them: a fork would share the tests' threads and open data base.
+    # A process of its own, as users have them: a fork would share the tests' threads and open data base. The other one
+    # is this process, which begins when that one has imported all that it needs.
     program = (
-        "from pathlib import Path; from tasks.mlflow.snapshot import Snapshot; "
-        "from tasks.mlflow.sync import write_snapshot; write_snapshot(Snapshot.read(Path('snapshot.json')))"
+        "import mlflow; from pathlib import Path; from tasks.mlflow.snapshot import Snapshot; "
+        "from tasks.mlflow.sync import write_snapshot; print('ready', flush=True); "
+        "write_snapshot(Snapshot.read(Path('snapshot.json')), Path())"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    writers = []
-    for _ in range(2):
-        writers.append(
-            subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
-        )
-    for writer in writers:
-        _, said = writer.communicate()
-        assert writer.returncode == 0, said
-        assert "warning" not in said
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        write_snapshot(snapshot, Path())
+        _, said = other.communicate()
+    assert (other.returncode, "warning" in said) == (0, False), said
+    assert "warning" not in capsys.readouterr().err
     assert len(runs()) == 7
     assert set_aside_files() == []
 
@@ -487,7 +501,9 @@ def test_the_experiment_opens_with_the_columns_that_matter() -> None:
     assert view["selectedColumns"] == view["columnOrder"]
     named = {column.partition(".")[2].strip("`") for column in view["selectedColumns"]}
     assert named == {"objective", "alpha", "beta", "data", "commit", "dirty", "best/heldout/pass_at_1"}
-    assert "viewStateShareKey=iterpref" in tags["mlflow.note.content"]
+    table = f"#/experiments/{Server().experiment_id}/runs?workflowType=machine_learning&viewStateShareKey=iterpref"
+    assert f"({table})" in tags["mlflow.note.content"]
+    assert runs_page("http://here") == f"http://here/{table}"
 
 
 @pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
 
-from ...codec.marshalling import PARTS, is_numpy_scalar
+from ...codec.arrays import is_numpy_scalar
+from ...codec.data_types import PARTS
 from ...kinds.reports import TestFailedError
 from .comparisons import Comparisons
 

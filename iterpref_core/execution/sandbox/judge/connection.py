@@ -23,7 +23,7 @@ from ...codec.plain import dumps, loads
 from . import proxies, questions
 from .messages import Messages, ProgramLostError
 from .proxies import ProxyClass
-from .references import References
+from .references import ObjectTable
 from .replicas import Budget, Replicas, are_used
 
 _NESTING = 6000
@@ -35,7 +35,7 @@ _KNOWN = (*proxies.FUNCTIONS, types.ModuleType, types.GeneratorType)
 """Classes of which most programs have objects that cross."""
 
 
-class Connection(Messages, References):
+class Connection(Messages, ObjectTable):
     """One side of the conversation.
 
     Args:
@@ -53,12 +53,14 @@ class Connection(Messages, References):
     def __init__(self, *, is_judge: bool) -> None:
         # No number is given twice: threads of the test are 2, 4, ..., the program's own 1, 3, ...
         Messages.__init__(self, first_thread=2 if is_judge else 1)
-        References.__init__(self, is_judge=is_judge)
+        ObjectTable.__init__(self, is_judge=is_judge)
         self.operations: dict[str, Callable[..., Any]] = {}
         self.drivers: dict[int, Generator[None, Any, Any]] = {}
         self.is_assertion: Callable[[BaseException], bool] = lambda _: False
         self.swallowed: list[BaseException] = []
         self._exits: dict[int, BaseException] = {}
+        # Private attributes that the program has given to objects of this side, by their identity; all are kept.
+        self._given: set[tuple[int, str]] = set()
         self.measured: set[int] = set()
         self.unpickled = self._unpickler()
         self._budget = Budget(is_judge=is_judge)
@@ -297,6 +299,8 @@ class Connection(Messages, References):
                 self._check_attribute(args[0], name)
                 return getattr(args[0], name)
             case "setattr":
+                if self.is_judge and questions.may_be_given(target, name, self.test_modules):
+                    self._given.add((id(target), name))
                 self._check_attribute(target, name, change=True)
                 return setattr(target, name, args[0])
             case "delattr":
@@ -329,7 +333,7 @@ class Connection(Messages, References):
         return self.operations[op](*args, **named)
 
     def _check_attribute(self, target: Any, name: str, *, change: bool = False) -> None:
-        if self.is_judge:
+        if self.is_judge and (id(target), name) not in self._given:
             questions.check_attribute(target, name, self.test_modules, change=change)
 
     def _may_read(self, target: Any, name: str) -> bool:
@@ -398,13 +402,14 @@ class Connection(Messages, References):
         import inspect
 
         try:
-            facts = self.ask("signature", handle)
+            facts, returned = self.ask("signature", handle)
             kinds: list[Any] = list(type(inspect.Parameter.POSITIONAL_ONLY))  # type: ignore[call-overload]
             parameters = []
-            for name, kind, has_default, value in facts:
-                default = value if has_default else inspect.Parameter.empty
-                parameters.append(inspect.Parameter(name, kinds[kind], default=default))
-            return inspect.Signature(parameters)
+            for name, kind, defaults, noted in facts:
+                default = defaults[0] if defaults else inspect.Parameter.empty
+                annotation = noted[0] if noted else inspect.Parameter.empty
+                parameters.append(inspect.Parameter(name, kinds[kind], default=default, annotation=annotation))
+            return inspect.Signature(parameters, return_annotation=returned[0] if returned else inspect.Signature.empty)
         except (TypeError, ValueError):
             raise AttributeError("__signature__") from None
 
@@ -451,13 +456,22 @@ class _Reading:
         raise ProgramLostError("tampered") from error
 
 
-def _signature_facts(function: Any, *, with_defaults: bool) -> list[tuple[str, int, bool, Any]]:
-    """Return the parameters of a function; of a test's, a default may be the value that is expected, and stays."""
+def _signature_facts(function: Any, *, with_defaults: bool) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """Return the parameters of a function, and the annotation of its result.
+
+    Defaults and annotations are lists, empty where there is none. Of a test's function, a default may be the value that
+    is expected, and stays.
+    """
     import inspect
 
-    facts: list[tuple[str, int, bool, Any]] = []
-    for each in inspect.signature(function).parameters.values():
-        has_default = each.default is not inspect.Parameter.empty
-        default = each.default if has_default and with_defaults else None
-        facts.append((each.name, int(each.kind), has_default, default))
-    return facts
+    signature = inspect.signature(function)
+
+    def given(value: Any) -> list[Any]:
+        return [] if value is inspect.Signature.empty else [value]
+
+    facts = []
+    for each in signature.parameters.values():
+        defaults = given(each.default)
+        shown = defaults if with_defaults else [None for _ in defaults]
+        facts.append((each.name, int(each.kind), shown, given(each.annotation)))
+    return facts, given(signature.return_annotation)

@@ -7,13 +7,15 @@ described may have a name by which proxies are told from other objects.
 import re
 from typing import Any
 
+from .proxies import OF_MEMBERS, TEXTS
+
 _NAMES = ("name", "qualname", "module")
 _COMMON = frozenset({"sort", *_NAMES, "doc"})
 _KEYS = {
     "object": _COMMON | {"bases", "methods", "coroutine", "function", "fields", "shared"},
     "exception": _COMMON | {"bases", "methods"},
-    "enum": _COMMON | {"enum", "mixin", "members", "attributes"},
-    "namedtuple": _COMMON | {"fields", "attributes"},
+    "enum": _COMMON | {"enum", "mixin", "members", "attributes", "methods", "missing"},
+    "namedtuple": _COMMON | {"fields", "defaults", "attributes"},
 }
 _POSITIONAL = re.compile(r"_\d+")
 
@@ -23,7 +25,7 @@ def check_facts(handle: Any, facts: Any) -> None:
 
     Args:
         handle: the number of the class.
-        facts: see `References._describe`.
+        facts: see `ObjectTable._describe`.
 
     Raises:
         TypeError: it is none that the other side would send.
@@ -83,6 +85,8 @@ def _check_attributes(names: Any) -> None:
 def _check_namedtuple(facts: dict[str, Any]) -> None:
     _check_fields(facts["fields"])
     _check_attributes(facts["attributes"])
+    if type(facts["defaults"]) is not list:
+        raise TypeError("no defaults of a named tuple")
     # `namedtuple(..., rename=True)` makes names such as `_1`; no other begins with an underscore.
     if any(name.startswith("_") and not _POSITIONAL.fullmatch(name) for name in facts["fields"]):
         raise TypeError("no fields of a named tuple")
@@ -90,6 +94,11 @@ def _check_namedtuple(facts: dict[str, Any]) -> None:
 
 def _check_enum(facts: dict[str, Any]) -> None:
     _check_attributes(facts["attributes"])
+    methods = facts["methods"]
+    if not _are(str, methods) or not OF_MEMBERS.issuperset(methods) or type(facts["missing"]) is not bool:
+        raise TypeError("no methods of an enumeration")
+    if (facts["mixin"] or facts["enum"] not in ("Enum", "Flag")) and not TEXTS.issuperset(methods):
+        raise TypeError("no methods of a plain value")
     if not _are(str, [facts["enum"], facts["mixin"]]) or type(facts["members"]) is not list:
         raise TypeError("no enumeration")
     for member in facts["members"]:

@@ -97,11 +97,31 @@ def _text(self: Any, name: str, *args: str) -> str:
     return str(self.iterpref_connection.ask("op", self.iterpref_handle, name, args))
 
 
+_own_dict = type.__dict__["__dict__"].__get__
+
+
+def _missing(name: str) -> Any:
+    raise AttributeError(name)
+
+
+def _of_class(name: str) -> property:
+    def ask(cls: Any) -> Any:
+        own = _own_dict(cls)
+        if "iterpref_class" not in own:
+            return own if name == "__dict__" else _missing(name)
+        if name == "__signature__":
+            return cls.iterpref_connection.signature(cls.iterpref_class)
+        return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
+
+    return property(ask)
+
+
 class ProxyClass(type):
     """The class of the classes that stand for those of the other side; a call makes an object there."""
 
     iterpref_connection: Any
     iterpref_class: int
+    __dict__ = _of_class("__dict__")  # type: ignore[misc]
 
     def __call__(cls, *args: Any, **named: Any) -> Any:
         """Have an object made there."""
@@ -132,6 +152,15 @@ class ProxyClass(type):
     def __iter__(cls) -> Any:
         return cls._of_metaclass("__iter__")
 
+    def __getitem__(cls, item: Any) -> Any:
+        try:
+            return cls.iterpref_connection.ask("op", cls.iterpref_class, "__getitem__", (item,))
+        except AttributeError:
+            return cls.__class_getitem__(item)
+
+    def __dir__(cls) -> Any:
+        return cls.iterpref_connection.ask("dir", cls.iterpref_class)
+
     def _of_metaclass(cls, name: str, *args: Any) -> Any:
         try:
             return cls.iterpref_connection.ask("op", cls.iterpref_class, name, args)
@@ -153,17 +182,6 @@ class ProxyClass(type):
         )
 
 
-def _of_class(name: str) -> property:
-    def ask(cls: Any) -> Any:
-        if "iterpref_class" not in vars(cls):
-            raise AttributeError(name)
-        if name == "__signature__":
-            return cls.iterpref_connection.signature(cls.iterpref_class)
-        return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
-
-    return property(ask)
-
-
 for _name in ("__slots__", "__annotations__", "__signature__"):
     type.__setattr__(ProxyClass, _name, _of_class(_name))
 
@@ -183,6 +201,11 @@ class ProxyExceptionClass(type):
             raise AttributeError(name)
         return cls.iterpref_connection.ask("getattr", cls.iterpref_class, name)
 
+
+# A test that asks for the class of a class is told `type`, as in plain Python.
+for _kind in (ProxyClass, ProxyExceptionClass):
+    type.__setattr__(_kind, "__name__", "type")
+    type.__setattr__(_kind, "__qualname__", "type")
 
 KEEPS_ITSELF = frozenset({"__enter__", "__aenter__", "__iter__", "__aiter__"}) | {
     f"__i{name}__" for name in _ARITHMETIC
@@ -220,6 +243,10 @@ def _operator(name: str) -> Callable[..., Any]:
 
     method.__name__ = name
     return method
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return _operator(name) if name in OPERATORS else _forwarded(name)
 
 
 def _computed(self: Any, name: str, args: tuple[Any, ...]) -> Any:
@@ -372,16 +399,13 @@ def make_class(
         "iterpref_class": handle,
     }
     for name in methods:
-        if name in _OWN:
-            body[name] = _OWN[name]
-        elif name in OPERATORS:
-            body[name] = _operator(name)
-        else:
-            body[name] = _forwarded(name)
+        body[name] = _OWN[name] if name in _OWN else _method(name)
     if "__eq__" in methods and "__hash__" not in methods:
         body["__hash__"] = None  # as Python has it for a class that compares and cannot be hashed
     if shared is not None:
         body["__class__"] = property(lambda _: shared)
+    if facts["function"] or shared is property:
+        body["__doc__"] = property(lambda self: connection.ask("getattr", self.iterpref_handle, "__doc__"))
     if facts["coroutine"]:
         body |= _COROUTINE_METHODS
     if facts["function"]:
@@ -390,17 +414,19 @@ def make_class(
         body["__annotations__"] = property(
             lambda self: connection.ask("getattr", self.iterpref_handle, "__annotations__")
         )
-        body["__doc__"] = property(lambda self: connection.ask("getattr", self.iterpref_handle, "__doc__"))
         body["__signature__"] = property(lambda self: connection.signature(self.iterpref_handle))
     made = ProxyClass(str(facts["name"]), bases or (Proxy,), body)
     type.__setattr__(made, "__qualname__", str(facts["qualname"]))
     if facts["fields"] is not None:
-        # With the fields of a dataclass, `dataclasses.asdict` and `match` work on the proxy.
-        fields = [str(name) for name in facts["fields"]]
-        blank: Any = dataclasses.make_dataclass("Fields", fields)
-        type.__setattr__(made, "__dataclass_fields__", blank.__dataclass_fields__)
-        type.__setattr__(made, "__match_args__", tuple(fields))
+        _give_fields(made, facts["fields"])
     return made
+
+
+def _give_fields(made: Any, fields: list[str]) -> None:
+    """Give a class the fields of a data class, with which `dataclasses.asdict` and `match` work on its objects."""
+    blank: Any = dataclasses.make_dataclass("Fields", fields)
+    type.__setattr__(made, "__dataclass_fields__", blank.__dataclass_fields__)
+    type.__setattr__(made, "__match_args__", tuple(fields))
 
 
 def _bound(self: Any, owner: Any, _kind: Any = None) -> Any:
@@ -415,6 +441,21 @@ def make_object(kind: type, handle: int) -> Proxy:
     object.__setattr__(made, "iterpref_made", False)
     object.__setattr__(made, "iterpref_computed", False)
     return made
+
+
+OF_EXCEPTIONS = frozenset({"__eq__", "__hash__", "__repr__", "__bool__", "__len__", "__iter__", "__getitem__"})
+"""Methods of a class of exceptions that are asked for where it has its own."""
+
+
+def _of_exception(connection: Any, name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any) -> Any:
+        seen = self.__dict__.get("_iterpref")
+        if seen is None:  # it was made here, by `copy`
+            return getattr(BaseException, name)(self, *args)
+        return connection.ask("op", seen[0], name, args)
+
+    method.__name__ = name
+    return method
 
 
 def make_exception_class(connection: Any, handle: int, facts: dict[str, Any], bases: tuple[type, ...]) -> type:
@@ -446,6 +487,9 @@ def make_exception_class(connection: Any, handle: int, facts: dict[str, Any], ba
     }
     if "__eq__" in facts["methods"]:
         body |= {"__eq__": equal, "__hash__": BaseException.__hash__}
+    for name in facts["methods"]:
+        if name in OF_EXCEPTIONS and name != "__eq__":
+            body[name] = _of_exception(connection, name)
     return ProxyExceptionClass(str(facts["name"]), bases or (Exception,), body)
 
 
@@ -468,8 +512,28 @@ def make_enum(connection: Any, handle: int, facts: dict[str, Any], members: list
         **options,
     )
     type.__setattr__(made, "__getattr__", _asked_for(connection, handle))
+    for name in facts["methods"]:
+        type.__setattr__(made, name, _of_member(connection, handle, name))
+    if facts["missing"]:
+        made._missing_ = classmethod(lambda _, value: connection.ask("call", handle, "", (value,)))
     _give_attributes(made, connection, handle, facts)
     return made
+
+
+TEXTS = frozenset({"__str__", "__repr__", "__format__"})
+OF_MEMBERS = TEXTS | frozenset(f"__{name}__" for name in ("lt", "le", "gt", "ge", "call", "len", "iter", "bool"))
+"""Special methods of an enumeration that are asked for where it has its own; of a plain value's, the texts alone."""
+
+
+def _of_member(connection: Any, handle: int, name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any) -> Any:
+        # Members decide about members, and about no plain value.
+        if name in _ORDER and not all(type(other) is type(self) for other in args):
+            return NotImplemented
+        return connection.ask("member", handle, name, (self,))(*args)
+
+    method.__name__ = name
+    return method
 
 
 class _Asked:
@@ -487,6 +551,7 @@ class _Asked:
 
 
 def _give_attributes(made: Any, connection: Any, handle: int, facts: dict[str, Any]) -> None:
+    type.__setattr__(made, "__annotations__", _Asked(connection, handle, "__annotations__"))
     for name in facts["attributes"]:
         if not hasattr(made, name):
             type.__setattr__(made, name, _Asked(connection, handle, name))
@@ -503,12 +568,12 @@ def _asked_for(connection: Any, handle: int) -> Callable[[Any, str], Any]:
     return attribute
 
 
-def make_namedtuple(connection: Any, handle: int, facts: dict[str, Any]) -> Any:
-    """Make a named tuple with the fields of the other side's; methods that it has besides are asked for."""
+def make_namedtuple(connection: Any, handle: int, facts: dict[str, Any], defaults: list[Any]) -> Any:
+    """Make a named tuple with the fields and defaults of the other side's; methods it has besides are asked for."""
     fields = [str(field) for field in facts["fields"]]
     name = str(facts["name"])
     module = str(facts["module"])
-    made: Any = collections.namedtuple(name, fields, rename=True, module=module)  # type: ignore[misc]
+    made: Any = collections.namedtuple(name, fields, rename=True, module=module, defaults=defaults)  # type: ignore[misc]
     type.__setattr__(made, "__getattr__", _asked_for(connection, handle))
     made.__doc__ = facts["doc"]
     _give_attributes(made, connection, handle, facts)
@@ -527,7 +592,12 @@ def enum_facts(kind: type) -> dict[str, Any] | None:
     mixed = [cls.__name__ for cls in kind.__mro__ if cls in _MIXINS.values()]
     if mixed and base in ("Enum", "Flag"):
         mixin = mixed[0]
-    return {"enum": base, "mixin": mixin}
+    own: set[str] = set()
+    for cls in kind.__mro__[: -1 if not of_enum else kind.__mro__.index(enum.Enum)]:
+        if cls.__module__ != "enum" and cls not in _MIXINS.values():
+            own.update(vars(cls))
+    methods = own & (TEXTS if mixed else OF_MEMBERS)
+    return {"enum": base, "mixin": mixin, "methods": sorted(methods), "missing": "_missing_" in own}
 
 
 _NAMEDTUPLE_OWN = frozenset(vars(collections.namedtuple("Fields", "x"))) | {

@@ -152,6 +152,19 @@ def check_attribute(target: Any, name: str, test_modules: set[str], *, change: b
         raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
 
 
+def may_be_given(target: Any, name: str, test_modules: set[str]) -> bool:
+    """Tell whether a program may give an object of the test a private attribute: one that nobody has set, as `_x`.
+
+    A descriptor of the solution keeps its value in such a one. Whoever has set one may read it.
+    """
+    kind = type(target)
+    if not name.startswith("_") or name.startswith("__") or isinstance(target, type) or runs_tests(kind):
+        return False
+    if kind.__module__ not in test_modules or name in getattr(target, "__dict__", (name,)):
+        return False
+    return not any(name in vars(base) for base in kind.__mro__)
+
+
 def _may_be_added(kind: type, name: str) -> bool:
     """Tell whether a program may give a class of the test an attribute: one that its author has not defined."""
     is_ordinary = name in proxies.PROTOCOL or not name.startswith("_")

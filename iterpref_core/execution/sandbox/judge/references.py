@@ -18,7 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...codec.marshalling import MAPPINGS, PARTS, Decoder, Encoder
+from ...codec.arrays import Widens
+from ...codec.data_types import MAPPINGS, PARTS
+from ...codec.marshalling import Decoder, Encoder
 from ...solution.loading import text_of
 from . import proxies, questions
 from .descriptions import check_facts
@@ -49,6 +51,19 @@ SHARED = _shared_types()
 _SHARED_NAMES = frozenset(SHARED.values())
 
 
+def _class_of_data(module: Any, name: Any) -> type | None:
+    """Return a class of a library, if its objects are scalars or arrays, or if it has none, as `Mapping`."""
+    if module not in ("numpy", "collections.abc", "numbers") or type(name) is not str:
+        return None
+    library = sys.modules.get(module)
+    found = getattr(library, name, None)
+    if not isinstance(found, type):
+        return None
+    if module == "numpy" and not issubclass(found, (library.generic, library.ndarray)):  # type: ignore[union-attr]
+        return None
+    return found
+
+
 def lookup(module: str, qualname: str) -> Any:
     """Return the object of a name in a module, which is imported if it has to be."""
     found = importlib.import_module(module)
@@ -67,7 +82,7 @@ def _attributes_of(kind: type, root: type) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in members)
 
 
-class References:
+class ObjectTable:
     """The objects of this side that the other knows, and the proxies here for those of the other.
 
     Args:
@@ -77,6 +92,7 @@ class References:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
         looks: see `marshalling.References`.
+        widens: see `marshalling.References`.
     """
 
     def __init__(self, *, is_judge: bool) -> None:
@@ -84,6 +100,7 @@ class References:
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
         self.test_modules: set[str] = set()
         self.looks: list[Any] = []
+        self.widens: Widens = "small" if is_judge else "none"
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
@@ -213,6 +230,8 @@ class References:
         """Return where the other side finds the same class or function; None if it is to be asked for it."""
         if id(value) in SHARED and isinstance(value, type):
             return SHARED[id(value)]
+        if isinstance(value, type) and _class_of_data(value.__module__, value.__name__) is value:
+            return (value.__module__, value.__name__)
         if not self.is_judge or not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
             return None
         module = value.__module__
@@ -261,7 +280,7 @@ class References:
         }
         if issubclass(kind, BaseException):
             bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
-            own = ["__eq__"] if kind.__eq__ is not BaseException.__eq__ else []
+            own = self._methods_of_exception(kind)
             return facts | {"sort": "exception", "bases": [self._base(base) for base in bases], "methods": own}
         enumeration = proxies.enum_facts(kind) if issubclass(kind, enum.Enum) else None
         if enumeration:
@@ -272,8 +291,7 @@ class References:
             attributes = _attributes_of(kind, enum.Enum)
             return facts | enumeration | {"sort": "enum", "members": members, "attributes": attributes}
         if proxies.is_namedtuple(kind):
-            names = list(kind._fields)  # type: ignore[attr-defined]
-            return facts | {"sort": "namedtuple", "fields": names, "attributes": _attributes_of(kind, tuple)}
+            return facts | self._facts_of_namedtuple(kind)
         described = []
         for base in kind.__bases__:
             # Only a class whose objects are proxies can be the base of another.
@@ -293,6 +311,22 @@ class References:
             "fields": list(fields) if type(fields) is dict else None,
             "shared": list(SHARED[id(kind)]) if kind in proxies.SHOWN else None,
         }
+
+    def _facts_of_namedtuple(self, kind: Any) -> dict[str, Any]:
+        fresh = Encoder(self)
+        return {
+            "sort": "namedtuple",
+            "fields": list(kind._fields),
+            "defaults": [fresh.tree(value) for value in kind._field_defaults.values()],
+            "attributes": _attributes_of(kind, tuple),
+        }
+
+    def _methods_of_exception(self, kind: type) -> list[str]:
+        own: set[str] = set()
+        for base in kind.__mro__:
+            if not self._name_of(base):
+                own |= vars(base).keys() & proxies.OF_EXCEPTIONS
+        return sorted(own)
 
     def _base(self, base: type) -> Any:
         return SHARED.get(id(base)) or self._class_number(base)
@@ -322,7 +356,9 @@ class References:
             members = [(str(name), decoder.value(tree)) for name, tree in facts["members"]]
             made: type = proxies.make_enum(self, handle, facts, members)
         elif sort == "namedtuple":
-            made = proxies.make_namedtuple(self, handle, facts)
+            decoder = Decoder(self)
+            defaults = [decoder.value(tree) for tree in facts["defaults"]]
+            made = proxies.make_namedtuple(self, handle, facts, defaults)
         else:
             described = tuple(self._classes[base] for base in facts["bases"] if type(base) is int)
             if not all(isinstance(base, ProxyClass) for base in described):
@@ -336,9 +372,10 @@ class References:
 
     @staticmethod
     def _shared(name: Any) -> tuple[str, str]:
-        if tuple(name) not in _SHARED_NAMES:
+        module, kind = name
+        if (module, kind) not in _SHARED_NAMES and _class_of_data(module, kind) is None:
             raise LookupError("no shared type")
-        return (name[0], name[1])
+        return (module, kind)
 
     def _known_exception(self, facts: dict[str, Any]) -> type | None:
         """Return the class of the standard library that a class of exceptions is, if a test can know it."""

@@ -16,10 +16,10 @@ import collections
 import decimal
 import operator
 import sys
-import types
 from typing import Any
 
-from ...codec.marshalling import MAPPINGS, Decoder, Encoder
+from ...codec.data_types import HOLDERS, MAPPINGS
+from ...codec.marshalling import Decoder, Encoder
 
 _MAX_COMPARED = 4_000_000
 """Items that a judge compares to find changes, all messages together: a tenth of a second. Then copies must do."""
@@ -42,7 +42,7 @@ def state_of(container: Any) -> Any:
         return b""
     if kind in _SEQUENCES:
         return tuple(container)
-    if kind is types.SimpleNamespace:
+    if kind in HOLDERS:
         container = vars(container)
         kind = dict
     if kind in _MAPPINGS:

@@ -14,6 +14,7 @@ import functools
 import importlib
 import os
 import pickle
+import re
 import sys
 import traceback
 import types
@@ -39,6 +40,12 @@ LOST = 3
 COPIES = "copies"
 """The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
+_OF_PRECISION = re.compile(
+    r"\btype[(,]|\bdtype|float\d|complex\d|longdouble|\.half\b|\.c?single\b|\bitemsize\b|\bnbytes\b|\bfinfo\b|\brepr\("
+)
+"""Words of a test that asks how precise a number is."""
+_OF_KIND = re.compile(r"\bisinstance\(|\bstr\(|\bformat\(")
+"""Words of a test that shows that, though it may ask for something else."""
 _NO_TRUTH = "The truth value of an array"
 
 
@@ -50,7 +57,7 @@ class SolutionFailedError(BaseException):
         self.facts = facts
 
 
-class Session:
+class JudgeSession:
     """One judged program: its connection, and the last call that a test has made of it.
 
     Args:
@@ -67,6 +74,11 @@ class Session:
         self.connection = connection
         self.connection.after_receiving = self._look
         self.connection.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
+        tests = str(job["steps"])
+        if _OF_PRECISION.search(tests):
+            connection.widens = "none"
+        elif _OF_KIND.search(tests):
+            connection.widens = "infinite"
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
@@ -317,7 +329,7 @@ class Judge:
         session: with the program.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: JudgeSession) -> None:
         self.session = session
         self._names: dict[str, Any] | None = None
 
@@ -352,7 +364,7 @@ def codes_of(steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
                 yield compiled(source, TEST, mode)
 
 
-def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
+def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
     """Return the facts of an error that a test has raised, or has let pass from the program."""
     # An error that the program has raised has crossed, and says in which line of the program that was.
     seen = error.__dict__.get("_iterpref")
@@ -404,7 +416,7 @@ def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple
     seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
-    session = Session(job, connection, printed, folder)
+    session = JudgeSession(job, connection, printed, folder)
     share_surroundings(connection)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)

@@ -112,7 +112,7 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
 
 
 class Session(Protocol):
-    """The session that a solution's module belongs to; see `session.Session`."""
+    """The session that a solution's module belongs to; see `session.JudgeSession`."""
 
     connection: Connection
     folder: str

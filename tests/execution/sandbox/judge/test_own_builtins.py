@@ -80,7 +80,7 @@ def plain_python_passes(code: str, body: str) -> bool:
     wrong=WRONG,
     kind=st.sampled_from(sorted(KINDS)),
 )
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_a_wrong_program_passes_by_no_builtin_of_its_own(
     executor: Executor, own: list[tuple[str, str]], used: str, bodies: list[str], wrong: str, kind: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Key-value cache that grows in steps, and that rows can leave.
+"""Key-value cache that grows by chunks, and that rows can leave.
 
 `DynamicCache` copies all of itself for every token, which takes about as long as the attention that reads it.
 """
@@ -10,11 +10,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-STEP = 64
+CHUNK = 64
 """Tokens by which a layer's room grows."""
 
 
-class _GrowingLayer(DynamicLayer):
+class _ChunkedLayer(DynamicLayer):
     """A layer with spare room; `keys` and `values` are views of the used part, (rows, heads, tokens, size)."""
 
     def update(
@@ -32,7 +32,7 @@ class _GrowingLayer(DynamicLayer):
         total = held + key_states.shape[-2]
         # After a prompt of 100 tokens there is room for 164, so that the next 64 tokens copy nothing.
         if total > self._room[0].shape[-2]:
-            self._room = [_grown(room, held, total + STEP) for room in self._room]
+            self._room = [_grown(room, held, total + CHUNK) for room in self._room]
         for room, new in zip(self._room, (key_states, value_states), strict=True):
             room[..., held:total, :] = new
         keys, values = self._room
@@ -55,7 +55,7 @@ def _grown(room: torch.Tensor, held: int, size: int) -> torch.Tensor:
     return larger
 
 
-def growing_cache(model: PreTrainedModel) -> DynamicCache | None:
+def chunked_cache(model: PreTrainedModel) -> DynamicCache | None:
     """Return an empty cache for one batch, from which rows can leave.
 
     None if a layer keeps a recurrent state, or the model has another kind of cache or none: it makes its own.
@@ -64,5 +64,5 @@ def growing_cache(model: PreTrainedModel) -> DynamicCache | None:
     known = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in cache.layers)
     if not known or "past_key_values" not in signature(model.forward).parameters:
         return None
-    cache.layers = [_GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [_ChunkedLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

@@ -124,8 +124,8 @@ FACTS = {"name": "P", "qualname": "P", "module": "m", "doc": None}
 DESCRIBED = {
     "object": {"bases": [], "methods": [], "coroutine": False, "function": False, "fields": None, "shared": None},
     "exception": {"bases": [["builtins", "ValueError"]], "methods": []},
-    "enum": {"enum": "Enum", "mixin": "", "members": [["A", 1]], "attributes": []},
-    "namedtuple": {"fields": ["a", "_1"], "attributes": ["size"]},
+    "enum": {"enum": "Enum", "mixin": "", "members": [["A", 1]], "attributes": [], "methods": [], "missing": False},
+    "namedtuple": {"fields": ["a", "_1"], "defaults": [1], "attributes": ["size"]},
 }
 
 

@@ -122,7 +122,7 @@ def plain_python_passes(value: str, body: str) -> bool:
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
 @example(value="(0.0, np.float32('nan'))", other="0.0", same=True, form="assert str(f()) == str({})")
-@settings(max_examples=150)
+@settings(max_examples=75)
 @pytest.mark.filterwarnings("ignore")
 def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     executor: Executor, value: str, other: str, same: bool, form: str

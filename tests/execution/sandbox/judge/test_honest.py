@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
-from tests.execution.judging.honest_programs import FORMS
+from tests.execution.sandbox.judge.honest_programs import FORMS
 from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier

@@ -5,8 +5,8 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
-from tests.execution.judging.script_tests import script
-from tests.execution.judging.wire_programs import WIRE
+from tests.execution.sandbox.judge.script_tests import script
+from tests.execution.sandbox.judge.wire_programs import WIRE
 from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
-from tests.execution.judging.script_tests import script
+from tests.execution.sandbox.judge.script_tests import script
 
 CODE = "def f(x): return x + 1"
 HELPED = "from helper import wanted\nfrom solution import f\nassert f(1) == wanted()\n"

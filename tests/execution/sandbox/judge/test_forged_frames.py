@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, Test, UnittestTest
-from tests.execution.judging.wire_programs import WIRE
+from tests.execution.sandbox.judge.wire_programs import WIRE
 
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 7, 8, 100, 900, 10**9, True, None, "0", 1.0])
 ATOMS = st.sampled_from([None, True, False, 0, 1, -1, "", "f", "x", 1.5, float("inf"), float("nan")])
-DTYPES = st.sampled_from(["<f2", "<f8", "O", "U", "S", "<M8[D]", "|b1", "<U2", "V8", ">c8", "<f2[x]", "|O"])
+DTYPES = st.sampled_from(
+    [
+        "<f2", "<f8", "O", "U", "S", "<M8[D]", "|b1", "<U2", "V8", ">c8", "<f2[x]", "|O", "q", [["a", "<f2"]], [["a",
+        "|O"]],
+        [["a", "<f2", [10**9]]], [["a", [["b", "|V0"]]]], [], [["", "U9"], [["a", "b"], "<i4"]],
+    ]
+)  # fmt: skip
 TEXTS = st.sampled_from(["", "00", "007c", "0000000000000000", "0100000000000080", "zz", "f", "..."])
 NAMED = st.sampled_from(
     [["builtins", "int"], ["builtins", "object"], ["builtins", "eval"], ["types", "FunctionType"], ["os", "system"]]
@@ -49,7 +55,12 @@ def larger(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
         "d": pairs,
         "s": lists,
         "q": st.builds(lambda most, items: [most, items], NUMBERS, lists),
-        "S": pairs,
+        "T": DTYPES,
+        "S": st.builds(
+            lambda name, held: [name, held],
+            st.sampled_from(["SimpleNamespace", "UserDict", "UserList", "UserString", "ChainMap", "dict"]),
+            st.lists(st.tuples(st.sampled_from(["data", "maps", "__class__"]), inner).map(list), max_size=2),
+        ),
         "D": st.builds(
             lambda name, more, items: [name, more, items],
             st.sampled_from(["Counter", "defaultdict", "OrderedDict"]),
@@ -138,7 +149,8 @@ FORGER = """
 TURNS = json.loads(FRAMES)
 OBJECT = {"qualname": "P", "module": "solution", "doc": None, "coroutine": False, "function": False}
 MORE = {"object": {"fields": None, "shared": None}, "exception": {}, "enum": {"enum": "Enum", "mixin": "",
-        "members": [["A", 1]], "attributes": []}, "namedtuple": {"fields": ["a"], "attributes": []}}
+        "members": [["A", 1]], "attributes": [], "methods": [], "missing": False},
+        "namedtuple": {"fields": ["a"], "defaults": [], "attributes": []}}
 def facts(news):
     made = []
     for number, each in news:

@@ -280,4 +280,18 @@ FORMS = {
     "expected to fail": ("pytest", SQUARE, "import pytest\nfrom solution import f\n@pytest.mark.xfail\ndef test_a(): assert f(2) == 5\ndef test_b(): assert f(1) == 1"),
     "case in pytest": ("pytest", SQUARE, "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(2), 4)"),
     "imported in the test": ("pytest", SQUARE, "def test_a():\n    from solution import f\n    assert f(2) == 4"),
+    # classes as the test sees them
+    "defaults of a named tuple": ("assert", "import collections\nPt = collections.namedtuple('Pt', 'x y', defaults=[0])", "assert Pt(1) == (1, 0)"),
+    "annotations of a named tuple": ("assert", "from typing import NamedTuple\nclass N(NamedTuple):\n    a: int\n    b: list", "assert N.__annotations__ == {'a': int, 'b': list}"),
+    "descriptor with a private value": ("assert", "class Typed:\n    def __set_name__(self, owner, name): self.name = '_' + name\n    def __get__(self, o, t=None): return getattr(o, self.name)\n    def __set__(self, o, v):\n        if type(v) is not int: raise TypeError(self.name)\n        setattr(o, self.name, v)", "class A:\n    x = Typed()\n    def __init__(self, x): self.x = x\na = A(3)\na.x += 1\nassert a.x == 4"),
+    "missing member": ("assert", "import enum\nclass Day(enum.Enum):\n    MON = 1\n    @classmethod\n    def _missing_(cls, value): return cls.MON", "assert Day(99) is Day.MON"),
+    "text of a member": ("assert", "import enum\nclass Day(enum.Enum):\n    MON = 1\n    def __str__(self): return self.name.title()", "assert str(Day.MON) == f'{Day.MON}' == 'Mon'"),
+    "order of members": ("assert", "import enum\nclass Grade(enum.Enum):\n    A = 1\n    B = 2\n    def __lt__(self, other): return self.value > other.value", "assert sorted(Grade) == [Grade.B, Grade.A] and max(Grade) is Grade.A"),
+    "called member": ("assert", "import enum\nclass Op(enum.Enum):\n    ADD = '+'\n    def __call__(self, a, b): return a + b", "assert Op.ADD(1, 2) == 3"),
+    "items of a class": ("assert", "class Meta(type):\n    def __getitem__(cls, key): return key * 2\nclass R(metaclass=Meta): pass\nclass G:\n    def __class_getitem__(cls, key): return (cls.__name__, key)", "assert R['x'] == 'xx' and G[int] == ('G', int)"),
+    "vars and dir of a class": ("assert", "class C:\n    z = 5\n    def m(self): pass\n    @staticmethod\n    def s(): pass", "assert [n for n in dir(C) if n[0] != '_'] == ['m', 's', 'z']\nassert 'm' in vars(C) and isinstance(vars(C)['s'], staticmethod)"),
+    "name of the class of a class": ("assert", "class C: pass", "assert type(C).__name__ == 'type' and C.__class__ is type(C)"),
+    "hash and text of an exception": ("assert", "class E(Exception):\n    def __eq__(self, o): return self.args == o.args\n    def __hash__(self): return hash(self.args)\n    def __repr__(self): return 'E!'\ndef f(): raise E(1)", "try:\n    f()\n    seen = None\nexcept E as e:\n    seen = (e == E(1), hash(e) == hash(E(1)), repr(e), len({e, E(1)}))\nassert seen == (True, True, 'E!', 1)"),
+    "annotations with items": ("assert", "import typing\ndef f(x: 'int | None', y: int | None, z: typing.Optional[int], *c: typing.Callable[[int], str]) -> list[dict[str, int]]: pass", "import inspect, typing\nassert f.__annotations__ == {'x': 'int | None', 'y': int | None, 'z': typing.Optional[int], 'c': typing.Callable[[int], str], 'return': list[dict[str, int]]}\nassert inspect.signature(f).return_annotation == list[dict[str, int]]\nassert inspect.signature(f).parameters['y'].annotation == int | None"),
+    "docstring of a property": ("assert", "class C:\n    @property\n    def p(self):\n        'doc p'", "assert C.p.__doc__ == 'doc p'"),
 }  # fmt: skip

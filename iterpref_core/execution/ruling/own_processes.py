@@ -1,0 +1,133 @@
+"""Own processes: the parts of a program's tests that run one after the other, and tests with a process to themselves.
+
+A program passes such a test if its process ends with exit status 0, and has printed what the test's kind takes for
+right.
+"""
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from iterpref_core.execution.kinds.kind import UnfitTestError
+from iterpref_core.execution.kinds.table import KINDS
+from iterpref_core.execution.protocol.jobs import Answer, Console
+from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.ruling import feedback
+from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
+
+Observe = Callable[[Program, bytes, Console], Answer | None]
+"""Runs a job on a console; returns the zygote's answer, or None if the engine failed."""
+Call = Callable[[Program], tuple[list[Any], Outcome]]
+"""Runs a program whose values are wanted; see `Engine.call`."""
+
+
+def takes_process(program: Program, index: int = 0) -> bool:
+    """Tell whether a test of a program has a process to itself."""
+    return KINDS[program.tests[index].kind].takes_process
+
+
+def split(program: Program) -> list[Program]:
+    """Return the programs that a program's tests make, in their order: one for each test with a process to itself.
+
+    Tests of other kinds that follow each other stay together.
+    """
+    groups: list[list[int]] = []
+    after_its_own = True
+    for index in range(len(program.tests)):
+        has_its_own = takes_process(program, index)
+        if has_its_own or after_its_own:
+            groups.append([])
+        groups[-1].append(index)
+        after_its_own = has_its_own
+    if len(groups) == 1:
+        return [program]
+    return [_part(program, group) for group in groups]
+
+
+def _part(program: Program, indexes: list[int]) -> Program:
+    tests = tuple(program.tests[index] for index in indexes)
+    comparator = program.comparator
+    if comparator is None:
+        return replace(program, tests=tests)
+
+    def compare_part(index: int, value: Any) -> bool:
+        # The part of the tests 3 and 4 numbers them 0 and 1.
+        return comparator(indexes[index], value)
+
+    return replace(program, tests=tests, comparator=compare_part)
+
+
+def run_parts(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
+    """Return the outcome of a program whose parts run one after the other, up to the first that does not pass."""
+    passed = 0
+    cpu_s = 0.0
+    slowest_s = 0.0
+    for part in split(program):
+        outcome = run(part)
+        passed += outcome.tests_passed
+        cpu_s += outcome.cpu_s
+        slowest_s = max(slowest_s, outcome.cpu_s)
+        if outcome.verdict != "passed":
+            break
+    total = len(program.tests)
+    return replace(outcome, tests_passed=passed, tests_total=total, cpu_s=cpu_s, slowest_s=slowest_s)
+
+
+def run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
+    """Return the outcome of a program whose one test has a process to itself; None if the engine failed.
+
+    Args:
+        program: with this test alone.
+        limits: of the program.
+        observe: runs a job on a console.
+        call: runs another program, which helps the kind to decide.
+    """
+    (test,) = program.tests
+    kind = KINDS[test.kind]
+    step = kind.step(test, None)
+    job = {
+        "setup": program.setup,
+        "code": program.code,
+        "steps": [(kind.name, step.body)],
+    }
+    console = kind.console(test, limits)
+    answer = observe(program, pickle.dumps(job), console)
+    if answer is None:
+        return None
+    trial = Trial(program, (step,), limits, answer)
+    trial.printed = len(answer.head)
+    most = console.keep - 1
+    if len(answer.stdout) > most:
+        return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
+    failure = _without_output(trial, answer)
+    if failure is not None:
+        return failure
+    printed = answer.stdout.decode("utf-8", "backslashreplace")
+    try:
+        wrong = kind.wrong_output(test, printed, lambda helper: call(replace(helper, cpu_s=program.cpu_s)))
+    except UnfitTestError as error:
+        return trial.outcome("infra_error", str(error), 0)
+    if wrong is None:
+        return trial.outcome("passed", "", 1)
+    text = feedback.wrong_output(step.source, answer.paths.hide(printed), wrong.expected)
+    return trial.outcome("wrong_answer", f"{text}: {wrong.reason}" if wrong.reason else text, 0)
+
+
+def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
+    """Rule on how a process ended; None if it ended by itself, with exit status 0."""
+    if answer.killed or answer.exit < 0:
+        return trial.ended(0)
+    if answer.exit == 0:
+        return None
+    try:
+        reports = list(parse_channel(answer.channel))
+        if reports:
+            _, kind, _, payload = reports[-1]
+            if kind == "error":
+                facts = answer.paths.hide(json.loads(payload))
+                return trial.error(0, facts)
+    except MALFORMED:
+        pass  # a program that writes reports of its own can only say that it failed, which its exit status says
+    return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")

@@ -1,0 +1,56 @@
+"""Given files: those that DVC knows and that no stage will make: of `dvc add`, `dvc import`, and of frozen stages.
+
+Git does not have them, so that a second working tree has them from DVC's cache alone.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.errors import InputError
+from tasks.dvc.graph import opened_repo
+
+
+def check_given_files(root: Path) -> None:
+    """Refuse given files that differ from what DVC has: a second working tree would get the older ones.
+
+    Raises:
+        InputError: a file was changed after DVC took it, or is not in DVC's cache.
+    """
+    with opened_repo(root) as repo:
+        for stage in _stages_with_given_files(repo):
+            for out in stage.outs:
+                state = out.status().get(str(out))
+                if state == "not in cache":
+                    raise InputError(f"{out}: DVC's cache does not have this file; run `dvc pull {stage.addressing}`")
+                if state == "modified":
+                    raise InputError(
+                        f"{out}: changed since DVC took it, and a second working tree would get the older file; run "
+                        f"`dvc commit {stage.addressing}`"
+                    )
+
+
+def check_out_given_files(root: Path) -> None:
+    """Bring the given files from DVC's cache into a working tree.
+
+    Raises:
+        InputError: the cache lacks one.
+    """
+    from dvc.exceptions import CheckoutError
+
+    with opened_repo(root) as repo:
+        targets = [stage.addressing for stage in _stages_with_given_files(repo)]
+        if not targets:
+            return
+        try:
+            repo.checkout(targets=targets, force=True)
+        except CheckoutError as error:
+            missing = ", ".join(error.target_infos)
+            raise InputError(f"{missing}: DVC's cache does not have this file; run `dvc pull {missing}`") from None
+
+
+def _stages_with_given_files(repo: Any) -> Iterator[Any]:
+    """Yield the stages without a command, and the frozen ones that have run."""
+    for stage in repo.index.stages:
+        if stage.cmd is None or (stage.frozen and all(out.hash_info for out in stage.outs)):
+            yield stage

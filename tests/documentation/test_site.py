@@ -1,0 +1,56 @@
+"""The hooks of the documentation site: the page of verbs, and the size of pages."""
+
+import re
+import runpy
+from types import SimpleNamespace
+from typing import Any
+
+import typer.main
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.cli.app import app
+from tests.settings import ROOT
+
+_COMMAND_LINE = runpy.run_path(str(ROOT / "docs/command_line.py"))
+_SITE_SIZE = runpy.run_path(str(ROOT / "docs/site_size.py"))
+
+
+def _verbs() -> list[Any]:
+    return list(typer.main.get_command(app).commands.values())  # type: ignore[attr-defined]
+
+
+def test_the_page_of_verbs_has_every_option_with_its_whole_help() -> None:
+    text = _COMMAND_LINE["describe_verbs"]()
+    sections = dict(re.findall(r"(?ms)^### iterpref (\w+)\n(.*?)(?=^##|\Z)", text))
+    for verb in _verbs():
+        section = sections[verb.name]
+        assert verb.help in section
+        rows = section.splitlines()
+        for option in verb.params:
+            assert any(row.startswith(f"| `{option.opts[0]}`") and option.help in row for row in rows), option.opts
+    assert "…" not in text, "nothing is cut"
+    elements = re.findall(r"<[^>]*>", text)
+    assert elements == ['<div class="verbs" markdown>', "</div>"], "no placeholder is taken for an element of HTML"
+
+
+def test_only_the_page_of_verbs_is_composed() -> None:
+    def composed(name: str) -> str:
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        added: str = _COMMAND_LINE["on_page_markdown"](text, SimpleNamespace(file=SimpleNamespace(src_uri=name)))
+        return added.removeprefix(text)
+
+    assert composed("training.md") == ""
+    assert "### iterpref train" in composed("reference/command-line.md")
+
+
+_TEXTS = st.text("ab \n\t", max_size=12)
+_KEPT = st.builds("<{0}>{1}</{0}>".format, st.sampled_from(["pre", "script", "style", "textarea"]), _TEXTS)
+_OTHER = st.builds("<p>{0}</p>".format, _TEXTS)
+
+
+@given(st.lists(_KEPT | _OTHER, max_size=6))
+def test_a_smaller_page_differs_in_white_space_around_line_breaks_alone(elements: list[str]) -> None:
+    smaller = _SITE_SIZE["on_post_page"]("\n\n".join(elements))
+    expected = [text if not text.startswith("<p>") else re.sub(r"\s*\n\s*", "\n", text) for text in elements]
+    assert smaller == "\n".join(expected)

@@ -1,0 +1,110 @@
+"""A value in a YAML file or of `--set` is the same to this project and to DVC, which both read params.yaml."""
+
+import math
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from iterpref_core.config import load_params, with_values
+from iterpref_core.errors import InputError
+from iterpref_core.input_files import parse_yaml, read_yaml
+from tasks.profiles import write_values
+from tests.settings import ROOT
+
+LOOKS = (
+    "010",
+    "0o17",
+    "-0x1F",
+    "0b11",
+    "1_000",
+    "yes",
+    "Off",
+    "1:30",
+    "1:30.5",
+    "1e-5",
+    "+.5",
+    "5.",
+    ".inf",
+    "~",
+    "TRUE",
+)
+"""Texts that YAML 1.1 and 1.2 read differently, or that are more than texts to both."""
+PARAMS = load_params(ROOT / "params.yaml")
+
+
+def of_dvc(text: str) -> Any:
+    """What DVC reads; a date without quotes is no text to DVC."""
+    from dvc.utils.serialize import loads_yaml
+
+    value = loads_yaml(f"value: {text}\n")["value"]
+    return text.strip() if isinstance(value, date) else value
+
+
+def same(left: Any, right: Any) -> bool:
+    both_nan = isinstance(left, float) and isinstance(right, float) and math.isnan(left) and math.isnan(right)
+    return both_nan or (type(left) is type(right) and left == right)
+
+
+@given(st.one_of(st.sampled_from(LOOKS), st.from_regex(r"[-+.0-9a-fnoxyEYN:_TtulrsI~]{1,9}", fullmatch=True)))
+@example("2023-06-01")
+def test_a_value_is_the_one_that_dvc_reads(text: str) -> None:
+    try:
+        expected = of_dvc(text)
+    except Exception:  # noqa: BLE001 - some texts make its reader fail: -_ or 0x_
+        return
+    assert same(parse_yaml(f"value: {text}\n")["value"], expected), text
+
+
+@given(
+    st.one_of(
+        st.sampled_from((*LOOKS, "2023-06-01", "2023-06-01T10:00:00", "<<", "=", "null", " x ", "#", "a: b")), st.text()
+    )
+)
+def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    from dvc.utils.serialize import load_yaml
+
+    if text != text.encode("utf-8", "replace").decode("utf-8"):
+        return  # half of a surrogate pair, which no file of UTF-8 has
+    path = tmp_path_factory.mktemp("params") / "params.yaml"
+    path.write_text("model: {prompt_separator: x}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        # To read and write all other parameters takes a tenth of a second.
+        patch.setattr("tasks.profiles.load_params", lambda _: PARAMS)
+        write_values({"model.prompt_separator": text}, path)
+    assert read_yaml(path)["model"]["prompt_separator"] == text
+    assert load_yaml(path)["model"]["prompt_separator"] == text
+
+
+def test_days_in_params_yaml_need_quotes_as_dvc_wants_them(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    whole = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(whole, encoding="utf-8")
+    write_values({"evaluation.livecodebench.until": "2024-01-31"}, path)
+    assert load_params(path).evaluation.livecodebench.until == "2024-01-31"
+    for day in ("2023-06-01", "2023-6-1T10:00:00Z"):
+        path.write_text(whole.replace('"2023-05-01"', day), encoding="utf-8")
+        with pytest.raises(InputError, match=rf"params.yaml:\d+:12: .*{day} needs quotes"):
+            load_params(path)
+
+
+def test_keys_are_texts_as_in_json() -> None:
+    params = with_values(PARAMS, {"model.chat_template_kwargs": parse_yaml("{bias: {50256: 1, a: 2}}")})
+    assert params.model.chat_template_kwargs == {"bias": {"50256": 1, "a": 2}}
+
+
+@pytest.mark.parametrize(
+    "text", ["a: !!timestamp 2001-01-01", "a: !!binary aGk=", "a: !!set {b}", "{[1]: 2}", "{1: a, '1': b}"]
+)
+def test_what_json_does_not_have_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"params.yaml.*not valid YAML"):
+        read_yaml(tmp_path / "params.yaml")
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(text)
