@@ -4,6 +4,7 @@ from collections import Counter
 
 from iterpref_core.ingestion.published.programs import right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.ingestion.published.wording import check_statement
 from iterpref_core.records import Problem, UnittestTest
 
 
@@ -22,6 +23,7 @@ def convert_classeval(row: ClassEvalRow) -> PublishedProblem:
     """Return the problem; its prompt shows the class with empty methods."""
     if not row.test.strip():
         raise LeftOutError("no_tests")
+    check_statement(row.skeleton)
     imports = "".join(f"{line}\n" for line in row.import_statement or ())
     left_out: Counter[str] = Counter()
     problem = Problem(

@@ -7,7 +7,7 @@ from iterpref_core.ingestion.published.programs import program_in, right_program
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
 from iterpref_core.ingestion.published.usable_tests import usable_tests
-from iterpref_core.ingestion.published.wording import ask_for_script
+from iterpref_core.ingestion.published.wording import ask_for_script, check_statement
 from iterpref_core.records import Problem
 
 _CHECKER = '''\
@@ -64,6 +64,7 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
         official = official[1:]
     if not examples:
         raise LeftOutError("no_tests")
+    check_statement(row.description)
     checker = None
     if row.generated_checker:
         checker = _CHECKER.format(source=row.generated_checker)

@@ -4,6 +4,7 @@ from collections import Counter
 
 from iterpref_core.ingestion.published.programs import right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.ingestion.published.wording import check_statement
 from iterpref_core.records import Problem, PytestTest, Record
 
 
@@ -29,6 +30,7 @@ def convert_kodcode(row: KodCodeRow) -> PublishedProblem:
     """Return the problem; its prompt shows the declarations that the tests rely on."""
     if not (row.test or "").strip():
         raise LeftOutError("no_tests")
+    check_statement(row.question)
     left_out: Counter[str] = Counter()
     functions = row.test_info or ()
     names = [function.function_name for function in functions if function.function_name]

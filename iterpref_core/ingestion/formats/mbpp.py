@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iterpref_core.ingestion.published.programs import right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.ingestion.published.wording import check_statement
 from iterpref_core.records import AssertTest, Problem
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -80,6 +81,7 @@ def convert_mbpp(row: MbppRow) -> PublishedProblem:
     question = row.text or row.prompt
     if not question:
         raise ValueError("field 'text': Field required (or 'prompt', as in the sanitized file)")
+    check_statement(question)
     left_out: Counter[str] = Counter()
     right = right_programs([row.code], left_out)
     try:

@@ -47,7 +47,7 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         if language is not None and not (isinstance(language, str) and is_python_3(language)):
             raise LeftOutError("not_python", f"its language is {language}")
         tests = read_literal("test_cases", tests.get("test_cases", tests))
-    has_answers = row.gold_standard_solution is not None or row.solutions is not None
+    has_answers = bool({"gold_standard_solution", "solutions"} & row.model_fields_set)
     left_out: Counter[str] = Counter()
     answers = [row.gold_standard_solution or "", *read_texts("solutions", row.solutions, left_out)]
     return contest_problem(
@@ -56,7 +56,7 @@ def convert_prime(row: PrimeRow) -> PublishedProblem:
         row.tests if tests is None else tests,
         source=f"prime:{row.source}" if row.source else "prime",
         starter_code=row.starter_code or "",
-        # SYNTHETIC-2 has no column for right programs.
+        # SYNTHETIC-2 has no column for right programs; a row with an empty one lacks what its set has.
         right=(lambda: right_programs(map(program_in, answers), left_out)) if has_answers else tuple,
         left_out=left_out,
     )

@@ -14,6 +14,16 @@ def says_something(question: str) -> bool:
     return any(character.isalnum() for character in question)
 
 
+def check_statement(statement: str | None) -> None:
+    """Check that a published statement says something, before words are added to it.
+
+    Raises:
+        LeftOutError: it says nothing.
+    """
+    if not says_something(statement or ""):
+        raise LeftOutError("no_prompt", f"its statement is {statement!r}")
+
+
 def ask_for_script(question: str, starter_code: str = "") -> str:
     """Return the prompt for a program that reads standard input."""
     return _ask(question, SCRIPT, starter_code)
@@ -36,8 +46,7 @@ def ask_for_call(question: str, call: str, starter_code: str = "") -> str:
 
 
 def _ask(question: str, wanted: str, starter_code: str) -> str:
-    if not says_something(question):
-        raise LeftOutError("no_prompt", f"its statement is {question!r}")
+    check_statement(question)
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
