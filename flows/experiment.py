@@ -107,7 +107,6 @@ def _name_run() -> str:
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
     persist_result=False,
-    on_running=[note_process],
 )
 def experiment(
     stages: tuple[StageTarget, ...] = (),
@@ -130,6 +129,7 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
+    note_process()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), chosen)

@@ -7,9 +7,10 @@ run when its heartbeats stop. Runs of a time without a server are found by the p
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
 import yaml
@@ -63,14 +64,20 @@ def tagged_runs() -> Iterator[None]:
         yield
 
 
-def note_process(flow: object, flow_run: Any, state: object) -> None:  # noqa: ARG001 - Prefect names them so
-    """Name this process in the labels of a flow run that begins to run, which Prefect's pages do not show."""
+def note_process() -> None:
+    """Name this process in the labels of the present flow run, which Prefect's pages do not show as tags.
+
+    Not a hook of the flow, since Prefect logs two lines for each.
+    """
+    from httpx import HTTPError
     from prefect.client.orchestration import get_client
+    from prefect.runtime import flow_run
 
     identity = ProcessIdentity.observe(psutil.Process())
     labels = {f"{TAG}.{field}": value for field, value in identity.model_dump().items()}
-    with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(flow_run.id, labels)
+    # A run without labels is ended by the automation alone.
+    with suppress(HTTPError), get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(flow_run.id), labels)
 
 
 def _process_of(run: Any) -> ProcessIdentity | None:

@@ -94,13 +94,14 @@ def _run(stage: str, body: Callable[[], object]) -> None:
 
     # Prefect may fail after the body has ended. Then the stage is done, and only its display is not.
     def watched() -> None:
+        note_process()
         body()
         finished.append(stage)
 
     try:
-        shown_as = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False, on_running=[note_process])
+        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
         with tagged_runs():
-            shown_as(watched)()
+            as_flow()
     except HTTPError as error:
         if not finished:
             problem = without_passwords(f"{server} does not answer ({error})")

@@ -170,7 +170,6 @@ def _name_sweep() -> str:
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
     persist_result=False,
-    on_running=[note_process],
 )
 def sweep(
     preset: str | None = None,
@@ -198,6 +197,7 @@ def sweep(
     """
     set_up_libraries()
     leave_out_tracebacks()
+    note_process()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values or {})
     check_choice(preset, benchmark, params, INGESTED)

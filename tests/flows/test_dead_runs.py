@@ -1,5 +1,7 @@
 """Flow runs whose process is gone, on the server that the other tests of flows share."""
 
+from uuid import UUID
+
 import psutil
 import pytest
 
@@ -15,14 +17,14 @@ def test_a_run_names_its_process_where_pages_do_not_show_it_and_is_crashed_once_
     from prefect.runtime import flow_run
     from prefect.states import Running
 
-    def named() -> str:
-        return str(flow_run.id)
+    def named(noted: bool) -> UUID:
+        if noted:
+            note_process()
+        return UUID(flow_run.id)
 
     with tagged_runs():
-        of_this_process, of_another, of_nobody = [
-            flow(name="watched", persist_result=False, on_running=hooks)(named)()
-            for hooks in ([note_process], [note_process], [])
-        ]
+        watched = flow(name="watched", persist_result=False)(named)
+        of_this_process, of_another, of_nobody = [watched(noted) for noted in (True, True, False)]
     mine = ProcessIdentity.observe(psutil.Process())
     with get_client(sync_client=True) as client:
         noted = client.read_flow_run(of_this_process)
