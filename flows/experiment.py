@@ -103,7 +103,6 @@ def _name_run() -> str:
 @flow(
     name="experiment",
     flow_run_name=_name_run,
-    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
@@ -130,6 +129,7 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
+    tell_process()
     chosen = _changes(values, benchmarks)
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), chosen)

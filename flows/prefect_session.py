@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,22 @@ def prefect_session() -> Iterator[None]:
             _drain_prefect()
 
 
-def tell_process(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - the names that Prefect asks for
-    """Tell Prefect in which process a flow run is, as a worker does; a hook for `on_running`."""
-    if flow_run.infrastructure_pid:
-        return
-    from prefect.client.orchestration import get_client
+def tell_process() -> None:
+    """Tell Prefect in which process the present flow run is, as a worker does for the runs that it starts.
 
-    with get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run.id, infrastructure_pid=f"{socket.gethostname()}:{os.getpid()}")
+    Not a hook of the flow, since Prefect logs two lines for each.
+    """
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.infrastructure_pid:
+        return
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    # A run whose process Prefect does not know is ended by the automation alone.
+    with suppress(HTTPError), get_client(sync_client=True) as client:
+        client.update_flow_run(context.flow_run.id, infrastructure_pid=process)
 
 
 def leave_out_tracebacks() -> None:

@@ -94,13 +94,12 @@ def _run(stage: str, body: Callable[[], object]) -> None:
 
     # Prefect may fail after the body has ended. Then the stage is done, and only its display is not.
     def watched() -> None:
+        tell_process()
         body()
         finished.append(stage)
 
     try:
-        as_flow = flow(name=stage, flow_run_name=stage, on_running=[tell_process], retries=0, persist_result=False)(
-            watched
-        )
+        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
         with tags(TAG):
             as_flow()
     except HTTPError as error:

@@ -166,7 +166,6 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
-    on_running=[tell_process],
     retries=0,  # whatever the user's settings say: a mistake stays one
     # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
     task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
@@ -198,6 +197,7 @@ def sweep(
     """
     set_up_libraries()
     leave_out_tracebacks()
+    tell_process()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values or {})
     check_choice(preset, benchmark, params, INGESTED)

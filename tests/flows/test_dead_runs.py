@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from uuid import UUID
 
 import pytest
 
@@ -18,23 +19,23 @@ def test_prefect_knows_a_run_s_process_without_a_tag_and_the_run_is_crashed_once
     from prefect.runtime import flow_run
     from prefect.states import Running
 
-    def named() -> str:
-        return str(flow_run.id)
+    def named(told: bool) -> UUID:
+        if told:
+            tell_process()
+        return UUID(flow_run.id)
 
     with tags(TAG):
-        of_this_process, of_another, of_another_host, of_nobody = [
-            flow(name="watched", persist_result=False, on_running=hooks)(named)()
-            for hooks in ([tell_process], [tell_process], [tell_process], [])
-        ]
+        watched = flow(name="watched", persist_result=False)(named)
+        runs = [watched(told) for told in (True, True, True, False)]
+    of_this_process, of_another, of_another_host, _ = runs
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     with get_client(sync_client=True) as client:
-        noted = client.read_flow_run(of_this_process)
-        assert noted.tags == [TAG]
-        assert noted.infrastructure_pid == f"{socket.gethostname()}:{os.getpid()}"
+        seen = client.read_flow_run(of_this_process)
+        assert seen.tags == [TAG]
+        assert seen.infrastructure_pid == f"{socket.gethostname()}:{os.getpid()}"
         client.update_flow_run(of_another, infrastructure_pid=f"{socket.gethostname()}:{ended.pid}")
         client.update_flow_run(of_another_host, infrastructure_pid=f"elsewhere:{ended.pid}")
-        runs = (of_this_process, of_another, of_another_host, of_nobody)
         for run in runs:
             client.set_flow_run_state(run, Running(), force=True)
         end_dead_runs()

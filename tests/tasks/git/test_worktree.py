@@ -327,6 +327,17 @@ def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout: Path) -> 
         assert (folder / "out").read_bytes() == before
 
 
+def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(
+    checkout: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There were two lines for each of their outputs, about a hundred for the first stage of the experiment."""
+    later = {"cmd": "touch later", "outs": ["later"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": STAGE, "later": later}}), encoding="utf-8")
+    with entered_worktree("point"):
+        assert Path("out").exists()
+    assert "No file hash info" not in caplog.text
+
+
 def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
     with entered_worktree("other"):
         Path("new.txt").write_text("changed here", encoding="utf-8")
