@@ -15,7 +15,7 @@ BEST = "best"
 """The name, in place of an objective, under which the highest score of all objectives stands."""
 
 _NO_OBJECTIVES = (BEST, "base", "debugger")
-"""What stands in the place of an objective in the name of a score and is none."""
+"""Words that are no objectives, in the place of one in the name of a score."""
 _PASS_AT_1 = "pass_at_1"
 _HEADLINE = f"heldout/{_PASS_AT_1}"
 _OF_OBJECTIVE = ("learning_rate", "alpha")

@@ -24,7 +24,7 @@ WEIGHTS = STATE / "weights"
 _PLACE = "iterpref.weights"
 """The tag that names the folder from which a model is loaded."""
 _TOKENIZER = "components/tokenizer"
-"""Where `mlflow.transformers` looks for a tokenizer."""
+"""The folder in which `mlflow.transformers` looks for a tokenizer."""
 _WEIGHTS_END_IN = (".safetensors", ".bin", ".gguf")
 
 
