@@ -235,6 +235,7 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
         (toy / "0.1.code").write_text(code, encoding="utf-8")
         with pytest.raises(kind, match=r"1 of 2 trainings failed, the others are kept; the last: .*beta 0\.1 is bad"):
             run([0.1, 0.2])
+        Path("edited").write_text("at first", encoding="utf-8")  # as it was: an edit gives experiments other names
         assert len(dvc("exp", "list", "--name-only").split()) == 1, "the other point"
     assert [row.pass_at_1 for row in run([0.1, 0.2]).rows] == [0.1, 0.2]
     assert len(notes(toy, "shared")) == 2
