@@ -45,6 +45,15 @@ _CONVERTS = frozenset(
 )
 PROTOCOL = OPERATORS | frozenset(f"__{name}__" for name in _OTHER)
 """Methods of a class that its proxy has too."""
+DECIDES_FOR_LIBRARIES = frozenset(
+    {f"__array_{name}__" for name in ("function", "ufunc", "wrap", "prepare", "finalize", "interface", "struct")}
+    | {"__torch_function__", "__torch_dispatch__", "__cuda_array_interface__"}
+)
+"""Attributes by which an object says what a function of numpy's returns, or at which address its numbers are.
+
+With them a program could decide `np.array_equal(f(), [4])`, and have the judge read the judge's own memory. What an
+object holds crosses by `__array__`.
+"""
 
 
 class Proxy:
