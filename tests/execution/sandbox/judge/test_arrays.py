@@ -206,6 +206,7 @@ ASKED = [
 @example(base="object", says=SAYS_SO[:1], answer="True", form=ASKED[0])
 @example(base="object", says=SAYS_SO[1:2], answer="np.array([True])", form=ASKED[3])
 @example(base="np.ndarray", says=SAYS_SO[:1], answer="True", form=ASKED[0])
+@example(base="np.ndarray", says=SAYS_SO[3:4], answer="0.0", form=ASKED[6])
 @settings(max_examples=75)
 def test_no_object_decides_what_a_function_of_numpy_says_of_it(
     executor: Executor, base: str, says: list[str], answer: str, form: str
