@@ -97,9 +97,9 @@ def restore(archive: Path) -> tuple[Manifest, list[str]]:
             if str(database) in missing and os.path.lexists(log):
                 others.append(log)
         if others:
-            named = ", ".join(others[:3]) + (" and others" if len(others) > 3 else "")
+            shown = ", ".join(others[:3]) + (" and others" if len(others) > 3 else "")
             raise InputError(
-                f"{named}: is here with other content, and nothing is written over; restore into a fresh clone"
+                f"{shown}: is here with other content, and nothing is written over; restore into a fresh clone"
             )
         for name in missing:
             Path(name).parent.mkdir(parents=True, exist_ok=True)

@@ -106,8 +106,12 @@ class Connection(Messages, ObjectTable):
             replicas.sent(encoder.containers, tree[2] if len(tree) == 3 else None)
         keeps_made = op == "op" and name in proxies.KEEPS_ITSELF
         result = self._answer(number, keeps_made=keeps_made)
-        if self.is_judge and op == "getattr" and type(result) is ProxyClass:
-            self.name_class(result, name)
+        if self.is_judge and op == "getattr":
+            # None says that an object leaves all to the operators of its class.
+            if name in proxies.DECIDES_FOR_LIBRARIES and result is not None:
+                raise AttributeError(name)
+            if type(result) is ProxyClass:
+                self.name_class(result, name)
         return result
 
     def _arguments(self, encoder: Encoder, args: Any, named: dict[str, Any]) -> Any:

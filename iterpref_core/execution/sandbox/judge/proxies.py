@@ -18,7 +18,11 @@ import random
 import sys
 import types
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+
+from ...codec.arrays import is_array
 
 _ARITHMETIC = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "matmul"),
@@ -45,6 +49,15 @@ _CONVERTS = frozenset(
 )
 PROTOCOL = OPERATORS | frozenset(f"__{name}__" for name in _OTHER)
 """Methods of a class that its proxy has too."""
+DECIDES_FOR_LIBRARIES = frozenset(
+    {f"__array_{name}__" for name in ("function", "ufunc", "wrap", "prepare", "finalize", "interface", "struct")}
+    | {"__torch_function__", "__torch_dispatch__", "__cuda_array_interface__"}
+)
+"""Attributes by which an object says what a function of numpy's returns, or at which address its numbers are.
+
+With them a program could decide `np.array_equal(f(), [4])`, and have the judge read the judge's own memory. What an
+object holds crosses by `__array__`.
+"""
 
 
 class Proxy:
@@ -54,7 +67,8 @@ class Proxy:
     iterpref_connection: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_iterpref", "iterpref_")):
+        # An object that was computed with a value of the test is no array, as it is no number.
+        if name.startswith(("_iterpref", "iterpref_")) or (name == "__array__" and self.iterpref_computed):
             raise AttributeError(name)
         return self.iterpref_connection.ask("getattr", self.iterpref_handle, name)
 
@@ -229,7 +243,9 @@ def _forwarded(name: str) -> Callable[..., Any]:
 def _operator(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any) -> Any:
         if not all(self.iterpref_connection.may_decide(self, other) for other in args):
-            return _computed(self, name, args) if name in _COMPUTES else NotImplemented
+            # With an array numpy computes here, with the numbers that the object held before.
+            may_compute = name in _COMPUTES and not any(is_array(other) for other in args)
+            return _computed(self, name, args) if may_compute else NotImplemented
         if self.iterpref_computed or any(getattr(other, "iterpref_computed", False) for other in args):
             return (
                 _computed(self, name, args)
@@ -276,11 +292,23 @@ def _compared(self: Any, name: str, value: Any, decoys: list[Any]) -> Any:
             if place == 0:
                 raise
     right = said.pop(0)
-    if right is NotImplemented or bool(right) is (name == "__ne__"):
+    if right is NotImplemented or _is_true(right) is (name == "__ne__"):
         return right
-    says_the_same = [other is not NotImplemented and bool(other) is bool(right) for other in said.values()]
+    says_the_same = [other is not NotImplemented and _is_true(other) is _is_true(right) for other in said.values()]
     lies = all(says_the_same) if name in _ORDER else any(says_the_same)
     return NotImplemented if lies else right
+
+
+def _is_true(said: Any) -> bool:
+    # An array of several answers has no truth value of its own.
+    return bool(said.all()) if is_array(said) else bool(said)
+
+
+def _is_equal(decoy: Any, value: Any) -> bool:
+    try:
+        return _is_true(decoy == value)
+    except Exception:  # noqa: BLE001 - an array of rows compares with rows alone, a class of the test with its own
+        return False
 
 
 def decoys_of(name: str, value: Any) -> list[Any]:
@@ -294,15 +322,28 @@ def decoys_of(name: str, value: Any) -> list[Any]:
             int: [-(10**30), 10**30],
             float: [-1e300, 1e300],
             str: ["", chr(sys.maxunicode) * 9],
+            Decimal: [Decimal(-(10**30)), Decimal(10**30)],
+            Fraction: [Fraction(-(10**30)), Fraction(10**30)],
         }
         return extremes.get(kind, [])
-    if name not in ("__eq__", "__ne__"):
+    is_of_program = kind in (ProxyClass, ProxyExceptionClass) or isinstance(kind, ProxyClass | ProxyExceptionClass)
+    if name not in ("__eq__", "__ne__") or is_of_program:
         return []
-    decoys: list[Any] = []
+    return [decoy for decoy in _others(value) if not _is_equal(decoy, value)]
+
+
+def _others(value: Any) -> list[Any]:
+    kind = type(value)
+    # Whoever equals these too, and a value of any other kind, equals everything.
+    decoys: list[Any] = ["~", 7919]
     if kind is bool:
         decoys = [not value]
-    elif kind is int or kind is float:
+    elif kind in (int, float, complex, Fraction):
         decoys = [value + 1, value - 1, -value - 7]
+    elif kind is Decimal:
+        decoys = [Decimal(7919), Decimal(-7), Decimal("0.7")]
+    elif kind is bytes or kind is bytearray:
+        decoys = [value + b"~", b"~" + value, value + value + b"!"]
     elif kind is str:
         decoys = [value + "~", "~" + value, value + value + "!"]
     elif kind is list or kind is tuple:
@@ -314,7 +355,7 @@ def decoys_of(name: str, value: Any) -> list[Any]:
         decoys = [value | {"~"}, value | {7919}]
     elif value is None:
         decoys = [0, ""]
-    return [decoy for decoy in decoys if decoy != value]
+    return decoys
 
 
 def _contains(self: Any, item: Any) -> bool:

@@ -171,3 +171,98 @@ def test_an_empty_array_may_be_what_is_expected_and_one_of_many_sizes(
     else:
         outcome = outcome_of(executor, empty, KINDS[kind](form.format(empty)))
     assert outcome.verdict == "passed", outcome
+
+
+ANSWERS = st.sampled_from(["True", "np.array([True])", "np.True_", "0.0", "np.zeros(3)"])
+SAYS_SO = [
+    "def __array_function__(self, *_, **__): return {}",
+    "def __array_ufunc__(self, *_, **__): return {}",
+    "def __array_wrap__(self, *_, **__): return {}",
+    "def __array_finalize__(self, *_): self[...] = {}",
+    "def __array__(self, *_, **__): return {}",
+    "__array_priority__ = 1e9",
+    "def __eq__(self, _): return {}",
+]
+ASKED = [
+    "assert np.array_equal(f(), [7, 8, 9])",
+    "assert np.allclose(f(), [7, 8, 9])",
+    "assert np.isclose(f(), 4).all()",
+    "assert np.all(np.equal(f(), [7, 8, 9]))",
+    "assert (f() == np.array([7, 8, 9])).all()",
+    "assert (np.array([7, 8, 9]) == f()).all()",
+    "assert np.all(np.abs(f() - np.array([7, 8, 9])) < 0.1)",
+    "assert np.max(np.abs(np.subtract(f(), [7, 8, 9]))) < 0.1",
+    "np.testing.assert_array_equal(f(), [7, 8, 9])",
+    "np.testing.assert_allclose(f(), [7, 8, 9])",
+]
+
+
+@given(
+    base=st.sampled_from(["object", "np.ndarray"]),
+    says=st.lists(st.sampled_from(SAYS_SO), min_size=1, max_size=3, unique=True),
+    answer=ANSWERS,
+    form=st.sampled_from(ASKED),
+)
+@example(base="object", says=SAYS_SO[:1], answer="True", form=ASKED[0])
+@example(base="object", says=SAYS_SO[1:2], answer="np.array([True])", form=ASKED[3])
+@example(base="np.ndarray", says=SAYS_SO[:1], answer="True", form=ASKED[0])
+@example(base="np.ndarray", says=SAYS_SO[3:4], answer="0.0", form=ASKED[6])
+@settings(max_examples=75)
+def test_no_object_decides_what_a_function_of_numpy_says_of_it(
+    executor: Executor, base: str, says: list[str], answer: str, form: str
+) -> None:
+    body = indented("\n".join(line.format(answer) for line in says), 4)
+    made = "Liar()" if base == "object" else "np.zeros(3).view(Liar)"
+    code = f"import numpy as np\nclass Liar({base}):\n{body}\ndef f(): return {made}\n"
+    outcome = executor.run_one(Program(code, (AssertTest(code=HEAD + form),)))
+    assert outcome.verdict not in ("passed", "tampered"), outcome
+
+
+@pytest.mark.parametrize("address", ["8", "id(int)", "numbers.ctypes.data"])
+@pytest.mark.parametrize("holder", ["object", "class"])
+def test_a_judge_reads_no_numbers_at_an_address_that_a_program_names(
+    executor: Executor, address: str, holder: str
+) -> None:
+    code = (
+        "import numpy as np\nnumbers = np.array([7, 8, 9])\nclass Liar:\n"
+        f"    __array_interface__ = dict(data=({address}, False), shape=(3,), typestr='<i8', version=3)\n"
+        f"def f(): return {'Liar()' if holder == 'object' else 'Liar'}\n"
+    )
+    read = "assert np.asarray(f()).dtype == object"
+    assert executor.run_one(Program(code, (AssertTest(code=HEAD + read),))).verdict == "passed"
+
+
+MASKED = st.builds(
+    "np.ma.array({}, mask={})".format,
+    st.lists(st.integers(-9, 9), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+
+
+@given(
+    value=MASKED,
+    other=MASKED | st.just("[1, 2, 3]"),
+    same=st.booleans(),
+    form=st.sampled_from(
+        [
+            "assert np.array_equal(f(), {})",
+            "assert np.sum(f()) == np.sum({})",
+            "assert np.shape(f()) == np.shape({})",
+            "assert f().tolist() == np.ma.array({}).tolist()",
+            "assert f().filled(0).tolist() == np.ma.array({}).filled(0).tolist()",
+            "assert f().compressed().tolist() == np.ma.array({}).compressed().tolist()",
+            "assert np.ma.getmaskarray(f()).tolist() == np.ma.getmaskarray({}).tolist()",
+        ]
+    ),
+)
+@example(
+    value="np.ma.array([1, 2, 3], mask=[0, 1, 0])", other="[1, 2, 3]", same=True, form="assert np.array_equal(f(), {})"
+)
+@settings(max_examples=40)
+@pytest.mark.filterwarnings("ignore")
+def test_a_masked_array_is_an_object_whose_numbers_and_mask_a_test_asks_for(
+    executor: Executor, value: str, other: str, same: bool, form: str
+) -> None:
+    body = form.format(value if same else other)
+    outcome = outcome_of(executor, value, AssertTest(code=HEAD + body))
+    assert (outcome.verdict == "passed") is plain_python_passes(value, body), outcome

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -169,3 +169,42 @@ def test_no_infinite_number_equals_others_where_a_test_asks_for_something_else(
 ) -> None:
     program = Program(SOLUTION.format(value), (AssertTest(code=f"{HEAD}x = f()\nassert {asked} and x == 1e300"),))
     assert executor.run_one(program).verdict == "wrong_answer"
+
+
+@given(value=ATOMS | ARRAYS | st.builds(str.format, HOLDERS, ATOMS), says=st.sampled_from(["True", "np.array([True])"]))
+@example(value="decimal.Decimal('-0')", says="True")
+@example(value="b'a'", says="True")
+@example(value="np.ones(2, dtype='f4')", says="np.array([True])")
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore")
+def test_an_object_under_test_that_equals_everything_equals_no_value_of_any_type(
+    executor: Executor, value: str, says: str
+) -> None:
+    assume("(0, 2)" not in value)  # numpy says of no items that all are equal
+    code = f"import numpy as np\nclass Liar:\n    def __eq__(self, _): return {says}\n    __hash__ = None\n"
+    test = AssertTest(code=f"{HEAD}assert np.all(Liar() == {value})")
+    outcome = executor.run_one(Program(code, (test,)))
+    assert outcome.verdict not in ("passed", "tampered"), outcome
+
+
+@given(value=ATOMS | ARRAYS, other=ATOMS | ARRAYS, same=st.booleans())
+@example(value="np.int64(7919)", other="2", same=True)
+@example(value="np.str_('~')", other="2", same=True)
+@example(value="np.zeros((0, 2))", other="2", same=True)
+@settings(max_examples=40)
+@pytest.mark.filterwarnings("ignore")
+def test_an_object_under_test_equals_what_it_holds(executor: Executor, value: str, other: str, same: bool) -> None:
+    code = (
+        "class Holder:\n    def __init__(self, held): self.held = held\n"
+        "    def __eq__(self, other): return self.held == other\n    __hash__ = None\n"
+    )
+    names: dict[str, object] = {}
+    exec(HEAD + code, names)
+    says = f"assert np.all(Holder({value}) == {value if same else other})"
+    try:
+        exec(says, names)
+        wanted = True
+    except Exception:  # noqa: BLE001 - whatever comparing two of them raises
+        wanted = False
+    outcome = executor.run_one(Program(code, (AssertTest(code=HEAD + says),)))
+    assert (outcome.verdict == "passed") is wanted, outcome
