@@ -87,7 +87,7 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
         ({"load": "4bit"}, r"training.load: 4bit: quantized weights cannot be trained themselves; set training.lora"),
         ({"load": "8bit"}, r"training.load: 8bit: .*; set training.lora"),
         ({"lora": {"rank": 4}}, r"training.lora: no option of LoraConfig 'rank'; "),
-        ({"lora": {"r": 0}}, r"training.lora: .*r.* should be a positive integer"),
+        ({"lora": {"r": 0}}, r"training.lora.r: is 0; give a whole number, 1 or more"),
         ({"arguments": {"neftune_noise_alpha": 5}}, r"arguments.neftune_noise_alpha: .*noise would separate"),
         ({"lora": {"target_modules": ["qproj"]}}, r"training.lora: .*qproj"),
         ({"arguments": {"weight_decai": 0.1}}, r"training.arguments: no argument 'weight_decai'; did you mean"),
