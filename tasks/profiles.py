@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from yaml import safe_load
 
@@ -22,6 +23,10 @@ from tasks.paths import PARAMS
 
 PROFILES = Path("profiles")
 _TAG = "tag:yaml.org,2002:"
+
+
+class _Representer(RoundTripRepresenter):
+    """The forms of null and of numbers in params.yaml alone: DVC writes dvc.yaml by the same library."""
 
 
 def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
@@ -102,8 +107,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(_TAG + "null", "null"))
-    yaml.representer.add_representer(float, lambda dumper, value: dumper.represent_scalar(_TAG + "float", _text(value)))
+    yaml.Representer = _Representer
     content = yaml.load(params.read_text(encoding="utf-8"))
     changes = []
     for key, value in values.items():
@@ -146,3 +150,7 @@ def _text(value: float) -> str:
     ('5.0e-06', '0.3')
     """
     return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
+
+
+_Representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(_TAG + "null", "null"))
+_Representer.add_representer(float, lambda dumper, value: dumper.represent_scalar(_TAG + "float", _text(value)))

@@ -12,6 +12,7 @@ from iterpref_core.errors import InputError
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.paths import pass_at_1_path
+from tasks.profiles import write_values
 from tests.settings import ROOT
 
 
@@ -151,6 +152,7 @@ def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(checkout)
     path = checkout / "dvc.yaml"
     before = path.read_text(encoding="utf-8")
+    write_values({"training.beta": 0.3}, checkout / "params.yaml")  # has its own form, which is that of no other file
     for name in ("problems", "nanolab", "validity", "codeflow", "pairs", "localization"):
         with Repo() as repo:
             repo.freeze(name)
