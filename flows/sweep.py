@@ -205,10 +205,11 @@ def sweep(
     if frozen := frozen_line(load_graph()):
         get_run_logger().info(frozen)
     state = observe_source().state
-    needs = {objective: stages_before(objective) for objective in {row.objective for row in rows}}
+    # Two looks at the graph at most, whatever the number of objectives: all trainings need the same stages.
+    needs = {target: stages_before(target) for target in {_first_stage(row) for row in rows}}
     trainings = {}
     for row in rows:
-        planned = plan_points(row, preset, benchmark, seeds, params, needs[row.objective], state)
+        planned = plan_points(row, preset, benchmark, seeds, params, needs[_first_stage(row)], state)
         trainings[row.label] = list(planned)
     points = {point.name: point for group in trainings.values() for point in group}
     preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
@@ -297,11 +298,15 @@ def plan_points(
         yield Point(f"{preset or 'sweep'}-{named.digest()}-{state}", named, needs, state)
 
 
-def stages_before(objective: str) -> tuple[str, ...]:
-    """Return the stages that are up to date before a point's own ones begin.
+def _first_stage(row: Row) -> str:
+    """Return the first stage of a row's own points, or the group of it."""
+    return f"evaluation@{BASE}" if row.objective == BASE else "training"
+
+
+def stages_before(target: str) -> tuple[str, ...]:
+    """Return the stages that are up to date before a stage, or a group, such as `training`, begins.
 
     All trainings need the same stages, also that of an objective that dvc.yaml does not have.
     """
-    target = f"evaluation@{BASE}" if objective == BASE else "training"
     graph = load_graph(targets=(target,))
     return tuple(name for name, stage in graph.items() if target not in (name, stage.group))

@@ -17,7 +17,6 @@ from transformers import (
 )
 
 from iterpref_core.config import Layout, PromptFormat, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.models.checkpoints import read_config
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
@@ -45,10 +44,10 @@ from iterpref_core.training.model.layout import choose_layout, longest_pair
 from iterpref_core.training.model.model_limits import check_limits, read_limits
 from iterpref_core.training.model.parity import check_parity, rounding_dtype
 from iterpref_core.training.model.policy import (
-    adapters_refused,
     is_quantized,
     load_policy,
     lora_config,
+    naming_adapters,
 )
 from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
@@ -251,7 +250,7 @@ def _make_trainer(
     if data.held.any():
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
-    try:
+    with naming_adapters(params):
         trainer = PairTrainer(
             policy,
             arguments,
@@ -267,10 +266,6 @@ def _make_trainer(
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
         check_tied(trainer.model)
-    except (ValueError, ConfigError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 

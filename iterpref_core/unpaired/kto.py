@@ -18,7 +18,6 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
 from iterpref_core.config import PromptFormat, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.objectives.objective_table import TARGET_KTO, find_rates, find_weights, with_own_beta
@@ -32,7 +31,7 @@ from iterpref_core.training.early_end import is_patience_over
 from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.parity import switch_off_randomness
-from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
+from iterpref_core.training.model.policy import load_policy, lora_config, naming_adapters
 from iterpref_core.training.optimizers import check_schedule
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import OutputPaths, Run, set_up_run
@@ -198,7 +197,7 @@ def _make_trainer(run: Run, data: _Data, accumulation: int, checkpoints: Path) -
     policy = load_policy(run.model, params, run.processes.device)
     switch_off_randomness(policy)
     padding = data.tokenizer.pad_token_id
-    try:
+    with naming_adapters(params):
         trainer = ProgramTrainer(
             model=policy,
             args=config,
@@ -209,10 +208,6 @@ def _make_trainer(run: Run, data: _Data, accumulation: int, checkpoints: Path) -
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
         check_tied(trainer.model)
-    except (ValueError, ConfigError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 

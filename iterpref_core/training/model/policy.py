@@ -1,5 +1,7 @@
 """Policy: the model that is trained, in the form that `training.load` names, with adapters that it may have."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +11,7 @@ from peft import LoraConfig, PeftModel
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, first_line, unknown_name
+from iterpref_core.errors import ConfigError, ModelError, first_line, unknown_name
 from iterpref_core.models.adapters import (
     attach_adapters,
     read_adapter_options,
@@ -153,6 +155,21 @@ def adapters_refused(error: Exception) -> ConfigError:
         f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
         "options, or set training.lora: null to train all weights"
     )
+
+
+@contextmanager
+def naming_adapters(params: TrainingParams) -> Iterator[None]:
+    """Say of an error in a `with` block, if there are adapters, that the model cannot be trained with them.
+
+    Raises:
+        ConfigError: the block failed, and `training.lora` is set.
+    """
+    try:
+        yield
+    except (ValueError, ConfigError, ModelError) as error:
+        if params.lora is None:
+            raise
+        raise adapters_refused(error) from None
 
 
 def is_quantized(model: object) -> bool:
