@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, UnittestTest
+from tests.execution.sandbox.judge.plain_python import passes_in_plain_python
 
 NUMBERS = st.sampled_from(["0.0", "-0.0", "1.5", "float('nan')", "float('inf')", "-float('inf')", "2", "True"])
 OF_NUMPY = st.sampled_from(
@@ -111,13 +112,7 @@ def outcome_of(executor: Executor, value: str, test: Test) -> Outcome:
 
 
 def plain_python_passes(value: str, body: str) -> bool:
-    names: dict[str, object] = {}
-    exec(SOLUTION.format(value), names)
-    try:
-        exec(HEAD + body, names)
-    except Exception:  # noqa: BLE001 - whatever a composed test raises
-        return False
-    return True
+    return passes_in_plain_python(SOLUTION.format(value), HEAD + body)
 
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))

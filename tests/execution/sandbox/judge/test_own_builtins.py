@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, PytestTest, Test, UnittestTest
+from tests.execution.sandbox.judge.plain_python import passes_in_plain_python as plain_python_passes
 
 NAMES = [
     "sum", "len", "sorted", "max", "min", "abs", "all", "any", "list", "set", "tuple", "dict", "str", "int",
@@ -61,16 +62,6 @@ KINDS = {
 def executor() -> Iterator[Executor]:
     with Executor(Limits(cpu_s=5, wall_s=60), workers=1) as executor:
         yield executor
-
-
-def plain_python_passes(code: str, body: str) -> bool:
-    names: dict[str, object] = {}
-    exec(code, names)
-    try:
-        exec(body, names)
-    except Exception:  # noqa: BLE001 - whatever a composed test raises
-        return False
-    return True
 
 
 @given(

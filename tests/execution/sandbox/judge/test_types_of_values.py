@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest
+from tests.execution.sandbox.judge.plain_python import passes_in_plain_python
 
 HEAD = """import array, collections, copy, datetime, decimal, fractions, ipaddress, math
 import pathlib, pickle, re, time, types, uuid, zoneinfo
@@ -118,13 +119,7 @@ def executor() -> Iterator[Executor]:
 
 
 def plain_python_passes(value: str, body: str) -> bool:
-    names: dict[str, object] = {}
-    exec(SOLUTION.format(value), names)
-    try:
-        exec(HEAD + body, names)
-    except Exception:  # noqa: BLE001 - whatever a composed test raises
-        return False
-    return True
+    return passes_in_plain_python(SOLUTION.format(value), HEAD + body)
 
 
 @given(value=VALUES, other=VALUES, same=st.booleans() | st.just(True), form=FORMS)
