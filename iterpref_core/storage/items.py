@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.input_files import LinePlace, decode_line, open_input
+from iterpref_core.input_files import LinePlace, decode_line, open_text
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
 from iterpref_core.storage.problem_folders import QUESTION, read_problem_folder
 from iterpref_core.storage.shards import layout_of
@@ -52,8 +52,8 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
 
     Args:
         path: the file.
-        lenient: True: a line of JSONL that is not UTF-8 is an item too, with a lone surrogate for each byte that is
-            none. So the line can be left out and counted. Rows of Parquet and Arrow keep columns that are null.
+        lenient: True: a row that is not UTF-8 is an item too, with a lone surrogate for each byte that is none. So the
+            row can be left out and counted. Rows of Parquet and Arrow keep columns that are null.
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
@@ -68,15 +68,16 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
             yield Item(where, number, row)
         return
     if layout == ".csv":
-        yield from _read_csv(path)
+        yield from _read_csv(path, lenient=lenient)
         return
-    with open_input(path) as file:
+    with open_text(path) as file:
         if _holds_array(file):
-            with io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", newline="") as opened:
+            with _decoded(file, lenient=lenient) as opened:
                 yield from _read_array(opened, path)
             return
         for number, raw in enumerate(file, 1):
-            line = _line(raw, path, number, lenient=lenient).rstrip(_BLANK)
+            # Files that were put together have a byte order mark in the middle, with which no JSON begins.
+            line = _line(raw, path, number, lenient=lenient).removeprefix("\ufeff").rstrip(_BLANK)
             if line:
                 yield Item(LinePlace(path, number), number, line)
 
@@ -88,6 +89,12 @@ def _line(raw: bytes, path: Path, number: int, *, lenient: bool) -> str:
         if not lenient:
             raise
         return raw.decode("utf-8", "surrogateescape")
+
+
+def _decoded(file: IO[bytes], *, lenient: bool) -> io.TextIOWrapper:
+    """Return a file as text, as `_line` does for a line."""
+    errors = "surrogateescape" if lenient else "strict"
+    return io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", errors=errors, newline="")
 
 
 def count_items(path: Path) -> int:
@@ -102,20 +109,17 @@ def count_items(path: Path) -> int:
     if layout in _TABLES:
         return count_rows(path)
     if layout != ".csv":
-        with open_input(path) as file:
+        with open_text(path) as file:
             if not _holds_array(file):
                 return sum(1 for line in file if not line.isspace())
-    return sum(1 for _ in read_items(path))
+    return sum(1 for _ in read_items(path, lenient=True))
 
 
-def _read_csv(path: Path) -> Iterator[Item]:
+def _read_csv(path: Path, *, lenient: bool) -> Iterator[Item]:
     """Stream the rows of a CSV file with a header; every value is a text."""
     # The module's own limit is 131,072 characters for a value.
     csv.field_size_limit(_MAX_VALUE)
-    with (
-        open_input(path) as file,
-        io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", newline="") as text,
-    ):
+    with open_text(path) as file, _decoded(file, lenient=lenient) as text:
         rows = csv.reader(text, strict=True)
         header: list[str] | None = None
         number = 0

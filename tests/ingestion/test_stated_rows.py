@@ -1,5 +1,6 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
+import csv
 import io
 import json
 import tarfile
@@ -297,10 +298,19 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
         ingest_pairs([tmp_path / name], tmp_path / "out.jsonl")
 
 
-def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl"
-    line = json.dumps(PAIR).encode()
-    source.write_bytes(line + b"\n" + line.replace(b"Add", b"\xff") + b"\n" + line + b"\n")
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv"])
+def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path, name: str) -> None:
+    rows = [PAIR, PAIR | {"prompt": "\ufffd one."}, PAIR]
+    text = io.StringIO()
+    if name == "in.csv":
+        table = csv.DictWriter(text, list(PAIR))
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        text.write("\n".join(lines) if name == "in.jsonl" else f"[{','.join(lines)}]")
+    source = tmp_path / name
+    source.write_bytes(text.getvalue().encode().replace("\ufffd".encode(), b"\xe9"))
     assert ingest_pairs([source], tmp_path / "out.jsonl").counts == {"pairs": 2, "dropped/bad_record": 1}
 
 
