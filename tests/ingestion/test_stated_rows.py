@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,22 @@ ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
+def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) -> list[Dropped]:
+    """Return the rows that are left out before a program runs."""
+    source = folder / "in.jsonl"
+    source.write_text("".join(f"{line}\n" for line in lines))
+    found: list[object] = []
+    if form == "trl":
+        found += ingest_pairs([source], folder / "out.jsonl", split=split).dropped
+    elif form == "pairs":
+        columns = replace(parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=split)
+        for item in read_items(source):
+            found += read_repairs(item, columns, None, Counter(), None, load_params().pairs)
+    else:
+        found += read_candidates([source], find_format(form), Selection(), None, split)
+    return [row for row in found if isinstance(row, Dropped)]
+
+
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
 @settings(max_examples=40)
 def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
@@ -245,22 +262,43 @@ def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
 ) -> None:
     row = ROWS_OF_FORMATS[form]
     chosen = data.draw(st.sampled_from(objects(row)))
-    folder = tmp_path_factory.mktemp("rows")
-    source = folder / "in.jsonl"
-    source.write_text(json.dumps(row) + "\n" + json.dumps(repeating(row, chosen)) + "\n")
-    explanations = []
-    if form == "trl":
-        explanations = [row.explanation for row in ingest_pairs([source], folder / "out.jsonl").dropped]
-    elif form == "pairs":
-        columns = parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS)
-        for item in read_items(source):
-            for found in read_repairs(item, columns, None, Counter(), None, load_params().pairs):
-                explanations += [found.explanation] if isinstance(found, Dropped) else []
-    else:
-        for candidate in read_candidates([source], find_format(form), Selection(), None):
-            explanations += [candidate.explanation] if isinstance(candidate, Dropped) else []
+    lines = (json.dumps(row), json.dumps(repeating(row, chosen)))
+    explanations = [row.explanation for row in left_out_of(form, tmp_path_factory.mktemp("rows"), *lines)]
     (key, *_) = chosen
     assert explanations == [f"the key {key!r} stands twice in one object; leave one of them"]
+
+
+SPLITS_OF_ROWS = {
+    "train": "train",
+    " Train": "train",
+    "test": "test",
+    "TestSet": "test",
+    "dev": "validation",
+    "eval": "test",
+}
+
+
+@given(
+    form=st.sampled_from(["apps", "trl", "pairs"]),
+    column=st.sampled_from(["split", "Split", "data_split", "dataset-split", "subset", "fold", "latest", "splitter"]),
+    stated=st.sampled_from([*SPLITS_OF_ROWS, "codeflow", "fold-3", "", None, 7, ["test"]]),
+    asked=st.sampled_from([None, "train", "test", "val", "all"]),
+)
+@settings(max_examples=80)
+def test_a_row_of_another_split_is_never_read_without_a_word(
+    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
+) -> None:
+    row = ROWS_OF_FORMATS[form] | {column: stated}
+    states = SPLITS_OF_ROWS.get(stated) if isinstance(stated, str) and column not in ("latest", "splitter") else None
+    wanted = {None: "train", "val": "validation"}.get(asked, asked)
+    right = "taken" if states in (None, wanted) or wanted == "all" else "other_split"
+    if right == "other_split" and column != "split" and form != "apps":
+        # Where columns are named by the user, the user is asked.
+        right = f"column `{column}` may state the split; add --columns split={column}, or split= to read no such column"
+    lines = (json.dumps(ROWS_OF_FORMATS[form]), json.dumps(row))
+    left_out = left_out_of(form, tmp_path_factory.mktemp("rows"), *lines, split=asked)
+    found = [row.explanation if row.reason == "bad_record" else row.reason for row in left_out]
+    assert found == ([] if right == "taken" else [right])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.source_code.language import is_python_3
+from iterpref_core.storage.shards import other_splits
 
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
@@ -78,7 +79,7 @@ class Columns:
         )
 
     def check_unread(self, row: Mapping[str, Any]) -> None:
-        """Refuse a row that may state its language or license in a column of another name, which nobody names.
+        """Refuse a row that may state language, license or split in a column of another name, which nobody names.
 
         Raises:
             ValueError: there is such a column; the message tells how to read it, or to pass it over.
@@ -91,14 +92,20 @@ class Columns:
                 if part == "language" and isinstance(value, str) and is_python_3(value):
                     continue
                 if says and words & {word.lower() for word in _WORD.findall(name)}:
-                    raise ValueError(
-                        f"column `{name}` may state the {part}; add --columns {part}={name}, "
-                        f"or {part}= to read no such column"
-                    )
+                    raise _may_state(name, part)
+        if "split" not in self.stated and not self.has(row, "split"):
+            for name in other_splits(row, self.split):
+                raise _may_state(name, "split")
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
+
+
+def _may_state(column: str, part: str) -> ValueError:
+    return ValueError(
+        f"column `{column}` may state the {part}; add --columns {part}={column}, or {part}= to read no such column"
+    )
 
 
 def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str = EXAMPLE_OF_ANSWERS) -> Columns:

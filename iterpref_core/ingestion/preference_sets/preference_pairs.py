@@ -18,7 +18,7 @@ from iterpref_core.ingestion.ingest import Ingested, named_counts
 from iterpref_core.ingestion.preference_sets.answers import find_programs
 from iterpref_core.ingestion.preference_sets.columns import Columns, Kind, parse_columns
 from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
-from iterpref_core.ingestion.published.published import read_license
+from iterpref_core.ingestion.published.published import explain_split, read_license
 from iterpref_core.ingestion.published.wording import says_something
 from iterpref_core.ingestion.row_text import NOT_UTF8, count_rows_of, each_row, is_utf8, parse_json, reason_not_to_write
 from iterpref_core.input_files import RepeatedKeyError
@@ -146,7 +146,7 @@ def reason_against_row(row: Mapping[str, Any], columns: Columns) -> tuple[str, s
     stated = columns.optional(row, "split")
     if other_split(stated, columns.split):
         column = columns.names["split"][0]
-        return "other_split", f"its `{column}` is {stated!r}; --split {stated} reads it, and --split all every row"
+        return "other_split", explain_split(column, stated)
     language = _reason_against_language(row, columns)
     return ("not_python", language) if language else ("", "")
 
