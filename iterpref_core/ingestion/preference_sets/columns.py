@@ -1,5 +1,6 @@
 """Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,14 +70,10 @@ class Columns:
             ValueError: the row lacks a column that the user names, or the value is no text and no whole number.
         """
         value = self.optional(row, part)
-        if value is None or value == "":
-            return None
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return str(value)
-        raise ValueError(
-            f"column `{self.names[part][0]}`: a text or a whole number is expected, not {type(value).__name__}; "
-            f"to read no such column, add --columns {part}="
-        )
+        try:
+            return read_name(value, *self.names[part][:1])
+        except ValueError as error:
+            raise ValueError(f"{error}; to read no such column, add --columns {part}=") from None
 
     def check_unread(self, row: Mapping[str, Any]) -> None:
         """Refuse a row that may state language, license or split in a column of another name, which nobody names.
@@ -100,6 +97,26 @@ class Columns:
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
+
+
+def read_name(value: Any, column: str = "") -> str | None:
+    """Return a name in a row, such as an id, as text; None for null, with which no other value is equal.
+
+    Null is an empty text in CSV, and NaN with pandas, which has decimal numbers in a column with nulls.
+
+    >>> [read_name(value) for value in ("a", 7, 7.0, None, "", float("nan"))]
+    ['a', '7', '7', None, None, None]
+
+    Raises:
+        ValueError: the value is no text and no whole number.
+    """
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"column `{column}`: a text or a whole number is expected, not {type(value).__name__}")
 
 
 def _may_state(column: str, part: str) -> ValueError:

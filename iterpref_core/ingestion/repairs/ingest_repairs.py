@@ -73,7 +73,7 @@ def ingest_repairs(
 
     Returns:
         `pairs`; of these `tested`, whose programs were judged by tests, and `untested`; `repair_prompts`: pairs without
-        a statement, whose task is to correct the buggy program; `dropped/<reason>`.
+        a statement, whose task is to correct the buggy program; `dropped/<reason>`; `joined_rows_left_out/<reason>`.
 
     Raises:
         ConfigError: the columns or the join cannot be understood.
@@ -81,14 +81,14 @@ def ingest_repairs(
         ExecutionError: the engine failed.
     """
     columns = replace(parse_columns(source.columns, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=source.split)
-    join = read_join(*source.join) if source.join is not None else None
     shards = find_shards(sources, source.split)
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
+        left_out = stack.enter_context(open_left_out(dropped))
+        join = read_join(*source.join, left_out.add) if source.join is not None else None
         executor = stack.enter_context(open_executor(execution))
         outcomes = stack.enter_context(closing(OutcomeStore(store, executor)))
         pair_file = stack.enter_context(atomic_writer(out))
-        left_out = stack.enter_context(open_left_out(dropped))
         kept = stack.enter_context(closing(_Kept(source.pairs_per_problem)))
         total = count_rows_of(shards.files, source.limit)
         advance = stack.enter_context(show_progress("ingest", total, unit="rows"))
