@@ -132,7 +132,7 @@ def test_tests_of_every_shape_judge_both_programs(tmp_path: Path, change: dict[s
 
 def test_a_pair_without_tests_says_so_and_one_without_a_statement_asks_for_the_correction(tmp_path: Path) -> None:
     found, (pair,) = taken(written(tmp_path / "in.jsonl", {"buggy": BUGGY, "fixed": FIXED, "license": "GPL-3.0-only"}))
-    assert found.counts == {"pairs": 1, "untested": 1, "repair_prompts": 1}
+    assert found.counts == {"pairs": 1, "untested": 1, "language_unstated": 1, "repair_prompts": 1}
     assert (pair.tested, pair.license) == (False, "GPL-3.0-only")
     assert pair.prompt == f"Correct this Python program:\n\n```python\n{BUGGY.rstrip()}\n```"
 
@@ -165,7 +165,13 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
     words = {"columns": "prompt=statement", "join": (problems, "on=problem:id")}
     found, (pair,) = taken(source, **words)
     assert pair.prompt == "Add a and b."
-    assert found.counts == {"pairs": 1, "untested": 1, "dropped/no_prompt": 1, "dropped/not_joined": 1}
+    assert found.counts == {
+        "pairs": 1,
+        "untested": 1,
+        "language_unstated": 1,
+        "dropped/no_prompt": 1,
+        "dropped/not_joined": 1,
+    }
     with pytest.raises(ConfigError, match="write it as --join"):
         taken(source, join=(problems, "problem"))
     written(problems, {"id": 7, "statement": "Add."}, {"id": 7, "statement": "Subtract."})
@@ -215,7 +221,13 @@ def test_rows_of_a_second_file_that_cannot_be_joined_are_counted_and_named(tmp_p
     source = written(tmp_path / "in.jsonl", *({"buggy": BUGGY, "fixed": FIXED, "id": key} for key in (7, None, "")))
     found, (pair,) = taken(source, columns="prompt=statement", join=(problems, "on=id"))
     assert (pair.prompt, pair.problem) == ("Add.", "pair-1")
-    assert found.counts == {"pairs": 1, "untested": 1, "dropped/not_joined": 2, "joined_rows_left_out/null": 2}
+    assert found.counts == {
+        "pairs": 1,
+        "untested": 1,
+        "language_unstated": 1,
+        "dropped/not_joined": 2,
+        "joined_rows_left_out/null": 2,
+    }
     assert next((row.where, row.explanation) for row in found.dropped) == (f"{problems}:2", "its `id` is null")
     with pytest.raises(InputError, match=r"problems.csv: no row has the column 'no', which --join names"):
         taken(source, join=(problems, "on=id:no"))
@@ -390,7 +402,7 @@ def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("problem_id,task_id,buggy,fixed\n,,x = 1,x = 2\n,,x = 3,x = 4\n")
     found, pairs = taken(path, pairs_per_problem=1)
-    assert found.counts == {"pairs": 2, "untested": 2, "repair_prompts": 2}
+    assert found.counts == {"pairs": 2, "untested": 2, "language_unstated": 2, "repair_prompts": 2}
     assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
 
 

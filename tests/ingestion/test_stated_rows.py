@@ -21,6 +21,7 @@ from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS,
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published import call_tests
 from iterpref_core.ingestion.published.table import find_format
+from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
 from iterpref_core.ingestion.repairs.repair_rows import read_repairs
 from iterpref_core.ingestion.rows import read_candidates
 from iterpref_core.ingestion.selection import Selection
@@ -95,6 +96,54 @@ def test_rows_of_other_languages_are_left_out_by_the_column_that_states_them(tmp
     counts, pairs = pairs_of(*({**row, "lang": "R"} for row in rows[:1]), PAIR | {"lang": "py"},
                              folder=tmp_path, columns="language=lang")  # fmt: skip
     assert (len(pairs), counts["dropped/not_python"]) == (1, 1)
+
+
+OTHER_LANGUAGES = {
+    "R": "library(dplyr)\nx <- c(1, 2)\nprint(mean(x))\n",
+    "R, one line": "x <- c(1, 2)\n",
+    "SQL": "SELECT (1)\n",
+    "Ruby": "puts(gets())\n",
+    "Lua": "x = io.read()\nprint(x)\n",
+    "Julia": "x = [1, 2]\nprintln(x)\n",
+    "JavaScript": "alert(prompt());\n",
+    "MATLAB": "x = 3;\ndisp(x)\n",
+    "Haskell": "import Data.List\nmain = print(sort([2, 1]))\n",
+    "C": 'printf("a");\n',
+    "Perl": "x = 1;\ndie(x);\n",
+    "TOML": "[package]\nname = 'a'\n",
+    "YAML": "name: a\nrun: b = c\n",
+    "Starlark": "cc_library(name = 'a')\n",
+    "indented YAML": "  name: a\n  run: b\n",
+    "indented words": "  Done\n",
+}
+SCRIPT = "import sys\nn = int(input())\nprint(n + 1, file=sys.stdout)\n"
+"""A script, whose language can only be told by its names."""
+FRAGMENT = "print(df.head())\n"
+
+
+@pytest.mark.parametrize("name", OTHER_LANGUAGES)
+@pytest.mark.parametrize("form", ["trl", "pairs"])
+def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
+    tmp_path: Path, form: str, name: str
+) -> None:
+    def row(right: str, **more: str) -> dict[str, Any]:
+        wrong = right + "print(1)\n" if not right[:1].isspace() else right.replace("a", "c").replace("D", "d")
+        sides = {"chosen": right, "rejected": wrong} if form == "trl" else {"fixed": right, "buggy": wrong}
+        return {"prompt": "Do.", **sides, **more}
+
+    rows = [row(SCRIPT), row(OTHER_LANGUAGES[name]), row(FRAGMENT), row(FRAGMENT, language="Python")]
+    source = written(tmp_path / "in.jsonl", *rows)
+    out = tmp_path / "out.jsonl"
+    if form == "trl":
+        found = ingest_pairs([source], out)
+    else:
+        found = ingest_repairs([source], out, RepairSource(), load_params().pairs, EXECUTION, tmp_path / "store.sqlite")
+    assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
+    # The fragment may be Python: the message says how to say so.
+    (fragment,) = (row for row in found.dropped if row.where.endswith(":3"))
+    assert fragment.explanation.startswith("nothing in the program defines 'df', and nothing says that it is Python;")
+    # A program that says nothing else than Python is taken, and that nothing states its language is said.
+    assert (found.counts["pairs"], found.counts["language_unstated"]) == (2, 1)
 
 
 def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
@@ -199,7 +248,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, name: str, array: bool) -> N
     source = tmp_path / "in.json"
     source.write_text(f"[{','.join(rows)}]" if array else "\n".join(rows))
     found = ingest_pairs([source], tmp_path / "out.jsonl")
-    assert found.counts["pairs"] == 2
+    assert found.counts["pairs"] == found.counts.pop("language_unstated") == 2
     assert sum(found.counts.values()) == 3
 
 
@@ -349,7 +398,8 @@ def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path, name: str)
         text.write("\n".join(lines) if name == "in.jsonl" else f"[{','.join(lines)}]")
     source = tmp_path / name
     source.write_bytes(text.getvalue().encode().replace("\ufffd".encode(), b"\xe9"))
-    assert ingest_pairs([source], tmp_path / "out.jsonl").counts == {"pairs": 2, "dropped/bad_record": 1}
+    found = ingest_pairs([source], tmp_path / "out.jsonl")
+    assert found.counts == {"pairs": 2, "language_unstated": 2, "dropped/bad_record": 1}
 
 
 APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}
@@ -604,6 +654,7 @@ def test_rows_of_any_values_are_taken_or_counted(
 ) -> None:
     folder = tmp_path_factory.mktemp("rows")
     counts, pairs = pairs_of(PAIR, *rows, folder=folder)
+    assert counts.pop("language_unstated") <= len(pairs)
     assert sum(counts.values()) == len(rows) + 1
     for pair in pairs[1:]:
         assert (pair.chosen, pair.rejected) in [(row.get("chosen"), row.get("rejected")) for row in rows]

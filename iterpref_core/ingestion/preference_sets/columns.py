@@ -81,18 +81,22 @@ class Columns:
         Raises:
             ValueError: there is such a column; the message tells how to read it, or to pass it over.
         """
-        for part, words in _OTHER_NAMES.items():
+        for part in _OTHER_NAMES:
             if part in self.stated or self.has(row, part):
                 continue
             for name, value in row.items():
                 says = isinstance(value, str | list | dict) and bool(value)
-                if part == "language" and isinstance(value, str) and is_python_3(value):
-                    continue
-                if says and words & {word.lower() for word in _WORD.findall(name)}:
+                if says and _may_say(name, part) and not (part == "language" and _is_python(value)):
                     raise _may_state(name, part)
         if "split" not in self.stated and not self.has(row, "split"):
             for name in other_splits(row, self.split):
                 raise _may_state(name, "split")
+
+    def states_language(self, row: Mapping[str, Any]) -> bool:
+        """Return True if a column says that a row's programs are Python; a row of another language is left out."""
+        if "language" in self.stated or self.has(row, "language"):
+            return bool(self.optional(row, "language"))
+        return any(_may_say(name, "language") and _is_python(value) for name, value in row.items())
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
@@ -117,6 +121,14 @@ def read_name(value: Any, column: str = "") -> str | None:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"column `{column}`: a text or a whole number is expected, not {type(value).__name__}")
+
+
+def _may_say(column: str, part: str) -> bool:
+    return bool(_OTHER_NAMES[part] & {word.lower() for word in _WORD.findall(column)})
+
+
+def _is_python(value: Any) -> bool:
+    return isinstance(value, str) and is_python_3(value)
 
 
 def _may_state(column: str, part: str) -> ValueError:

@@ -9,7 +9,7 @@ from typing import Any
 from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.preference_sets.answers import is_program
+from iterpref_core.ingestion.preference_sets.answers import is_program, reason_against_names
 from iterpref_core.ingestion.preference_sets.columns import Columns, read_name
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
@@ -43,12 +43,14 @@ class Repair:
         pair: the pair, before its programs were run.
         readings: the problem with the row's tests, once for each reading of them; empty if the row has no tests.
         distance: number of lines in which the programs differ.
+        language_stated: True if the row says that its programs are Python.
     """
 
     where: str
     pair: PreferencePair
     readings: tuple[Problem, ...]
     distance: int
+    language_stated: bool
 
 
 @dataclass(frozen=True)
@@ -255,8 +257,13 @@ def _repair(
     readings: tuple[Problem, ...] = ()
     if "tests" in columns.stated or columns.has(row, "tests"):
         readings = read_tests(columns.values(row, "tests"), asked)
+    stated = columns.states_language(row)
+    # Where there are tests, the fixed program is run as Python.
+    explanation = "" if stated or readings else reason_against_names(fixed)
+    if explanation:
+        return Dropped("undefined_name", where, name, explanation)
     diff = diff_lines(buggy, fixed)
-    return Repair(where, pair, readings, len(diff.rejected) + len(diff.chosen))
+    return Repair(where, pair, readings, len(diff.rejected) + len(diff.chosen), stated)
 
 
 def _reason_against(buggy: str, fixed: str) -> tuple[str, str]:
