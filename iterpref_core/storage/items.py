@@ -1,6 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
-JSONL, a JSON array, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems are read. Files may be packed
+JSONL, a JSON array, JSON objects of several lines, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems
+are read. Files may be packed
 (`PACKED`). All are streamed. An array is read piece by piece as well:
 
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
@@ -28,6 +29,7 @@ _CHUNK = 1 << 16
 _HEAD = 4096
 _BLANK = " \t\r\n"
 _MAX_VALUE = 1 << 30
+_BRACE = re.compile(rb"\s*\{[ \t\r]*\n")
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """Texts and brackets of JSON; a bracket in a text is none."""
 _TABLES = (".parquet", ".arrow")
@@ -75,6 +77,10 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
             with _decoded(file, lenient=lenient) as opened:
                 yield from _read_array(opened, path)
             return
+        if _holds_long_objects(file):
+            with _decoded(file, lenient=lenient) as opened:
+                yield from _read_long_objects(opened, path)
+            return
         for number, raw in enumerate(file, 1):
             # Files that were put together have a byte order mark in the middle, with which no JSON begins.
             line = _line(raw, path, number, lenient=lenient).removeprefix("\ufeff").rstrip(_BLANK)
@@ -110,7 +116,7 @@ def count_items(path: Path) -> int:
         return count_rows(path)
     if layout != ".csv":
         with open_text(path) as file:
-            if not _holds_array(file):
+            if not (_holds_array(file) or _holds_long_objects(file)):
                 return sum(1 for line in file if not line.isspace())
     return sum(1 for _ in read_items(path, lenient=True))
 
@@ -130,6 +136,9 @@ def _read_csv(path: Path, *, lenient: bool) -> Iterator[Item]:
                     if len(set(header)) < len(header):
                         raise InputError(f"{path}: two columns have the same name ({', '.join(header)}); rename one")
                     continue
+                # A blank line, as between rows of JSONL.
+                if not row:
+                    continue
                 number += 1
                 # A row with too few or too many values is no object, and is left out by who reads it.
                 fields: Any = dict(zip(header, row, strict=True)) if len(row) == len(header) else row
@@ -146,6 +155,30 @@ def _holds_array(file: IO[bytes]) -> bool:
     """Return True if a file's first character opens a JSON array; the file's position stays."""
     head = cast("io.BufferedReader", file).peek(_HEAD)
     return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+
+
+def _holds_long_objects(file: IO[bytes]) -> bool:
+    """Return True if a file's first line is a brace alone, as `json.dump(..., indent=2)` writes objects."""
+    head = cast("io.BufferedReader", file).peek(_HEAD)
+    return _BRACE.match(head.removeprefix(codecs.BOM_UTF8)) is not None
+
+
+def _read_long_objects(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+    buffer = _more(text, path, _CHUNK)
+    place = LinePlace(path, 1)
+    number = 0
+    while buffer:
+        trimmed = buffer.lstrip(_BLANK)
+        place = place.after(buffer[: len(buffer) - len(trimmed)])
+        buffer = trimmed or _more(text, path, _CHUNK)
+        if not trimmed:
+            continue
+        end, buffer = _next_object(decoder, buffer, text, place)
+        number += 1
+        yield Item(place, number, buffer[:end])
+        place = place.after(buffer[:end])
+        buffer = buffer[end:] or _more(text, path, _CHUNK)
 
 
 def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
@@ -215,7 +248,7 @@ def _next_object(
             position = getattr(error, "pos", 0)
         else:
             # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
-            if end < len(buffer):
+            if end < len(buffer) or buffer[0] in "{[":
                 return end, buffer
             reason = "the array has no end"
             position = end

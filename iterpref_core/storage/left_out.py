@@ -71,7 +71,8 @@ class LeftOut:
             examples.append(row)
         if self._file is not None:
             line = json.dumps(asdict(row), ensure_ascii=False)
-            self._file.write(line + "\n")
+            # A lone surrogate of the row, which UTF-8 does not have, is written as JSON's escape of it.
+            self._file.write(line.encode(errors="backslashreplace").decode() + "\n")
 
     def first(self) -> tuple[Dropped, ...]:
         """Return the first rows of each reason."""

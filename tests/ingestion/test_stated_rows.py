@@ -29,7 +29,7 @@ from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from iterpref_core.storage.left_out import Dropped
+from iterpref_core.storage.left_out import Dropped, open_left_out
 from tests.settings import EXECUTION
 from tests.texts import written
 
@@ -155,6 +155,9 @@ def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "Add."}]
     with pytest.raises(InputError, match=r"columns `prompt`\+`chat`: texts and other values cannot be joined"):
         pairs_of(PAIR | {"chat": chat}, folder=tmp_path, columns="prompt=prompt+chat")
+    # A conversation whose roles nobody states.
+    with pytest.raises(InputError, match="a list of messages is expected, not one with a list"):
+        pairs_of(PAIR | {"prompt": [["Hi.", "Hello."], ["Add.", "Sure."]]}, folder=tmp_path)
     with pytest.raises(InputError, match="not a list of texts"):
         pairs_of({name: [text, text] for name, text in PAIR.items()}, folder=tmp_path)
 
@@ -302,6 +305,40 @@ def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) 
     else:
         found += read_candidates([source], find_format(form), Selection(), None, split)
     return [row for row in found if isinstance(row, Dropped)]
+
+
+@pytest.mark.parametrize("form", ["trl", "pairs", "apps"])
+@pytest.mark.parametrize(
+    "column", ["task_id", "problem_id", "language", "license", "split", "starter_code", "system", "id"]
+)
+def test_nan_is_null_as_pandas_writes_it(tmp_path: Path, form: str, column: str) -> None:
+    row = ROWS_OF_FORMATS[form]
+    # An empty text is null in CSV, where a license or a language may be missing.
+    for null in (float("nan"), None, *([""] if column in ("language", "license") else [])):
+        assert left_out_of(form, tmp_path, json.dumps(row), json.dumps(row | {column: null})) == []
+
+
+@given(
+    form=st.sampled_from(["trl", "pairs", "apps"]),
+    column=st.sampled_from(
+        ["\ud800", "lang\udcff", "language", "license", "licenses", "task_id", "problem_id", "split"]
+    ),
+    value=st.sampled_from(["\ud800", "x", ["\udcff"], {"\ud800": 1}, 3]),
+    needed=st.booleans(),
+)
+def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, value: Any, needed: bool
+) -> None:
+    row = ROWS_OF_FORMATS[form] | {column: value}
+    if needed:
+        row = {name: part for name, part in row.items() if name not in ("chosen", "fixed", "question")}
+    folder = tmp_path_factory.mktemp("rows")
+    left_out = left_out_of(form, folder, json.dumps(ROWS_OF_FORMATS[form]), json.dumps(row))
+    with open_left_out(folder / "dropped.jsonl") as written_rows:
+        for dropped in left_out:
+            written_rows.add(dropped)
+    lines = (folder / "dropped.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["explanation"] for line in lines] == [dropped.explanation for dropped in left_out]
 
 
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())

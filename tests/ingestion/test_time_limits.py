@@ -38,7 +38,6 @@ ODD: list[Any] = [
     0,
     -1,
     True,
-    float("nan"),
     float("inf"),
     "0",
     "-2 seconds",
@@ -59,7 +58,7 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("form", ["taco", "codeforces", "code_contests"])
 def test_a_limit_that_is_not_understood_is_counted_and_its_problem_kept(tmp_path: Path, form: str) -> None:
-    rows = [ROWS[form].row | {"time_limit": value} for value in [*ODD, None, "", "1.5 s"]]
+    rows = [ROWS[form].row | {"time_limit": value} for value in [*ODD, None, "", float("nan"), "1.5 s"]]
     source = written(tmp_path / "in.jsonl", *rows)
     found = ingest([source], form, tmp_path / "out.jsonl", EXECUTION, Selection(), tmp_path / "store.sqlite")
     assert found.counts["problems"] == len(rows)

@@ -88,7 +88,9 @@ def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:
 def _language(number: Any) -> str:
     if isinstance(number, str):
         return _NAMES.get(number, "unknown")
-    return _LANGUAGES[number] if number in range(len(_LANGUAGES)) else "unknown"
+    # A column of whole numbers with nulls has decimal ones in pandas.
+    known = not isinstance(number, bool) and number in range(len(_LANGUAGES))
+    return _LANGUAGES[int(number)] if known else "unknown"
 
 
 FORMAT = Format(CodeContestsRow, convert_code_contests, license="CC-BY-4.0")

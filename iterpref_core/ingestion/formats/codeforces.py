@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from iterpref_core.ingestion.published.fields import Json, as_rows
+from iterpref_core.ingestion.published.fields import Json, as_rows, as_text
 from iterpref_core.ingestion.published.programs import program_in, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
@@ -93,7 +93,7 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
     )
 
 
-def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
+def _statement(row: CodeforcesRow, examples: list[tuple[Any, Any]]) -> str:
     sections = [
         ("# ", row.title),
         ("", row.description),
@@ -101,7 +101,7 @@ def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
         ("## Output\n", row.output_format),
     ]
     for given, printed in examples:
-        sections.append(("## Example\nInput:\n", f"{given.rstrip()}\nOutput:\n{printed.rstrip()}"))
+        sections.append(("## Example\nInput:\n", f"{as_text(given).rstrip()}\nOutput:\n{as_text(printed).rstrip()}"))
     sections.append(("## Note\n", row.note))
     return "\n\n".join(heading + text for heading, text in sections if text)
 

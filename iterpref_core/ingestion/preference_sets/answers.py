@@ -70,7 +70,7 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
     """
     if not chosen.strip() or not rejected.strip():
         return "empty"
-    marked = _marks_program(chosen) or _marks_program(rejected)
+    marked = marks_program(chosen) or marks_program(rejected)
     programs: tuple[str, str] | Reason = "no_code"
     if kind == "code" or not marked:
         programs = _whole_programs(chosen, rejected)
@@ -98,7 +98,7 @@ def reason_against_names(code: str) -> str:
     )
 
 
-def _marks_program(text: str) -> bool:
+def marks_program(text: str) -> bool:
     """Return True if a text is an answer that shows a program in a marked place, and no program itself."""
     return _MARK.search(text) is not None and not is_program(text)
 
@@ -109,7 +109,7 @@ def _whole_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
         return "no_code" if lacks_program(rejected) and not _is_indented(rejected) else (chosen, rejected)
     if not is_program(chosen):
         return _reason_against(chosen)
-    if lacks_program(rejected) or (_parses(rejected) and not is_program(rejected)):
+    if is_no_program(rejected):
         return "no_code"
     if not _parses(rejected) and _FOREIGN.search(rejected):
         return "not_python"
@@ -127,6 +127,11 @@ def _parses(text: str) -> bool:
     except SyntaxError:
         return False
     return True
+
+
+def is_no_program(text: str) -> bool:
+    """Return True if a text is surely no program, not even a broken one: words, or data."""
+    return lacks_program(text) or (_parses(text) and not is_program(text))
 
 
 def is_program(text: str) -> bool:

@@ -50,7 +50,7 @@ class Columns:
                 raise ValueError(
                     f"no column `{name}`; there are {', '.join(row)}: name it with --columns, such as {self.example}"
                 )
-        return [row[name] for name in self.names[part] if row[name] is not None]
+        return [row[name] for name in self.names[part] if not is_null(row[name])]
 
     def optional(self, row: Mapping[str, Any], part: str) -> Any:
         """Return the value of a part that a row may lack, of a single column; None if it has none.
@@ -103,10 +103,15 @@ class Columns:
         return bool(self.names[part]) and all(name in row for name in self.names[part])
 
 
+def is_null(value: Any) -> bool:
+    """Return True for null, also as NaN, which pandas writes for nulls of every column."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def read_name(value: Any, column: str = "") -> str | None:
     """Return a name in a row, such as an id, as text; None for null, with which no other value is equal.
 
-    Null is an empty text in CSV, and NaN with pandas, which has decimal numbers in a column with nulls.
+    Null is an empty text in CSV. In a column with nulls, pandas has decimal numbers.
 
     >>> [read_name(value) for value in ("a", 7, 7.0, None, "", float("nan"))]
     ['a', '7', '7', None, None, None]
@@ -114,9 +119,10 @@ def read_name(value: Any, column: str = "") -> str | None:
     Raises:
         ValueError: the value is no text and no whole number.
     """
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if is_null(value) or value == "":
         return None
-    if isinstance(value, float) and value.is_integer():
+    # Larger decimal numbers are not exact.
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
@@ -181,6 +187,7 @@ _OTHER_NAMES = {
 }
 """Part → words in names of columns that may state it, such as `lang` or `max_stars_repo_licenses`."""
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+_EXACT = 2**53
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
 _JOINED = (*_NEEDED, "tests", "system")
 """The parts that may have several columns."""

@@ -161,7 +161,8 @@ def reason_against_row(row: Mapping[str, Any], columns: Columns) -> tuple[str, s
 
 def _reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     language = columns.optional(row, "language")
-    if language is None:
+    # An empty text is null in CSV.
+    if language is None or language == "":
         return ""
     column = columns.names["language"][0]
     if not isinstance(language, str):

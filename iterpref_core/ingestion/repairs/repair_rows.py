@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.preference_sets.answers import is_program, reason_against_names
-from iterpref_core.ingestion.preference_sets.columns import Columns, read_name
+from iterpref_core.ingestion.preference_sets.answers import (
+    is_no_program,
+    is_program,
+    marks_program,
+    reason_against_names,
+)
+from iterpref_core.ingestion.preference_sets.columns import Columns, is_null, read_name
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
@@ -80,7 +84,7 @@ class Join:
         partner = self.rows.get(key)
         if partner is None:
             raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {key!r}")
-        own = {name: value for name, value in row.items() if value is not None}
+        own = {name: value for name, value in row.items() if not is_null(value)}
         # A null of a column that the partner lacks stays: without it the column would count as misspelled.
         joined = {**row, **partner, **own}
         for name in columns.names["license"]:
@@ -277,8 +281,8 @@ def _reason_against(buggy: str, fixed: str) -> tuple[str, str]:
     # A buggy program may have a syntax error, but not another language's syntax.
     if language_of(buggy) == "python2":
         return "not_python", "the buggy program is Python 2"
-    if lacks_program(buggy):
-        return "no_code", "the buggy program is none"
+    if is_no_program(buggy) or marks_program(buggy):
+        return "no_code", "the buggy program is none, or stands in an answer or in a list"
     return "", ""
 
 
