@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, first_line
 from iterpref_core.input_files import PACKED, open_input
 from iterpref_core.storage.shards import layout_of
 
@@ -109,13 +109,22 @@ def _batches(path: Path) -> Generator[tuple[int, "RecordBatch"]]:
     """Stream (row group or batch of the file, from 1; some of its rows)."""
     if layout_of(path) == ".arrow":
         for group, batch in enumerate(_arrow_batches(path), 1):
+            # Arrow trusts the places of texts that stand in the file: a broken one would end the process.
+            batch.validate(full=True)
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 yield group, batch.slice(start, _ROWS_AT_ONCE)
         return
+    found = 0
     with _open(path) as file:
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
+                found += batch.num_rows
                 yield group + 1, batch
+        if found != file.metadata.num_rows:
+            raise InputError(
+                f"{path}: not a whole Parquet file ({found} rows, and its footer says {file.metadata.num_rows}); "
+                "fetch it again"
+            )
 
 
 def _arrow_batches(path: Path) -> Iterator["RecordBatch"]:
@@ -180,8 +189,9 @@ def _explained(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {kind} needs pyarrow; install iterpref[training], or give JSONL") from None
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a whole {kind} file ({str(error).splitlines()[0]}); fetch it again") from None
+    # A broken length may ask for more memory than there is.
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        raise InputError(f"{path}: not a whole {kind} file ({first_line(error)}); fetch it again") from None
 
 
 def _plain(value: Any, name: str = "") -> Any:

@@ -152,6 +152,33 @@ def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_
             list(read_items(path))
 
 
+def test_an_arrow_file_whose_texts_end_behind_their_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.arrow"
+    table = pa.table({"a": ["abc"]})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    # The places of a text's beginning and end: 0 and 3, and then 0 and 5.
+    places = [(0).to_bytes(4, "little") + end.to_bytes(4, "little") for end in (3, 5)]
+    (before, after) = path.read_bytes().rsplit(places[0], 1)
+    path.write_bytes(before + places[1] + after)
+    with pytest.raises(InputError, match=r"rows.arrow: not a whole Arrow file"):
+        list(read_items(path))
+
+
+def test_a_parquet_file_with_fewer_rows_than_its_footer_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"a": ["x", "y", "z"]}), path)
+    whole = path.read_bytes()
+    # A 64-bit field of Thrift with the number 3; one of them is the number of rows in the footer.
+    places = [place for place in range(len(whole)) if whole[place : place + 2] == b"\x16\x06"]
+    for place in places:
+        path.write_bytes(whole[:place] + b"\x16\x08" + whole[place + 2 :])
+        if parquet.read_metadata(path).num_rows == 4:
+            break
+    with pytest.raises(InputError, match=r"not a whole Parquet file \(3 rows, and its footer says 4\)"):
+        list(read_items(path))
+
+
 def test_a_blank_line_of_a_csv_file_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n\n1,2\n\n")
     assert [item.text for item in read_items(tmp_path / "a.csv")] == ['{"a": "1", "b": "2"}']
