@@ -15,7 +15,7 @@ from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem
 from iterpref_core.ingestion.published.wording import says_something
-from iterpref_core.ingestion.row_text import NOT_WRITABLE, each_row
+from iterpref_core.ingestion.row_text import NOT_UTF8, NOT_WRITABLE, each_row, is_utf8
 from iterpref_core.ingestion.selection import MAX_PROBLEM_BYTES, Selection, size_of
 from iterpref_core.problems.problems import own_split
 from iterpref_core.prompt_messages import prompt_text
@@ -130,6 +130,8 @@ def _convert(item: Item, number: int, form: Format, split: str | None) -> Publis
     Raises:
         LeftOutError: the row does not fit the format, or the format leaves it out.
     """
+    if not is_utf8(item.text):
+        raise LeftOutError(BAD_RECORD, NOT_UTF8)
     try:
         row = parse_record(item.where, item.text, form.row)
         row.check_split(split)

@@ -55,7 +55,8 @@ class Shards(NamedTuple):
 
     Attributes:
         files: the files to read, in order.
-        left_out: split, or ending such as `.csv` of another layout → number of its files, which are not read.
+        left_out: split, or ending such as `.csv` of another layout, or a name without an ending → number of its files,
+            which are not read.
     """
 
     files: list[Path]
@@ -166,7 +167,7 @@ def _split_of(path: str) -> str | None:
 
 
 def _groups(folder: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
-    """Return split → files of a folder's layout, and the number of files of each other layout by its ending.
+    """Return split → files of a folder's layout, and the number of its other files by their ending or name.
 
     Raises:
         InputError: the folder has no file of any layout, or a file beside a packed one of the same name.
@@ -189,9 +190,11 @@ def _groups(folder: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
             f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
             "give the folder of the shards"
         )
-    (shards, *others) = found
+    shards = found[0]
     _check_packed_once(shards)
-    return _by_split(folder, shards), Counter(layout_of(path) for paths in others for path in paths)
+    read = set(shards)
+    others = [path for path in files if path not in read]
+    return _by_split(folder, shards), Counter(layout_of(path) or path.name for path in others)
 
 
 def _by_split(folder: Path, shards: Sequence[Path]) -> dict[str, list[Path]]:

@@ -72,6 +72,8 @@ def test_a_file_beside_a_packed_copy_of_it_is_not_read_twice(tmp_path: Path, pac
         (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
         (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
         (("TRAIN.JSONL", "a.csv", "b.csv", "dataset_infos.json"), None, ["TRAIN.JSONL"], {".csv": 2, ".json": 1}),
+        (("a.jsonl", "b.tsv", "c.jsonl.zip", "d.tar.gz", "README.md", "LICENSE", ".git/HEAD"), None, ["a.jsonl"],
+         {".tsv": 1, ".zip": 1, ".tar": 1, ".md": 1, "LICENSE": 1}),
     ],
 )  # fmt: skip
 def test_one_split_of_a_folder_is_read_and_the_others_are_counted(
