@@ -329,12 +329,17 @@ class PreferencePair(Record):
     @field_validator("license", mode="before")
     @classmethod
     def _license_as_text(cls, value: Any) -> Any:
-        # Files of other origin may use these two names for values of another type.
-        return value if isinstance(value, str) else None
+        if value is None or isinstance(value, str):
+            return value
+        raise ValueError(
+            f"a license is an SPDX expression in a text, not {type(value).__name__}; `iterpref ingest --format trl` "
+            "reads lists of texts"
+        )
 
     @field_validator("tested", mode="before")
     @classmethod
     def _tested_as_truth(cls, value: Any) -> Any:
+        # Files of other origin may use this name for something else.
         return value if isinstance(value, bool) else None
 
     @property

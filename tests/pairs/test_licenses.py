@@ -2,10 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iterpref_core.config import PairsParams
+from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.pairs.pair_selection import select_pairs
@@ -96,9 +98,12 @@ def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tes
     assert "| `tested` | true: tests have judged both programs" in card
 
 
-def test_pairs_of_others_may_use_these_names_for_anything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])
+def test_a_license_of_others_that_is_no_text_is_refused_and_not_passed_over(tmp_path: Path, license: Any) -> None:
     row = {"prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
-    source = written(
-        tmp_path / "in.jsonl", row | {"license": ["MIT"], "tested": "yes"}, row | {"license": 3, "tested": 1}
-    )
+    # Tests of others may be named like this project's word that tests judged a pair.
+    source = written(tmp_path / "in.jsonl", row | {"license": None, "tested": "yes"}, row | {"tested": 1})
     assert [(pair.license, pair.tested) for pair in read_pairs(source)] == [(None, None), (None, None)]
+    written(source, row | {"license": license})
+    with pytest.raises(RecordError, match=r"in.jsonl:1: field 'license': a license is an SPDX expression in a text"):
+        list(read_pairs(source))
