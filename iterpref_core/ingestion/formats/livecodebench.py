@@ -4,7 +4,7 @@ The benchmark itself is `iterpref evaluate --benchmark livecodebench`, with its 
 """
 
 from iterpref_core.ingestion.published.contest import contest_problem
-from iterpref_core.ingestion.published.fields import Json, read_json
+from iterpref_core.ingestion.published.fields import Json, read_list, read_object
 from iterpref_core.ingestion.published.published import Format, PublishedProblem, Row
 from iterpref_core.storage.packed_text import unpack_text
 
@@ -28,16 +28,18 @@ def convert_livecodebench(row: LiveCodeBenchRow) -> PublishedProblem:
             private = unpack_text(private)
         except ValueError as error:
             raise ValueError(f"field 'private_test_cases': {error}") from None
-    public_tests = read_json("public_test_cases", row.public_test_cases) or []
-    private_tests = read_json("private_test_cases", private) or []
-    metadata = read_json("metadata", row.metadata) or {}
+    public_tests = read_list("public_test_cases", row.public_test_cases)
+    private_tests = read_list("private_test_cases", private)
+    function = read_object("metadata", row.metadata).get("func_name")
+    if function is not None and not isinstance(function, str):
+        raise ValueError(f"field 'metadata.func_name': a text is expected, not {type(function).__name__}")
     return contest_problem(
         f"livecodebench/{row.id_or_number(row.question_id)}",
         row.question_content,
         [*public_tests, *private_tests],
         source="livecodebench",
         starter_code=row.starter_code or "",
-        function=metadata.get("func_name") or "",
+        function=function or "",
         visible=len(public_tests),
     )
 

@@ -24,7 +24,7 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
         call: expression for the tested function, such as `add` or `Solution().add`.
 
     Raises:
-        ValueError: the source defines no such function, or is not Python.
+        ValueError: the source defines no such function, or it or the call is not Python.
 
     >>> [test.code for test in tests_of_check("def check(f):\n    assert f(1) == 2\n    assert f(0) == 1", "inc")]
     ['assert inc(1) == 2', 'assert inc(0) == 1']
@@ -33,6 +33,10 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
         tree = parse_source(source)
     except SyntaxError as error:
         raise ValueError(f"field 'test': not valid Python ({error.msg})") from None
+    try:
+        parse(call, mode="eval")
+    except (SyntaxError, ValueError):
+        raise ValueError(f"field 'entry_point': the name of a function is expected, not {call!r}") from None
     check = None
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "check":

@@ -17,7 +17,7 @@ from iterpref_core.ingestion.published.call_tests import (
     read_arguments,
     readings,
 )
-from iterpref_core.ingestion.published.fields import Json, as_rows, read_json
+from iterpref_core.ingestion.published.fields import Json, as_rows, read_json, read_object
 from iterpref_core.ingestion.published.published import LeftOutError, PublishedProblem
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
 from iterpref_core.ingestion.published.usable_tests import usable_tests
@@ -143,7 +143,7 @@ def _kind_of(test: Mapping[str, Any]) -> str:
     stated = test.get("type") if test.get("testtype") is None else test["testtype"]
     if stated is None:
         return ""
-    if stated not in _KINDS:
+    if not isinstance(stated, str) or stated not in _KINDS:
         raise ValueError(f"field 'tests': a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
     return _KINDS[stated]
 
@@ -151,7 +151,7 @@ def _kind_of(test: Mapping[str, Any]) -> str:
 def _function_of(test: Mapping[str, Any]) -> str:
     if _kind_of(test) == "script":
         return ""
-    metadata = read_json("metadata", test.get("metadata")) or {}
+    metadata = read_object("metadata", test.get("metadata"))
     return _name(test.get("fn_name") or metadata.get("func_name"))
 
 

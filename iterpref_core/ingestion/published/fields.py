@@ -38,6 +38,34 @@ def read_json(field: str, value: Json) -> Any:
         raise ValueError(f"field '{field}': a text with JSON is expected ({error})") from None
 
 
+def read_list(field: str, value: Json) -> list[Any]:
+    """Return a list, or JSON of it in a text; an empty list for null and an empty text.
+
+    Raises:
+        ValueError: the field holds something else.
+    """
+    found = read_json(field, value)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ValueError(f"field '{field}': a list is expected, not {type(found).__name__}")
+    return found
+
+
+def read_object(field: str, value: Json) -> Mapping[str, Any]:
+    """Return an object, or JSON of it in a text; an empty one for null and an empty text.
+
+    Raises:
+        ValueError: the field holds something else.
+    """
+    found = read_json(field, value)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise ValueError(f"field '{field}': an object is expected, not {type(found).__name__}")
+    return found
+
+
 def read_literal(field: str, value: Json) -> Any:
     """Return a field's value as `read_json` does; a text may also be a Python literal, as some sets have been written.
 
@@ -82,11 +110,7 @@ def read_texts(field: str, value: Json, left_out: Counter[str]) -> list[str]:
     Raises:
         ValueError: the field holds something else.
     """
-    found = read_json(field, value)
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise ValueError(f"field '{field}': a list of texts is expected, not {type(found).__name__}")
+    found = read_list(field, value)
     texts = [text for text in found if isinstance(text, str)]
     if len(texts) < len(found):
         left_out["no_text"] += len(found) - len(texts)
