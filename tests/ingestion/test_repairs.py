@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
@@ -279,7 +279,6 @@ NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
 
 
 @given(names=st.lists(st.sampled_from(NAMES_IN_USE), max_size=20))
-@settings(max_examples=300)
 def test_a_name_is_taken_once(names: list[str]) -> None:
     known: Counter[str] = Counter()
     assert len({take_name(name, known) for name in names}) == len(names)

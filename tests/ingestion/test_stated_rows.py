@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
@@ -238,7 +238,6 @@ ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
 
 
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
-@settings(max_examples=40)
 def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
 ) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies
-from hypothesis import settings as hypothesis_settings
 
 from .conftest import RIGHT, WRONG, Train, settings
 
@@ -33,7 +32,6 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "out" / "model.safetensors")
 
 
-@hypothesis_settings(max_examples=40)
 @given(pieces=strategies.lists(strategies.text(_CHARACTERS, max_size=6), max_size=8))
 def test_each_drawn_token_has_its_own_characters(tokenizer: PreTrainedTokenizerBase, pieces: list[str]) -> None:
     """The pieces are encoded one by one, so that the tokens are others than the tokenizer's own of the whole text."""
