@@ -61,12 +61,14 @@ class Checkout:
         return self.run(*ITERPREF, *arguments, code=code)
 
     def leave_out(self, objective: str) -> None:
-        """Take an objective, and the model that it trains, out of the graph."""
+        """Take an objective out of the graph: its training, its evaluation, and what the report reads of both."""
         graph = self.path / "dvc.yaml"
-        lines = graph.read_text(encoding="utf-8").splitlines(keepends=True)
-        graph.write_text(
-            "".join(line for line in lines if not line.strip().startswith(f"{objective}:")), encoding="utf-8"
-        )
+        its_lines = (f"{objective}:", f"- results/{objective}\n", f"- metrics/training/{objective}.curve.csv\n")
+        kept = []
+        for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
+            if not line.lstrip().startswith(its_lines):
+                kept.append(line)
+        graph.write_text("".join(kept), encoding="utf-8")
 
     def dvc(self, *arguments: str) -> str:
         """Run a DVC command."""
