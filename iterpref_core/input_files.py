@@ -1,6 +1,7 @@
 """Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -20,6 +21,26 @@ ABSENT = "check the path or run the stage that writes it"
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
 _KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+_ENCODED = "save the file as UTF-8"
+_NO_TEXT = (
+    # The mark of UTF-32 begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "its text is UTF-32", _ENCODED),
+    (codecs.BOM_UTF32_BE, "its text is UTF-32", _ENCODED),
+    (codecs.BOM_UTF16_LE, "its text is UTF-16", _ENCODED),
+    (codecs.BOM_UTF16_BE, "its text is UTF-16", _ENCODED),
+    (b"\x1f\x8b", "is a gzip file", "let its name end in .gz"),
+    (b"BZh91AY&SY", "is a bzip2 file", "let its name end in .bz2"),
+    (b"\xfd7zXZ\x00", "is an xz file", "let its name end in .xz"),
+    (b"\x28\xb5\x2f\xfd", "is a Zstandard file", "let its name end in .zst"),
+    (b"PAR1", "is a Parquet file", "let its name end in .parquet"),
+    (b"ARROW1", "is an Arrow file", "let its name end in .arrow"),
+    (b"PK\x03\x04", "is a zip archive", "unpack it"),
+    (b"version https://git-lfs.github.com/", "is a pointer of Git LFS to the file", "fetch it with `git lfs pull`"),
+)
+"""First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""
+_HEAD = 64
+_FIRST_CHARACTERS = 4
+"""Bytes among which UTF-16 and UTF-32 without a mark have a NUL, if the text begins as JSON, CSV or YAML do."""
 
 
 class LinePlace(NamedTuple):
@@ -73,6 +94,23 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: not a whole bzip2 file ({error}); fetch it again") from None
 
 
+@contextmanager
+def open_text(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
+    """Open a file of text for reading, as `open_input` does, and check by its first bytes that it may be UTF-8.
+
+    Raises:
+        InputError: the file cannot be read, is of another encoding, or is no text at all; the message says which.
+    """
+    with open_input(path, absent) as file:
+        head = cast("io.BufferedReader", file).peek(_HEAD)
+        for beginning, found, advice in _NO_TEXT:
+            if head.startswith(beginning):
+                raise InputError(f"{path}: {found}; {advice}")
+        if b"\0" in head[:_FIRST_CHARACTERS]:
+            raise InputError(f"{path}: begins with NUL bytes, as UTF-16 does and UTF-8 does not; {_ENCODED}")
+        yield file
+
+
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
     packing = _packing(path)
     if packing == ".gz":
@@ -124,7 +162,7 @@ def decode_line(raw: bytes, path: Path, line: int) -> str:
     except UnicodeDecodeError as error:
         readable = error.object[: error.start].decode("utf-8")
         where = LinePlace(path, line).after(readable)
-        raise InputError(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+        raise InputError(f"{where}: not UTF-8 ({error.reason}); {_ENCODED}") from None
 
 
 def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
@@ -133,7 +171,7 @@ def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file cannot be read.
     """
-    with open_input(path, absent) as file:
+    with open_text(path, absent) as file:
         for number, raw in enumerate(file, 1):
             yield number, decode_line(raw, path, number)
 

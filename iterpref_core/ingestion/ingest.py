@@ -28,8 +28,8 @@ class Ingested:
         counts: `problems` written, and `heldout` of these; `trajectories`; `weak_tests`: problems whose tests a wrong
             program passes; `references/<verdict>` of the first right programs (`none`: the set has none);
             `programs_left_out/<language>`; `tests_left_out/<reason>`; `dropped/<reason>` of rows that are left out;
-            `files_left_out/<split>`: files of other splits.
-        dropped: the first rows of each reason.
+            `time_limits_left_out/<reason>`; `files_left_out/<split>`: files of other splits.
+        dropped: the first rows, and parts of rows, of each reason.
     """
 
     counts: dict[str, float]
@@ -62,7 +62,7 @@ def ingest(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
         trajectories: JSONL of trajectories to write, of problems with right and wrong programs; not written by default.
         license: SPDX of the problems that state none, instead of the license of the format.
-        split: the split to read where a folder has several; see `find_shards`.
+        split: the split to read where a folder or a file has several; see `find_shards`.
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Raises:
@@ -80,13 +80,14 @@ def ingest(
         trajectory_file = stack.enter_context(atomic_writer(trajectories)) if trajectories else None
         left_out = stack.enter_context(open_left_out(dropped))
         advance = stack.enter_context(show_progress("ingest", total, unit="problems"))
-        rows = read_candidates(shards.files, found, selection, license)
+        rows = read_candidates(shards.files, found, selection, license, split)
         pairs = pairs_per_problem if trajectory_file is not None else 0
         for _, tried in executor.each(rows, lambda row: try_programs(row, outcomes.run, pairs=pairs)):
             advance()
             _count(tried, counts)
-            if tried.dropped is not None:
-                left_out.add(tried.dropped)
+            for part in (tried.limit_left_out, tried.dropped):
+                if part is not None:
+                    left_out.add(part)
             if tried.problem is not None:
                 problem_file.write(tried.problem.to_json() + "\n")
             if tried.trajectory is not None and trajectory_file is not None:

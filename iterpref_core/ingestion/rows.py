@@ -38,6 +38,7 @@ def read_candidates(
     form: Format,
     selection: Selection,
     license: str | None,
+    split: str | None = None,
 ) -> Iterator[Candidate | Dropped]:
     """Stream the problems of files and the rows that are left out, in their order.
 
@@ -54,6 +55,7 @@ def read_candidates(
             form=form,
             selection=selection,
             license=license,
+            split=split,
             names=names,
         )
 
@@ -64,12 +66,13 @@ def _read(
     form: Format,
     selection: Selection,
     license: str | None,
+    split: str | None,
     names: dict[str, str],
 ) -> Candidate | Dropped:
     where = str(item.where)
     name = ""
     try:
-        published = _convert(item, number, form)
+        published = _convert(item, number, form, split)
         name = _name(published.problem.task_id, form, names)
         names[name] = where
         # What a row states is never overwritten.
@@ -121,7 +124,7 @@ def _choose_tests(problem: Problem, selection: Selection) -> tuple[Problem, int]
     raise LeftOutError("too_large", f"{found}; {advice}")
 
 
-def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
+def _convert(item: Item, number: int, form: Format, split: str | None) -> PublishedProblem:
     """Return a row as a problem.
 
     Raises:
@@ -129,6 +132,7 @@ def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
     """
     try:
         row = parse_record(item.where, item.text, form.row)
+        row.check_split(split)
         published = form.convert(row.model_copy(update={"row_number": number}))
         stated = published.problem.license or row.stated_license
         return replace(published, problem=published.problem.model_copy(update={"license": stated}))

@@ -31,6 +31,7 @@ class Tried:
     Attributes:
         where: place of the row.
         dropped: the row with its reason, if it is left out.
+        limit_left_out: the row's time limit, with the reason why it is not used; None if it is, or there is none.
         problem: the problem with its reference, if the row is taken.
         verdict: verdict on the first right program; None if the row has no right program.
         weak_tests: True if a program passed that the set calls wrong.
@@ -41,6 +42,7 @@ class Tried:
 
     where: str
     dropped: Dropped | None = None
+    limit_left_out: Dropped | None = None
     problem: Problem | None = None
     verdict: Verdict | None = None
     weak_tests: bool = False
@@ -68,8 +70,13 @@ def try_programs(row: Candidate | Dropped, run: Run, *, pairs: int) -> Tried:
         # A text of this row that no program can be given; other rows go on.
         explanation = f"{type(error).__name__}: {error}"
         return Tried(row.where, dropped=Dropped(BAD_RECORD, row.where, row.published.problem.task_id, explanation))
+    limit_left_out = None
+    if row.published.limit_left_out:
+        task_id = row.published.problem.task_id
+        limit_left_out = Dropped("not_understood", row.where, task_id, row.published.limit_left_out, "time_limits")
     return replace(
         tried,
+        limit_left_out=limit_left_out,
         left_out=Counter(row.published.left_out),
         tests_left_out=Counter(row.published.tests_left_out),
     )

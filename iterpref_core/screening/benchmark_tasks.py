@@ -1,5 +1,6 @@
 """Benchmark tasks to screen pairs against: their prompts and their solutions."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,14 @@ from pathlib import Path
 from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.errors import RecordError
 from iterpref_core.input_files import LinePlace, parse_json
+from iterpref_core.prompt_messages import prompt_text, read_prompt
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.jsonl import parse_lines
+from iterpref_core.storage.shards import other_split
 
 HELDOUT = "heldout"
+_TRAINED_ON = ("student", "debugger", "codeflow")
+"""Splits of this project's problems that models are trained on, beside those that every set has."""
 
 
 def _fields(own: tuple[str, ...], published: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -45,30 +50,32 @@ class BenchmarkTask:
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:
-    """Stream the tasks of a benchmark's JSONL file. Problems that name a split count only if the split is held-out.
+    """Stream the tasks of a benchmark's JSONL file, without those of a split for training or validation.
 
     Args:
         path: the file.
-        only_heldout: leave out problems without a split as well, because this project may train on them.
+        only_heldout: leave out problems of every other split than `heldout`, and those without one, because this
+            project may train on them.
 
     Raises:
         InputError: the file is absent.
-        RecordError: a line is no JSON object, or has neither a prompt nor a solution.
+        RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: what
+            is not read is not compared, and would pass for new.
     """
-    wanted_splits = (HELDOUT,) if only_heldout else (None, HELDOUT)
     fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
         task = parse_json(text, LinePlace(path, number))
-        is_task = isinstance(task, dict) and any(isinstance(task.get(name), str) for name in fields)
-        if not is_task:
+        where = f"{path}:{number}"
+        if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in fields):
             listed = ", ".join(fields)
-            raise RecordError(f"{path}:{number}: no text under any of the fields {listed}; give a benchmark's file")
-        if task.get("split") not in wanted_splits:
+            raise RecordError(f"{where}: no text under any of the fields {listed}; give a benchmark's file")
+        split = task.get("split")
+        if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
             continue
         yield BenchmarkTask(
             name=_name(task, default=f"{path.name}:{number}"),
-            prompts=_texts(task, PROMPTS),
-            solutions=_texts(task, SOLUTIONS),
+            prompts=_texts(task, PROMPTS, where),
+            solutions=_texts(task, SOLUTIONS, where),
             composed=task.get("source") == COMPOSED,
         )
 
@@ -80,7 +87,26 @@ def _name(task: dict[str, object], default: str) -> str:
     return default
 
 
-def _texts(task: dict[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the texts of a task's fields of these names; blank ones count as absent."""
-    values = [task.get(name) for name in names]
-    return tuple(value for value in values if isinstance(value, str) and value.strip())
+def _is_stated(value: object) -> bool:
+    return value not in (None, "", []) and not (isinstance(value, float) and math.isnan(value))
+
+
+def _texts(task: dict[str, object], names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """Return the texts of a task's fields of these names, of messages all contents; blank ones count as absent.
+
+    Raises:
+        RecordError: a field holds something else.
+    """
+    texts: list[str] = []
+    for name in names:
+        value = task.get(name)
+        if not _is_stated(value):
+            continue
+        if isinstance(value, list) and all(isinstance(text, str) for text in value):
+            texts += value
+            continue
+        try:
+            texts.append(prompt_text(read_prompt(value)))
+        except ValueError as error:
+            raise RecordError(f"{where}: field {name!r}: {error}; without it the task cannot be compared") from None
+    return tuple(text for text in texts if text.strip())

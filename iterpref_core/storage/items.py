@@ -1,6 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
-JSONL, a JSON array, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems are read. Files may be packed
+JSONL, a JSON array, JSON objects of several lines, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems
+are read. Files may be packed
 (`PACKED`). All are streamed. An array is read piece by piece as well:
 
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.input_files import LinePlace, decode_line, open_input
+from iterpref_core.input_files import LinePlace, decode_line, open_text
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
 from iterpref_core.storage.problem_folders import QUESTION, read_problem_folder
 from iterpref_core.storage.shards import layout_of
@@ -28,6 +29,7 @@ _CHUNK = 1 << 16
 _HEAD = 4096
 _BLANK = " \t\r\n"
 _MAX_VALUE = 1 << 30
+_BRACE = re.compile(rb"\s*\{[ \t\r]*\n")
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """Texts and brackets of JSON; a bracket in a text is none."""
 _TABLES = (".parquet", ".arrow")
@@ -52,8 +54,8 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
 
     Args:
         path: the file.
-        lenient: True: a line of JSONL that is not UTF-8 is an item too, with a lone surrogate for each byte that is
-            none. So the line can be left out and counted. Rows of Parquet and Arrow keep columns that are null.
+        lenient: True: a row that is not UTF-8 is an item too, with a lone surrogate for each byte that is none. So the
+            row can be left out and counted. Rows of Parquet and Arrow keep columns that are null.
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
@@ -68,15 +70,20 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
             yield Item(where, number, row)
         return
     if layout == ".csv":
-        yield from _read_csv(path)
+        yield from _read_csv(path, lenient=lenient)
         return
-    with open_input(path) as file:
+    with open_text(path) as file:
         if _holds_array(file):
-            with io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", newline="") as opened:
+            with _decoded(file, lenient=lenient) as opened:
                 yield from _read_array(opened, path)
             return
+        if _holds_long_objects(file):
+            with _decoded(file, lenient=lenient) as opened:
+                yield from _read_long_objects(opened, path)
+            return
         for number, raw in enumerate(file, 1):
-            line = _line(raw, path, number, lenient=lenient).rstrip(_BLANK)
+            # Files that were put together have a byte order mark in the middle, with which no JSON begins.
+            line = _line(raw, path, number, lenient=lenient).removeprefix("\ufeff").rstrip(_BLANK)
             if line:
                 yield Item(LinePlace(path, number), number, line)
 
@@ -88,6 +95,12 @@ def _line(raw: bytes, path: Path, number: int, *, lenient: bool) -> str:
         if not lenient:
             raise
         return raw.decode("utf-8", "surrogateescape")
+
+
+def _decoded(file: IO[bytes], *, lenient: bool) -> io.TextIOWrapper:
+    """Return a file as text, as `_line` does for a line."""
+    errors = "surrogateescape" if lenient else "strict"
+    return io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", errors=errors, newline="")
 
 
 def count_items(path: Path) -> int:
@@ -102,20 +115,17 @@ def count_items(path: Path) -> int:
     if layout in _TABLES:
         return count_rows(path)
     if layout != ".csv":
-        with open_input(path) as file:
-            if not _holds_array(file):
+        with open_text(path) as file:
+            if not (_holds_array(file) or _holds_long_objects(file)):
                 return sum(1 for line in file if not line.isspace())
-    return sum(1 for _ in read_items(path))
+    return sum(1 for _ in read_items(path, lenient=True))
 
 
-def _read_csv(path: Path) -> Iterator[Item]:
+def _read_csv(path: Path, *, lenient: bool) -> Iterator[Item]:
     """Stream the rows of a CSV file with a header; every value is a text."""
     # The module's own limit is 131,072 characters for a value.
     csv.field_size_limit(_MAX_VALUE)
-    with (
-        open_input(path) as file,
-        io.TextIOWrapper(cast("io.BufferedReader", file), encoding="utf-8-sig", newline="") as text,
-    ):
+    with open_text(path) as file, _decoded(file, lenient=lenient) as text:
         rows = csv.reader(text, strict=True)
         header: list[str] | None = None
         number = 0
@@ -125,6 +135,9 @@ def _read_csv(path: Path) -> Iterator[Item]:
                     header = row
                     if len(set(header)) < len(header):
                         raise InputError(f"{path}: two columns have the same name ({', '.join(header)}); rename one")
+                    continue
+                # A blank line, as between rows of JSONL.
+                if not row:
                     continue
                 number += 1
                 # A row with too few or too many values is no object, and is left out by who reads it.
@@ -142,6 +155,30 @@ def _holds_array(file: IO[bytes]) -> bool:
     """Return True if a file's first character opens a JSON array; the file's position stays."""
     head = cast("io.BufferedReader", file).peek(_HEAD)
     return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+
+
+def _holds_long_objects(file: IO[bytes]) -> bool:
+    """Return True if a file's first line is a brace alone, as `json.dump(..., indent=2)` writes objects."""
+    head = cast("io.BufferedReader", file).peek(_HEAD)
+    return _BRACE.match(head.removeprefix(codecs.BOM_UTF8)) is not None
+
+
+def _read_long_objects(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+    buffer = _more(text, path, _CHUNK)
+    place = LinePlace(path, 1)
+    number = 0
+    while buffer:
+        trimmed = buffer.lstrip(_BLANK)
+        place = place.after(buffer[: len(buffer) - len(trimmed)])
+        buffer = trimmed or _more(text, path, _CHUNK)
+        if not trimmed:
+            continue
+        end, buffer = _next_object(decoder, buffer, text, place)
+        number += 1
+        yield Item(place, number, buffer[:end])
+        place = place.after(buffer[:end])
+        buffer = buffer[end:] or _more(text, path, _CHUNK)
 
 
 def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
@@ -211,7 +248,7 @@ def _next_object(
             position = getattr(error, "pos", 0)
         else:
             # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
-            if end < len(buffer):
+            if end < len(buffer) or buffer[0] in "{[":
                 return end, buffer
             reason = "the array has no end"
             position = end

@@ -1,4 +1,4 @@
-"""Left out: rows that an ingestion does not take, each for a reason that is counted."""
+"""Left out: rows, and parts of rows, that an ingestion does not take, each for a reason that is counted."""
 
 import json
 from collections import Counter, defaultdict
@@ -23,23 +23,30 @@ class NothingTakenError(InputError):
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that is left out.
+    """A row that is left out, or a part of a row.
 
     Attributes:
-        reason: counted as `dropped/<reason>`.
+        reason: counted as `dropped/<reason>`; for a part as `<part>_left_out/<reason>`.
         where: file, and line or row.
         task_id: name of the problem or pair; empty if the row could not be read.
         explanation: the fault in words; may be empty.
+        part: the part that is left out, such as `time_limits`; empty: the whole row.
     """
 
     reason: str
     where: str
     task_id: str = ""
     explanation: str = ""
+    part: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Return the first part of the count's name."""
+        return f"{self.part}_left_out" if self.part else "dropped"
 
 
 class LeftOut:
-    """The rows that are left out: all are counted and written, the first of each reason are kept.
+    """The rows and parts that are left out: all are counted and written, the first of each reason are kept.
 
     Args:
         file: file to write each row to as a line of JSON; None: rows are not written.
@@ -52,18 +59,20 @@ class LeftOut:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return `dropped/<reason>` → number of rows."""
-        return {f"dropped/{reason}": count for reason, count in self._counts.items()}
+        """Return `dropped/<reason>` → number of rows, and `<part>_left_out/<reason>` → number of parts."""
+        return dict(self._counts)
 
     def add(self, row: Dropped) -> None:
-        """Leave out a row."""
-        self._counts[row.reason] += 1
-        examples = self._first[row.reason]
+        """Leave out a row, or a part of one."""
+        name = f"{row.kind}/{row.reason}"
+        self._counts[name] += 1
+        examples = self._first[name]
         if len(examples) < _SHOWN:
             examples.append(row)
         if self._file is not None:
             line = json.dumps(asdict(row), ensure_ascii=False)
-            self._file.write(line + "\n")
+            # A lone surrogate of the row, which UTF-8 does not have, is written as JSON's escape of it.
+            self._file.write(line.encode(errors="backslashreplace").decode() + "\n")
 
     def first(self) -> tuple[Dropped, ...]:
         """Return the first rows of each reason."""
@@ -79,7 +88,7 @@ class LeftOut:
             product: `problem` or `pair`.
             sources: files and folders that were read.
         """
-        bad = self._first.get(BAD_RECORD)
+        bad = self._first.get(f"dropped/{BAD_RECORD}")
         if bad and len(self._counts) == 1:
             return NothingTakenError(
                 f"{bad[0].where}: {bad[0].explanation}; no record fits, so check the file and --format"
@@ -87,8 +96,8 @@ class LeftOut:
         listed = ", ".join(map(str, sources))
         found = "it is empty"
         if self._counts:
-            row = self.first()[0]
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self._counts.items())
+            row = next(row for row in self.first() if not row.part)
+            reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self._counts.items())
             found = f"{reasons}; {row.where}: {row.explanation or row.reason}"
         return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 

@@ -1,7 +1,8 @@
 """Parquet and Arrow: the rows of a file as JSON texts.
 
-A mapping from text to text is stored as Arrow's maps are, as a list of `key` and `value`, since `datasets` has no map
-type. Null values are left out of a row's JSON, as in this project's JSONL files.
+Arrow's maps are mappings, and its dates, times and decimal numbers are texts. In this project's own files a mapping
+from text to text is stored as a list of `key` and `value`, since `datasets` has no map type. Null values are left out
+of a row's JSON, as in this project's JSONL files.
 """
 
 import json
@@ -50,19 +51,33 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, st
         nulls: True: a row has all columns, null or not.
 
     Raises:
-        InputError: the file is absent or not whole, a text in it is not UTF-8, or two columns have one name.
+        InputError: the file is absent or not whole, a text in it is not UTF-8, two columns have one name, or Python has
+            no such value.
     """
     number = 0
     with _explained(path), closing(_batches(path)) as batches:
         for group, batch in batches:
             if number == 0:
                 _check_names(batch.schema, path)
-            for row in batch.to_pylist():
+            for row in _rows(batch, path, number):
                 number += 1
                 plain = _plain(row)
                 whole = {name: plain.get(name) for name in row} if nulls else plain
                 text = json.dumps(whole, ensure_ascii=False, default=str)
                 yield RowPlace(path, number, group), text
+
+
+def _rows(batch: "RecordBatch", path: Path, before: int) -> list[dict[str, Any]]:
+    """Return the rows of a batch.
+
+    Raises:
+        InputError: a map has a key twice, or Python has no such value, such as a date of year 3 million.
+    """
+    try:
+        return list(batch.to_pylist(maps_as_pydicts="strict"))
+    except (KeyError, ValueError, OverflowError) as error:
+        rows = f"rows {before + 1} to {before + batch.num_rows}"
+        raise InputError(f"{path}: {rows}: a value cannot be read ({error}); leave its column out") from None
 
 
 def _check_names(fields: Any, path: Path) -> None:
@@ -177,7 +192,9 @@ def _plain(value: Any, name: str = "") -> Any:
         name: the field that holds the value.
     """
     if isinstance(value, dict):
-        return {key: _plain(inner, key) for key, inner in value.items() if inner is not None}
+        # The keys of a map may be numbers or bytes.
+        texts = {key if isinstance(key, str) else str(_plain(key)): inner for key, inner in value.items()}
+        return {key: _plain(inner, key) for key, inner in texts.items() if inner is not None}
     if isinstance(value, list | tuple):
         items = [_plain(item) for item in value]
         # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.

@@ -7,7 +7,7 @@ never mixed without a word: where there are several, `train` is read and the oth
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,8 @@ _SPLITS = {
     "holdout": "test",
 }
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
+_SPLIT_COLUMN = re.compile(r"(?<![a-z])(?:split|subset|partition|fold)s?(?![a-z])", re.IGNORECASE)
+"""Such a word in the name of a column, which may state the row's split (`split`, `data_split`)."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
 
@@ -72,7 +74,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
         InputError: a folder has no file that can be read, or it must be said which split is meant, or a file is there
             twice.
     """
-    wanted = None if split is None else _SPLITS.get(split.lower(), split)
+    wanted = None if split is None else _known(split) or split
     files: list[Path] = []
     left_out: Counter[str] = Counter()
     other_layouts: Counter[str] = Counter()
@@ -117,9 +119,29 @@ def other_split(stated: object, split: str | None) -> bool:
         stated: the value in the row's column.
         split: the split to read, as for `find_shards`; None: `train`.
     """
-    found = _SPLITS.get(stated.lower()) if isinstance(stated, str) else None
-    wanted = _TRAIN if split is None else _SPLITS.get(split.lower(), split)
+    found = _known(stated) if isinstance(stated, str) else None
+    wanted = _TRAIN if split is None else _known(split) or split
     return found is not None and wanted not in {ALL, UNNAMED, found}
+
+
+def other_splits(row: Mapping[str, object], split: str | None) -> dict[str, object]:
+    """Return the columns by which a row states a split that is not to be read, each with its value.
+
+    Args:
+        row: the row.
+        split: the split to read, as for `find_shards`; None: `train`.
+
+    >>> other_splits({"data_split": "test", "subset": "easy", "latest": "test"}, None)
+    {'data_split': 'test'}
+    """
+    named = {name: value for name, value in row.items() if _SPLIT_COLUMN.search(name)}
+    return {name: value for name, value in named.items() if other_split(value, split)}
+
+
+def _known(text: str) -> str | None:
+    """Return the split of which a text is one of the usual words: `validation` for `dev`, `test` for ` TestSet`."""
+    word = _WORD.fullmatch(text.strip())
+    return _SPLITS[word[1].lower()] if word else None
 
 
 def layout_of(path: Path) -> str:

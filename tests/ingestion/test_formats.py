@@ -310,3 +310,13 @@ def test_a_script_reads_standard_input(tmp_path: Path) -> None:
     (problem,) = taken(written(tmp_path / "in.jsonl", ROWS["apps"].row), "apps")[1]
     assert problem.reference == SUM
     assert problem.prompt.endswith("Write a Python program that reads standard input and prints its answer.")
+
+
+def test_whole_numbers_as_decimals_and_lines_in_lists_are_what_they_are_elsewhere(tmp_path: Path) -> None:
+    contest = ROWS["code_contests"].row
+    decimal = contest | {"solutions": {"language": [3.0, None], "solution": [SUM, SUM]}}
+    found, problems = taken(written(tmp_path / "a.jsonl", decimal), "code_contests")
+    assert (len(problems), found.counts["programs_left_out/unknown"]) == (1, 1)
+    row = ROWS["codeforces"].row | {"examples": [{"input": ["2", "1 2"], "output": [3]}]}
+    _, (problem,) = taken(written(tmp_path / "b.jsonl", row), "codeforces")
+    assert "Input:\n2\n1 2\nOutput:\n3" in problem.prompt

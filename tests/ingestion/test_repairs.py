@@ -6,9 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
@@ -17,8 +19,9 @@ from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS,
 from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs, take_name
 from iterpref_core.ingestion.published import usable_tests
+from iterpref_core.ingestion.published.published import LeftOutError
 from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
-from iterpref_core.ingestion.repairs.repair_rows import Repair, read_repairs
+from iterpref_core.ingestion.repairs.repair_rows import Repair, read_join, read_repairs
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import PreferencePair
 from iterpref_core.source_code import language
@@ -61,6 +64,10 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": " \n"}, "empty"),
         ({"fixed": ""}, "empty"),
         ({"buggy": "I cannot."}, "no_code"),
+        ({"buggy": json.dumps([BUGGY])}, "no_code"),
+        ({"buggy": json.dumps(BUGGY)}, "no_code"),
+        ({"buggy": f"```python\n{BUGGY}```"}, "no_code"),
+        ({"buggy": f"[PYTHON]\n{BUGGY}[/PYTHON]"}, "no_code"),
         ({"buggy": "print 2\n", "fixed": "print 1\n"}, "not_python"),
         ({"buggy": "a = raw_input()\nprint a\n"}, "not_python"),
         ({"language": "ruby"}, "not_python"),
@@ -129,7 +136,7 @@ def test_tests_of_every_shape_judge_both_programs(tmp_path: Path, change: dict[s
 
 def test_a_pair_without_tests_says_so_and_one_without_a_statement_asks_for_the_correction(tmp_path: Path) -> None:
     found, (pair,) = taken(written(tmp_path / "in.jsonl", {"buggy": BUGGY, "fixed": FIXED, "license": "GPL-3.0-only"}))
-    assert found.counts == {"pairs": 1, "untested": 1, "repair_prompts": 1}
+    assert found.counts == {"pairs": 1, "untested": 1, "language_unstated": 1, "repair_prompts": 1}
     assert (pair.tested, pair.license) == (False, "GPL-3.0-only")
     assert pair.prompt == f"Correct this Python program:\n\n```python\n{BUGGY.rstrip()}\n```"
 
@@ -162,12 +169,72 @@ def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
     words = {"columns": "prompt=statement", "join": (problems, "on=problem:id")}
     found, (pair,) = taken(source, **words)
     assert pair.prompt == "Add a and b."
-    assert found.counts == {"pairs": 1, "untested": 1, "dropped/no_prompt": 1, "dropped/not_joined": 1}
+    assert found.counts == {
+        "pairs": 1,
+        "untested": 1,
+        "language_unstated": 1,
+        "dropped/no_prompt": 1,
+        "dropped/not_joined": 1,
+    }
     with pytest.raises(ConfigError, match="write it as --join"):
         taken(source, join=(problems, "problem"))
     written(problems, {"id": 7, "statement": "Add."}, {"id": 7, "statement": "Subtract."})
     with pytest.raises(InputError, match="a second row with id '7', and they differ"):
         taken(source, **words)
+
+
+KEYS = st.sampled_from([1, 2, 1.0, "1", "2", "None", "nan", "", None, float("nan"), True, [1], {"a": 1}, 1.5])
+
+
+def key_of(value: Any) -> str | None:
+    """The name that a value is, if it is one: 1.0 is pandas's 1 in a column with nulls."""
+    if isinstance(value, bool | list | dict) or value is None or value in ("", 1.5) or value != value:
+        return None
+    return {1.0: "1"}.get(value, str(value))
+
+
+@given(ours=KEYS, theirs=st.lists(KEYS, min_size=1, max_size=4), layout=st.sampled_from(["jsonl", "parquet"]))
+@settings(max_examples=60)
+def test_rows_are_joined_by_a_name_that_both_have_and_by_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, ours: Any, theirs: list[Any], layout: str
+) -> None:
+    path = tmp_path_factory.mktemp("join") / f"second.{layout}"
+    if layout == "parquet":
+        # A column of one type, as there: with a null, whole numbers are decimal numbers in pandas.
+        theirs = [value for value in theirs if value is None or isinstance(value, float)] or [1.0]
+        ours = ours if isinstance(ours, float) else None
+        parquet.write_table(pa.table({"id": pa.array(theirs, pa.float64())}), path)
+    else:
+        written(path, *({"id": value} for value in theirs))
+    left_out: list[Dropped] = []
+    join = read_join(path, "all=problem:id", left_out.append)
+    assert len(left_out) == sum(key_of(value) is None for value in theirs)
+    assert {row.kind for row in left_out} <= {"joined_rows_left_out"}
+    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+    partners = [value for value in theirs if key_of(value) == key_of(ours) is not None]
+    if partners:
+        assert join.extend({"problem": ours}, columns)["problem"] == ours
+    else:
+        with pytest.raises((LeftOutError, ValueError)):
+            join.extend({"problem": ours}, columns)
+
+
+def test_rows_of_a_second_file_that_cannot_be_joined_are_counted_and_named(tmp_path: Path) -> None:
+    problems = tmp_path / "problems.csv"
+    problems.write_text("id,statement\n,Never.\n7,Add.\n,Not.\n")
+    source = written(tmp_path / "in.jsonl", *({"buggy": BUGGY, "fixed": FIXED, "id": key} for key in (7, None, "")))
+    found, (pair,) = taken(source, columns="prompt=statement", join=(problems, "on=id"))
+    assert (pair.prompt, pair.problem) == ("Add.", "pair-1")
+    assert found.counts == {
+        "pairs": 1,
+        "untested": 1,
+        "language_unstated": 1,
+        "dropped/not_joined": 2,
+        "joined_rows_left_out/null": 2,
+    }
+    assert next((row.where, row.explanation) for row in found.dropped) == (f"{problems}:2", "its `id` is null")
+    with pytest.raises(InputError, match=r"problems.csv: no row has the column 'no', which --join names"):
+        taken(source, join=(problems, "on=id:no"))
 
 
 def test_a_null_is_filled_from_the_second_file_and_both_licenses_count(tmp_path: Path) -> None:
@@ -338,7 +405,7 @@ def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("problem_id,task_id,buggy,fixed\n,,x = 1,x = 2\n,,x = 3,x = 4\n")
     found, pairs = taken(path, pairs_per_problem=1)
-    assert found.counts == {"pairs": 2, "untested": 2, "repair_prompts": 2}
+    assert found.counts == {"pairs": 2, "untested": 2, "language_unstated": 2, "repair_prompts": 2}
     assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
 
 

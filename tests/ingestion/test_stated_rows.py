@@ -1,9 +1,11 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
+import csv
 import io
 import json
 import tarfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS,
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published import call_tests
 from iterpref_core.ingestion.published.table import find_format
+from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
 from iterpref_core.ingestion.repairs.repair_rows import read_repairs
 from iterpref_core.ingestion.rows import read_candidates
 from iterpref_core.ingestion.selection import Selection
@@ -26,7 +29,7 @@ from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from iterpref_core.storage.left_out import Dropped
+from iterpref_core.storage.left_out import Dropped, open_left_out
 from tests.settings import EXECUTION
 from tests.texts import written
 
@@ -95,6 +98,54 @@ def test_rows_of_other_languages_are_left_out_by_the_column_that_states_them(tmp
     assert (len(pairs), counts["dropped/not_python"]) == (1, 1)
 
 
+OTHER_LANGUAGES = {
+    "R": "library(dplyr)\nx <- c(1, 2)\nprint(mean(x))\n",
+    "R, one line": "x <- c(1, 2)\n",
+    "SQL": "SELECT (1)\n",
+    "Ruby": "puts(gets())\n",
+    "Lua": "x = io.read()\nprint(x)\n",
+    "Julia": "x = [1, 2]\nprintln(x)\n",
+    "JavaScript": "alert(prompt());\n",
+    "MATLAB": "x = 3;\ndisp(x)\n",
+    "Haskell": "import Data.List\nmain = print(sort([2, 1]))\n",
+    "C": 'printf("a");\n',
+    "Perl": "x = 1;\ndie(x);\n",
+    "TOML": "[package]\nname = 'a'\n",
+    "YAML": "name: a\nrun: b = c\n",
+    "Starlark": "cc_library(name = 'a')\n",
+    "indented YAML": "  name: a\n  run: b\n",
+    "indented words": "  Done\n",
+}
+SCRIPT = "import sys\nn = int(input())\nprint(n + 1, file=sys.stdout)\n"
+"""A script, whose language can only be told by its names."""
+FRAGMENT = "print(df.head())\n"
+
+
+@pytest.mark.parametrize("name", OTHER_LANGUAGES)
+@pytest.mark.parametrize("form", ["trl", "pairs"])
+def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
+    tmp_path: Path, form: str, name: str
+) -> None:
+    def row(right: str, **more: str) -> dict[str, Any]:
+        wrong = right + "print(1)\n" if not right[:1].isspace() else right.replace("a", "c").replace("D", "d")
+        sides = {"chosen": right, "rejected": wrong} if form == "trl" else {"fixed": right, "buggy": wrong}
+        return {"prompt": "Do.", **sides, **more}
+
+    rows = [row(SCRIPT), row(OTHER_LANGUAGES[name]), row(FRAGMENT), row(FRAGMENT, language="Python")]
+    source = written(tmp_path / "in.jsonl", *rows)
+    out = tmp_path / "out.jsonl"
+    if form == "trl":
+        found = ingest_pairs([source], out)
+    else:
+        found = ingest_repairs([source], out, RepairSource(), load_params().pairs, EXECUTION, tmp_path / "store.sqlite")
+    assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
+    # The fragment may be Python: the message says how to say so.
+    (fragment,) = (row for row in found.dropped if row.where.endswith(":3"))
+    assert fragment.explanation.startswith("nothing in the program defines 'df', and nothing says that it is Python;")
+    # A program that says nothing else than Python is taken, and that nothing states its language is said.
+    assert (found.counts["pairs"], found.counts["language_unstated"]) == (2, 1)
+
+
 def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
     row = PAIR | {"examples": ["1 -> 2", "2 -> 3"], "notes": "n > 0"}
     _, (pair,) = pairs_of(row, folder=tmp_path, columns="prompt=prompt+examples+notes")
@@ -104,6 +155,9 @@ def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "Add."}]
     with pytest.raises(InputError, match=r"columns `prompt`\+`chat`: texts and other values cannot be joined"):
         pairs_of(PAIR | {"chat": chat}, folder=tmp_path, columns="prompt=prompt+chat")
+    # A conversation whose roles nobody states.
+    with pytest.raises(InputError, match="a list of messages is expected, not one with a list"):
+        pairs_of(PAIR | {"prompt": [["Hi.", "Hello."], ["Add.", "Sure."]]}, folder=tmp_path)
     with pytest.raises(InputError, match="not a list of texts"):
         pairs_of({name: [text, text] for name, text in PAIR.items()}, folder=tmp_path)
 
@@ -197,7 +251,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, name: str, array: bool) -> N
     source = tmp_path / "in.json"
     source.write_text(f"[{','.join(rows)}]" if array else "\n".join(rows))
     found = ingest_pairs([source], tmp_path / "out.jsonl")
-    assert found.counts["pairs"] == 2
+    assert found.counts["pairs"] == found.counts.pop("language_unstated") == 2
     assert sum(found.counts.values()) == 3
 
 
@@ -237,28 +291,99 @@ ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
+def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) -> list[Dropped]:
+    """Return the rows that are left out before a program runs."""
+    source = folder / "in.jsonl"
+    source.write_text("".join(f"{line}\n" for line in lines))
+    found: list[object] = []
+    if form == "trl":
+        found += ingest_pairs([source], folder / "out.jsonl", split=split).dropped
+    elif form == "pairs":
+        columns = replace(parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=split)
+        for item in read_items(source):
+            found += read_repairs(item, columns, None, Counter(), None, load_params().pairs)
+    else:
+        found += read_candidates([source], find_format(form), Selection(), None, split)
+    return [row for row in found if isinstance(row, Dropped)]
+
+
+@pytest.mark.parametrize("form", ["trl", "pairs", "apps"])
+@pytest.mark.parametrize(
+    "column", ["task_id", "problem_id", "language", "license", "split", "starter_code", "system", "id"]
+)
+def test_nan_is_null_as_pandas_writes_it(tmp_path: Path, form: str, column: str) -> None:
+    row = ROWS_OF_FORMATS[form]
+    # An empty text is null in CSV, where a license or a language may be missing.
+    for null in (float("nan"), None, *([""] if column in ("language", "license") else [])):
+        assert left_out_of(form, tmp_path, json.dumps(row), json.dumps(row | {column: null})) == []
+
+
+@given(
+    form=st.sampled_from(["trl", "pairs", "apps"]),
+    column=st.sampled_from(
+        ["\ud800", "lang\udcff", "language", "license", "licenses", "task_id", "problem_id", "split"]
+    ),
+    value=st.sampled_from(["\ud800", "x", ["\udcff"], {"\ud800": 1}, 3]),
+    needed=st.booleans(),
+)
+def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, value: Any, needed: bool
+) -> None:
+    row = ROWS_OF_FORMATS[form] | {column: value}
+    if needed:
+        row = {name: part for name, part in row.items() if name not in ("chosen", "fixed", "question")}
+    folder = tmp_path_factory.mktemp("rows")
+    left_out = left_out_of(form, folder, json.dumps(ROWS_OF_FORMATS[form]), json.dumps(row))
+    with open_left_out(folder / "dropped.jsonl") as written_rows:
+        for dropped in left_out:
+            written_rows.add(dropped)
+    lines = (folder / "dropped.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["explanation"] for line in lines] == [dropped.explanation for dropped in left_out]
+
+
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
 def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
 ) -> None:
     row = ROWS_OF_FORMATS[form]
     chosen = data.draw(st.sampled_from(objects(row)))
-    folder = tmp_path_factory.mktemp("rows")
-    source = folder / "in.jsonl"
-    source.write_text(json.dumps(row) + "\n" + json.dumps(repeating(row, chosen)) + "\n")
-    explanations = []
-    if form == "trl":
-        explanations = [row.explanation for row in ingest_pairs([source], folder / "out.jsonl").dropped]
-    elif form == "pairs":
-        columns = parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS)
-        for item in read_items(source):
-            for found in read_repairs(item, columns, None, Counter(), None, load_params().pairs):
-                explanations += [found.explanation] if isinstance(found, Dropped) else []
-    else:
-        for candidate in read_candidates([source], find_format(form), Selection(), None):
-            explanations += [candidate.explanation] if isinstance(candidate, Dropped) else []
+    lines = (json.dumps(row), json.dumps(repeating(row, chosen)))
+    explanations = [row.explanation for row in left_out_of(form, tmp_path_factory.mktemp("rows"), *lines)]
     (key, *_) = chosen
     assert explanations == [f"the key {key!r} stands twice in one object; leave one of them"]
+
+
+SPLITS_OF_ROWS = {
+    "train": "train",
+    " Train": "train",
+    "test": "test",
+    "TestSet": "test",
+    "dev": "validation",
+    "eval": "test",
+}
+
+
+@given(
+    form=st.sampled_from(["apps", "trl", "pairs"]),
+    column=st.sampled_from(["split", "Split", "data_split", "dataset-split", "subset", "fold", "latest", "splitter"]),
+    stated=st.sampled_from([*SPLITS_OF_ROWS, "codeflow", "fold-3", "", None, 7, ["test"]]),
+    asked=st.sampled_from([None, "train", "test", "val", "all"]),
+)
+@settings(max_examples=80)
+def test_a_row_of_another_split_is_never_read_without_a_word(
+    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
+) -> None:
+    row = ROWS_OF_FORMATS[form] | {column: stated}
+    states = SPLITS_OF_ROWS.get(stated) if isinstance(stated, str) and column not in ("latest", "splitter") else None
+    wanted = {None: "train", "val": "validation"}.get(asked, asked)
+    right = "taken" if states in (None, wanted) or wanted == "all" else "other_split"
+    if right == "other_split" and column != "split" and form != "apps":
+        # Where columns are named by the user, the user is asked.
+        right = f"column `{column}` may state the split; add --columns split={column}, or split= to read no such column"
+    lines = (json.dumps(ROWS_OF_FORMATS[form]), json.dumps(row))
+    left_out = left_out_of(form, tmp_path_factory.mktemp("rows"), *lines, split=asked)
+    found = [row.explanation if row.reason == "bad_record" else row.reason for row in left_out]
+    assert found == ([] if right == "taken" else [right])
 
 
 @pytest.mark.parametrize(
@@ -296,11 +421,21 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
         ingest_pairs([tmp_path / name], tmp_path / "out.jsonl")
 
 
-def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl"
-    line = json.dumps(PAIR).encode()
-    source.write_bytes(line + b"\n" + line.replace(b"Add", b"\xff") + b"\n" + line + b"\n")
-    assert ingest_pairs([source], tmp_path / "out.jsonl").counts == {"pairs": 2, "dropped/bad_record": 1}
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv"])
+def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path, name: str) -> None:
+    rows = [PAIR, PAIR | {"prompt": "\ufffd one."}, PAIR]
+    text = io.StringIO()
+    if name == "in.csv":
+        table = csv.DictWriter(text, list(PAIR))
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        text.write("\n".join(lines) if name == "in.jsonl" else f"[{','.join(lines)}]")
+    source = tmp_path / name
+    source.write_bytes(text.getvalue().encode().replace("\ufffd".encode(), b"\xe9"))
+    found = ingest_pairs([source], tmp_path / "out.jsonl")
+    assert found.counts == {"pairs": 2, "language_unstated": 2, "dropped/bad_record": 1}
 
 
 APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}
@@ -555,6 +690,7 @@ def test_rows_of_any_values_are_taken_or_counted(
 ) -> None:
     folder = tmp_path_factory.mktemp("rows")
     counts, pairs = pairs_of(PAIR, *rows, folder=folder)
+    assert counts.pop("language_unstated") <= len(pairs)
     assert sum(counts.values()) == len(rows) + 1
     for pair in pairs[1:]:
         assert (pair.chosen, pair.rejected) in [(row.get("chosen"), row.get("rejected")) for row in rows]

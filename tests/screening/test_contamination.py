@@ -67,6 +67,10 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
         {"question_id": "L/1", "question_content": "c"},
         {"task_id": "heldout/0", "prompt": "p", "split": "heldout", "reference": "r", "source": "synthetic"},
         {"task_id": "codeflow/0", "prompt": "p", "split": "codeflow", "reference": "r"},
+        # Sets of others: a test split is what must not be trained on, and so is one of an unknown name.
+        {"task_id": "test/0", "prompt": [{"role": "user", "content": "Add."}], "split": "test"},
+        {"task_id": "hard/0", "prompt": "p", "split": "hard", "canonical_solution": ["x = 1", "x = 2"], "code": None},
+        {"task_id": "train/0", "prompt": "p", "split": "train"},
     ]
     path = tmp_path / "benchmark.jsonl.gz"
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
@@ -75,11 +79,20 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
         BenchmarkTask("benchmark.jsonl.gz:2", ("Do it.",), ("x = 1",)),
         BenchmarkTask("L/1", ("c",), ()),
         BenchmarkTask("heldout/0", ("p",), ("r",), composed=True),
+        BenchmarkTask("test/0", ("Add.",), ()),
+        BenchmarkTask("hard/0", ("p",), ("x = 1", "x = 2")),
     ]
+    assert [task.name for task in read_benchmark(path, only_heldout=True)] == ["heldout/0"]
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", r"b\.jsonl:1:2: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
+    ("line", "message"),
+    [
+        ("{", r"b\.jsonl:1:2: not valid JSON"),
+        ('{"question": 1}', r"b\.jsonl:1: no text under any"),
+        ('{"prompt": {"text": "Add."}, "code": "x = 1"}', r"b\.jsonl:1: field 'prompt': a text or a list of messages"),
+        ('{"prompt": "Add.", "canonical_solution": 3}', r"b\.jsonl:1: field 'canonical_solution': a text or a list"),
+    ],
 )
 def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")

@@ -39,6 +39,8 @@ LAYOUTS: dict[str, Callable[[Path], bytes]] = {
     "frames.jsonl.zst": lambda _: _zstandard(LINES[: len(LINES) // 2]) + _zstandard(LINES[len(LINES) // 2 :]),
     "a.json": lambda _: json.dumps(ROWS, indent=2, ensure_ascii=False).encode(),
     "one_line.json": lambda _: ("\ufeff" + json.dumps(ROWS)).encode(),
+    "indented.json": lambda _: "".join(json.dumps(row, indent=2) + "\n" for row in ROWS).encode(),
+    "windows.jsonl": lambda _: "\r\n\r\n".join(json.dumps(row, indent=1) for row in ROWS).encode("utf-8-sig"),
     "a.json.zst": lambda _: _zstandard(json.dumps(ROWS).encode()),
     "A.JSONL": lambda _: LINES,
     "A.JSON.GZ": lambda _: gzip.compress(json.dumps(ROWS).encode()),
@@ -87,6 +89,7 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
         ("no.jsonl.zst", b"hello", r"no.jsonl.zst: not a whole Zstandard file"),
         ("cut.json", b'[{"a": 1},\n {"a', r"cut.json:2:3: not valid JSON"),
         ("open.json", b'[{"a": 1},\n ', r"open.json:2:2: the JSON array has no end"),
+        ("indented.json", b'{\n "a": 1\n}\n{\n "a": \n', r"indented.json:6: not valid JSON \(Expecting value\)"),
         ("latin.json", b'[{"a": "\xe9"}]', r"latin.json: not UTF-8"),
         (
             "two.json",
@@ -102,6 +105,56 @@ def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: byte
         (tmp_path / name).write_bytes(data)
     with pytest.raises((InputError, RecordError), match=message):
         list(read_items(tmp_path / name))
+
+
+TEXTS = {
+    "string": pa.string(),
+    "large string": pa.large_string(),
+    "view": pa.string_view(),
+    "binary": pa.binary(),
+    "large binary": pa.large_binary(),
+}
+
+
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), min_size=1, max_size=4),
+    kind=st.sampled_from(sorted(TEXTS)),
+    dictionary=st.booleans(),
+    ending=st.sampled_from(["parquet", "arrow"]),
+)
+def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool, ending: str) -> None:
+    column = pa.array([text.encode() for text in texts], pa.binary()).cast(TEXTS[kind])
+    if dictionary and kind != "view":
+        column = column.dictionary_encode()
+    table = pa.table({"a": column, "b": pa.array([[{"x": text}] for text in texts])})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"rows.{ending}")
+        if ending == "parquet":
+            parquet.write_table(table, path)
+        else:
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+                stream.write_table(table)
+        found = [json.loads(item.text) for item in read_items(path)]
+    assert found == [{"a": text, "b": [{"x": text}]} for text in texts]
+
+
+def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    values = [[("role", b"user")], [], None]
+    parquet.write_table(pa.table({"a": pa.array(values, pa.map_(pa.string(), pa.binary()))}), path)
+    assert [json.loads(item.text) for item in read_items(path)] == [{"a": {"role": "user"}}, {"a": {}}, {}]
+    parquet.write_table(pa.table({"a": pa.array([[(1, b"x")]], pa.map_(pa.int64(), pa.binary()))}), path)
+    assert [json.loads(item.text) for item in read_items(path)] == [{"a": {"1": "x"}}]
+    twice = pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64()))
+    for column in (twice, pa.array([10**17], pa.timestamp("ms")), pa.array([2**62], pa.duration("s"))):
+        parquet.write_table(pa.table({"a": column}), path)
+        with pytest.raises(InputError, match=r"rows.parquet: rows 1 to 1: a value cannot be read .*; leave its column"):
+            list(read_items(path))
+
+
+def test_a_blank_line_of_a_csv_file_is_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n\n1,2\n\n")
+    assert [item.text for item in read_items(tmp_path / "a.csv")] == ['{"a": "1", "b": "2"}']
 
 
 @given(st.lists(st.sampled_from(["[", "]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))

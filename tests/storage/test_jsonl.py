@@ -1,13 +1,19 @@
 """JSONL in and out: what errors say, and that files appear whole or not at all."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from iterpref_core.errors import InputError, RecordError, storage_error
+from iterpref_core.input_files import read_text, read_yaml
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.storage.items import count_items
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
@@ -64,16 +70,55 @@ def test_a_message_says_what_is_wrong_and_what_is_expected(tmp_path: Path, line:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_another_encoding_is_named_and_a_mark_before_utf_8_is_no_matter(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize("read", [lambda path: list(read_pairs(path)), read_yaml, read_text, count_items])
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [
+        ("utf-16", "its text is UTF-16; save the file as UTF-8"),
+        ("utf-32", "its text is UTF-32; save the file as UTF-8"),
+        *[(name, "begins with NUL bytes") for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")],
+    ],
+)
+def test_another_encoding_is_named_once_for_the_file(
+    tmp_path: Path, encoding: str, found: str, read: Callable[[Path], object]
+) -> None:
     path = tmp_path / "pairs.jsonl"
-    path.write_bytes((PAIR.to_json() + "\n").encode("utf-8-sig"))
-    assert list(read_pairs(path)) == [PAIR]
     path.write_bytes((PAIR.to_json() + "\n").encode(encoding))
-    with pytest.raises(InputError, match=r"pairs\.jsonl:1: not UTF-8 .*; save the file as UTF-8"):
+    with pytest.raises(InputError, match=rf"pairs\.jsonl: {found}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (gzip.compress(b"{}"), r"is a gzip file; let its name end in \.gz"),
+        (bz2.compress(b"{}"), r"is a bzip2 file; let its name end in \.bz2"),
+        (lzma.compress(b"{}"), r"is an xz file; let its name end in \.xz"),
+        (b"PAR1\x15\x04", r"is a Parquet file; let its name end in \.parquet"),
+        (b"PK\x03\x04\x14", "is a zip archive; unpack it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a pointer of Git LFS to the file",
+        ),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused_by_what_it_is(
+    tmp_path: Path, content: bytes, found: str
+) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"pairs\.jsonl: {found}"):
         list(read_pairs(path))
+
+
+def test_a_mark_before_utf_8_is_no_matter_and_other_bytes_are_named_by_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    other = PAIR.model_copy(update={"task_id": "other"})
+    # Two files with a mark each, put together.
+    path.write_bytes((PAIR.to_json() + "\n").encode("utf-8-sig") + (other.to_json() + "\n").encode("utf-8-sig"))
+    assert list(read_pairs(path)) == [PAIR, other]
     path.write_bytes(PAIR.to_json().encode() + "\n{'é".encode("latin-1"))
-    with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8"):
+    with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8 .*; save the file as UTF-8"):
         list(read_pairs(path))
 
 

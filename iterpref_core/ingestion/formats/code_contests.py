@@ -10,6 +10,7 @@ from iterpref_core.ingestion.published.fields import Json, as_rows
 from iterpref_core.ingestion.published.programs import python_programs, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.time_limits import read_time_limit
 from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_script
 from iterpref_core.records import Problem
@@ -29,7 +30,7 @@ class CodeContestsRow(Row):
     generated_tests: Json = None
     solutions: Json = None
     incorrect_solutions: Json = None
-    time_limit: Json = None
+    time_limit: Any = None
     input_file: str | None = None
     output_file: str | None = None
 
@@ -49,13 +50,14 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
     if not public:
         raise LeftOutError("no_tests")
     left_out: Counter[str] = Counter()
+    limit_s, fault = read_time_limit(row.time_limit)
     problem = Problem(
         task_id=f"code_contests/{row.name}",
         prompt=ask_for_script(row.description),
         tests=stdin_tests(public, ignore_case=True),
         hidden_tests=stdin_tests(hidden, ignore_case=True),
         source="code_contests",
-        time_limit_s=_seconds(row.time_limit),
+        time_limit_s=limit_s,
     )
     solutions = _in_python("solutions", row.solutions, left_out)
     right = right_programs(solutions, left_out)
@@ -67,6 +69,7 @@ def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
         wrong=wrong,
         left_out=left_out,
         tests_left_out=tests_left_out,
+        limit_left_out=fault,
     )
 
 
@@ -85,16 +88,9 @@ def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:
 def _language(number: Any) -> str:
     if isinstance(number, str):
         return _NAMES.get(number, "unknown")
-    return _LANGUAGES[number] if number in range(len(_LANGUAGES)) else "unknown"
-
-
-def _seconds(limit: Json) -> float | None:
-    if not isinstance(limit, dict):
-        return None
-    seconds = float(limit.get("seconds") or 0)
-    nanoseconds = float(limit.get("nanos") or 0)
-    # A limit of 0 means that the site states none.
-    return seconds + nanoseconds / 1e9 or None
+    # A column of whole numbers with nulls has decimal ones in pandas.
+    known = not isinstance(number, bool) and number in range(len(_LANGUAGES))
+    return _LANGUAGES[int(number)] if known else "unknown"
 
 
 FORMAT = Format(CodeContestsRow, convert_code_contests, license="CC-BY-4.0")

@@ -1,11 +1,13 @@
 """Format `codeforces`: open-r1's Codeforces problems, with checkers, and the answers of its `codeforces-cots`."""
 
 from collections import Counter
+from typing import Any
 
-from iterpref_core.ingestion.published.fields import Json, as_rows
+from iterpref_core.ingestion.published.fields import Json, as_rows, as_text
 from iterpref_core.ingestion.published.programs import program_in, right_programs
 from iterpref_core.ingestion.published.published import Format, LeftOutError, PublishedProblem, Row
 from iterpref_core.ingestion.published.stdin_tests import stdin_tests
+from iterpref_core.ingestion.published.time_limits import read_time_limit
 from iterpref_core.ingestion.published.usable_tests import usable_tests
 from iterpref_core.ingestion.published.wording import ask_for_script, check_statement
 from iterpref_core.records import Problem
@@ -45,7 +47,7 @@ class CodeforcesRow(Row):
     official_tests: Json = None
     generated_checker: str | None = None
     generation: str | None = None
-    time_limit: float | None = None
+    time_limit: Any = None
     input_mode: str | None = None
     interaction_format: str | None = None
 
@@ -70,21 +72,28 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
         checker = _CHECKER.format(source=row.generated_checker)
     hidden = [test for test in official if test not in examples]
     left_out: Counter[str] = Counter()
+    limit_s, fault = read_time_limit(row.time_limit)
     problem = Problem(
         task_id=f"codeforces/{row.id}",
         prompt=ask_for_script(_statement(row, examples)),
         tests=stdin_tests(examples, checker=checker),
         hidden_tests=stdin_tests(hidden, checker=checker),
         source="codeforces",
-        time_limit_s=row.time_limit,
+        time_limit_s=limit_s,
     )
     right: tuple[str, ...] = ()
     if row.generation is not None:
         right = right_programs([program_in(row.generation)], left_out)
-    return PublishedProblem(problem, right=right, left_out=left_out, tests_left_out=tests_left_out)
+    return PublishedProblem(
+        problem,
+        right=right,
+        left_out=left_out,
+        tests_left_out=tests_left_out,
+        limit_left_out=fault,
+    )
 
 
-def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
+def _statement(row: CodeforcesRow, examples: list[tuple[Any, Any]]) -> str:
     sections = [
         ("# ", row.title),
         ("", row.description),
@@ -92,7 +101,7 @@ def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
         ("## Output\n", row.output_format),
     ]
     for given, printed in examples:
-        sections.append(("## Example\nInput:\n", f"{given.rstrip()}\nOutput:\n{printed.rstrip()}"))
+        sections.append(("## Example\nInput:\n", f"{as_text(given).rstrip()}\nOutput:\n{as_text(printed).rstrip()}"))
     sections.append(("## Note\n", row.note))
     return "\n\n".join(heading + text for heading, text in sections if text)
 

@@ -19,6 +19,7 @@ from typing import Literal
 from iterpref_core.answers.extraction import extract_program, lacks_program
 from iterpref_core.ingestion.preference_sets.columns import Kind
 from iterpref_core.source_code.lines import literal_positions, split_lines
+from iterpref_core.source_code.names import undefined_names
 from iterpref_core.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
@@ -42,6 +43,7 @@ _MARK = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """Fences and tags that mark where a program stands in an answer, or where it does not."""
+_PYTHON_MARK = re.compile(r"\[PYTHON\]|<python>", re.IGNORECASE)
 _FOREIGN = re.compile(
     r"""
     ^\s*\#include\b | ^\s*(?:pub\s+)?fn\s+\w+\s*\( | ^\s*func\s+\w+\s*\(
@@ -68,7 +70,7 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
     """
     if not chosen.strip() or not rejected.strip():
         return "empty"
-    marked = _marks_program(chosen) or _marks_program(rejected)
+    marked = marks_program(chosen) or marks_program(rejected)
     programs: tuple[str, str] | Reason = "no_code"
     if kind == "code" or not marked:
         programs = _whole_programs(chosen, rejected)
@@ -79,7 +81,24 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
     return "same_program" if programs[0] == programs[1] else programs
 
 
-def _marks_program(text: str) -> bool:
+def states_python(answer: str) -> bool:
+    """Return True if an answer says that its program is Python, by the tag of a block or in `[PYTHON]`."""
+    tags = {tag.lower() for tag in _TAG.findall(answer)}
+    return bool(tags & _PYTHON_TAGS) or _PYTHON_MARK.search(answer) is not None
+
+
+def reason_against_names(code: str) -> str:
+    """Return why a program whose language nothing states is not taken for Python; an empty text if it is."""
+    names = undefined_names(code)
+    if not names:
+        return ""
+    return (
+        f"nothing in the program defines {names[0]!r}, and nothing says that it is Python; "
+        "if it is, say so in a column `language`"
+    )
+
+
+def marks_program(text: str) -> bool:
     """Return True if a text is an answer that shows a program in a marked place, and no program itself."""
     return _MARK.search(text) is not None and not is_program(text)
 
@@ -87,10 +106,10 @@ def _marks_program(text: str) -> bool:
 def _whole_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
     """Return two texts that are programs as they are; the rejected one may have syntax errors."""
     if _is_indented_code(chosen):
-        return (chosen, rejected)
+        return "no_code" if lacks_program(rejected) and not _is_indented(rejected) else (chosen, rejected)
     if not is_program(chosen):
         return _reason_against(chosen)
-    if lacks_program(rejected) or (_parses(rejected) and not is_program(rejected)):
+    if is_no_program(rejected):
         return "no_code"
     if not _parses(rejected) and _FOREIGN.search(rejected):
         return "not_python"
@@ -108,6 +127,11 @@ def _parses(text: str) -> bool:
     except SyntaxError:
         return False
     return True
+
+
+def is_no_program(text: str) -> bool:
+    """Return True if a text is surely no program, not even a broken one: words, or data."""
+    return lacks_program(text) or (_parses(text) and not is_program(text))
 
 
 def is_program(text: str) -> bool:
@@ -152,10 +176,20 @@ def _blank(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> No
 
 
 def _is_indented_code(text: str) -> bool:
-    first = next((line for line in split_lines(text) if line.strip()), "")
-    if not first[:1].isspace():
+    """Return True if a text goes on inside of a function; an indented word or `key: value` is no code."""
+    if not _is_indented(text):
         return False
-    return _parses(f"def _():\n{text}")
+    try:
+        (function,) = parse_source(f"def _():\n{text}").body
+    except (SyntaxError, ValueError):
+        return False
+    assert isinstance(function, ast.FunctionDef)
+    return any(map(_does_something, function.body)) and not _FOREIGN.search(_without_texts(f"def _():\n{text}"))
+
+
+def _is_indented(text: str) -> bool:
+    first = next((line for line in split_lines(text) if line.strip()), "")
+    return first[:1].isspace()
 
 
 def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:

@@ -1,5 +1,6 @@
 """Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.source_code.language import is_python_3
+from iterpref_core.storage.shards import other_splits
 
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
@@ -48,7 +50,7 @@ class Columns:
                 raise ValueError(
                     f"no column `{name}`; there are {', '.join(row)}: name it with --columns, such as {self.example}"
                 )
-        return [row[name] for name in self.names[part] if row[name] is not None]
+        return [row[name] for name in self.names[part] if not is_null(row[name])]
 
     def optional(self, row: Mapping[str, Any], part: str) -> Any:
         """Return the value of a part that a row may lack, of a single column; None if it has none.
@@ -68,37 +70,77 @@ class Columns:
             ValueError: the row lacks a column that the user names, or the value is no text and no whole number.
         """
         value = self.optional(row, part)
-        if value is None or value == "":
-            return None
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return str(value)
-        raise ValueError(
-            f"column `{self.names[part][0]}`: a text or a whole number is expected, not {type(value).__name__}; "
-            f"to read no such column, add --columns {part}="
-        )
+        try:
+            return read_name(value, *self.names[part][:1])
+        except ValueError as error:
+            raise ValueError(f"{error}; to read no such column, add --columns {part}=") from None
 
     def check_unread(self, row: Mapping[str, Any]) -> None:
-        """Refuse a row that may state its language or license in a column of another name, which nobody names.
+        """Refuse a row that may state language, license or split in a column of another name, which nobody names.
 
         Raises:
             ValueError: there is such a column; the message tells how to read it, or to pass it over.
         """
-        for part, words in _OTHER_NAMES.items():
+        for part in _OTHER_NAMES:
             if part in self.stated or self.has(row, part):
                 continue
             for name, value in row.items():
                 says = isinstance(value, str | list | dict) and bool(value)
-                if part == "language" and isinstance(value, str) and is_python_3(value):
-                    continue
-                if says and words & {word.lower() for word in _WORD.findall(name)}:
-                    raise ValueError(
-                        f"column `{name}` may state the {part}; add --columns {part}={name}, "
-                        f"or {part}= to read no such column"
-                    )
+                if says and _may_say(name, part) and not (part == "language" and _is_python(value)):
+                    raise _may_state(name, part)
+        if "split" not in self.stated and not self.has(row, "split"):
+            for name in other_splits(row, self.split):
+                raise _may_state(name, "split")
+
+    def states_language(self, row: Mapping[str, Any]) -> bool:
+        """Return True if a column says that a row's programs are Python; a row of another language is left out."""
+        if "language" in self.stated or self.has(row, "language"):
+            return bool(self.optional(row, "language"))
+        return any(_may_say(name, "language") and _is_python(value) for name, value in row.items())
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
+
+
+def is_null(value: Any) -> bool:
+    """Return True for null, also as NaN, which pandas writes for nulls of every column."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def read_name(value: Any, column: str = "") -> str | None:
+    """Return a name in a row, such as an id, as text; None for null, with which no other value is equal.
+
+    Null is an empty text in CSV. In a column with nulls, pandas has decimal numbers.
+
+    >>> [read_name(value) for value in ("a", 7, 7.0, None, "", float("nan"))]
+    ['a', '7', '7', None, None, None]
+
+    Raises:
+        ValueError: the value is no text and no whole number.
+    """
+    if is_null(value) or value == "":
+        return None
+    # Larger decimal numbers are not exact.
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"column `{column}`: a text or a whole number is expected, not {type(value).__name__}")
+
+
+def _may_say(column: str, part: str) -> bool:
+    return bool(_OTHER_NAMES[part] & {word.lower() for word in _WORD.findall(column)})
+
+
+def _is_python(value: Any) -> bool:
+    return isinstance(value, str) and is_python_3(value)
+
+
+def _may_state(column: str, part: str) -> ValueError:
+    return ValueError(
+        f"column `{column}` may state the {part}; add --columns {part}={column}, or {part}= to read no such column"
+    )
 
 
 def parse_columns(text: str | None, parts: Sequence[str] = ANSWERS, example: str = EXAMPLE_OF_ANSWERS) -> Columns:
@@ -145,6 +187,7 @@ _OTHER_NAMES = {
 }
 """Part → words in names of columns that may state it, such as `lang` or `max_stars_repo_licenses`."""
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+_EXACT = 2**53
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed")
 _JOINED = (*_NEEDED, "tests", "system")
 """The parts that may have several columns."""

@@ -9,16 +9,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.ingestion.ingest import Ingested, named_counts
-from iterpref_core.ingestion.preference_sets.answers import find_programs
+from iterpref_core.ingestion.preference_sets.answers import find_programs, reason_against_names, states_python
 from iterpref_core.ingestion.preference_sets.columns import Columns, Kind, parse_columns
 from iterpref_core.ingestion.preference_sets.turns import Turn, read_turns
-from iterpref_core.ingestion.published.published import read_license
+from iterpref_core.ingestion.published.published import explain_split, read_license
 from iterpref_core.ingestion.published.wording import says_something
 from iterpref_core.ingestion.row_text import NOT_UTF8, count_rows_of, each_row, is_utf8, parse_json, reason_not_to_write
 from iterpref_core.input_files import RepeatedKeyError
@@ -30,6 +30,14 @@ from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, open_left_out
 from iterpref_core.storage.shards import find_shards, other_split
+
+
+class _Read(NamedTuple):
+    """A row, its pair, and True if something says that the pair's programs are Python."""
+
+    row: Mapping[str, Any]
+    pair: PreferencePair
+    language_stated: bool
 
 
 def ingest_pairs(
@@ -56,7 +64,8 @@ def ingest_pairs(
         split: the split to read where a folder has several; see `find_shards`.
 
     Returns:
-        `pairs`: number of pairs; with `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
+        `pairs`: number of pairs; of these `language_unstated`, whose rows do not say that they are Python; with
+        `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
@@ -77,11 +86,11 @@ def ingest_pairs(
             if isinstance(read, Dropped):
                 left_out.add(read)
                 continue
-            row, pair = read
-            pair_file.write(pair.to_json() + "\n")
+            pair_file.write(read.pair.to_json() + "\n")
             counts["pairs"] += 1
+            counts["language_unstated"] += not read.language_stated
             if span_file is not None:
-                region = _region(row, pair, item, named)
+                region = _region(read.row, read.pair, item, named)
                 if region is not None:
                     span_file.write(region.to_json() + "\n")
                     counts["spans"] += 1
@@ -111,16 +120,15 @@ def _read(
     columns: Columns,
     names: Counter[str],
     license: str | None,
-) -> tuple[dict[str, Any], PreferencePair] | Dropped:
+) -> _Read | Dropped:
     """Return a row with its pair, or the row with the reason why it is left out; no row ends the run."""
     try:
         row = read_object(item)
         if isinstance(row, Dropped):
             return row
-        pair = _pair(row, item, columns, names, license)
+        return _pair(row, item, columns, names, license)
     except Exception as error:  # noqa: BLE001 - a row may break anything; the row is counted and named, and no other lost
         return Dropped(BAD_RECORD, str(item.where), explanation=f"{type(error).__name__}: {error}")
-    return pair if isinstance(pair, Dropped) else (row, pair)
 
 
 def read_object(item: Item) -> dict[str, Any] | Dropped:
@@ -146,14 +154,15 @@ def reason_against_row(row: Mapping[str, Any], columns: Columns) -> tuple[str, s
     stated = columns.optional(row, "split")
     if other_split(stated, columns.split):
         column = columns.names["split"][0]
-        return "other_split", f"its `{column}` is {stated!r}; --split {stated} reads it, and --split all every row"
+        return "other_split", explain_split(column, stated)
     language = _reason_against_language(row, columns)
     return ("not_python", language) if language else ("", "")
 
 
 def _reason_against_language(row: Mapping[str, Any], columns: Columns) -> str:
     language = columns.optional(row, "language")
-    if language is None:
+    # An empty text is null in CSV.
+    if language is None or language == "":
         return ""
     column = columns.names["language"][0]
     if not isinstance(language, str):
@@ -173,7 +182,7 @@ def _pair(
     columns: Columns,
     names: Counter[str],
     license: str | None,
-) -> PreferencePair | Dropped:
+) -> _Read | Dropped:
     where = str(item.where)
     name = ""
     # Answers may be whole conversations: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
@@ -203,6 +212,12 @@ def _pair(
         reason = programs
         return Dropped(reason, where, name)
     chosen_program, rejected_program = programs
+    # An exported pair says that tests judged it; a column of this name that holds something else says nothing.
+    tested = columns.optional(row, "tested")
+    stated = tested is True or columns.states_language(row) or states_python(_answer(chosen))
+    explanation = "" if stated else reason_against_names(chosen_program)
+    if explanation:
+        return Dropped("undefined_name", where, name, explanation)
     pair = PreferencePair(
         task_id=name,
         prompt=prompt,
@@ -210,13 +225,12 @@ def _pair(
         rejected=rejected_program,
         problem_id=problem_id,
         license=stated_license or license,
-        # An exported pair says it; a column of this name that holds something else says nothing.
-        tested=columns.optional(row, "tested"),
+        tested=tested,
     )
     unwritable = reason_not_to_write(pair)
     if unwritable:
         return Dropped(BAD_RECORD, where, explanation=unwritable)
-    return pair.model_copy(update={"task_id": take_name(name, names)})
+    return _Read(row, pair.model_copy(update={"task_id": take_name(name, names)}), stated)
 
 
 def take_name(name: str, names: Counter[str]) -> str:

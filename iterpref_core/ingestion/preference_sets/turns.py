@@ -45,7 +45,10 @@ def read_turns(value: Any) -> list[Turn]:
     if isinstance(value, list):
         turns: list[Turn] = []
         for item in value:
-            turns += read_turns(item)
+            if not isinstance(item, Mapping):
+                # [["Hi.", "Hello."], ["Add.", "Sure."]] is a conversation as well, whose roles nobody states.
+                raise ValueError(f"a list of messages is expected, not one with a {type(item).__name__}")
+            turns.append(_message(item))
         return turns
     raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
 

@@ -17,26 +17,38 @@ function that turns a row into a `PublishedProblem`, and `FORMAT`, which names b
 No format runs programs, chooses tests, holds problems out, or renames problems: ingestion does so for all formats.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ConfigDict, field_validator
+
 from iterpref_core.records import Problem, Record
+from iterpref_core.storage.shards import ALL, other_splits
 
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 class Row(Record):
-    """The base of the rows of published sets; fields that a format does not name are ignored.
+    """The base of the rows of published sets; of fields that a format does not name, only a split is looked at.
 
     Attributes:
         row_number: number among all rows of the sources, from 1; names the problem if the set does not.
         license: the license that the row states.
     """
 
+    model_config = ConfigDict(extra="allow")
+
     row_number: int = 0
     license: Any = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _null(cls, value: Any) -> Any:
+        # pandas has NaN for null in every column.
+        return None if isinstance(value, float) and math.isnan(value) else value
 
     @property
     def stated_license(self) -> str | None:
@@ -46,6 +58,18 @@ class Row(Record):
             ValueError: the field holds no text and no list of texts.
         """
         return read_license(self.license)
+
+    def check_split(self, split: str | None) -> None:
+        """Check that the row is of the split that is read, if it states one.
+
+        Args:
+            split: the split to read, as for `find_shards`; None: `train`.
+
+        Raises:
+            LeftOutError: the row is of another split.
+        """
+        for column, stated in other_splits(self.model_extra or {}, split).items():
+            raise LeftOutError("other_split", explain_split(column, stated))
 
     def id_or_number(self, given: str | int | None) -> str | int:
         """Return the id that the set gives a row, or the row's number if the set gives none."""
@@ -71,6 +95,11 @@ def read_license(value: Any) -> str | None:
         return "".join(stated) or None
     # In SPDX's expressions AND binds more strongly than OR.
     return " AND ".join(f"({name})" if _OR.search(name) else name for name in stated)
+
+
+def explain_split(column: str, stated: object) -> str:
+    """Return the explanation for a row of another split than the one that is read."""
+    return f"its `{column}` is {stated!r}; --split {str(stated).strip()} reads it, and --split {ALL} every row"
 
 
 class LeftOutError(Exception):
@@ -100,6 +129,7 @@ class PublishedProblem:
             taken.
         left_out: number of programs in other languages, by language.
         tests_left_out: number of tests that are not used, by reason.
+        limit_left_out: the reason why the row's time limit is not used; empty if it is, or if the row states none.
     """
 
     problem: Problem
@@ -109,6 +139,7 @@ class PublishedProblem:
     other_readings: tuple[Problem, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     tests_left_out: Mapping[str, int] = field(default_factory=dict)
+    limit_left_out: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ def ingest_repairs(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `pairs`; of these `tested`, whose programs were judged by tests, and `untested`; `repair_prompts`: pairs without
-        a statement, whose task is to correct the buggy program; `dropped/<reason>`.
+        `pairs`; of these `tested`, whose programs were judged by tests, and `untested`; `language_unstated`: untested
+        pairs whose rows do not say that they are Python; `repair_prompts`: pairs without
+        a statement, whose task is to correct the buggy program; `dropped/<reason>`; `joined_rows_left_out/<reason>`.
 
     Raises:
         ConfigError: the columns or the join cannot be understood.
@@ -81,14 +82,14 @@ def ingest_repairs(
         ExecutionError: the engine failed.
     """
     columns = replace(parse_columns(source.columns, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=source.split)
-    join = read_join(*source.join) if source.join is not None else None
     shards = find_shards(sources, source.split)
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
+        left_out = stack.enter_context(open_left_out(dropped))
+        join = read_join(*source.join, left_out.add) if source.join is not None else None
         executor = stack.enter_context(open_executor(execution))
         outcomes = stack.enter_context(closing(OutcomeStore(store, executor)))
         pair_file = stack.enter_context(atomic_writer(out))
-        left_out = stack.enter_context(open_left_out(dropped))
         kept = stack.enter_context(closing(_Kept(source.pairs_per_problem)))
         total = count_rows_of(shards.files, source.limit)
         advance = stack.enter_context(show_progress("ingest", total, unit="rows"))
@@ -103,10 +104,11 @@ def ingest_repairs(
                 left_out.add(judged)
             else:
                 kept.add(judged)
-        for pair in kept.chosen():
+        for pair, language_stated in kept.chosen():
             pair_file.write(pair.to_json() + "\n")
             counts["pairs"] += 1
             counts["tested" if pair.tested else "untested"] += 1
+            counts["language_unstated"] += not (language_stated or pair.tested)
             counts["repair_prompts"] += pair.prompt == REPAIR_PROMPT.format(buggy=pair.rejected.rstrip("\r\n"))
         if kept.further:
             counts["dropped/further_pair"] = kept.further
@@ -173,23 +175,24 @@ class _Kept:
     def __init__(self, most: int | None) -> None:
         self._file = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - `close` ends its life
         self._most = most
-        # Problem → distance and place in the file of each pair. A dictionary keeps the order of the first rows.
-        self._places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        # Problem → distance, place in the file and stated language of each pair. A dictionary keeps the order of the
+        # first rows.
+        self._places: defaultdict[str, list[tuple[int, int, bool]]] = defaultdict(list)
         self.further = 0
 
     def add(self, repair: Repair) -> None:
         """Keep a pair."""
-        self._places[repair.pair.problem].append((repair.distance, self._file.tell()))
+        self._places[repair.pair.problem].append((repair.distance, self._file.tell(), repair.language_stated))
         self._file.write(repair.pair.to_json().encode() + b"\n")
 
-    def chosen(self) -> Iterator[PreferencePair]:
-        """Yield the pairs of each problem, the nearest first."""
+    def chosen(self) -> Iterator[tuple[PreferencePair, bool]]:
+        """Yield the pairs of each problem, the nearest first, each with True if its row states its language."""
         for places in self._places.values():
             nearest = sorted(places)[: self._most]
             self.further += len(places) - len(nearest)
-            for _, place in nearest:
+            for _, place, language_stated in nearest:
                 self._file.seek(place)
-                yield PreferencePair.model_validate_json(self._file.readline())
+                yield PreferencePair.model_validate_json(self._file.readline()), language_stated
 
     def close(self) -> None:
         """Remove the file."""

@@ -1,16 +1,20 @@
 """Repair rows: each row of a buggy and a fixed program is read, and checked as far as possible without running it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.preference_sets.answers import is_program
-from iterpref_core.ingestion.preference_sets.columns import Columns
+from iterpref_core.ingestion.preference_sets.answers import (
+    is_no_program,
+    is_program,
+    marks_program,
+    reason_against_names,
+)
+from iterpref_core.ingestion.preference_sets.columns import Columns, is_null, read_name
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
@@ -30,6 +34,8 @@ from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
 """The task of a row that has no statement: its own buggy program."""
+_JOINED_ROWS = "joined_rows"
+"""The name for rows of a second file, in the counts of what is left out."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,14 @@ class Repair:
         pair: the pair, before its programs were run.
         readings: the problem with the row's tests, once for each reading of them; empty if the row has no tests.
         distance: number of lines in which the programs differ.
+        language_stated: True if the row says that its programs are Python.
     """
 
     where: str
     pair: PreferencePair
     readings: tuple[Problem, ...]
     distance: int
+    language_stated: bool
 
 
 @dataclass(frozen=True)
@@ -65,16 +73,18 @@ class Join:
         """Return a row with the columns of its partner; columns of its own stay, except nulls. Both licenses count.
 
         Raises:
-            LeftOutError: there is no partner.
-            ValueError: the row lacks the column, or a license is no text.
+            LeftOutError: there is no partner, or the row's value is null.
+            ValueError: the row lacks the column, its value is no name, or a license is no text.
         """
         if self.column not in row:
             raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
-        value = row[self.column]
-        partner = None if value is None else self.rows.get(str(value))
+        key = read_name(row[self.column], self.column)
+        if key is None:
+            raise LeftOutError("not_joined", f"its `{self.column}` is null")
+        partner = self.rows.get(key)
         if partner is None:
-            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {value!r}")
-        own = {name: value for name, value in row.items() if value is not None}
+            raise LeftOutError("not_joined", f"the joined file has no row with {self.column} {key!r}")
+        own = {name: value for name, value in row.items() if not is_null(value)}
         # A null of a column that the partner lacks stays: without it the column would count as misspelled.
         joined = {**row, **partner, **own}
         for name in columns.names["license"]:
@@ -84,11 +94,16 @@ class Join:
         return joined
 
 
-def read_join(path: Path, how: str) -> Join:
+def read_join(path: Path, how: str, leave_out: Callable[[Dropped], None]) -> Join:
     """Read the file of `--join FILE on=COLUMN`, or `on=COLUMN:COLUMN OF THE FILE`.
 
     With `all=` in place of `on=`, a value may have several rows, such as the tests of a problem; each of their columns
     becomes a list.
+
+    Args:
+        path: the file.
+        how: the columns.
+        leave_out: takes the rows that no other row can be joined with.
 
     Raises:
         ConfigError: `how` is not of this form.
@@ -100,18 +115,30 @@ def read_join(path: Path, how: str) -> Join:
         raise ConfigError(f"--join {path} {how}: write it as --join {path} on=COLUMN, or all=COLUMN")
     other = other or column
     rows: dict[str, dict[str, Any]] = {}
+    has_column = False
     for item in numbered_rows([path]):
         row = read_object(item)
-        if isinstance(row, Dropped) or row.get(other) is None:
-            raise InputError(f"{item.where}: no object with the column {other!r}, which --join names")
-        key = str(row[other])
-        if word == "all":
+        if isinstance(row, Dropped):
+            leave_out(replace(row, part=_JOINED_ROWS))
+            continue
+        has_column = has_column or other in row
+        try:
+            key = read_name(row.get(other), other)
+        except ValueError as error:
+            leave_out(Dropped(BAD_RECORD, str(item.where), explanation=str(error), part=_JOINED_ROWS))
+            continue
+        if key is None:
+            explanation = f"its `{other}` is null"
+            leave_out(Dropped("null", str(item.where), explanation=explanation, part=_JOINED_ROWS))
+        elif word == "all":
             _collect(row, rows.setdefault(key, {}), other, item)
         elif rows.setdefault(key, row) != row:
             raise InputError(
                 f"{item.where}: a second row with {other} {key!r}, and they differ; join by another column, "
                 f"or take all rows with all={columns}"
             )
+    if not has_column:
+        raise InputError(f"{path}: no row has the column {other!r}, which --join names; name another one")
     return Join(column, rows)
 
 
@@ -234,8 +261,13 @@ def _repair(
     readings: tuple[Problem, ...] = ()
     if "tests" in columns.stated or columns.has(row, "tests"):
         readings = read_tests(columns.values(row, "tests"), asked)
+    stated = columns.states_language(row)
+    # Where there are tests, the fixed program is run as Python.
+    explanation = "" if stated or readings else reason_against_names(fixed)
+    if explanation:
+        return Dropped("undefined_name", where, name, explanation)
     diff = diff_lines(buggy, fixed)
-    return Repair(where, pair, readings, len(diff.rejected) + len(diff.chosen))
+    return Repair(where, pair, readings, len(diff.rejected) + len(diff.chosen), stated)
 
 
 def _reason_against(buggy: str, fixed: str) -> tuple[str, str]:
@@ -249,8 +281,8 @@ def _reason_against(buggy: str, fixed: str) -> tuple[str, str]:
     # A buggy program may have a syntax error, but not another language's syntax.
     if language_of(buggy) == "python2":
         return "not_python", "the buggy program is Python 2"
-    if lacks_program(buggy):
-        return "no_code", "the buggy program is none"
+    if is_no_program(buggy) or marks_program(buggy):
+        return "no_code", "the buggy program is none, or stands in an answer or in a list"
     return "", ""
 
 

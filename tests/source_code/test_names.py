@@ -1,0 +1,49 @@
+"""Names: a script that runs is never refused for its names, and one of another language is."""
+
+import ast
+import doctest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.source_code import names
+from iterpref_core.source_code.names import undefined_names
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "len", "max"])
+LINES = st.one_of(
+    st.builds("{} = [{}, 1]".format, NAMES, NAMES),
+    st.builds("{} = 1".format, NAMES),
+    st.builds("{} = [({}) for {} in [1]]".format, NAMES, NAMES, NAMES),
+    st.builds("{} = lambda {}: {}".format, NAMES, NAMES, NAMES),
+    st.builds("import os as {}".format, NAMES),
+    st.builds("str({})".format, NAMES),
+    st.just("from math import *; str(pi)"),
+    st.builds("if (n := 1): str({})".format, NAMES),
+)
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(names).failed == 0
+
+
+@given(lines=st.lists(LINES, max_size=5))
+def test_a_script_that_runs_has_no_undefined_name(lines: list[str]) -> None:
+    script = "\n".join(lines)
+    unknown = None
+    try:
+        exec(script, {})
+    except NameError as error:
+        unknown = error.name
+    except TypeError:
+        return
+    if unknown is None:
+        assert undefined_names(script) == []
+
+
+@given(lines=st.lists(st.builds("{} = 1".format, NAMES) | st.builds("str({})".format, NAMES), max_size=5))
+def test_of_a_plain_script_the_undefined_names_are_those_that_it_reads_and_nowhere_assigns(lines: list[str]) -> None:
+    script = "\n".join(lines)
+    assigned = {line.partition(" =")[0] for line in lines if "=" in line}
+    read = [node.id for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)]
+    wanted = {name for name in read if name not in assigned and name not in ("len", "max", "str")}
+    assert set(undefined_names(script)) == wanted
