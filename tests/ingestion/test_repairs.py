@@ -194,7 +194,6 @@ def key_of(value: Any) -> str | None:
 
 
 @given(ours=KEYS, theirs=st.lists(KEYS, min_size=1, max_size=4), layout=st.sampled_from(["jsonl", "parquet"]))
-@settings(max_examples=60)
 def test_rows_are_joined_by_a_name_that_both_have_and_by_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, ours: Any, theirs: list[Any], layout: str
 ) -> None:

@@ -369,7 +369,6 @@ SPLITS_OF_ROWS = {
     stated=st.sampled_from([*SPLITS_OF_ROWS, "codeflow", "fold-3", "", None, 7, ["test"]]),
     asked=st.sampled_from([None, "train", "test", "val", "all"]),
 )
-@settings(max_examples=80)
 def test_a_row_of_another_split_is_never_read_without_a_word(
     tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
 ) -> None:
