@@ -21,9 +21,9 @@ demo: ## run the whole experiment and print its results table
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 
-# One worker more than there are cores: tests of servers and pages wait for a third of their time. Tests that share something
+# Two workers more than there are cores: tests of servers, pages and time limits wait much of their time. Tests that share something
 # expensive are of one group, and run in one worker.
-PYTEST = $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 2)) --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)

@@ -49,7 +49,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine may be slow, and a fixture that the inputs of a test share is meant to be shared.
 MEANT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("iterpref", max_examples=40, deadline=None, derandomize=True, suppress_health_check=MEANT)
-settings.register_profile("search", deadline=None, suppress_health_check=MEANT)
+settings.register_profile("search", max_examples=300, deadline=None, suppress_health_check=MEANT)
 settings.load_profile("iterpref")
 
 

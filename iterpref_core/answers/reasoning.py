@@ -221,8 +221,8 @@ def _marks(text: str, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.M
     for mark in pattern.finditer(text, start):
         if programs is None:  # found only now: nearly all answers have no tag
             programs = _program_spans(text[start:])
-        place = mark.start() - start
-        if any(begin <= place < end for begin, end in programs):
+        position = mark.start() - start
+        if any(begin <= position < end for begin, end in programs):
             continue
         before = text[mark.start() - 1 : mark.start()]
         behind = text[mark.end() : mark.end() + 1]

@@ -76,11 +76,11 @@ class FocalDataset(list[TokenizedPair]):
         super().__init__(rows)
         self.form = form
 
-    def __getitem__(self, place: SupportsIndex | slice) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         """Return a pair, or some of them with their form."""
-        if isinstance(place, slice):
-            return FocalDataset(super().__getitem__(place), self.form)
-        return super().__getitem__(place)
+        if isinstance(index, slice):
+            return FocalDataset(super().__getitem__(index), self.form)
+        return super().__getitem__(index)
 
 
 def form_of(rows: Any) -> DataForm | None:

@@ -114,7 +114,7 @@ class FocalDPOTrainer(PairTrainer):
             _check_form(name, rows, row, args, settings["beta"])
             form = form_of(rows)
             if row.scores_reference and form is not None and not form.scored:
-                return score_reference(FocalDataset([rows[place] for place in range(len(rows))], form), policy, args)
+                return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)
             return rows  # type: ignore[no-any-return]
 
         trained = read("train_dataset", train_dataset)

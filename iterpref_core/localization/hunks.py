@@ -143,12 +143,12 @@ def apply_hunks(rejected: str, chosen: str, hunks: Collection[Hunk]) -> str:
     a = split_lines(rejected)
     b = split_lines(chosen)
     lines: list[str] = []
-    place = 0
+    position = 0
     for hunk in sorted(hunks, key=lambda hunk: (hunk.old.start, hunk.new.start)):
-        lines += a[place : hunk.old.start]
+        lines += a[position : hunk.old.start]
         lines += b[hunk.new.start : hunk.new.stop]
-        place = hunk.old.stop
-    lines += a[place:]
+        position = hunk.old.stop
+    lines += a[position:]
     return "".join(f"{line}\n" for line in lines)
 
 

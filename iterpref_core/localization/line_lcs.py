@@ -51,22 +51,22 @@ def locate_error(
     """
     difference = diff(rejected, chosen)
     counterparts = {j: i for i, j in difference.matches}
-    places = []
+    positions = []
     # The line of `rejected` that a line inserted here would come before.
-    place = 0
+    position = 0
     for number, (start, end) in enumerate(line_spans(chosen)):
         if number in counterparts:
-            place = counterparts[number] + 1
+            position = counterparts[number] + 1
         elif chosen[start:end].strip():
-            places.append(place)
+            positions.append(position)
     return ErrorRegion(
         rejected=span_lines(rejected, difference.rejected),
         chosen=span_lines(chosen, difference.chosen),
-        anchors=anchor_lines(rejected, places),
+        anchors=anchor_lines(rejected, positions),
     )
 
 
-def anchor_lines(text: str, places: Iterable[int]) -> tuple[Span, ...]:
+def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
     """Return the spans of the first line with text from each place (a line, from 0) on, or of the last such line."""
     lines_with_text = []
     for number, (start, end) in enumerate(line_spans(text)):
@@ -76,8 +76,8 @@ def anchor_lines(text: str, places: Iterable[int]) -> tuple[Span, ...]:
         return ()
     last = len(lines_with_text) - 1
     anchors = set()
-    for place in places:
-        following = bisect_left(lines_with_text, place)
+    for position in positions:
+        following = bisect_left(lines_with_text, position)
         anchors.add(lines_with_text[min(following, last)])
     return span_lines(text, sorted(anchors))
 

@@ -80,12 +80,12 @@ def locate_error(rejected: str, chosen: str) -> ErrorRegion:
     only_in_b = [j for j in range(len(b)) if j not in counterparts]
     anchors = set()
     # The token of `a` that a token inserted here would come before.
-    place = 0
+    position = 0
     for j in range(len(b)):
         if j in counterparts:
-            place = counterparts[j] + 1
+            position = counterparts[j] + 1
         elif a:
-            anchors.add(min(place, len(a) - 1))
+            anchors.add(min(position, len(a) - 1))
     return ErrorRegion(
         rejected=_spans(a, only_in_a),
         chosen=_spans(b, only_in_b),

@@ -230,8 +230,8 @@ class ChatTemplate:
                 if known.content in closing
             ]
             if found:
-                place, _, token = min(found)
-                before = closing[:place]
+                position, _, token = min(found)
+                before = closing[:position]
                 # Such a token takes the blanks before it along.
                 return End(before.rstrip() if tokens[token].lstrip else before, token)
         return None
@@ -376,7 +376,7 @@ def _show_difference(given: str, written: str) -> str:
 def _shared(first: str, second: str) -> int:
     """Return how many characters two texts begin with in common."""
     places = enumerate(zip(first, second, strict=False))
-    return next((place for place, (left, right) in places if left != right), min(len(first), len(second)))
+    return next((position for position, (left, right) in places if left != right), min(len(first), len(second)))
 
 
 def _quote(text: str) -> str:

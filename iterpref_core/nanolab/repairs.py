@@ -85,12 +85,12 @@ def _transplant(reference: str, donors: Sequence[str], random: Random, lines: in
     result = whole_lines(reference)
     for _ in range(lines):
         donor = whole_lines(random.choice(donors))
-        place = random.randrange(1, len(result))
+        line = random.randrange(1, len(result))
         # The last line of every program is its reduce step.
-        if place == len(result) - 1:
-            result[place] = donor[-1]
+        if line == len(result) - 1:
+            result[line] = donor[-1]
         else:
-            result[place] = donor[min(place, len(donor) - 2)]
+            result[line] = donor[min(line, len(donor) - 2)]
     return "".join(result)
 
 
@@ -102,9 +102,9 @@ def _lose_line(reference: str, random: Random) -> str:
 
 def _spoil_character(reference: str, random: Random) -> str:
     """Return a program with one character below its first line lost or replaced."""
-    place = random.randrange(reference.index("\n"), len(reference))
+    position = random.randrange(reference.index("\n"), len(reference))
     other = random.choice(("", ")", "s", " ", "0"))
-    return reference[:place] + other + reference[place + 1 :]
+    return reference[:position] + other + reference[position + 1 :]
 
 
 def make_repairs(

@@ -100,8 +100,8 @@ def hold_out(problem: Problem, share: float) -> Problem:
     """
     digest = hashlib.sha256(problem.task_id.encode()).digest()
     # The first 8 bytes as a number from 0 to 1: with a share of 0.1, every tenth problem is below it.
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    held_out = problem.split is None and place < share
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    held_out = problem.split is None and position < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 
 

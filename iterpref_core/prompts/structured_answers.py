@@ -54,13 +54,13 @@ def ask_parsed(
         readings: list[T | ValueError] = [_read(answer.text, parse) for answer in first_answers]
         failed: list[int] = []
         again: list[Request] = []
-        for place, reading in enumerate(readings):
+        for position, reading in enumerate(readings):
             if isinstance(reading, ValueError):
-                failed.append(place)
-                again.append(_ask_again(chunk[place], reading))
+                failed.append(position)
+                again.append(_ask_again(chunk[position], reading))
         answers = model.generate(again, sampling) if again else []
-        for place, answer in zip(failed, answers, strict=True):
-            readings[place] = _read(answer.text, parse)
+        for position, answer in zip(failed, answers, strict=True):
+            readings[position] = _read(answer.text, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]
         counts.update(
             asked=len(chunk),

@@ -92,11 +92,11 @@ def error_mask(ids: Sequence[int], program: str, repairs: Sequence[str], decode:
     if not program or not repairs:
         return None
     text, characters = token_spans(ids, decode)
-    place = text.find(program)
-    if place < 0 or text.rfind(program) != place:
+    position = text.find(program)
+    if position < 0 or text.rfind(program) != position:
         return None
     region = locate_error(program, nearest(program, repairs))
-    spans = [(place + start, place + end) for start, end in region.rejected or region.anchors]
+    spans = [(position + start, position + end) for start, end in region.rejected or region.anchors]
     mask = mask_from_spans(characters, spans)
     return mask if any(mask) else None
 
@@ -124,8 +124,8 @@ def token_spans(ids: Sequence[int], decode: Decode) -> tuple[str, list[Span]]:
     text = decode(ids)
     ends = [_end_of(decode(ids[:count]), text) for count in range(len(ids) + 1)]
     spans = []
-    for place, (start, end) in enumerate(pairwise(ends)):
-        begins_character = start == end and start < len(text) and decode(ids[place : place + 1])
+    for position, (start, end) in enumerate(pairwise(ends)):
+        begins_character = start == end and start < len(text) and decode(ids[position : position + 1])
         spans.append((start, start + 1 if begins_character else end))
     return text, spans
 

@@ -75,7 +75,7 @@ def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[
     the same programs: only tasks of the stricter one are shown.
     """
     kinds: dict[tuple[int, tuple[bool, ...]], list[tuple[str, str]]] = {}
-    for place, benchmark in enumerate(in_order(set(measured), BENCHMARKS)):
+    for order, benchmark in enumerate(in_order(set(measured), BENCHMARKS)):
         entries = measured[benchmark]
         if len(entries) < 2 or f"{benchmark}+" in measured:
             continue
@@ -85,7 +85,7 @@ def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[
         for task_id in sorted(task_ids, key=text_hash):
             # Of three models, (False, True, True) is the kind of tasks that the first one alone fails.
             solved = tuple(_solves(entry, task_id) for entry in entries.values())
-            tasks_of_kind = kinds.setdefault((place, solved), [])
+            tasks_of_kind = kinds.setdefault((order, solved), [])
             tasks_of_kind.append((benchmark, task_id))
     groups = [kinds[kind] for kind in sorted(kinds)]
     in_turn = list(take_turns(groups))

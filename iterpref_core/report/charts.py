@@ -151,10 +151,10 @@ def histogram(
     to_y = _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
     width = (RIGHT - LEFT) / len(counts)
     bars = []
-    for place, (label, count) in enumerate(counts):
+    for position, (label, count) in enumerate(counts):
         bar = Bar(
             # One unit of space on either side, so that bars of the same height are told apart.
-            x=round(LEFT + place * width + 1, 1),
+            x=round(LEFT + position * width + 1, 1),
             y=to_y(count),
             width=round(width - 2, 1),
             height=BOTTOM - to_y(count),

@@ -31,14 +31,14 @@ def headline(summary: Summary) -> str:
     if baseline is None or distance is None:
         return f"{method} {effect}; no baseline was measured."
     size = f"{abs(100 * distance.value):.1f} points"
-    place = {
+    comparison = {
         1: f"{size} above",
         -1: f"{size} below",
         0: "not significantly different from",
     }[distance.effect]
     name = model_name(baseline)
     score = percent(rows[baseline].score)
-    return f"{method} {effect}, {place} the best baseline, {name} ({score})."
+    return f"{method} {effect}, {comparison} the best baseline, {name} ({score})."
 
 
 def best_baseline(rows: dict[str, ScoreRow]) -> str | None:

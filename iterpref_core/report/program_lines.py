@@ -191,9 +191,9 @@ def choose_scale(pairs: Iterable[PairShifts]) -> float:
         return SCALES[0]
     sizes.sort()
     # Of 101 tokens the 96th: the few largest changes would leave the others without color.
-    place = int(COVERED * (len(sizes) - 1))
+    index = int(COVERED * (len(sizes) - 1))
     for scale in SCALES:
-        if scale >= sizes[place]:
+        if scale >= sizes[index]:
             return scale
     return SCALES[-1]
 
@@ -299,23 +299,23 @@ def _cut_line(
             token=holder,
             first=begins_here,
         )
-    for place in range(end, following):
-        holder = _token_at(shown, place)
+    for position in range(end, following):
+        holder = _token_at(shown, position)
         if holder is not None:
-            glyph = GLYPHS[text[place]]
+            glyph = GLYPHS[text[position]]
             yield Piece(
                 glyph,
                 marked=False,
                 token=holder,
                 glyph=True,
-                first=holder.start == place,
+                first=holder.start == position,
             )
 
 
-def _token_at(shown: Sequence[ShownToken], place: int) -> ShownToken | None:
+def _token_at(shown: Sequence[ShownToken], position: int) -> ShownToken | None:
     """Return the token that holds a character, if there is one."""
-    begun = bisect_right(shown, place, key=lambda token: token.start)
+    begun = bisect_right(shown, position, key=lambda token: token.start)
     if begun == 0:
         return None
     last_begun = shown[begun - 1]
-    return last_begun if place < last_begun.end else None
+    return last_begun if position < last_begun.end else None

@@ -101,6 +101,6 @@ def _distributions(
     for name in names:
         mean = metrics.get(f"{name}/mean", metrics.get(name))
         if mean is not None:
-            counts = [int(metrics[f"{name}/{place}"]) for place in bins]
+            counts = [int(metrics[f"{name}/{number}"]) for number in bins]
             distributions[name] = {"mean": mean, key: counts}
     return distributions

@@ -157,8 +157,8 @@ class ContaminationIndex:
         texts = (*task.prompts, *without_examples, *task.solutions)
         for text in dict.fromkeys(texts):
             words = _words(text)
-            for place, run in enumerate(_runs(words)):
-                runs[run].append((len(self._texts), place))
+            for position, run in enumerate(_runs(words)):
+                runs[run].append((len(self._texts), position))
             self._texts.append((owner, len(words)))
 
     def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Evidence]]]:
@@ -204,11 +204,11 @@ class ContaminationIndex:
         covered: dict[int, set[int]] = defaultdict(set)
         for words in texts:
             for run in _runs(words):
-                for text, place in self._runs.get(run, ()):
-                    covered[text].update(range(place, place + RUN))
-        for text, places in covered.items():
+                for text, position in self._runs.get(run, ()):
+                    covered[text].update(range(position, position + RUN))
+        for text, positions in covered.items():
             owner, length = self._texts[text]
-            if len(places) >= COVERED * length:
+            if len(positions) >= COVERED * length:
                 yield owner
 
 

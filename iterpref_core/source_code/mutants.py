@@ -105,10 +105,10 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
 
 def _comparisons(node: ast.Compare) -> Iterator[ast.Compare]:
     """Yield a comparison, or a chain such as `a < b < c`, with one of its operators changed."""
-    for place, comparison in enumerate(node.ops):
+    for index, comparison in enumerate(node.ops):
         for other in _COMPARISONS[type(comparison)]:
             operators = list(node.ops)
-            operators[place] = other()
+            operators[index] = other()
             yield ast.Compare(node.left, operators, node.comparators)
 
 
@@ -202,12 +202,12 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
         Random(seed).shuffle(order)
         original = ast.unparse(tree) + "\n"
         chosen: dict[str, tuple[int, Mutant]] = {}
-        for place in order:
+        for index in order:
             if len(chosen) >= limit:
                 break
-            mutant = _apply(changes[place], tree)
+            mutant = _apply(changes[index], tree)
             if mutant.code != original:
-                chosen.setdefault(mutant.code, (place, mutant))
+                chosen.setdefault(mutant.code, (index, mutant))
     except (SyntaxError, RecursionError):
         return []
     in_order = sorted(chosen.values(), key=lambda item: item[0])

@@ -112,12 +112,12 @@ def evolve(
     `counts` grows by `asked`, `asked_again`, `unreadable`, and by the new `features`.
     """
     requests = []
-    for place in range(params.subtrees):
-        random = Random(f"{params.seed}/evolve/{tree.rounds}/{place}")
+    for position in range(params.subtrees):
+        random = Random(f"{params.seed}/evolve/{tree.rounds}/{position}")
         subtree = show(tree.sample(params.breadth, params.feature_temperature, random))
         values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
         # A subtree that is drawn again gets another answer.
-        seed = params.seed + tree.rounds * params.subtrees + place
+        seed = params.seed + tree.rounds * params.subtrees + position
         requests.append(Request(fill(PROMPTS / "evolve.txt", values), seed))
     for paths in ask_parsed(backend, requests, _sampling(params), read_features, counts):
         counts["features"] += tree.grow(paths or ())
@@ -201,8 +201,8 @@ def _draft_problems(
             features = tree.sample(params.breadth, params.feature_temperature, random)
             offered.append(features)
             lines = []
-            for place, path in enumerate(features, start=1):
-                lines.append(f"{place}. {SEPARATOR.join(path)}")
+            for position, path in enumerate(features, start=1):
+                lines.append(f"{position}. {SEPARATOR.join(path)}")
             fields = {
                 "features": "\n".join(lines),
                 "form": json.dumps(Draft.model_json_schema()),
@@ -225,14 +225,14 @@ def _draft_problems(
             counts["problems/dropped/unreadable"] += 1
             continue
         missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
-        used = dict.fromkeys(place for place in draft.features if 1 <= place <= len(offered[number]))
+        used = dict.fromkeys(position for position in draft.features if 1 <= position <= len(offered[number]))
         if missing:
             counts["problems/dropped/missing_package"] += 1
             counts.update(f"missing_package/{package}" for package in missing)
         elif not used:
             counts["problems/dropped/no_feature"] += 1
         else:
-            features = tuple(SEPARATOR.join(offered[number][place - 1]) for place in used)
+            features = tuple(SEPARATOR.join(offered[number][position - 1]) for position in used)
             yield to_problem(draft, features, f"{name}/{number}"), draft.instruction
 
 

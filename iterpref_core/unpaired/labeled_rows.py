@@ -112,8 +112,8 @@ def with_mismatched(rows: Sequence[LabeledRow], micro_batch_size: int) -> list[L
     paired: list[LabeledRow] = []
     for start in range(0, len(rows), micro_batch_size):
         group = rows[start : start + micro_batch_size]
-        for place, row in enumerate(group):
-            paired.append(replace(row, KL_completion_ids=tuple(group[place - 1].completion_ids)))
+        for position, row in enumerate(group):
+            paired.append(replace(row, KL_completion_ids=tuple(group[position - 1].completion_ids)))
     return paired
 
 

@@ -146,11 +146,11 @@ def assess_tests(
     with judge as backend:
         if backend is not None:
             counts.update(asked=0, asked_again=0, unreadable=0)
-            remaining = [place for place, reason in enumerate(reasons) if reason is None]
-            scores = judge_tests((problems[place] for place in remaining), backend, counts)
-            for place, score in zip(remaining, scores, strict=True):
-                assessed[place] = assessed[place].model_copy(update={"judge": score})
-                reasons[place] = thresholds.reason_of_judge(score)
+            remaining = [position for position, reason in enumerate(reasons) if reason is None]
+            scores = judge_tests((problems[position] for position in remaining), backend, counts)
+            for position, score in zip(remaining, scores, strict=True):
+                assessed[position] = assessed[position].model_copy(update={"judge": score})
+                reasons[position] = thresholds.reason_of_judge(score)
     if out is not None:
         write_jsonl(out, assessed)
     kept = [problem for problem, reason in zip(problems, reasons, strict=True) if reason is None]
@@ -189,10 +189,10 @@ def draw_problems(
             if split is None or problem.split == split:
                 yield problem
 
-    def place(problem: Problem) -> str:
+    def order(problem: Problem) -> str:
         return sha256(f"{seed}/{problem.task_id}".encode()).hexdigest()
 
-    drawn = heapq.nsmallest(size, of_split(), key=place)
+    drawn = heapq.nsmallest(size, of_split(), key=order)
     if not drawn:
         wanted = f"problem of the split {split!r}" if split else "problem"
         raise InputError(f"{path}: holds no {wanted}; give another file")

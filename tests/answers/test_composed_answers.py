@@ -1,7 +1,7 @@
 """Answers composed of heads, fences and tails as they were met, around a program whose `f` adds one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.answers.extraction import extract_program
@@ -83,7 +83,6 @@ def with_margin(text: str, margin: str) -> str:
     return "".join(f"{margin}{line}" if line.strip() or ">" in margin else line for line in text.splitlines(True))
 
 
-@settings(max_examples=600)
 @given(
     program=st.sampled_from(PROGRAMS),
     heads=st.lists(st.sampled_from(HEADS[7:12]), max_size=2),
@@ -123,7 +122,6 @@ TAGS = (
 PROSE = ("", "\n", " ", "hm\n", "so `x - 1` it is. ", "It ends with `</think>`.\n", "\u200b\n\n")
 
 
-@settings(max_examples=300)
 @given(
     program=st.sampled_from(PROGRAMS),
     draft=st.sampled_from(DRAFTS),

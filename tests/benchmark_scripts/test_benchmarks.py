@@ -19,6 +19,7 @@ PARAMS = section(
 )
 
 
+@pytest.mark.slow
 def test_execution_prints_what_the_contract_names() -> None:
     command = [sys.executable, execution.__file__, "--json", "--rounds", "1", "--programs", "8"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["execution"]

@@ -154,6 +154,7 @@ def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]
     return codes, output, temp
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("solved", "gate"), [(60, 0), (30, 1)])
 def test_a_better_model_passes_a_worse_one_fails_and_the_scores_are_a_comment(
     project: Path, solved: int, gate: int

@@ -13,6 +13,7 @@ from flows.prefect_session import TAG, end_dead_runs, tell_process
 pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
 
 
+@pytest.mark.slow
 def test_prefect_knows_a_run_s_process_without_a_tag_and_the_run_is_crashed_once_that_is_gone() -> None:
     from prefect import flow, tags
     from prefect.client.orchestration import get_client

@@ -242,6 +242,7 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
     assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1", "0.1"]
 
 
+@pytest.mark.slow
 def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.sweep import run_point
 

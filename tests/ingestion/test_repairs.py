@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -194,7 +194,6 @@ def key_of(value: Any) -> str | None:
 
 
 @given(ours=KEYS, theirs=st.lists(KEYS, min_size=1, max_size=4), layout=st.sampled_from(["jsonl", "parquet"]))
-@settings(max_examples=60)
 def test_rows_are_joined_by_a_name_that_both_have_and_by_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, ours: Any, theirs: list[Any], layout: str
 ) -> None:
@@ -346,7 +345,6 @@ NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
 
 
 @given(names=st.lists(st.sampled_from(NAMES_IN_USE), max_size=20))
-@settings(max_examples=300)
 def test_a_name_is_taken_once(names: list[str]) -> None:
     known: Counter[str] = Counter()
     assert len({take_name(name, known) for name in names}) == len(names)

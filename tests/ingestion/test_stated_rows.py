@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
@@ -342,7 +342,6 @@ def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(
 
 
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
-@settings(max_examples=40)
 def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
 ) -> None:
@@ -370,7 +369,6 @@ SPLITS_OF_ROWS = {
     stated=st.sampled_from([*SPLITS_OF_ROWS, "codeflow", "fold-3", "", None, 7, ["test"]]),
     asked=st.sampled_from([None, "train", "test", "val", "all"]),
 )
-@settings(max_examples=80)
 def test_a_row_of_another_split_is_never_read_without_a_word(
     tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
 ) -> None:

@@ -8,6 +8,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.settings import ROOT
@@ -21,6 +22,7 @@ def check(folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refused(
     distributions: Path, tmp_path: Path
 ) -> None:

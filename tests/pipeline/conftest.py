@@ -60,6 +60,16 @@ class Checkout:
         """Run a verb of the command line."""
         return self.run(*ITERPREF, *arguments, code=code)
 
+    def leave_out(self, objective: str) -> None:
+        """Take an objective out of the graph: its training, its evaluation, and what the report reads of both."""
+        graph = self.path / "dvc.yaml"
+        its_lines = (f"{objective}:", f"- results/{objective}\n", f"- metrics/training/{objective}.curve.csv\n")
+        kept = []
+        for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
+            if not line.lstrip().startswith(its_lines):
+                kept.append(line)
+        graph.write_text("".join(kept), encoding="utf-8")
+
     def dvc(self, *arguments: str) -> str:
         """Run a DVC command."""
         return self.run(sys.executable, "-m", "dvc", *arguments)
@@ -120,7 +130,10 @@ def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Tracked and new files, without what git ignores, as a fresh repository with the values of the profile tiny."""
+    """Tracked and new files, without what git ignores, as a fresh repository with the values of the profile tiny.
+
+    Its graph has three objectives. The others differ from these by a name, and have their own tests in training.
+    """
     target = tmp_path_factory.mktemp("pipeline") / "checkout"
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
@@ -132,6 +145,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
     write_params("tiny", {}, target / "params.yaml", target / "profiles")
+    for objective in ("dpo", "target-dpo"):
+        checkout.leave_out(objective)
     checkout.run("git", "add", ".")
     checkout.run("git", "commit", "--quiet", "--message", "tiny")
     return checkout

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning")  # of a machine without an accelerator
 
 
+@pytest.mark.slow
 def test_right_and_wrong_programs_of_people_train_a_model(
     tmp_path: Path, make_model: "Callable[[PreTrainedTokenizerBase], Path]"
 ) -> None:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from tests.pipeline.conftest import Checkout
 
 
+@pytest.mark.slow
 def test_a_clone_has_from_the_bucket_what_was_pushed(tmp_path: Path) -> None:
     from dvc.repo import Repo
     from moto.server import ThreadedMotoServer

@@ -307,6 +307,7 @@ def test_a_problem_without_a_visible_test_gives_no_feedback(
         survey_problems(path, prompts, 40, visible=True)
 
 
+@pytest.mark.slow
 def test_a_killed_training_of_dialogues_resumes_and_ends_with_the_same_weights(
     tmp_path: Path, train: Train, problems_file: Path, coin: Path
 ) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies
-from hypothesis import settings as hypothesis_settings
 
 from .conftest import RIGHT, WRONG, Train, settings
 
@@ -33,7 +32,6 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "out" / "model.safetensors")
 
 
-@hypothesis_settings(max_examples=40)
 @given(pieces=strategies.lists(strategies.text(_CHARACTERS, max_size=6), max_size=8))
 def test_each_drawn_token_has_its_own_characters(tokenizer: PreTrainedTokenizerBase, pieces: list[str]) -> None:
     """The pieces are encoded one by one, so that the tokens are others than the tokenizer's own of the whole text."""
@@ -121,8 +119,14 @@ def plain_loss(model: Any, batch: dict[str, Any], loss_type: str) -> torch.Tenso
     return sum(totals) / sum(lengths)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("loss_type", ["dapo", "grpo", "dr_grpo"])
-@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize(
+    ("loss_type", "turns"),
+    [
+        ("dapo", 2),
+        *(pytest.param(loss_type, 1, marks=pytest.mark.slow) for loss_type in ("dapo", "grpo", "dr_grpo")),
+        *(pytest.param(loss_type, 2, marks=pytest.mark.slow) for loss_type in ("grpo", "dr_grpo")),
+    ],
+)
 def test_loss_and_gradient_are_those_of_a_plain_computation(
     train: Train, monkeypatch: pytest.MonkeyPatch, loss_type: str, turns: int
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_failing_answer_is_pushed_down_in_its_error_region_alone(
     assert seen == {"located", "passes"}
 
 
+@pytest.mark.slow
 def test_without_a_known_repair_the_weights_are_those_of_grpo_bit_for_bit(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:

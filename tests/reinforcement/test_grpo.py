@@ -152,6 +152,7 @@ def _train_and_die(folder: Path, problems_file: Path, model: Path, params: Train
     assert copy.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     tmp_path: Path, train: Train, problems_file: Path, coin: Path
 ) -> None:

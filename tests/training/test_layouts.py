@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.objectives.objective_table import OBJECTIVES
@@ -93,7 +93,6 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
     assert doctest.testmod(attention).failed == 0
 
 
-@settings(max_examples=100)
 @given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
 def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
     model: PreTrainedModel,

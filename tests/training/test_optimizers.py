@@ -13,7 +13,13 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 from tests.training.conftest import Train, read_weights
 
-_IN_EVERY_RUN = ("adamw_torch", "adamw_8bit", "reduce_lr_on_plateau", "warmup_stable_decay")
+_WHOLE_TRAININGS: list[dict[str, Any]] = [
+    {"optim": "adamw_torch"},
+    {"optim": "adamw_8bit"},
+    {"lr_scheduler_type": "reduce_lr_on_plateau"},
+    {"lr_scheduler_type": "warmup_stable_decay"},
+]
+"""Those of which a whole training is stopped and resumed; of every other, the state that a checkpoint has of it."""
 _OPTIMIZERS = (
     "adamw_torch", "adamw_torch_fused", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
     "ademamix", "ademamix_8bit", "paged_ademamix_8bit", "paged_ademamix_32bit", "lion_8bit", "lion_32bit",
@@ -33,10 +39,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "reduce_lr_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 10.0},
     "warmup_stable_decay": {"num_decay_steps": 5},
 }
-
-
-def _slow_but_some(names: Any) -> list[Any]:
-    return [name if name in _IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 class _StoppedError(Exception):
@@ -67,20 +69,74 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
         assert torch.equal(weight, expected[name]), name
 
 
-@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU:UserWarning")
-@pytest.mark.parametrize("optimizer", _slow_but_some(_OPTIMIZERS))
-def test_a_stopped_training_goes_on_exactly_with_every_optimizer(
-    optimizer: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("settings", _WHOLE_TRAININGS, ids=str)
+def test_a_stopped_training_goes_on_exactly(
+    settings: dict[str, Any], tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _train_twice(tmp_path, train, monkeypatch, epochs=2, arguments={"optim": optimizer})
-
-
-@pytest.mark.parametrize("schedule", _slow_but_some(_OPTIONS))
-def test_a_stopped_training_goes_on_exactly_with_every_schedule(
-    schedule: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = {"lr_scheduler_type": schedule, "lr_scheduler_kwargs": _OPTIONS[schedule]}
+    arguments = dict(settings)
+    if "lr_scheduler_type" in arguments:
+        arguments["lr_scheduler_kwargs"] = _OPTIONS[arguments["lr_scheduler_type"]]
     _train_twice(tmp_path, train, monkeypatch, epochs=3, validation_share=0.3, arguments=arguments)
+
+
+def _trainer(optimizer: str, schedule: str, folder: Path) -> Any:
+    """Return a trainer whose optimizer and schedule are made for a model of one layer and a training of six steps."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    torch.manual_seed(0)
+    # bitsandbytes keeps the moments of smaller tensors in 32 bits.
+    model = torch.nn.Linear(64, 128)
+    arguments = TrainingArguments(
+        str(folder), optim=optimizer, learning_rate=1e-3, lr_scheduler_type=schedule, warmup_steps=2,
+        lr_scheduler_kwargs=_OPTIONS[schedule], use_cpu=True, report_to="none", save_strategy="steps",
+        eval_strategy="steps",
+    )  # fmt: skip
+    trainer = Trainer(model, arguments, eval_dataset=[])
+    trainer.create_optimizer_and_scheduler(6)
+    return trainer
+
+
+def _take_steps(trainer: Any, steps: range) -> None:
+    """Take some of the six steps, each with gradients of its own."""
+    import torch
+
+    for step in steps:
+        random = torch.Generator().manual_seed(step)
+        for weight in trainer.model.parameters():
+            weight.grad = torch.randn(weight.shape, generator=random)
+        trainer.optimizer.step()
+        measured = [1.0 / (1 + step)] if trainer.args.lr_scheduler_type.value == "reduce_lr_on_plateau" else []
+        trainer.lr_scheduler.step(*measured)
+
+
+_EVERY = [(name, "cosine") for name in _OPTIMIZERS] + [("adamw_torch", name) for name in _OPTIONS]
+
+
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU:UserWarning")
+@pytest.mark.parametrize(("optimizer", "schedule"), _EVERY)
+def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need(
+    optimizer: str, schedule: str, tmp_path: Path
+) -> None:
+    """Six steps, and three steps, a checkpoint and three more of other objects, give the same weights."""
+    import torch
+
+    whole = _trainer(optimizer, schedule, tmp_path)
+    _take_steps(whole, range(6))
+    stopped = _trainer(optimizer, schedule, tmp_path)
+    _take_steps(stopped, range(3))
+    checkpoint = tmp_path / "checkpoint.pt"
+    kept = (stopped.model, stopped.optimizer, stopped.lr_scheduler)
+    torch.save([part.state_dict() for part in kept], checkpoint)
+    resumed = _trainer(optimizer, schedule, tmp_path)
+    parts = (resumed.model, resumed.optimizer, resumed.lr_scheduler)
+    for part, state in zip(parts, torch.load(checkpoint), strict=True):
+        part.load_state_dict(state)
+    _take_steps(resumed, range(3, 6))
+    start = _trainer(optimizer, schedule, tmp_path).model.state_dict()
+    for name, weight in resumed.model.state_dict().items():
+        assert torch.equal(weight, whole.model.state_dict()[name]), name
+        assert not torch.equal(weight, start[name]), name
 
 
 def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:

@@ -193,9 +193,9 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
     ("model", "pairs", "settings", "last_step"),
     [
         ("model_folder", 12, {"epochs": 4, "lora": None}, 7),
-        ("model_folder", 12, {"epochs": 4, "lora": {"r": 4}}, 7),
+        pytest.param("model_folder", 12, {"epochs": 4, "lora": {"r": 4}}, 7, marks=pytest.mark.slow),
         pytest.param(
-            "smollm2",
+            "short_smollm2",
             2,
             {"epochs": 1, "lora": {"r": 4}, "batch_size": 1, "micro_batch_size": 1},
             2,

@@ -146,17 +146,17 @@ def test_loss_and_gradient_are_trl_s_own(
 @pytest.mark.slow
 @pytest.mark.parametrize(("bf16", "loss_off", "gradient_off"), [(False, 1e-5, 1e-4), (True, 0.03, 0.1)])
 def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
-    bf16: bool, loss_off: float, gradient_off: float, smollm2: Path, pairs_file: Path, spans_file: Path,
+    bf16: bool, loss_off: float, gradient_off: float, short_smollm2: Path, pairs_file: Path, spans_file: Path,
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     from iterpref_core.models.tokenizers import load_tokenizer
     from iterpref_core.training.data.pair_files import PairReader
 
-    tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
+    tokenizer: PreTrainedTokenizerBase = load_tokenizer(short_smollm2)
     rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params)]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
     assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
-    case = _Case("target-rpo", smollm2, [rows[0], rows[-1]], tmp_path)
+    case = _Case("target-rpo", short_smollm2, [rows[0], rows[-1]], tmp_path)
     loss, gradient = case.trl_s(bf16)
     for layout in get_args(Layout):
         own_loss, own_gradient = case.ours(layout, bf16)

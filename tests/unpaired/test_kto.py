@@ -198,7 +198,9 @@ def _train_and_die(folder: Path, programs: Path, start: Path, training: dict[str
     "training",
     [
         {},
-        {"lora": {"r": 4, "lora_dropout": 0.1}, "validation_share": 0.3, "select": "best"},
+        pytest.param(
+            {"lora": {"r": 4, "lora_dropout": 0.1}, "validation_share": 0.3, "select": "best"}, marks=pytest.mark.slow
+        ),
     ],
     ids=["all weights", "adapters with validation"],
 )

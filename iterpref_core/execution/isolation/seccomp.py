@@ -361,7 +361,7 @@ class Filter:
         Raises:
             OSError: the kernel refused the filter.
         """
-        pid = struct.pack("=I", os.getpid())
+        pid = os.getpid()
         for hole in self._holes:
-            ctypes.memmove(ctypes.addressof(self._code) + hole, pid, 4)
+            struct.pack_into("=I", self._code, hole, pid)
         return _install(self._program, self._flags)

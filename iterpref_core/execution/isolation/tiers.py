@@ -34,9 +34,11 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
+    "LD_BIND_NOW": "1",
 }
 """A zygote's environment: repeatable hashes, no threads of numerical libraries, and one heap for all threads: glibc
-would reserve 64 MB of address space for each. Programs see an empty environment."""
+would reserve 64 MB of address space for each. Functions of libraries are found when these are loaded, not in each child
+that calls them first. Programs see an empty environment."""
 
 HOW_TO_GET = {
     "bwrap": (

@@ -1,5 +1,7 @@
 """`pytest` tests: a file that imports the solution, which pytest runs."""
 
+import contextlib
+import importlib
 import os
 import sys
 from typing import Any
@@ -87,19 +89,59 @@ def _crash(report: Any) -> str:
     return str(crash.message if crash is not None else report.longrepr)
 
 
+_IMPORTED_LATE = ("pdb", "readline")
+"""Modules that pytest imports when a session begins."""
+_prepared: list[Any] = []
+"""A configuration of pytest, with its own plugins, for the next session of this process; empty if there is none."""
+
+
+def prepare_pytest() -> None:
+    """Import pytest and register its own plugins: a zygote does that once for all sessions of its children.
+
+    Without pytest, nothing happens: tests that need it fail by themselves.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pytest")
+        for name in _IMPORTED_LATE:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        config = importlib.import_module("_pytest.config")
+        with contextlib.suppress(AttributeError):  # a pytest that is made in another way
+            _prepared.append(config.get_config(list(_OPTIONS)))
+
+
+def _pytest_main(arguments: list[str], plugins: list[Any]) -> Any:
+    """Return the exit status of `pytest.main`, which has no argument for a configuration that is there already."""
+    import pathlib
+
+    import pytest
+
+    if not _prepared:
+        return pytest.main(arguments, plugins=plugins)
+    config: Any = importlib.import_module("_pytest.config")
+    make = config.get_config
+
+    def get_prepared(args: Any, plugins: Any, **_: Any) -> Any:
+        config.get_config = make
+        prepared = _prepared.pop()
+        prepared.invocation_params = config.Config.InvocationParams(args=args, plugins=plugins, dir=pathlib.Path.cwd())
+        return prepared
+
+    config.get_config = get_prepared
+    return pytest.main(arguments, plugins=plugins)
+
+
 def run_pytest(path: str) -> None:
     """Run a file of tests by pytest.
 
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    import pytest
-
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     reports = _Reports()
     # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
     forget(modules_of([os.path.basename(path)]))
-    status = pytest.main([*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path], plugins=[reports])
+    status = _pytest_main([*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path], [reports])
     if reports.failed:
         name, message = reports.failed[0]
         error = getattr(reports, "error", None)

@@ -39,6 +39,7 @@ from ..isolation.pid_namespace import (
     try_listener,
 )
 from ..isolation.threads import admit_thread, share_semaphores_among_threads
+from ..kinds.pytest_file import prepare_pytest
 from . import child, fork_hooks
 
 JUDGE_CPU = 2
@@ -326,14 +327,11 @@ class Zygote:
         gc.freeze()
 
     def need_pytest(self) -> None:
-        """Import pytest and its own plugins, once; without them, tests that need it fail by themselves."""
+        """Prepare pytest, once."""
         if self._has_pytest:
             return
         self._has_pytest = True
-        with contextlib.suppress(ImportError):
-            plugins = importlib.import_module("_pytest.config").default_plugins
-            for name in ("pytest", *(f"_pytest.{plugin}" for plugin in plugins)):
-                importlib.import_module(name)
+        prepare_pytest()
         self.settle()
 
     def run_job(self, head: bytes) -> None:

@@ -98,9 +98,9 @@ class _Plugin:
         def fails() -> None:
             raise AssertionError
 
-        places = {node: place for place, node in enumerate(self._order)}
-        chosen = [item for item in items if item.nodeid in places]
-        chosen.sort(key=lambda item: places[item.nodeid])
+        positions = {node: position for position, node in enumerate(self._order)}
+        chosen = [item for item in items if item.nodeid in positions]
+        chosen.sort(key=lambda item: positions[item.nodeid])
         if chosen:
             module = chosen[0].getparent(pytest.Module)
             canary = pytest.Function.from_parent(module, name=_CANARY, callobj=fails)

@@ -73,8 +73,8 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     old = _find(body, name)
     assert old is not None
     body[body.index(old)] = definition
-    place = tree.body.index(outermost or definition)
-    tree.body[place:place] = brought
+    position = tree.body.index(outermost or definition)
+    tree.body[position:position] = brought
     return tree
 
 

@@ -22,8 +22,8 @@ class BothHalves(Sequence[TokenizedPair]):
         return 2 * len(self._rows)
 
     def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # nobody takes slices
-        half, place = divmod(index, len(self._rows))
-        return replace(self._rows[place], half=half)
+        half, row = divmod(index, len(self._rows))
+        return replace(self._rows[row], half=half)
 
 
 class AlternatingSampler(Sampler[int]):
@@ -52,6 +52,6 @@ class AlternatingSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         # Of three pairs, which are 0 1 2 in the first half and 3 4 5 in the second, the order 2 0 1 draws 2 3 1.
         order = Random(f"{self._seed}/{self._epoch}").sample(range(self._pairs), self._pairs)
-        for place, pair in enumerate(order):
-            half = place % 2
+        for position, pair in enumerate(order):
+            half = position % 2
             yield pair + self._pairs * half

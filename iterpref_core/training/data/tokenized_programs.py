@@ -62,11 +62,11 @@ def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
     for (start, end), run in groupby(offsets):
         tokens = len(list(run))
         owners: list[int] = []
-        for place in range(start, end):
-            owners += [place] * len(text[place].encode())
+        for position in range(start, end):
+            owners += [position] * len(text[position].encode())
         if len(owners) == tokens:
-            for place in owners:
-                yield place, place + 1
+            for position in owners:
+                yield position, position + 1
         else:
             for _ in range(tokens):
                 yield start, end

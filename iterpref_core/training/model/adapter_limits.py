@@ -184,8 +184,8 @@ def check_tied(model: PreTrainedModel | PeftModel) -> None:
     base = model.get_base_model()
     if not base.config.get_text_config().tie_word_embeddings:
         return
-    for place in (base.get_input_embeddings(), base.get_output_embeddings()):
-        names = [name for name, weight in place.named_parameters() if weight.requires_grad]
+    for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
+        names = [name for name, weight in layer.named_parameters() if weight.requires_grad]
         if any("trainable_tokens_delta" not in name for name in names):
             raise ConfigError(
                 "the embedding is also the head (tie_word_embeddings), and an adapter on one of them would part them; "

@@ -51,13 +51,13 @@ def _load_base(model: Path | str, params: TrainingParams, device: torch.device) 
     """
     quantization = quantization_config(params)
     if quantization is not None:
-        place = {"device_map": {"": device}} if device.type == "cuda" else {}
+        placement = {"device_map": {"": device}} if device.type == "cuda" else {}
         # Embeddings, norms and the head, which bitsandbytes leaves, have the precision of the matrix products.
         policy = load_base(
             model,
             quantization_config=quantization,
             dtype=_compute_dtype(params),
-            **place,
+            **placement,
         )
         use_one_kernel(policy)
         return policy

@@ -124,8 +124,8 @@ def reference_logps(
     """
 
     def program(number: int) -> Program:
-        rejected, place = divmod(number, len(rows))
-        row = rows[place]
+        rejected, index = divmod(number, len(rows))
+        row = rows[index]
         return row.prompt_ids, row.rejected_ids if rejected else row.chosen_ids
 
     path.parent.mkdir(parents=True, exist_ok=True)

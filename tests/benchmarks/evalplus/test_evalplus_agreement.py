@@ -124,7 +124,7 @@ def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdict
 
 
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
-@pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
+@pytest.mark.parametrize("dataset", [pytest.param("humaneval", marks=pytest.mark.slow), "mbpp"])
 def test_ground_truths_and_mutants_get_the_official_verdict(
     dataset: Literal["humaneval", "mbpp"], evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:

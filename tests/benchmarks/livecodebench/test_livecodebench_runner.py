@@ -241,7 +241,6 @@ def test_each_rule_alone_decides_about_a_function_as_the_runner_does(executor: E
 
 
 @given(composed(SCRIPT_PARTS))
-@settings(max_examples=60)
 def test_a_composed_script_passes_if_all_of_its_parts_do(executor: Executor, parts: tuple[Part, ...]) -> None:
     code, passes = script(*parts)
     check(run(executor, code), passes, code)

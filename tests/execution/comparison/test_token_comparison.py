@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution.comparison.token_comparison import Difference, first_difference, same_tokens
@@ -80,7 +80,6 @@ def are_the_same(printed: Token, expected: Token, tolerance: float | None, ignor
 
 
 @given(data=st.data(), tolerance=st.sampled_from((None, 0.0, 1e-6, 0.001, 0.1, 5.0)), ignore_case=st.booleans())
-@settings(max_examples=400)
 def test_outputs_are_compared_token_by_token_as_text_or_as_numbers(
     data: st.DataObject, tolerance: float | None, ignore_case: bool
 ) -> None:

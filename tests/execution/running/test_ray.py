@@ -25,6 +25,8 @@ from tests.settings import ROOT
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
+pytestmark = pytest.mark.slow
+
 COUNT = 300
 
 DRIVER = """
@@ -113,7 +115,6 @@ def cluster():
     signal.signal(signal.SIGTERM, before)  # with Ray's, forks of the next tests would end with exit code 1
 
 
-@pytest.mark.slow
 def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
     node = cluster.add_node(num_cpus=1)
     with Driver(cluster, COUNT) as driver:

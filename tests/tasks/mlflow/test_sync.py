@@ -459,6 +459,7 @@ def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill
     assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
 
 
+@pytest.mark.slow
 def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
     Server()
     snapshot = Snapshot(

@@ -441,6 +441,8 @@ def make_class(
     }
     for name in methods:
         body[name] = _OWN[name] if name in _OWN else _method(name)
+    if "__init__" in facts["methods"]:
+        body["__init__"] = _Initializer(connection, handle)
     if "__eq__" in methods and "__hash__" not in methods:
         body["__hash__"] = None  # as Python has it for a class that compares and cannot be hashed
     if shared is not None:
@@ -461,6 +463,18 @@ def make_class(
     if facts["fields"] is not None:
         _give_fields(made, facts["fields"])
     return made
+
+
+class _Initializer:
+    """The `__init__` of a class of the other side, where Python would find that of `object` here."""
+
+    def __init__(self, connection: Any, handle: int) -> None:
+        self._connection = connection
+        self._handle = handle
+
+    def __get__(self, owner: Any, _kind: Any = None) -> Any:
+        handle = self._handle if owner is None else owner.iterpref_handle
+        return self._connection.ask("getattr", handle, "__init__")
 
 
 def _give_fields(made: Any, fields: list[str]) -> None:

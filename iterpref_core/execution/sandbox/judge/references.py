@@ -300,6 +300,8 @@ class ObjectTable:
         methods: set[str] = set()
         for base in kind.__mro__[:-1]:
             methods |= vars(base).keys() & proxies.PROTOCOL
+        if isinstance(vars(kind).get("__init__"), types.FunctionType):
+            methods.add("__init__")
         if getattr(kind, "__hash__", None) is None:
             methods.discard("__hash__")
         fields = getattr(kind, "__dataclass_fields__", None)

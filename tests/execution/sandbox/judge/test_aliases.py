@@ -91,7 +91,6 @@ def plain_python(source: str) -> list[object]:
 
 
 @given(statements=st.lists(STATEMENTS, min_size=1, max_size=14))
-@settings(max_examples=75)
 def test_a_container_that_both_sides_hold_is_one_as_in_plain_python(executor: Executor, statements: list[str]) -> None:
     body = "\n".join([PREAMBLE, *statements, "seen.append(box.show())"])
     seen = plain_python(body)

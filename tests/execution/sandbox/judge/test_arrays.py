@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Outcome, Program
@@ -117,7 +117,6 @@ def plain_python_passes(value: str, body: str) -> bool:
 
 @given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
 @example(value="(0.0, np.float32('nan'))", other="0.0", same=True, form="assert str(f()) == str({})")
-@settings(max_examples=75)
 @pytest.mark.filterwarnings("ignore")
 def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     executor: Executor, value: str, other: str, same: bool, form: str
@@ -135,7 +134,6 @@ def test_values_that_equal_nothing_are_judged_as_in_plain_python(
     form=st.sampled_from(NEAR_ALL),
     kind=st.sampled_from(sorted(KINDS)),
 )
-@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, form: str, kind: str) -> None:
     outcome = outcome_of(executor, empty, KINDS[kind](form.format(wanted)))
@@ -148,7 +146,6 @@ def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, 
     kind=st.sampled_from(sorted(KINDS)),
     loop=st.booleans(),
 )
-@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_an_empty_array_may_be_what_is_expected_and_one_of_many_sizes(
     executor: Executor, empty: str, form: str, kind: str, loop: bool
@@ -202,7 +199,6 @@ ASKED = [
 @example(base="object", says=SAYS_SO[1:2], answer="np.array([True])", form=ASKED[3])
 @example(base="np.ndarray", says=SAYS_SO[:1], answer="True", form=ASKED[0])
 @example(base="np.ndarray", says=SAYS_SO[3:4], answer="0.0", form=ASKED[6])
-@settings(max_examples=75)
 def test_no_object_decides_what_a_function_of_numpy_says_of_it(
     executor: Executor, base: str, says: list[str], answer: str, form: str
 ) -> None:
@@ -253,7 +249,6 @@ MASKED = st.builds(
 @example(
     value="np.ma.array([1, 2, 3], mask=[0, 1, 0])", other="[1, 2, 3]", same=True, form="assert np.array_equal(f(), {})"
 )
-@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_a_masked_array_is_an_object_whose_numbers_and_mask_a_test_asks_for(
     executor: Executor, value: str, other: str, same: bool, form: str

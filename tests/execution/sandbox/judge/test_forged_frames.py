@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -183,7 +183,6 @@ def executor() -> Iterator[Executor]:
 
 
 @given(frames=FRAMES, test=st.sampled_from(sorted(TESTS)))
-@settings(max_examples=60)
 def test_no_forged_frames_pass_a_test(executor: Executor, frames: list[object], test: str) -> None:
     code = WIRE + FORGER.replace("FRAMES", repr(json.dumps(frames)))
     outcome = executor.run_one(Program(code, (TESTS[test],)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -61,7 +61,6 @@ def plain_python(expression: str, x: int) -> tuple[object, str]:
 
 
 @given(result=RESULTS, other=RESULTS, same=st.booleans(), x=st.integers(-3, 3), form=st.sampled_from(sorted(FORMS)))
-@settings(max_examples=60)
 def test_a_composed_program_gets_the_verdict_of_plain_python(
     executor: Executor, result: str, other: str, same: bool, x: int, form: str
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -71,7 +71,6 @@ def executor() -> Iterator[Executor]:
     wrong=WRONG,
     kind=st.sampled_from(sorted(KINDS)),
 )
-@settings(max_examples=40)
 def test_a_wrong_program_passes_by_no_builtin_of_its_own(
     executor: Executor, own: list[tuple[str, str]], used: str, bodies: list[str], wrong: str, kind: str
 ) -> None:

@@ -49,6 +49,26 @@ def test_the_last_test_is_itself_whatever_ran_before(
     assert (failed.verdict, failed.tests_passed) == ("wrong_answer", len(before))
 
 
+INVOCATION = """
+from pathlib import Path
+def test_it(pytestconfig):
+    invocation = pytestconfig.invocation_params
+    assert invocation.dir == Path.cwd() != Path("/")
+    assert invocation.args[-1] == str(pytestconfig.rootpath / "test_solution.py")
+    assert len(invocation.plugins) == 1
+    assert not pytestconfig.pluginmanager.hasplugin("cacheprovider")
+"""
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])
+def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(
+    executor: Executor, inside: bool
+) -> None:
+    """The first session takes a configuration that was made before the program came, in another folder."""
+    outcome = executor.run_one(Program(CODE, (PytestTest(code=INVOCATION),) * 2, inside=inside))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
 @pytest.mark.parametrize("inside", [False, True], ids=["judge", "inside"])
 @pytest.mark.parametrize(("wanted", "verdict"), [(2, "passed"), (3, "wrong_answer")])
 def test_a_script_may_be_the_judges_alone(executor: Executor, inside: bool, wanted: int, verdict: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -130,7 +130,6 @@ def plain_python_passes(value: str, body: str) -> bool:
 @example(value="datetime.time(1, fold=1)", other="", same=True, form="assert repr(f()) == repr(VALUE)")
 @example(value="np.dtype('f4')", other="", same=True, form="assert f() == VALUE")
 @example(value="ipaddress.ip_address('::1')", other="", same=True, form="assert type(f()) is type(VALUE)")
-@settings(max_examples=150)
 @pytest.mark.filterwarnings("ignore")
 def test_a_value_has_its_own_type_on_both_sides(
     executor: Executor, value: str, other: str, same: bool, form: str
@@ -170,7 +169,6 @@ def test_no_infinite_number_equals_others_where_a_test_asks_for_something_else(
 @example(value="decimal.Decimal('-0')", says="True")
 @example(value="b'a'", says="True")
 @example(value="np.ones(2, dtype='f4')", says="np.array([True])")
-@settings(max_examples=60)
 @pytest.mark.filterwarnings("ignore")
 def test_an_object_under_test_that_equals_everything_equals_no_value_of_any_type(
     executor: Executor, value: str, says: str
@@ -186,7 +184,6 @@ def test_an_object_under_test_that_equals_everything_equals_no_value_of_any_type
 @example(value="np.int64(7919)", other="2", same=True)
 @example(value="np.str_('~')", other="2", same=True)
 @example(value="np.zeros((0, 2))", other="2", same=True)
-@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore")
 def test_an_object_under_test_equals_what_it_holds(executor: Executor, value: str, other: str, same: bool) -> None:
     code = (
