@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.config import load_params
@@ -97,7 +97,6 @@ def read(form: str, folder: Path, row: Any) -> list[object]:
 
 
 @given(name=st.sampled_from(sorted(EVERY)), data=st.data())
-@settings(max_examples=300)
 def test_a_row_with_any_value_anywhere_is_taken_or_left_out_in_words(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
 ) -> None:
