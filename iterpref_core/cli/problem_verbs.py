@@ -213,7 +213,7 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     show_result(taken.counts, as_json)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
-        reason = ": ".join(filter(None, [row.reason, *row.explanation.split("\n")[:1]]))
+        reason = ": ".join(filter(None, [row.reason, row.first_line]))
         typer.echo(f"{row.kind}: {row.where}{name}: {reason}", err=True)
 
 

@@ -40,6 +40,11 @@ class Dropped:
     part: str = ""
 
     @property
+    def first_line(self) -> str:
+        """Return the first line of the explanation, such as a program's feedback."""
+        return self.explanation.partition("\n")[0]
+
+    @property
     def kind(self) -> str:
         """Return the first part of the count's name."""
         return f"{self.part}_left_out" if self.part else "dropped"
@@ -91,14 +96,14 @@ class LeftOut:
         bad = self._first.get(f"dropped/{BAD_RECORD}")
         if bad and len(self._counts) == 1:
             return NothingTakenError(
-                f"{bad[0].where}: {bad[0].explanation}; no record fits, so check the file and --format"
+                f"{bad[0].where}: {bad[0].first_line}; no record fits, so check the file and --format"
             )
         listed = ", ".join(map(str, sources))
         found = "it is empty"
         if self._counts:
             row = next(row for row in self.first() if not row.part)
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self._counts.items())
-            found = f"{reasons}; {row.where}: {row.explanation or row.reason}"
+            found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
         return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 
 

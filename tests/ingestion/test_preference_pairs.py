@@ -142,6 +142,9 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     missing = r"in.jsonl:1: no column `rejected`; there are prompt, chosen: name it with --columns"
     with pytest.raises(InputError, match=missing):
         ingest_pairs([source], out)
+    source.write_text(json.dumps({"my\nprompt": "p", "c": "c"}))
+    with pytest.raises(InputError, match=r"^.*in.jsonl:1: no column `chosen`; there are my prompt, c: name it.*$"):
+        ingest_pairs([source], out)
     assert not out.exists()
 
 

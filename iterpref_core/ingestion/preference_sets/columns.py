@@ -48,7 +48,7 @@ class Columns:
         for name in self.names[part]:
             if name not in row:
                 raise ValueError(
-                    f"no column `{name}`; there are {', '.join(row)}: name it with --columns, such as {self.example}"
+                    f"no column `{name}`; there are {listed(row)}: name it with --columns, such as {self.example}"
                 )
         return [row[name] for name in self.names[part] if not is_null(row[name])]
 
@@ -101,6 +101,11 @@ class Columns:
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
         return bool(self.names[part]) and all(name in row for name in self.names[part])
+
+
+def listed(row: Mapping[str, Any]) -> str:
+    """Return the names of a row's columns in one line; a file that is no table may have a text of many lines there."""
+    return ", ".join(" ".join(name.split()) for name in row)
 
 
 def is_null(value: Any) -> bool:

@@ -99,7 +99,8 @@ def ingest_pairs(
         if spans is not None and not counts["spans"]:
             listed = ", ".join(map(str, sources))
             raise InputError(
-                f"{listed}: no pair has a field 'rejected_spans'; leave --spans out, and localize the pairs"
+                f"{listed}: no pair has a field 'rejected_spans' about programs that stand in its row as they are; "
+                "leave --spans out, and localize the pairs"
             )
     return Ingested(named_counts(counts, left_out, shards), left_out.first())
 

@@ -14,7 +14,7 @@ from iterpref_core.ingestion.preference_sets.answers import (
     marks_program,
     reason_against_names,
 )
-from iterpref_core.ingestion.preference_sets.columns import Columns, is_null, read_name
+from iterpref_core.ingestion.preference_sets.columns import Columns, is_null, listed, read_name
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
@@ -77,7 +77,7 @@ class Join:
             ValueError: the row lacks the column, its value is no name, or a license is no text.
         """
         if self.column not in row:
-            raise ValueError(f"no column `{self.column}`, which --join names; there are {', '.join(row)}")
+            raise ValueError(f"no column `{self.column}`, which --join names; there are {listed(row)}")
         key = read_name(row[self.column], self.column)
         if key is None:
             raise LeftOutError("not_joined", f"its `{self.column}` is null")
