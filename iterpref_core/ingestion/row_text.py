@@ -37,8 +37,11 @@ def each_row(files: Sequence[Path]) -> Iterator[Item]:
         yield from read_items(path, lenient=True)
 
 
-def count_rows_of(files: Sequence[Path], limit: int | None) -> int:
-    """Return the number of rows that will be read, for the progress."""
+def count_rows_of(files: Sequence[Path], limit: int | None) -> int | None:
+    """Return the number of rows that will be read, for the progress; None if nothing but reading them tells."""
+    # A pipe, such as that of `ingest <(zcat rows.gz)`, can be read once.
+    if any(path.exists() and not path.is_file() for path in files):
+        return None
     total = sum(map(count_items, files))
     return total if limit is None else min(total, limit)
 

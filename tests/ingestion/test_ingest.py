@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.ingestion.formats.mbpp import mbpp_plus_ids
 from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.ingest import ingest as ingest_with
+from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -42,6 +44,16 @@ def ingest(source: Path, form: str, out: Path, dropped: Path | None = None, **se
 def _write(path: Path, *records: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "rows.jsonl"
+    os.mkfifo(pipe)
+    text = json.dumps({"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"})
+    writer = Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert ingest_pairs([pipe], tmp_path / "out.jsonl").counts["pairs"] == 1
+    writer.join()
 
 
 def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
