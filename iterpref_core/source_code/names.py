@@ -28,8 +28,8 @@ def undefined_names(code: str) -> list[str]:
     Many lines of other languages are Python by their syntax, and only their names are not Python's.
 
     Returns:
-        the names; none for a program with a definition or another block, which no other language writes as Python does,
-        and none for a text that is no Python by itself.
+        the names; none for a program with a definition, a `lambda` or another block, which no other language writes as
+        Python does, and none for a text that is no Python by itself.
 
     >>> undefined_names("x <- c(1, 2)"), undefined_names("SELECT (1)"), undefined_names("puts(x = 1)")
     (['x', 'c'], ['SELECT'], ['puts'])
@@ -45,6 +45,8 @@ def undefined_names(code: str) -> list[str]:
     defined = set(_GIVEN)
     read: dict[str, None] = {}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            return []
         if isinstance(node, ast.alias):
             # `import os.path` defines `os`.
             defined.add((node.asname or node.name).partition(".")[0])

@@ -12,10 +12,10 @@ comparison is Python's `==`, some are encoded by the value that they hold (`leni
 
 import decimal
 import fractions
-import hashlib
 import itertools
 import json
 import sys
+from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -167,7 +167,7 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
 
 def _digest(pieces: Iterable[str]) -> Digest:
     size = 0
-    signature = hashlib.blake2b(digest_size=32)
+    signature = blake2b(digest_size=32)
     for piece in pieces:
         size += len(piece)
         signature.update(piece.encode())

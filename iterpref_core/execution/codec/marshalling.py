@@ -55,7 +55,7 @@ from .plain import ATOMS, FROM_ATOM, NESTED, SCALARS, Tree, are_scalars, integer
 _NANS = {"math.nan": "math", "numpy.nan": "numpy"}
 
 
-class References(Protocol):
+class ObjectReferences(Protocol):
     """The maker and the reader of references; see `references.ObjectTable`.
 
     Attributes:
@@ -87,7 +87,12 @@ class Encoder:
     """
 
     def __init__(
-        self, references: References, known: dict[int, int] | None = None, first: int = 0, *, tag_ints: bool = False
+        self,
+        references: ObjectReferences,
+        known: dict[int, int] | None = None,
+        first: int = 0,
+        *,
+        tag_ints: bool = False,
     ) -> None:
         self._references = references
         self._tag_ints = tag_ints
@@ -207,7 +212,7 @@ class Decoder:
 
     def __init__(
         self,
-        references: References,
+        references: ObjectReferences,
         known: Callable[[int], Any] | None = None,
         first: int = 0,
         *,

@@ -1,9 +1,9 @@
 """The time that a program has left, watched from outside."""
 
-import hashlib
 import math
 import os
 import time
+from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from typing import Any
 
 _PIECE = 1 << 16
@@ -49,7 +49,7 @@ class Deadlines:
     def _has_new_line(self) -> bool:
         size = os.fstat(self._channel).st_size
         if self._digest is None:
-            self._digest = hashlib.blake2b()
+            self._digest = blake2b()
             self._buffer = bytearray(_PIECE)
         found = self._add(self._digest, self._size, size)
         self._size = max(size, self._size)
@@ -72,6 +72,6 @@ class Deadlines:
         """Tell whether what was seen of the channel is not there any more as it was."""
         if self._digest is None:
             return False
-        again = hashlib.blake2b()
+        again = blake2b()
         self._add(again, 0, self._size)
         return bool(again.digest() != self._digest.digest())

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from .libc import libc
 
+_syscall = libc.syscall
 _CREATE = 444
 _ADD_RULE = 445
 _RESTRICT = 446
@@ -104,5 +105,5 @@ def enforce(ruleset: int) -> None:
     Raises:
         OSError: the kernel refused.
     """
-    if libc.syscall(_RESTRICT, ruleset, 0) != 0:
+    if _syscall(_RESTRICT, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

@@ -12,6 +12,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
+_prctl = libc.prctl
+_KILL = ctypes.c_ulong(9)
 
 
 def address_space() -> int:
@@ -66,7 +68,7 @@ def refuse_privileges() -> None:
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends; end at once if it already has."""
-    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9))
+    _prctl(_PR_SET_PDEATHSIG, _KILL)
     if os.getppid() != parent:
         os._exit(70)
 

@@ -20,7 +20,7 @@ from typing import Any
 from ..frames import write_all
 from ..kinds.reports import TEST, describe
 from ..kinds.table import KINDS
-from ..solution.loading import CompileError, file_of, load, seed
+from ..solution.loading import CompileError, file_of, load
 
 
 def _printed() -> int:
@@ -68,7 +68,6 @@ def run_job(raw: memoryview, descriptor: int) -> int:
     """
     job = pickle.loads(raw)
     report = open_channel(descriptor)
-    seed()
     child = Child(job["setup"], job["code"])
     steps = [(KINDS[name], body) for name, body in job["steps"]]
     first, _ = steps[0]
@@ -76,7 +75,7 @@ def run_job(raw: memoryview, descriptor: int) -> int:
         return first.run_process(child.setup, child.code, report)
     index = -1
     folder = os.getcwd()  # the program may remove it
-    solution = os.path.join(folder, file_of("solution"))
+    module = "solution"
     test = TEST
     try:
         if not all(kind.loads_itself for kind, _ in steps):
@@ -84,12 +83,11 @@ def run_job(raw: memoryview, descriptor: int) -> int:
         report(-1, "loaded", _printed(), "")
         for index, (kind, body) in enumerate(steps):
             module, test = kind.files(body)
-            solution = os.path.join(folder, file_of(module))
             kind_said, said = kind.run(body, child)
             report(index, kind_said, _printed(), said)
         report(len(steps), "done", _printed(), "")
     except CompileError as error:
-        report(index, "error", _printed(), describe(error.cause, solution, test, compiling=True))
+        report(index, "error", _printed(), describe(error.cause, f"{folder}/{file_of(module)}", test, compiling=True))
     except BaseException as error:  # noqa: BLE001 - as above
-        report(index, "error", _printed(), describe(error, solution, test))
+        report(index, "error", _printed(), describe(error, f"{folder}/{file_of(module)}", test))
     return 0

@@ -1,8 +1,8 @@
 """Fork hooks: the functions that modules register to be called around `os.fork`.
 
 A program's process begins with those of `threading`, `random`, `logging` and others, which take a tenth of its CPU
-time. They are of no use there: the zygote has one thread, holds no lock, and every child seeds the generators. Only
-programs that may fork themselves need them.
+time. They are of no use there: the zygote has one thread, holds no lock, and every program begins with the same
+random numbers. Only programs that may fork themselves need them.
 
 This module is imported before those that register hooks.
 """

@@ -69,7 +69,7 @@ def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> t
     """
     module = types.ModuleType(name)
     namespace = vars(module)
-    filename = namespace["__file__"] = filename or os.path.abspath(file_of(name))
+    filename = namespace["__file__"] = filename or f"{os.getcwd()}/{file_of(name)}"
     parent, _, last = name.rpartition(".")
     namespace["__package__"] = parent
     if parent:

@@ -4,6 +4,7 @@ Beside the hostile suite, which is run in such an environment too.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -104,6 +105,7 @@ ALLOWED = {
     "spawn": ("with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.map(abs, [-1])", [1]),
     "manager": ("with multiprocessing.Manager() as made: return len(made.list([1, 2]))", 2),
     "fork": ("pid = os.fork()\nif not pid: os._exit(7)\nreturn os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])", 7),
+    "first number": ("return random.random()", random.Random(0).random()),
     "numbers of its own": (
         """
 ours, theirs = os.pipe()

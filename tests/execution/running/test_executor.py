@@ -1,5 +1,6 @@
 """Verdicts and feedback on ordinary programs, good and bad."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -215,6 +216,13 @@ def test_same_feedback_twice_for_sets_and_random(executor):
     code = "import random\ndef f(): return {'a', 'b', 'c', random.random()}"
     first, second = (run_one(executor, code, io("f()", "1")).feedback for _ in range(2))
     assert first == second
+
+
+def test_every_program_draws_the_same_random_numbers(executor):
+    code = "import random\ndef f(): return random.random()"
+    drawn = random.Random(0).random()
+    tests = [io("f()", repr(drawn)), check(f"assert abs(f() - {drawn}) < 1e-9"), io("f()", repr(drawn))]
+    assert {run_one(executor, code, test).verdict for test in tests} == {"passed"}
 
 
 def test_a_program_without_tests_is_refused():

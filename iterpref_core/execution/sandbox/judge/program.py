@@ -11,7 +11,7 @@ import types
 import warnings
 from typing import Any
 
-from ...solution.loading import CompileError, facts_of, file_of, line_in, load, seed, write_files
+from ...solution.loading import CompileError, facts_of, file_of, line_in, load, write_files
 from .connection import Connection
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
@@ -136,7 +136,6 @@ def _forward_logs(connection: Connection) -> None:
 
 def serve_program(job: dict[str, Any], connection: Connection) -> None:
     """Answer a judge, to which a connection is connected, until it is done; never returns."""
-    seed()
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
     def line_of(error: BaseException) -> int | None:

@@ -91,8 +91,8 @@ class ObjectTable:
     Attributes:
         line_of: says in which line of the program an exception was raised.
         test_modules: names of the modules that are the test's own.
-        looks: see `marshalling.References`.
-        widens: see `marshalling.References`.
+        looks: see `marshalling.ObjectReferences`.
+        widens: see `marshalling.ObjectReferences`.
     """
 
     def __init__(self, *, is_judge: bool) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 from ...codec.canonical import UnencodableError, summarize, type_name
 from ...kinds.reports import TEST, NotCompiledError, TestFailedError, compiled
 from ...kinds.table import KINDS
-from ...solution.loading import MAX_MESSAGE, seed, text_of, write_files
+from ...solution.loading import MAX_MESSAGE, text_of, write_files
 from .assertions import Assertions
 from .connection import Connection
 from .messages import ProgramLostError
@@ -413,7 +413,6 @@ def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple
         Exit status of the judge.
     """
     job = pickle.loads(raw)
-    seed()
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
     session = JudgeSession(job, connection, printed, folder)

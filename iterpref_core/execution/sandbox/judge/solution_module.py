@@ -111,7 +111,7 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
             yield from _attributes_of(name, constant)
 
 
-class Session(Protocol):
+class SessionOfSolution(Protocol):
     """The session that a solution's module belongs to; see `session.JudgeSession`."""
 
     connection: Connection
@@ -147,7 +147,7 @@ class Names(dict[str, Any]):
         code: that runs in it.
     """
 
-    def __init__(self, session: Session, namespace: dict[str, Any], code: types.CodeType) -> None:
+    def __init__(self, session: SessionOfSolution, namespace: dict[str, Any], code: types.CodeType) -> None:
         super().__init__(vars(builtins))
         for name in session.meant:
             self.pop(name, None)
@@ -181,7 +181,7 @@ class Names(dict[str, Any]):
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; all questions about it go to the program."""
 
-    def __init__(self, name: str, session: Session) -> None:
+    def __init__(self, name: str, session: SessionOfSolution) -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -217,7 +217,7 @@ class Solution(types.ModuleType):
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: Session, modules: list[str]) -> None:
+    def __init__(self, session: SessionOfSolution, modules: list[str]) -> None:
         self._session = session
         self._modules = modules
 

@@ -186,6 +186,8 @@ def test_an_object_under_test_that_equals_everything_equals_no_value_of_any_type
 @example(value="np.zeros((0, 2))", other="2", same=True)
 @pytest.mark.filterwarnings("ignore")
 def test_an_object_under_test_equals_what_it_holds(executor: Executor, value: str, other: str, same: bool) -> None:
+    # numpy says of no items that all equal a number; a test in which nothing is compared does not pass here.
+    assume(same or "(0, 2)" not in value + other)
     code = (
         "class Holder:\n    def __init__(self, held): self.held = held\n"
         "    def __eq__(self, other): return self.held == other\n    __hash__ = None\n"
