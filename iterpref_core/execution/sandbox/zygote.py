@@ -318,6 +318,7 @@ class Zygote:
             return
         sys.modules.update(self._own)
         self.sides = importlib.import_module(".judge.sides", __package__)
+        self.sides.rehearse(REHEARSALS)
         hide_own_modules()
         self.settle()
 

@@ -72,10 +72,14 @@ class Messages:
 
     def serve(self) -> None:
         """Answer all that is asked in this thread, until the other side is gone."""
-        number = self._my_number()
         while True:
-            header, values = self._next(number)
-            self._serve(number, header, values)
+            self.serve_next()
+
+    def serve_next(self) -> None:
+        """Wait for the next question to this thread, and answer it."""
+        number = self._my_number()
+        header, values = self._next(number)
+        self._serve(number, header, values)
 
     def _my_number(self) -> int:
         number = getattr(self._thread, "number", None)

@@ -3,8 +3,10 @@
 Its processes are copies of the zygote, each with one of the two connections.
 """
 
+import os
 from typing import Any
 
+from ...isolation.pid_namespace import connect
 from . import program, session
 from .connection import Connection, make_connections
 from .wire import Wire
@@ -26,3 +28,33 @@ def serve_program(job: dict[str, Any], descriptor: int) -> None:
 def run_judge(raw: bytes, report: session.Report, descriptor: int, printed: tuple[int, int], folder: str) -> int:
     """Be the judge of the program at the other end of a connection; return the exit status, see `session.run_judge`."""
     return session.run_judge(raw, report, _connected(_JUDGE, descriptor), printed, folder)
+
+
+class _OneProcess(Wire):
+    """The judge's end in a process that is both sides: before the judge reads, the program answers."""
+
+    def __init__(self, descriptor: int, program: Connection) -> None:
+        super().__init__(descriptor)
+        self._program = program
+
+    def receive(self) -> tuple[Any, str]:
+        self._program.serve_next()
+        return super().receive()
+
+
+def rehearse(times: int) -> None:
+    """Have both sides talk about a program of this module's own, some times; see `zygote.rehearse`."""
+
+    def double(x: Any) -> Any:
+        return x + x
+
+    for _ in range(times):
+        ours, theirs = connect()
+        solution, judge = make_connections()
+        _connected(solution, theirs).operations = {"load": lambda _: {"double": double}}
+        judge.connect(_OneProcess(ours, solution))
+        names = judge.ask("load", None, "", ("solution",))
+        for value in (1, [1, 2]):
+            names["double"](value)
+        os.close(ours)
+        os.close(theirs)
