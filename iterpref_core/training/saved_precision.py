@@ -74,7 +74,9 @@ def report_survival(share: float, dtype: torch.dtype) -> None:
         name = str(dtype).removeprefix("torch.")
         logger.warning(
             "only %s of the weights' change survives rounding to %s: the model that is written is not the one whose "
-            "rewards were shown; set training.save_dtype: float32, or train with a higher rate or for longer",
+            "rewards were shown; set training.save_dtype: float32 (and inference.bf16: false on a CPU that answers in "
+            "bfloat16, or the change is rounded away there), for adapters training.merge: false, or train with a "
+            "higher rate or for longer",
             f"{share:.0%}",
             name,
         )

@@ -46,6 +46,8 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
         assert lineage is not None
         assert lineage.surviving_change == round(shares[choice], 4)
         assert ("survives rounding to bfloat16" in caplog.text) == (choice == "auto")
+        # Where the model answers in bfloat16, float32 weights alone do not help.
+        assert ("inference.bf16: false" in caplog.text) == (choice == "auto")
     before = AutoModelForCausalLM.from_pretrained(halved).state_dict()
     exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "auto")
     assert {weight.dtype for weight in exact.values()} == {torch.float32}
