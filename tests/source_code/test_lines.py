@@ -18,7 +18,6 @@ OF_MESSAGES = {
     "iterpref_core/ingestion/formats/mbpp.py",
     "iterpref_core/input_files.py",
     "iterpref_core/own_code/sandboxed/project_tests.py",
-    "iterpref_core/storage/parquet.py",
 }
 """Files that split messages of libraries, or a list of this project's own, and no programs."""
 OF_MARKDOWN = {"iterpref_core/answers/fenced_blocks.py", "iterpref_core/answers/reasoning.py"}
