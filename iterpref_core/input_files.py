@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -204,6 +205,11 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
             raise RepeatedKeyError(f"the key {key!r} stands twice in one object; leave one of them")
         seen.add(key)
     raise AssertionError("a dictionary is shorter than its pairs only if a key repeats")
+
+
+def is_null(value: Any) -> bool:
+    """Return True for null, also as NaN, which pandas writes for nulls of every column."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def parse_json(text: str, where: LinePlace) -> Any:

@@ -1,13 +1,12 @@
 """Benchmark tasks to screen pairs against: their prompts and their solutions."""
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.errors import RecordError
-from iterpref_core.input_files import LinePlace, parse_json
+from iterpref_core.input_files import LinePlace, is_null, parse_json
 from iterpref_core.prompt_messages import prompt_text, read_prompt
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.jsonl import parse_lines
@@ -88,7 +87,7 @@ def _name(task: dict[str, object], default: str) -> str:
 
 
 def _is_stated(value: object) -> bool:
-    return value not in (None, "", []) and not (isinstance(value, float) and math.isnan(value))
+    return not is_null(value) and value not in ("", [])
 
 
 def _texts(task: dict[str, object], names: tuple[str, ...], where: str) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
 JSONL, a JSON array, JSON objects of several lines, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems
-are read. Files may be packed
-(`PACKED`). All are streamed. An array is read piece by piece as well:
+are read. Files may be packed (`PACKED`). All are streamed. An array is read piece by piece as well:
 
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
     [{"a": 1}, {"a": 2}]     the rest has been read: now the second one is whole, too

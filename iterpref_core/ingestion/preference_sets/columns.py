@@ -1,12 +1,12 @@
 """Columns: the names of the columns with each part of a pair, from `--columns` or the usual ones."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import is_null
 from iterpref_core.source_code.language import is_python_3
 from iterpref_core.storage.shards import other_splits
 
@@ -106,11 +106,6 @@ class Columns:
 def listed(row: Mapping[str, Any]) -> str:
     """Return the names of a row's columns in one line; a file that is no table may have a text of many lines there."""
     return ", ".join(" ".join(name.split()) for name in row)
-
-
-def is_null(value: Any) -> bool:
-    """Return True for null, also as NaN, which pandas writes for nulls of every column."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def read_name(value: Any, column: str = "") -> str | None:

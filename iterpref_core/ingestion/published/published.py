@@ -17,7 +17,6 @@ function that turns a row into a `PublishedProblem`, and `FORMAT`, which names b
 No format runs programs, chooses tests, holds problems out, or renames problems: ingestion does so for all formats.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from typing import Any
 
 from pydantic import ConfigDict, field_validator
 
+from iterpref_core.input_files import is_null
 from iterpref_core.records import Problem, Record
 from iterpref_core.storage.shards import ALL, other_splits
 
@@ -47,8 +47,7 @@ class Row(Record):
     @field_validator("*", mode="before")
     @classmethod
     def _null(cls, value: Any) -> Any:
-        # pandas has NaN for null in every column.
-        return None if isinstance(value, float) and math.isnan(value) else value
+        return None if is_null(value) else value
 
     @property
     def stated_license(self) -> str | None:

@@ -14,7 +14,7 @@ from iterpref_core.ingestion.preference_sets.answers import (
     marks_program,
     reason_against_names,
 )
-from iterpref_core.ingestion.preference_sets.columns import Columns, is_null, listed, read_name
+from iterpref_core.ingestion.preference_sets.columns import Columns, listed, read_name
 from iterpref_core.ingestion.preference_sets.preference_pairs import (
     joined_prompt,
     numbered_rows,
@@ -26,6 +26,7 @@ from iterpref_core.ingestion.published.programs import language_of
 from iterpref_core.ingestion.published.published import LeftOutError, read_license
 from iterpref_core.ingestion.repairs.row_tests import read_tests
 from iterpref_core.ingestion.row_text import reason_not_to_write
+from iterpref_core.input_files import is_null
 from iterpref_core.pairs.filters import drop_reason
 from iterpref_core.records import PreferencePair, Problem, unnumbered
 from iterpref_core.source_code.line_diff import diff_lines
