@@ -22,8 +22,9 @@ demo: ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 
 # Two workers more than there are cores: tests of servers, pages and time limits wait much of their time. Tests that share something
-# expensive are of one group, and run in one worker.
-PYTEST = $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 2)) --dist loadgroup --no-loadscope-reorder
+# expensive are of one group, and run in one worker. Bytecode is written, whatever the environment says: tests start hundreds of
+# processes, each of which would compile the same code.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 2)) --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)
@@ -116,6 +117,7 @@ gc: ## free DVC's cache of what no commit, experiment or worktree needs; says wh
 $(INSTALLED): requirements.lock pyproject.toml environments/install.sh
 	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock
 	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q iterpref_core tasks flows # the sandbox reads bytecode, and may write none
 	touch $@
 
 $(TOOLS): environments/tests.lock $(INSTALLED)

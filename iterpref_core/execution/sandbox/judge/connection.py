@@ -20,7 +20,7 @@ from typing import Any
 
 from ...codec.marshalling import Decoder, Encoder
 from ...codec.plain import dumps, loads
-from . import proxies, questions
+from . import allowed_requests, proxies
 from .messages import Messages, ProgramLostError
 from .proxies import ProxyClass
 from .references import ObjectTable
@@ -204,7 +204,7 @@ class Connection(Messages, ObjectTable):
         self._reply(0, kind, result)
 
     def awaited(self) -> Any:
-        """Return the answer that comes without a question, or raise its exception.
+        """Return the answer that comes without a request, or raise its exception.
 
         Raises:
             ProgramLostError: the other side is gone.
@@ -212,7 +212,7 @@ class Connection(Messages, ObjectTable):
         return self._answer(0)
 
     def _asked_about(self, op: Any, handle: Any) -> tuple[Any, str]:
-        """Return the object that a question is about, and its sort; none where the question is about no object.
+        """Return the object that a request is about, and its sort; none where the request is about no object.
 
         Raises:
             LookupError: the judge is asked about what it has not handed over, or in a way that no program asks.
@@ -220,12 +220,12 @@ class Connection(Messages, ObjectTable):
         if not self.is_judge:
             return (None if handle is None else self._kept[handle]), ""
         if handle is None:
-            if op not in self.operations and op not in questions.OF_NOTHING:
-                raise LookupError("no question")
+            if op not in self.operations and op not in allowed_requests.ABOUT_NOTHING:
+                raise LookupError("no such request")
             return None, ""
         sort = self.handed(handle)
-        if not questions.is_known(op):
-            raise LookupError("no question")
+        if not allowed_requests.is_known(op):
+            raise LookupError("no such request")
         return self._kept[handle], sort
 
     def _outcome(
@@ -234,8 +234,8 @@ class Connection(Messages, ObjectTable):
         """Return the kind of an answer, and the result or the exception that it holds."""
         try:
             if sort:
-                questions.check_question(sort, op, name)
-                questions.check_call(target, args, named, self.is_handed)
+                allowed_requests.check_request(sort, op, name)
+                allowed_requests.check_call(target, args, named, self.is_handed)
             return "answer", self._perform(op, target, name, args, named)
         except ProgramLostError:
             raise
@@ -297,13 +297,13 @@ class Connection(Messages, ObjectTable):
                 self._check_attribute(target, name)
                 return getattr(target, name)
             case "member":
-                # A named tuple or a member of an enumeration is data, and comes with the question about its class.
+                # A named tuple or a member of an enumeration is data, and comes with the request about its class.
                 if type(args[0]) is not target or self._sorts.get(id(target)) not in ("enum", "namedtuple"):
                     raise AttributeError(name)
                 self._check_attribute(args[0], name)
                 return getattr(args[0], name)
             case "setattr":
-                if self.is_judge and questions.may_be_given(target, name, self.test_modules):
+                if self.is_judge and allowed_requests.may_be_given(target, name, self.test_modules):
                     self._given.add((id(target), name))
                 self._check_attribute(target, name, change=True)
                 return setattr(target, name, args[0])
@@ -314,7 +314,7 @@ class Connection(Messages, ObjectTable):
                 if name == "close":
                     return target.close()
                 if self.is_judge and name in ("__str__", "__repr__", "__format__"):
-                    return questions.text_of(target, name, self.test_modules, args)
+                    return allowed_requests.text_of(target, name, self.test_modules, args)
                 return getattr(type(target), name)(target, *args, **named)
             case "dir":
                 return [each for each in dir(target) if self._may_read(target, each)]
@@ -338,7 +338,7 @@ class Connection(Messages, ObjectTable):
 
     def _check_attribute(self, target: Any, name: str, *, change: bool = False) -> None:
         if self.is_judge and (id(target), name) not in self._given:
-            questions.check_attribute(target, name, self.test_modules, change=change)
+            allowed_requests.check_attribute(target, name, self.test_modules, change=change)
 
     def _may_read(self, target: Any, name: str) -> bool:
         try:

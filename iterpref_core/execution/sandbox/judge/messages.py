@@ -76,7 +76,7 @@ class Messages:
             self.serve_next()
 
     def serve_next(self) -> None:
-        """Wait for the next question to this thread, and answer it."""
+        """Wait for the next request to this thread, and answer it."""
         number = self._my_number()
         header, values = self._next(number)
         self._serve(number, header, values)
@@ -125,7 +125,7 @@ class Messages:
         try:
             header, values = self._wire.receive()
             self.after_receiving()
-            # An answer has three parts and a question seven; each begins with the number of its thread.
+            # An answer has three parts and a request seven; each begins with the number of its thread.
             if type(header) is not list or len(header) not in (3, 7) or type(header[0]) is not int:
                 raise WireClosedError("no message")
             # Heeded by whoever reads, in the order of the wire: the message to thread 2 describes `Point`, that to

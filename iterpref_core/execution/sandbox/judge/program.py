@@ -1,6 +1,6 @@
 """Program: the side of a judged program that runs it and answers the judge.
 
-It sees the solution, its setup and the files that a test shares with it; of the test it sees the questions alone.
+It sees the solution, its setup and the files that a test shares with it; of the test it sees the requests alone.
 """
 
 import contextlib

@@ -22,10 +22,10 @@ from ...codec.arrays import Widens
 from ...codec.data_types import MAPPINGS, PARTS
 from ...codec.marshalling import Decoder, Encoder
 from ...solution.loading import text_of
-from . import proxies, questions
+from . import allowed_requests, proxies
+from .allowed_requests import NO_MODULES
 from .descriptions import check_facts
 from .proxies import Proxy, ProxyClass, ProxyExceptionClass
-from .questions import NO_MODULES
 
 _CHAIN = 5
 """Causes of causes of an exception that cross with it."""
@@ -104,7 +104,7 @@ class ObjectTable:
         # Objects of this side by their handles, and handles by what tells objects apart.
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
-        # Sorts of the handles that the other side was given, see `questions`; the judge answers about no others.
+        # Sorts of the handles that the other side was given, see `allowed_requests`; the judge answers about no others.
         self._handed: dict[int, str] = {}
         # Classes of this side that were described, and descriptions that the next message takes along.
         self._described: set[int] = set()
@@ -193,7 +193,7 @@ class ObjectTable:
         return {"o": self._object(value)}
 
     def _object(self, value: Any) -> list[int]:
-        return [self._hand(value, questions.sort_of(value)), self._class_number(type(value))]
+        return [self._hand(value, allowed_requests.sort_of(value)), self._class_number(type(value))]
 
     def _hand(self, value: Any, sort: str) -> int:
         """Return the handle of an object about which the other side may ask from now on."""
@@ -249,7 +249,7 @@ class ObjectTable:
         handle = self._keep(kind)
         if self.is_judge and (handed or handle not in self._handed):
             # A class that comes along with an object was not handed over: it is called if it is one of the test's.
-            may_be_called = handed or questions.may_be_called(kind, self.test_modules)
+            may_be_called = handed or allowed_requests.may_be_called(kind, self.test_modules)
             self._handed[handle] = "class" if may_be_called else "kind"
         if handle not in self._described:
             self._described.add(handle)

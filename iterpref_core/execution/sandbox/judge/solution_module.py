@@ -179,7 +179,7 @@ class Names(dict[str, Any]):
 
 
 class Solution(types.ModuleType):
-    """The solution's module, as a test imports it; all questions about it go to the program."""
+    """The solution's module, as a test imports it; all requests about it go to the program."""
 
     def __init__(self, name: str, session: SessionOfSolution) -> None:
         super().__init__(name)

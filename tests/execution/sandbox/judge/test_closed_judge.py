@@ -86,12 +86,12 @@ def with_files(text: str) -> tuple[ScriptTest, ...]:
 
 
 NEVER_PASSED = {
-    # 1. questions about what was not handed over
+    # 1. requests about what was not handed over
     "a module's attribute": (SQUARE, FORGE + "def f(x):\n    r = ask('member', None, 'stdout', [{'m': ['sys']}])\n    answer(4 if r[0][1] == 'answer' else 0)"),
     "an attribute of a handle never given": (SQUARE, FORGE + "def f(x):\n    for n in range(9):\n        if ask('getattr', n, '__name__')[0][1] == 'answer': answer(4)\n    answer(0)"),
     "the raw file of a file": (WITH_FILE, FORGE + "def f(file):\n    h = object.__getattribute__(file, 'iterpref_handle')\n    b = ask('getattr', h, 'buffer')[1][1]['o'][0]\n    r = ask('getattr', b, 'raw')\n    answer(4 if r[0][1] == 'answer' else 0)"),
     "the class of a file": (WITH_RAW, FORGE + "def f(file):\n    kind = next(n for n in range(99) if ask('isinstance', n, '', [{'y': object.__getattribute__(file, 'iterpref_handle')}])[1][1] is True)\n    passed(ask('call', kind, '', [1023, 'wb'], [('closefd', False)])[1][1]['o'][0])"),
-    "an unknown question": (SQUARE, FORGE + "def f(x):\n    r = ask('eval', None, '4')\n    answer(4)"),
+    "an unknown request": (SQUARE, FORGE + "def f(x):\n    r = ask('eval', None, '4')\n    answer(4)"),
     "a module that nobody has imported": (SQUARE, FORGE + "def f(x):\n    answer({'m': ['antigravity']})\n    serve(lambda *a: 4)"),
     "a text's format with an object of the test": (
         asserts("class Item:\n    def __init__(self): self.price = 2\nassert f('{0.price}'.format, Item()) == 5"),

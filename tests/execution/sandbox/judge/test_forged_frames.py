@@ -123,7 +123,7 @@ ANSWER = st.builds(
     CHANGES,
     st.lists(st.tuples(NUMBERS, FACTS).map(list), max_size=1),
 )
-QUESTION = st.builds(
+REQUEST = st.builds(
     lambda op, handle, name, args, changes: ["ask", op, handle, name, args, changes],
     OPERATIONS,
     NUMBERS,
@@ -131,7 +131,7 @@ QUESTION = st.builds(
     st.lists(TREES, max_size=2),
     CHANGES,
 )
-FRAMES = st.lists(st.one_of(ANSWER, QUESTION), min_size=1, max_size=4)
+FRAMES = st.lists(st.one_of(ANSWER, REQUEST), min_size=1, max_size=4)
 TESTS: dict[str, Test] = {
     "assert": AssertTest(code="n = 2\nassert f(n) == 4711"),
     "a list of the test": AssertTest(code="xs = [4711, 8]\nassert f(xs) == [8, 4711]\nassert xs == [4711, 8]"),

@@ -1,4 +1,4 @@
-"""The parts of a judge by themselves: questions, descriptions, values, names, assertions, and who runs beside whom."""
+"""The parts of a judge by themselves: requests, descriptions, values, names, assertions, and who runs beside whom."""
 
 import io
 import json
@@ -14,11 +14,11 @@ from iterpref_core.execution import Program
 from iterpref_core.execution.codec.marshalling import Decoder, Encoder
 from iterpref_core.execution.ruling.routing import shares
 from iterpref_core.execution.ruling.setup_imports import setup_imports
+from iterpref_core.execution.sandbox.judge.allowed_requests import check_attribute, check_request, may_be_called
 from iterpref_core.execution.sandbox.judge.assertions import Assertions
 from iterpref_core.execution.sandbox.judge.connection import make_connections
 from iterpref_core.execution.sandbox.judge.descriptions import check_facts
 from iterpref_core.execution.sandbox.judge.proxies import PROTOCOL, decoys_of
-from iterpref_core.execution.sandbox.judge.questions import check_attribute, check_question, may_be_called
 from iterpref_core.execution.sandbox.judge.solution_module import free_names, meant_as_solutions
 from iterpref_core.records import AssertTest
 
@@ -51,12 +51,12 @@ def may_read(target: object, name: str) -> bool:
 
 
 @given(sort=st.sampled_from(SORTS), op=NAMES | st.sampled_from(["eval", "member", "import", "__class__"]))
-def test_a_question_that_is_not_listed_is_refused(sort: str, op: str) -> None:
+def test_a_request_that_is_not_listed_is_refused(sort: str, op: str) -> None:
     asked = {"call", "getattr", "setattr", "delattr", "op", "dir", "copy", "deepcopy", "signature", "await"}
     if op in asked | {"isinstance", "issubclass", "member"}:
         return
     with pytest.raises(AttributeError):
-        check_question(sort, op, "")
+        check_request(sort, op, "")
 
 
 @given(name=NAMES)
@@ -64,7 +64,7 @@ def test_only_methods_of_the_protocol_are_called_by_their_names(name: str) -> No
     if f"__{name}__" in PROTOCOL:
         return
     with pytest.raises(AttributeError):
-        check_question("object", "op", f"__{name}__")
+        check_request("object", "op", f"__{name}__")
 
 
 @pytest.mark.parametrize(

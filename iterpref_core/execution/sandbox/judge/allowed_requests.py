@@ -1,6 +1,6 @@
-"""Questions: all that a program may ask about the objects that a test has handed over to it.
+"""The requests that a judge allows: all that a program may ask about the objects that a test has handed over to it.
 
-A handle has a sort, and each sort a list of questions; a judge answers no others. Of an object, a program reaches the
+A handle has a sort, and each sort a list of requests; a judge answers no others. Of an object, a program reaches the
 public attributes that the test's own classes give it, and those that are listed here for a class of a library:
 
     f(Item(2), print_it, out)     program asks            judge
@@ -8,7 +8,7 @@ public attributes that the test's own classes give it, and those that are listed
     "function"                    op __call__             called, with the program's arguments
     "object", an io.StringIO      getattr write           listed
                                   getattr raw             not listed: it would lead to other files
-    "kind", the class of `out`    call                    no question of that sort: no file is opened
+    "kind", the class of `out`    call                    no request of that sort: no file is opened
 """
 
 import collections
@@ -23,16 +23,16 @@ from . import proxies
 NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
 
 _OF_OBJECTS = frozenset({"getattr", "setattr", "delattr", "op", "dir", "copy", "deepcopy", "signature", "await"})
-_QUESTIONS: dict[str, frozenset[str]] = {
+_REQUESTS: dict[str, frozenset[str]] = {
     "object": _OF_OBJECTS,
     "function": frozenset({"getattr", "op", "dir", "signature"}),
     "exception": frozenset({"getattr", "op", "dir"}),
     "class": frozenset({"call", "getattr", "setattr", "dir", "signature", "isinstance", "issubclass", "member"}),
     "kind": frozenset({"getattr", "isinstance", "issubclass", "member"}),
 }
-"""Questions about a handle, by its sort. A `class` is one of the test's, a `kind` any other class of an object."""
-OF_NOTHING = frozenset({"step", "cancel"})
-"""Questions about no object: of the coroutines that the program has asked the judge to drive."""
+"""Requests about a handle, by its sort. A `class` is one of the test's, a `kind` any other class of an object."""
+ABOUT_NOTHING = frozenset({"step", "cancel"})
+"""Requests about no object: about the coroutines that the program has asked the judge to drive."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -96,18 +96,18 @@ _NAMESPACES = frozenset({("types", "SimpleNamespace"), ("argparse", "Namespace")
 
 
 def is_known(op: Any) -> bool:
-    """Tell whether there is such a question about any handle."""
-    return type(op) is str and any(op in questions for questions in _QUESTIONS.values())
+    """Tell whether there is such a request about any handle."""
+    return type(op) is str and any(op in requests for requests in _REQUESTS.values())
 
 
-def check_question(sort: str, op: str, name: str) -> None:
-    """Refuse a question that is none about handles of a sort.
+def check_request(sort: str, op: str, name: str) -> None:
+    """Refuse a request that is not allowed about handles of a sort.
 
     Raises:
-        AttributeError: it is none.
+        AttributeError: the request is not allowed.
     """
-    if op not in _QUESTIONS[sort]:
-        raise AttributeError(f"no question about a {sort}: {op}")
+    if op not in _REQUESTS[sort]:
+        raise AttributeError(f"no request about a {sort}: {op}")
     if op == "op" and name not in proxies.PROTOCOL and name != "close":
         raise AttributeError(name)
 
