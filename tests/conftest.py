@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # Models are tiny here, and tests run beside each other: more threads would only be in each other's way. Libraries read
 # it when they are imported, which is why none is imported above.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# bitsandbytes, which PEFT imports, has functions compiled. To load the compiler takes a second of each process that
+# trains, and on a CPU nothing else is compiled. With a GPU the tests compile what trainings of users do.
+if shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 # Losses are compared with those of TRL's experimental trainers, which warn when they are first imported.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
