@@ -1,4 +1,4 @@
-"""Small benchmarks: a slice of the real EvalPlus data where it is at hand, and two problems of our own."""
+"""Small benchmarks, of EvalPlus's real data where that is at hand and of two problems of our own; shared workers."""
 
 import gzip
 import json
@@ -12,6 +12,9 @@ from iterpref_core.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
+from tests.shared_workers import shared_workers
+
+__all__ = ["shared_workers"]
 
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
 
