@@ -6,6 +6,7 @@ The workers behind executors of equal settings are the same ones: they serve one
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +47,9 @@ def lender(pools: dict[str, WorkerPool]) -> Lend:
     def lend(
         plan: Plan, limits: Limits, slots: int, preload: tuple[str, ...], environments: Mapping[str, Environment]
     ) -> LentPool:
-        settings = repr((plan, limits, slots, preload, sorted(environments.items())))
+        # Limits of time come with each program.
+        standing = replace(limits, cpu_s=0, wall_s=0)
+        settings = repr((plan, standing, slots, preload, sorted(environments.items())))
         if settings not in pools:
             pools[settings] = WorkerPool(plan, limits, slots, preload, environments)
         return LentPool(pools[settings])
