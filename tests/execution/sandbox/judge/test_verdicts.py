@@ -149,7 +149,7 @@ def executor(request):
 @pytest.fixture(scope="module", params=TIERS)
 def hurried(request):
     """An executor that soon ends who waits or computes without end: a liar need not get the time that it wants."""
-    with Executor(replace(LIMITS, cpu_s=1, wall_s=6), workers=4, namespaces=request.param == "A") as executor:
+    with Executor(replace(LIMITS, cpu_s=0.5, wall_s=6), workers=4, namespaces=request.param == "A") as executor:
         yield executor
 
 
