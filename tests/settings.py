@@ -17,7 +17,9 @@ BENCHMARK_FILES = {
 """Environment variables, and the files that they name."""
 
 S = TypeVar("S", bound=Settings)
-_SECTIONS = {type(section): section for _, section in load_params(ROOT / "params.yaml")}
+PARAMS = load_params(ROOT / "params.yaml")
+"""Read once: to read the file takes longer than many a test."""
+_SECTIONS = {type(section): section for _, section in PARAMS}
 
 
 def section(kind: type[S], **values: Any) -> S:

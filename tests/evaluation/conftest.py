@@ -1,4 +1,4 @@
-"""Small benchmarks: a slice of the real EvalPlus data where it is at hand, and two problems of our own."""
+"""Small benchmarks, of EvalPlus's real data where that is at hand and of two problems of our own; shared workers."""
 
 import gzip
 import json
@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.records import IoTest, Problem
-from tests.settings import ROOT
+from tests.settings import PARAMS
+from tests.shared_workers import shared_workers
+
+__all__ = ["shared_workers"]
 
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
 
@@ -20,15 +23,14 @@ EvalPlusSlice = Callable[..., Path]
 
 @pytest.fixture
 def execution() -> ExecutionParams:
-    return load_params(ROOT / "params.yaml").execution.model_copy(update={"workers": 1})
+    return PARAMS.execution.model_copy(update={"workers": 1})
 
 
 @pytest.fixture
 def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
-    params = load_params(ROOT / "params.yaml")
     window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
-    evaluation = params.evaluation.model_copy(update={"livecodebench": window})
-    params = params.model_copy(update={"evaluation": evaluation, "execution": execution})
+    evaluation = PARAMS.evaluation.model_copy(update={"livecodebench": window})
+    params = PARAMS.model_copy(update={"evaluation": evaluation, "execution": execution})
     return EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
 
 

@@ -5,21 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iterpref_core.benchmarks.benchmark import PromptMode
-from iterpref_core.config import EvaluationParams, load_params
+from iterpref_core.config import EvaluationParams
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.chat_template import ChatTemplate
 from tests.fake_models import FakeModel, stored
-from tests.settings import ROOT
+from tests.settings import PARAMS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-SAMPLING: EvaluationParams = load_params(ROOT / "params.yaml").evaluation.model_copy(
-    update={"samples": 1, "max_new_tokens": 9, "seed": 0}
-)
+SAMPLING: EvaluationParams = PARAMS.evaluation.model_copy(update={"samples": 1, "max_new_tokens": 9, "seed": 0})
 
 
 class RecordedModel(FakeModel):

@@ -69,7 +69,7 @@ def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and
 def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(
     setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sanitizing, "_CPU_S", 0.5)
+    monkeypatch.setattr(sanitizing, "_CPU_S", 0.2)
     prose = "I think that we should take the rest of a division by one, since it says so.\n"
     entry = measured(setting, tmp_path, prose * 280 + RIGHT)
     assert (entry["pass_at_1"], entry["answers"]["not_sanitized"]) == (1, 1)

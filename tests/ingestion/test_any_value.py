@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import load_params
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published.table import find_format
@@ -21,6 +20,7 @@ from iterpref_core.ingestion.selection import Selection
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS
+from tests.settings import PARAMS
 
 RIGHT = "def f(n):\n    return n + 1\n"
 WRONG = "def f(n):\n    return n - 1\n"
@@ -92,7 +92,7 @@ def read(form: str, folder: Path, row: Any) -> list[object]:
         columns = parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS)
         names: Counter[str] = Counter()
         items = read_items(source, lenient=True)
-        return [each for item in items for each in read_repairs(item, columns, None, names, None, load_params().pairs)]
+        return [each for item in items for each in read_repairs(item, columns, None, names, None, PARAMS.pairs)]
     return list(read_candidates([source], find_format(form), Selection(), None))
 
 

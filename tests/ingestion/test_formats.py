@@ -149,42 +149,52 @@ def sized(*megabytes: float) -> dict[str, Any]:
     return ROWS["apps"].row | {"input_output": {"inputs": inputs, "outputs": outputs}, "problem_id": 7}
 
 
+def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
+    """Allow problems of so many megabytes: rows that are too large need not be large."""
+    for module in ("selection", "rows"):
+        patch.setattr(f"iterpref_core.ingestion.{module}.MAX_PROBLEM_BYTES", megabytes << 20)
+
+
 @pytest.mark.parametrize(
-    ("sizes", "max_tests", "kept", "passed_over"),
+    ("allowed", "sizes", "max_tests", "kept", "passed_over"),
     [
-        ((9, 9), 1, [0], 0),
-        ((9, 9), 2, [0], 1),
-        ((20, 20, 20, 20, 1), 2, [4], 4),
-        ((20, 0.1, 0.1, 0.1), 4, [1, 2, 3], 1),
+        (MAX_PROBLEM_BYTES >> 20, (9, 9), 1, [0], 0),
+        (2, (1.1, 1.1), 2, [0], 1),
+        (2, (2.5, 2.5, 2.5, 2.5, 0.1), 2, [4], 4),
+        (2, (2.5, 0.1, 0.1, 0.1), 4, [1, 2, 3], 1),
     ],
 )
 def test_tests_are_drawn_by_size_where_others_are_too_large(
-    tmp_path: Path, sizes: tuple[float, ...], max_tests: int, kept: list[int], passed_over: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: int,
+    sizes: tuple[float, ...],
+    max_tests: int,
+    kept: list[int],
+    passed_over: int,
 ) -> None:
+    allow(allowed, monkeypatch)
     source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
     found, (_, problem) = taken(source, "apps", max_tests=max_tests)
     numbers = [int(test.model_dump()["output"]) for test in problem.tests + problem.hidden_tests]
     assert len(numbers) == len(kept)
     assert set(numbers) <= (set(kept) if len(set(sizes)) > 1 else {0, 1})
     assert found.counts.get("tests_left_out/too_large", 0) == passed_over
-    assert len(problem.to_json()) <= MAX_PROBLEM_BYTES
+    assert len(problem.to_json()) <= allowed << 20
 
 
 @pytest.mark.parametrize(
     ("sizes", "max_tests", "advice"),
     [
-        ((9, 9), None, "it has 18 MiB, and 16 are allowed; --max-tests N draws tests that fit"),
-        ((20,), 5, "it has 20 MiB, and 16 are allowed; even its smallest test has 20 MiB, so no choice of tests fits"),
-        (
-            (20,),
-            None,
-            "it has 20 MiB, and 16 are allowed; even its smallest test has 20 MiB, so no choice of tests fits",
-        ),
+        ((1.6, 1.6), None, "it has 3 MiB, and 2 are allowed; --max-tests N draws tests that fit"),
+        ((3.5,), 5, "it has 3 MiB, and 2 are allowed; even its smallest test has 3 MiB, so no choice of tests fits"),
+        ((3.5,), None, "it has 3 MiB, and 2 are allowed; even its smallest test has 3 MiB, so no choice of tests fits"),
     ],
 )
 def test_a_problem_larger_than_a_run_can_hold_is_left_out_with_advice_that_helps(
-    tmp_path: Path, sizes: tuple[float, ...], max_tests: int | None, advice: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, ...], max_tests: int | None, advice: str
 ) -> None:
+    allow(2, monkeypatch)
     source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
     found, problems = taken(source, "apps", max_tests=max_tests)
     assert (len(problems), found.counts["dropped/too_large"]) == (1, 1)

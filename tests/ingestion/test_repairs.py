@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
@@ -28,7 +27,7 @@ from iterpref_core.source_code import language
 from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.storage.left_out import Dropped
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION, PARAMS, ROOT
 from tests.texts import written
 
 FIXED = "def f(a, b):\n    x = a\n    return x + b\n"
@@ -45,7 +44,7 @@ def test_the_examples_hold() -> None:
 def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:
     out = source.with_suffix(".pairs")
     store = source.with_suffix(".sqlite")
-    found = ingest_repairs([source], out, RepairSource(**words), load_params().pairs, EXECUTION, store, dropped=dropped)
+    found = ingest_repairs([source], out, RepairSource(**words), PARAMS.pairs, EXECUTION, store, dropped=dropped)
     assert not store.exists()
     return found, list(read_pairs(out))
 
@@ -332,7 +331,7 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
     row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
     item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
     columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
-    (found,) = read_repairs(item, columns, None, Counter(), None, load_params().pairs)
+    (found,) = read_repairs(item, columns, None, Counter(), None, PARAMS.pairs)
     if isinstance(found, Repair):
         pair = found.pair
         assert (pair.prompt, pair.rejected, pair.chosen) == (prompt, buggy, fixed)
@@ -357,7 +356,7 @@ def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(name
     pairs = []
     for number, name in enumerate(names, 1):
         item = Item(LinePlace(Path("in.jsonl"), number), number, json.dumps(ROW | {"task_id": name, "tests": None}))
-        for found in read_repairs(item, columns, None, known, None, load_params().pairs):
+        for found in read_repairs(item, columns, None, known, None, PARAMS.pairs):
             assert isinstance(found, Repair)
             pairs.append(found.pair)
     assert len({pair.task_id for pair in pairs}) == len(names)
@@ -385,9 +384,7 @@ def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
         columns = parse_columns("tests=", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
         known: Counter[str] = Counter()
         found = [
-            each
-            for item in read_items(source)
-            for each in read_repairs(item, columns, None, known, None, load_params().pairs)
+            each for item in read_items(source) for each in read_repairs(item, columns, None, known, None, PARAMS.pairs)
         ]
         refused = [each.explanation for each in found if isinstance(each, Dropped)]
     else:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import load_params
 from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, PROGRAMS, parse_columns
 from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.published.table import find_format
@@ -20,6 +19,7 @@ from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import Problem
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.left_out import Dropped, open_left_out
+from tests.settings import PARAMS
 
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
@@ -70,7 +70,7 @@ def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) 
     elif form == "pairs":
         columns = replace(parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=split)
         for item in read_items(source):
-            found += read_repairs(item, columns, None, Counter(), None, load_params().pairs)
+            found += read_repairs(item, columns, None, Counter(), None, PARAMS.pairs)
     else:
         found += read_candidates([source], find_format(form), Selection(), None, split)
     return [row for row in found if isinstance(row, Dropped)]

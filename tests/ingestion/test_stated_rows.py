@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.ingestion.ingest import Ingested, ingest
 from iterpref_core.ingestion.preference_sets.answers import find_programs
@@ -22,7 +21,7 @@ from iterpref_core.ingestion.selection import Selection
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, PARAMS
 from tests.texts import written
 
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
@@ -129,7 +128,7 @@ def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
     if form == "trl":
         found = ingest_pairs([source], out)
     else:
-        found = ingest_repairs([source], out, RepairSource(), load_params().pairs, EXECUTION, tmp_path / "store.sqlite")
+        found = ingest_repairs([source], out, RepairSource(), PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite")
     assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
     # The fragment may be Python: the message says how to say so.
     (fragment,) = (row for row in found.dropped if row.where.endswith(":3"))

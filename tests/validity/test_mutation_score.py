@@ -16,7 +16,7 @@ STRONG = (*WEAK, *(IoTest(call=f"f({n})", expected=str(n + 1 if n <= 5 else 0)) 
 
 @pytest.fixture(scope="module", params=tiers("mutation score"))
 def executor(request):
-    with Executor(Limits(cpu_s=1, wall_s=5), workers=2, preload=PRELOAD, namespaces=request.param == "A") as executor:
+    with Executor(Limits(cpu_s=0.5, wall_s=5), workers=2, preload=PRELOAD, namespaces=request.param == "A") as executor:
         yield executor
 
 

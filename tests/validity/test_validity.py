@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.records import IoTest, Problem
@@ -15,9 +14,8 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.mutation_score import ProblemQuality
 from iterpref_core.validity.validity import Thresholds, assess_tests, measure_validity
 from tests.fake_models import FakeModel
-from tests.settings import ROOT
+from tests.settings import PARAMS
 
-PARAMS = load_params(ROOT / "params.yaml")
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected="0"))

@@ -149,7 +149,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     cases += [("sum", code, verdict) for code, verdict in BY_RUNNER.items()]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    bench.execution = bench.execution.model_copy(update={"cpu_s": 1.0})
+    bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
         found = run_samples(bench, executor, samples, {}, "score")

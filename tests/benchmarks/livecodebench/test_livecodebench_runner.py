@@ -212,7 +212,7 @@ def composed(parts: tuple[dict[str, Part], ...]) -> st.SearchStrategy[tuple[Part
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Executor]:
-    limits = Limits(cpu_s=1, wall_s=10, memory_mb=1024, output_kb=8192, file_mb=64)
+    limits = Limits(cpu_s=0.4, wall_s=10, memory_mb=1024, output_kb=8192, file_mb=64)
     with Executor(limits, workers=2, preload=("numpy",)) as executor:
         yield executor
 
@@ -321,7 +321,7 @@ for descriptor in range(3, 1024):
         ("import sys\nsys.stdout.buffer.write(b'7\\n')", "exception", "buffer"),
         ("print(", "syntax_error", "line 1: print("),
         ("\nfrom __future__ import annotations", "syntax_error", "beginning of the file, line 2: from __future__"),
-        ("while True: pass", "timeout", "time limit of 1 s exceeded in the program, given '3\\n4\\n'"),
+        ("while True: pass", "timeout", "time limit of 0.4 s exceeded in the program, given '3\\n4\\n'"),
         ("print(7)\nimport os\nos._exit(0)", "exited_early", "the process ended"),
         ("print('x' * (9 << 20))", "output_limit", "too much printed"),
         ("x = bytearray(1 << 31)", "memory", "memory limit of 1024 MB"),

@@ -69,7 +69,7 @@ def multiply():
             time.sleep(0.001)
 def f():
     _thread.start_new_thread(multiply, ())
-    time.sleep(1)
+    time.sleep(0.3)
     return 4
 """
 

@@ -15,7 +15,7 @@ from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
 
-LIMITS = Limits(cpu_s=1, wall_s=60, memory_mb=512)
+LIMITS = Limits(cpu_s=0.4, wall_s=60, memory_mb=512)
 
 
 @pytest.fixture(scope="module", params=tiers("console"))
@@ -100,7 +100,7 @@ FAILING = [
     ("print(7)\nraise SystemExit('no')", "exited_early", "exit status 1"),
     ("print(7, flush=True)\nimport os\nos._exit(9)", "exited_early", "exit status 9"),
     ("print(7)\nimport os\nos.abort()", "crash", f"crashed with SIGABRT in {GIVEN[:-1]}"),
-    ("while True: pass", "timeout", f"time limit of 1 s exceeded in {GIVEN[:-1]}"),
+    ("while True: pass", "timeout", f"time limit of 0.4 s exceeded in {GIVEN[:-1]}"),
     ("print('x' * (1 << 20))", "output_limit", "more than 64 KB printed"),
     ("while True: print(7)", "output_limit", "more than 64 KB printed"),
     ("import sys\nprint(7)\nsys.stdout.write('x' * (1 << 25))\n1 / 0", "output_limit", "more than 64 KB printed"),
@@ -144,12 +144,12 @@ def test_nothing_but_standard_output_counts(executor: Executor) -> None:
 
 
 def test_each_test_is_a_process_of_its_own_with_its_own_limit(executor: Executor) -> None:
-    code = "import os, time\nopen('left', 'x').close()\nwhile time.process_time() < 0.6: pass\nprint(int(input()) + 1)"
+    code = "import os, time\nopen('left', 'x').close()\nwhile time.process_time() < 0.2: pass\nprint(int(input()) + 1)"
     tests = tuple(StdinTest(input=f"{n}\n", output=f"{n + 1}\n") for n in (1, 2, 3))
     outcome = executor.run_one(Program(code, tests))
     assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == ("passed", 3, 3)
-    assert outcome.cpu_s > 1.5  # more than the limit of one
-    assert 0.6 <= outcome.slowest_s < 1.0
+    assert outcome.cpu_s > 0.5  # more than the limit of one
+    assert 0.2 <= outcome.slowest_s < 0.4
 
 
 def test_the_first_test_that_fails_decides(executor: Executor) -> None:

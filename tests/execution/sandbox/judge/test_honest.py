@@ -19,7 +19,7 @@ LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512, file_mb=4)
 KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
 
 PLAIN = """
-import contextlib, io, os, sys, tempfile, types
+import contextlib, io, os, pytest, sys, tempfile, types, unittest
 sys.path.insert(0, os.getcwd())
 def run(kind, test):
     import solution
@@ -31,10 +31,8 @@ def run(kind, test):
         return
     with open("test_it.py", "w") as file: file.write(test)
     if kind == "unittest":
-        import unittest
         assert unittest.main("test_it", argv=["test"], exit=False).result.wasSuccessful()
     else:
-        import pytest
         assert pytest.main(["-q", "-p", "no:cacheprovider", "--noconftest", "--rootdir=.", "test_it.py"]) == 0
 """
 """Runs a form as its reader would: the solution is a file beside the test."""

@@ -148,8 +148,15 @@ def executor(request):
 
 @pytest.fixture(scope="module", params=TIERS)
 def hurried(request):
-    """An executor that soon ends who closes its connection and waits: a liar need not get the time that it wants."""
-    with Executor(replace(LIMITS, wall_s=6), workers=4, namespaces=request.param == "A") as executor:
+    """An executor that soon ends who waits or computes without end: a liar need not get the time that it wants."""
+    with Executor(replace(LIMITS, cpu_s=0.5, wall_s=6), workers=4, namespaces=request.param == "A") as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module", params=TIERS)
+def with_numpy(request):
+    """An executor whose programs need not import numpy anew."""
+    with Executor(LIMITS, workers=1, namespaces=request.param == "A", preload=("numpy",)) as executor:
         yield executor
 
 
@@ -208,10 +215,10 @@ def test_no_honest_program_is_accused(executor, name):
         ("class L:\n    def __sub__(s, o): return 0\n    __rsub__ = __sub__\ndef f(): return L()", "bad_return_type"),
     ],
 )
-def test_what_equals_a_number_is_a_number(executor, code, verdict):
-    assert executor.run_one(Program(code, (AssertTest(code="assert f() == 3.14159"),))).verdict == verdict
+def test_what_equals_a_number_is_a_number(with_numpy, code, verdict):
+    assert with_numpy.run_one(Program(code, (AssertTest(code="assert f() == 3.14159"),))).verdict == verdict
     for test in ("assert f() == [1, 2]", "assert abs(f() - 70000) < 1e-3", "assert f() == 70000"):
-        assert executor.run_one(Program(code, (AssertTest(code=test),))).verdict != "passed"
+        assert with_numpy.run_one(Program(code, (AssertTest(code=test),))).verdict != "passed"
 
 
 def test_a_package_is_missing_only_where_its_environment_lacks_it(executor):

@@ -1,0 +1,5 @@
+"""Workers that the tests of a file share."""
+
+from tests.shared_workers import shared_workers
+
+__all__ = ["shared_workers"]
