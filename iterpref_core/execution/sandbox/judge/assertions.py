@@ -9,7 +9,8 @@ import builtins
 import functools
 import re
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -40,14 +41,21 @@ _DEFINITIONS = (
 class Assertions:
     """The assertions of the sources that a judge runs.
 
+    Args:
+        setup_imports: name, module and attribute of all that the setup imports for the tests.
+
     Attributes:
         reached: how many were run, right or wrong.
         has_met_copies: two values were compared by `is` that may be one object in plain Python.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, setup_imports: Iterable[tuple[str, str, str]] = ()) -> None:
         self.reached = 0
         self.has_met_copies = False
+        # All texts of the test count together: one file may import numpy, and another one compare.
+        self._says_numpy = False
+        self._says_near = False
+        self._note_words(" ".join(chain.from_iterable(setup_imports)))
         self._comparisons = Comparisons()
         # Files in which assertions are counted; in others, all are reached or there are none.
         self._counted: set[str] = set()
@@ -98,8 +106,16 @@ class Assertions:
         """Remember the source of a file that somebody else compiles."""
         self._sources[filename] = source
         text = source.decode("latin-1") if isinstance(source, bytes) else source
-        if "approx" in text or ("numpy" in text and _NEAR.search(text)):
-            self._comparisons.watch(lambda name: name in self._sources)
+        self._note_words(text)
+        is_of_test = self._sources.__contains__
+        if "approx" in text:
+            self._comparisons.watch_pytest(is_of_test)
+        if self._says_numpy and self._says_near:
+            self._comparisons.watch_numpy(is_of_test)
+
+    def _note_words(self, text: str) -> None:
+        self._says_numpy = self._says_numpy or "numpy" in text
+        self._says_near = self._says_near or _NEAR.search(text) is not None
 
     def check_comparisons(self) -> None:
         """See that each place that compares arrays has compared something.

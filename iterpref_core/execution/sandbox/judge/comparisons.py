@@ -26,22 +26,22 @@ class Comparisons:
         # Line of the test, and whether something was compared there.
         self._places: dict[tuple[str, int], bool] = {}
         self._is_of_test: Callable[[str], bool] = lambda _: False
-        self._is_watching = False
+        self._watched: set[str] = set()
 
     def of_nothing(self) -> int | None:
         """Return the line of a place in which nothing was compared; None if there is none."""
         return next((line for (_, line), is_compared in self._places.items() if not is_compared), None)
 
-    def watch(self, is_of_test: Callable[[str], bool]) -> None:
-        """Note all comparisons from now on.
+    def watch_numpy(self, is_of_test: Callable[[str], bool]) -> None:
+        """Note all comparisons by functions of numpy from now on; to load numpy takes a tenth of a second.
 
         Args:
             is_of_test: tells whether a file is one of the test's.
         """
         self._is_of_test = is_of_test
-        if self._is_watching:
+        if "numpy" in self._watched:
             return
-        self._is_watching = True
+        self._watched.add("numpy")
         # Functions such as `assert_allclose` and `allclose` look these two up in their modules, however a test has
         # imported them.
         with contextlib.suppress(ImportError):
@@ -50,6 +50,17 @@ class Comparisons:
             numpy = importlib.import_module("numpy")
             self._watch(inspect.unwrap(numpy.allclose).__globals__, "isclose", 0)
             self._watch(vars(numpy), "isclose", 0)
+
+    def watch_pytest(self, is_of_test: Callable[[str], bool]) -> None:
+        """Note all comparisons by `pytest.approx` from now on.
+
+        Args:
+            is_of_test: tells whether a file is one of the test's.
+        """
+        self._is_of_test = is_of_test
+        if "pytest" in self._watched:
+            return
+        self._watched.add("pytest")
         with contextlib.suppress(ImportError):
             scalar = importlib.import_module("_pytest.python_api").ApproxScalar
             equal = scalar.__eq__

@@ -92,7 +92,7 @@ class JudgeSession:
         self._imported = imports_of(job["imports"])
         self._ask = self.connection.ask
         self.connection.ask = self._remember  # type: ignore[method-assign]
-        self.assertions = Assertions()
+        self.assertions = Assertions(job["imports"])
         self.connection.is_assertion = self.assertions.has_made
         self.files = OwnFiles(self.shared, folder, self.assertions)
 

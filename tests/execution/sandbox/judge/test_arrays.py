@@ -140,6 +140,27 @@ def test_nothing_is_near_no_number(executor: Executor, empty: str, wanted: str, 
     assert outcome.verdict == "wrong_answer", outcome
 
 
+@pytest.mark.parametrize("kind", ["assert", "unittest"])
+@pytest.mark.parametrize(
+    ("setup", "body"),
+    [
+        ("import numpy as np", "assert np.allclose(f(), 4)"),
+        ("import numpy", "numpy.testing.assert_allclose(f(), 4)"),
+        ("from numpy import *", "assert allclose(f(), 4)"),
+        ("from numpy.testing import *", "assert_equal(f(), 4)"),
+        ("from numpy.testing import assert_allclose as near", "near(f(), 4)"),
+        ("from pytest import approx", "assert f() == approx(4)"),
+    ],
+)
+def test_nothing_is_near_no_number_for_what_the_setup_imports(
+    executor: Executor, setup: str, body: str, kind: str
+) -> None:
+    test = KINDS[kind](body).model_copy(update={"code": KINDS[kind](body).code.removeprefix(HEAD)})
+    for answer, verdict in (("np.array([])", "wrong_answer"), ("np.array([4.0])", "passed")):
+        program = Program(SOLUTION.format(answer), (test,), setup=setup)
+        assert executor.run_one(program).verdict == verdict, (setup, body)
+
+
 @given(
     empty=st.sampled_from(EMPTY),
     form=st.sampled_from(NEAR_ALL),
