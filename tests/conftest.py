@@ -1,5 +1,6 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import functools
 import gc
 import os
 import shutil
@@ -150,7 +151,17 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         find_gguf(SMOLLM2)
     except ModelError as error:
         pytest.skip(str(error))
-    return made_once(tmp_path_factory, SMOLLM2, lambda folder: write_checkpoint(SMOLLM2, folder))
+
+    def make(folder: Path) -> None:
+        import gguf
+
+        # transformers reads the file three times, and makes its table of names for each of the model's modules.
+        with pytest.MonkeyPatch.context() as patched:
+            for name in ("GGUFReader", "get_tensor_name_map"):
+                patched.setattr(gguf, name, functools.cache(getattr(gguf, name)))
+            write_checkpoint(SMOLLM2, folder)
+
+    return made_once(tmp_path_factory, SMOLLM2, make)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Generation in this process: greedy is an argmax, whoever leaves the batch; and the precision it computes in."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from tests.settings import ROOT
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 PROMPTS = (
     "add one",
@@ -63,22 +63,23 @@ def save(config: "PreTrainedConfig", tokenizer: "PreTrainedTokenizerBase", folde
     return folder
 
 
-def argmax_loop(folder: Path, prompt: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def argmax_loop(folder: Path, prompts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
     """Greedy decoding as plain as it can be: no cache, no batch."""
-    return decoding_loop(folder, prompt, tokenizer, lambda logits: logits)
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    return [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in prompts]
 
 
 def decoding_loop(
-    folder: Path,
+    model: "PreTrainedModel",
     prompt: str,
     tokenizer: "PreTrainedTokenizerBase",
     noisy: "Callable[[torch.Tensor], torch.Tensor]",
 ) -> list[int]:
     """The largest of `noisy(logits)`, token by token."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
@@ -138,7 +139,7 @@ def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
 
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
-    expected = [argmax_loop(opinionated, prompt, tokenizer) for prompt in PROMPTS]
+    expected = argmax_loop(opinionated, PROMPTS, tokenizer)
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert [answer.text for answer in answers] == [spoken(opinionated, tokens, tokenizer) for tokens in expected]
 
@@ -147,12 +148,14 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
     opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
     import torch
+    from transformers import AutoModelForCausalLM
 
     from iterpref_core.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     answers = backend.generate(requests, Sampling(0.7, LIMIT))
+    model = AutoModelForCausalLM.from_pretrained(opinionated).eval()
     for request, answer in zip(requests, answers, strict=True):
         own = torch.Generator().manual_seed(request.seed)
 
@@ -160,7 +163,7 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
             uniform = torch.rand(len(logits), generator=own).clamp(1e-20, 1 - 1e-7)
             return logits.float() / 0.7 - torch.log(-torch.log(uniform))
 
-        tokens = decoding_loop(opinionated, request.prompt, tokenizer, noisy)
+        tokens = decoding_loop(model, request.prompt, tokenizer, noisy)
         assert answer.text == spoken(opinionated, tokens, tokenizer)
 
 
@@ -179,7 +182,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     folder = save(shape, tokenizer, tmp_path)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
-    expected = [argmax_loop(folder, prompt, tokenizer) for prompt in PROMPTS]
+    expected = argmax_loop(folder, PROMPTS, tokenizer)
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]

@@ -67,6 +67,12 @@ def reply(content: Any, **more: Any) -> "Callable[[web.Request], web.Response]":
     return lambda _: web.json_response({"choices": [choice]})
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pauses after a fault take milliseconds; `test_pacing.py` is about how long they are."""
+    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+
+
 @pytest.fixture
 def ask() -> Iterator[Ask]:
     """Serves a mock, and opens a backend for it."""

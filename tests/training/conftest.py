@@ -29,6 +29,8 @@ Inputs = tuple[Path, Path, Path]
 """Pairs, spans, model."""
 Train = Callable[..., dict[str, float]]
 """(name, objective, inputs, **settings) → metrics; what is written lies in the folder `name` of `tmp_path`."""
+Trained = Callable[..., tuple[dict[str, float], Path]]
+"""(objective, **settings) → metrics and folder of a training that was made once for all tests; nobody changes it."""
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
@@ -102,14 +104,14 @@ def model_folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTr
 
 @pytest.fixture(scope="session")
 def short_smollm2(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SmolLM2's tokenizer, embeddings and first four layers of thirty: what it computes, in a sixth of the time."""
+    """SmolLM2's tokenizer, embeddings and first two layers of thirty: what it computes, in a tenth of the time."""
     from iterpref_core.models.tokenizers import load_tokenizer
     from iterpref_core.models.weights import load_model
 
     def make(folder: Path) -> None:
         model = load_model(smollm2)
-        model.model.layers = model.model.layers[:4]
-        model.config.num_hidden_layers = 4
+        model.model.layers = model.model.layers[:2]
+        model.config.num_hidden_layers = 2
         model.config.layer_types = None
         model.save_pretrained(folder)
         load_tokenizer(smollm2).save_pretrained(folder)
@@ -144,6 +146,31 @@ def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
         folder = tmp_path / name
         paths = folder / "out", folder / "curve.csv", folder / "work"
         return train_objective(*other, objective, params.model_copy(update=settings), *paths)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(
+    pairs_file: Path,
+    spans_file: Path,
+    model_folder: Path,
+    params: TrainingParams,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    from iterpref_core.training.training import train_objective
+
+    made: dict[str, tuple[dict[str, float], Path]] = {}
+
+    def run(objective: ObjectiveName, **settings: object) -> tuple[dict[str, float], Path]:
+        key = repr((objective, sorted(settings.items())))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("trained")
+            paths = folder / "out", folder / "curve.csv", folder / "work"
+            stated = params.model_copy(update=settings)
+            metrics = train_objective(pairs_file, spans_file, model_folder, objective, stated, *paths)
+            made[key] = metrics, folder
+        return made[key]
 
     return run
 

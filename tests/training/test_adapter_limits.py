@@ -45,7 +45,8 @@ def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(run, "write_model", looking)
 
     def compare(lora: dict[str, Any], *inputs: Any, **settings: Any) -> float:
-        train("run", "target-rpo", *inputs, lora={"r": 4, "lora_alpha": 32} | lora, epochs=1, **settings)
+        settings |= {"epochs": 1, "arguments": {"save_strategy": "no"}}
+        train("run", "target-rpo", *inputs, lora={"r": 4, "lora_alpha": 32} | lora, **settings)
         written = load_model(tmp_path / "run" / "out")(_tokens()).logits
         return float((written - logits[-1]).detach().abs().max())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,13 +150,14 @@ def _assert_trained_exactly(
 def _assert_trained_exactly_or_refused(name: str, pairs: list[TokenizedPair], params: TrainingParams) -> None:
     reason = next((words for words, names in _REFUSED.items() if name in names), "")
     model = build_small(name)
+    untouched = deepcopy(model)
     refusal = _refusal(model, "padded")
     assert bool(reason) == bool(refusal), refusal
     assert reason in refusal
     if reason:
         return
     _assert_trained_exactly(name, model, pairs, "padded", params)
-    model = build_small(name)  # without the head and the adapters that the other layout has left on it
+    model = untouched  # without the head and the adapters that the other layout has left on it
     if refusal := _refusal(model, "fork"):
         assert refusal.endswith("set training.layout: padded"), refusal
         return

@@ -16,7 +16,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 
-from .conftest import Inputs, Train, read_curve, read_weights
+from .conftest import Inputs, Train, Trained, read_curve, read_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,25 +80,25 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], para
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 
 
-def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainingParams) -> None:
+def test_the_best_checkpoint_is_the_model(
+    tmp_path: Path, train: Train, trained: Trained, params: TrainingParams
+) -> None:
     """A learning rate that is too high: the lowest validation loss is not at the end."""
     import torch
 
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05)}
-    last, best = train("last", "dpo", **settings), train("best", "dpo", **settings, select="best")
+    last, (best, chosen) = train("last", "dpo", **settings), trained("dpo", **settings, select="best")
     assert last["pairs"] + last["validation_pairs"] == 12
     assert last["model_step"] == last["steps"]
-    curve = [row for row in read_curve(tmp_path / "best") if row["validation/loss"]]
+    curve = [row for row in read_curve(chosen) if row["validation/loss"]]
     losses = {int(row["step"]): float(row["validation/loss"]) for row in curve}
     assert best["model_step"] == min(losses, key=lambda step: losses[step]) < best["steps"]
     assert [int(row["step"]) for row in curve if row["chosen"] == "1"] == [best["model_step"]]
     assert best["validation/loss"] == pytest.approx(min(losses.values()))
     of_last = read_weights(tmp_path / "last")
-    assert any(not torch.equal(of_last[name], weight) for name, weight in read_weights(tmp_path / "best").items())
+    assert any(not torch.equal(of_last[name], weight) for name, weight in read_weights(chosen).items())
     # Training itself is the same: what is chosen from it is not.
-    assert [row["loss"] for row in read_curve(tmp_path / "last")] == [
-        row["loss"] for row in read_curve(tmp_path / "best")
-    ]
+    assert [row["loss"] for row in read_curve(tmp_path / "last")] == [row["loss"] for row in read_curve(chosen)]
 
 
 @pytest.mark.parametrize("nll", ["mean", "sum"])
@@ -117,10 +117,10 @@ def test_validation_loss_does_not_depend_on_the_batches_it_is_computed_in(
 def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
     tmp_path: Path, train: Train, params: TrainingParams, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = train("whole", "target-rpo", epochs=8)
+    whole = train("whole", "target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
     with caplog.at_level(logging.WARNING, "iterpref_core.training.checkpoint"):
-        stopped = train("stopped", "target-rpo", epochs=8, max_margin=limit)
+        stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
     assert len(caplog.records) == 1
@@ -210,12 +210,12 @@ def _validation_losses(folder: Path) -> list[float]:
 
 
 def test_training_ends_where_the_validation_loss_no_longer_falls(
-    tmp_path: Path, train: Train, params: TrainingParams
+    tmp_path: Path, train: Train, trained: Trained, params: TrainingParams
 ) -> None:
     """A learning rate that is too high: the loss rises before the end."""
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
-    whole = train("whole", "dpo", **settings)
-    losses = _validation_losses(tmp_path / "whole")
+    whole, folder = trained("dpo", **settings)
+    losses = _validation_losses(folder)
     # The last validation is the first that follows two others, none lower than the lowest before it.
     last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
     assert last + 1 < len(losses), "it has something to save"

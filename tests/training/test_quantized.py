@@ -43,8 +43,9 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
     quantized.dequantize().float().save_pretrained(dequantized)
     load_tokenizer(inputs[2]).save_pretrained(dequantized)
 
-    train("4bit", "target-rpo", load="4bit", lora=LORA, merge=False)
-    train("same numbers", "target-rpo", (*inputs[:2], dequantized), lora=LORA, merge=False)
+    settings = {"epochs": 1, "lora": LORA, "merge": False}
+    train("4bit", "target-rpo", load="4bit", **settings)
+    train("same numbers", "target-rpo", (*inputs[:2], dequantized), **settings)
     assert _losses(tmp_path / "4bit") == pytest.approx(_losses(tmp_path / "same numbers"), rel=1e-4)
     assert _losses(tmp_path / "4bit")[-1] < _losses(tmp_path / "4bit")[0]
 
@@ -57,7 +58,7 @@ def test_a_quantized_base_is_merged_as_it_was_saved(
 
     from iterpref_core.models.weights import load_model
 
-    train("run", "target-rpo", load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
+    train("run", "target-rpo", epochs=1, load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
     trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()
     for name, weight in trained.items():
         assert weight.dtype == base[name].dtype
@@ -70,7 +71,7 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    train("run", "target-rpo", load="4bit", lora=LORA, merge=False)
+    train("run", "target-rpo", epochs=1, load="4bit", lora=LORA, merge=False)
     out = tmp_path / "run" / "out"
     written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
     assert written["base_model_name_or_path"] == str(inputs[2])

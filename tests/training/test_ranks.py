@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -40,9 +41,9 @@ TWO_PROCESSES = {
 }
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port for processes to meet at, that nobody else is given meanwhile; skips where this machine lets none meet."""
+@contextmanager
+def free_port() -> Iterator[int]:
+    """Hold a port for processes to meet at, that nobody else is given; skip where this machine lets none meet."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -50,6 +51,12 @@ def port() -> Iterator[int]:
         except OSError as error:
             pytest.skip(f"no process group can start here: {error}")
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with free_port() as found:
+        yield found
 
 
 def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: object) -> TrainingParams:
@@ -86,74 +93,111 @@ def _train(
     return metrics, read_curve(folder), read_weights(folder), told
 
 
-COUNT_MODELS = """
+SEVERAL_TRAININGS = """
+import json
 import os
+from pathlib import Path
 if "LOCAL_RANK" in os.environ:
     from transformers import PreTrainedModel
-    plain = PreTrainedModel.from_pretrained.__func__
+    from iterpref_core.training import training
+    load, train = PreTrainedModel.from_pretrained.__func__, training.train_objective
+    folder = Path(os.environ["TRAININGS"])
+    running = None
     def counted(kind, *args, **options):
-        model = plain(kind, *args, **options)
-        model = model if isinstance(model, tuple) else (model,)
-        held = sum(not weight.is_meta for weight in model[0].parameters())
-        with open(os.environ["MODELS"], "a") as file:
-            file.write(os.environ["RANK"] + "\\n" if held else "")
-        return model if len(model) > 1 else model[0]
+        model = load(kind, *args, **options)
+        whole = model[0] if isinstance(model, tuple) else model
+        if any(not weight.is_meta for weight in whole.parameters()):
+            with (folder / f"models-{running}").open("a") as file:
+                file.write(os.environ["RANK"] + "\\n")
+        return model
+    def train_several(params, **options):
+        global running
+        metrics = {}
+        for running, settings in json.loads((folder / "settings.json").read_text()).items():
+            places = {"out": "out", "curve": "curve.csv", "scratch": "work"}
+            options |= {place: folder / running / name for place, name in places.items()}
+            metrics[running] = train(params=params.model_copy(update=settings), **options)
+        if os.environ["RANK"] == "0":
+            (folder / "metrics.json").write_text(json.dumps(metrics))
+        return metrics["all weights"]
     PreTrainedModel.from_pretrained = classmethod(counted)
+    training.train_objective = train_several
 """
+"""Code with which the processes of one launch train with several settings: to start them takes far longer."""
+SHARDED: dict[str, dict[str, Any]] = {
+    "all weights": {},
+    "LoRA": {"lora": {"r": 4}},
+    "bfloat16": {"bf16": True, "epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def sharded(
+    pairs_file: Path,
+    spans_file: Path,
+    model_folder: Path,
+    params: TrainingParams,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder of the trainings of `SHARDED` in two processes with FSDP2; skips where this machine lets none meet."""
+    folder = tmp_path_factory.mktemp("sharded")
+    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
+    (folder / "settings.json").write_text(json.dumps(SHARDED))
+    with pytest.MonkeyPatch.context() as patched, free_port() as port:
+        _at_start(folder, patched, SEVERAL_TRAININGS)
+        patched.setenv("TRAININGS", str(folder))
+        two = _in_two(_micro(params), folder, port, distributed_type="FSDP", fsdp_config=fsdp)
+        whole = _train(folder / "all weights", (pairs_file, spans_file, model_folder), "target-rpo", two)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert whole[0] == metrics["all weights"], "the launcher hands on what the first process returns"
+    told = {str(step): numbers for step, numbers in whole[3].items()}
+    (folder / "told.json").write_text(json.dumps(told))
+    return folder
+
+
+def _micro(params: TrainingParams) -> TrainingParams:
+    return params.model_copy(update={"micro_batch_size": 1, "epochs": 3})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lora", [None, {"r": 4}])
+@pytest.mark.parametrize("name", ["all weights", "LoRA"])
 def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
-    tmp_path: Path,
-    inputs: Inputs,
-    params: TrainingParams,
-    port: int,
-    lora: dict[str, int] | None,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
 ) -> None:
-    """With FSDP2, all weights or LoRA: losses, weights and what is written."""
+    """With FSDP2: losses, weights and what is written."""
     import torch
 
-    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
-    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora": lora})
-    one = _train(tmp_path / "one", inputs, "target-rpo", own)
-    _at_start(tmp_path, monkeypatch, COUNT_MODELS)
-    monkeypatch.setenv("MODELS", str(tmp_path / "models"))
-    two = _train(
-        tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
-    )
-    assert sorted((tmp_path / "models").read_text().split()) == ["0", "0", "1"], (
+    one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED[name]))
+    assert sorted((sharded / f"models-{name}").read_text().split()) == ["0", "0", "1"], (
         "one model in each process, of which it has a part; and the base once more in the first, which measures how "
         "much of the change survives rounding when the trained weights are written"
     )
-    assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
-    assert two[3].keys() == one[3].keys()
-    for step, numbers in one[3].items():
-        assert two[3][step] == pytest.approx(numbers, rel=1e-4, abs=1e-6)
-    for row, like in zip(two[1], one[1], strict=True):
+    assert json.loads((sharded / "metrics.json").read_text())[name] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
+    for row, like in zip(read_curve(sharded / name), one[1], strict=True):
         assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
-    assert two[2].keys() == one[2].keys()
-    for name, weight in one[2].items():
-        torch.testing.assert_close(two[2][name], weight, atol=1e-5, rtol=1e-4, msg=name)
-    assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
+    weights = read_weights(sharded / name)
+    assert weights.keys() == one[2].keys()
+    for key, weight in one[2].items():
+        torch.testing.assert_close(weights[key], weight, atol=1e-5, rtol=1e-4, msg=key)
+    assert not list((sharded / name / "work" / "checkpoints").iterdir())
+    if name == "all weights":  # the launcher tells of the training that it was asked for
+        told = json.loads((sharded / "told.json").read_text())
+        assert told.keys() == {str(step) for step in one[3]}
+        for step, numbers in one[3].items():
+            assert told[str(step)] == pytest.approx(numbers, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.slow
 def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
 ) -> None:
     """FSDP2 would round them to bfloat16, and the reference could not be written."""
     import torch
 
-    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
-    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 1, "bf16": True})
-    one = _train(tmp_path / "one", inputs, "target-rpo", own)
-    two = _train(
-        tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
-    )
-    assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.01)
-    (reference,) = (tmp_path / "two" / "work" / "reference").glob("*.npy")
+    one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED["bfloat16"]))
+    two = json.loads((sharded / "metrics.json").read_text())["bfloat16"]
+    assert two["loss"] == pytest.approx(one[0]["loss"], rel=0.01)
+    (reference,) = (sharded / "bfloat16" / "work" / "reference").glob("*.npy")
     scores = torch.from_numpy(np.load(reference))
     assert (scores != scores.bfloat16().float()).any()
 

@@ -1,6 +1,5 @@
 """What is written of a training: its precision, and how much of the change survives the rounding."""
 
-import logging
 import shutil
 from pathlib import Path
 
@@ -65,21 +64,16 @@ def test_adapters_are_merged_before_anything_is_rounded(
     import torch
 
     lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-    for choice in ("auto", "float32", "bfloat16"):
+    for choice in ("auto", "float32"):
         train(choice, "sft", (*inputs[:2], halved), epochs=1, lora=lora, save_dtype=choice)
     exact = read_weights(tmp_path / "float32")
-    for choice in ("auto", "bfloat16"):
-        for name, weight in read_weights(tmp_path / choice).items():
-            assert torch.equal(weight, exact[name].bfloat16()), name
+    for name, weight in read_weights(tmp_path / "auto").items():
+        assert torch.equal(weight, exact[name].bfloat16()), name
 
 
-def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(
-    inputs: Inputs, train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train: Train, tmp_path: Path) -> None:
     import torch
 
-    caplog.set_level(logging.WARNING)
     metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
     assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
     assert 0 < metrics["surviving_change"] < 1
-    assert train("whole", "sft", epochs=1)["surviving_change"] == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
-from tests.training.conftest import Inputs, Train, read_curve, read_weights
+from tests.training.conftest import Inputs, Train, Trained, read_curve, read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -39,27 +39,29 @@ def test_max_steps_ends_the_training(train: Train) -> None:
     assert train("run", "sft", arguments={"max_steps": 3}, epochs=5)["steps"] == 3
 
 
-def test_optim_makes_the_step(tmp_path: Path, train: Train, inputs: Inputs, one_step: dict[str, object]) -> None:
+def test_optim_makes_the_step(
+    tmp_path: Path, train: Train, trained: Trained, inputs: Inputs, one_step: dict[str, object]
+) -> None:
     from safetensors.torch import load_file
 
     before = load_file(inputs[2] / "model.safetensors")
-    train("own", "sft", arguments=one_step)
+    _, own = trained("sft", arguments=one_step)
     train("sgd", "sft", arguments={**one_step, "optim": "sgd"}, max_grad_norm=0.01)
     # SGD moves the weights by rate x gradient, which is clipped to 0.01. Adam moves nearly each of them by the rate.
     assert _norm(_change(tmp_path / "sgd", before)) == pytest.approx(RATE * 0.01, rel=0.01)
-    assert _norm(_change(tmp_path / "own", before)) > 10 * RATE
+    assert _norm(_change(own, before)) > 10 * RATE
 
 
 def test_weight_decay_shrinks_the_weights(
-    tmp_path: Path, train: Train, inputs: Inputs, one_step: dict[str, object]
+    tmp_path: Path, train: Train, trained: Trained, inputs: Inputs, one_step: dict[str, object]
 ) -> None:
     import torch
     from safetensors.torch import load_file
 
     before = load_file(inputs[2] / "model.safetensors")
-    train("plain", "sft", arguments=one_step)
+    _, own = trained("sft", arguments=one_step)
     train("decayed", "sft", arguments={**one_step, "weight_decay": 100.0})
-    plain = _change(tmp_path / "plain", before)
+    plain = _change(own, before)
     decayed = _change(tmp_path / "decayed", before)
     name = next(name for name in before if "q_proj" in name)
     torch.testing.assert_close(decayed[name] - plain[name], -RATE * 100.0 * before[name], rtol=1e-3, atol=1e-6)
@@ -67,8 +69,9 @@ def test_weight_decay_shrinks_the_weights(
 
 def test_lr_scheduler_type_decides_the_rates(tmp_path: Path, train: Train, params: TrainingParams) -> None:
     objectives = {**params.objectives, "sft": ObjectiveParams(learning_rate=RATE, alpha=1.0)}
-    train("own", "sft", warmup_ratio=0.0, objectives=objectives)
-    train("constant", "sft", warmup_ratio=0.0, objectives=objectives, arguments={"lr_scheduler_type": "constant"})
+    settings = {"epochs": 1, "warmup_ratio": 0.0, "objectives": objectives}
+    train("own", "sft", **settings)
+    train("constant", "sft", **settings, arguments={"lr_scheduler_type": "constant"})
     own = [float(row["learning_rate"]) for row in read_curve(tmp_path / "own")]
     constant = [float(row["learning_rate"]) for row in read_curve(tmp_path / "constant")]
     assert own == sorted(own, reverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 
-from .conftest import Inputs, Train, read_curve, read_weights
+from .conftest import Inputs, Train, Trained, read_curve, read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -87,11 +88,9 @@ That each loss is the right one, `test_proof.py` says."""
 @pytest.mark.parametrize(
     "objective", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES]
 )
-def test_every_objective_trains_and_lowers_its_loss(
-    tmp_path: Path, inputs: Inputs, train: Train, objective: ObjectiveName
-) -> None:
-    metrics = train("run", objective, epochs=1)
-    curve, out = read_curve(tmp_path / "run"), tmp_path / "run" / "out"
+def test_every_objective_trains_and_lowers_its_loss(inputs: Inputs, trained: Trained, objective: ObjectiveName) -> None:
+    metrics, folder = trained(objective, epochs=1)
+    curve, out = read_curve(folder), folder / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert ("rewards/margins" in curve[0]) == OBJECTIVES[objective].preference
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
@@ -99,8 +98,9 @@ def test_every_objective_trains_and_lowers_its_loss(
     assert lineage
     assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 3, 3)
     assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 3, 1)
+    assert metrics["surviving_change"] == 1.0, "written in float32, as it was trained"
     assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
-    assert list((tmp_path / "run" / "work" / "checkpoints").iterdir()) == []
+    assert list((folder / "work" / "checkpoints").iterdir()) == []
 
 
 def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
@@ -121,20 +121,19 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
 
-def test_the_seed_decides_the_weights(tmp_path: Path, train: Train) -> None:
-    for name in ("a", "b"):
-        train(name, "target-rpo")
-    written = [(tmp_path / name / "out" / LINEAGE).read_text() for name in ("a", "b")]
+def test_the_seed_decides_the_weights(tmp_path: Path, train: Train, trained: Trained) -> None:
+    train("again", "target-rpo", epochs=1)
+    folders = [trained("target-rpo", epochs=1)[1] / "out", tmp_path / "again" / "out"]
+    written = [(folder / LINEAGE).read_text() for folder in folders]
     assert written[0] == written[1]
     assert str(tmp_path.parent) not in written[0]
-    assert model_fingerprint(tmp_path / "a" / "out") == model_fingerprint(tmp_path / "b" / "out")
+    assert model_fingerprint(folders[0]) == model_fingerprint(folders[1])
 
 
 def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_no_fingerprint_depends_on_it(
-    tmp_path: Path, inputs: Inputs, train: Train
+    tmp_path: Path, inputs: Inputs, train: Train, trained: Trained
 ) -> None:
-    train("first", "sft", epochs=1)
-    first = tmp_path / "first" / "out"
+    first = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "first" / "out")
     weights = model_fingerprint(first)
     train("second", "dpo", (*inputs[:2], first), epochs=1)
     lineage = read_lineage(tmp_path / "second" / "out")
@@ -165,7 +164,8 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
     before, changed = load_file(saved / "model.safetensors"), {}
     for load in ("auto", "bf16"):
-        train(load, "sft", (*inputs[:2], saved), epochs=8, objectives={"sft": small}, load=load)
+        settings = {"epochs": 8, "objectives": {"sft": small}, "arguments": {"save_strategy": "no"}}
+        train(load, "sft", (*inputs[:2], saved), load=load, **settings)
         after = read_weights(tmp_path / load)
         assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
         changed[load] = sum(int((after[name] != before[name]).sum()) for name in before)
@@ -192,8 +192,8 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
 @pytest.mark.parametrize(
     ("model", "pairs", "settings", "last_step"),
     [
-        ("model_folder", 12, {"epochs": 4, "lora": None}, 7),
-        pytest.param("model_folder", 12, {"epochs": 4, "lora": {"r": 4}}, 7, marks=pytest.mark.slow),
+        ("model_folder", 12, {"epochs": 2, "lora": None}, 4),
+        pytest.param("model_folder", 12, {"epochs": 2, "lora": {"r": 4}}, 4, marks=pytest.mark.slow),
         pytest.param(
             "short_smollm2",
             2,
@@ -273,14 +273,15 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
 def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
     tmp_path: Path, train: Train, epochs: int, batch_size: int, steps: list[int]
 ) -> None:
-    train("run", "sft", epochs=epochs, batch_size=batch_size)
+    train("run", "sft", epochs=epochs, batch_size=batch_size, arguments={"save_strategy": "no"})
     assert [int(row["step"]) for row in read_curve(tmp_path / "run")] == steps
 
 
-def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(tmp_path: Path, train: Train) -> None:
-    for _ in range(2):
-        train("run", "sft", epochs=1, nll="sum")
-    out = tmp_path / "run" / "out"
+def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(
+    tmp_path: Path, train: Train, trained: Trained
+) -> None:
+    out = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "run" / "out")
+    train("run", "sft", epochs=1, nll="sum")
     lineage = read_lineage(out)
     assert lineage
     assert (lineage.settings["nll"], lineage.settings["nll_of"]) == ("sum", "chosen")
@@ -422,20 +423,23 @@ def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
     option: dict[str, Any],
     recorded: dict[str, Any],
     train: Train,
+    trained: Trained,
     params: TrainingParams,
     tmp_path: Path,
 ) -> None:
     stated = params.objectives[objective].model_copy(update=option)
     changed = train("changed", objective, epochs=1, objectives={**params.objectives, objective: stated})
-    assert changed != train("as-it-is", objective, epochs=1)
+    assert changed != trained(objective, epochs=1)[0]
     assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
 
 
-def test_an_objective_may_have_a_beta_of_its_own(train: Train, params: TrainingParams, tmp_path: Path) -> None:
+def test_an_objective_may_have_a_beta_of_its_own(
+    train: Train, trained: Trained, params: TrainingParams, tmp_path: Path
+) -> None:
     rates = params.objectives["simpo"]
     own = {**params.objectives, "simpo": rates.model_copy(update={"beta": 2.0})}
     stated = train("own", "simpo", epochs=1, objectives=own)
     common = train("common", "simpo", epochs=1, beta=2.0)
     assert stated == common
-    assert stated != train("without", "simpo", epochs=1)
+    assert stated != trained("simpo", epochs=1)[0]
     assert read_lineage(tmp_path / "own/out").settings["beta"] == 2.0

@@ -209,7 +209,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
 ) -> None:
     from iterpref_core.training.checkpoint import last_checkpoint
 
-    training = training | {"epochs": 4, "arguments": {"save_steps": 2, "logging_steps": 1}}
+    training = training | {"epochs": 2, "arguments": {"save_steps": 2, "logging_steps": 1}}
     uninterrupted = train("whole", "target-kto", **training)
     killed = tmp_path / "killed"
     _train_and_die(killed, programs, model, training, last_step=5)
@@ -224,32 +224,38 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     assert not equal(whole, read_weights(model))
 
 
-def test_other_programs_or_settings_do_not_resume_a_checkpoint(tmp_path: Path, train: Train, rows: list[Row]) -> None:
+def test_other_programs_or_settings_do_not_resume_a_checkpoint(
+    tmp_path: Path, train: Train, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The folder of checkpoints has the name of all that decides the weights."""
-    from iterpref_core.unpaired import kto
+    from iterpref_core.training.run import Run
 
-    keys = set()
-    keep = kto._run_key
+    class _FoundError(Exception):
+        pass
 
-    def remembered(*arguments: Any) -> str:
-        key = keep(*arguments)
-        keys.add(key)
-        return key
+    folders = set()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kto, "_run_key", remembered)
-        train("first")
-        train("again")
-        assert len(keys) == 1
-        train("seed", seed=4)
-        train("weight", objectives={"kto": {"learning_rate": 1e-3, "beta": 0.5}})
-        train("data", file=write_rows(tmp_path / "fewer.jsonl", rows[:-1]))
-    assert len(keys) == 4
+    def found(run: Run, key: str) -> Path:
+        folders.add(checkpoints(run, key).name)
+        raise _FoundError  # before anything is trained
+
+    checkpoints = Run.checkpoints
+    monkeypatch.setattr(Run, "checkpoints", found)
+
+    def start(name: str, **settings: Any) -> int:
+        with pytest.raises(_FoundError):
+            train(name, **settings)
+        return len(folders)
+
+    assert start("first") == start("again") == 1
+    assert start("seed", seed=4) == 2
+    assert start("weight", objectives={"kto": {"learning_rate": 1e-3, "beta": 0.5}}) == 3
+    assert start("data", file=write_rows(tmp_path / "fewer.jsonl", rows[:-1])) == 4
 
 
 def test_training_goes_on_from_adapters_which_are_the_reference(tmp_path: Path, train: Train) -> None:
     """At the first step policy and reference are the same: the loss is a half, weighed."""
-    train("first", "target-kto", lora={"r": 4}, merge=False)
+    train("first", "target-kto", lora={"r": 4}, merge=False, epochs=1)
     start = tmp_path / "first" / "out"
     metrics = train("second", "target-kto", lora={}, merge=False, start_from=start)
     curve = read_curve(tmp_path / "second")
@@ -350,7 +356,7 @@ def test_programs_that_pass_become_more_likely_than_those_that_fail(tmp_path: Pa
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.models.weights import load_model
 
-    train("run", "kto", epochs=12)
+    train("run", "kto", epochs=12, arguments={"save_strategy": "no"})
 
     def preference(folder: Path) -> float:
         template = load_chat_template(folder)
