@@ -4,8 +4,8 @@ A stand-in serves; the last test needs vLLM itself, and is skipped where `make v
 """
 
 import json
-import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,12 +27,18 @@ from iterpref_core.inference.backend import Request, Sampling
 from tests.settings import section
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     from iterpref_core.inference.openai_model import OpenAIModel
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
+CLIENT = """
+import sys, time
+from pathlib import Path
+from iterpref_core.inference.vllm_server import serve
+with serve(Path(sys.argv[1]), Path(sys.argv[2])) as url:
+    print(url, flush=True)
+    time.sleep(900)
+"""
 
 
 @pytest.fixture
@@ -80,15 +86,11 @@ def test_the_server_and_its_workers_are_gone_after_the_block(
 
 def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
     notes = stand_in("")
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    client = context.Process(target=_serve_until_killed, args=(word_model, tmp_path, sender))
-    client.start()
-    assert receiver.poll(60)
-    assert receiver.recv().startswith("http://")
-    client.kill()
-    client.join()
-    assert _gone(_processes(notes), within_s=20)
+    with _client(word_model, tmp_path) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline().startswith("http://")
+        client.send_signal(signal.SIGKILL)
+        assert _gone(_processes(notes), within_s=20)
 
 
 def test_a_server_that_ignores_sigterm_is_killed() -> None:
@@ -178,13 +180,18 @@ def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypat
         find_vllm()
 
 
-def _serve_until_killed(model: Path, logs: Path, told: "Connection[str, str]") -> None:
-    """Serve in a copy of this process."""
-    from iterpref_core.inference.vllm_server import serve
+def _client(model: Path, logs: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(model), str(logs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_importable(),
+    )
 
-    with serve(model, logs) as url:
-        told.send(url)
-        time.sleep(900)
+
+def _importable() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _backend(url: str, api: Api) -> "OpenAIModel":
