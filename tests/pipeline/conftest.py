@@ -100,12 +100,12 @@ SMALLER = {
 def give_known_problems(checkout: Path) -> None:
     """Let a checkout's trajectories be about the problems that its debugger learns: some drafts fail, and are repaired.
 
-    Each problem is there three times, with drafts of its own.
+    Each problem is there six times, with drafts of its own: several of these sixty end in a pair.
     """
     known = []
     for problem in compose_splits(load_params(checkout / "params.yaml").problems):
         if problem.split == "debugger":
-            for copy in range(3):
+            for copy in range(6):
                 known.append(problem.model_copy(update={"task_id": f"{problem.task_id}/{copy}", "split": None}))
     write_jsonl(checkout / "problems/known.jsonl", known)
 
