@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.cli import run_verbs
 from tasks.mlflow.server import Server
-from tests.dvc_repository import init_dvc
+from tasks.mlflow.snapshot import set_aside_files
+from tasks.mlflow.sync import Sync
+from tests.dvc_repository import init_dvc, reproduce
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
@@ -145,11 +148,13 @@ def model_rows(command: Any) -> list[Any]:
     return [row for row in rows() if "iterpref.model" in row.data.tags and tags.items() <= row.data.tags.items()]
 
 
-def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(toy: Path) -> None:
+def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = {}
     for beta in (0.1, 0.23):
         set_beta(beta)
-        dvc("repro")
+        reproduce()  # of one process, and each time is recorded
         made[str(beta)] = digests()["models/trained/dpo"]
     first = run("git", "rev-parse", "HEAD").strip()
     server = Server()
@@ -165,6 +170,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     for row in stage_rows("evaluation@dpo"):
         assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
+    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.23"}
     for row in command_rows():
         score = float(row.data.tags["beta"])
         assert row.data.metrics == {"dpo/heldout/pass_at_1": score, "best/heldout/pass_at_1": score}
@@ -176,14 +182,16 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
 
     before = len(rows())
     run("git", "checkout", "--", "params.yaml")
-    dvc("repro")
+    reproduce()
     assert len(rows()) == before, "the run cache has brought it back"
 
     Path("README").write_text("new\n", encoding="utf-8")
     run("git", "add", "README")
     run("git", "commit", "--quiet", "--message", "news")
     for _ in range(2):
-        assert "3 unchanged" in run(sys.executable, "-m", "flows.cli", "run")
+        monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())  # as in a process of its own
+        run_verbs.run()
+        assert "3 unchanged" in capsys.readouterr().out
     assert len(rows()) == before + 2, "the command and its model"
     row = command_rows()[0]
     commit = run("git", "rev-parse", "HEAD").strip()
@@ -194,6 +202,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     oldest = [row for row in stage_rows("training@dpo") if row.data.params["beta"] == "0.1"]
     assert len(oldest) == 1
     assert oldest[0].info.run_id in row.data.tags["mlflow.note.content"]
+    assert set_aside_files() == []
 
 
 def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:
@@ -211,18 +220,6 @@ def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(
     assert training.wait(PATIENCE_S) == 0
     (row,) = stage_rows("training@dpo")
     assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1), "as it was when the stage began"
-
-
-def test_one_process_that_reproduces_again_records_each_time(toy: Path) -> None:
-    from dvc.repo import Repo
-
-    for beta in (0.1, 0.2):
-        set_beta(beta)
-        with Repo() as repo:
-            repo.reproduce("training@dpo")
-    assert sorted(row.data.params["beta"] for row in stage_rows("training@dpo")) == ["0.1", "0.2"]
-    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.2"}
-    assert not list(Path(".iterpref/records").glob("*.json"))
 
 
 def start_training() -> subprocess.Popen[bytes]:

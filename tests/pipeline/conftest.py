@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
+from iterpref_core.config import load_params
+from iterpref_core.problems.problems import compose_splits
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
 from tests.once import give_mlflow_tables, give_prefect_tables
 from tests.settings import ROOT
@@ -24,7 +28,9 @@ class Checkout:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
+        # Users' Python keeps what it has compiled. Without that, every stage would compile the project's modules.
+        out = ("PREFECT", "MLFLOW", "ITERPREF", "DVC", "PYTHONDONTWRITEBYTECODE")
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(out)}
         self.environment = keep | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "NO_COLOR": "1",
@@ -60,10 +66,10 @@ class Checkout:
         """Run a verb of the command line."""
         return self.run(*ITERPREF, *arguments, code=code)
 
-    def leave_out(self, objective: str) -> None:
-        """Take an objective out of the graph: its training, its evaluation, and what the report reads of both."""
+    def leave_out(self, model: str) -> None:
+        """Take a model out of the graph: its training, its evaluation, and what the report reads of both."""
         graph = self.path / "dvc.yaml"
-        its_lines = (f"{objective}:", f"- results/{objective}\n", f"- metrics/training/{objective}.curve.csv\n")
+        its_lines = (f"{model}:", f"- results/{model}\n", f"- metrics/training/{model}.curve.csv\n")
         kept = []
         for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
             if not line.lstrip().startswith(its_lines):
@@ -76,6 +82,32 @@ class Checkout:
 
 
 ITERPREF = (sys.executable, "-m", "flows.cli")
+
+SMALLER = {
+    "problems.student": 4,
+    "problems.debugger": 10,
+    "problems.codeflow": 0,
+    "nanolab.student_steps": 1,
+    "nanolab.debugger_steps": 60,
+    "nanolab.batch_size": 8,
+    "nanolab.repairs_per_problem": 8,
+    "codeflow.max_new_tokens": 96,
+    "codeflow.max_iterations": 3,
+}
+"""Values in place of those of the profile tiny: the debugger learns ten problems by heart, which takes seconds."""
+
+
+def give_known_problems(checkout: Path) -> None:
+    """Let a checkout's trajectories be about the problems that its debugger learns: some drafts fail, and are repaired.
+
+    Each problem is there six times, with drafts of its own: several of these sixty end in a pair.
+    """
+    known = []
+    for problem in compose_splits(load_params(checkout / "params.yaml").problems):
+        if problem.split == "debugger":
+            for copy in range(6):
+                known.append(problem.model_copy(update={"task_id": f"{problem.task_id}/{copy}", "split": None}))
+    write_jsonl(checkout / "problems/known.jsonl", known)
 
 
 STAGES = {
@@ -109,6 +141,14 @@ class Toy(Checkout):
             time.sleep(0.1)
 
 
+def descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
+    """Return the process below a run whose command line has these words."""
+    for process in psutil.Process(run.pid).children(recursive=True):
+        if words in " ".join(process.cmdline()):
+            return process
+    raise AssertionError(f"no process of {words}")
+
+
 @pytest.fixture
 def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """A toy that has not run, with the data bases that a first run would make."""
@@ -130,9 +170,9 @@ def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Tracked and new files, without what git ignores, as a fresh repository with the values of the profile tiny.
+    """Tracked and new files, without what git ignores, as a fresh repository with a smaller profile tiny.
 
-    Its graph has three objectives. The others differ from these by a name, and have their own tests in training.
+    Its graph has one objective. The others differ from it by a name, and have their own tests in training.
     """
     target = tmp_path_factory.mktemp("pipeline") / "checkout"
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -144,8 +184,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout(target)
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
-    write_params("tiny", {}, target / "params.yaml", target / "profiles")
-    for objective in ("dpo", "target-dpo"):
+    write_params("tiny", SMALLER, target / "params.yaml", target / "profiles")
+    give_known_problems(target)
+    for objective in ("sft", "dpo", "rpo", "target-dpo"):
         checkout.leave_out(objective)
     checkout.run("git", "add", ".")
     checkout.run("git", "commit", "--quiet", "--message", "tiny")

@@ -4,10 +4,9 @@ import os
 import signal
 import subprocess
 
-import psutil
 import pytest
 
-from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, Toy
+from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, Toy, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -16,11 +15,8 @@ def test_however_a_run_ends_the_next_one_goes_on(toy: Toy) -> None:
     """Of one experiment, since every run starts a server: each part ends a run, which the part before it left."""
     _a_mistake_ends_with_its_line_and_without_a_traceback(toy)
     _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy)
-    _a_killed_orchestrator_takes_its_stage_along(toy)
     _a_killed_server_ends_the_run_with_one_message(toy)
-    toy.iterpref("run")
-    assert toy.ran().count("first") == 1, "it was finished in the first run"
-    assert "2 unchanged" in toy.iterpref("run")
+    _nothing_finished_runs_again(toy)
 
 
 def _a_mistake_ends_with_its_line_and_without_a_traceback(toy: Toy) -> None:
@@ -45,29 +41,18 @@ def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:
     assert "what was finished is kept, and the same command continues" in toy.output()
 
 
-def _a_killed_orchestrator_takes_its_stage_along(toy: Toy) -> None:
-    run = toy.start_run()
-    dvc = _descendant(run, "dvc --wait-for-lock")
-    server = _descendant(run, "prefect server")
-    run.kill()
-    run.wait()
-    for process in (dvc, server):
-        # Reaped, too: to DVC a zombie still holds its locks.
-        toy.wait_for(lambda process=process: not process.is_running())  # type: ignore[misc]
-
-
 def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
     # Not 0: a server whose SQLite file is being written answers 503 at times, and the same request is answered next.
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     run = toy.start_run()
-    _descendant(run, "prefect server").kill()
+    descendant(run, "prefect server").kill()
     (toy.path / "block").unlink()
     assert run.wait(PATIENCE_S) == 1
     assert "finished stages are kept: run again" in toy.output()
 
 
-def _descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
-    for process in psutil.Process(run.pid).children(recursive=True):
-        if words in " ".join(process.cmdline()):
-            return process
-    raise AssertionError(f"no process of {words}")
+def _nothing_finished_runs_again(toy: Toy) -> None:
+    before = toy.ran()
+    assert before.count("first") == 1, "it was finished in the first run"
+    assert "2 unchanged" in toy.iterpref("run")
+    assert toy.ran() == before

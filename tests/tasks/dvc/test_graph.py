@@ -9,6 +9,7 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.paths import pass_at_1_path
@@ -50,6 +51,21 @@ def test_versions_of_libraries_are_dependencies() -> None:
     }
     assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
     assert {name for names in used.values() for name in names} == set(versions)
+
+
+def test_a_new_beta_reruns_the_trainings_whose_objective_has_one() -> None:
+    from dvc.repo import Repo
+
+    readers, trainings = set(), set()
+    with Repo(str(ROOT)) as repo:
+        for stage in repo.index.stages:
+            group, _, objective = stage.name.partition("@")
+            if group == "training":
+                trainings.add(objective)
+            if any("training.beta" in dep.params for dep in stage.params):
+                readers.add(stage.name)
+    assert "sft" in trainings
+    assert readers == {f"training@{name}" for name in trainings if OBJECTIVES[name].loss is not None}
 
 
 def commands(root: Path) -> dict[str, str]:
