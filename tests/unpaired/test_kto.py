@@ -209,7 +209,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
 ) -> None:
     from iterpref_core.training.checkpoint import last_checkpoint
 
-    training = training | {"epochs": 2, "arguments": {"save_steps": 2, "logging_steps": 1}}
+    training = training | {"epochs": 3, "arguments": {"save_steps": 2, "logging_steps": 1}}
     uninterrupted = train("whole", "target-kto", **training)
     killed = tmp_path / "killed"
     _train_and_die(killed, programs, model, training, last_step=5)

@@ -26,7 +26,7 @@ from tests.execution.tiers import BWRAP, tier
 
 pytestmark = pytest.mark.named_tier
 
-LIMITS = Limits(cpu_s=0.2, wall_s=4, memory_mb=128, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.3, wall_s=4, memory_mb=128, output_kb=64, file_mb=4)
 TESTS = (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9"))
 EXPRESSION = """
 import _io, ctypes, fcntl, mmap, multiprocessing, os, posix, re, shutil, socket, subprocess, sys, threading, time, zlib

@@ -9,7 +9,7 @@ from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 from tests.engines import outcomes_of
 
-LIMITS = Limits(cpu_s=0.2, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ VERDICTS = [
     ("x = '\0'", "syntax_error", None),
     ("x = '\ud800'", "syntax_error", None),
     ("(" * 5000, "syntax_error", None),
-    ("def f(x):\n    while True: pass", "timeout", "time limit of 0.2 s exceeded in f(1)"),
-    ("while True: pass", "timeout", "time limit of 0.2 s exceeded while the program was loaded"),
+    ("def f(x):\n    while True: pass", "timeout", "time limit of 0.3 s exceeded in f(1)"),
+    ("while True: pass", "timeout", "time limit of 0.3 s exceeded while the program was loaded"),
     ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 6 s of real time in f(1)"),
     ("def f(x): return [0] * 10**10", "memory", "memory limit of 256 MB exceeded in f(1)"),
     ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
@@ -99,12 +99,12 @@ def test_only_what_was_printed_before_the_failure_is_shown(executor):
 
 
 def test_a_program_may_have_a_time_limit_of_its_own(executor):
-    spin = "from time import process_time\ndef f(x):\n    while process_time() < 0.3: pass\n    return 2"
+    spin = "from time import process_time\ndef f(x):\n    while process_time() < 0.5: pass\n    return 2"
     tests = (io("f(1)", "2"),)
     short, long, same = outcomes_of(executor, [Program(spin, tests, cpu_s=cpu_s) for cpu_s in (0.1, 3.0, None)])
     assert [short.verdict, long.verdict, same.verdict] == ["timeout", "passed", "timeout"]
     assert short.feedback == "time limit of 0.1 s exceeded in f(1)"
-    assert same.feedback == "time limit of 0.2 s exceeded in f(1)"
+    assert same.feedback == "time limit of 0.3 s exceeded in f(1)"
 
 
 def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
