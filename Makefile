@@ -21,10 +21,11 @@ demo: ## run the whole experiment and print its results table
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 
-# Two workers more than there are cores: tests of servers, pages and time limits wait much of their time. Tests that share something
-# expensive are of one group, and run in one worker. Bytecode is written, whatever the environment says: tests start hundreds of
-# processes, each of which would compile the same code.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 2)) --dist loadgroup --no-loadscope-reorder
+# One worker more than there are cores: tests of servers, pages and time limits wait much of their time. A second one would cost
+# more than it gains, since each worker loads all libraries. Tests that share something expensive are of one group, and run in one
+# worker. Bytecode is written, whatever the environment says: tests start hundreds of processes, each of which would compile the
+# same code.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)
