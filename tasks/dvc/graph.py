@@ -1,6 +1,6 @@
 """DVC's graph of the stages: their order, and which of them are not up to date."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -63,13 +63,21 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     return {name: stages[name] for name in order}
 
 
-def find_stale(repo: Any) -> dict[str, tuple[str, ...]]:
+def find_stale(repo: Any, has_run: Container[str]) -> dict[str, tuple[str, ...]]:
     """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
 
     A stage that reads a stale stage's output may become stale when that one runs. An input is a path or a parameter
-    that differs from the one of the stage's last run; a stage that never ran has none.
+    that differs from the one of the stage's last run.
+
+    Args:
+        repo: DVC's repository.
+        has_run: the names of the stages that have run. To DVC all inputs of another stage are modified; here it has no
+            changed inputs.
     """
-    return {name: tuple(_changed_inputs(changes)) for name, changes in repo.status().items()}
+    stale = {}
+    for name, changes in repo.status().items():
+        stale[name] = tuple(_changed_inputs(changes)) if name in has_run else ()
+    return stale
 
 
 def _changed_inputs(changes: list[Any]) -> Iterator[str]:

@@ -32,4 +32,5 @@ def survey(targets: Sequence[str] = ()) -> Survey:
         InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
     """
     with opened_repo(Path()) as repo:
-        return Survey(describe_graph(repo, targets), find_stale(repo), locked_stages(repo))
+        lock = locked_stages(repo)
+        return Survey(describe_graph(repo, targets), find_stale(repo, lock), lock)

@@ -68,6 +68,12 @@ def test_what_has_changed_is_named_with_the_stages_that_rerun(repository: Path) 
     assert causes_of(found) == ["folder changed: reruns second@a", "training.beta changed: reruns second@a"]
 
 
+def test_nothing_has_changed_where_nothing_has_run(repository: Path) -> None:
+    (repository / "folder").mkdir()
+    (repository / "folder/x").write_text("1\n", encoding="utf-8")
+    assert survey().stale == {"first": (), "second@a": ()}
+
+
 def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
     lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
     Path("dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
