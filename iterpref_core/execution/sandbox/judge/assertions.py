@@ -56,10 +56,10 @@ class Assertions:
         self._says_numpy = False
         self._says_near = False
         self._note_words(" ".join(chain.from_iterable(setup_imports)))
-        self._comparisons = Comparisons()
         # Files in which assertions are counted; in others, all are reached or there are none.
         self._counted: set[str] = set()
         self._sources: dict[str, str | bytes | ast.Module] = {}
+        self._comparisons = Comparisons(self._sources.__contains__)
 
     def count_in(self, namespace: dict[str, Any]) -> None:
         """Have the assertions of code that runs in a namespace counted."""
@@ -107,11 +107,10 @@ class Assertions:
         self._sources[filename] = source
         text = source.decode("latin-1") if isinstance(source, bytes) else source
         self._note_words(text)
-        is_of_test = self._sources.__contains__
         if "approx" in text:
-            self._comparisons.watch_pytest(is_of_test)
+            self._comparisons.watch_pytest()
         if self._says_numpy and self._says_near:
-            self._comparisons.watch_numpy(is_of_test)
+            self._comparisons.watch_numpy()
 
     def _note_words(self, text: str) -> None:
         self._says_numpy = self._says_numpy or "numpy" in text

@@ -20,25 +20,24 @@ from typing import Any
 
 
 class Comparisons:
-    """The comparisons that a test has made by functions of numpy and pytest."""
+    """The comparisons that a test has made by functions of numpy and pytest.
 
-    def __init__(self) -> None:
+    Args:
+        is_of_test: tells whether a file is one of the test's.
+    """
+
+    def __init__(self, is_of_test: Callable[[str], bool]) -> None:
         # Line of the test, and whether something was compared there.
         self._places: dict[tuple[str, int], bool] = {}
-        self._is_of_test: Callable[[str], bool] = lambda _: False
+        self._is_of_test = is_of_test
         self._watched: set[str] = set()
 
     def of_nothing(self) -> int | None:
         """Return the line of a place in which nothing was compared; None if there is none."""
         return next((line for (_, line), is_compared in self._places.items() if not is_compared), None)
 
-    def watch_numpy(self, is_of_test: Callable[[str], bool]) -> None:
-        """Note all comparisons by functions of numpy from now on; to load numpy takes a tenth of a second.
-
-        Args:
-            is_of_test: tells whether a file is one of the test's.
-        """
-        self._is_of_test = is_of_test
+    def watch_numpy(self) -> None:
+        """Note all comparisons by functions of numpy from now on; to load numpy takes a tenth of a second."""
         if "numpy" in self._watched:
             return
         self._watched.add("numpy")
@@ -51,13 +50,8 @@ class Comparisons:
             self._watch(inspect.unwrap(numpy.allclose).__globals__, "isclose", 0)
             self._watch(vars(numpy), "isclose", 0)
 
-    def watch_pytest(self, is_of_test: Callable[[str], bool]) -> None:
-        """Note all comparisons by `pytest.approx` from now on.
-
-        Args:
-            is_of_test: tells whether a file is one of the test's.
-        """
-        self._is_of_test = is_of_test
+    def watch_pytest(self) -> None:
+        """Note all comparisons by `pytest.approx` from now on."""
         if "pytest" in self._watched:
             return
         self._watched.add("pytest")
