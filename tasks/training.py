@@ -31,8 +31,7 @@ def run(params: Params, objective: str) -> None:
             from iterpref_core.training.training import train_objective
 
             result = train_objective(
-                pairs=PAIRS,
-                spans=FOCAL,
+                files={"pairs": PAIRS, "spans": FOCAL},
                 model=student,
                 objective=objective,
                 params=params.training,
