@@ -8,8 +8,8 @@ from trl import KTOConfig
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line
 from iterpref_core.objectives.objective_table import find_rates, find_weights
+from iterpref_core.processes import is_launched
 from iterpref_core.training.data.steps import accumulation_steps
-from iterpref_core.training.model.ranks import is_launched
 from iterpref_core.training.settings import check_data_arguments, check_made, data_arguments, passed_through
 
 
