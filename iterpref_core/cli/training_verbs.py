@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +24,6 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import GRPO, LABELS, UNPAIRED
 from iterpref_core.records import PreferencePair
-
-Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
-"""Runs `train` in the processes that `training.accelerate` describes: (options, parameters, curve) → its result."""
 
 Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
 
@@ -191,7 +188,6 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 
 
 def train(
-    context: typer.Context,
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: Annotated[
@@ -236,14 +232,12 @@ def train(
         )
         return
     out, curve, scratch = _places(out, curve, scratch)
-    from iterpref_core.training.model.ranks import is_launched
+    from iterpref_core.processes import is_launched, start_processes
 
-    launch: Launch | None = context.obj
-    launched = name not in UNPAIRED and params.training.accelerate and not is_launched()
-    if launch is not None and launched:
-        options = {"objective": name, "model": model, "out": out, "curve": curve, "scratch": scratch}
-        result = launch(options | inputs, params, curve)
-    elif name == GRPO:
+    if params.training.accelerate and name not in UNPAIRED and not is_launched():
+        start_processes(params.training.accelerate)
+        return
+    if name == GRPO:
         from iterpref_core.reinforcement.grpo import train_grpo
 
         result = train_grpo(

@@ -27,6 +27,7 @@ from iterpref_core.objectives.objective_table import (
     find_rates,
     with_own_beta,
 )
+from iterpref_core.processes import is_launched
 from iterpref_core.records import ModelLineage
 from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.checkpoint import run_key
@@ -48,7 +49,7 @@ from iterpref_core.training.model.policy import (
     lora_config,
     naming_adapters,
 )
-from iterpref_core.training.model.ranks import is_launched, is_sharded, sharding
+from iterpref_core.training.model.ranks import is_sharded, sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,

@@ -25,9 +25,8 @@ STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
     "left": {
         "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.beta"], "outs": ["left"],
-        "meta": {"accelerator": True},
     },
-    "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"], "meta": {"accelerator": True}},
+    "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"]},
 }  # fmt: skip
 RUN = """
 echo "$1 $CUDA_VISIBLE_DEVICES $(echo "$ITERPREF_COMMAND" | md5sum)" >> $TOY/ran
