@@ -1,7 +1,9 @@
 """DVC in this process: the start of its command takes most of a second, and most tests only need what it makes."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +46,9 @@ def toy_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyCheckout
             monkeypatch.delenv(name, raising=False)
         for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
             monkeypatch.setenv(name, "a@b")
+        # Stages find the Python of the tests, and the code here.
+        monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
         shutil.copy2(ROOT / "params.yaml", path)
         for name, text in {"dvc.yaml": yaml.safe_dump({"stages": dict(stages)}), **files}.items():
             (path / name).write_text(text, encoding="utf-8")

@@ -1,6 +1,5 @@
 """Records of what DVC runs: two trainings with two betas, what is restored, and what fails."""
 
-import os
 import runpy
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from tasks.mlflow.snapshot import set_aside_files
 from tasks.mlflow.sync import Sync
 from tests.dvc_repository import ToyCheckout, reproduce
 from tests.once import give_mlflow_tables
-from tests.settings import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -91,8 +89,6 @@ IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nb
 def toy(toy_checkout: ToyCheckout, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose stages take no time. DVC that runs in this process calls them here, too."""
     folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     give_mlflow_tables(tmp_path_factory, folder)
     toys = runpy.run_path("toy.py")["TOYS"]
 

@@ -155,7 +155,7 @@ def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: 
     toy = Toy(toy_checkout(STAGES, {"wait.sh": WAIT, "block": "", ".gitignore": "output.log\n"}))
     give_mlflow_tables(tmp_path_factory, toy.path)
     give_prefect_tables(tmp_path_factory, toy.path)
-    toy.environment |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
+    toy.environment |= {"PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
     return toy
 
 
