@@ -18,6 +18,7 @@ from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import check_tests, open_executor
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.ends import check_answered
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
@@ -54,8 +55,8 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; `faults/<kind>` of calls;
-        with sampling also `mixed`: problems with samples of both kinds.
+        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; with sampling also
+        `mixed`: problems with samples of both kinds.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -102,15 +103,11 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             finished=keep,
             answered=count,
         )
-        if tally.unanswered:
-            reason = models.drafter.refusal or models.refiner.refusal
-            raise InputError(f"none of {tally.unanswered:,} prompts was answered: {reason}")
+        check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
     metrics = tally.metrics()
     metrics["cost_usd"] = round(cost, 6)
-    for kind, count_of_kind in sorted(models.faults.items()):
-        metrics[f"faults/{kind}"] = float(count_of_kind)
     if sampled:
         metrics["mixed"] = tally.mixed
     return metrics
