@@ -111,12 +111,14 @@ class ProgramRun(NamedTuple):
 
     `unanswered` stands for that of a sample whose answer is missing. `exception` is the name of the type that this
     program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
+    `inside` is "" for tests that a judge ran, or the mark of those that ran in the program's own process.
     """
 
     verdict: Verdict | Literal["unanswered"]
     feedback: str
     exception: str
     cpu_s: float
+    inside: str = ""
 
 
 class Benchmark(ABC, Generic[T]):

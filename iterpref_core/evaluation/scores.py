@@ -7,6 +7,7 @@ from typing import Any
 
 from iterpref_core.benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
+from iterpref_core.execution import UNCHECKED
 from iterpref_core.inference.ends import count_reasons, describe_missing
 from iterpref_core.records import UNDECIDED, Sample
 from iterpref_core.results import (
@@ -98,6 +99,8 @@ def make_result(
         "harness": benchmark.harness,
         "limits": benchmark.limits,
         "isolation": isolation,
+        "judged_inside": len({task for task, run in zip(tasks, runs, strict=True) if run.inside}) or None,
+        "unchecked": sum(run.inside == UNCHECKED for run in runs) or None,
         "ground_truth": ground_truth,
         "without_failed_truth": without_failed_truth,
         "by_difficulty": _by_difficulty(benchmark, verdicts) or None,
