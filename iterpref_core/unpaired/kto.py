@@ -232,7 +232,7 @@ def _run_key(run: Run, programs: Path) -> str:
 def _settings(run: Run) -> dict[str, Any]:
     """Return the settings that KTO reads, each under its name."""
     values = run.params.model_dump(mode="json", include=_READ)
-    values["learning_rate"], _ = find_rates(run.objective, run.params.objectives)
+    values["learning_rate"], _ = find_rates(run.objective, run.params)
     return values | find_weights(run.objective, run.params.objectives)
 
 

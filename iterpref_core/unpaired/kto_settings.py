@@ -63,7 +63,7 @@ def kto_config(objective: str, params: TrainingParams, accumulation: int, progra
     Raises:
         ConfigError: transformers or TRL refuses a value.
     """
-    learning_rate, _ = find_rates(objective, params.objectives)
+    learning_rate, _ = find_rates(objective, params)
     decided = data_arguments(params, learning_rate, accumulation, programs, folder)
     decided |= find_weights(objective, params.objectives)
     decided |= {
