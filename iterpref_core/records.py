@@ -348,10 +348,10 @@ class PreferencePair(Record):
         return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
 
 
-class LabeledProgram(Record, extra="forbid"):
+class LabeledProgram(Record, extra="allow"):
     """A program that passes its tests, or one that fails them: a row of TRL's KTO, which needs no pairs.
 
-    The other columns of an exported data set of pairs are known too: TRL's `unpair_preference_dataset` keeps them.
+    Further columns, such as those of an exported data set of pairs, are kept and have no effect.
 
     Attributes:
         prompt: the task, as the model reads it: a text, or messages.
@@ -370,10 +370,6 @@ class LabeledProgram(Record, extra="forbid"):
     rejected_spans: tuple[Span, ...] | None = None
     problem_id: str | None = None
     license: str | None = None
-    task_id: str | None = None
-    tested: bool | None = None
-    spans_method: str | None = None
-    chosen_spans: tuple[Span, ...] | None = None
 
     @model_validator(mode="after")
     def _has_texts(self) -> Self:

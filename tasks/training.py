@@ -36,8 +36,7 @@ def _train(params: Params, stage: StageName) -> dict[str, float]:
 
     objective = stage.item
     return train_objective(
-        pairs=PAIRS,
-        spans=FOCAL,
+        files={"pairs": PAIRS, "spans": FOCAL},
         model=params.training.start or STUDENT,
         objective=objective,
         params=params.training,

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
+from tests.dvc_repository import toy_checkout
 from tests.once import made_once
 from tests.settings import BENCHMARK_FILES, ROOT
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tests.growing_memory import Releases
+
+__all__ = ["toy_checkout"]
 
 # Models are tiny here, and tests run beside each other: more threads would only be in each other's way. Libraries read
 # it when they are imported, which is why none is imported above.

@@ -160,7 +160,7 @@ def _load_template(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.pair_files import PairReader
+    from iterpref_core.training.data.row_files import PairReader
 
     reader = PairReader(pairs, spans)
     checks = PairChecks.of(reader.tokenize(template, settings.training))
@@ -250,25 +250,11 @@ def train(
             scratch=scratch,
             prompt=params.model.student_format,
         )
-    elif name in UNPAIRED:
-        from iterpref_core.unpaired.kto import train_kto
-
-        result = train_kto(
-            programs=inputs["programs"],
-            model=model,
-            objective=name,
-            params=params.training,
-            out=out,
-            curve=curve,
-            scratch=scratch,
-            prompt=params.model.student_format,
-        )
     else:
         from iterpref_core.training.training import train_objective
 
         result = train_objective(
-            pairs=inputs["pairs"],
-            spans=inputs["spans"],
+            files=inputs,
             model=model,
             objective=name,
             params=params.training,
@@ -326,7 +312,7 @@ def _show_estimate(
     from iterpref_core.models.checkpoints import read_config
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.objectives.objective_table import find_objective
-    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.policy import adapter_options
 
@@ -335,7 +321,7 @@ def _show_estimate(
     row = find_objective(objective, settings.objectives)
     # Pairs are on disk: in memory, 59,000 pairs would be 3 GB.
     with TemporaryDirectory() as folder:
-        rows = open_tokenized_dataset(digest_files(pairs, spans), template, model, settings, Path(folder))
+        rows = open_tokenized_dataset(PairReader(pairs, spans), template, model, settings, Path(folder))
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

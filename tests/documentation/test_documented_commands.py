@@ -1,4 +1,4 @@
-"""Commands in README and docs: verbs, options and stages that exist."""
+"""Commands and parameters in README and docs: verbs, options, stages and keys that exist."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ import typer.main
 import yaml
 
 from flows.cli.app import app
-from tests.settings import ROOT
+from iterpref_core.objectives.objective_table import LABELS
+from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
 
@@ -55,3 +56,17 @@ def test_stages_are_there_and_forced_alone() -> None:
         for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
             assert {word for word in words if not word.startswith("-")} <= known, (page.name, words)
             assert "--force" not in words or "--single-item" in words, (page.name, words)
+
+
+def test_parameters_are_there() -> None:
+    params = PARAMS.model_dump()
+    params["training"]["objectives"] |= dict.fromkeys(LABELS.keys() - params["training"]["objectives"].keys(), {})
+    for page in PAGES:
+        for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
+            found: Any = params
+            for part in key.split(".") if key.partition(".")[0] in params else ():
+                # What is under a mapping without keys, or under null, is a user's or a library's to name.
+                if not isinstance(found, dict) or not found:
+                    break
+                assert part in found, (page.name, key)
+                found = found[part]

@@ -1,10 +1,8 @@
 """A sweep over a toy graph: points side by side, each with a card and the files of the beginning; its experiments."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -18,7 +16,7 @@ from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import ToyCheckout, reproduce
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
@@ -104,29 +102,14 @@ note("ends", beta)
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a checkout, and beside it what its stages note and obey."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    monkeypatch.chdir(checkout)
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.setattr("tasks.mlflow.recorded_command.write_snapshot", lambda *_: None)
-    for who in ("AUTHOR", "COMMITTER"):
-        for what in ("NAME", "EMAIL"):
-            monkeypatch.setenv(f"GIT_{who}_{what}", "a@b")
     (tmp_path / "together").write_text("1", encoding="utf-8")
-    shutil.copy2(ROOT / "params.yaml", ".")
-    files = {"run.py": RUN, "dvc.yaml": yaml.safe_dump({"stages": STAGES}), "edited": "at first"}
-    files[".gitignore"] = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
-    for name, text in files.items():
-        Path(name).write_text(text, encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    init_dvc()
-    subprocess.run(["git", "add", "."], check=True)
-    subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
+    ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
+    toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
     return tmp_path
 
 

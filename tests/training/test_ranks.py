@@ -26,7 +26,7 @@ from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
-from .conftest import Inputs, read_curve, read_weights
+from .conftest import Inputs, files_of, read_curve, read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ def _train(
         _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
         metrics = json.loads("{" + result)
     else:
-        metrics = train_objective(*inputs, objective, params, *places.values(), tell)
+        metrics = train_objective(files_of(inputs), inputs[2], objective, params, *places.values(), tell)
     return metrics, read_curve(folder), read_weights(folder), told
 
 
@@ -395,7 +395,9 @@ def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
 
     several = params.model_copy(update={"accelerate": "two.yaml"})
     with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):
-        train_objective(*inputs, "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
+        train_objective(
+            files_of(inputs), inputs[2], "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work"
+        )
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
