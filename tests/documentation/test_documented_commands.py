@@ -60,7 +60,8 @@ def test_stages_are_there_and_forced_alone() -> None:
 
 def test_parameters_are_there() -> None:
     params = PARAMS.model_dump()
-    params["training"]["objectives"] |= dict.fromkeys(LABELS.keys() - params["training"]["objectives"].keys(), {})
+    objectives = params["training"]["objectives"]
+    params["training"]["objectives"] = {name: objectives.get(name, {}) for name in LABELS}
     for page in PAGES:
         for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
             found: Any = params
