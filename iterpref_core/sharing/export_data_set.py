@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.execution import is_judged_inside
 from iterpref_core.prompt_messages import chat_messages
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, unnumbered
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
@@ -50,6 +51,7 @@ class DataSet:
         origins: origin of the problems → rows.
         methods: method of localization → pairs.
         tests: kind of test → problems with such a test.
+        inside: problems whose tests are judged inside.
         tested: pairs that say that tests have judged both programs.
         stated: columns that are there since a pair states such a thing.
     """
@@ -58,6 +60,7 @@ class DataSet:
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
+    inside: int = 0
     tested: int = 0
     stated: set[str] = field(default_factory=set)
 
@@ -158,6 +161,7 @@ def export_problems(
             raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
         contents.splits[split] += 1
         contents.origins[_origin(problem)] += 1
+        contents.inside += is_judged_inside(problem)
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
 
     def rows(split: str) -> Iterator[dict[str, Any]]:
