@@ -333,12 +333,16 @@ class LocalizationParams(Settings):
     seed: Seed
 
 
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""The weight of an NLL."""
+
+
 class ObjectiveParams(Settings):
     """The hyperparameters of one objective; None if not stated.
 
     Attributes:
-        learning_rate: of its training.
-        alpha: the weight of the NLL term.
+        learning_rate: its own, before `training.learning_rate` and `training.nll_learning_rate`.
+        alpha: its own, before `training.alpha`.
         beta: its own, before `training.beta`.
         label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
         gamma: the margin of `simpo`.
@@ -348,7 +352,7 @@ class ObjectiveParams(Settings):
     """
 
     learning_rate: FinitePositive | None = None
-    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    alpha: Alpha | None = None
     beta: FinitePositive | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -396,6 +400,9 @@ class TrainingParams(Settings):
 
     seed: Seed
     start: Annotated[str, Field(min_length=1)] | None
+    learning_rate: FinitePositive
+    nll_learning_rate: FinitePositive
+    alpha: Alpha
     beta: Beta
     epochs: PositiveInt
     batch_size: PositiveInt
