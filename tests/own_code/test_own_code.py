@@ -199,7 +199,7 @@ def write_project(folder: Path) -> Path:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
     out = folder.parent / "problems.jsonl"
-    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.2)
+    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.5)
     problems = {problem.entry_point: problem for problem in read_jsonl(out, Problem)}
     own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
