@@ -1,7 +1,6 @@
 """The verbs that make problems."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -256,7 +255,6 @@ def synthesize(
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
-    faults = Counter[str]()
     with (
         AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(
@@ -266,7 +264,6 @@ def synthesize(
             budget=settings.budget,
             store=store,
             concurrency=settings.codeflow.concurrency,
-            faults=faults,
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
@@ -306,8 +303,6 @@ def synthesize(
         "tokens": spent.tokens,
         "cost_usd": dollars,
     }
-    for kind, number in faults.items():
-        counts[f"faults/{kind}"] = float(number)
     show_result(counts, json_)
 
 

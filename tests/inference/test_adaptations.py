@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.config import InferenceParams
-from iterpref_core.errors import ConfigError, InputError, RefusedError
+from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Request, Sampling
 from tests.fake_models import stored
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from iterpref_core.inference.openai_model import OpenAIModel
 
-STOPS = tuple(f"\nend {number}" for number in range(6))
+STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
 REQUEST = Request("a prompt", 3, system="Be brief.")
 GREEDY = Sampling(temperature=0.0, max_new_tokens=20, stops=STOPS)
 
@@ -80,6 +80,11 @@ CASES: dict[str, tuple[str, Callable[[dict[str, Any]], bool], Any, int]] = {
         *("temperature 0", lambda body: body["temperature"] == 0),
         *({"error": "Input validation error: `temperature` must be strictly positive"}, 422),
     ),
+    "temperature 0, an interval": (
+        *("temperature 0", lambda body: body["temperature"] == 0),
+        *({"error": {"message": "temperature must be in (0.0, 1.0]"}}, 400),
+    ),
+    "roles": ("system", has_system, {"error": "Only user and assistant roles are supported!"}, 400),
     "seed, of pydantic": ("seed", lambda body: "seed" in body, {"detail": [EXTRA_SEED]}, 422),
     "seed, a list": ("seed", lambda body: "seed" in body, [{"error": {"code": 400, "message": NO_SEED}}], 400),
     "system": ("system", has_system, {"object": "error", "message": "System role not supported", "code": 400}, 400),
@@ -106,10 +111,9 @@ def test_what_a_server_refuses_is_asked_once_and_remembered(
         model = stored(backend, "m", store)
         for number in range(3):
             asyncio.run(model.answer(Request(f"prompt {number}", 3, system="Be brief."), GREEDY))
-        assert name in store.refused_parameters("m")
+        assert name in store.adaptations("m")
     assert mock.refusals == (2 if case == "stop" else 1)
-    assert not backend.faults
-    assert name in backend.refused
+    assert name in backend.adapted
     # What is not refused stays.
     last = mock.bodies[-1]
     kept = {"model", "messages", "temperature", "seed", "max_tokens", "stop"}
@@ -125,7 +129,9 @@ def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
             asyncio.run(opened(url).answer(REQUEST, GREEDY))
         bodies[case] = mock.bodies[-1]
     assert bodies["temperature 0"]["temperature"] == 0.01
-    assert bodies["five stops"]["stop"] == list(STOPS[:4])
+    assert bodies["temperature 0, an interval"]["temperature"] == 0.01
+    assert [message["role"] for message in bodies["roles"]["messages"]] == ["user"]
+    assert bodies["five stops"]["stop"] == ["\ndef ", "\nprint(", "\nif __name__", "</s>"]
     assert bodies["system"]["messages"] == [{"role": "user", "content": "Be brief.\n\na prompt"}]
     assert bodies["no stream"]["stream"] is True
     assert bodies["limit, text in error"]["max_completion_tokens"] == 20
@@ -134,10 +140,9 @@ def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
 def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: "Callable[..., OpenAIModel]") -> None:
     """The prompt is refused without the seed, too: it was not the seed."""
     backend = ask(Refusing(lambda _: True, {"error": {"message": "the prompt has the word seed in it"}}))
-    with pytest.raises(RefusedError, match="the word seed"):
-        asyncio.run(backend.answer(REQUEST, GREEDY))
-    assert not backend.refused
-    assert backend.faults == {"refused": 1}
+    answer = asyncio.run(backend.answer(REQUEST, GREEDY))
+    assert answer.missing == "refused: 400 the prompt has the word seed in it"
+    assert not backend.adapted
 
 
 def test_the_users_parameters_are_in_each_call(ask: "Callable[..., OpenAIModel]") -> None:
