@@ -1,6 +1,8 @@
 """Own code as problems: functions with reliable tests that a model may see."""
 
+import ast
 import hashlib
+import inspect
 import logging
 import sys
 from collections import Counter
@@ -9,8 +11,9 @@ from pathlib import Path
 
 from iterpref_core.config import EnvironmentParams, ExecutionParams, OwnCodeParams
 from iterpref_core.execution import Engine, Program, open_executor
+from iterpref_core.execution.kinds import counter_test
 from iterpref_core.own_code.function_prompt import prompt_of
-from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
+from iterpref_core.own_code.functions import Definition, Function, find_functions, read_module, source_files
 from iterpref_core.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
@@ -181,6 +184,7 @@ def _problem(
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_tests.py": sandboxed_source("project_tests.py"),
+        "own_code_counter.py": inspect.getsource(counter_test),
         _RUN: _script(function, test_ids, project),
     }
     return Problem(
@@ -204,13 +208,26 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         "",
         f"candidate = Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r})",
         f"FILES = {hashes!r}",
+        f"COUNTER_TEST = {False if _decides(tests, project) else None}",
         "TESTS = [",
         *(f"    {node!r}," for node in tests),
         "]",
-        "failure = failure_of(candidate, FILES, TESTS)",
+        "failure = failure_of(candidate, FILES, TESTS, counter=COUNTER_TEST)",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _decides(tests: Sequence[str], project: Project) -> bool:
+    """Tell whether one of the tests is a function with an expectation that its counter-test changes."""
+    for node in tests:
+        file, *_, name = node.partition("[")[0].split("::")
+        tree = ast.parse((project.folder / file).read_bytes())
+        for found in ast.walk(tree):
+            if isinstance(found, Definition) and found.name == name:
+                if counter_test.counter_test(ast.unparse(found)).decides:
+                    return True
+    return False
 
 
 def _sound(
