@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from iterpref_core.execution.protocol.value_texts import shorten, show
-from iterpref_core.records import ScriptTest, Test, Verdict
+from iterpref_core.records import ScriptTest, StdinTest, Test, Verdict
 
 Comparator = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
@@ -161,6 +161,8 @@ class Program:
         has_runner = any(isinstance(test, RunnerTest) for test in self.tests)
         if has_runner and len(self.tests) > 1:
             raise ValueError("Program.tests has a RunnerTest among others; each is a program of its own")
+        if len({isinstance(test, StdinTest) for test in self.tests}) > 1:
+            raise ValueError("Program.tests has stdin tests among others; a program is a script, or it is called")
         named = {self.environment}
         named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
         if len(named - {None}) > 1:
