@@ -66,8 +66,8 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
         raise RecordError(f"{place}: field 'tests' is empty; a test is {IoTest.example}")
     if len({isinstance(test, StdinTest) for test in tests}) > 1:
         raise RecordError(
-            f"{place}: field 'tests': tests of kind stdin among others: a program is a script, or it is called; make two "
-            "problems of it"
+            f"{place}: field 'tests': tests of kind stdin among others: a program is a script, or it is called; make "
+            "two problems of it"
         )
     for test in tests:
         if not isinstance(test, IoTest):

@@ -165,9 +165,7 @@ def test_stdin_tests_stand_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stdin tests among others"):
         Program("def f(n): return n + 1", tests)
     problem = Problem(task_id="mixed", prompt="Add 1.", tests=tests[:1], hidden_tests=tests[1:])
-    with pytest.raises(
-        RecordError, match="tests of kind stdin among others"
-    ):
+    with pytest.raises(RecordError, match="tests of kind stdin among others"):
         check_tests(problem, tmp_path)
 
 
