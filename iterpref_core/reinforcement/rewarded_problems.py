@@ -9,7 +9,7 @@ from random import Random
 
 from iterpref_core.errors import InputError
 from iterpref_core.execution import check_tests, program_of
-from iterpref_core.execution.ruling.routing import shares
+from iterpref_core.execution.ruling.routing import runs_inside
 from iterpref_core.records import Problem, Sample
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.storage.jsonl import read_jsonl
@@ -56,7 +56,7 @@ def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int
     reasons: Counter[str] = Counter()
     for problem in _of_split(path):
         check_tests(problem, path, visible=visible)
-        if shares(program_of(problem, Sample(task_id=problem.task_id, solution=""))):
+        if runs_inside(program_of(problem, Sample(task_id=problem.task_id, solution=""))):
             reasons["judged_inside"] += 1
         elif prompts.length(problem) > max_prompt_length:
             reasons["too_long"] += 1

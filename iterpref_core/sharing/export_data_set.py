@@ -268,10 +268,8 @@ def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     if chats:
         row["prompt"] = chat_messages(problem.prompt)
     for test in (*row["tests"], *row["hidden_tests"]):
-        for name in ("files", "judge_files"):
-            files = test.get(name)
-            if files is not None:
-                test[name] = [{"key": path, "value": text} for path, text in files.items()]
+        if (files := test.get("files")) is not None:
+            test["files"] = [{"key": path, "value": text} for path, text in files.items()]
     return row
 
 
@@ -320,7 +318,7 @@ def _problem_features(*, chats: bool) -> Any:
         "ignore_case": Value("bool"),
         "tuples_as_lists": Value("bool"),
     }
-    test |= {"files": files, "judge_files": files, "packages": List(text)}
+    test |= {"files": files, "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
     columns |= {"license": text, "time_limit_s": number}
     if chats:

@@ -131,7 +131,8 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: its tests run in its process, because their authors judge so; see `kinds.same_process` for others.
+        inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
+            says, see `kinds.outside`.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -148,7 +149,7 @@ class Program:
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
-    inside: bool = False
+    inside: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.tests:
@@ -181,8 +182,7 @@ class Outcome:
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
-            tests ran in the program's own process, ` judged by copies` where a copy may have stood for an object that
-            the tests and the program share.
+            tests ran in the program's own process.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """
