@@ -47,7 +47,7 @@ from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
-from iterpref_core.training.data.pair_files import digest_files
+from iterpref_core.training.data.row_files import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.training import train_objective
 
@@ -117,7 +117,7 @@ def estimate(folder: Path, size: int) -> Told:
     """Return the bytes that `iterpref train --estimate` gives for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
-    files = digest_files(folder / "pairs.jsonl", folder / "focal.jsonl")
+    files = PairReader(folder / "pairs.jsonl", folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
         rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
@@ -143,8 +143,7 @@ def train(folder: Path, size: int, steps: int | None) -> Told:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         train_objective(
-            pairs=folder / "pairs.jsonl",
-            spans=folder / "focal.jsonl",
+            files={"pairs": folder / "pairs.jsonl", "spans": folder / "focal.jsonl"},
             model=folder / "model",
             objective=OBJECTIVE,
             params=settings(size, steps),

@@ -50,7 +50,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.pair_files import PairReader
+from iterpref_core.training.data.row_files import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.trainer import PairTrainer
@@ -469,8 +469,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         # A checkpoint of 7B weights with their optimizer takes 45 GB and a minute, and nobody reads it.
         with suppress(_MeasuredError):
             train_objective(
-                pairs=texts,
-                spans=spans,
+                files={"pairs": texts, "spans": spans},
                 model=folder / "model",
                 objective="target-rpo",
                 params=params,

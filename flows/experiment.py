@@ -15,12 +15,13 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
+from flows.engine import Futures, run_graph
 from flows.form import Jobs, StageTarget, Values
 from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
@@ -61,11 +62,12 @@ TASK_OPTIONS: dict[str, Any] = {
 
 
 @task(name="stage", task_run_name="{stage.name}", **TASK_OPTIONS)
-def reproduce(stage: Stage, run: Reproduction, record: RecordedCommand) -> State[Any] | None:
+def reproduce(stage: Stage, share: dict[str, str], run: Reproduction, record: RecordedCommand) -> State[Any] | None:
     """Bring one stage up to date, whose upstream stages are.
 
     Args:
         stage: the stage.
+        share: environment variables by which it keeps to its share of the machine.
         run: the reproduction that the stage is part of.
         record: the command, of which MLflow hears after each stage.
 
@@ -78,7 +80,8 @@ def reproduce(stage: Stage, run: Reproduction, record: RecordedCommand) -> State
         StageError: the stage failed otherwise.
         CancelledError: the run was cancelled before the stage started.
     """
-    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""} | record.command.variables
+    page = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""}
+    environment = page | share | record.command.variables
     if not run.bring_up_to_date(stage, environment, get_run_logger().info):
         return Completed(name=CACHED, message="DVC had nothing to run")
     record.add([*stage.upstream, stage.name])
@@ -104,8 +107,7 @@ def _name_run() -> str:
     name="experiment",
     flow_run_name=_name_run,
     retries=0,  # whatever the user's settings say: a mistake stays one
-    # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
-    task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]  # `run_graph` uses as many as `jobs`
     persist_result=False,
 )
 def experiment(
@@ -137,12 +139,12 @@ def experiment(
         with only_run():
             found = survey(stages)
             graph = found.graph
-            reproduction = Reproduction(graph, found.stale, jobs, params)
+            reproduction = Reproduction(graph, found.stale)
             if frozen := frozen_line(graph):
                 get_run_logger().info(frozen)
             for line in reproduction.causes:
                 get_run_logger().info(line)
-            run_stages(graph, reproduction, record)
+            run_stages(graph, reproduction, record, jobs)
         if "report" in graph:
             show_results(read_summary(SUMMARY))
         return str(folder)
@@ -160,21 +162,23 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RecordedCommand) -> None:
+def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RecordedCommand, jobs: int) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and add their results to the record."""
-    futures: dict[str, PrefectFuture[Any]] = {}
+    futures: Futures = {}
+
+    def submit(name: str, share: dict[str, str], ended: Futures) -> PrefectFuture[Any]:
+        before = [ended[upstream] for upstream in graph[name].upstream]  # for the arrows on Prefect's page
+        futures[name] = reproduce.submit(
+            stage=graph[name], share=share, run=run, record=record, return_state=False, wait_for=before
+        )
+        return futures[name]
+
     try:
-        for stage in graph.values():
-            upstream = [futures[name] for name in stage.upstream]
-            futures[stage.name] = reproduce.submit(
-                stage=stage, run=run, record=record, return_state=False, wait_for=upstream
-            )
-        wait(list(futures.values()))
+        run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, submit)
     finally:
         run.end()
-        # NotReady: a stage before it failed. Pending: the run ended before its turn.
         states = {name: future.state for name, future in futures.items()}
-        record.ran = any(state.name not in (CACHED, "NotReady", "Pending") for state in states.values())
+        record.ran = any(state.name not in (CACHED, "Pending") for state in states.values())
         record.add(name for name, state in states.items() if state.is_completed())
     for future in futures.values():
         future.result()

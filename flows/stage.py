@@ -9,15 +9,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import NoReturn
 
 from flows.prefect_session import TAG, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import load_params
+from iterpref_core.config import Params, load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
+from iterpref_core.processes import is_launched, leave_error
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.addresses import without_passwords
+from tasks.cards import own_cards
 from tasks.child import die_with
 from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
@@ -39,6 +42,10 @@ STAGES: dict[str, Callable[..., None]] = {
 """The function of each stage, by the stage's name in dvc.yaml. Each of them records the stage."""
 
 
+ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")
+"""The stages that use an accelerator where there is one."""
+
+
 def main(name: str, *arguments: str) -> int:
     """Run a stage and return its exit code.
 
@@ -54,20 +61,33 @@ def main(name: str, *arguments: str) -> int:
     stage = str(StageName(name, arguments[0] if is_item else ""))
 
     def body() -> None:
-        STAGES[name](load_params(), *arguments)
+        params = load_params()
+        with _cards_of(name, params):
+            STAGES[name](params, *arguments)
 
     try:
         if name not in STAGES:
             raise InputError(unknown_name("stage", name, STAGES))
+        if is_launched():  # one of the processes of a stage, which has cards and lock, and shows itself
+            STAGES[name](load_params(), *arguments)
+            return 0
         with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
             _run(stage, body)
     except SystemExit as ended:
         return int(ended.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why
         code, reason = _explain(error)
-        print(f"error: {reason}", file=sys.stderr, flush=True)
+        if not leave_error(error):
+            print(f"error: {reason}", file=sys.stderr, flush=True)
         return code
     return 0
+
+
+def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
+    """Return a context in which a stage has a card, all cards if it trains in several processes, or asks for none."""
+    if name not in ACCELERATED:
+        return nullcontext()
+    return own_cards(every=name == "training" and params.training.accelerate is not None)
 
 
 def _run(stage: str, body: Callable[[], object]) -> None:

@@ -7,7 +7,6 @@ once before them. `dvc exp show` lists the points, `dvc exp apply NAME` brings o
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,23 +14,23 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.engine import Futures, run_graph
 from flows.experiment import TASK_OPTIONS
 from flows.form import Grid, Jobs
 from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Params, load_params, with_values
-from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.records import Record
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
-from tasks.dvc.graph import Stage, frozen_line, load_graph
+from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
@@ -40,7 +39,6 @@ from tasks.mlflow.command import Command
 from tasks.mlflow.recorded_command import recorded_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
-from tasks.slots import Slots, visible_cards
 
 
 class SweepResult(Record):
@@ -78,39 +76,37 @@ class Point(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """The common ground of a sweep's points: the user's files and parameters, the slots, the commands under way."""
+    """The common ground of a sweep's points: the user's files and parameters, the commands under way."""
 
     snapshot: Snapshot
     params: Params
-    slots: Slots
     commands: Commands
 
 
 @task(task_run_name="stages before the trainings ({point.before})", **TASK_OPTIONS)
-def prepare(point: Point, work: Sweep) -> None:
+def prepare(point: Point, share: dict[str, str], work: Sweep) -> None:
     """Bring the stages up to date, in DVC's cache, that this point and others need before their trainings begin.
 
     Raises:
         IterPrefError: a stage failed.
     """
-    say = get_run_logger().info
-    with work.slots.take(point.before) as slot:
-        if not point.needs:
-            return
-        values = point.preparation()
-        with (
-            recorded_command("iterpref sweep", with_values(work.params, values), values, point.before) as record,
-            worktree_of(work.snapshot, point.before) as folder,
-        ):
-            write_values(values, folder / PARAMS)
-            variables = slot.variables() | _variables(record.command)
-            record.ran = bool(work.commands.run(point.before, ("repro", *point.needs), variables, say, folder))
-            record.add(point.needs, folder)
+    if not point.needs:
+        return
+    values = point.preparation()
+    with (
+        recorded_command("iterpref sweep", with_values(work.params, values), values, point.before) as record,
+        worktree_of(work.snapshot, point.before) as folder,
+    ):
+        write_values(values, folder / PARAMS)
+        variables = share | _variables(record.command)
+        say = get_run_logger().info
+        record.ran = bool(work.commands.run(point.before, ("repro", *point.needs), variables, say, folder))
+        record.add(point.needs, folder)
     remove_worktree(work.snapshot, point.before)
 
 
 @task(task_run_name="{point.row.label} ({point.name})", **TASK_OPTIONS)
-def run_point(point: Point, work: Sweep) -> PointScore:
+def run_point(point: Point, share: dict[str, str], work: Sweep) -> PointScore:
     """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
 
     Raises:
@@ -121,18 +117,15 @@ def run_point(point: Point, work: Sweep) -> PointScore:
     objective = point.row.objective
     target = f"evaluation@{objective}"
     with (
-        # The slot is free when the record is written: the next training does not wait for MLflow.
         recorded_command("iterpref sweep", params, point.row.values, point.row.label) as record,
-        work.slots.take(point.name) as slot,
         worktree_of(work.snapshot, point.name) as folder,
     ):
-        record.started = time.time()
         write_values(point.row.values, folder / PARAMS)
         made = [target]
         if objective != BASE:
             add_objective(folder, objective)
             made.insert(0, f"training@{objective}")
-        variables = slot.variables() | _variables(record.command)
+        variables = share | _variables(record.command)
         record.ran = bool(work.commands.run(point.name, ("repro", target), variables, say, folder))
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
@@ -167,8 +160,7 @@ def _name_sweep() -> str:
     name="sweep",
     flow_run_name=_name_sweep,
     retries=0,  # whatever the user's settings say: a mistake stays one
-    # Points wait in their threads, so there are threads for all; how many run at once is for `Slots` to say.
-    task_runner=ThreadPoolTaskRunner(max_workers=256),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]  # of which `run_graph` uses `jobs`
     persist_result=False,
 )
 def sweep(
@@ -212,14 +204,14 @@ def sweep(
         planned = plan_points(row, preset, benchmark, seeds, params, needs[_first_stage(row)], state)
         trainings[row.label] = list(planned)
     points = {point.name: point for group in trainings.values() for point in group}
-    preparations, futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
+    futures = run_points(points, take_snapshot(Path.cwd()), jobs, params)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     for label, group in trainings.items():
         for point in group:
             try:
-                preparations[point.before].result()  # its failure is the reason why the point did not run
-                scores.setdefault(label, []).append(futures[point.name].result())
+                # The last that began says why the point did not run.
+                scores.setdefault(label, []).append(futures.get(point.name, list(futures.values())[-1]).result())
             except IterPrefError as error:
                 failed.append(error)
                 get_run_logger().error("%s: %s", label, error)
@@ -236,41 +228,32 @@ def sweep(
     return SweepResult(benchmark=benchmark, rows=compared, experiments=list(points))
 
 
-def run_points(
-    points: Mapping[str, Point], snapshot: Snapshot, jobs: int, params: Params
-) -> tuple[dict[str, PrefectFuture[None]], dict[str, PrefectFuture[PointScore]]]:
+def run_points(points: Mapping[str, Point], snapshot: Snapshot, jobs: int, params: Params) -> Futures:
     """Run all points and the stages before them, each as a task of the present flow run; wait for their end.
 
     Returns:
-        The preparations and the points, which have ended, by name.
+        The preparations and the points that began, by name.
     """
     # The first of the points that share a preparation stands for all of them.
     prepared: dict[str, Point] = {}
     for point in points.values():
         prepared.setdefault(point.before, point)
-    # To `Slots` a point is a stage after its preparation.
-    stages = {name: Stage(name, (), accelerated=True) for name in prepared}
-    for point in points.values():
-        stages[point.name] = Stage(point.name, (point.before,), accelerated=True)
-    exclusive = tuple(stages) if params.training.accelerate else ()
-    work = Sweep(snapshot, params, Slots(stages, jobs, usable_cores(), visible_cards(), exclusive), Commands())
-    preparations: dict[str, PrefectFuture[None]] = {}
-    futures: dict[str, PrefectFuture[PointScore]] = {}
+    # The first one makes what all have in common; the others find that in DVC's cache.
+    first, *others = prepared
+    upstream: dict[str, tuple[str, ...]] = {first: ()} | dict.fromkeys(others, (first,))
+    upstream |= {name: (point.before,) for name, point in points.items()}
+    work = Sweep(snapshot, params, Commands())
+
+    def submit(name: str, share: dict[str, str], ended: Futures) -> PrefectFuture[Any]:
+        before = [ended[name] for name in upstream[name]]
+        if name in prepared:
+            return prepare.submit(point=prepared[name], share=share, work=work, return_state=False, wait_for=before)
+        return run_point.submit(point=points[name], share=share, work=work, return_state=False, wait_for=before)
+
     try:
-        # Preparations are submitted before all points: they start first, so each must have a thread by then.
-        for name, point in prepared.items():
-            # The first one makes what all have in common; the others find that in DVC's cache.
-            first = list(preparations.values())[:1]
-            preparations[name] = prepare.submit(point=point, work=work, return_state=False, wait_for=first)
-        for point in points.values():
-            futures[point.name] = run_point.submit(
-                point=point, work=work, return_state=False, wait_for=[preparations[point.before]]
-            )
-        wait(list(futures.values()))
+        return run_graph(upstream, jobs, submit)
     finally:
-        work.slots.cancel()
         work.commands.end()
-    return preparations, futures
 
 
 def plan_points(

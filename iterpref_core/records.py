@@ -173,6 +173,8 @@ class Problem(Record, extra="forbid"):
         split: the problem's part of the experiment, such as `codeflow` or `heldout`.
         time_limit_s: CPU seconds for each test, if the source limits them.
         license: an SPDX expression.
+        inside: True: its tests are judged in the program's own process, since the reference passes there alone; False:
+            by a judge. None: by a judge, unless the source of the tests says that they need the program's process.
     """
 
     example: ClassVar[str] = (
@@ -192,6 +194,7 @@ class Problem(Record, extra="forbid"):
     split: str | None = None
     time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     license: str | None = None
+    inside: bool | None = None
 
     @field_validator("prompt")
     @classmethod
@@ -341,10 +344,10 @@ class PreferencePair(Record):
         return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
 
 
-class LabeledProgram(Record, extra="forbid"):
+class LabeledProgram(Record, extra="allow"):
     """A program that passes its tests, or one that fails them: a row of TRL's KTO, which needs no pairs.
 
-    The other columns of an exported data set of pairs are known too: TRL's `unpair_preference_dataset` keeps them.
+    Further columns, such as those of an exported data set of pairs, are kept and have no effect.
 
     Attributes:
         prompt: the task, as the model reads it: a text, or messages.
@@ -363,10 +366,6 @@ class LabeledProgram(Record, extra="forbid"):
     rejected_spans: tuple[Span, ...] | None = None
     problem_id: str | None = None
     license: str | None = None
-    task_id: str | None = None
-    tested: bool | None = None
-    spans_method: str | None = None
-    chosen_spans: tuple[Span, ...] | None = None
 
     @model_validator(mode="after")
     def _has_texts(self) -> Self:

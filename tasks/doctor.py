@@ -199,9 +199,9 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
     # Training refuses the pairs that are too long, not the bound: whether there are such pairs is for `check` to say.
-    for excess in read_limits(source).beyond(params.training.max_length, "training.max_length allows"):
-        remedy = f"{excess.remedy}; `iterpref check` says if a pair is too long"
-        yield _diagnose("training.max_length", excess.text, "absent", remedy)
+    for finding in read_limits(source).too_long(params.training.max_length, "training.max_length allows"):
+        text, _, remedy = finding.text.rpartition("; ")
+        yield _diagnose("training.max_length", text, "absent", f"{remedy}; `iterpref check` says if a pair is too long")
     if params.training.lora is None:
         yield _memory_of_training(config)
 

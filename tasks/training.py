@@ -1,45 +1,48 @@
 """Stage `training`, once per objective."""
 
+import json
+
 from iterpref_core.config import Params
-from tasks.launch import launch_training
+from iterpref_core.processes import is_launched, is_main_process, start_processes
 from tasks.mlflow.live_curve import LiveCurve
-from tasks.mlflow.recorded import recorded
-from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
+from tasks.mlflow.recorded import recorded, write_metrics
+from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 from tasks.stage_name import StageName
 
 
 def run(params: Params, objective: str) -> None:
-    """Train the student with one objective; checkpoints let a killed run resume."""
+    """Train the student with one objective; checkpoints let a killed run resume.
+
+    With `training.accelerate` the stage starts itself again in several processes. The main one of them writes the
+    metrics and the curve; the stage that waits for them has the record.
+    """
     stage = StageName("training", objective)
-    student = params.training.start or STUDENT
-    out = model_path(objective)
-    curve = METRICS / "training" / f"{objective}.curve.csv"
-    scratch = WORK / "training"
+    if is_launched():
+        measured = _train(params, stage)
+        if is_main_process():
+            write_metrics(stage, measured)
+        return
     with recorded(stage, params) as metrics:
         if params.training.accelerate:
-            options = {
-                "objective": objective,
-                "pairs": PAIRS,
-                "spans": FOCAL,
-                "model": student,
-                "out": out,
-                "curve": curve,
-                "scratch": scratch,
-            }
-            result = launch_training(options, params, curve, LiveCurve(stage, params))
+            start_processes(params.training.accelerate)
+            measured = json.loads(metrics_path(stage).read_text(encoding="utf-8"))
         else:
-            from iterpref_core.training.training import train_objective
+            measured = _train(params, stage)
+        metrics.update(measured)
 
-            result = train_objective(
-                pairs=PAIRS,
-                spans=FOCAL,
-                model=student,
-                objective=objective,
-                params=params.training,
-                out=out,
-                curve=curve,
-                scratch=scratch,
-                on_log=LiveCurve(stage, params),
-                prompt=params.model.student_format,
-            )
-        metrics.update(result)
+
+def _train(params: Params, stage: StageName) -> dict[str, float]:
+    from iterpref_core.training.training import train_objective
+
+    objective = stage.item
+    return train_objective(
+        files={"pairs": PAIRS, "spans": FOCAL},
+        model=params.training.start or STUDENT,
+        objective=objective,
+        params=params.training,
+        out=model_path(objective),
+        curve=METRICS / "training" / f"{objective}.curve.csv",
+        scratch=WORK / "training",
+        on_log=LiveCurve(stage, params),
+        prompt=params.model.student_format,
+    )

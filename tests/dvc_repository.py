@@ -1,5 +1,21 @@
 """DVC in this process: the start of its command takes most of a second, and most tests only need what it makes."""
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.settings import ROOT
+
+ToyCheckout = Callable[..., Path]
+
 
 def init_dvc(**options: bool) -> None:
     """Make the present folder a DVC repository."""
@@ -14,3 +30,32 @@ def reproduce(*targets: str) -> None:
 
     with Repo() as repo:
         repo.reproduce(list(targets) or None)
+
+
+@pytest.fixture
+def toy_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyCheckout:
+    """Make a folder with git, DVC, params.yaml and toy stages, all in one commit, and go there."""
+
+    def make(
+        stages: Mapping[str, Any], files: Mapping[str, str] = MappingProxyType({}), folder: str = "checkout"
+    ) -> Path:
+        path = tmp_path / folder
+        path.mkdir(exist_ok=True)
+        monkeypatch.chdir(path)
+        for name in ("DVC_ROOT", "ITERPREF_COMMAND", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+            monkeypatch.setenv(name, "a@b")
+        # Stages find the Python of the tests, and the code here.
+        monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        shutil.copy2(ROOT / "params.yaml", path)
+        for name, text in {"dvc.yaml": yaml.safe_dump({"stages": dict(stages)}), **files}.items():
+            (path / name).write_text(text, encoding="utf-8")
+        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], check=True)
+        init_dvc()
+        subprocess.run(["git", "add", "."], check=True)
+        subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
+        return path
+
+    return make

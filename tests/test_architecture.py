@@ -27,7 +27,7 @@ CORE = (
     ("prompt_messages",),
     ("backend_table", "benchmark_table", "errors", "records", "results"),
     ("input_files",),
-    ("config", "cores", "progress"),
+    ("config", "cores", "processes", "progress"),
     ("storage",),
     ("benchmark_files", "objectives", "source_code", "statistics"),
     ("answers", "models", "screening"),
@@ -175,6 +175,7 @@ def test_execution_has_rooms() -> None:
             "ruling",
             "running",
         ),
+        "problem_programs",
         "samples",
     )
 

@@ -4,6 +4,5 @@ from flows.cli.backup_verbs import backup, restore
 from flows.cli.machine_verbs import doctor, init
 from flows.cli.run_verbs import run, sweep, ui
 from iterpref_core.cli.app import make_app
-from tasks.launch import launch_training
 
-app = make_app({"Experiment": (init, doctor, run, sweep, ui, backup, restore)}, launch_training)
+app = make_app({"Experiment": (init, doctor, run, sweep, ui, backup, restore)})

@@ -29,6 +29,7 @@ def run_verb(load_app: Callable[[], Any]) -> None:
     """
     from iterpref_core.cli.libraries import set_up_libraries
     from iterpref_core.errors import InputError, IterPrefError, storage_error
+    from iterpref_core.processes import leave_error
 
     set_up_libraries()
     code = 2
@@ -44,7 +45,7 @@ def run_verb(load_app: Callable[[], Any]) -> None:
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
     except IterPrefError as error:
         code = 2 if isinstance(error, InputError) else 1
-        message = str(error)
+        message = "" if leave_error(error) else str(error)
     except Exception as error:
         full = storage_error(error)
         missing = _missing_module(error)

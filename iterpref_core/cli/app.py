@@ -114,19 +114,17 @@ def _needs_checkout(ctx: typer.Context) -> None:
     )
 
 
-def make_app(experiment: Panels | None = None, launch: training_verbs.Launch | None = None) -> typer.Typer:
+def make_app(experiment: Panels | None = None) -> typer.Typer:
     """Return the application with the verbs of the library.
 
     Args:
         experiment: panels of verbs that need a checkout, which come first. Without them, a verb of
             `_OF_A_CHECKOUT` says that it needs one.
-        launch: starts the processes of a training; without it, training has those that are there.
     """
     made = typer.Typer(
         name="iterpref",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"obj": launch},
     )
     made.callback()(_program)
     if experiment is None:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +24,6 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objective_table import GRPO, LABELS, UNPAIRED
 from iterpref_core.records import PreferencePair
-
-Launch = Callable[[Mapping[str, object], Params, Path], dict[str, float]]
-"""Runs `train` in the processes that `training.accelerate` describes: (options, parameters, curve) → its result."""
 
 Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
 
@@ -163,7 +160,7 @@ def _load_template(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.pair_files import PairReader
+    from iterpref_core.training.data.row_files import PairReader
 
     reader = PairReader(pairs, spans)
     checks = PairChecks.of(reader.tokenize(template, settings.training))
@@ -191,7 +188,6 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 
 
 def train(
-    context: typer.Context,
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: Annotated[
@@ -236,14 +232,12 @@ def train(
         )
         return
     out, curve, scratch = _places(out, curve, scratch)
-    from iterpref_core.training.model.ranks import is_launched
+    from iterpref_core.processes import is_launched, start_processes
 
-    launch: Launch | None = context.obj
-    launched = name not in UNPAIRED and params.training.accelerate and not is_launched()
-    if launch is not None and launched:
-        options = {"objective": name, "model": model, "out": out, "curve": curve, "scratch": scratch}
-        result = launch(options | inputs, params, curve)
-    elif name == GRPO:
+    if params.training.accelerate and name not in UNPAIRED and not is_launched():
+        start_processes(params.training.accelerate)
+        return
+    if name == GRPO:
         from iterpref_core.reinforcement.grpo import train_grpo
 
         result = train_grpo(
@@ -256,25 +250,11 @@ def train(
             scratch=scratch,
             prompt=params.model.student_format,
         )
-    elif name in UNPAIRED:
-        from iterpref_core.unpaired.kto import train_kto
-
-        result = train_kto(
-            programs=inputs["programs"],
-            model=model,
-            objective=name,
-            params=params.training,
-            out=out,
-            curve=curve,
-            scratch=scratch,
-            prompt=params.model.student_format,
-        )
     else:
         from iterpref_core.training.training import train_objective
 
         result = train_objective(
-            pairs=inputs["pairs"],
-            spans=inputs["spans"],
+            files=inputs,
             model=model,
             objective=name,
             params=params.training,
@@ -332,7 +312,7 @@ def _show_estimate(
     from iterpref_core.models.checkpoints import read_config
     from iterpref_core.models.tokenizers import load_chat_template
     from iterpref_core.objectives.objective_table import find_objective
-    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.policy import adapter_options
 
@@ -341,7 +321,7 @@ def _show_estimate(
     row = find_objective(objective, settings.objectives)
     # Pairs are on disk: in memory, 59,000 pairs would be 3 GB.
     with TemporaryDirectory() as folder:
-        rows = open_tokenized_dataset(digest_files(pairs, spans), template, model, settings, Path(folder))
+        rows = open_tokenized_dataset(PairReader(pairs, spans), template, model, settings, Path(folder))
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

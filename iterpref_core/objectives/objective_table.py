@@ -8,8 +8,11 @@ IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in whic
 DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
 paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only the part that the fix changed
 (Symmetric).
+
+KTO learns from single programs. A row then has one program of its own, and another row's in the place of the other one.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +27,7 @@ from iterpref_core.objectives.losses import (
     cautious_loss,
     hinge_loss,
     ipo_loss,
+    kto_loss,
     orpo_loss,
     robust_loss,
     sigmoid_loss,
@@ -52,6 +56,7 @@ class Objective:
         nll_of: the program in the NLL; None for an objective without NLL.
         averaged: true if K+ and K- are means over the tokens that count; else they are sums.
         referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
+        labeled: true if it learns from single programs with a label each, and not from pairs.
         counterpart: the same objective over all of y-, which the report compares it to.
         options: further arguments of the loss, with the values that hold where `training.objectives` states none.
     """
@@ -63,6 +68,7 @@ class Objective:
     nll_of: Literal["chosen", "rejected"] | None = None
     averaged: bool = False
     referenced: bool = True
+    labeled: bool = False
     counterpart: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
 
@@ -86,19 +92,21 @@ class Objective:
         """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
         return self.chosen == "all" and self.rejected == "focal"
 
-    def losses(self, chosen: "Tensor", rejected: "Tensor", beta: float) -> "Tensor":
-        """Return the preference term of each pair.
+    def losses(self, chosen: "Tensor", rejected: "Tensor", beta: float, label: "Tensor | None" = None) -> "Tensor":
+        """Return the preference term of each pair, or of each labeled program.
 
         Args:
             chosen: (batch,) K+.
             rejected: (batch,) K-.
             beta: strength of the implicit KL penalty.
+            label: (batch,) of labeled programs, 1 for one that passes, else 0.
 
         Returns:
             (batch,)
         """
         assert self.loss is not None
-        return self.loss(chosen, rejected, beta, **self.options)
+        labels = {"label": label} if self.labeled else {}
+        return self.loss(chosen, rejected, beta, **labels, **self.options)
 
     def values(self) -> dict[str, Any]:
         """Return the values that decide a training, as JSON. A loss has its name; its code counts in `code_digest`."""
@@ -169,18 +177,24 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 """
 
 
+_WEIGHTS = {"desirable_weight": 1.0, "undesirable_weight": 1.0}
+"""Weights of programs that pass and of those that fail; the names are TRL's."""
+
+UNPAIRED: dict[str, Objective] = {
+    "kto": Objective("KTO", kto_loss, labeled=True, options=_WEIGHTS),
+    "target-kto": Objective(
+        "Target-KTO", kto_loss, rejected="focal", labeled=True, counterpart="kto", options=_WEIGHTS
+    ),
+}
+"""The objectives on single programs, each of which passes or fails."""
+
 GRPO = "grpo"
 """The objective that has tests in place of pairs; TRL's trainer computes its loss (`reinforcement`)."""
 
-KTO = "kto"
-TARGET_KTO = "target-kto"
-UNPAIRED = {KTO: "KTO", TARGET_KTO: "Target-KTO"}
-"""The objectives that have single programs in place of pairs; TRL's trainer computes their loss (`unpaired`)."""
+OF_ROWS = ChainMap(UNPAIRED, OBJECTIVES)
+"""The objectives on rows of a file."""
 
-KTO_WEIGHTS = ("desirable_weight", "undesirable_weight")
-"""TRL's names for the weights of passing and of failing programs in the loss."""
-
-LABELS = {**{name: row.label for name, row in OBJECTIVES.items()}, **UNPAIRED, GRPO: "GRPO"}
+LABELS = {**{name: row.label for name, row in OF_ROWS.items()}, GRPO: "GRPO"}
 """Every objective that a model can be trained with → its name for readers."""
 
 
@@ -205,10 +219,10 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml states something
             that has no effect on the objective.
     """
-    if name not in OBJECTIVES:
+    if name not in OF_ROWS:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(stated)
-    row = OBJECTIVES[name]
+    row = OF_ROWS[name]
     given = stated.get(name, ObjectiveParams())
     # What changes nothing is a mistake that would not show in the loss.
     where = f"training.objectives.{name}"
@@ -216,8 +230,9 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         raise ConfigError(f"{where}.alpha: {given.alpha:g} weighs an NLL, and {name} has none; set it to 0")
     if given.beta is not None and row.loss is None:
         raise ConfigError(f"{where}.beta: {name} has no preference term that it scales; remove it")
-    if given.reference_free and not row.scores_reference:
-        raise ConfigError(f"{where}.reference_free: {name} has no reference; remove it")
+    if given.reference_free and (row.labeled or not row.scores_reference):
+        reason = "is not defined without its reference" if row.labeled else "has no reference"
+        raise ConfigError(f"{where}.reference_free: {name} {reason}; remove it")
     options = dict(row.options)
     for option, value in given.options().items():
         if option not in row.options:
@@ -235,36 +250,15 @@ def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse names in `training.objectives` that no objective has, and what has no effect on one without pairs."""
+    """Refuse names in `training.objectives` that no objective has, and what has no effect on GRPO."""
     for name, given in stated.items():
-        where = f"training.objectives.{name}"
         if name not in LABELS:
             raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
-        if name not in OBJECTIVES and given.alpha:
-            raise ConfigError(f"{where}.alpha: weighs an NLL, and {name} has none; remove it")
-        if name == GRPO and given.beta is not None:
-            raise ConfigError(f"{where}.beta: GRPO's own is training.grpo.beta; remove this one")
-        if name == GRPO and (given.options() or given.reference_free):
-            raise ConfigError(f"{where}: a learning rate is all that GRPO has here; remove the rest")
-        if name in UNPAIRED and given.reference_free:
-            raise ConfigError(f"{where}.reference_free: {name} is not defined without its reference; remove it")
-        if name in UNPAIRED:
-            for option in given.options().keys() - KTO_WEIGHTS:
-                raise ConfigError(f"{where}.{option}: the loss of {name} has no {option}; remove it")
-
-
-def find_weights(name: str, stated: Mapping[str, ObjectiveParams]) -> dict[str, float]:
-    """Return the weights of passing and of failing programs in the loss of `kto` and `target-kto`, 1 if not stated.
-
-    Args:
-        name: one of `UNPAIRED`.
-        stated: `training.objectives`.
-
-    Raises:
-        ConfigError: params.yaml names an objective that there is not, or states something that has no effect.
-    """
-    _check_stated(stated)
-    return dict.fromkeys(KTO_WEIGHTS, 1.0) | stated.get(name, ObjectiveParams()).options()
+        if name == GRPO and given.model_fields_set - {"learning_rate"}:
+            raise ConfigError(
+                f"training.objectives.{GRPO}: a learning rate is all that GRPO has here (its beta is "
+                "training.grpo.beta); remove the rest"
+            )
 
 
 def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:
@@ -277,6 +271,7 @@ def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float,
     Raises:
         ConfigError: params.yaml lacks a value, or names an objective that there is not.
     """
+    _check_stated(stated)
     given = stated.get(name, ObjectiveParams())
     needed = {"learning_rate": given.learning_rate}
     if name in OBJECTIVES and OBJECTIVES[name].nll_of is not None:

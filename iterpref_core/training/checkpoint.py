@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from iterpref_core.config import TrainingParams
@@ -10,7 +11,6 @@ from iterpref_core.errors import TrainingError
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.data.pair_files import PairFiles
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,11 @@ TRAINED_BY = (
 _WHOLE = "whole"
 
 
-def run_key(files: PairFiles, fingerprint: str, objective: str, params: TrainingParams) -> str:
+def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params: TrainingParams) -> str:
     """Return a digest of all that decides the trained weights: a checkpoint of another run is never resumed from.
 
     Args:
-        files: pairs and their error regions.
+        digests: of the files of rows.
         fingerprint: the model's.
         objective: the objective's name.
         params: settings; those of other objectives do not count.
@@ -40,7 +40,7 @@ def run_key(files: PairFiles, fingerprint: str, objective: str, params: Training
     ]
     versions = [code_digest(*TRAINED_BY), training_versions()]
     decisive = [
-        dict(files.digests),
+        dict(digests),
         fingerprint,
         objective,
         settings,

@@ -12,7 +12,7 @@ import torch
 from accelerate.state import AcceleratorState
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
-from torch.utils.data import Sampler, Subset
+from torch.utils.data import Sampler, SequentialSampler, Subset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -24,7 +24,7 @@ from transformers import (
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.models.lineage import CARD
-from iterpref_core.objectives.losses import nll_loss, sequence_logratio
+from iterpref_core.objectives.losses import kto_divergence, nll_loss, sequence_logratio
 from iterpref_core.objectives.objective_table import HALF, Objective
 from iterpref_core.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 from iterpref_core.training.data.batches import (
@@ -138,6 +138,8 @@ class PairTrainer(BaseTrainer):
         return BothHalves(rows) if self._objective.rejected == HALF else rows
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        if self._objective.labeled:  # the rows are in random order, and beside those that they are compared with
+            return SequentialSampler(train_dataset or self.train_dataset)
         if self._objective.rejected != HALF:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
@@ -188,22 +190,35 @@ class PairTrainer(BaseTrainer):
         )
         chosen = logratio(weights=inputs["w_chosen"])
         rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.losses(chosen, rejected, self._beta)
-        of_pairs = {
-            "rewards/chosen": self._beta * chosen,
-            "rewards/rejected": self._beta * rejected,
-            "rewards/margins": self._beta * (chosen - rejected),
-            "rewards/accuracies": (chosen > rejected).float(),
-            "preference": losses,
-        }
-        for name, values in of_pairs.items():
-            self._count(name, values.sum(), counts[PAIRS])
+        losses = self._objective.losses(chosen, rejected, self._beta, inputs.get("label"))
+        self._count("preference", losses.sum(), counts[PAIRS])
+        self._count_rewards(chosen, rejected, inputs.get("label"))
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
         loss = losses.mean() * share[PAIRS]
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         if self._alpha == 0:
             return loss
         return loss + self._alpha * nll * share[per]
+
+    def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor, label: torch.Tensor | None) -> None:
+        """Add to the means of rewards: beta K+ and beta K- of each pair, and of labeled programs their own K alone."""
+        pairs = chosen.new_tensor(len(chosen))
+        if label is not None:
+            # As in TRL, a step's mean is that of its micro-batches' means.
+            one = torch.ones_like(pairs)
+            for name, own in (("rewards/chosen", chosen[label > 0]), ("rewards/rejected", rejected[label == 0])):
+                if len(own):
+                    self._count(name, self._beta * own.mean(), one)
+            self._count("kl", kto_divergence(chosen, rejected, label), one)
+            return
+        of_pairs = {
+            "rewards/chosen": self._beta * chosen,
+            "rewards/rejected": self._beta * rejected,
+            "rewards/margins": self._beta * (chosen - rejected),
+            "rewards/accuracies": (chosen > rejected).float(),
+        }
+        for name, values in of_pairs.items():
+            self._count(name, values.sum(), pairs)
 
     def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
         """Add to the sum and the count of a number, from which its mean is made."""
@@ -221,6 +236,8 @@ class PairTrainer(BaseTrainer):
             if count:
                 means[name] = total / count
         self._sums.clear()
+        if self._objective.labeled and {"rewards/chosen", "rewards/rejected"} <= means.keys():
+            means["rewards/margins"] = means["rewards/chosen"] - means["rewards/rejected"]
         loss = means.pop("preference", 0.0)
         if self._alpha:
             loss += self._alpha * means["nll"]

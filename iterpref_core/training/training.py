@@ -1,4 +1,4 @@
-"""Stage `training`: focal preference training of one objective."""
+"""Stage `training`: training with one objective, on pairs or on labeled programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from iterpref_core.config import Layout, PromptFormat, TrainingParams
+from iterpref_core.errors import ConfigError
 from iterpref_core.models.checkpoints import read_config
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
@@ -26,17 +27,16 @@ from iterpref_core.objectives.objective_table import (
     find_rates,
     with_own_beta,
 )
+from iterpref_core.processes import is_launched
 from iterpref_core.records import ModelLineage
 from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.checkpoint import run_key
-from iterpref_core.training.data.checks import report_findings
-from iterpref_core.training.data.pair_files import PairFiles, digest_files
+from iterpref_core.training.data.checks import Finding, report_findings
+from iterpref_core.training.data.held_out import held_out
+from iterpref_core.training.data.labeled_programs import ProgramReader
+from iterpref_core.training.data.row_files import PairReader, RowReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
-from iterpref_core.training.data.tokenized_dataset import (
-    TokenizedDataset,
-    held_out,
-    open_tokenized_dataset,
-)
+from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.early_end import is_patience_over
 from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
@@ -63,8 +63,7 @@ from iterpref_core.training.trainer import PairTrainer
 
 
 def train_objective(
-    pairs: Path,
-    spans: Path,
+    files: Mapping[str, Path],
     model: Path | str,
     objective: str,
     params: TrainingParams,
@@ -79,8 +78,8 @@ def train_objective(
     Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
-        pairs: preference pairs.
-        spans: error regions; pairs without a record there take no part.
+        files: `pairs` and their error regions, `spans`: pairs without a record there take no part. Or `programs`, for
+            an objective that learns from labeled ones.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` this has to be one of several processes.
@@ -91,29 +90,34 @@ def train_objective(
         prompt: the form in which the model reads prompts; the trained model keeps to it.
 
     Returns:
-        `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
-        rewards, `focal_token_share` (of the rejected tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by
-        `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is the share of the
-        weights' change that rounding to the written precision left. With validation `validation_pairs` and
-        `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
-        showed it. Where `early_stopping_patience` ended it, `stopped/patience`: its last step.
+        `pairs` or `programs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last
+        values of the rewards and `focal_token_share` (of the failing programs' tokens). Of pairs also
+        `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of
+        `checks.PairChecks`; of programs how many are `passing` and `failing`, and `kl`, KTO's z. `surviving_change` is
+        the share of the weights' change that rounding to the written precision left. With validation
+        `validation_pairs` or `validation_programs`, and `validation/loss` (of the weights that were written). Where
+        training diverged `stopped/<reason>`: the step that showed it. Where `early_stopping_patience` ended it,
+        `stopped/patience`: its last step.
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
             model cannot take the layout `fork`, or `accelerate` is set and this process is alone.
-        InputError: pairs, spans or model cannot be used, the objective needs D- and too little of it is there, or `out`
+        InputError: rows or model cannot be used, the objective needs D- and too little of it is there, or `out`
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
     row = find_objective(objective, params.objectives)
     params = with_own_beta(objective, params)
+    if row.labeled:
+        _check_labeled(objective, params)
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params.objectives)
     check_settings(params, learning_rate)
     accumulation = accumulation_steps(params, run.processes.num_processes)
-    data = _read_data(run, row, pairs, spans)
-    checkpoints = run.checkpoints(run_key(data.files, run.fingerprint, objective, params))
+    reader = _reader(files, row)
+    data = _read_data(run, row, reader)
+    checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
     check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, row, alpha, data, arguments)
@@ -124,7 +128,7 @@ def train_objective(
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
-    metrics = _metrics(data, trainer, step, diverged)
+    metrics = _metrics(data, row, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
     return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
@@ -132,17 +136,17 @@ def train_objective(
 
 @dataclass(frozen=True)
 class _Data:
-    """The data of a training on pairs.
+    """The data of a training.
 
     Attributes:
-        files: pairs and their error regions.
+        reader: of the files.
         tokenizer: the model's.
-        rows: the tokenized pairs.
-        held: (pairs,) true for those that are held out for validation.
-        layout: the one in which the model's pairs are exact.
+        rows: the tokenized rows.
+        held: (rows,) true for those that are held out for validation.
+        layout: the one in which the model's rows are exact.
     """
 
-    files: PairFiles
+    reader: RowReader
     tokenizer: PreTrainedTokenizerBase
     rows: TokenizedDataset
     held: np.ndarray
@@ -150,29 +154,73 @@ class _Data:
 
     @property
     def trained(self) -> int:
-        """The number of pairs to train on."""
+        """The number of rows to train on."""
         return int(np.sum(~self.held))
 
+    @property
+    def passing(self) -> int:
+        """The number of labeled programs to train on that pass."""
+        return int(np.sum(self.rows.labels & ~self.held))
 
-def _read_data(run: Run, objective: Objective, pairs: Path, spans: Path) -> _Data:
-    """Return the tokenized pairs, checked against the model's limits and the objective's needs.
+
+def _reader(files: Mapping[str, Path], objective: Objective) -> RowReader:
+    """Return the reader of an objective's rows."""
+    if objective.labeled:
+        return ProgramReader(files["programs"], focal=objective.regional)
+    return PairReader(files["pairs"], files["spans"])
+
+
+def _check_labeled(objective: str, params: TrainingParams) -> None:
+    """Refuse settings in which the programs of a micro-batch say nothing about KTO's z.
 
     Raises:
-        InputError: pairs or spans cannot be used, or too little of D- is there.
-        ModelError: pairs are beyond a limit of the model.
+        ConfigError: micro-batches are of one program, or in several processes.
+    """
+    if params.accelerate or is_launched():
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {objective} is trained in one process; set null, and start it without "
+            "`accelerate launch`"
+        )
+    if params.micro_batch_size < 2:
+        raise ConfigError(
+            f"params.yaml: training.micro_batch_size: is {params.micro_batch_size}, and {objective} compares each "
+            "prompt with another program of its micro-batch; set 2 or more"
+        )
+
+
+def _read_data(run: Run, objective: Objective, reader: RowReader) -> _Data:
+    """Return the tokenized rows, checked against the model's limits and the objective's needs.
+
+    Raises:
+        InputError: rows cannot be used, or too little of D- is there.
+        ModelError: rows are beyond a limit of the model.
     """
     template = load_chat_template(run.model, run.prompt)
     tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     limits = read_limits(run.model)
-    files = digest_files(pairs, spans)
-    rows = open_tokenized_dataset(files, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
-    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
-    beyond = check_limits(limits, rows.checks)
-    report_findings([*rows.checks.findings(run.params), *beyond], needs_focal=objective.regional)
+    rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
+    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes, rows=reader.noun))
     layout = choose_layout(read_config(run.model), run.params.layout, longest_pair(rows))
-    return _Data(files, tokenizer, rows, held, layout)
+    data = _Data(reader, tokenizer, rows, held, layout)
+    findings = check_limits(limits, rows.checks, reader.noun)
+    findings += _balance(data, objective) if objective.labeled else rows.checks.findings(run.params)
+    report_findings(findings, needs_focal=objective.regional)
+    return data
+
+
+def _balance(data: _Data, objective: Objective) -> list[Finding]:
+    """Return advice on the weights of programs, if they are not those of the KTO paper's equation 8."""
+    failing = data.trained - data.passing
+    desirable_weight = objective.options["desirable_weight"]
+    least = objective.options["undesirable_weight"] * failing / data.passing
+    most = least * 4 / 3
+    if least <= desirable_weight <= most:
+        return []
+    counted = f"{data.passing:,} programs pass and {failing:,} fail"
+    advice = f"KTO is best with a desirable_weight of {least:.3g} to {most:.3g} (now {desirable_weight:g})"
+    return [Finding(stops=False, text=f"{counted}: {advice}")]
 
 
 def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
@@ -288,17 +336,18 @@ def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, 
         **describe_origin(run.model),
         objective=run.objective,
         settings=settings | run.prompt.parameters,
-        pairs=int(metrics["pairs"]),
+        **{data.reader.noun: data.trained},
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),
         localization=data.rows.methods,
-        data=dict(data.files.digests),
+        data=data.reader.digests,
         versions=training_versions(),
     )
 
 
 def _metrics(
     data: _Data,
+    objective: Objective,
     trainer: PairTrainer,
     step: int,
     diverged: DivergedError | None,
@@ -307,25 +356,36 @@ def _metrics(
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == step]
-    checks = data.rows.checks
-    counts = checks.counts()
-    metrics = {
-        "pairs": float(data.trained),
+    noun = data.reader.noun
+    metrics = {noun: float(data.trained)}
+    if objective.labeled:
+        metrics |= {"passing": float(data.passing), "failing": float(data.trained - data.passing)}
+    metrics |= {
         "steps": float(trainer.state.global_step),
         "model_step": float(step),
         "loss": mean_loss(history),
     }
-    for name in REWARDS:
+    for name in (*REWARDS, "kl"):
         if name in last:
             metrics[name] = float(last[name])
-    metrics["focal_token_share"] = float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum())
-    metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
-    metrics["focal_tokens_cut"] = float(checks["focal_truncated"].sum())
-    for name, value in checks.numbers().items():
-        metrics[f"data/{name}"] = value
+    metrics |= _token_shares(data, objective)
     if scored:
-        metrics["validation_pairs"] = float(data.held.sum())
+        metrics[f"validation_{noun}"] = float(data.held.sum())
         metrics["validation/loss"] = float(scored[-1]["eval_loss"])
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
+
+
+def _token_shares(data: _Data, objective: Objective) -> dict[str, float]:
+    """Return the metrics of tokens: how many of the failing programs' count, and the numbers of the checks."""
+    checks = data.rows.checks
+    fails = ~data.rows.labels if objective.labeled else np.ones(len(checks), bool)
+    focal = checks["focal_tokens"][fails].sum()
+    metrics = {"focal_token_share": float(focal / checks["rejected_tokens"][fails].sum())}
+    if objective.labeled:
+        return metrics
+    counts = checks.counts()
+    metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
+    metrics["focal_tokens_cut"] = float(checks["focal_truncated"].sum())
+    return metrics | {f"data/{name}": value for name, value in checks.numbers().items()}

@@ -16,13 +16,11 @@ class Stage(NamedTuple):
     Attributes:
         name: DVC's name of the stage, such as `training@dpo`.
         upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
-        accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
         frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
     name: str
     upstream: tuple[str, ...]
-    accelerated: bool = False
     frozen: bool = False
 
     @property
@@ -119,17 +117,6 @@ def frozen_line(graph: Mapping[str, Stage]) -> str:
     return f"frozen, and left as they are: {', '.join(names)} (`dvc unfreeze {' '.join(names)}` ends that)"
 
 
-def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
-    """Return the length of the longest chain of stages downstream of each stage, by name."""
-    depth = dict.fromkeys(graph, 0)
-    # From the last stage: pairs → localization → training have the depths 2, 1 and 0.
-    for name in reversed(list(graph)):
-        for upstream in graph[name].upstream:
-            if upstream in depth:
-                depth[upstream] = max(depth[upstream], depth[name] + 1)
-    return depth
-
-
 @contextmanager
 def opened_repo(root: Path) -> Iterator[Any]:
     """Open DVC's view of a repository, and keep other processes of DVC from writing there meanwhile.
@@ -154,7 +141,6 @@ def _describe(stage: Any, graph: Any) -> Stage:
     return Stage(
         name=stage.addressing,
         upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
-        accelerated=bool((stage.meta or {}).get("accelerator")),
         # What `dvc import` brings is frozen, too, and nobody's decision.
         frozen=stage.frozen and stage.cmd is not None,
     )

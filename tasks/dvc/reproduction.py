@@ -6,15 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
-from iterpref_core.config import Params
-from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks import child
 from tasks.dvc.graph import Stage
-from tasks.slots import Slots, visible_cards
 
 TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
@@ -31,6 +28,10 @@ class StageError(IterPrefError):
     """An error of a stage for a reason other than its input."""
 
 
+class CancelledError(IterPrefError):
+    """The run is being cancelled: nothing starts any more."""
+
+
 class UnreachableError(StageError):
     """A stage's failure to reach a server, which may succeed when the stage runs again."""
 
@@ -40,6 +41,7 @@ class Commands:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
         self._lock = threading.Lock()
 
     def run(
@@ -63,16 +65,19 @@ class Commands:
             InputError: the stage refused its input or its parameters.
             UnreachableError: the stage could not reach a server.
             StageError: the stage failed otherwise.
+            CancelledError: all commands have been ended.
         """
         # A child that had Prefect's own variables would take itself for this flow run.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
         inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        process = child.start(
-            [sys.executable, "-m", "dvc", *arguments],
-            inherited | {"PYTHONUNBUFFERED": "1"} | environment,
-            folder=folder,
-        )
         with self._lock:
+            if self._ended:
+                raise CancelledError(f"{subject}: not started, because the run was cancelled")
+            process = child.start(
+                [sys.executable, "-m", "dvc", *arguments],
+                inherited | {"PYTHONUNBUFFERED": "1"} | environment,
+                folder=folder,
+            )
             self._running.add(process)
         lines = []
         try:
@@ -93,31 +98,26 @@ class Commands:
         return ran
 
     def end(self) -> None:
-        """End all commands that still run."""
+        """End all commands that still run, and let none start."""
         with self._lock:
+            self._ended = True
             running = list(self._running)
         for process in running:
             child.end(process)
 
 
 class Reproduction:
-    """A reproduction of several stages, as many at once as there are slots.
+    """A reproduction of several stages, each in a process of its own.
 
     Args:
         graph: the wanted stages, with all that they need.
         stale: the stages that are not up to date, each with its changed inputs.
-        jobs: number of stages that run at once.
-        params: the parameters.
 
     Attributes:
         causes: for each changed input a line that names the stages which rerun because of that input.
     """
 
-    def __init__(
-        self, graph: Mapping[str, Stage], stale: Mapping[str, Sequence[str]], jobs: int, params: Params
-    ) -> None:
-        exclusive = ("training",) if params.training.accelerate else ()
-        self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), exclusive)
+    def __init__(self, graph: Container[str], stale: Mapping[str, Sequence[str]]) -> None:
         self._stale = set(stale)
         self._commands = Commands()
         self.causes = causes_of({name: inputs for name, inputs in stale.items() if name in graph})
@@ -126,20 +126,16 @@ class Reproduction:
         """Reproduce one stage, whose upstream stages are up to date, and return whether it ran.
 
         Raises:
-            CancelledError: the run was cancelled before the stage started.
             IterPrefError: the errors of `Commands.run`.
         """
-        with self._slots.take(stage.name) as slot:
-            if not self._needs_dvc(stage):
-                return False
-            # The global flag stands before the command: DVC knows it nowhere else.
-            command = ["--wait-for-lock", "repro", "--single-item", stage.name]
-            environment = environment | slot.variables()
-            return bool(self._commands.run(stage.name, command, environment, say))
+        if not self._needs_dvc(stage):
+            return False
+        # The global flag stands before the command: DVC knows it nowhere else.
+        command = ["--wait-for-lock", "repro", "--single-item", stage.name]
+        return bool(self._commands.run(stage.name, command, environment, say))
 
     def end(self) -> None:
         """End every stage that is still there; let none start."""
-        self._slots.cancel()
         self._commands.end()
 
     def _needs_dvc(self, stage: Stage) -> bool:

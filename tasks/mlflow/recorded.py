@@ -42,13 +42,18 @@ def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
             alone.end_badly(error, started)
         raise
     ended = time.time()
-    with atomic_writer(metrics_path(stage)) as file:
-        json.dump(metrics, file, indent=2)
-        file.write("\n")
+    write_metrics(stage, metrics)
     with _spared(stage):
         Times.observe(stage, started, ended)
     if alone is not None:
         alone.end_well()
+
+
+def write_metrics(stage: StageName, metrics: Metrics) -> None:
+    """Write the metrics of a stage, or of the main one of the processes in which it trains."""
+    with atomic_writer(metrics_path(stage)) as file:
+        json.dump(metrics, file, indent=2)
+        file.write("\n")
 
 
 class _StageAlone:

@@ -1,23 +1,17 @@
-"""Commands in README and docs: verbs, options and stages that exist."""
+"""Commands and parameters in README and docs: verbs, options, stages and keys that exist."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 import typer.main
 import yaml
 
 from flows.cli.app import app
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
-COMMAND = re.compile(
-    r"(?m)^\s*(?:[A-Z_]+=\S+ |(?:\S*/bin/\S+|accelerate|cp|curl|docker|dvc|export|git|iterpref|make|mkdir|mlflow|pip"
-    r"|prefect|python3?|pytest|rm|sh|srun|tar) )"
-)
 
 
 def commands(text: str, program: str) -> Iterator[list[str]]:
@@ -47,38 +41,30 @@ def problems_of(words: list[str]) -> list[str]:
     return [f"{command.name} has no {option}" for option in sorted(asked - known - {"--help"})]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_verbs_and_options_are_there(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert [found for words in commands(text, "iterpref") for found in problems_of(words)] == []
+def test_verbs_and_options_are_there() -> None:
+    for page in PAGES:
+        found = [problems_of(words) for words in commands(page.read_text(encoding="utf-8"), "iterpref")]
+        assert [problem for problems in found for problem in problems] == [], page.name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_stages_are_there_and_forced_alone(page: Path) -> None:
+def test_stages_are_there_and_forced_alone() -> None:
     """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     known = set(graph) | {f"{stage}@{item}" for stage in graph for item in graph[stage].get("foreach", ())}
-    for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
-        assert {word for word in words if not word.startswith("-")} <= known, words
-        assert "--force" not in words or "--single-item" in words, words
+    for page in PAGES:
+        for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
+            assert {word for word in words if not word.startswith("-")} <= known, (page.name, words)
+            assert "--force" not in words or "--single-item" in words, (page.name, words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_that_no_test_executes_say_what_they_need(page: Path) -> None:
-    """README's first block, too: tests run the pipeline of `make demo`, and not that line as it stands."""
-    found = re.findall(r"(?ms)^ *(`{3,}|~{3,})([^\n`]*)\n(.*?)^ *\1 *$", page.read_text(encoding="utf-8"))
-    blocks = [text for _, language, text in found if language.strip() != "sh" and COMMAND.search(text)]
-    unmarked = [text.partition("\n")[0] for text in blocks if not re.match(r" *# needs: \S", text)]
-    assert unmarked == [], f"{page.relative_to(ROOT)}: blocks whose first line is not `# needs: …`: {unmarked}"
-
-
-def test_only_the_walks_have_blocks_called_sh() -> None:
-    """Such a block goes on from the one before it, and says nothing of what it needs."""
-    walks = {"own-model.md", "tutorial.md"}
-    assert {page.name for page in PAGES if "\n```sh\n" in page.read_text(encoding="utf-8")} == walks
-
-
-def test_the_site_has_every_page() -> None:
-    """Else `make docs` ends with an error."""
-    named = set(re.findall(r"(?m)^ +- (?:\w+: )?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
-    assert {name for name in named if "/" not in name} == {path.name for path in (ROOT / "docs").glob("*.md")}
+def test_parameters_are_there() -> None:
+    params = PARAMS.model_dump()
+    for page in PAGES:
+        for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
+            found: Any = params
+            for part in key.split(".") if key.partition(".")[0] in params else ():
+                # What is under a mapping without keys, or under null, is a user's or a library's to name.
+                if not isinstance(found, dict) or not found:
+                    break
+                assert part in found, (page.name, key)
+                found = found[part]

@@ -1,20 +1,17 @@
 """The experiment's flow over a graph of toy stages: what runs, what is cached, what a failure says."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, UnreachableError, explain_failure
-from tests.dvc_repository import init_dvc
+from tests.dvc_repository import ToyCheckout
 from tests.flows.conftest import run_names
-from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from iterpref_core.config import Params
@@ -25,9 +22,8 @@ STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
     "left": {
         "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.beta"], "outs": ["left"],
-        "meta": {"accelerator": True},
     },
-    "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"], "meta": {"accelerator": True}},
+    "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"]},
 }  # fmt: skip
 RUN = """
 echo "$1 $CUDA_VISIBLE_DEVICES $(echo "$ITERPREF_COMMAND" | md5sum)" >> $TOY/ran
@@ -38,27 +34,14 @@ cat input params.yaml > $1
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with three stages; beside it what they note and obey."""
-    folder = tmp_path / "toy"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a checkout of three stages, and beside it what they note and obey."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setattr("tasks.mlflow.recorded_command.write_snapshot", lambda *_: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")
-    for who in ("AUTHOR", "COMMITTER"):
-        for what in ("NAME", "EMAIL"):
-            monkeypatch.setenv(f"GIT_{who}_{what}", "a@b")
-    shutil.copy2(ROOT / "params.yaml", ".")
-    files = {"run.sh": RUN, "input": "1", "dvc.yaml": yaml.safe_dump({"stages": STAGES}), ".gitignore": ".iterpref/\n"}
-    for name, text in files.items():
-        Path(name).write_text(text, encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    init_dvc()
-    subprocess.run(["git", "add", "."], check=True)
-    subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
+    toy_checkout(STAGES, {"run.sh": RUN, "input": "1", ".gitignore": ".iterpref/\n"}, "toy")
     return tmp_path
 
 

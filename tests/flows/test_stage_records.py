@@ -1,7 +1,6 @@
 """Records of what DVC runs: two trainings with two betas, what is restored, and what fails."""
 
-import os
-import shutil
+import runpy
 import subprocess
 import sys
 import time
@@ -12,12 +11,12 @@ import pytest
 import yaml
 
 from flows.cli import run_verbs
+from iterpref_core.config import load_params
 from tasks.mlflow.server import Server
 from tasks.mlflow.snapshot import set_aside_files
 from tasks.mlflow.sync import Sync
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import ToyCheckout, reproduce
 from tests.once import give_mlflow_tables
-from tests.settings import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -55,8 +54,10 @@ def evaluation(params, objective):
         Path(f"results/{objective}").write_text(str(score))
         metrics["heldout/pass_at_1"] = score
 
-stage.STAGES |= {"pairs": pairs, "training": training, "evaluation": evaluation}
-sys.exit(stage.main(*sys.argv[1:]))
+TOYS = {"pairs": pairs, "training": training, "evaluation": evaluation}
+if __name__ == "__main__":
+    stage.STAGES |= TOYS
+    sys.exit(stage.main(*sys.argv[1:]))
 """
 PARAMS = ["training.beta", "training.epochs", "training.seed", "training.objectives.dpo"]
 STAGES = {
@@ -85,36 +86,24 @@ IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nb
 
 
 @pytest.fixture
-def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose stages take no time, with a commit."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for name, value in {"NAME": "a", "EMAIL": "a@b"}.items():
-        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
-        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    shutil.copy2(ROOT / "params.yaml", ".")
-    files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "toy.py": TOY, "code.py": "1", ".gitignore": IGNORED}
-    for name, text in files.items():
-        Path(name).write_text(text, encoding="utf-8")
-    give_mlflow_tables(tmp_path_factory, tmp_path)
-    run("git", "init", "--quiet")
-    init_dvc()
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "toy")
-    return tmp_path
+def toy(toy_checkout: ToyCheckout, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose stages take no time. DVC that runs in this process calls them here, too."""
+    folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
+    give_mlflow_tables(tmp_path_factory, folder)
+    toys = runpy.run_path("toy.py")["TOYS"]
+
+    def call(_: str, command: str, **_others: object) -> None:
+        stage, *item = command.removeprefix("python toy.py ").removesuffix(" || exit").split()
+        toys[stage](load_params(), *item)
+
+    monkeypatch.setattr("dvc.stage.run._run", call)  # each process would import MLflow, for seconds
+    return folder
 
 
 def run(*command: str, code: int = 0) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == code, done.stdout
     return done.stdout
-
-
-def dvc(*arguments: str, code: int = 0) -> str:
-    return run(sys.executable, "-m", "dvc", *arguments, code=code)
 
 
 def set_beta(value: float) -> None:
@@ -206,11 +195,12 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
 
 
 def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:
+    reproduce("pairs")
     set_beta(1.5)
-    dvc("repro", "training@dpo", code=255)
-    (row,) = command_rows()
-    note = row.data.tags["mlflow.note.content"]
-    assert (row.info.status, note) == ("FAILED", "training@dpo: beta is large")
+    run(sys.executable, "toy.py", "training", "dpo", code=2)
+    (row,) = [row for row in command_rows() if row.info.status == "FAILED"]
+    assert row.data.params["training.beta"] == "1.5"
+    assert row.data.tags["mlflow.note.content"] == "training@dpo: beta is large"
     assert stage_rows("training@dpo") == [], "Prefect has stages that failed"
 
     set_beta(0.1)

@@ -14,10 +14,9 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.dvc.reproduction import StageError
-from tasks.git.worktree import Snapshot
-from tasks.grid import Row, plan_rows
+from tasks.grid import plan_rows
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import ToyCheckout, reproduce
 from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
@@ -53,7 +52,10 @@ import json, os, sys, time
 from pathlib import Path
 
 import yaml
+from tasks.cards import own_cards
 
+own = own_cards()
+own.__enter__()
 what, *item = sys.argv[1:]
 beta = yaml.safe_load(Path("params.yaml").read_text())["training"]["beta"]
 toy = Path(os.environ["TOY"])
@@ -100,27 +102,14 @@ note("ends", beta)
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a checkout, and beside it what its stages note and obey."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    monkeypatch.chdir(checkout)
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     monkeypatch.setattr("tasks.mlflow.recorded_command.write_snapshot", lambda *_: None)
-    for who in ("AUTHOR", "COMMITTER"):
-        for what in ("NAME", "EMAIL"):
-            monkeypatch.setenv(f"GIT_{who}_{what}", "a@b")
     (tmp_path / "together").write_text("1", encoding="utf-8")
-    shutil.copy2(ROOT / "params.yaml", ".")
-    files = {"run.py": RUN, "dvc.yaml": yaml.safe_dump({"stages": STAGES}), "edited": "at first"}
-    files[".gitignore"] = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
-    for name, text in files.items():
-        Path(name).write_text(text, encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    init_dvc()
-    subprocess.run(["git", "add", "."], check=True)
-    subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
+    ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
+    toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
     return tmp_path
 
 
@@ -260,33 +249,6 @@ def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pyt
     monkeypatch.setattr("flows.sweep.run_point", run_point.with_options(retry_delay_seconds=0))
     assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
     assert len([words for words in notes(toy, "training") if words[0] == "begins"]) == 2
-
-
-class Submitted:
-    """Notes in which order tasks are submitted, and starts none."""
-
-    def __init__(self, kind: str, order: list[str]) -> None:
-        self._kind = kind
-        self._order = order
-
-    def submit(self, **_given: object) -> None:
-        self._order.append(self._kind)
-
-
-def test_stages_that_start_first_are_submitted_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else, of more tasks than threads, points would hold all threads and wait for one that has none."""
-    from flows.sweep import Point, run_points
-
-    order: list[str] = []
-    monkeypatch.setattr("flows.sweep.prepare", Submitted("before", order))
-    monkeypatch.setattr("flows.sweep.run_point", Submitted("point", order))
-    monkeypatch.setattr("flows.sweep.wait", lambda _: None)
-    points = {}
-    for number, rejected in enumerate(("random", "random", "first")):
-        row = Row("", "sft", {"training.seed": number, "pairs.rejected": rejected})
-        points[str(number)] = Point(str(number), row, ("pairs",), "a1b2c3d")
-    run_points(points, Snapshot(Path(), Path(), "", ""), 1, load_params(ROOT / "params.yaml"))
-    assert order == ["before", "before", "point", "point", "point"]
 
 
 def test_a_bad_grid_is_refused_before_a_server_starts(

@@ -134,7 +134,7 @@ def test_every_row_has_its_rates_in_params_yaml() -> None:
         ("dpo", {"dop": {}}, "^training.objectives: no objective 'dop'; did you mean 'dpo'?"),
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: 2 weighs an NLL, and dpo has none;"),
         ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: sft has no preference term that it scales"),
-        ("dpo", {"grpo": {"beta": 2}}, "^training.objectives.grpo.beta: GRPO's own is training.grpo.beta"),
+        ("dpo", {"grpo": {"beta": 2}}, "^training.objectives.grpo: a learning rate is all that GRPO has here"),
         ("dpo", {"grpo": {"gamma": 2}}, "^training.objectives.grpo: a learning rate is all that GRPO has here"),
         ("dpo", {"dpo": {"gamma": 2}}, "^training.objectives.dpo.gamma: the loss of dpo has no gamma; remove it"),
         (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.settings import ROOT
 
-FILES = (".gitattributes", "params.yaml", "environments/install.sh", "docs/study.svg", "problems/README.md")
+FILES = (".gitattributes", "params.yaml", "environments/install.sh", "docs/study/gains.svg", "problems/README.md")
 
 
 def git(*arguments: object, folder: Path) -> bytes:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.problems.problems import compose_splits
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
+from tests.dvc_repository import ToyCheckout
 from tests.once import give_mlflow_tables, give_prefect_tables
 from tests.settings import ROOT
 
@@ -150,21 +150,12 @@ def descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
+def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: ToyCheckout) -> Toy:
     """A toy that has not run, with the data bases that a first run would make."""
-    from dvc.repo import Repo
-
-    toy = Toy(tmp_path / "toy")
-    toy.path.mkdir()
-    files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "wait.sh": WAIT, "block": ""}
-    files |= {"params.yaml": (ROOT / "params.yaml").read_text(encoding="utf-8"), ".gitignore": "output.log\n"}
-    for name, text in files.items():
-        (toy.path / name).write_text(text, encoding="utf-8")
+    toy = Toy(toy_checkout(STAGES, {"wait.sh": WAIT, "block": "", ".gitignore": "output.log\n"}))
     give_mlflow_tables(tmp_path_factory, toy.path)
     give_prefect_tables(tmp_path_factory, toy.path)
-    toy.run("git", "init", "--quiet")
-    Repo.init(str(toy.path)).close()
-    toy.environment |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
+    toy.environment |= {"PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
     return toy
 
 

@@ -66,7 +66,15 @@ def test_right_and_wrong_programs_of_people_train_a_model(
         objectives={"target-rpo": ObjectiveParams(learning_rate=1e-3, alpha=1.0)},
     )
     trained = tmp_path / "trained"
-    train_objective(pairs, spans, model, "target-rpo", params, trained, tmp_path / "curve.csv", tmp_path / "work")
+    train_objective(
+        {"pairs": pairs, "spans": spans},
+        model,
+        "target-rpo",
+        params,
+        trained,
+        tmp_path / "curve.csv",
+        tmp_path / "work",
+    )
     before = load_file(model / "model.safetensors")
     after = load_file(trained / "model.safetensors")
     assert not all(torch.equal(before[name], after[name]) for name in before)

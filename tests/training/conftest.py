@@ -32,6 +32,13 @@ Train = Callable[..., dict[str, float]]
 Trained = Callable[..., tuple[dict[str, float], Path]]
 """(objective, **settings) → metrics and folder of a training that was made once for all tests; nobody changes it."""
 
+
+def files_of(inputs: Inputs) -> dict[str, Path]:
+    """Return the files of a training on pairs."""
+    pairs, spans, _ = inputs
+    return {"pairs": pairs, "spans": spans}
+
+
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
 
@@ -145,7 +152,7 @@ def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
     def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
         folder = tmp_path / name
         paths = folder / "out", folder / "curve.csv", folder / "work"
-        return train_objective(*other, objective, params.model_copy(update=settings), *paths)
+        return train_objective(files_of(other), other[2], objective, params.model_copy(update=settings), *paths)
 
     return run
 
@@ -168,7 +175,9 @@ def trained(
             folder = tmp_path_factory.mktemp("trained")
             paths = folder / "out", folder / "curve.csv", folder / "work"
             stated = params.model_copy(update=settings)
-            metrics = train_objective(pairs_file, spans_file, model_folder, objective, stated, *paths)
+            metrics = train_objective(
+                {"pairs": pairs_file, "spans": spans_file}, model_folder, objective, stated, *paths
+            )
             made[key] = metrics, folder
         return made[key]
 
@@ -190,7 +199,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    from iterpref_core.training.data.pair_files import PairReader
+    from iterpref_core.training.data.row_files import PairReader
 
     return list(PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params))
 

@@ -45,7 +45,7 @@ def adapters(
     folder = tmp_path_factory.mktemp("adapters")
     settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})
     paths = folder / "out", folder / "curve.csv", folder / "work"
-    train_objective(pairs_file, spans_file, model_folder, "target-rpo", settings, *paths)
+    train_objective({"pairs": pairs_file, "spans": spans_file}, model_folder, "target-rpo", settings, *paths)
     return folder / "out"
 
 

@@ -137,8 +137,9 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     spans = [FocalSpans(task_id=pair.task_id, method="none", rejected=(), chosen=()) for pair in pairs()]
     write_jsonl(tmp_path / "spans.jsonl", spans)
     once = params.model_copy(update={"epochs": 1, "max_prompt_length": 200, "max_length": 400})
-    given = (tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl", fitted.folder, "sft", once)
-    train_objective(*given, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work", prompt=reads)
+    of_pairs = {name: tmp_path / f"{name}.jsonl" for name in ("pairs", "spans")}
+    paths = (tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
+    train_objective(of_pairs, fitted.folder, "sft", once, *paths, prompt=reads)
     own = own_losses(fitted)
     assert float(read_curve(tmp_path)[0]["nll"]) <= sum(own) / len(own) + ALLOWED
 

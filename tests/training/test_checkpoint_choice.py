@@ -36,8 +36,9 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     tmp_path: Path,
 ) -> None:
     from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.training.data.pair_files import digest_files
-    from iterpref_core.training.data.tokenized_dataset import held_out, open_tokenized_dataset
+    from iterpref_core.training.data.held_out import held_out
+    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
     names = [f"repo#{k // 2}/{k}" for k in range(12)]
     problems = [f"repo#{k // 2}" for k in range(12)]
@@ -50,7 +51,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     write_jsonl(files[0], pairs)
     write_jsonl(files[1], spans)
     table = open_tokenized_dataset(
-        digest_files(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables"
+        PairReader(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables"
     )
     assert table.problems == problems
     held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
@@ -58,7 +59,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
 
 
 def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
-    from iterpref_core.training.data.tokenized_dataset import problems_of
+    from iterpref_core.training.data.held_out import problems_of
 
     injected = ["t#0", "t#1", "u#0"]
     further = ["v", "v#2"]
@@ -68,7 +69,7 @@ def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
 
 
 def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
-    from iterpref_core.training.data.tokenized_dataset import held_out
+    from iterpref_core.training.data.held_out import held_out
 
     settings = params.model_copy(update={"validation_share": 0.4})
     task_ids = [row.task_id for row in rows]

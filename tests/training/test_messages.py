@@ -113,7 +113,8 @@ def test_a_model_without_a_template_is_trained_on_the_texts(
         write_jsonl(pairs, records)
         assert list(read_pairs(pairs)) == records
         paths = (folder / "out", folder / "curve.csv", folder / "work")
-        train_objective(pairs, *inputs[1:], "target-dpo", once, *paths, prompt=PromptFormat(template="plain"))
+        files = {"pairs": pairs, "spans": inputs[1]}
+        train_objective(files, inputs[2], "target-dpo", once, *paths, prompt=PromptFormat(template="plain"))
     of_chats = read_weights(tmp_path / "chats")
     of_texts = read_weights(tmp_path / "texts")
     assert all(torch.equal(weight, of_texts[name]) for name, weight in of_chats.items())

@@ -68,7 +68,7 @@ def test_pairs_beyond_a_table_of_positions_are_refused(
     from transformers import AutoConfig
 
     model = limited(AutoConfig.for_model(model_type, vocab_size=320, **sizes))
-    said = rf"{model}: config\.json: max_position_embeddings is 16; the longest pair has \d+ tokens, .*max_length to 16"
+    said = rf"{model}: config\.json: max_position_embeddings is 16; the longest of the pairs has \d+ tokens, .* to 16"
     with pytest.raises(ModelError, match=said):
         train("run", "sft", (*inputs[:2], model), layout="padded")
     assert not list((tmp_path / "run").rglob("*.npy"))
@@ -165,10 +165,10 @@ def test_a_length_that_parameters_allow_has_the_same_remedies_as_one_of_pairs() 
     from iterpref_core.training.model.model_limits import ModelLimits
 
     limits = ModelLimits("m", ids=9, positions=64, changes_at=64, rope_type="dynamic")
-    assert list(limits.beyond(64, "training.max_length allows")) == []
-    trained, changing = limits.beyond(65, "training.max_length allows")
+    assert list(limits.too_long(64, "training.max_length allows")) == []
+    trained, changing = limits.too_long(65, "training.max_length allows")
     assert (trained.stops, changing.stops) == (False, True)
     assert "training.max_length allows 65" in trained.text
     assert "training.max_length allows 65" in changing.text
-    assert trained.remedy == changing.remedy
-    assert changing.remedy.startswith("lower training.max_length to 64 and training.max_prompt_length below that")
+    for finding in (trained, changing):
+        assert "; lower training.max_length to 64 and training.max_prompt_length below that" in finding.text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +22,11 @@ import yaml
 from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objective_table import ObjectiveName
-from tasks.launch import launch_training
+from tests.dvc_repository import init_dvc
+from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
-from .conftest import Inputs, read_curve, read_weights
+from .conftest import Inputs, files_of, read_curve, read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -69,13 +71,14 @@ def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: ob
 def _at_start(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Have every Python process that is started from here run some code first."""
     (folder / "sitecustomize.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
 
 
 def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
+    from iterpref_core.processes import start_processes
     from iterpref_core.training.training import train_objective
 
     told: dict[int, dict[str, float]] = {}
@@ -86,11 +89,31 @@ def _train(
 
     if params.accelerate:
         files = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
+        folder.mkdir(exist_ok=True)
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
-        metrics = launch_training(files | places | {"objective": objective}, every, places["curve"], tell)
+        (folder / "params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")))
+        given = {**files, **places, "objective": objective}
+        arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        with chdir(folder), printing(folder / "printed"):
+            start_processes(params.accelerate, ["-m", "iterpref_core.cli", "train", "--json", *arguments])
+        _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
+        metrics = json.loads("{" + result)
     else:
-        metrics = train_objective(*inputs, objective, params, *places.values(), tell)
+        metrics = train_objective(files_of(inputs), inputs[2], objective, params, *places.values(), tell)
     return metrics, read_curve(folder), read_weights(folder), told
+
+
+@contextmanager
+def printing(path: Path) -> Iterator[None]:
+    """Have this process and those that it starts print into a file."""
+    before = os.dup(1)
+    with path.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
 
 
 SEVERAL_TRAININGS = """
@@ -150,8 +173,6 @@ def sharded(
         whole = _train(folder / "all weights", (pairs_file, spans_file, model_folder), "target-rpo", two)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert whole[0] == metrics["all weights"], "the launcher hands on what the first process returns"
-    told = {str(step): numbers for step, numbers in whole[3].items()}
-    (folder / "told.json").write_text(json.dumps(told))
     return folder
 
 
@@ -180,11 +201,6 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     for key, weight in one[2].items():
         torch.testing.assert_close(weights[key], weight, atol=1e-5, rtol=1e-4, msg=key)
     assert not list((sharded / name / "work" / "checkpoints").iterdir())
-    if name == "all weights":  # the launcher tells of the training that it was asked for
-        told = json.loads((sharded / "told.json").read_text())
-        assert told.keys() == {str(step) for step in one[3]}
-        for step, numbers in one[3].items():
-            assert told[str(step)] == pytest.approx(numbers, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -223,6 +239,79 @@ def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
     with pytest.raises(InputError, match=r"^pairs\.jsonl: this process cannot go on$"):
         _train(tmp_path, inputs, "dpo", two)
     assert not (tmp_path / "out").exists()
+
+
+STAGES = {
+    "training": {
+        "foreach": ["dpo"],
+        "do": {
+            "cmd": "python -m flows.stage training ${item}",
+            "deps": ["data/pairs.jsonl", "data/focal.jsonl", "models/student"],
+            "params": ["training"],
+            "outs": ["models/trained/${item}"],
+            "metrics": ["metrics/training/${item}.json", "metrics/training/${item}.curve.csv"],
+        },
+    }
+}
+LIVE_AT_ONCE = """
+import os
+if "ITERPREF_LAUNCHED" in os.environ and os.environ.get("RANK", "0") == "0":
+    from tasks.mlflow import live_curve
+    live_curve.LIVE_AFTER_S = 0.0
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_stage_of_several_processes_has_one_record_and_its_curve_while_it_runs(
+    processes: int,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    inputs: Inputs,
+    params: TrainingParams,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tasks.mlflow.server import Server
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
+        monkeypatch.delenv(name, raising=False)
+    _at_start(tmp_path, monkeypatch, LIVE_AT_ONCE)
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    init_dvc(no_scm=True)
+    Path("data").mkdir()
+    for path, place in zip(inputs, ("data/pairs.jsonl", "data/focal.jsonl"), strict=False):
+        shutil.copy2(path, place)
+    shutil.copytree(inputs[2], "models/student")
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
+
+    kind = "MULTI_GPU" if processes > 1 else "NO"
+
+    def run(**changes: object) -> subprocess.CompletedProcess[str]:
+        own = params.model_copy(update={"micro_batch_size": 1, **changes})
+        several = _in_two(own, tmp_path, port, num_processes=processes, distributed_type=kind)
+        every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
+        Path("params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")), encoding="utf-8")
+        command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(Path("metrics/training/dpo.json").read_text(encoding="utf-8"))
+    server = Server()
+    stages = [row for row in server.client.search_runs([server.experiment_id]) if "iterpref.stage" in row.data.tags]
+    assert [(row.info.status, row.data.metrics["mean_loss"]) for row in stages] == [("FINISHED", metrics["loss"])]
+    points = server.client.get_metric_history(stages[0].info.run_id, "loss")
+    assert len({point.step for point in points}) == len(points) == metrics["steps"]
+    assert all(point.timestamp < stages[0].info.end_time for point in points), "each when it was there, not in the end"
+    refused = run(arguments={"no_such_argument": 1})
+    assert refused.returncode == 2
+    said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert len(said) == (1 if processes > 1 else 2), "the only process says itself what is wrong"
+    assert "no_such_argument" in said[0]
+    (failed,) = server.client.search_runs([server.experiment_id], "attributes.status = 'FAILED'")
+    assert said[-1].removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
 
 
 @pytest.mark.slow
@@ -306,7 +395,9 @@ def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
 
     several = params.model_copy(update={"accelerate": "two.yaml"})
     with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):
-        train_objective(*inputs, "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
+        train_objective(
+            files_of(inputs), inputs[2], "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work"
+        )
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:

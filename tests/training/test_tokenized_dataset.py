@@ -31,12 +31,12 @@ OpenDataset = Callable[..., "TokenizedDataset"]
 def open_dataset(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
 ) -> OpenDataset:
-    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:
         changed = params.model_copy(update=settings)
-        files = digest_files(pairs_file, spans)
+        files = PairReader(pairs_file, spans)
         return open_tokenized_dataset(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened

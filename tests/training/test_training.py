@@ -23,7 +23,7 @@ from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 
-from .conftest import Inputs, Train, Trained, read_curve, read_weights
+from .conftest import Inputs, Train, Trained, files_of, read_curve, read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -62,12 +62,12 @@ def test_reference_is_computed_once_and_read_back(
 ) -> None:
     from accelerate import PartialState
 
-    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.reference import reference_logps, score_pairs
 
     table = open_tokenized_dataset(
-        digest_files(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
+        PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
     )
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
@@ -115,7 +115,9 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
         folder = tmp_path / use
         fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
         out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
-        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(template=use))
+        train_objective(
+            files_of(inputs), inputs[2], "target-rpo", fenced, out, curve, work, prompt=PromptFormat(template=use)
+        )
         assert (load_tokenizer(out).chat_template is None) == (use == "plain")
     auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
@@ -182,7 +184,7 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
 
     paths = folder / "out", folder / "curve.csv", folder / "work"
     copy = multiprocessing.get_context("fork").Process(
-        target=train_objective, args=(*inputs, "target-rpo", params, *paths, die_late)
+        target=train_objective, args=(files_of(inputs), inputs[2], "target-rpo", params, *paths, die_late)
     )
     copy.start()
     copy.join()
@@ -316,10 +318,10 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from iterpref_core.training.checkpoint import run_key
-    from iterpref_core.training.data.pair_files import digest_files
+    from iterpref_core.training.data.row_files import PairReader
 
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
-        return run_key(digest_files(*inputs[:2]), fingerprint, objective, params.model_copy(update=settings))
+        return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
 
     before, alpha = key(), ObjectiveParams(alpha=9.0)
     assert key(objectives=params.objectives | {"rpo": alpha}) == before, "those of other objectives do not count"

@@ -87,12 +87,12 @@ def programs(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train(tmp_path: Path, model: Path, programs: Path) -> Train:
-    from iterpref_core.unpaired.kto import train_kto
+    from iterpref_core.training.training import train_objective
 
     def run(name: str, objective: str = "kto", file: Path = programs, **training: Any) -> dict[str, float]:
         folder = tmp_path / name
         start = training.pop("start_from", model)
         paths = folder / "out", folder / "curve.csv", folder / "work"
-        return train_kto(file, start, objective, settings(**training), *paths)
+        return train_objective({"programs": file}, start, objective, settings(**training), *paths)
 
     return run

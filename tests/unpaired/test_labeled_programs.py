@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.unpaired.labeled_file import read_labeled
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.training.data.labeled_programs import ProgramReader, read_labeled, with_others
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import BAD, GOOD, WRONG_LINE, Row, Train, settings, write_rows
 
@@ -43,7 +45,7 @@ _VALUES = {
 
 def _usable(row: Row, *, focal: bool) -> bool:
     """Decide by hand whether a row can be trained on."""
-    if "chosen" in row or not isinstance(row.get("label"), bool):
+    if not isinstance(row.get("label"), bool):
         return False
     completion = row.get("completion")
     if isinstance(completion, list):
@@ -89,7 +91,6 @@ def test_a_row_is_read_as_it_stands_or_refused_with_its_line(row: Row, focal: bo
         ([PASSING, PASSING], "all programs pass .label true., and KTO learns from the difference; add some that fails"),
         ([FAILING], "all programs fail .label false."),
         ([PASSING, {**PASSING, "label": False}], "programs.jsonl:2: the program of line 1 passes and fails"),
-        ([PASSING, {**FAILING, "rating": 3}], "programs.jsonl:2: field 'rating'"),
     ],
 )
 def test_a_file_that_teaches_nothing_is_refused(rows: list[Row], message: str, tmp_path: Path) -> None:
@@ -126,16 +127,15 @@ def test_trl_s_unpaired_data_set_is_read_as_it_is(tmp_path: Path) -> None:
 def test_a_program_that_is_too_long_is_named_with_how_many_there_are(tmp_path: Path, train: Train) -> None:
     long = [{**PASSING, "completion": f"x = {'9' * size}"} for size in (200, 300)]
     file = write_rows(tmp_path / "programs.jsonl", [PASSING, FAILING, *long])
-    expected = r"programs.jsonl:3: .* more than training.max_length = 128; of 4 programs 2 are longer, the longest has"
+    expected = r"programs.jsonl:4: .* more than training.max_length = 128; of 4 programs 2 are longer"
     with pytest.raises(InputError, match=expected):
         train("run", file=file)
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run" / "out").exists()
 
 
 def test_an_error_region_without_a_token_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """The model's template strips the blanks that the region consists of."""
     from iterpref_core.models.chat_template import ChatTemplate
-    from iterpref_core.unpaired.labeled_rows import read_rows
 
     stripped = {**FAILING, "completion": "def f(n): return n - 1\n\n\n", "rejected_spans": [[23, 25]]}
     tokenizer.chat_template = (
@@ -145,25 +145,28 @@ def test_an_error_region_without_a_token_is_refused(tmp_path: Path, tokenizer: P
     file = write_rows(tmp_path / "programs.jsonl", [PASSING, stripped])
     try:
         with pytest.raises(RecordError, match=r"programs.jsonl:2: field 'rejected_spans': no token of the program"):
-            read_rows(file, ChatTemplate(tokenizer), settings(), focal=True)
+            list(ProgramReader(file, focal=True).tokenize(ChatTemplate(tokenizer), settings()))
     finally:
         tokenizer.chat_template = None
 
 
-def test_a_model_without_an_embedding_for_a_token_is_refused() -> None:
-    from iterpref_core.training.model.model_limits import ModelLimits
-    from iterpref_core.unpaired.labeled_rows import LabeledRow, check_rows, with_mismatched
+def test_a_row_has_another_row_s_program_under_its_prompt() -> None:
+    """As in TRL: that of the row before in the micro-batch, which stays with its side of the validation."""
+    short = TokenizedPair([1, 2], [3], [], [], [], label=1)
+    long = TokenizedPair([1] * 9, [], [4] * 5, [0, 1, 1, 0, 0], [], label=0)
+    found = list(with_others([short, long, short, long], [False, False, False, True], settings(micro_batch_size=2)))
+    assert [(row.chosen_ids, row.rejected_ids, row.focal) for row in found] == [
+        ([3], [4] * 5, [1] * 5),
+        ([3], [4] * 5, [0, 1, 1, 0, 0]),
+        ([3], [3], [1]),
+        ([4] * 5, [4] * 5, [0, 1, 1, 0, 0]),
+    ]
+    (cut, _) = with_others([replace(short, prompt_ids=[1] * 125), long], [False, False], settings())
+    assert len(cut.rejected_ids) == len(cut.focal) == 3
 
-    short = LabeledRow([1, 2], [3], [1], True, "a")
-    long = LabeledRow([1] * 9, [3] * 5, [1] * 5, False, "b")
-    paired = with_mismatched([short, long], 2)
-    assert [row.KL_completion_ids for row in paired] == [(3,) * 5, (3,)]
-    with pytest.raises(ModelError, match="vocab_size is 3, and the programs have token id 3"):
-        check_rows(paired, ModelLimits("m", ids=3, positions=None), max_length=64)
-    with pytest.raises(ModelError, match="max_position_embeddings is 12; the longest program, or another one under"):
-        check_rows(paired, ModelLimits("m", ids=4, positions=12, has_table=True), max_length=64)
-    assert check_rows(paired, ModelLimits("m", ids=4, positions=14, has_table=True), max_length=64) == []
-    (remark,) = check_rows(paired, ModelLimits("m", ids=4, positions=12), max_length=64)
-    assert "never trained on such lengths" in remark
-    three = with_mismatched([short, long, short], 2)
-    assert three[2].KL_completion_ids == (3,), "a micro-batch of one has its own program"
+
+def test_further_columns_have_no_effect_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [PASSING | {"source": "mine"}, FAILING | {"source": "mine", "rating": 3}]
+    read = [program for _, program in read_labeled(write_rows(tmp_path / "programs.jsonl", rows), focal=True)]
+    assert [program.label for program in read] == [True, False]
+    assert "further columns have no effect: rating (1 rows), source (2 rows)" in caplog.text

@@ -12,7 +12,7 @@ from iterpref_core.config import LocalizationParams, PairsParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.records import Attempt, IoTest, LabeledProgram, Problem, Trajectory, Verdict
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.unpaired.labeled_file import read_labeled
+from iterpref_core.training.data.labeled_programs import read_labeled
 from tests.settings import section
 
 RIGHT = "def f(n):\n    m = n + {k}\n    return m\n"

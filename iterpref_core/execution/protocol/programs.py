@@ -15,6 +15,10 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 """
 
 
+INSIDE = "judged inside"
+"""The mark of an outcome whose tests ran in the program's own process; it follows the isolation."""
+UNCHECKED = f"{INSIDE} unchecked"
+"""The mark where the program has passed such tests, and they have no counter-test."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 
@@ -181,8 +185,8 @@ class Outcome:
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
-        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
-            tests ran in the program's own process.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; `INSIDE` or `UNCHECKED` follows where
+            the tests ran in the program's own process.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """
@@ -195,3 +199,8 @@ class Outcome:
     isolation: str = ""
     cpu_s: float = 0.0
     slowest_s: float = 0.0
+
+    @property
+    def inside(self) -> str:
+        """Return the mark of tests that ran in the program's own process, or ""."""
+        return self.isolation.partition(" ")[2]

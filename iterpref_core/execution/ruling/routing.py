@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iterpref_core.execution.comparison.expectations import Expected
 from iterpref_core.execution.kinds.kind import Step
@@ -54,6 +55,14 @@ def why_inside(program: Program) -> str:
     others = [test for test in program.tests if not isinstance(test, AssertTest)]
     tests = [*others, AssertTest(code=asserts)] if asserts else others
     return next(filter(None, (KINDS[test.kind].why_inside(test, program.setup) for test in tests)), "")
+
+
+def counter_program(program: Program) -> Program | None:
+    """Return a program with the counter-tests of its tests; None if none of them decides."""
+    changed = [KINDS[test.kind].counter_test(test) for test in program.tests]
+    if not any(decides for _, decides in changed):
+        return None
+    return replace(program, tests=tuple(test for test, _ in changed))
 
 
 def problem_of(program: Program) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
@@ -18,14 +18,6 @@ _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")
 """A part of the names of tables with a row for every position: GPT-2's `wpe`, OPT's and GPT-J's `embed_positions`."""
 _OFFSET = 2
 """Rows that OPT and BioGPT have before that of the first position."""
-
-
-class Excess(NamedTuple):
-    """A length beyond a limit of a model: whether it stops a training, the text that says so, and the remedy."""
-
-    stops: bool
-    text: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -48,37 +40,25 @@ class ModelLimits:
     changes_at: int | None = None
     rope_type: str = ""
 
-    def findings(self, checks: PairChecks) -> Iterator[Finding]:
-        """Yield the ways in which pairs are beyond a limit, each with its remedy."""
-        unknown = self.unknown_id(int(checks["largest_id"].max()), "pairs")
-        if unknown:
-            yield Finding(stops=True, text=unknown)
+    def findings(self, checks: PairChecks, noun: str = "pairs") -> Iterator[Finding]:
+        """Yield the ways in which rows are beyond a limit, each with its remedy."""
+        largest = int(checks["largest_id"].max())
+        if largest >= self.ids:
+            yield Finding(
+                stops=True,
+                text=f"{self.model}: config.json: vocab_size is {self.ids:,}, and the {noun} have token id {largest:,} "
+                "(tokenizer.json); save the model again after model.resize_token_embeddings(len(tokenizer)), or with "
+                "its own tokenizer",
+            )
         lengths = checks["prompt_tokens"] + checks["chosen_tokens"].clip(min=checks["rejected_tokens"])
-        longest = int(lengths.max())
-        for excess in self.beyond(longest, "the longest pair has"):
-            yield Finding(stops=excess.stops, text=f"{excess.text}; {excess.remedy}")
+        yield from self.too_long(int(lengths.max()), f"the longest of the {noun} has")
 
-    def unknown_id(self, largest: int, rows: str) -> str:
-        """Return the text about a token id that the embedding has no row for; empty if it has one for each.
+    def too_long(self, longest: int, subject: str) -> Iterator[Finding]:
+        """Yield the ways in which a length is beyond a limit.
 
         Args:
-            largest: the largest id.
-            rows: the noun for what has that id, such as "pairs".
-        """
-        if largest < self.ids:
-            return ""
-        return (
-            f"{self.model}: config.json: vocab_size is {self.ids:,}, and the {rows} have token id {largest:,} "
-            "(tokenizer.json); save the model again after model.resize_token_embeddings(len(tokenizer)), or with its "
-            "own tokenizer"
-        )
-
-    def beyond(self, longest: int, subject: str) -> Iterator[Excess]:
-        """Yield the ways in which a length is beyond a limit: of pairs that are there, or that parameters allow.
-
-        Args:
-            longest: the length of a pair's prompt with the longer one of its programs, in tokens.
-            subject: the words before that number in the message, such as "the longest pair has".
+            longest: the length of a row's prompt with the longer one of its programs, in tokens.
+            subject: the words before that number in the message.
         """
         where = f"{self.model}: config.json"
         if self.positions is not None and longest > self.positions:
@@ -87,19 +67,19 @@ class ModelLimits:
                 text += ", which the model has no positions for"
             else:
                 text += ": the model was never trained on such lengths"
-            yield Excess(self.has_table, text, _advice(self.positions))
+            yield Finding(self.has_table, f"{text}; {_advice(self.positions)}")
         if self.changes_at is not None and longest > self.changes_at:
             text = (
                 f"{where}: rope_type {self.rope_type!r} changes the frequencies of a whole batch beyond "
-                f"{self.changes_at:,} tokens, and {subject} {longest:,}: a pair's score would depend on "
+                f"{self.changes_at:,} tokens, and {subject} {longest:,}: a row's score would depend on "
                 "the rest of its batch"
             )
-            yield Excess(True, text, _advice(self.changes_at))
+            yield Finding(True, f"{text}; {_advice(self.changes_at)}")
 
 
 def _advice(limit: int) -> str:
     return (
-        f"lower training.max_length to {limit} and training.max_prompt_length below that, or drop long pairs "
+        f"lower training.max_length to {limit} and training.max_prompt_length below that, or drop long rows "
         "(pairs.max_tokens)"
     )
 
@@ -125,13 +105,13 @@ def read_limits(model: Path | str) -> ModelLimits:
     )
 
 
-def check_limits(limits: ModelLimits, checks: PairChecks) -> list[Finding]:
+def check_limits(limits: ModelLimits, checks: PairChecks, noun: str = "pairs") -> list[Finding]:
     """Return the findings that do not stop a training.
 
     Raises:
         ModelError: all findings that stop it.
     """
-    findings = list(limits.findings(checks))
+    findings = list(limits.findings(checks, noun))
     stopping = [finding.text for finding in findings if finding.stops]
     if stopping:
         raise ModelError("; ".join(stopping))

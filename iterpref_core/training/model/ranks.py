@@ -7,14 +7,10 @@ import torch
 from accelerate import PartialState
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.processes import is_launched
 
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for one of them which works alone, such as merging and saving a large model."""
-
-
-def is_launched() -> bool:
-    """Return whether `accelerate launch` or `torchrun` started this process as one of several."""
-    return "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def join_processes(configuration: str | None) -> PartialState:
@@ -31,7 +27,7 @@ def join_processes(configuration: str | None) -> PartialState:
     if configuration:
         raise ConfigError(
             f"params.yaml: training.accelerate: {configuration} describes several processes, and this is one; "
-            "`iterpref` starts them in a checkout of the project; elsewhere start them with `accelerate launch` "
+            "`iterpref train` and the pipeline start them; start a script of your own with `accelerate launch` "
             "(docs/training-distributed.md), or set null to train in this process alone"
         )
     return PartialState()

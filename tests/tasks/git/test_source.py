@@ -9,22 +9,13 @@ import pytest
 from iterpref_core.config import load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.command import describe_command
-from tests.settings import ROOT
+from tests.dvc_repository import ToyCheckout
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(toy_checkout: ToyCheckout) -> Path:
     """A commit with the parameters and one file of code."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"NAME": "a", "EMAIL": "a@b"}.items():
-        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
-        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    Path("code.py").write_text("1\n", encoding="utf-8")
-    git("init", "--quiet", "--initial-branch", "main")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "begin")
-    return tmp_path
+    return toy_checkout({}, {"code.py": "1\n"})
 
 
 def git(*arguments: str) -> str:

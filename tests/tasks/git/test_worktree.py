@@ -24,7 +24,7 @@ from tasks.git.worktree import (
     worktree_of,
 )
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import ToyCheckout, init_dvc, reproduce
 from tests.settings import ROOT
 
 TASTE = """
@@ -57,22 +57,9 @@ def run(*command: str) -> str:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(toy_checkout: ToyCheckout) -> Path:
     """A repository with a commit, DVC, one stage that has run, a change and a new file."""
-    folder = tmp_path / "check out"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    for name, value in {"NAME": "a", "EMAIL": "a@b"}.items():
-        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
-        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    run("git", "init", "--quiet")
-    init_dvc()
-    shutil.copy2(ROOT / "params.yaml", "params.yaml")
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": STAGE}}), encoding="utf-8")
-    Path(".gitignore").write_text(".iterpref/\nout\n", encoding="utf-8")
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "begin")
+    folder = toy_checkout({"only": STAGE}, {".gitignore": ".iterpref/\nout\n"}, "check out")
     Path("new.txt").write_text("new\n", encoding="utf-8")
     text = Path("params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"), encoding="utf-8")

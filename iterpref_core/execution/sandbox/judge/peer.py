@@ -10,7 +10,7 @@ The judge does not trust the program: all that arrives is data, and `permission`
 """
 
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +57,7 @@ class Peer:
         self.codec = Codec(self.objects)
         self._depth = 0
         # Held by the thread that talks; free while a function runs, which may have threads that ask.
-        self._turn = allocate_lock()
+        self._turn: Any = RLock()
         self.lost = ""
         self.caught: list[BaseException] = []
         self.before_sending: Callable[[], None] = lambda: None
@@ -233,11 +233,11 @@ class Peer:
         try:
             if self.is_judge:
                 permission.check(op, args, self.objects.test_modules)
-            self._turn.release()
+            held = self._turn._release_save()  # noqa: SLF001 - however often this thread holds the lock
             try:
                 return "answer", function(*args, **named)
             finally:
-                self._turn.acquire()
+                self._turn._acquire_restore(held)  # noqa: SLF001
         except ProgramLostError:
             raise
         except permission.RefusedError as error:

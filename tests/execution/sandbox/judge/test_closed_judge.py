@@ -195,7 +195,7 @@ def outcome_of(executor, tests, code):
 def test_what_nobody_lets_in_does_not_pass(executor, name):
     outcome = outcome_of(executor, *NEVER_PASSED[name])
     assert outcome.verdict != "infra_error" or outcome.feedback.startswith("not judged: "), outcome
-    assert outcome.verdict != "passed" or outcome.isolation.endswith(" judged inside"), outcome
+    assert outcome.verdict != "passed" or outcome.isolation.count("judged inside"), outcome
 
 
 @pytest.mark.parametrize("name", PASSED)
@@ -235,7 +235,7 @@ def test_a_test_that_changes_the_programs_own_modules_runs_beside_it(executor, t
         Program("def f(x): return x * x" if "Mine" not in test else "class f: pass", (AssertTest(code=test),))
     )
     assert outcome.verdict == "passed", outcome
-    assert outcome.isolation.endswith(" judged inside")
+    assert outcome.isolation.count("judged inside")
 
 
 BIG = f"0x{'f' * 5000}"

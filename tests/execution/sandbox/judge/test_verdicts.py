@@ -169,7 +169,7 @@ def fooled(executor, liar, kinds):
 def fools(outcome):
     if outcome.verdict == "infra_error":
         return not outcome.feedback.startswith("not judged: ")
-    return outcome.verdict == "passed" and not outcome.isolation.endswith(" judged inside")
+    return outcome.verdict == "passed" and not outcome.isolation.count("judged inside")
 
 
 IN_TURN = 3

@@ -1,7 +1,8 @@
-"""Pair files: pairs and their error regions, from two files that are each digested once and read once."""
+"""Row files: the files of a training, each digested once and read once; pairs and their error regions are two."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from iterpref_core.config import TrainingParams
@@ -10,51 +11,52 @@ from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
-from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
+from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
-@dataclass(frozen=True)
-class PairFiles:
-    """The files of a training's data.
+class RowReader(ABC):
+    """A reader of the rows of a training from its files.
+
+    Args:
+        **files: name → file.
 
     Attributes:
-        pairs: JSONL of preference pairs.
-        spans: JSONL of error regions.
-        digests: MD5 of `pairs` and of `spans`, by which DVC knows them.
-    """
-
-    pairs: Path
-    spans: Path
-    digests: Mapping[str, str]
-
-
-def digest_files(pairs: Path, spans: Path) -> PairFiles:
-    """Return both files with their digests.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    digests = {
-        "pairs": file_digest(pairs, "md5"),
-        "spans": file_digest(spans, "md5"),
-    }
-    return PairFiles(pairs, spans, digests)
-
-
-class PairReader:
-    """A reader of the pairs that have spans, in one pass over both files.
-
-    Attributes:
+        noun: the word for rows in messages and metrics.
         without_spans: number of pairs without a record of their error region, once all are read.
         methods: names of the methods of localization, once all are read.
     """
 
-    def __init__(self, pairs: Path, spans: Path) -> None:
-        self._pairs = pairs
-        self._spans = spans
+    noun: str
+
+    def __init__(self, **files: Path) -> None:
+        self._files = files
         self.without_spans = 0
         self.methods: set[str] = set()
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """MD5 of each file, by which DVC knows it."""
+        return {name: file_digest(path, "md5") for name, path in self._files.items()}
+
+    @abstractmethod
+    def form(self, params: TrainingParams) -> dict[str, object]:
+        """Return the settings that decide the rows."""
+
+    @abstractmethod
+    def tokenize(self, template: ChatTemplate, params: TrainingParams) -> Iterator[TokenizedPair]:
+        """Yield the rows, in one pass over the files."""
+
+
+class PairReader(RowReader):
+    """A reader of the pairs that have spans."""
+
+    noun = "pairs"
+
+    def __init__(self, pairs: Path, spans: Path) -> None:
+        super().__init__(pairs=pairs, spans=spans)
+        self._pairs = pairs
+        self._spans = spans
 
     def __iter__(self) -> Iterator[tuple[PreferencePair, FocalSpans]]:
         """Yield each pair with its spans, in the order of the spans, which follow the order of the pairs.
@@ -80,13 +82,17 @@ class PairReader:
             "localize these pairs again"
         )
 
-    def tokenize(self, template: ChatTemplate, form: PairForm | TrainingParams) -> Iterator[TokenizedPair]:
+    def form(self, params: TrainingParams) -> dict[str, object]:
+        """Return the length limits, in tokens, and the form of the answers."""
+        return params.model_dump(include={"max_prompt_length", "max_length", "answer"})
+
+    def tokenize(self, template: ChatTemplate, params: TrainingParams) -> Iterator[TokenizedPair]:
         """Yield the pairs that have spans, tokenized.
 
         Raises:
             InputError: there is no pair, or `max_length` leaves no room for programs.
         """
-        rows = tokenize_pairs(self, template, form)
+        rows = tokenize_pairs(self, template, params)
         first = next(rows, None)
         if first is None:
             raise InputError(

@@ -1,0 +1,74 @@
+"""Cards: accelerators, of which each stage takes one for itself, whoever starts it.
+
+A card that is taken is a file that is locked, in a folder of this user on this machine. The system unlocks it when the
+process dies. So stages of several runs, sweeps, workers and terminals share the cards without knowing of each other.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+
+from filelock import FileLock, Timeout
+
+_POLL_S = 0.5
+
+
+def visible_cards() -> tuple[str, ...]:
+    """Return this machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some.
+
+    CUDA sees the cards before the first name that stands for none: of `0,-1,1` card 0, and of `-1` no card.
+    """
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        cards: list[str] = []
+        for name in chosen.split(","):
+            card = name.strip()
+            if not card or card.startswith("-"):
+                break
+            cards.append(card)
+        return tuple(cards)
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return tuple(listed.stdout.split()) if listed.returncode == 0 else ()
+
+
+@contextmanager
+def own_cards(*, every: bool = False) -> Iterator[None]:
+    """Let this process and its children see a card of their own, or every one; wait until it is free.
+
+    Without any card nothing is waited for.
+    """
+    seen = visible_cards()
+    # All are taken in one order, so that two that want every card do not wait for each other.
+    choices = [(card,) for card in sorted(seen)] if every else [seen]
+    with ExitStack() as taken:
+        if seen:
+            cards = [_take(choice, taken) for choice in choices]
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(cards)
+        yield
+
+
+def _take(cards: tuple[str, ...], taken: ExitStack) -> str:
+    """Return the first of these cards that is free, which stays taken until the stack is closed."""
+    folder = Path(gettempdir()) / f"iterpref-cards-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    said = False
+    while True:
+        for card in cards:
+            lock = FileLock(folder / card.replace("/", "_"))
+            try:
+                taken.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                continue
+            return card
+        if not said:
+            print(f"waiting for a GPU: other stages have {', '.join(cards)}", flush=True)
+            said = True
+        time.sleep(_POLL_S)

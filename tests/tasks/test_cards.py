@@ -1,0 +1,72 @@
+"""Cards: a stage takes one that no other process on this machine has, and gives it back however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.cards import own_cards, visible_cards
+from tests.settings import ROOT
+
+STAGE = """
+import os, sys, time
+from pathlib import Path
+from tasks.cards import own_cards
+with own_cards(every=sys.argv[2:] == ["every"]):
+    Path(sys.argv[1]).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    while Path("block").exists():
+        time.sleep(0.05)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    Path("block").touch()
+
+
+def start(name: str, *how: str, cards: str) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": cards, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", STAGE, name, *how], env=environment)
+
+
+def has(name: str) -> str:
+    """Return the cards of a process as soon as it has some."""
+    deadline = time.monotonic() + 60
+    while not (Path(name).is_file() and Path(name).read_text()):
+        assert time.monotonic() < deadline, name
+        time.sleep(0.05)
+    return Path(name).read_text()
+
+
+def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third_waits() -> None:
+    first, second = start("first", cards="3,5"), start("second", cards="3,5")
+    assert {has("first"), has("second")} == {"3", "5"}
+    third = start("third", cards="3,5")
+    every = start("every", "every", cards="3,5")
+    time.sleep(1)
+    assert not Path("third").exists()
+    second.send_signal(signal.SIGKILL)  # the system gives its card back
+    assert second.wait() == -signal.SIGKILL
+    Path("block").unlink()
+    assert [process.wait(60) for process in (first, third, every)] == [0, 0, 0]
+    assert (has("third") in {"3", "5"}, has("every")) == (True, "3,5")
+
+
+def test_without_a_card_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with own_cards(), own_cards(every=True):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_the_cards_are_those_that_the_variable_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {"": (), "-1": (), "2, 3": ("2", "3"), "0,-1,1": ("0",), "GPU-8f2a,MIG-1": ("GPU-8f2a", "MIG-1")}
+    for value, cards in seen.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        assert visible_cards() == cards
