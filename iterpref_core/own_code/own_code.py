@@ -201,6 +201,7 @@ def _problem(
 def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
     files = sorted({node.partition("::")[0] for node in tests})
+    deciding = [node for node in tests if _decides(node, project)]
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in files}
     lines = [
         "from own_code_replacement import Replacement",
@@ -208,25 +209,23 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         "",
         f"candidate = Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r})",
         f"FILES = {hashes!r}",
-        f"COUNTER_TEST = {False if _decides(tests, project) else None}",
         "TESTS = [",
         *(f"    {node!r}," for node in tests),
         "]",
-        "failure = failure_of(candidate, FILES, TESTS, counter=COUNTER_TEST)",
+        f"DECIDING = {deciding!r}",
+        f"COUNTER_TEST = {False if deciding else None}",
+        "failure = failure_of(candidate, FILES, TESTS, DECIDING if COUNTER_TEST else ())",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _decides(tests: Sequence[str], project: Project) -> bool:
-    """Tell whether one of the tests is a function with an expectation that its counter-test changes."""
-    for node in tests:
-        file, *_, name = node.partition("[")[0].split("::")
-        tree = ast.parse((project.folder / file).read_bytes())
-        for found in ast.walk(tree):
-            if isinstance(found, Definition) and found.name == name:
-                if counter_test.counter_test(ast.unparse(found)).decides:
-                    return True
+def _decides(node: str, project: Project) -> bool:
+    """Tell whether a test is a function with an expectation that its counter-test changes."""
+    file, *_, name = node.partition("[")[0].split("::")
+    for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
+        if isinstance(found, Definition) and found.name == name:
+            return counter_test.counter_test(ast.unparse(found)).decides
     return False
 
 

@@ -1,7 +1,7 @@
 """Routing: the steps of a program's tests, and the processes that the tests need."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from iterpref_core.execution.comparison.expectations import Expected
@@ -49,12 +49,12 @@ def shares(program: Program) -> bool:
     return any(KINDS[test.kind].shares(test) for test in program.tests)
 
 
-def counter_program(program: Program) -> Program | None:
-    """Return a program with the counter-tests of its tests; None if none of them decides."""
-    changed = [KINDS[test.kind].counter_test(test) for test in program.tests]
-    if not any(decides for _, decides in changed):
-        return None
-    return replace(program, tests=tuple(test for test, _ in changed))
+def counter_programs(program: Program) -> Iterator[Program]:
+    """Yield a program with each counter-test of its tests that decides, one at a time."""
+    for test in program.tests:
+        changed, decides = KINDS[test.kind].counter_test(test)
+        if decides:
+            yield replace(program, tests=(changed,))
 
 
 def problem_of(program: Program) -> str:

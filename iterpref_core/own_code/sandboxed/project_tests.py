@@ -227,23 +227,25 @@ class _CounterLoader(SourceFileLoader):
         return compile(counter_test(self.get_data(path).decode()).source, path, "exec")
 
 
-def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str], *, counter: bool | None) -> str:
+def failure_of(
+    replacement: Any, files: Mapping[str, str], nodes: Sequence[str], counter_nodes: Sequence[str] = ()
+) -> str:
     """Return the first failure of a function's tests with a candidate in the function's place, or an empty text.
 
     Args:
         replacement: the candidate, not yet installed.
         files: the files of the tests, with their SHA-256.
         nodes: the ids of the tests.
-        counter: True gives the tests other expectations.
+        counter_nodes: tests to run in the place of `nodes`, with other expectations: each of them has to fail.
     """
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
     root = _root_of(files)
-    options = ["--maxfail=1"]
-    if counter:
-        sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
-        options.append("--assert=plain")  # which leaves importing to Python
-    plugin = _Plugin(nodes)
-    _run_pytest(root, list(files), plugin, *options)
-    return plugin.verdict()
+    plugin = _Plugin(counter_nodes or nodes)
+    if not counter_nodes:
+        _run_pytest(root, list(files), plugin, "--maxfail=1")
+        return plugin.verdict()
+    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
+    _run_pytest(root, list(files), plugin, "--assert=plain")  # which leaves importing to Python
+    return "" if any(plugin.passed.values()) else plugin.failure or "no test ran"
