@@ -6,7 +6,7 @@ cache: a stage that it does not run shows as `Cached`.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from flows.engine import Futures, run_graph
 from flows.form import Jobs, StageTarget, Values
 from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, load_params, with_values
+from iterpref_core.config import load_params, with_values
 from iterpref_core.report.summary_record import Summary, read_summary
 from tasks.dvc.graph import Stage, frozen_line
 from tasks.dvc.reproduction import Reproduction, UnreachableError
@@ -89,18 +89,9 @@ def reproduce(stage: Stage, share: dict[str, str], run: Reproduction, record: Re
     return None
 
 
-def _changes(values: Mapping[str, Any] | None, benchmarks: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters that a run sets itself, by dotted key."""
-    changes = dict(values or {})
-    if benchmarks:
-        changes["evaluation.benchmarks"] = list(benchmarks)
-    return changes
-
-
 def _name_run() -> str:
     """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
-    given = flow_run.parameters
-    return name_run(COMMAND, observe_source(_changes(given["values"], given["benchmarks"])))
+    return name_run(COMMAND, observe_source(flow_run.parameters["values"]))
 
 
 @flow(
@@ -112,7 +103,6 @@ def _name_run() -> str:
 )
 def experiment(
     stages: tuple[StageTarget, ...] = (),
-    benchmarks: tuple[Benchmark, ...] = (),
     values: Values | None = None,
     jobs: Jobs = 2,
 ) -> str:
@@ -122,7 +112,6 @@ def experiment(
 
     Args:
         stages: names from dvc.yaml; `training` means all of `training@…`. Without names the whole experiment runs.
-        benchmarks: benchmarks to evaluate on; by default those of params.yaml.
         values: parameters to change, by dotted key, such as {"training.beta": 0.3}.
         jobs: number of stages that run at the same time.
 
@@ -132,7 +121,7 @@ def experiment(
     set_up_libraries()
     leave_out_tracebacks()
     tell_process()
-    chosen = _changes(values, benchmarks)
+    chosen = values or {}
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), chosen)
     with recorded_command(COMMAND, params, chosen) as record, entered(chosen) as folder:

@@ -34,7 +34,7 @@ from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError
 from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
-from tasks.grid import BASE, OBJECTIVES_OF_THE_EXPERIMENT, Row, check_choice, describe_values, plan_rows
+from tasks.grid import BASE, Row, check_choice, describe_values, plan_rows, trained_objectives
 from tasks.mlflow.command import Command
 from tasks.mlflow.recorded_command import recorded_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
@@ -120,11 +120,13 @@ def run_point(point: Point, share: dict[str, str], work: Sweep) -> PointScore:
         recorded_command("iterpref sweep", params, point.row.values, point.row.label) as record,
         worktree_of(work.snapshot, point.name) as folder,
     ):
-        write_values(point.row.values, folder / PARAMS)
         made = [target]
         if objective != BASE:
             add_objective(folder, objective)
             made.insert(0, f"training@{objective}")
+            if objective not in work.params.training.objectives:
+                write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
+        write_values(point.row.values, folder / PARAMS)
         variables = share | _variables(record.command)
         record.ran = bool(work.commands.run(point.name, ("repro", target), variables, say, folder))
         # DVC makes an experiment by way of references that all worktrees share.
@@ -151,7 +153,7 @@ def _read_score(results: Path) -> PointScore:
 def _name_sweep() -> str:
     """Return the name of the present flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
     given = flow_run.parameters
-    subject = given["preset"] or ", ".join(given["objectives"] or OBJECTIVES_OF_THE_EXPERIMENT)
+    subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
     listed = {key: ",".join(map(str, values)) for key, values in (given["values"] or {}).items()}
     return " ".join([subject, *describe_values(listed)])
 

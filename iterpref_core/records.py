@@ -279,14 +279,14 @@ class Trajectory(Record):
         task_id: name of the problem.
         solved: an attempt passes the visible tests.
         attempts: see there.
-        refused: number of prompts that the model's server refused to answer; None for 0.
+        missing: the reasons why answers are missing; None if none is.
         tests: digest of the problem's tests, which were the same for every attempt.
     """
 
     task_id: str
     solved: bool
     attempts: tuple[Attempt, ...]
-    refused: int | None = None
+    missing: tuple[str, ...] | None = None
     tests: str | None = None
 
 

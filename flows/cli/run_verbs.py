@@ -119,19 +119,12 @@ def sweep(
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
 
 
-def ui(
-    notify: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", envvar="ITERPREF_NOTIFY", help="Webhook that hears of failed runs, such as one of Slack."
-        ),
-    ] = None,
-) -> None:
+def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
 
     load_params()
-    serve_pages(notify)
+    serve_pages()
 
 
 def _name_problem_files() -> None:

@@ -126,7 +126,7 @@ def train_grpo(
     run = set_up_run(GRPO, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
-    learning_rate, _ = find_rates(GRPO, params.objectives)
+    learning_rate, _ = find_rates(GRPO, params)
     template = load_chat_template(run.model, run.prompt)
     _check_second_turn(template, params.grpo.turns)
     _check_length(run.model, params)
@@ -220,7 +220,7 @@ def _settings(params: TrainingParams) -> dict[str, Any]:
     shared = {*_SHARED, "max_length"} if params.grpo.turns > 1 else set(_SHARED)
     values = params.model_dump(mode="json", include=shared)
     values |= {f"grpo.{name}": value for name, value in params.grpo.model_dump(mode="json").items()}
-    values["learning_rate"], _ = find_rates(GRPO, params.objectives)
+    values["learning_rate"], _ = find_rates(GRPO, params)
     return values
 
 

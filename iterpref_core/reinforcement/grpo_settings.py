@@ -98,7 +98,7 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
         )
     _check_regions(params)
     _check_turns(params, processes)
-    rate, _ = find_rates(GRPO, params.objectives)
+    rate, _ = find_rates(GRPO, params)
     made = grpo_config(params, learning_rate=rate, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
     check_made(made)
     check_schedule(made, grpo.steps)

@@ -47,10 +47,13 @@ class Script(Kind):
         return next(filter(None, (why_inside(text, own, setup) for text in sources)), "")
 
     def counter_test(self, test: Any) -> tuple[Any, bool]:
-        """Return the script and its modules with other expectations."""
-        from iterpref_core.execution.kinds.counter_test import counter_test
+        """Return the script and its modules with other expectations; one that changes its own is told so, alone."""
+        from iterpref_core.execution.kinds.counter_test import OWN, counter_test
 
-        changed = {name: counter_test(text) for name, text in test.files.items() if name.endswith(".py")}
+        sources = {name: text for name, text in test.files.items() if name.endswith(".py")}
+        if OWN in test.files[test.run]:
+            sources = {test.run: test.files[test.run]}
+        changed = {name: counter_test(text) for name, text in sources.items()}
         files = test.files | {name: counter.source for name, counter in changed.items()}
         return test.model_copy(update={"files": files}), any(counter.decides for counter in changed.values())
 

@@ -1,7 +1,7 @@
 """Routing: the steps of a program's tests, and the processes that the tests need."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from iterpref_core.execution.comparison.expectations import Expected
@@ -57,12 +57,12 @@ def why_inside(program: Program) -> str:
     return next(filter(None, (KINDS[test.kind].why_inside(test, program.setup) for test in tests)), "")
 
 
-def counter_program(program: Program) -> Program | None:
-    """Return a program with the counter-tests of its tests; None if none of them decides."""
-    changed = [KINDS[test.kind].counter_test(test) for test in program.tests]
-    if not any(decides for _, decides in changed):
-        return None
-    return replace(program, tests=tuple(test for test, _ in changed))
+def counter_programs(program: Program) -> Iterator[Program]:
+    """Yield a program with each counter-test of its tests that decides, one at a time."""
+    for test in program.tests:
+        changed, decides = KINDS[test.kind].counter_test(test)
+        if decides:
+            yield replace(program, tests=(changed,))
 
 
 def problem_of(program: Program) -> str:

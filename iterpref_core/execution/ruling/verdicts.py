@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -137,8 +138,13 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        if step is not None and facts["in_test"] and facts["type"] == "ModuleNotFoundError":
-            return self.outcome("infra_error", f"the test needs a package that is not installed: {facts['message']}", 0)
+        missing = (
+            re.match(r"No module named '(\w+)", str(facts["message"]))
+            if facts["type"] == "ModuleNotFoundError"
+            else None
+        )
+        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
+            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:

@@ -16,7 +16,7 @@ from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits,
 from iterpref_core.execution.ruling.own_processes import run_alone, run_parts, takes_process
 from iterpref_core.execution.ruling.routing import (
     as_calls,
-    counter_program,
+    counter_programs,
     need_a_judge,
     problem_of,
     runs_inside,
@@ -33,7 +33,7 @@ ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
 _FOR_A_JUDGE = frozenset({"bad_return_type", "tampered"})
 """Verdicts on an assertion that was run as a call, after which a judge runs it: what was returned is no plain value."""
-PASSES_ANYTHING = "the program passes its tests, and the same tests with other expectations, too"
+PASSES_ANYTHING = "the program passes a test, and the same test with other expectations, too"
 
 
 class Executor(Engine):
@@ -125,13 +125,12 @@ class Executor(Engine):
         outcome = self._ruled(program, steps, judged=False, isolation=f"{self.isolation} {INSIDE}")
         if outcome.verdict != "passed" or program.comparator is not None:
             return outcome
-        counter = counter_program(program)
-        if counter is None:
-            return replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
-        again = self._ruled(counter, steps_of(counter), judged=False, isolation=outcome.isolation)
-        if again.verdict != "passed":
-            return outcome
-        return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
+        checked = False
+        for counter in counter_programs(program):
+            checked = True
+            if self._ruled(counter, steps_of(counter), judged=False, isolation="").verdict == "passed":
+                return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
+        return outcome if checked else replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
 
     def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
         """Run some steps, and return the verdict on them."""
