@@ -75,16 +75,18 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 def refuse_secrets(urls: Any) -> Any:
-    """Return a value of `inference.base_url` unchanged if it contains no password, key or query.
+    """Return a value of `inference.base_url` unchanged if it contains no password and no key.
 
     Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
 
     Raises:
-        ConfigError: the value contains one of the characters that a password, a key or a query needs.
+        ConfigError: the value contains what a password needs, or its query has another parameter than a version.
     """
-    if re.search("[@?#]", str(urls)):
+    text, _, query = str(urls).partition("?")
+    names = [part.partition("=")[0] for part in query.split("&") if part]
+    if re.search("[@#]", text + query) or any("version" not in name.lower() for name in names):
         raise ConfigError(
-            "inference.base_url: takes scheme, host, port and path alone; "
+            "inference.base_url: takes scheme, host, port, path and an API's version (?api-version=2024-10-21) alone; "
             f"a key comes from the environment variable {KEY_VARIABLE}"
         )
     return urls

@@ -17,6 +17,7 @@ from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.config import TrainingParams, Wording
 from iterpref_core.execution import Engine
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.models.prompt_tokens import EncodedPrompt
 from iterpref_core.records import Problem
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
@@ -129,7 +130,7 @@ class Dialogues:
         """Put an answer behind a dialogue, and run its program."""
         row, ids = answered
         turn = Turn(len(row.ids), ids, self._prompts.read(ids, row.asked))
-        answer = Completion(turn.text, 0, len(ids), truncated=not self._prompts.has_end(ids))
+        answer = Completion(turn.text, 0, len(ids), FINISHED if self._prompts.has_end(ids) else CUT)
         row.conversation = row.conversation.after(answer, self._executor)
         row.ids = row.ids + ids
         row.mask = row.mask + [1] * len(ids)

@@ -135,8 +135,8 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: True: its tests run in its process; False: beside it; None: as their source says, see
-            `kinds.same_process`.
+        inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
+            says, see `kinds.outside`.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
