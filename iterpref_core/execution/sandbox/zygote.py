@@ -40,6 +40,7 @@ from ..isolation.pid_namespace import (
     try_listener,
 )
 from ..isolation.threads import admit_thread, share_semaphores_among_threads
+from ..kinds.call import body_of
 from ..kinds.pytest_file import prepare_pytest
 from ..solution.loading import seed
 from . import child, fork_hooks
@@ -559,7 +560,7 @@ def rehearse() -> None:
     The interpreter keeps what it learns of code that runs: the types of values, where attributes are found. Each child
     would learn it anew, and copy the pages on which it writes it down.
     """
-    job = {"setup": "", "code": REHEARSED, "steps": [("io", ("f([1, 2])", False)), ("io", ("f(1)", False))]}
+    job = {"setup": "", "code": REHEARSED, "steps": [("io", body_of("f([1, 2])")), ("io", body_of("f(1)"))]}
     raw = memoryview(pickle.dumps(job))
     channel = os.memfd_create("channel")
     for _ in range(REHEARSALS):
