@@ -329,7 +329,8 @@ def _pairs_or_reason(
     kept: list[PreferencePair] = []
     dropped: list[str] = []
     for made in pairs:
-        pair = made.model_copy(update={"license": task.license})
+        # Without tests, the two programs are right and wrong by the word of their set.
+        pair = made.model_copy(update={"license": task.license, "tested": None if task.tests else False})
         drop = drop_reason(pair, params, count_tokens, task.entry_point)
         if drop is None:
             kept.append(pair)
