@@ -83,4 +83,4 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpre
         assert text in card
     Path("reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, "broken")
-    assert (code, "field 'codeflow': Field required" in err, Path("broken").exists()) == (2, True, False)
+    assert (code, "written by another version of the report" in err, Path("broken").exists()) == (2, True, False)
