@@ -75,7 +75,7 @@ class _StageAlone:
             ended = observe_end(self._stage)
             if ended.params != self._locked.params:
                 print(
-                    f"warning: params.yaml was edited while {name} ran: MLflow has the parameters of its beginning, and "
+                    f"warning: params.yaml was edited while {name} ran: MLflow has the values of its beginning, and "
                     f"dvc.lock those of its end; `dvc repro --force --single-item {name}` runs it with these",
                     file=sys.stderr,
                 )
