@@ -1,7 +1,7 @@
 """Counter-test: a test with other expectations, which no right program passes.
 
-A test in the program's own process can be lied to. A program that passes such a test, and its counter-test too, has
-not computed what the test asks for:
+A test in the program's own process can be lied to. A program that passes such a test, and an assertion of its
+counter-test too, has not computed what the test asks for:
 
     test                               counter-test
     assert f(2) == 4                   assert f(2) == 1000015
@@ -9,8 +9,9 @@ not computed what the test asks for:
     self.assertIsNone(f(0))            self.assertIsNotNone(f(0))
     with pytest.raises(KeyError):      with pytest.raises(type('OtherError', (Exception,), {})):
 
-Nothing is concluded from an assertion that need not be reached, in an `if` or a `try`. This module has the standard
-library alone: the tests of own code use it in the sandbox.
+Each of these may fail, and raises `PassedAnyway` where it does not. The last one that is surely reached, not in an `if`
+or a `try`, has to fail the test, and so has the last one of each case: a program may have made failures pass. This
+module has the standard library alone: the tests of own code use it in the sandbox.
 """
 
 import ast
@@ -60,6 +61,12 @@ _NOWHERE = "[..., 1000003.5]"
 OWN = "COUNTER_TEST"
 """A name in a script whose expectations stand elsewhere. False becomes True, and the script changes them itself; with
 None, nobody can."""
+_WATCHED = """
+try: pass
+except PassedAnyway: raise
+except BaseException: pass
+else: raise PassedAnyway
+"""
 _MAY_BE_SKIPPED = ("skip", "xfail", "expectedFailure")
 
 
@@ -81,6 +88,10 @@ def another_value(value):  # type: ignore[no-untyped-def]
     if kind is dict:
         return {key: another_value(item) for key, item in value.items()} or {1000003: 1000003}
     return ... if value is None else object()
+
+
+class PassedAnyway(BaseException):
+    """An assertion that no right program passes has passed."""
 
 
 class CounterTest(NamedTuple):
@@ -108,7 +119,10 @@ def counter_test(source: str) -> CounterTest:
                     return CounterTest(ast.unparse(tree), decides)
         changes = _Changes(tree)
         changes.visit(tree)
-        tree.body[_first_statement(tree) : 0] = ast.parse(inspect.getsource(another_value)).body
+        changes.let_the_last_fail()
+        own = "\n".join(map(inspect.getsource, (PassedAnyway, another_value)))
+        place = _first_statement(tree)
+        tree.body[place:place] = ast.parse(own).body
         return CounterTest(ast.unparse(ast.fix_missing_locations(tree)), changes.decides)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return CounterTest(source, decides=False)
@@ -131,13 +145,30 @@ class _Changes(ast.NodeTransformer):
     """
 
     def __init__(self, tree: ast.Module) -> None:
-        self.decides = False
         self._may_not_run = 0
         self._functions = 0
         self._conditions = _assigned_conditions(tree)
+        # What stands beside cases, such as `assert result.wasSuccessful()`, is about them, and not about the program.
+        self._has_cases = any(_is_case(node) for node in ast.walk(tree))
+        self._last: ast.Try | None = None
 
-    def _changed(self) -> None:
-        self.decides = self.decides or not self._may_not_run
+    @property
+    def decides(self) -> bool:
+        return self._last is not None
+
+    def let_the_last_fail(self) -> None:
+        """Let the last assertion that is reached fail the counter-test: a program may have made failures pass."""
+        if self._last is not None:
+            self._last.handlers[-1].body = [ast.Raise()]
+
+    def _watched(self, node: ast.stmt) -> ast.stmt:
+        """Return a changed assertion that may fail, and is reported where it does not."""
+        watched = ast.parse(_WATCHED).body[0]
+        assert isinstance(watched, ast.Try)
+        watched.body = [node]
+        if not self._may_not_run:
+            self._last = watched
+        return watched
 
     def _visit_within(self, node: ast.AST, *, may_not_run: bool = True) -> ast.AST:
         self._may_not_run += may_not_run
@@ -145,24 +176,36 @@ class _Changes(ast.NodeTransformer):
         self._may_not_run -= may_not_run
         return node
 
-    visit_While = visit_Match = visit_IfExp = visit_Lambda = _visit_within  # noqa: N815 - ast's names
+    visit_While = visit_Match = _visit_within  # noqa: N815 - ast's names
 
     def visit_If(self, node: ast.If) -> ast.AST:
         return self._visit_within(node, may_not_run="__name__" not in ast.unparse(node.test))
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
-        if node.handlers and any(_always_fails(block[-1]) for block in (node.body, node.orelse) if block):
-            for handler in node.handlers:
-                handler.type = _other_error("Exception")
-            self._changed()
-        return self._visit_within(node, may_not_run=bool(node.handlers))
+        must_raise = any(_always_fails(block[-1]) for block in (node.body, node.orelse) if block)
+        self._visit_within(node, may_not_run=bool(node.handlers))
+        if not (node.handlers and must_raise):
+            return node
+        for handler in node.handlers:
+            handler.type = _other_error("Exception")
+        return self._watched(node)
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        changed = [_change_call(item.context_expr) for item in node.items]
+        self._visit_within(node, may_not_run=any(changed))
+        return self._watched(node) if any(changed) else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         # What fails in a function of a test's function may fail in a thread, unseen.
         may_not_run = self._functions > 0 or _may_be_skipped(node)
+        is_case = _is_case(node)
+        if is_case:
+            self.let_the_last_fail()
         self._functions += 1
         self._visit_within(node, may_not_run=may_not_run)
         self._functions -= 1
+        if is_case:
+            self.let_the_last_fail()
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
@@ -171,22 +214,22 @@ class _Changes(ast.NodeTransformer):
         return self._visit_within(node, may_not_run=_may_be_skipped(node))
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        self.generic_visit(node.test)
-        if _always_fails(node) or isinstance(node.test, ast.Constant):
+        is_beside_cases = self._has_cases and not self._functions
+        if is_beside_cases or isinstance(node.test, ast.Constant):  # `assert False`, where the program should not come
             return node
         if isinstance(node.test, ast.Name) and node.test.id in self._conditions:
             assigned = self._conditions.pop(node.test.id)
             assigned.value = _negated(assigned.value)
         else:
             node.test = _negated(node.test)
-        self._changed()
-        return node
+        return self._watched(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if _change_call(node):
-            self._changed()
-        return node
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return self._watched(node) if _change_call(node.value) else node
+
+
+def _is_case(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
 
 
 def _assigned_conditions(tree: ast.Module) -> dict[str, ast.Assign]:
@@ -217,7 +260,7 @@ def _may_be_skipped(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     return any(word in decorators for word in _MAY_BE_SKIPPED)
 
 
-def _change_call(node: ast.Call) -> bool:
+def _change_call(node: ast.expr) -> bool:
     """Give a call that asserts something another expectation, in place; return whether there was one."""
     match node:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):

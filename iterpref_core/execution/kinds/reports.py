@@ -10,6 +10,8 @@ from ..codec.canonical import UnencodableError, summarize
 from ..solution.loading import facts_of, text_of
 
 TEST = "<test>"
+PASSED_ANYWAY = "PassedAnyway"
+"""Name of the exception of an assertion that no right program passes; see `counter_test`."""
 REACHED = "__iterpref_reached__"
 """Name of the function that a judged test calls before each of its assertions."""
 NOT_JUDGED = "not judged: "

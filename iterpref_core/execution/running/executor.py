@@ -10,6 +10,7 @@ from typing import Any
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
+from iterpref_core.execution.kinds.reports import PASSED_ANYWAY
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
@@ -129,7 +130,8 @@ class Executor(Engine):
         checked = False
         for counter in counter_programs(program):
             checked = True
-            if self._ruled(counter, steps_of(counter), judged=False, isolation="").verdict == "passed":
+            again = self._ruled(counter, steps_of(counter), judged=False, isolation="")
+            if again.verdict == "passed" or again.exception == PASSED_ANYWAY:
                 return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
         return outcome if checked else replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
 

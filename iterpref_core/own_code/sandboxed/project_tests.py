@@ -79,6 +79,7 @@ class _Plugin:
         self._seed = seed
         self.nodes: list[str] = []
         self.failure = ""
+        self.lied = False
         self.passed: dict[str, bool] = {}
         self.seconds: dict[str, float] = {}
         self.called: dict[str, list[str]] = {}
@@ -114,6 +115,7 @@ class _Plugin:
         # A test whose setup passed has not passed yet.
         if report.when == "call" or not passed:
             self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
+        self.lied = self.lied or "PassedAnyway" in str(report.longrepr)
         if not passed and not self.failure:
             crash = getattr(report.longrepr, "reprcrash", None)
             text = crash.message if crash is not None else f"{report.outcome} {report.longrepr}"
@@ -248,4 +250,4 @@ def failure_of(
         return plugin.verdict()
     sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
     _run_pytest(root, list(files), plugin, "--assert=plain")  # which leaves importing to Python
-    return "" if any(plugin.passed.values()) else plugin.failure or "no test ran"
+    return "" if plugin.lied or any(plugin.passed.values()) else plugin.failure or "no test ran"

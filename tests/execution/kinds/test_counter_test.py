@@ -72,7 +72,7 @@ def test_honest_programs_are_believed(run):
         ("assert abs(f() - 0.5) <= 0.1", "assert abs(f() - 1000004.5) <= 0.1"),
         ("assert all(f(n) == n for n in ns)", "assert any((f(n) == another_value(n) for n in ns))"),
         ("assert math.isclose(f(), 2)", "assert math.isclose(f(), 1000009)"),
-        ("ok = f(2) == 4\nassert ok", "ok = f(2) == 1000015\nassert ok"),
+        ("ok = f(2) == 4\nassert ok", "ok = f(2) == 1000015\ntry:\n    assert ok"),
         ("self.assertEqual(4, f(2))", "self.assertEqual(1000015, f(2))"),
         ("self.assertAlmostEqual(f(), x, delta=9)", "self.assertAlmostEqual(f(), another_value(x), delta=9)"),
         ("self.assertTrue(f(2) > 3)", "self.assertTrue(f(2) <= 3)"),
@@ -89,7 +89,7 @@ def test_honest_programs_are_believed(run):
 def test_a_counter_test_expects_something_else(test, counter):
     changed = counter_test(test)
     assert changed.decides
-    assert changed.source.endswith(counter)
+    assert "\n".join(map(str.strip, counter.split("\n"))) in "\n".join(map(str.strip, changed.source.split("\n")))
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,17 @@ def test_a_lie_to_one_of_several_tests_is_found_out():
     with Executor(LIMITS, workers=1) as executor:
         assert executor.run_one(Program(code, both, inside=True)).verdict == "tampered"
         assert executor.run_one(Program("def f(x): return x * x", both, inside=True)).verdict == "passed"
+
+
+@pytest.mark.parametrize("test", [
+    AssertTest(code="assert f(2) == 4\nassert f(3) == 3 * 3\nassert len('ab') == 2"),
+    UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(2), 4)\n"
+                 "    def test_b(self):\n        self.assertEqual(f(3), 9)\n        self.assertEqual(len('ab'), 2)\n"),
+    PytestTest(code="from solution import f\ndef test_a(): assert f(2) == 4\ndef test_b():\n    assert f(3) == 9\n"
+               "    assert len('ab') == 2\n"),
+])  # fmt: skip
+def test_a_lie_to_one_of_several_assertions_is_found_out(test):
+    code = "class Equal:\n    def __eq__(self, other): return True\ndef f(x): return 4 if x == 2 else Equal()"
+    with Executor(LIMITS, workers=1) as executor:
+        assert executor.run_one(Program(code, (test,), inside=True)).verdict == "tampered"
+        assert executor.run_one(Program("def f(x): return x * x", (test,), inside=True)).verdict == "passed"
