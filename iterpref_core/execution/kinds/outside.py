@@ -38,7 +38,7 @@ _NAMES_OF_LIBRARIES = """
     re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
     string.ascii_uppercase string.digits string.hexdigits string.octdigits string.punctuation string.printable
     string.whitespace struct.pack struct.unpack struct.calcsize sys.stdout sys.stderr sys.maxsize sys.float_info
-    sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory tempfile.NamedTemporaryFile
+    sys.getsizeof sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory tempfile.NamedTemporaryFile
     tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter time.monotonic time.process_time
     types.GeneratorType types.FunctionType types.MethodType uuid.UUID unittest.TestCase unittest.main unittest.skip
     unittest.skipIf unittest.skipUnless unittest.expectedFailure unittest.TestLoader unittest.TextTestRunner
@@ -74,7 +74,10 @@ _FIXTURES = frozenset({"self", "cls", "capsys", "tmp_path"})
 _OUTPUT = frozenset({"sys.stdout", "sys.stderr"})
 """What a test may set of a library: the program's output reaches the test's own streams."""
 _ORDERS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_STATE = re.compile(r"(numpy\.)?random\.")
+_OTHER_MODULES = {"np": "numpy", "numpy": "numpy"}
+_LOCAL = re.compile(r"random\.Random|re\.|hashlib\.|tempfile\.")
+"""What makes objects of libraries, which a test may use and not hand over."""
+_STATE = re.compile(r"random\.|numpy\.|decimal\.")
 """What a program could have set before a test reads it."""
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -153,9 +156,9 @@ class _Reader:
         self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self._libraries: dict[str, str] = {"unittest": "unittest"}
         self._bound: set[str] = set()
+        self._solutions: set[str] = set()
         self._classes: dict[str, ast.ClassDef] = {}
         self._errors: set[str] = set()
-        self._imported: set[str] = set()
         self._functions: set[str] = set()
         for node in ast.walk(tree):
             self._bind(node)
@@ -167,10 +170,13 @@ class _Reader:
         self._callbacks = set(self._find_callbacks())
         self._objects: set[str] = set()
         self._values: set[str] = set()
+        self._local: set[str] = set()
         for node in _nodes(tree, ast.Assign):
             names = map(ast.unparse, node.targets)
             if self._is_object(node.value):
                 self._objects.update(names)
+            elif self._is_local(node.value):
+                self._local.update(names)
             elif self._is_value(node.value):
                 self._values.update(names)
 
@@ -180,11 +186,11 @@ class _Reader:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     self._bound.add(name)
-                    if not self._is_own(alias.name):
+                    if self._is_own(alias.name):
+                        self._solutions.add(name)
+                    else:
                         self._libraries[name] = alias.name if alias.asname else name
-            case ast.ImportFrom() if node.level or self._is_own(node.module or ""):
-                self._imported.update(alias.asname or alias.name for alias in node.names)
-            case ast.ImportFrom():
+            case ast.ImportFrom() if not node.level and not self._is_own(node.module or ""):
                 for alias in node.names:
                     self._bound.add(alias.asname or alias.name)
                     self._libraries[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -246,9 +252,20 @@ class _Reader:
         if isinstance(node, ast.Name):
             return self._libraries.get(node.id, "")
         if isinstance(node, ast.Attribute):
-            of = self._path(node.value)
+            of = self._path(node.value) or self._module_of(node.value)
             return f"{of}.{node.attr}" if of else ""
         return ""
+
+    def _module_of(self, node: ast.expr) -> str:
+        """Return the library that a test has by way of the solution: `random.seed`, `solution.os.sep`."""
+        match node:
+            case ast.Name(id=name) if self._is_theirs(name):
+                pass
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in self._solutions:
+                pass
+            case _:
+                return ""
+        return name if name in sys.stdlib_module_names else _OTHER_MODULES.get(name, "")
 
     def _is_theirs(self, name: str) -> bool:
         """Tell whether a name is the solution's."""
@@ -260,9 +277,11 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name)):
                 return self._is_theirs(name) and name.lstrip("_")[:1].isupper()
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
-                return name in self._modules and attr[:1].isupper()
+                return name in self._solutions and attr[:1].isupper()
             case ast.BinOp():
                 return self._is_object(node.left) or self._is_object(node.right)
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return any(map(self._is_object, items))
             case ast.Name() | ast.Attribute():
                 return ast.unparse(node) in self._objects
         return False
@@ -278,6 +297,11 @@ class _Reader:
                 return not self._is_object(node)
         inner = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
         return all(isinstance(each, inner) for each in ast.walk(node))
+
+    def _is_local(self, node: ast.expr) -> bool:
+        """Tell whether an expression is an object of a library that stays with the test."""
+        called = node.func if isinstance(node, ast.Call) else None
+        return (called is not None and _LOCAL.match(self._path(called)) is not None) or ast.unparse(node) in self._local
 
     def _compares_object(self, sides: list[ast.expr]) -> bool:
         """Tell whether an object that the test has made is compared with a literal."""
@@ -383,6 +407,8 @@ class _Reader:
         path = self._path(node.func)
         if path and not path.startswith("copy.") and any(map(self._is_object, node.args)):
             yield f"an object of the solution for {path}"
+        if name and self._is_theirs(name) and any(map(self._is_local, node.args)):
+            yield "an object of a library, handed over"
 
     def _unlisted_class(self, node: ast.ClassDef) -> Iterator[str]:
         for base in node.bases:
@@ -410,7 +436,7 @@ class _Reader:
 
     def _unlisted_fixtures(self, node: ast.FunctionDef) -> Iterator[str]:
         """Yield fixtures of pytest that are neither the test's own nor listed."""
-        if not node.name.startswith("test"):
+        if not node.name.startswith("test") and not any("fixture" in ast.unparse(each) for each in node.decorator_list):
             return
         constants = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
         texts = [value for value in constants if isinstance(value, str)]
@@ -419,10 +445,14 @@ class _Reader:
 
     def _unlisted_comparison(self, node: ast.Compare) -> Iterator[str]:
         sides = [node.left, *node.comparators]
+        # `assert Split("ab") == ["a", "b"]`: many a function of MBPP has such a name.
+        is_assertion = isinstance(self._parents.get(node), ast.Assert) and isinstance(node.left, ast.Call)
+        is_call = is_assertion and is_plain_call(ast.unparse(node.left))
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, ast.Is | ast.IsNot) and not (self._is_single(left) or self._is_single(right)):
                 yield "identity"
-            if isinstance(operator, _ORDERS) and self._compares_object([left, right]):
+            is_of_call = is_call and isinstance(operator, ast.Eq)
+            if isinstance(operator, _ORDERS) and not is_of_call and self._compares_object([left, right]):
                 yield "an object compared with a value"
 
     def _is_single(self, node: ast.expr) -> bool:
