@@ -49,7 +49,6 @@ class Step(NamedTuple):
         shown: returns the test as Python source, for people.
         expected: of a value that is judged outside.
         test: index of the test it belongs to.
-        prints: the value is the text that the program has printed.
     """
 
     kind: "Kind"
@@ -57,7 +56,6 @@ class Step(NamedTuple):
     shown: Callable[[], str]
     expected: "Expected | None" = None
     test: int = 0
-    prints: bool = False
 
     @property
     def source(self) -> str:

@@ -59,11 +59,11 @@ def why_inside(program: Program) -> str:
 
 
 def counter_programs(program: Program) -> Iterator[Program]:
-    """Yield a program with each counter-test of its tests that decides, one at a time."""
-    for test in program.tests:
+    """Yield a program with each counter-test that decides, behind the tests before it, whose names it may need."""
+    for index, test in enumerate(program.tests):
         changed, decides = KINDS[test.kind].counter_test(test)
         if decides:
-            yield replace(program, tests=(changed,))
+            yield replace(program, tests=(*program.tests[:index], changed))
 
 
 def problem_of(program: Program) -> str:

@@ -13,7 +13,7 @@ from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
-from iterpref_core.execution.ruling.own_processes import run_alone, run_parts, takes_process
+from iterpref_core.execution.ruling.own_processes import run_alone, run_each_test, take_processes
 from iterpref_core.execution.ruling.routing import (
     as_calls,
     counter_programs,
@@ -84,12 +84,13 @@ class Executor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
-        return run_parts(program, self._run_part)
+        if take_processes(program):
+            return run_each_test(program, self._run_process)
+        outcome = self._run_called(program)
+        return replace(outcome, slowest_s=outcome.cpu_s)
 
-    def _run_part(self, program: Program) -> Outcome:
-        """Return the outcome of tests that share a process."""
-        if not takes_process(program):
-            return self._run_called(program)
+    def _run_process(self, program: Program) -> Outcome:
+        """Return the outcome of a test with a process to itself."""
         outcome = run_alone(program, program.limits(self.limits), self._observe_console, self.call)
         if outcome is None:
             return self._failed(program)
