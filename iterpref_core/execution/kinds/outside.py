@@ -32,27 +32,28 @@ _NAMES_OF_LIBRARIES = """
     json.dump json.JSONDecodeError operator.add operator.sub operator.mul operator.truediv operator.floordiv
     operator.mod operator.pow operator.neg operator.eq operator.ne operator.lt operator.le operator.gt operator.ge
     operator.and_ operator.or_ operator.xor os.sep os.linesep os.remove os.unlink os.listdir os.mkdir os.makedirs
-    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint random.randrange
-    random.choice random.choices random.sample random.shuffle random.uniform random.random re.match re.search
-    re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S re.DOTALL
-    re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
+    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint
+    random.randrange random.choice random.choices random.sample random.shuffle random.uniform random.random re.match
+    re.search re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S
+    re.DOTALL re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
     string.ascii_uppercase string.digits string.hexdigits string.octdigits string.punctuation string.printable
     string.whitespace struct.pack struct.unpack struct.calcsize sys.stdout sys.stderr sys.maxsize sys.float_info
-    sys.getsizeof sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory tempfile.NamedTemporaryFile
-    tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter time.monotonic time.process_time
-    types.GeneratorType types.FunctionType types.MethodType uuid.UUID unittest.TestCase unittest.main unittest.skip
-    unittest.skipIf unittest.skipUnless unittest.expectedFailure unittest.TestLoader unittest.TextTestRunner
-    unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark pytest.approx pytest.fixture pytest.param
-    pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip numpy.array numpy.asarray numpy.arange
-    numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity numpy.zeros_like numpy.ones_like
-    numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack numpy.vstack numpy.hstack
-    numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8 numpy.int16 numpy.int32 numpy.int64
-    numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64 numpy.complex64
-    numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite numpy.allclose
-    numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std numpy.var numpy.min
-    numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul numpy.transpose numpy.sort
-    numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm numpy.linalg.inv numpy.linalg.det
-    numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint numpy.random.random
+    sys.getsizeof sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory
+    tempfile.NamedTemporaryFile tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter
+    time.monotonic time.process_time types.GeneratorType types.FunctionType types.MethodType uuid.UUID
+    unittest.TestCase unittest.main unittest.skip unittest.skipIf unittest.skipUnless unittest.expectedFailure
+    unittest.TestLoader unittest.TextTestRunner unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark
+    pytest.approx pytest.fixture pytest.param pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip
+    numpy.array numpy.asarray numpy.arange numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity
+    numpy.zeros_like numpy.ones_like numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack
+    numpy.vstack numpy.hstack numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8
+    numpy.int16 numpy.int32 numpy.int64 numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64
+    numpy.complex64 numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite
+    numpy.allclose numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std
+    numpy.var numpy.min numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul
+    numpy.transpose numpy.sort numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm
+    numpy.linalg.inv numpy.linalg.det numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint
+    numpy.random.random
 """
 _LISTED = frozenset(_NAMES_OF_LIBRARIES.split())
 """What a test may use of libraries: functions that return plain values, types of data, runners of tests."""
