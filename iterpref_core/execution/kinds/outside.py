@@ -173,7 +173,7 @@ class _Reader:
         self._values: set[str] = set()
         self._local: set[str] = set()
         for node in _nodes(tree, ast.Assign):
-            names = map(ast.unparse, node.targets)
+            names = map(_source, node.targets)
             if self._is_object(node.value):
                 self._objects.update(names)
             elif self._is_local(node.value):
@@ -242,7 +242,7 @@ class _Reader:
         """Tell whether a class has tests, which a runner runs."""
         if node.name.startswith("Test"):
             return True
-        bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+        bases = [_source(base).rpartition(".")[2] for base in node.bases]
         own = [self._classes[base] for base in bases if base in self._classes and self._classes[base] is not node]
         # A class without bases may hold tests for others that derive from it.
         has_tests = any(isinstance(each, ast.FunctionDef) and each.name.startswith("test") for each in node.body)
@@ -284,7 +284,7 @@ class _Reader:
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return any(map(self._is_object, items))
             case ast.Name() | ast.Attribute():
-                return ast.unparse(node) in self._objects
+                return _source(node) in self._objects
         return False
 
     def _is_value(self, node: ast.expr) -> bool:
@@ -302,7 +302,7 @@ class _Reader:
     def _is_local(self, node: ast.expr) -> bool:
         """Tell whether an expression is an object of a library that stays with the test."""
         called = node.func if isinstance(node, ast.Call) else None
-        return (called is not None and _LOCAL.match(self._path(called)) is not None) or ast.unparse(node) in self._local
+        return (called is not None and _LOCAL.match(self._path(called)) is not None) or _source(node) in self._local
 
     def _compares_object(self, sides: list[ast.expr]) -> bool:
         """Tell whether an object that the test has made is compared with a literal."""
@@ -314,7 +314,7 @@ class _Reader:
         for node in ast.walk(self._tree):
             yield from self._unlisted(node)
             if isinstance(node, ast.Attribute | ast.Name) and _STATE.match(self._path(node)):
-                states.append(ast.unparse(node))
+                states.append(_source(node))
             if isinstance(node, ast.Expr) and self._is_for_its_effect(node):
                 states.append("")
         if "" in states and any(states):
@@ -346,7 +346,7 @@ class _Reader:
             case ast.ClassDef():
                 yield from self._unlisted_class(node)
             case ast.FunctionDef():
-                yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+                yield from (_source(each) for each in node.decorator_list if not self._is_decorator(each))
                 yield from self._unlisted_fixtures(node)
             case ast.Compare():
                 yield from self._unlisted_comparison(node)
@@ -386,7 +386,7 @@ class _Reader:
         if name.startswith("assert") and name not in _ASSERTS and not path and self._is_called(node):
             yield name
         if not isinstance(node.ctx, ast.Load):
-            root = ast.unparse(node.value)
+            root = _source(node.value)
             if root in self._errors or (path and path not in _OUTPUT):
                 yield f"a change of {root}"
 
@@ -418,10 +418,10 @@ class _Reader:
             is_error = isinstance(known, type) and issubclass(known, BaseException)
             own = name in self._classes or name == "object" or is_error
             if not own and self._path(base) != "unittest.TestCase":
-                yield f"a class of the test that derives from {ast.unparse(base)}"
+                yield f"a class of the test that derives from {_source(base)}"
         if node.keywords:
             yield "a metaclass"
-        yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+        yield from (_source(each) for each in node.decorator_list if not self._is_decorator(each))
         for each in node.body:
             called = each.value.func if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) else None
             if isinstance(called, ast.Name) and self._is_theirs(called.id) and not self._runs_tests(node):
@@ -437,7 +437,7 @@ class _Reader:
 
     def _unlisted_fixtures(self, node: ast.FunctionDef) -> Iterator[str]:
         """Yield fixtures of pytest that are neither the test's own nor listed."""
-        if not node.name.startswith("test") and not any("fixture" in ast.unparse(each) for each in node.decorator_list):
+        if not node.name.startswith("test") and not any("fixture" in _source(each) for each in node.decorator_list):
             return
         constants = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
         texts = [value for value in constants if isinstance(value, str)]
@@ -448,7 +448,7 @@ class _Reader:
         sides = [node.left, *node.comparators]
         # `assert Split("ab") == ["a", "b"]`: many a function of MBPP has such a name.
         is_assertion = isinstance(self._parents.get(node), ast.Assert) and isinstance(node.left, ast.Call)
-        is_call = is_assertion and is_plain_call(ast.unparse(node.left))
+        is_call = is_assertion and is_plain_call(_source(node.left))
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, ast.Is | ast.IsNot) and not (self._is_single(left) or self._is_single(right)):
                 yield "identity"
@@ -499,6 +499,14 @@ def _is_listed(path: str) -> bool:
     parts = path.split(".")
     known = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
     return any(each in _LISTED or (f"{each}.*" in _LISTED and each != path) for each in known)
+
+
+def _source(node: ast.AST) -> str:
+    """Return an expression as source; empty if it has a number of more digits than Python writes."""
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return ""
 
 
 def _is_special(name: str) -> bool:

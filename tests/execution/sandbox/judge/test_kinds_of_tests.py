@@ -36,7 +36,7 @@ CASES = {
     "a seed of numpy": (NP + "f(3)\na = np.random.rand()\nf(3)\nassert a == np.random.rand()", NP + "def f(n): np.random.seed(n)", NP + "def f(n): pass"),
     "a logger's level": ("import logging\nf()\nassert logging.getLogger('x').level == 10", "import logging\ndef f(): logging.getLogger('x').setLevel(10)", "def f(): pass"),
     "a recursion limit": ("import sys\nf(3000)\nassert sys.getrecursionlimit() == 3000", "import sys\ndef f(n): sys.setrecursionlimit(n)", "def f(n): pass"),
-    "modules": ("import sys\nf()\nassert 'colorsys' in sys.modules", "def f(): import colorsys", "def f(): pass"),
+    "modules": ("import sys\nf()\nassert 'nturl2path' in sys.modules", "def f(): import nturl2path", "def f(): pass"),
     "a signal": ("import signal\nf()\nassert signal.getsignal(signal.SIGUSR1) != signal.SIG_DFL", "import signal\ndef f(): signal.signal(signal.SIGUSR1, lambda *a: None)", "def f(): pass"),
     "a replaced stream": ("import sys\nsys.stdin = __import__('io').StringIO('5')\nassert f() == 5", "def f(): return int(input())", "def f(): return 4"),
     # identity
