@@ -26,7 +26,7 @@ def serve_pages() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT), pages=True))
+        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT)))
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))

@@ -136,9 +136,7 @@ class ScriptTest(Record, extra="forbid"):
     Attributes:
         module: name under which the script imports the solution.
         files: the script and the files that it needs, by path; the program works in the same folder.
-        run: path of the script among `files` or `judge_files`.
-        judge_files: files that the program must not see, such as expected output; the script finds them beside
-            `files`.
+        run: path of the script among `files`.
         packages: packages that have to be installed.
         environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
@@ -147,19 +145,14 @@ class ScriptTest(Record, extra="forbid"):
     module: str
     files: dict[str, str]
     run: str
-    judge_files: dict[str, str] | None = None
     packages: tuple[str, ...] = ()
     environment: str | None = None
 
     @model_validator(mode="after")
     def _has_its_script(self) -> Self:
-        if self.run not in self.all_files():
-            raise ValueError(f"'run' names {self.run!r}, which is neither in 'files' nor in 'judge_files'")
+        if self.run not in self.files:
+            raise ValueError(f"'run' names {self.run!r}, which is not in 'files'")
         return self
-
-    def all_files(self) -> dict[str, str]:
-        """Return the text of every file by its path, those of the judge too."""
-        return self.files | (self.judge_files or {})
 
 
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]

@@ -311,6 +311,12 @@ def test_tricks_do_not_pass(shop: SimpleNamespace, trick: str) -> None:
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
 
 
+def test_a_result_that_equals_everything_is_found_out(shop: SimpleNamespace) -> None:
+    equal = "class Equal:\n    def __eq__(self, other): return True\n    def __round__(self, n=None): return self\n"
+    outcome = attempt(shop, "total", f"{equal}def total(prices, tax=0): return Equal()")
+    assert outcome.verdict == "tampered", outcome.feedback
+
+
 def test_coverage_and_mutants_of_a_reference_are_measured(shop: SimpleNamespace) -> None:
     problems = [shop.problems["total"], shop.problems["Basket.add"]]
     found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}

@@ -60,7 +60,6 @@ PROBLEMS = [
                 module="m",
                 files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"},
                 run="t.py",
-                judge_files={"expected.txt": "1"},
             ),
             IoTest(call="[g()]", expected="[1]", tuples_as_lists=True),
             UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): g()\n"),

@@ -1,14 +1,12 @@
 """The kinds of tests, by their names in records: a line for each."""
 
 from .assertion import Assertion
-from .call import Call
+from .call import Call, Value
 from .kind import Kind
 from .pytest_file import PytestFile
-from .runner import Runner
 from .script import Script
 from .stdin import Stdin
 from .unittest_classes import UnittestClasses
-from .value import Value
 
 _ALL: tuple[Kind, ...] = (
     Call(),
@@ -18,6 +16,5 @@ _ALL: tuple[Kind, ...] = (
     Script(),
     Stdin(),
     Value(),
-    Runner(),
 )
 KINDS = {kind.name: kind for kind in _ALL}

@@ -47,7 +47,7 @@ def verdict(executor: Executor, text: str, environment: str | None = "own") -> s
 
 def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -> None:
     assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
-    assert verdict(executor, "import only_there", None) == "exception"
+    assert verdict(executor, "import only_there", None) == "infra_error"
 
 
 def test_an_environment_may_be_a_link_to_one_elsewhere(project: Path, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_an_environment_may_be_a_link_to_one_elsewhere(project: Path, tmp_path: 
 
 
 def test_it_sees_none_of_our_packages(executor: Executor) -> None:
-    assert verdict(executor, "import numpy") == "exception"
+    assert verdict(executor, "import numpy") == "infra_error"
     assert verdict(executor, "import numpy", None) == "passed"
 
 
