@@ -338,7 +338,8 @@ def _apart(item: ast.expr, container: ast.expr) -> tuple[ast.expr, ast.expr]:
     """Return two sides of `in`, of which the one that is expected is another value."""
     if _is_literal(container):
         return item, _expression(_NOWHERE)
-    return ast.Tuple([item], ast.Load()), container
+    # Not another value, nor a tuple of the item: numpy finds `(11,)` where 11 is.
+    return _expression("object()"), container
 
 
 def _another(expected: ast.expr) -> ast.expr:
