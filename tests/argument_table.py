@@ -1,11 +1,11 @@
-"""The table of arguments in docs/training.md, from the lists; `python -m tests.argument_table` writes it."""
+"""The table of arguments in docs/training-settings.md, from the lists; `python -m tests.argument_table` writes it."""
 
 from collections.abc import Iterable, Mapping
 
-from iterpref_core.training.argument_lists import OURS, PASSED, REFUSED
+from iterpref_core.training.argument_lists import OURS, PASSED
 from tests.settings import ROOT
 
-PAGE = "docs/training.md"
+PAGE = "docs/training-settings.md"
 _HEAD = "| arguments of transformers | what happens |\n|---|---|\n"
 
 
@@ -14,7 +14,6 @@ def argument_table() -> str:
     rows = [
         *_rows(PASSED, "passed through: {}"),
         *_rows(OURS, "refused: `{}` decides"),
-        *_rows(REFUSED, "refused: {}"),
     ]
     return _HEAD + "".join(rows)
 

@@ -41,7 +41,7 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.model.model_limits import read_limits
-from iterpref_core.training.model.parity import switch_off_randomness
+from iterpref_core.training.model.parity import silent
 from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import OutputPaths, Run, set_up_run
@@ -136,14 +136,13 @@ def train_grpo(
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
     chosen = read_chosen(problems, drawn)
     checkpoints = run.checkpoints(_run_key(problems, run.fingerprint, params, execution))
-    switch_off_randomness(policy)
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens
     rows = {
         "prompt": [prompts.render(chosen[name]) for name in drawn],
         "task_id": drawn,
     }
-    with open_executor(execution) as executor:
+    with open_executor(execution) as executor, silent(policy):
         trainer = _make_trainer(
             policy=policy,
             prompts=prompts,
