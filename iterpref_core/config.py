@@ -203,6 +203,10 @@ class EnvironmentParams(Settings):
     paths: tuple[str, ...]
 
 
+Inside = Literal["mark", "refuse"]
+"""What becomes of problems whose tests run in the program's own process: their results say so, or they are left out."""
+
+
 class ExecutionParams(Settings):
     """The limits of one program run, the engine and its workers, and the interpreters that tests may name."""
 
@@ -213,6 +217,7 @@ class ExecutionParams(Settings):
     file_mb: PositiveInt
     engine: Literal["local", "ray"]
     workers: PositiveInt
+    inside: Inside
     allow_unsafe: bool
     environments: dict[str, EnvironmentParams]
 
@@ -377,6 +382,7 @@ class GrpoParams(Settings):
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     advantage: Literal["sequence", "error-region"]
     turns: PositiveInt
+    inside: Inside
     arguments: dict[str, Any]
 
 

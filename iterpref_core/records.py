@@ -180,6 +180,8 @@ class Problem(Record, extra="forbid"):
         split: the problem's part of the experiment, such as `codeflow` or `heldout`.
         time_limit_s: CPU seconds for each test, if the source limits them.
         license: an SPDX expression.
+        inside: True: its tests are judged in the program's own process, since the reference passes there alone; False:
+            by a judge. None: by a judge, unless the source of the tests says that they need the program's process.
     """
 
     example: ClassVar[str] = (
@@ -199,6 +201,7 @@ class Problem(Record, extra="forbid"):
     split: str | None = None
     time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     license: str | None = None
+    inside: bool | None = None
 
     @field_validator("prompt")
     @classmethod

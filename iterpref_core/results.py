@@ -99,6 +99,8 @@ class Measured(ScoreRecord):
         harness: the name of the judge.
         limits: the limits of each program.
         isolation: the isolation under which programs ran.
+        judged_inside: the number of tasks whose tests ran in the program's own process, if there are any.
+        unchecked: the number of programs that passed such tests, and for which these had no counter-test.
         ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
         without_failed_truth: the score without the tasks whose canonical solution fails here.
         by_difficulty: the scores by the difficulty of tasks, if they have one.
@@ -123,6 +125,8 @@ class Measured(ScoreRecord):
     harness: str
     limits: dict[str, Any]
     isolation: str
+    judged_inside: int | None = None
+    unchecked: int | None = None
     ground_truth: GroundTruth | None = None
     without_failed_truth: ScoreRecord | None = None
     by_difficulty: dict[str, DifficultyRecord] | None = None

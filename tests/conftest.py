@@ -1,6 +1,5 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
-import functools
 import gc
 import os
 import shutil
@@ -16,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
 from tests.dvc_repository import toy_checkout
-from tests.once import made_once
+from tests.once import made_once, read_gguf_once
 from tests.settings import BENCHMARK_FILES, ROOT
 
 if TYPE_CHECKING:
@@ -156,12 +155,8 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
 
     def make(folder: Path) -> None:
-        import gguf
-
-        # transformers reads the file three times, and makes its table of names for each of the model's modules.
         with pytest.MonkeyPatch.context() as patched:
-            for name in ("GGUFReader", "get_tensor_name_map"):
-                patched.setattr(gguf, name, functools.cache(getattr(gguf, name)))
+            read_gguf_once(patched)
             write_checkpoint(SMOLLM2, folder)
 
     return made_once(tmp_path_factory, SMOLLM2, make)

@@ -1,6 +1,7 @@
 """What is dear to make and made once for all tests, also where pytest-xdist runs them in several processes."""
 
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -57,3 +58,11 @@ def prefect_tables(factory: pytest.TempPathFactory) -> Path:
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
     return made_once(factory, "prefect-tables", make) / "prefect.db"
+
+
+def read_gguf_once(patched: pytest.MonkeyPatch) -> None:
+    """Spare transformers to read a file three times, and to make its table of names for each of a model's modules."""
+    import gguf
+
+    for name in ("GGUFReader", "get_tensor_name_map"):
+        patched.setattr(gguf, name, functools.cache(getattr(gguf, name)))

@@ -175,6 +175,7 @@ def test_execution_has_rooms() -> None:
             "ruling",
             "running",
         ),
+        "problem_programs",
         "samples",
     )
 

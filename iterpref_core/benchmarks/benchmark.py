@@ -107,12 +107,14 @@ class ProgramRun(NamedTuple):
     """The outcome of a sample's programs: of the first one that did not pass, or `passed` if all did.
 
     `exception` is the name of the type that this program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
+    `inside` is "" for tests that a judge ran, or the mark of those that ran in the program's own process.
     """
 
     verdict: Verdict
     feedback: str
     exception: str
     cpu_s: float
+    inside: str = ""
 
 
 class Benchmark(ABC, Generic[T]):

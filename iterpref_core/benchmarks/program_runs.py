@@ -59,7 +59,7 @@ def run_samples(
                 break
         if outcome is None:
             return UNJUDGED
-        return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s)
+        return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s, outcome.inside)
 
     # All samples of a task come together: its tests may be large, and are made once for all of them.
     place = {task_id: number for number, task_id in enumerate(benchmark.tasks)}

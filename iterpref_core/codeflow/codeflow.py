@@ -16,7 +16,7 @@ from iterpref_core.codeflow.roles import Models
 from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import check_tests, open_executor
+from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.inference.backend import Completion
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
@@ -55,7 +55,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
 
     Returns:
         The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; `faults/<kind>` of calls;
-        with sampling also `mixed`: problems with samples of both kinds.
+        with sampling also `mixed`: problems with samples of both kinds; and `judged_inside` of `Admission.tell`.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -84,17 +84,19 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             tally.add(trajectory)
             cost += run.models.price(trajectory)
             advance(note=f"{tally.solved} solved")
-            while order and order[-1] in early:
-                task_id = order.pop()
-                file.write(early.pop(task_id).to_json() + "\n")
+            while order and (order[-1] in early or order[-1] in admission.refused):
+                ready = early.pop(order.pop(), None)
+                if ready is not None:
+                    file.write(ready.to_json() + "\n")
 
         def count(_place: int, _answer: Completion) -> None:
             nonlocal answers
             answers += 1
             advance(0, f"{tally.solved} solved, {answers} answers")
 
+        admission = Admission(run.execution.inside, executor)
         roll_out(
-            problems=selected(run.problems),
+            problems=admission.admit(selected(run.problems)),
             drafter=models.drafter,
             refiner=models.refiner,
             executor=executor,
@@ -102,12 +104,13 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             finished=keep,
             answered=count,
         )
+        told = admission.tell(run.problems)
         if tally.unanswered:
             reason = models.drafter.refusal or models.refiner.refusal
             raise InputError(f"none of {tally.unanswered:,} prompts was answered: {reason}")
     for advice in tally.advice():
         logger.warning("%s", advice)
-    metrics = tally.metrics()
+    metrics = tally.metrics() | told
     metrics["cost_usd"] = round(cost, 6)
     for kind, count_of_kind in sorted(models.faults.items()):
         metrics[f"faults/{kind}"] = float(count_of_kind)

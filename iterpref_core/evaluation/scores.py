@@ -7,6 +7,7 @@ from typing import Any
 
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
+from iterpref_core.execution import UNCHECKED
 from iterpref_core.records import UNDECIDED, Sample, Verdict
 from iterpref_core.results import DataFile, DifficultyRecord, GroundTruth, Measured, ScoreRecord, metric_name
 from iterpref_core.statistics.pass_at_k import score_tasks
@@ -82,6 +83,8 @@ def make_result(
         "harness": benchmark.harness,
         "limits": benchmark.limits,
         "isolation": isolation,
+        "judged_inside": len({sample.task_id for sample, run in zip(samples, runs, strict=True) if run.inside}) or None,
+        "unchecked": sum(run.inside == UNCHECKED for run in runs) or None,
         "ground_truth": ground_truth,
         "without_failed_truth": without_failed_truth,
         "by_difficulty": _by_difficulty(benchmark, verdicts) or None,

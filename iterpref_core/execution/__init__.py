@@ -4,8 +4,22 @@
 """
 
 from iterpref_core.execution.isolation.tiers import probe_isolation
+from iterpref_core.execution.problem_programs import (
+    Admission,
+    decide,
+    decided,
+    is_judged_inside,
+    make_program,
+    moved_inside,
+    program_of,
+    reference_outcomes,
+    run_by,
+    run_right_program,
+    whole_program,
+)
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
+    UNCHECKED,
     Comparator,
     Limits,
     Outcome,
@@ -19,19 +33,13 @@ from iterpref_core.execution.protocol.programs import (
 from iterpref_core.execution.running.engine import ENGINE, Engine
 from iterpref_core.execution.running.engine_factory import limits_of, open_executor
 from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.samples import (
-    check_tests,
-    execute_samples,
-    make_program,
-    program_of,
-    reference_outcomes,
-    warn_of_prose,
-    whole_program,
-)
+from iterpref_core.execution.samples import check_tests, execute_samples, warn_of_prose
 
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
+    "UNCHECKED",
+    "Admission",
     "Comparator",
     "Engine",
     "Executor",
@@ -41,13 +49,19 @@ __all__ = [
     "RunnerTest",
     "ValueTest",
     "check_tests",
+    "decide",
+    "decided",
     "execute_samples",
+    "is_judged_inside",
     "limits_of",
     "make_program",
+    "moved_inside",
     "open_executor",
     "probe_isolation",
     "program_of",
     "reference_outcomes",
+    "run_by",
+    "run_right_program",
     "shown_call",
     "shown_input",
     "time_limit",

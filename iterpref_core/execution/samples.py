@@ -2,44 +2,22 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.protocol.programs import Outcome, Program
+from iterpref_core.execution.problem_programs import begins_program, decided, program_of
+from iterpref_core.execution.protocol.programs import Outcome
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.input_files import LinePlace
 from iterpref_core.prompt_messages import question
-from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
-from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.records import IoTest, Problem, Result, Sample
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
 logger = logging.getLogger(__name__)
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
-
-
-def begins_program(prompt: str) -> bool:
-    r"""Return whether a prompt is the beginning of a program, so that a completion goes on with it; else it is prose.
-
-    >>> begins_program("def f(x):\n    'Add 1.'\n"), begins_program("Write f(x), which adds 1.")
-    (True, False)
-    """
-    for ending in ("", "\n    pass", "\n\tpass", "\n        pass"):
-        try:
-            return bool(parse_source(prompt + ending).body)
-        except SyntaxError:
-            continue
-    return False
-
-
-def whole_program(begun: str, sample: Sample) -> str:
-    """Return the program that a sample stands for; a `completion` goes on with the prompt, unless that is prose."""
-    if sample.solution is not None:
-        return sample.solution
-    completion = sample.completion or ""
-    return begun + completion if begins_program(begun) else completion
 
 
 def warn_of_prose(path: Path, completed: Mapping[str, str]) -> None:
@@ -58,25 +36,6 @@ def warn_of_prose(path: Path, completed: Mapping[str, str]) -> None:
             f"{len(prose):,}",
             prose[0],
         )
-
-
-def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
-    """Return a program with some tests of its problem, and with the problem's time limit for each of them."""
-    limit = problem.time_limit_s
-    setup = problem.setup or ""
-    if limit is None:
-        return Program(code, tests, setup)
-    # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
-    if any(isinstance(test, StdinTest) for test in tests):
-        return Program(code, tests, setup, cpu_s=limit)
-    limit_of_all = limit * len(tests)
-    return Program(code, tests, setup, cpu_s=limit_of_all, test_cpu_s=limit)
-
-
-def program_of(problem: Problem, sample: Sample) -> Program:
-    """Return a sample with all of its problem's tests, the hidden ones last."""
-    code = whole_program(question(problem.prompt), sample)
-    return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
@@ -156,6 +115,9 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
         if sample.solution is None:
             begun[problem.task_id] = question(problem.prompt)
     warn_of_prose(samples, begun)
+    sampled = {problem.task_id: problem for problem, _ in pairs}
+    sampled = {problem.task_id: problem for problem in decided(sampled.values(), executor)}
+    pairs = [(sampled[problem.task_id], sample) for problem, sample in pairs]
     counts: Counter[str] = Counter()
     outcomes = executor.run_each(pairs, lambda pair: program_of(*pair))
     with atomic_writer(out) as file:
@@ -173,22 +135,3 @@ def _result(task_id: str, sample: int, outcome: Outcome) -> Result:
     names = facts.keys() & Result.model_fields.keys()
     known = {name: facts[name] for name in names}
     return Result(task_id=task_id, sample=sample, **known)
-
-
-def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
-    """Run each problem's own reference and yield the outcomes, in the order of the problems.
-
-    None where there is nothing to run: no reference, or no test.
-
-    Raises:
-        ExecutionError: the engine failed.
-    """
-
-    def run(problem: Problem) -> Outcome | None:
-        has_tests = bool(problem.tests or problem.hidden_tests)
-        if problem.reference is None or not has_tests:
-            return None
-        sample = Sample(task_id=problem.task_id, solution=problem.reference)
-        return executor.run_one(program_of(problem, sample))
-
-    return executor.each(problems, run)

@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from iterpref_core.execution import ENGINE, Engine, Outcome, program_of
-from iterpref_core.records import Problem, Sample
+from iterpref_core.execution import ENGINE, Engine, Outcome, run_by
+from iterpref_core.records import Problem
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS outcomes (program TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID",)
@@ -35,8 +35,7 @@ class OutcomeStore:
         if known is not None:
             fields = json.loads(known[0])
             return Outcome(**fields)
-        sample = Sample(task_id=problem.task_id, solution=code)
-        outcome = self._executor.run_one(program_of(problem, sample))
+        outcome = run_by(self._executor)(problem, code)
         # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
         if outcome.verdict != "infra_error":
             text = json.dumps(asdict(outcome))
@@ -48,5 +47,6 @@ class OutcomeStore:
         self._data.close()
 
     def _key(self, problem: Problem, code: str) -> str:
-        decisive = [ENGINE, problem.tests_digest, problem.time_limit_s, code, repr(self._executor.limits)]
+        tests = [problem.tests_digest, problem.inside, problem.time_limit_s]
+        decisive = [ENGINE, *tests, code, repr(self._executor.limits)]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from iterpref_core.execution import REFERENCE_FACTOR, Outcome, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
 from iterpref_core.ingestion.published.published import PublishedProblem
 from iterpref_core.ingestion.rows import Candidate
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
@@ -130,7 +130,9 @@ class _RightPrograms:
 def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
     """Return the outcomes with the first reading that a right program passes; if there is none, with the first."""
     first: _RightPrograms | None = None
-    for reading in (published.problem, *published.other_readings):
+    readings = (published.problem, *published.other_readings)
+    # Where no right program passes beside a judge, the tests may need its own process.
+    for reading in (*readings, *filter(None, map(moved_inside, readings))):
         # The set's limit may be meant for a faster language or machine: right programs get more time.
         patient = reading
         if reading.time_limit_s is not None:

@@ -87,7 +87,7 @@ def _by_execution(
     params: LocalizationParams,
     counts: Counter[str],
 ) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
-    from iterpref_core.execution import open_executor
+    from iterpref_core.execution import decide, open_executor
     from iterpref_core.localization.causal import Cause, find_cause
 
     if problems is None or execution is None:
@@ -96,7 +96,7 @@ def _by_execution(
 
         def search(item: tuple[PreferencePair, Problem]) -> Cause:
             pair, problem = item
-            return find_cause(pair, problem, executor, params.max_executions)
+            return find_cause(pair, decide(problem, executor), executor, params.max_executions)
 
         for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
             counts["executions"] += cause.executions

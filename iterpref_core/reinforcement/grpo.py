@@ -132,9 +132,10 @@ def train_grpo(
     _check_length(run.model, params)
     policy = load_policy(run.model, params, run.processes.device)
     prompts = RenderedPrompts(template, policy.generation_config)
-    survey = survey_problems(problems, prompts, params.max_prompt_length, visible=params.grpo.turns > 1)
+    with open_executor(execution) as executor:
+        survey = survey_problems(problems, prompts, params, executor)
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
-    chosen = read_chosen(problems, drawn)
+    chosen = read_chosen(problems, drawn, survey.inside)
     checkpoints = run.checkpoints(_run_key(problems, run.fingerprint, params, execution))
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens

@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import check_tests, program_of
-from iterpref_core.execution.ruling.routing import shares
-from iterpref_core.records import Problem, Sample
+from iterpref_core.execution import Admission, Engine, check_tests
+from iterpref_core.records import Problem
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -20,8 +20,8 @@ SPLIT = "codeflow"
 """The split that is trained on, as in CodeFlow; problems of a file without splits all take part."""
 
 _REASONS = {
-    "judged_inside": "their tests run beside the program (`judged inside`), so that a program can deceive them; "
-    "docs/execution.md has the kinds of tests that it cannot deceive",
+    "judged_inside": "their tests run in the program's own process, where a program can deceive them; "
+    "docs/execution.md has the tests that it cannot deceive, and with training.grpo.inside: mark these take part, too",
     "too_long": "their prompts have more tokens than training.max_prompt_length",
 }
 """The reasons why a problem is left out, in words."""
@@ -34,34 +34,35 @@ class Survey:
     Attributes:
         names: `task_id` of those that take part, in the order of the file.
         left_out: reason → number of problems.
+        inside: `task_id` of those that take part though their tests run in the program's own process.
     """
 
     names: tuple[str, ...]
     left_out: dict[str, int]
+    inside: frozenset[str] = frozenset()
 
 
-def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int, *, visible: bool = False) -> Survey:
+def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams, executor: Engine) -> Survey:
     """Return which problems of a file take part, and say how many are left out.
 
     Args:
         path: JSONL of problems.
         prompts: the form in which the model reads them.
-        max_prompt_length: tokens of the longest prompt.
-        visible: each problem needs visible tests, which give feedback.
+        params: the section `training`. Several turns need visible tests, which give feedback.
+        executor: runs references, which decide where tests are judged.
 
     Raises:
         InputError: no problem takes part, one has no tests that are needed, or a `task_id` stands there twice.
     """
     names = []
     reasons: Counter[str] = Counter()
-    for problem in _of_split(path):
-        check_tests(problem, path, visible=visible)
-        if shares(program_of(problem, Sample(task_id=problem.task_id, solution=""))):
-            reasons["judged_inside"] += 1
-        elif prompts.length(problem) > max_prompt_length:
+    admission = Admission(params.grpo.inside, executor)
+    for problem in admission.admit(_checked(path, visible=params.grpo.turns > 1)):
+        if prompts.length(problem) > params.max_prompt_length:
             reasons["too_long"] += 1
         else:
             names.append(problem.task_id)
+    reasons["judged_inside"] = len(admission.refused)
     total = len(names) + reasons.total()
     if not total:
         raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
@@ -70,13 +71,26 @@ def survey_problems(path: Path, prompts: RenderedPrompts, max_prompt_length: int
         raise InputError(f"{path}: no problem is left to train on: {'; '.join(told)}")
     for line in told:
         logger.warning("%s: %s", path, line)
-    return Survey(tuple(names), {reason: reasons[reason] for reason in _REASONS})
+    if not admission.refused:
+        admission.tell(path)
+    return Survey(tuple(names), {reason: reasons[reason] for reason in _REASONS}, frozenset(admission.inside))
 
 
-def read_chosen(path: Path, names: Sequence[str]) -> dict[str, Problem]:
-    """Return the problems of these names."""
+def _checked(path: Path, *, visible: bool) -> Iterator[Problem]:
+    for problem in _of_split(path):
+        check_tests(problem, path, visible=visible)
+        yield problem
+
+
+def read_chosen(path: Path, names: Sequence[str], inside: Set[str]) -> dict[str, Problem]:
+    """Return the problems of these names; of those in `inside`, the tests are judged there."""
     wanted = set(names)
-    return {problem.task_id: problem for problem in _of_split(path) if problem.task_id in wanted}
+    chosen = {}
+    for problem in _of_split(path):
+        if problem.task_id in wanted:
+            is_inside = True if problem.task_id in inside else problem.inside
+            chosen[problem.task_id] = problem.model_copy(update={"inside": is_inside})
+    return chosen
 
 
 def draw_names(names: Sequence[str], count: int, seed: int) -> list[str]:

@@ -64,6 +64,7 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> Ben
         ci95=result.ci95,
         errors=result.errors,
         exceptions=result.exceptions,
+        judged_inside=result.judged_inside,
         samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
         parts=parts or None,
         **result.beyond,

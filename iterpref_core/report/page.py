@@ -22,7 +22,7 @@ from iterpref_core.report.labels import (
     model_name,
 )
 from iterpref_core.report.pair_view import pair_context, template_text, templates
-from iterpref_core.report.score_rows import main_rows
+from iterpref_core.report.score_rows import judged_inside, main_rows
 from iterpref_core.report.score_table import score_table
 from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.summary import problem_outcomes, unavailable_by_reason
@@ -76,6 +76,7 @@ def write_page(
         parts=score_table(summary, parts=True),
         main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
+        judged_inside=[(benchmark_name(name), inside, n) for name, inside, n in judged_inside(summary)],
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
         sampled=sampled,

@@ -70,6 +70,7 @@ class ScoreRow:
         interval: the 95% interval of `score`.
         score_at_5: pass@5 if several samples were drawn.
         difference: the difference to the base model; None for the base model and if it was not measured.
+        judged_inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
     """
 
     model: str
@@ -80,6 +81,7 @@ class ScoreRow:
     interval: Interval
     score_at_5: float | None
     difference: Difference | None
+    judged_inside: int = 0
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
@@ -100,6 +102,15 @@ def main_rows(summary: Summary) -> dict[str, ScoreRow]:
         if row.benchmark == MAIN_BENCHMARK and not row.part:
             rows[row.model] = row
     return rows
+
+
+def judged_inside(summary: Summary) -> list[tuple[str, int, int]]:
+    """Return the benchmarks with tasks whose tests ran in the program's own process: name, such tasks, all tasks."""
+    found = {}
+    for row in score_rows(summary):
+        if row.judged_inside:
+            found[row.benchmark] = (row.benchmark, row.judged_inside, row.n)
+    return list(found.values())
 
 
 def measured_benchmarks(summary: Summary) -> list[str]:
@@ -153,4 +164,5 @@ def _row(
         interval=scores.ci95,
         score_at_5=scores.beyond.get("pass_at_5"),
         difference=Difference.of(comparison),
+        judged_inside=(not part and getattr(scores, "judged_inside", None)) or 0,
     )

@@ -144,6 +144,7 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
         problems=int(codeflow["problems"]),
         pass_rate_by_iteration=tuple(by_iteration[iteration] for iteration in sorted(by_iteration)),
         pairs=accepted,
+        judged_inside=int(codeflow["judged_inside"]) if "judged_inside" in codeflow else None,
         further_pairs=int(pairs["further_pairs"]) if "further_pairs" in pairs else None,
         dropped=group(pairs, "dropped"),
         verdicts=group(codeflow, "verdicts"),

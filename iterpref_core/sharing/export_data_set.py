@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.execution import is_judged_inside
 from iterpref_core.prompt_messages import chat_messages
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, unnumbered
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
@@ -49,6 +50,7 @@ class DataSet:
         origins: origin of the problems → rows.
         methods: method of localization → pairs.
         tests: kind of test → problems with such a test.
+        inside: problems whose tests are judged inside.
         tested: pairs that say that tests have judged both programs.
         stated: columns that are there since a pair states such a thing.
     """
@@ -57,6 +59,7 @@ class DataSet:
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
+    inside: int = 0
     tested: int = 0
     stated: set[str] = field(default_factory=set)
 
@@ -157,6 +160,7 @@ def export_problems(
             raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
         contents.splits[split] += 1
         contents.origins[_origin(problem)] += 1
+        contents.inside += is_judged_inside(problem)
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
 
     def rows(split: str) -> Iterator[dict[str, Any]]:
@@ -322,7 +326,7 @@ def _problem_features(*, chats: bool) -> Any:
     }
     test |= {"files": files, "judge_files": files, "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
-    columns |= {"license": text, "time_limit_s": number}
+    columns |= {"license": text, "time_limit_s": number, "inside": Value("bool")}
     if chats:
         columns["prompt"] = _messages()
     return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})

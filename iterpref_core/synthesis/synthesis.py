@@ -10,12 +10,12 @@ from random import Random
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Engine, Outcome, program_of
+from iterpref_core.execution import Engine, Outcome, run_by, run_right_program
 from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.progress import show_progress
 from iterpref_core.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.prompts.templates import fill
-from iterpref_core.records import Problem, Sample, ScriptTest
+from iterpref_core.records import Problem, ScriptTest
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
@@ -163,10 +163,9 @@ def write_problems(
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
 
-    def run(drafted: tuple[Problem, str]) -> Outcome:
+    def run(drafted: tuple[Problem, str]) -> tuple[Problem, Outcome]:
         problem, _ = drafted
-        sample = Sample(task_id=problem.task_id, solution=problem.reference or "")
-        return executor.run_one(program_of(problem, sample))
+        return run_right_program(problem, problem.reference or "", run_by(executor))
 
     with show_progress("problems", count) as advance:
         drafted = _draft_problems(
@@ -250,12 +249,12 @@ def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
 
 
 def _keep(
-    judged: Iterable[tuple[tuple[Problem, str], Outcome]],
+    judged: Iterable[tuple[tuple[Problem, str], tuple[Problem, Outcome]]],
     seen: NearDuplicates,
     counts: Counter[str],
 ) -> Iterator[Problem]:
     """Yield the problems whose reference passes and whose instruction is new."""
-    for (problem, instruction), outcome in judged:
+    for (_, instruction), (problem, outcome) in judged:
         if outcome.verdict == "infra_error":
             counts["problems/dropped/not_judged"] += 1
         elif outcome.verdict != "passed":

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from iterpref_core.execution import Engine, Outcome, Program, ValueTest, program_of, time_limit
+from iterpref_core.execution import Engine, Outcome, Program, ValueTest, decide, program_of, time_limit
 from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
 from iterpref_core.source_code.mutants import mutants_of
 from iterpref_core.validity.llm_judge import Scores
@@ -137,7 +137,9 @@ def measure_tests(
     tests = problem.tests + problem.hidden_tests
     if problem.reference is None or not tests:
         return ProblemQuality(task_id=problem.task_id)
-    program = program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference))
+    reference_code = problem.reference
+    problem = decide(problem, executor)
+    program = program_of(problem, Sample(task_id=problem.task_id, solution=reference_code))
     program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
     values: list[Any] = []
     reference: Outcome | None = None
@@ -151,7 +153,7 @@ def measure_tests(
     if reference.verdict != "passed":
         return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
     cpu_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))
-    chosen = mutants_of(problem.reference, mutants, f"{seed} {problem.task_id}")
+    chosen = mutants_of(reference_code, mutants, f"{seed} {problem.task_id}")
     counted = 0
     survivors = []
     for mutant in chosen:

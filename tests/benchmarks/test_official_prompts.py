@@ -48,7 +48,7 @@ def tokenizer() -> "PreTrainedTokenizerBase":
     return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 
 
-@pytest.fixture(params=[*CHATS, pytest.param("smollm2", marks=pytest.mark.slow)])
+@pytest.fixture(params=["chatml", *(pytest.param(name, marks=pytest.mark.slow) for name in (*CHATS, "smollm2")[1:])])
 def chat(request: pytest.FixtureRequest, tokenizer: "PreTrainedTokenizerBase") -> Iterator["PreTrainedTokenizerBase"]:
     if request.param == "smollm2":
         from iterpref_core.models.tokenizers import load_tokenizer

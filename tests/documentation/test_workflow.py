@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import ToyCheckout, reproduce
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.timeout(900)  # DVC starts a dozen times, on a machine that others may use
@@ -64,8 +64,7 @@ MAKEFILE = f"""
 
 
 def git(*arguments: str) -> str:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def commit(message: str) -> str:
@@ -92,19 +91,11 @@ def evaluate_and_push(solved: int) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(toy_checkout: ToyCheckout, tmp_path: Path) -> Path:
     """A repository with a remote, which is the present folder."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    git("init", "--quiet")
-    init_dvc()
+    ignored = "/results\n/metrics\n/metrics.json\n/.venv\n/.iterpref\n"
+    folder = toy_checkout(STAGES, {"evaluate.py": EVALUATE, "Makefile": MAKEFILE, ".gitignore": ignored})
     Path(".dvc/config").write_text(f"[core]\nremote = store\n['remote \"store\"']\nurl = {tmp_path / 'store'}\n")
-    files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "evaluate.py": EVALUATE, "Makefile": MAKEFILE}
-    files[".gitignore"] = "/results\n/metrics\n/metrics.json\n/.venv\n/.iterpref\n"
-    for name, text in files.items():
-        Path(name).write_text(text, encoding="utf-8")
     return folder
 
 

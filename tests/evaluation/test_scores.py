@@ -60,6 +60,14 @@ def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails(
     assert "without_failed_truth" not in entry_of(verdicts)
 
 
+def test_tasks_whose_tests_ran_in_the_programs_own_process_are_counted() -> None:
+    inside = run_of("passed")._replace(inside="judged inside")
+    unchecked = inside._replace(inside="judged inside unchecked")
+    entry = entry_of([("a", "passed"), ("b", inside), ("b", unchecked), ("c", unchecked)])
+    assert (entry["judged_inside"], entry["unchecked"]) == (2, 2)
+    assert not {"judged_inside", "unchecked"} & entry_of([("a", "passed")]).keys()
+
+
 def test_failures_are_counted_by_what_was_raised() -> None:
     runs = {
         "a": run_of("exception", "f(1) raised KeyError: 'x'", "KeyError"),

@@ -1,11 +1,12 @@
 """A tiny model that writes one of two programs, and problems that one of them solves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from iterpref_core.config import GrpoParams, ObjectiveParams, TrainingParams
+from iterpref_core.execution import Engine, open_executor
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
@@ -31,6 +32,7 @@ def settings(**grpo: object) -> TrainingParams:
         rewards={"passes_tests": 1.0},
         advantage="sequence",
         turns=1,
+        inside="refuse",
         arguments={},
     )
     return section(
@@ -41,6 +43,12 @@ def settings(**grpo: object) -> TrainingParams:
         grpo=tiny.model_copy(update=grpo).model_dump(),
         objectives={"grpo": ObjectiveParams(learning_rate=3e-3)},
     )
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Engine]:
+    with open_executor(EXECUTION) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.errors import ConfigError, RecordError
-from iterpref_core.execution import open_executor
+from iterpref_core.execution import Engine, open_executor
 from iterpref_core.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.records import AssertTest, Problem
 from tests.chat_templates import FAMILIES, make_tokenizer
@@ -294,7 +294,7 @@ def test_error_regions_need_tests(train: Train, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_problem_without_a_visible_test_gives_no_feedback(
-    tmp_path: Path, coin: Path, problems: list[Problem], prompts: RenderedPrompts
+    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, executor: Engine
 ) -> None:
     from iterpref_core.reinforcement.rewarded_problems import survey_problems
     from iterpref_core.storage.jsonl import write_jsonl
@@ -302,9 +302,9 @@ def test_a_problem_without_a_visible_test_gives_no_feedback(
     hidden = problems[0].model_copy(update={"tests": (), "hidden_tests": (AssertTest(code="assert f(5) == 6"),)})
     path = tmp_path / "hidden.jsonl"
     write_jsonl(path, [hidden])
-    assert survey_problems(path, prompts, 40).names == ("p0",)
+    assert survey_problems(path, prompts, settings(), executor).names == ("p0",)
     with pytest.raises(RecordError, match="problem 'p0': field 'tests' is empty"):
-        survey_problems(path, prompts, 40, visible=True)
+        survey_problems(path, prompts, settings(turns=2), executor)
 
 
 @pytest.mark.slow

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.execution import Engine
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+
+from .conftest import settings
 
 if TYPE_CHECKING:
     from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 
+PARAMS = settings().model_copy(update={"max_prompt_length": 40})
 PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
 
 
@@ -34,7 +38,11 @@ def write(path: Path, *problems: Problem) -> Path:
 
 
 def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
-    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    problems: list[Problem],
+    prompts: RenderedPrompts,
+    executor: Engine,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     from iterpref_core.reinforcement.rewarded_problems import read_chosen, survey_problems
 
@@ -44,33 +52,52 @@ def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
     other = third.model_copy(update={"task_id": "kept apart", "split": "heldout"})
     named = third.model_copy(update={"task_id": "named", "split": "codeflow"})
     path = write(tmp_path / "problems.jsonl", first, inside, long, other, named)
-    survey = survey_problems(path, prompts, max_prompt_length=40)
+    survey = survey_problems(path, prompts, PARAMS, executor)
     assert survey.names == ("p0", "named")
     assert survey.left_out == {"judged_inside": 1, "too_long": 1}
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
-    assert "1 of 4 problems are left out: their tests run beside the program (`judged inside`)" in lines[0]
-    assert "1 of 4 problems are left out: their prompts have more tokens" in lines[1]
-    assert read_chosen(path, ["named"]) == {"named": named}
+    assert "1 of 4 problems are left out: their prompts have more tokens" in lines[0]
+    assert "1 of 4 problems are left out: their tests run in the program's own process" in lines[1]
+    assert read_chosen(path, ["named"], frozenset()) == {"named": named}
+
+
+def test_problems_that_a_program_could_deceive_take_part_if_that_is_asked_for(
+    tmp_path: Path,
+    problems: list[Problem],
+    prompts: RenderedPrompts,
+    executor: Engine,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from iterpref_core.reinforcement.rewarded_problems import read_chosen, survey_problems
+
+    inside = problems[1].model_copy(update={"hidden_tests": (PATCHES,)})
+    path = write(tmp_path / "problems.jsonl", problems[0], inside)
+    params = PARAMS.model_copy(update={"grpo": PARAMS.grpo.model_copy(update={"inside": "mark"})})
+    survey = survey_problems(path, prompts, params, executor)
+    assert (survey.names, survey.left_out) == (("p0", "p1"), {"judged_inside": 0, "too_long": 0})
+    assert "judged inside: 1 of 2 problems, such as p1, take part" in caplog.text
+    chosen = read_chosen(path, survey.names, survey.inside)
+    assert {name: problem.inside for name, problem in chosen.items()} == {"p0": None, "p1": True}
 
 
 def test_without_a_problem_there_is_nothing_to_train_on(
-    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts
+    tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, executor: Engine
 ) -> None:
     from iterpref_core.reinforcement.rewarded_problems import survey_problems
 
     inside = problems[0].model_copy(update={"tests": (PATCHES,)})
     with pytest.raises(InputError, match="no problem is left to train on: 1 of 1 problems are left out: their tests"):
-        survey_problems(write(tmp_path / "inside.jsonl", inside), prompts, 40)
+        survey_problems(write(tmp_path / "inside.jsonl", inside), prompts, PARAMS, executor)
     heldout = problems[0].model_copy(update={"split": "heldout"})
     with pytest.raises(InputError, match="no problem of split 'codeflow'"):
-        survey_problems(write(tmp_path / "heldout.jsonl", heldout), prompts, 40)
+        survey_problems(write(tmp_path / "heldout.jsonl", heldout), prompts, PARAMS, executor)
     untested = problems[0].model_copy(update={"tests": (), "hidden_tests": ()})
     with pytest.raises(RecordError, match="problem 'p0': field 'tests' is empty"):
-        survey_problems(write(tmp_path / "untested.jsonl", untested), prompts, 40)
+        survey_problems(write(tmp_path / "untested.jsonl", untested), prompts, PARAMS, executor)
     unreadable = problems[0].model_copy(update={"tests": (IoTest(call="f(1)", expected="two"),)})
     with pytest.raises(RecordError, match="field 'expected' of test 'f\\(1\\)'"):
-        survey_problems(write(tmp_path / "unreadable.jsonl", unreadable), prompts, 40)
+        survey_problems(write(tmp_path / "unreadable.jsonl", unreadable), prompts, PARAMS, executor)
 
 
 def test_every_problem_is_asked_before_any_is_asked_again() -> None:

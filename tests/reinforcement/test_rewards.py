@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,8 @@ from hypothesis import settings as hypothesis_settings
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.execution import Engine, Outcome, open_executor
+from iterpref_core.execution import Engine, Outcome
 from iterpref_core.records import IoTest, Problem
-from tests.settings import EXECUTION
 
 from .conftest import RIGHT, WRONG, Train, settings
 
@@ -37,12 +36,6 @@ def prompts(coin: Path) -> RenderedPrompts:
     from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 
     return RenderedPrompts(load_chat_template(coin), GenerationConfig())
-
-
-@pytest.fixture(scope="module")
-def executor() -> Iterator[Engine]:
-    with open_executor(EXECUTION) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

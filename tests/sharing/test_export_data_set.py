@@ -73,6 +73,7 @@ PROBLEMS = [
     Problem(
         task_id="p/4",
         prompt="Return 1.",
+        inside=True,
         tests=(PytestTest(code="from solution import g\n\ndef test_g():\n    assert g() == 1\n"),),
         reference="def g():\n    return 1\n",
         split="heldout",
@@ -177,6 +178,7 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     assert front_matter(card)["license"] == "unknown"
     assert "- mbpp: 1 problem, license cc-by-4.0" in card
     assert "- unrecorded source: 1 problem, license MIT" in card
+    assert "- judged inside: 1 of 4; their tests run in the program's own process" in card
     assert "Do not train on the splits `heldout` and `validation`" in card
 
 

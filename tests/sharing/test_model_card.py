@@ -11,7 +11,7 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.report.summary import build_summary
 from iterpref_core.report.summary_record import Summary
 from iterpref_core.sharing.cards import model_card
-from tests.report.conftest import overlap_of
+from tests.report.conftest import mark_inside, overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(
@@ -130,3 +130,9 @@ def test_a_model_that_tests_have_rewarded_names_its_problems_and_no_pairs() -> N
     assert "Trained with GRPO (grpo) from `org/start`" in card
     assert "1,200 problems. The model answered them itself" in card
     assert "preference pairs" not in card
+
+
+def test_tasks_that_were_judged_inside_are_counted(experiment: SimpleNamespace) -> None:
+    assert "judged inside" not in card(summary_of(experiment))
+    mark_inside(experiment)
+    assert "- held-out: judged inside 12 of 200 tasks;" in card(summary_of(experiment))

@@ -10,7 +10,17 @@ from iterpref_core.benchmarks.benchmark import Benchmark, BenchmarkPrompt, Evalu
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
+from iterpref_core.execution import (
+    REFERENCE_FACTOR,
+    Admission,
+    Program,
+    check_tests,
+    is_judged_inside,
+    moved_inside,
+    open_executor,
+    program_of,
+    time_limit,
+)
 from iterpref_core.prompt_messages import question
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import AssertTest, IoTest, Problem, Sample
@@ -45,7 +55,7 @@ class Heldout(Benchmark[Problem]):
         lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
         # The digest of exactly these problems: other splits of the file may change without changing a result.
         sha256 = hashlib.sha256(lines.encode()).hexdigest()
-        super().__init__(split, (split, sha256), tasks, execution)
+        super().__init__(split, (split, sha256), _admitted(tasks, problems, execution), execution)
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
@@ -101,6 +111,21 @@ class Heldout(Benchmark[Problem]):
     def completion_prefix(self, task: Problem) -> str:
         """Return the prompt: of messages the last one."""
         return question(task.prompt)
+
+
+def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams) -> dict[str, Problem]:
+    """Return the problems that take part by `execution.inside`; most need no engine to be asked.
+
+    Raises:
+        InputError: none is left.
+    """
+    if not any(is_judged_inside(problem) or moved_inside(problem) for problem in tasks.values()):
+        return tasks
+    with open_executor(execution) as executor:
+        admission = Admission(execution.inside, executor)
+        admitted = {problem.task_id: problem for problem in admission.admit(tasks.values())}
+    admission.tell(path)
+    return admitted
 
 
 def _asks_for_function(task: Problem) -> bool:

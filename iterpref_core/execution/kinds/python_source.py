@@ -27,6 +27,13 @@ class PythonSource(Kind):
 
         return looks(test.code, "solution", together=not self.imports_solution)
 
+    def counter_test(self, test: Any) -> tuple[Any, bool]:
+        """Return the source with other expectations."""
+        from iterpref_core.execution.kinds.counter_test import counter_test
+
+        changed = counter_test(test.code)
+        return test.model_copy(update={"code": changed.source}), changed.decides
+
     def uses_pytest(self, step: Step) -> bool:
         """Tell whether the source names pytest."""
         return "pytest" in step.source

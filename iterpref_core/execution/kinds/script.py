@@ -46,6 +46,14 @@ class Script(Kind):
             return True
         return any(looks(text, test.module, together=False) for text in sources)
 
+    def counter_test(self, test: Any) -> tuple[Any, bool]:
+        """Return the script and its modules with other expectations."""
+        from iterpref_core.execution.kinds.counter_test import counter_test
+
+        changed = {name: counter_test(text) for name, text in test.files.items() if name.endswith(".py")}
+        files = test.files | {name: counter.source for name, counter in changed.items()}
+        return test.model_copy(update={"files": files}), any(counter.decides for counter in changed.values())
+
     def modules(self, step: Step) -> Sequence[str]:
         """Return the name of the solution."""
         return [step.body["module"]]

@@ -15,6 +15,10 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 """
 
 
+INSIDE = "judged inside"
+"""The mark of an outcome whose tests ran in the program's own process; it follows the isolation."""
+UNCHECKED = f"{INSIDE} unchecked"
+"""The mark where the program has passed such tests, and they have no counter-test."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 
@@ -131,7 +135,8 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: its tests run in its process, because their authors judge so; see `kinds.same_process` for others.
+        inside: True: its tests run in its process; False: beside it; None: as their source says, see
+            `kinds.same_process`.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -148,7 +153,7 @@ class Program:
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
-    inside: bool = False
+    inside: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.tests:
@@ -180,9 +185,8 @@ class Outcome:
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
-        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
-            tests ran in the program's own process, ` judged by copies` where a copy may have stood for an object that
-            the tests and the program share.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; `INSIDE` or `UNCHECKED` follows where
+            the tests ran in the program's own process.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """
@@ -195,3 +199,8 @@ class Outcome:
     isolation: str = ""
     cpu_s: float = 0.0
     slowest_s: float = 0.0
+
+    @property
+    def inside(self) -> str:
+        """Return the mark of tests that ran in the program's own process, or ""."""
+        return self.isolation.partition(" ")[2]

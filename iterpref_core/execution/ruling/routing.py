@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iterpref_core.execution.comparison.expectations import Expected
 from iterpref_core.execution.kinds.kind import Step
@@ -43,7 +44,17 @@ def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def shares(program: Program) -> bool:
     """Tell whether a program's tests have to run in its process."""
-    return program.inside or any(KINDS[test.kind].shares(test) for test in program.tests)
+    if program.inside is not None:
+        return program.inside
+    return any(KINDS[test.kind].shares(test) for test in program.tests)
+
+
+def counter_program(program: Program) -> Program | None:
+    """Return a program with the counter-tests of its tests; None if none of them decides."""
+    changed = [KINDS[test.kind].counter_test(test) for test in program.tests]
+    if not any(decides for _, decides in changed):
+        return None
+    return replace(program, tests=tuple(test for test, _ in changed))
 
 
 def problem_of(program: Program) -> str:

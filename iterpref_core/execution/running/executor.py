@@ -10,9 +10,9 @@ from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
 from iterpref_core.execution.ruling.own_processes import run_alone, run_parts, takes_process
-from iterpref_core.execution.ruling.routing import as_calls, need_a_judge, problem_of, shares, steps_of
+from iterpref_core.execution.ruling.routing import as_calls, counter_program, need_a_judge, problem_of, shares, steps_of
 from iterpref_core.execution.ruling.setup_imports import setup_imports
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
@@ -25,8 +25,7 @@ ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
 _FOR_A_JUDGE = frozenset({"bad_return_type", "tampered"})
 """Verdicts on an assertion that was run as a call, after which a judge runs it: what was returned is no plain value."""
-INSIDE = " judged inside"
-"""Follows the isolation where tests ran in the program's own process."""
+PASSES_ANYTHING = "the program passes its tests, and the same tests with other expectations, too"
 
 
 class Executor(Engine):
@@ -106,7 +105,7 @@ class Executor(Engine):
         if inside and not program.inside:
             self._warn_once()
         if inside:
-            return self._ruled(program, steps, judged=False, isolation=self.isolation + INSIDE)
+            return self._run_inside(program, steps)
         # `assert f(2) == 4` needs no judge: the program is called, and its value is compared out here.
         calls = as_calls(steps) if judged else None
         if calls:
@@ -114,6 +113,19 @@ class Executor(Engine):
             if outcome.verdict not in _FOR_A_JUDGE:
                 return outcome
         return self._ruled(program, steps, judged=judged, isolation=self.isolation)
+
+    def _run_inside(self, program: Program, steps: Sequence[Step]) -> Outcome:
+        """Return the outcome of tests in the program's process, and of their counter-tests where they pass."""
+        outcome = self._ruled(program, steps, judged=False, isolation=f"{self.isolation} {INSIDE}")
+        if outcome.verdict != "passed" or program.comparator is not None:
+            return outcome
+        counter = counter_program(program)
+        if counter is None:
+            return replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
+        again = self._ruled(counter, steps_of(counter), judged=False, isolation=outcome.isolation)
+        if again.verdict != "passed":
+            return outcome
+        return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
 
     def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
         """Run some steps, and return the verdict on them."""

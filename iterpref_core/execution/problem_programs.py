@@ -1,0 +1,182 @@
+"""Programs for problems: candidates with tests, and references, which decide where these are judged."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from iterpref_core.config import Inside
+from iterpref_core.errors import InputError
+from iterpref_core.execution.protocol.programs import Outcome, Program
+from iterpref_core.execution.ruling.routing import need_a_judge, shares, steps_of
+from iterpref_core.execution.running.engine import Engine
+from iterpref_core.prompt_messages import question
+from iterpref_core.records import Problem, Sample, StdinTest, Test
+from iterpref_core.source_code.syntax_tree import parse_source
+
+logger = logging.getLogger(__name__)
+
+Run = Callable[[Problem, str], Outcome]
+"""Runs a program with all tests of a problem."""
+
+
+def begins_program(prompt: str) -> bool:
+    r"""Return whether a prompt is the beginning of a program, so that a completion goes on with it; else it is prose.
+
+    >>> begins_program("def f(x):\n    'Add 1.'\n"), begins_program("Write f(x), which adds 1.")
+    (True, False)
+    """
+    for ending in ("", "\n    pass", "\n\tpass", "\n        pass"):
+        try:
+            return bool(parse_source(prompt + ending).body)
+        except SyntaxError:
+            continue
+    return False
+
+
+def whole_program(begun: str, sample: Sample) -> str:
+    """Return the program that a sample stands for; a `completion` goes on with the prompt, unless that is prose."""
+    if sample.solution is not None:
+        return sample.solution
+    completion = sample.completion or ""
+    return begun + completion if begins_program(begun) else completion
+
+
+def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
+    """Return a program with some tests of its problem, and with the problem's time limit for each of them."""
+    limit = problem.time_limit_s
+    setup = problem.setup or ""
+    if limit is None:
+        return Program(code, tests, setup, inside=problem.inside)
+    # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
+    if any(isinstance(test, StdinTest) for test in tests):
+        return Program(code, tests, setup, cpu_s=limit, inside=problem.inside)
+    limit_of_all = limit * len(tests)
+    return Program(code, tests, setup, cpu_s=limit_of_all, test_cpu_s=limit, inside=problem.inside)
+
+
+def program_of(problem: Problem, sample: Sample) -> Program:
+    """Return a sample with all of its problem's tests, the hidden ones last."""
+    code = whole_program(question(problem.prompt), sample)
+    return make_program(problem, code, problem.tests + problem.hidden_tests)
+
+
+def is_judged_inside(problem: Problem) -> bool:
+    """Tell whether a problem's tests run in the process of the program that they test, which can lie to them."""
+    return shares(make_program(problem, "", problem.tests + problem.hidden_tests))
+
+
+def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, Outcome]:
+    """Run a right program, and return its problem, which says from then on where its tests are judged.
+
+    They are judged inside of the program's process if a right program passes nowhere else. No other program decides
+    that: a candidate that fails where the right program passed is wrong.
+    """
+    outcome = run(problem, code)
+    inside = moved_inside(problem)
+    if outcome.verdict == "passed" or inside is None:
+        return problem, outcome
+    outcome_inside = run(inside, code)
+    return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
+
+
+def moved_inside(problem: Problem) -> Problem | None:
+    """Return a problem whose tests a judge runs as one that is judged inside; None if that is decided, or none does."""
+    program = make_program(problem, "", problem.tests + problem.hidden_tests)
+    if problem.inside is not None or shares(program) or not need_a_judge(steps_of(program)):
+        return None
+    return problem.model_copy(update={"inside": True})
+
+
+def decide(problem: Problem, executor: Engine) -> Problem:
+    """Return a problem that says where its tests are judged, if its reference has to decide that: see `moved_inside`.
+
+    Raises:
+        ExecutionError: the engine failed.
+    """
+    if problem.reference is None or moved_inside(problem) is None:
+        return problem
+    return run_right_program(problem, problem.reference, run_by(executor))[0]
+
+
+def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
+    """Yield problems in their order, each as `decide` returns it."""
+    for _, problem in executor.each(problems, lambda problem: decide(problem, executor)):
+        yield problem
+
+
+def run_by(executor: Engine) -> Run:
+    """Return a function that runs whole programs with all tests of a problem."""
+
+    def run(problem: Problem, code: str) -> Outcome:
+        return executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=code)))
+
+    return run
+
+
+def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
+    """Run each problem's own reference; yield the problems, as `decided` does, and the outcomes, in their order.
+
+    None where there is nothing to run: no reference, or no test.
+
+    Raises:
+        ExecutionError: the engine failed.
+    """
+
+    def run(problem: Problem) -> tuple[Problem, Outcome | None]:
+        if problem.reference is None or not (problem.tests or problem.hidden_tests):
+            return problem, None
+        return run_right_program(problem, problem.reference, run_by(executor))
+
+    for _, (problem, outcome) in executor.each(problems, run):
+        yield problem, outcome
+
+
+class Admission:
+    """The problems that take part where those that are judged inside are marked, or refused.
+
+    Args:
+        policy: `execution.inside`.
+        executor: runs references, which decide where tests are judged.
+
+    Attributes:
+        inside: `task_id` of the problems that are judged inside, of those that came so far.
+    """
+
+    def __init__(self, policy: Inside, executor: Engine) -> None:
+        self.inside: list[str] = []
+        self._policy = policy
+        self._executor = executor
+        self._total = 0
+
+    @property
+    def refused(self) -> list[str]:
+        """Return the `task_id` of those that take no part."""
+        return self.inside if self._policy == "refuse" else []
+
+    def admit(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        """Yield the problems that take part, in their order; each says where it is judged, as `decide` says."""
+        for problem in decided(problems, self._executor):
+            self._total += 1
+            if is_judged_inside(problem):
+                self.inside.append(problem.task_id)
+                if self._policy == "refuse":
+                    continue
+            yield problem
+
+    def tell(self, path: Path) -> dict[str, float]:
+        """Say how many problems of a file are judged inside, and return that as a metric; nothing if none is.
+
+        Raises:
+            InputError: none takes part.
+        """
+        if not self.inside:
+            return {}
+        done = "are left out" if self.refused else "take part"
+        told = (
+            f"{path}: judged inside: {len(self.inside):,} of {self._total:,} problems, such as {self.inside[0]}, "
+            f"{done}; a program can deceive their tests (docs/execution.md)"
+        )
+        if len(self.refused) == self._total:
+            raise InputError(f"{told}: no problem is left")
+        logger.warning("%s", told)
+        return {"left_out/judged_inside" if self.refused else "judged_inside": float(len(self.inside))}

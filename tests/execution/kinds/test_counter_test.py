@@ -1,0 +1,120 @@
+"""Counter-tests: programs that lie to tests in their own process are found out, honest ones are believed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.kinds.counter_test import counter_test
+from iterpref_core.records import AssertTest, PytestTest, UnittestTest
+from tests.execution.sandbox.judge.honest_programs import FORMS as HONEST_FORMS
+from tests.execution.sandbox.judge.liars import LIARS
+from tests.execution.sandbox.judge.test_verdicts import KINDS as TESTS
+from tests.execution.tiers import tiers
+
+FORMS = ("assert", "unittest", "script")
+MORE_FORMS = ("loop", "check", "subtests", "suite", "pytest", "inherited", "near", "variable")
+LIMITS = Limits(cpu_s=1, wall_s=6, memory_mb=512, file_mb=4)
+KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
+KNOWN = {"reads constants", "reads its own memory"}
+"""Liars that read what a test expects where it is a constant, and lie elsewhere: a counter-test has other constants."""
+
+pytestmark = pytest.mark.named_tier
+
+
+@pytest.fixture(scope="module", params=tiers("counter tests")[:1])
+def run(request):
+    with (
+        Executor(LIMITS, workers=2, namespaces=request.param == "A") as engine,
+        ThreadPoolExecutor(2) as threads,
+    ):
+
+        def run_all(programs):
+            outcomes = threads.map(
+                lambda program: engine.run_one(Program(program[0], (program[1],), inside=True)), programs.values()
+            )
+            return dict(zip(programs, outcomes, strict=True))
+
+        yield run_all
+
+
+@pytest.mark.parametrize("form", [*FORMS, *(pytest.param(form, marks=pytest.mark.slow) for form in MORE_FORMS)])
+def test_liars_are_found_out_in_their_own_process(run, form):
+    outcomes = run({name: (code, TESTS[form]) for name, code in LIARS.items()})
+    assert {name for name, outcome in outcomes.items() if outcome.verdict == "passed"} - KNOWN == set()
+    assert sum(outcome.verdict == "tampered" for outcome in outcomes.values()) >= 8
+
+
+def test_honest_programs_are_believed(run):
+    outcomes = run({name: (code, KINDS[kind](code=test)) for name, (kind, code, test) in HONEST_FORMS.items()})
+    accused = [name for name, outcome in outcomes.items() if outcome.verdict == "tampered"]
+    unchecked = [name for name, outcome in outcomes.items() if outcome.isolation.endswith("judged inside unchecked")]
+    assert accused == []
+    assert len(unchecked) <= 10
+    assert all("judged inside" in outcome.isolation for outcome in outcomes.values())
+
+
+@pytest.mark.parametrize(
+    ("test", "counter"),
+    [
+        ("assert f(2) == 4", "assert f(2) == 1000015"),
+        ("assert 'ab' == f(2)", "assert 'ab~' == f(2)"),
+        ("assert f() == [True, None]", "assert f() == [False, Ellipsis]"),
+        ("assert f() == set()", "assert f() == {1000003}"),
+        ("assert f(2) == want", "assert f(2) == another_value(want)"),
+        ("assert f(2) != 5 and f(2) > 3", "assert f(2) == 5 and f(2) <= 3"),
+        ("assert f(1) or f(2) == 4", "assert not f(1) and f(2) == 1000015"),
+        ("assert not f(2)", "assert f(2)"),
+        ("assert 3 < f(2) < 5", "assert 3 >= f(2) >= 5"),
+        ("assert f(2) in (4, 5)", "assert f(2) in [..., 1000003.5]"),
+        ("assert 'a' in f()", "assert ('a',) in f()"),
+        ("assert f() is None", "assert f() is not None"),
+        ("assert abs(f() - 0.5) <= 0.1", "assert abs(f() - 1000004.5) <= 0.1"),
+        ("assert all(f(n) == n for n in ns)", "assert any((f(n) == another_value(n) for n in ns))"),
+        ("assert math.isclose(f(), 2)", "assert math.isclose(f(), 1000009)"),
+        ("ok = f(2) == 4\nassert ok", "ok = f(2) == 1000015\nassert ok"),
+        ("self.assertEqual(4, f(2))", "self.assertEqual(1000015, f(2))"),
+        ("self.assertAlmostEqual(f(), x, delta=9)", "self.assertAlmostEqual(f(), another_value(x), delta=9)"),
+        ("self.assertTrue(f(2) > 3)", "self.assertTrue(f(2) <= 3)"),
+        ("self.assertIn(1, f())", "self.assertIn((1,), f())"),
+        ("np.testing.assert_allclose(f(), [1.0])", "np.testing.assert_allclose(f(), [1000006.0])"),
+        ("m.assert_called_once_with(2)", "m.assert_called_once_with(1000009)"),
+        ("m.assert_called_once()", "m.assert_not_called()"),
+        ("with pytest.raises(KeyError):\n    f()",
+         "with pytest.raises(type('OtherException', (Exception,), {})):\n    f()"),
+        ("try:\n    f()\n    assert False\nexcept KeyError:\n    pass",
+         "try:\n    f()\n    assert False\nexcept type('OtherException', (Exception,), {}):\n    pass"),
+    ],
+)  # fmt: skip
+def test_a_counter_test_expects_something_else(test, counter):
+    changed = counter_test(test)
+    assert changed.decides
+    assert changed.source.endswith(counter)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "f()",
+        "assert True",
+        "if f():\n    assert f() == 1",
+        "try:\n    f()\nexcept KeyError as error:\n    assert error.args == (1,)",
+        "@unittest.skip('later')\ndef test(): assert f() == 1",
+        "def test():\n    def work(): assert f() == 1\n    Thread(target=work).start()",
+        "not Python",
+    ],
+)
+def test_nothing_is_concluded_from_an_assertion_that_need_not_be_reached(test):
+    assert not counter_test(test).decides
+
+
+def test_a_test_keeps_its_docstring_and_its_future_imports_first():
+    source = counter_test('"""Doc."""\nfrom __future__ import annotations\nassert f() == 1').source
+    compile(source, "<test>", "exec")
+
+
+def test_a_program_that_tells_both_runs_apart_is_believed(run):
+    """A coin: the price of a test that the program can reach, which docs/execution.md names."""
+    coin = "import os\ndef f(x):\n    return L()\nclass L:\n    def __eq__(self, o): return os.urandom(1)[0] < 128\n"
+    verdicts = {outcome.verdict for outcome in run(dict.fromkeys(range(60), (coin, TESTS["assert"]))).values()}
+    assert verdicts == {"passed", "tampered", "wrong_answer"}
