@@ -271,4 +271,5 @@ def add_label_head(model: PreTrainedModel) -> None:
             "adapters and quantization"
         )
     head.__class__ = LabelLinear
-    model.__class__ = _with_label_head(type(model))
+    plain: Any = type(model)
+    model.__class__ = _with_label_head(plain)
