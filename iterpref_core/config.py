@@ -380,8 +380,6 @@ class GrpoParams(Settings):
     max_new_tokens: PositiveInt
     backend: LocalBackendName
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
-    advantage: Literal["sequence", "error-region"]
-    turns: PositiveInt
     inside: Inside
     arguments: dict[str, Any]
 
