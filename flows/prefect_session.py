@@ -1,4 +1,4 @@
-"""Prefect session: the server on which a command's flow runs are shown, and the end of runs whose process is gone.
+"""Prefect session: a command's flow runs on a Prefect server, and the end of runs whose process is gone.
 
 `kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
 run when its heartbeats stop. Runs of a time without a server are found by their process, which Prefect knows.
@@ -6,10 +6,9 @@ run when its heartbeats stop. Runs of a time without a server are found by their
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ import yaml
 
 from iterpref_core.errors import IterPrefError
 from tasks.addresses import without_passwords
-from tasks.local_server import ServerError, free_port
-from tasks.prefect.server import prefect_server, running_prefect, use_prefect
+from tasks.local_server import ServerError
+from tasks.prefect.server import use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
@@ -27,33 +26,32 @@ AUTOMATIONS = Path(__file__).parents[1] / "docker/automations.yaml"
 
 
 @contextmanager
-def prefect_session() -> Iterator[None]:
-    """Connect this process with the Prefect server that is there, or with one of its own, in a `with` block.
+def prefect_session(server: str) -> Iterator[None]:
+    """Show the flow runs of this process on a Prefect server, in a `with` block.
+
+    Args:
+        server: its address.
 
     Raises:
-        InputError: the server that the user's settings name does not answer, or refuses the key.
         ServerError: the server ended meanwhile.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
-        use_prefect(url)
-        from httpx import HTTPError
-        from prefect import tags
-        from prefect.exceptions import TerminationSignal
+    use_prefect(server)
+    from httpx import HTTPError
+    from prefect import tags
+    from prefect.exceptions import TerminationSignal
 
-        try:
-            with tags(TAG):
-                yield
-        except TerminationSignal:
-            raise KeyboardInterrupt from None
-        except HTTPError as error:
-            raise ServerError(
-                f"the Prefect server at {without_passwords(f'{url} does not answer ({error})')}; "
-                "finished stages are kept: run again"
-            ) from None
-        finally:
-            _drain_prefect()
+    try:
+        with tags(TAG):
+            yield
+    except TerminationSignal:
+        raise KeyboardInterrupt from None
+    except HTTPError as error:
+        raise ServerError(
+            f"the Prefect server at {without_passwords(f'{server} does not answer ({error})')}; "
+            "finished stages are kept: run again"
+        ) from None
+    finally:
+        _drain_prefect()
 
 
 def tell_process() -> None:

@@ -9,7 +9,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from flows.notification import check_webhook, create_notification
 from flows.prefect_session import TAG, create_automations, end_dead_runs
 from tasks.local_server import free_port
 from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
@@ -17,23 +16,17 @@ from tasks.mlflow.server import TrackingError, runs_page, tracking_uri
 from tasks.prefect.server import PREFECT_PORT, Pages, announced, named_prefect, prefect_server, use_prefect
 
 
-def serve_pages(notify: str | None = None) -> None:
+def serve_pages() -> None:
     """Start both servers, print their addresses, serve both flows until Ctrl-C, and end both.
 
-    Args:
-        notify: address of a webhook that hears of runs that fail.
-
     Raises:
-        InputError: the address is none.
         ServerError: one of them did not start.
     """
-    if notify is not None:
-        check_webhook(notify)
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT), pages=True))
+        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT)))
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
@@ -41,13 +34,10 @@ def serve_pages(notify: str | None = None) -> None:
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         create_automations()
         end_dead_runs()
-        notification = create_notification(notify) if notify is not None else None
         pages = Pages(prefect=prefect, mlflow=mlflow)
         stack.enter_context(announced(pages))
         print(f"Prefect  {pages.prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {_open_table(pages.mlflow)}")
-        if notification is not None:
-            print(f"Runs that fail are told to the webhook (Prefect: Automations → {notification})")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
 

@@ -75,16 +75,18 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 def refuse_secrets(urls: Any) -> Any:
-    """Return a value of `inference.base_url` unchanged if it contains no password, key or query.
+    """Return a value of `inference.base_url` unchanged if it contains no password and no key.
 
     Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
 
     Raises:
-        ConfigError: the value contains one of the characters that a password, a key or a query needs.
+        ConfigError: the value contains what a password needs, or its query has another parameter than a version.
     """
-    if re.search("[@?#]", str(urls)):
+    text, _, query = str(urls).partition("?")
+    names = [part.partition("=")[0] for part in query.split("&") if part]
+    if re.search("[@#]", text + query) or any("version" not in name.lower() for name in names):
         raise ConfigError(
-            "inference.base_url: takes scheme, host, port and path alone; "
+            "inference.base_url: takes scheme, host, port, path and an API's version (?api-version=2024-10-21) alone; "
             f"a key comes from the environment variable {KEY_VARIABLE}"
         )
     return urls
@@ -331,12 +333,16 @@ class LocalizationParams(Settings):
     seed: Seed
 
 
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""The weight of an NLL."""
+
+
 class ObjectiveParams(Settings):
     """The hyperparameters of one objective; None if not stated.
 
     Attributes:
-        learning_rate: of its training.
-        alpha: the weight of the NLL term.
+        learning_rate: its own, before `training.learning_rate` and `training.nll_learning_rate`.
+        alpha: its own, before `training.alpha`.
         beta: its own, before `training.beta`.
         label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
         gamma: the margin of `simpo`.
@@ -346,7 +352,7 @@ class ObjectiveParams(Settings):
     """
 
     learning_rate: FinitePositive | None = None
-    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    alpha: Alpha | None = None
     beta: FinitePositive | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -392,6 +398,9 @@ class TrainingParams(Settings):
 
     seed: Seed
     start: Annotated[str, Field(min_length=1)] | None
+    learning_rate: FinitePositive
+    nll_learning_rate: FinitePositive
+    alpha: Alpha
     beta: Beta
     epochs: PositiveInt
     batch_size: PositiveInt

@@ -51,10 +51,6 @@ class BudgetError(IterPrefError):
     """A cap of `budget` that the next call of a model might exceed; received answers are kept."""
 
 
-class RefusedError(IterPrefError):
-    """A prompt that a served model does not answer, such as one that is too long for the model."""
-
-
 class TrainingError(IterPrefError):
     """A training that diverged before its first checkpoint, so that there is no model to write."""
 

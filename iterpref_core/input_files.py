@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, NoReturn, cast
 
@@ -39,6 +40,7 @@ _NO_TEXT = (
     (b"version https://git-lfs.github.com/", "is a pointer of Git LFS to the file", "fetch it with `git lfs pull`"),
 )
 """First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""
+_MOST_DIGITS = 4300
 _HEAD = 64
 _FIRST_CHARACTERS = 4
 """Bytes among which UTF-16 and UTF-32 without a mark have a NUL, if the text begins as JSON, CSV or YAML do."""
@@ -212,7 +214,25 @@ def is_null(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def parse_json(text: str, where: LinePlace) -> Any:
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text, with integers of any length.
+
+    Raises:
+        RepeatedKeyError: a key stands twice in one object.
+        ValueError: the text is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_int=_integer, object_pairs_hook=unique_keys)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _integer(digits: str) -> int:
+    # Python reads no more digits from a text, as that takes quadratic time; a decimal number has no limit.
+    return int(Decimal(digits)) if len(digits) > _MOST_DIGITS else int(digits)
+
+
+def parse_json_at(text: str, where: LinePlace) -> Any:
     """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
@@ -220,14 +240,13 @@ def parse_json(text: str, where: LinePlace) -> Any:
             of the file.
     """
     try:
-        return json.loads(text, object_pairs_hook=unique_keys)
+        return parse_json(text)
     except RepeatedKeyError as error:
         raise RecordError(f"{where}: {error}") from None
     except json.JSONDecodeError as error:
         raise RecordError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise RecordError(f"{where}: not valid JSON ({reason}); correct it") from None
+    except ValueError as error:
+        raise RecordError(f"{where}: not valid JSON ({error}); correct it") from None
 
 
 _YAML_TAG = "tag:yaml.org,2002:"

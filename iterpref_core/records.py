@@ -135,9 +135,7 @@ class ScriptTest(Record, extra="forbid"):
     Attributes:
         module: name under which the script imports the solution.
         files: the script and the files that it needs, by path; the program works in the same folder.
-        run: path of the script among `files` or `judge_files`.
-        judge_files: files that the program must not see, such as expected output; the script finds them beside
-            `files`.
+        run: path of the script among `files`.
         packages: packages that have to be installed.
         environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
@@ -146,19 +144,14 @@ class ScriptTest(Record, extra="forbid"):
     module: str
     files: dict[str, str]
     run: str
-    judge_files: dict[str, str] | None = None
     packages: tuple[str, ...] = ()
     environment: str | None = None
 
     @model_validator(mode="after")
     def _has_its_script(self) -> Self:
-        if self.run not in self.all_files():
-            raise ValueError(f"'run' names {self.run!r}, which is neither in 'files' nor in 'judge_files'")
+        if self.run not in self.files:
+            raise ValueError(f"'run' names {self.run!r}, which is not in 'files'")
         return self
-
-    def all_files(self) -> dict[str, str]:
-        """Return the text of every file by its path, those of the judge too."""
-        return self.files | (self.judge_files or {})
 
 
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
@@ -286,14 +279,14 @@ class Trajectory(Record):
         task_id: name of the problem.
         solved: an attempt passes the visible tests.
         attempts: see there.
-        refused: number of prompts that the model's server refused to answer; None for 0.
+        missing: the reasons why answers are missing; None if none is.
         tests: digest of the problem's tests, which were the same for every attempt.
     """
 
     task_id: str
     solved: bool
     attempts: tuple[Attempt, ...]
-    refused: int | None = None
+    missing: tuple[str, ...] | None = None
     tests: str | None = None
 
 

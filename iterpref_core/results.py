@@ -86,8 +86,8 @@ class TokenCounts(ResultRecord):
     per_answer: float
 
 
-class Measured(ScoreRecord):
-    """The result of a benchmark that ran.
+class Measurement(ResultRecord):
+    """The part of a result that says what was run, and how it ended.
 
     Attributes:
         errors: verdict → the number of samples that have it; without `passed`.
@@ -104,7 +104,7 @@ class Measured(ScoreRecord):
         ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
         without_failed_truth: the score without the tasks whose canonical solution fails here.
         by_difficulty: the scores by the difficulty of tasks, if they have one.
-        truncated: the number of answers that ended at `max_new_tokens`.
+        truncated: the number of answers that a limit of tokens has cut.
         sampling: how the model was asked.
         tokens: the tokens of the answers, if a model was asked.
         cost_usd: the price of these tokens, if it is known.
@@ -115,7 +115,6 @@ class Measured(ScoreRecord):
         window: the release and dates of LiveCodeBench.
     """
 
-    available: Literal[True]
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
     passed: tuple[str, ...]
@@ -141,11 +140,33 @@ class Measured(ScoreRecord):
     window: dict[str, Any] | None = None
 
 
+class Measured(Measurement, ScoreRecord):
+    """The result of a benchmark in which all prompts were answered."""
+
+    available: Literal[True]
+
+
 class Unavailable(ResultRecord):
-    """The result of a benchmark whose data cannot be had here."""
+    """The result of a benchmark without a score, such as one whose data cannot be had here."""
 
     available: Literal[False]
     reason: str
+
+
+class Incomplete(Unavailable, Measurement):
+    """The result of a benchmark in which some answers are missing: its score is known to lie between two numbers.
+
+    Attributes:
+        n: the number of tasks.
+        missing: why answers are missing → how many; the feedback on a task says why its own are.
+        pass_at_1_bounds: pass@1 if no missing answer passed, and if all did.
+        ci95: the lower end of the interval of the first, and the upper end of the second.
+    """
+
+    n: int
+    missing: dict[str, int]
+    pass_at_1_bounds: tuple[float, float]
+    ci95: tuple[float, float]
 
 
 class ModelResults(ResultRecord):
@@ -153,7 +174,7 @@ class ModelResults(ResultRecord):
 
     model: str
     weights: str | None = None
-    benchmarks: dict[str, Measured | Unavailable]
+    benchmarks: dict[str, Measured | Incomplete | Unavailable]
 
     @property
     def measured(self) -> dict[str, Measured]:
@@ -162,5 +183,5 @@ class ModelResults(ResultRecord):
 
     @property
     def unavailable(self) -> dict[str, str]:
-        """The reasons why benchmarks could not run, by benchmark."""
+        """The reasons why benchmarks have no score, by benchmark."""
         return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}

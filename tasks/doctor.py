@@ -267,7 +267,7 @@ def _benchmark_data(data: Published) -> Diagnosis:
 def examine_services() -> Iterator[Diagnosis]:
     """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
     try:
-        found = without_passwords(running_prefect() or "") or "`iterpref run` starts a server of its own"
+        found = without_passwords(running_prefect() or "") or "none: MLflow alone has the runs"
         yield _diagnose("Prefect", found)
     except InputError as error:
         yield _diagnose("Prefect", "the server that is named cannot be used", "missing", str(error))

@@ -16,15 +16,13 @@ from iterpref_core.objectives.objective_table import find_objective, find_rates
 from iterpref_core.problems.problems import read_ingested
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.dotted_keys import short_names
+from tasks.paths import GRAPH
 
 PRESETS = Path("ablations.yaml")
 BASE = "base"
 """Stands for no training."""
-OBJECTIVES_OF_THE_EXPERIMENT = ("sft", "dpo", "rpo", "target-dpo", "target-rpo")
-TUNE = "tune"
-RATES = "rates"
 CHOSEN_ON = "validation"
-"""The benchmark on which `tune` and `rates` score: what chooses a setting must not measure it."""
+"""The benchmark on which grids that choose a setting score: it must not measure the result."""
 
 
 class Row(NamedTuple):
@@ -49,23 +47,44 @@ class _Written(BaseModel):
     objective: str
 
 
-class _Tuning(BaseModel):
-    """The preset `tune`: learning rates and alphas of every objective; without an NLL alpha stays 0."""
+class _Choice(BaseModel):
+    """A preset that chooses a setting of each objective, such as `tune`: learning rates, and alphas if it has an NLL.
+
+    Attributes:
+        objectives: names.
+        learning_rates: the same for all; or else
+        factors: multiples of each objective's own learning rate, whatever model and profile it is for.
+        alphas: none: each objective's own.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     objectives: list[str] = Field(min_length=1)
-    learning_rates: list[float] = Field(min_length=1)
-    alphas: list[float] = Field(min_length=1)
+    learning_rates: list[Annotated[float, Field(gt=0)]] = []
+    factors: list[Annotated[float, Field(gt=0)]] = []
+    alphas: list[float] = []
+
+    def rows(self, name: str, params: Params) -> Iterator[Row]:
+        """Yield a row of an objective for each rate and alpha."""
+        objective = find_objective(name, params.training.objectives)
+        own, _ = find_rates(name, params.training)
+        # 3e-05, and not 3.0000000000000004e-05
+        rates = self.learning_rates or [float(f"{factor * own:.3g}") for factor in self.factors]
+        alphas: list[float | None] = [None]
+        if objective.nll_of and self.alphas:
+            alphas = list(self.alphas)
+        for alpha, rate in product(alphas, rates):
+            label = f"{name} lr={rate:g}"
+            values = {f"training.objectives.{name}.learning_rate": rate}
+            if alpha is not None:
+                label += f" alpha={alpha:g}"
+                values[f"training.objectives.{name}.alpha"] = alpha
+            yield Row(label, name, values)
 
 
-class _Rates(BaseModel):
-    """The preset `rates`: multiples of each objective's own learning rate, whatever model and profile it is for."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    objectives: list[str] = Field(min_length=1)
-    factors: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+def trained_objectives() -> list[str]:
+    """Return the objectives that the experiment trains: those of dvc.yaml."""
+    return list(read_yaml(GRAPH, "run from the repository's root")["stages"]["training"]["foreach"])
 
 
 def plan_rows(
@@ -82,7 +101,7 @@ def plan_rows(
     if preset:
         rows = list(_preset_rows(preset, objectives, params))
     else:
-        rows = [Row(name, name, {}) for name in objectives or OBJECTIVES_OF_THE_EXPERIMENT]
+        rows = [Row(name, name, {}) for name in objectives or trained_objectives()]
     combined = []
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
@@ -108,42 +127,31 @@ def describe_values(values: Mapping[str, Any]) -> list[str]:
     return [f"{names[key]}={value}" for key, value in values.items()]
 
 
-def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:
+def _read_preset(name: str) -> Any:
+    """Return a preset of ablations.yaml.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
     presets = read_yaml(PRESETS, "run from the repository's root")
-    if preset not in presets:
-        raise ConfigError(f"{PRESETS}: {unknown_name('preset', preset, presets)}")
+    if name not in presets:
+        raise ConfigError(f"{PRESETS}: {unknown_name('preset', name, presets)}")
+    return presets[name]
+
+
+def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:
+    content = _read_preset(preset)
     try:
-        if preset == RATES:
-            yield from _rate_rows(_Rates.model_validate(presets[RATES]), objectives, params)
+        if isinstance(content, Mapping):
+            choice = _Choice.model_validate(content)
+            for name in objectives or choice.objectives:
+                yield from choice.rows(name, params)
             return
-        if preset != TUNE:
-            for written in presets[preset]:
-                row = _Written.model_validate(written)
-                yield Row(row.label, row.objective, row.model_extra or {})
-            return
-        grid = _Tuning.model_validate(presets[TUNE])
+        for written in content:
+            row = _Written.model_validate(written)
+            yield Row(row.label, row.objective, row.model_extra or {})
     except ValidationError as error:
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
-    for name in objectives or grid.objectives:
-        objective = find_objective(name, params.training.objectives)
-        # Without an NLL term there is nothing that alpha could weigh.
-        alphas = grid.alphas if objective.nll_of else (0.0,)
-        for alpha, rate in product(alphas, grid.learning_rates):
-            values = {
-                f"training.objectives.{name}.learning_rate": rate,
-                f"training.objectives.{name}.alpha": alpha,
-            }
-            yield Row(f"{name} lr={rate:g} alpha={alpha:g}", name, values)
-
-
-def _rate_rows(grid: _Rates, objectives: Sequence[str], params: Params) -> Iterator[Row]:
-    """Yield a row for each objective and rate."""
-    for name in objectives or grid.objectives:
-        find_objective(name, params.training.objectives)
-        own, _ = find_rates(name, params.training.objectives)
-        for factor in grid.factors:
-            rate = float(f"{factor * own:.3g}")  # 3e-05, and not 3.0000000000000004e-05
-            yield Row(f"{name} lr={rate:g}", name, {f"training.objectives.{name}.learning_rate": rate})
 
 
 def check_choice(preset: str | None, benchmark: str, params: Params, ingested: Path) -> None:
@@ -156,10 +164,10 @@ def check_choice(preset: str | None, benchmark: str, params: Params, ingested: P
         ingested: the folder of the user's own problems.
 
     Raises:
-        ConfigError: `tune` or `rates` would score on another benchmark than the validation split.
+        ConfigError: a grid that chooses settings would score on another benchmark than the validation split.
         InputError: no problem is of that split.
     """
-    if preset in (TUNE, RATES) and benchmark != CHOSEN_ON:
+    if preset and benchmark != CHOSEN_ON and isinstance(_read_preset(preset), Mapping):
         raise ConfigError(
             f"--benchmark {benchmark}: {preset} chooses settings, and a score on the problems that chose them says "
             f"nothing about others; leave the option out: points are scored on the split {CHOSEN_ON}"

@@ -22,6 +22,8 @@ from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS
 
 PROFILES = Path("profiles")
+_STATED = ["training", "objectives"]
+"""The section whose rows state only what differs from the values of all objectives."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -113,6 +115,9 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     for key, value in values.items():
         *sections, last = key.split(".")
         section = content
+        if value is None and sections[:-1] == _STATED:  # null is a value elsewhere; here it stands for none
+            section["training"]["objectives"].get(sections[-1], {}).pop(last, None)
+            continue
         for part in sections:
             if section.get(part) is None:  # absent or null, such as an objective of one's own, or training.lora
                 section[part] = {}

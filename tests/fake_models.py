@@ -31,7 +31,7 @@ class ReplayModel(ServedModel):
         self.requests.append(request)
         texts = self._answers[request.prompt]
         text = texts[request.seed % len(texts)]
-        return Completion(text, len(request.prompt.split()), len(text.split()), truncated=False)
+        return Completion(text, len(request.prompt.split()), len(text.split()))
 
 
 class FakeModel(BatchModel):
@@ -59,6 +59,6 @@ def stored(model: Model, identity: str, store: AnswerStore | None, *settings: An
         store,
         *settings,
         in_process=model.in_process,
-        refused=model.refused,
+        adapted=model.adapted,
         **named,
     )

@@ -12,8 +12,8 @@ Answer = Callable[[str, bytes], int]
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[str]:
-    """Serve on a free port of loopback; yields the address."""
+def serving(answer: Answer, text: bytes = b"") -> Iterator[str]:
+    """Serve on a free port of loopback, where every answer has this text; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -25,6 +25,7 @@ def serving(answer: Answer) -> Iterator[str]:
         def _answer(self, body: bytes) -> None:
             self.send_response(answer(self.path, body))
             self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -19,7 +19,17 @@ LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 
 GROUND = tuple(
     f"iterpref_core.{name}"
-    for name in ("config", "cores", "errors", "input_files", "progress", "prompt_messages", "records", "results")
+    for name in (
+        "config",
+        "cores",
+        "errors",
+        "input_files",
+        "processes",
+        "progress",
+        "prompt_messages",
+        "records",
+        "results",
+    )
 )
 CONTRACTS = (
     *GROUND,

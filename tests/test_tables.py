@@ -101,7 +101,7 @@ def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.M
 
         async def answer(self, request: Request, sampling: Sampling) -> Completion:
             del sampling
-            return Completion(request.prompt, 1, 1, truncated=False)
+            return Completion(request.prompt, 1, 1)
 
     @backend_factory.contextmanager
     def open_echo(_: backend_factory.BackendSettings):  # type: ignore[no-untyped-def]

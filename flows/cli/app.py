@@ -1,8 +1,7 @@
 """The application of a checkout."""
 
-from flows.cli.backup_verbs import backup, restore
 from flows.cli.machine_verbs import doctor, init
 from flows.cli.run_verbs import run, sweep, ui
 from iterpref_core.cli.app import make_app
 
-app = make_app({"Experiment": (init, doctor, run, sweep, ui, backup, restore)})
+app = make_app({"Experiment": (init, doctor, run, sweep, ui)})

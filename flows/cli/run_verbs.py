@@ -1,7 +1,8 @@
-"""`iterpref run`, `sweep` and `ui`: the flows against a Prefect server, and their results."""
+"""`iterpref run`, `sweep` and `ui`: runs of the experiment and of grids, and their results."""
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.errors import StorageError
 
 if TYPE_CHECKING:
-    from flows.sweep import SweepResult
+    from flows.points import SweepResult
 
 # The data bases of MLflow and Prefect grow by half of this in a run of the smallest experiment.
 _NEEDED_MB = 50
@@ -33,7 +34,6 @@ def run(
     pull: Annotated[bool, typer.Option("--pull", help="First fetch what DVC's remote has of the stages.")] = False,
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
-    from flows.prefect_session import prefect_session
     from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
@@ -51,11 +51,8 @@ def run(
     graph = found.graph
     _name_problem_files()
     if values or not found.stale.keys().isdisjoint(graph):
-        with prefect_session():
-            from flows.experiment import experiment
-
-            folder = Path(experiment(stages=targets, values=values, jobs=jobs))
-    else:  # nothing to show in Prefect
+        folder = _run_stages(targets, values, jobs)
+    else:
         folder = Path.cwd()
         with recorded_command("iterpref run", params, {}) as record:
             record.add(graph, lock=found.lock)
@@ -65,6 +62,24 @@ def run(
     if "report" in graph:
         _print_results(folder)
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
+
+
+def _run_stages(targets: tuple[str, ...], values: dict[str, Any], jobs: int) -> Path:
+    """Run stages as a flow on the Prefect server that is there, or without one; return the folder of the results."""
+    from tasks.prefect.server import running_prefect
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if server := running_prefect():
+        from flows.prefect_session import prefect_session
+
+        with prefect_session(server):
+            from flows.experiment import experiment
+
+            return Path(experiment(stages=targets, values=values, jobs=jobs))
+    from flows.display import Terminal
+    from flows.reproduction import bring_up_to_date
+
+    return bring_up_to_date(targets, values, jobs, Terminal())
 
 
 def _pull(targets: tuple[str, ...]) -> None:
@@ -97,21 +112,16 @@ def sweep(
     json_: JsonOption = False,
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
-    from flows.prefect_session import prefect_session
     from tasks.grid import check_choice, plan_rows
     from tasks.paths import INGESTED
 
     params = load_params()
     _check_disk()
-    arguments: dict[str, Any] = {"preset": preset, "values": _parse_grid(set_)}
-    if objective:
-        arguments["objectives"] = tuple(item.value for item in objective)
-    plan_rows(params, preset, arguments.get("objectives", ()), arguments["values"])
+    objectives = tuple(item.value for item in objective or ())
+    values = _parse_grid(set_)
+    plan_rows(params, preset, objectives, values)
     check_choice(preset, benchmark, params, INGESTED)
-    with prefect_session():
-        from flows.sweep import sweep as sweep_flow
-
-        result = sweep_flow(benchmark=benchmark, seeds=seeds, jobs=jobs, **arguments)
+    result = _run_sweep(preset, objectives, values, benchmark, seeds, jobs)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -119,19 +129,37 @@ def sweep(
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
 
 
-def ui(
-    notify: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", envvar="ITERPREF_NOTIFY", help="Webhook that hears of failed runs, such as one of Slack."
-        ),
-    ] = None,
-) -> None:
+def _run_sweep(
+    preset: str | None,
+    objectives: tuple[str, ...],
+    values: dict[str, list[Any]],
+    benchmark: Benchmark,
+    seeds: int,
+    jobs: int,
+) -> "SweepResult":
+    """Run a grid as a flow on the Prefect server that is there, or without one."""
+    from tasks.prefect.server import running_prefect
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if server := running_prefect():
+        from flows.prefect_session import prefect_session
+
+        with prefect_session(server):
+            from flows.sweep import sweep as sweep_flow
+
+            return sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
+    from flows.display import Terminal
+    from flows.points import run_sweep
+
+    return run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
+
+
+def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
 
     load_params()
-    serve_pages(notify)
+    serve_pages()
 
 
 def _name_problem_files() -> None:

@@ -75,14 +75,15 @@ class Rank(IntEnum):
     SCRIPT = 1
     TESTS = 2
     DEFINITION = 3
-    METHOD = 4
-    ASSIGNED = 5
-    ENTRY_POINT = 6
+    FAKE = 4
+    METHOD = 5
+    ASSIGNED = 6
+    ENTRY_POINT = 7
 
     @property
     def answers(self) -> bool:
         """Return True if the text has the name that the task asks for, in whatever form."""
-        return self >= Rank.METHOD
+        return self >= Rank.FAKE
 
 
 def rank(tree: ast.Module, entry_point: str | None) -> Rank:
@@ -91,7 +92,8 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
     `ENTRY_POINT`: it defines the name. `ASSIGNED`: the name is another function's: `f = solve`. `METHOD`: a class has a
-    method of this name, though a function is asked for; for `Adder.add` that is the entry point.
+    method of this name, though a function is asked for; for `Adder.add` that is the entry point. `FAKE`: what has the
+    name looks at no argument, or the text imports the name: it is code that uses or tests the program.
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
@@ -173,6 +175,8 @@ def _rank_of_name(
     found = []
     only_stubs = False
     methods = _methods(definitions)
+    nodes = _outer_nodes(tree)
+    uses = any(isinstance(node, ast.ImportFrom) and name in {each.name for each in node.names} for node in nodes)
     for node in definitions:
         if node.name != name:
             continue
@@ -180,11 +184,12 @@ def _rank_of_name(
             only_stubs = True
         else:
             is_method = node in methods and not of_class
-            found.append(Rank.METHOD if is_method else Rank.ENTRY_POINT)
-    for statement in _outer_nodes(tree):
+            is_fake = uses or _ignores_arguments(node)
+            found.append(Rank.METHOD if is_method else Rank.FAKE if is_fake else Rank.ENTRY_POINT)
+    for statement in nodes:
         value = _assigned_value(statement, name)
         if isinstance(value, ast.Lambda):
-            found.append(Rank.ENTRY_POINT)
+            found.append(Rank.FAKE if uses or _ignores_arguments(value) else Rank.ENTRY_POINT)
         elif value is not None and _may_be_function(value, name):
             found.append(Rank.ASSIGNED)
     if found:
@@ -218,6 +223,16 @@ def _may_be_function(value: ast.expr, name: str) -> bool:
     if not isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
         return False
     return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+
+
+def _ignores_arguments(definition: _Definition | ast.Lambda) -> bool:
+    """Return True for a function with arguments that looks at none, such as `lambda *_: 0`."""
+    if isinstance(definition, ast.ClassDef):
+        return False
+    names = {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)} - {"self", "cls"}
+    body = definition.body if isinstance(definition.body, list) else [definition.body]
+    read = {node.id for statement in body for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    return bool(names) and names.isdisjoint(read)
 
 
 def _is_test(definition: _Definition) -> bool:

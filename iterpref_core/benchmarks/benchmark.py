@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from iterpref_core.answers.reasoning import opened_reasoning
 from iterpref_core.config import Benchmark as BenchmarkName
@@ -103,14 +103,18 @@ class Sanitizer(NamedTuple):
     python: Path | None = None
 
 
+UNANSWERED: Literal["unanswered"] = "unanswered"
+
+
 class ProgramRun(NamedTuple):
     """The outcome of a sample's programs: of the first one that did not pass, or `passed` if all did.
 
-    `exception` is the name of the type that this program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
+    `unanswered` stands for that of a sample whose answer is missing. `exception` is the name of the type that this
+    program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     `inside` is "" for tests that a judge ran, or the mark of those that ran in the program's own process.
     """
 
-    verdict: Verdict
+    verdict: Verdict | Literal["unanswered"]
     feedback: str
     exception: str
     cpu_s: float

@@ -1,12 +1,13 @@
 """Program runs: the outcomes of a benchmark's samples, and of its canonical solutions."""
 
+import gzip
 import hashlib
 import json
 import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 JUDGED_BY = ("iterpref_core.benchmarks", "iterpref_core.execution")
 """The code that decides verdicts."""
+_BY_THE_MACHINE = ("infra_error", "timeout")
+"""Verdicts that say something about the machine, too."""
 
 UNJUDGED = ProgramRun(
     "infra_error",
@@ -98,52 +101,68 @@ def run_canonical_solutions(
     return dict(runs)
 
 
-def _kept_runs(
-    benchmark: Benchmark[Any],
-    executor: Engine,
-    cache: Path,
-) -> dict[str, ProgramRun]:
-    """Return the outcomes of canonical solutions from the cache, and run them if they are not there."""
+def _kept_runs(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> dict[str, ProgramRun]:
     samples = canonical_samples(benchmark)
     if not samples:
         return {}
-    limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
 
-    def run_all(partial: Path) -> None:
+    def compute() -> Iterator[CanonicalRun]:
+        limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
         outcomes = run_samples(benchmark, executor, samples, limits, "canonical solutions")
-        runs = {}
         for sample, outcome in zip(samples, outcomes, strict=True):
-            runs[sample.task_id] = outcome
-        partial.write_text(json.dumps(runs, indent=1), encoding="utf-8")
+            yield CanonicalRun(sample.task_id, outcome)
 
-    key = _key(benchmark, executor, samples)
-    path = make_once(cache / f"canonical-solutions-{key}.json", run_all)
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
-    if any(run.verdict == "infra_error" for run in runs.values()):
-        # The machine may have been short of memory, so they run again in the next evaluation.
-        path.unlink(missing_ok=True)
-    return runs
-
-
-def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:
-    """Return a digest of all that decides the outcomes of a benchmark's canonical solutions, and their seconds."""
     programs = "\n".join(sample.to_json() for sample in samples)
-    _, data_sha256 = benchmark.data
     decisive = [
         benchmark.harness,
-        data_sha256,
+        benchmark.data[1],
         hashlib.sha256(programs.encode()).hexdigest(),
         benchmark.limits,
         executor.isolation,
+        *benchmark.identity,
     ]
-    machine = [
-        platform.node(),
-        platform.machine(),
-        code_digest(*JUDGED_BY),
-    ]
-    text = json.dumps([decisive, list(benchmark.identity), machine], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    kept = keep_runs(cache, benchmark.name, decisive, compute)
+    return {task_id: found.run for task_id, found in kept.items()}
+
+
+class CanonicalRun(NamedTuple):
+    """The outcome of a canonical solution, under its name, and the values that it returned, where these are wanted."""
+
+    name: str
+    run: ProgramRun
+    values: list[str] | None = None
+
+
+def keep_runs(
+    cache: Path, data: str, decisive: Sequence[object], compute: Callable[[], Iterable[CanonicalRun]]
+) -> dict[str, CanonicalRun]:
+    """Return the outcomes of canonical solutions by their names, from a file that is made once on a machine.
+
+    If the machine may have been the reason why one failed, all run again the next time.
+
+    Args:
+        cache: the folder of the file.
+        data: the name of the benchmark's data.
+        decisive: JSON values that decide the outcomes, beside the code and the machine, whose speed decides limits.
+        compute: runs the solutions.
+    """
+    machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
+    key = hashlib.sha256(json.dumps([list(decisive), machine], sort_keys=True).encode()).hexdigest()[:32]
+
+    def write(partial: Path) -> None:
+        with gzip.open(partial, "wt", encoding="utf-8", compresslevel=1) as file:
+            for found in compute():
+                file.write(json.dumps(found) + "\n")
+
+    path = make_once(cache / f"canonical-{data}-{key}.jsonl.gz", write)
+    kept = {}
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            name, run, values = json.loads(line)
+            kept[name] = CanonicalRun(name, ProgramRun(*run), values)
+    if any(found.run.verdict in _BY_THE_MACHINE for found in kept.values()):
+        path.unlink(missing_ok=True)
+    return kept
 
 
 def times_of(canonical_runs: Mapping[str, ProgramRun]) -> dict[str, float]:

@@ -28,7 +28,7 @@ _PANELS: Panels = {
     ),
     "Sharing": (export_verbs.export,),
 }
-_OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui", "backup", "restore")
+_OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
 """Names of verbs that work in a checkout alone: elsewhere they only say so."""
 
 

@@ -95,6 +95,8 @@ def evaluate(
         result = score_samples(samples, setting, out, extract=extract, partial=partial)
     warn_of_absent_benchmarks(out)
     show_result(result, json_)
+    if any(name.endswith("/missing") for name in result):
+        raise typer.Exit(1)
 
 
 def leaderboard(
@@ -135,6 +137,8 @@ def leaderboard(
         fresh=fresh,
     )
     typer.echo(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
+    if board.incomplete:
+        raise typer.Exit(1)
 
 
 def _evaluation_values(

@@ -1,7 +1,6 @@
 """The verbs that make problems."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,14 +22,23 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.errors import InputError, unknown_name
-from iterpref_core.ingestion.published.table import format_names
+from iterpref_core.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
 
 if TYPE_CHECKING:
-    from iterpref_core.ingestion.ingest import Ingested
+    from iterpref_core.ingestion.intake import Ingested
 
-FORMATS = sorted([*format_names(), "folder", "pairs", "trl"])
-_OF_EVERY_SET = {"--limit", "--dropped", "--license", "--split"}
+FORMATS = sorted([*PRESETS, "folder", "pairs", "trl"])
+_OF_EVERY_SET = {"--columns", "--limit", "--dropped", "--license", "--split", "--config"}
 """Options for every published set, of problems or of pairs."""
+_OF_PROBLEMS = _OF_EVERY_SET | {"--max-tests", "--visible", "--heldout", "--trajectories", "--pairs-per-problem"}
+_OPTIONS = {
+    "trl": _OF_EVERY_SET | {"--spans"},
+    "pairs": _OF_EVERY_SET | {"--join", "--spans", "--pairs-per-problem"},
+    WITH_VERDICTS: _OF_EVERY_SET | {"--trajectories"},
+    "folder": {"--python", "--license", "--heldout", "--dropped"},
+    OWN_RECORDS: _OF_PROBLEMS - {"--columns"},
+}
+"""Format -> its options; those of problems for all other formats."""
 
 
 def ingest(
@@ -61,11 +69,12 @@ def ingest(
     split: Annotated[
         str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
     ] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Names of columns. Format trl: prompt=question,chosen=a,rejected=b. "
-            "Format pairs: prompt=statement,buggy=wrong,fixed=right,tests=tests,language=lang."
+            help="Where in a row everything stands. Format problems: prompt=question,reference=answer,tests=checks. "
+            "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
         ),
     ] = None,
     join: Annotated[
@@ -97,6 +106,7 @@ def ingest(
         "--trajectories": trajectories,
         "--license": license,
         "--columns": columns,
+        "--config": config,
         "--spans": spans,
         "--python": python,
         "--limit": limit,
@@ -105,61 +115,56 @@ def ingest(
         "--join": join,
         "--dropped": dropped,
     }
-    if form == "trl":
-        _refuse(given, form, _OF_EVERY_SET | {"--columns", "--spans"})
-        from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+    preset = PRESETS.get(form)
+    makes_pairs = form == "trl" or (preset is not None and preset.makes_pairs)
+    _refuse(given, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
+    if makes_pairs:
+        from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 
         taken = ingest_pairs(
             source,
             out,
+            form=None if preset is None else form,
             columns=columns,
             limit=limit,
             spans=spans,
             dropped=dropped,
             license=license,
             split=split,
+            config=config,
         )
     elif form == "pairs":
-        known = {
-            "--columns",
-            "--join",
-            "--spans",
-            "--limit",
-            "--dropped",
-            "--license",
-            "--split",
-            "--pairs-per-problem",
-        }
-        _refuse(given, form, known)
-        from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
+        from iterpref_core.ingestion.intake import Source
+        from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
         from iterpref_core.localization.localization import localize_pairs
 
         if spans is not None and settings.localization.method == "causal":
             raise InputError(
                 "--spans: localization.method causal needs problems; leave --spans out, and run `localize`"
             )
-        words = RepairSource(
-            columns=columns,
-            join=join,
-            split=split,
-            limit=limit,
-            license=license,
-            pairs_per_problem=pairs_per_problem,
-        )
         taken = ingest_repairs(
-            source,
+            Source(source, split, config, limit, license),
             out,
-            words,
             settings.pairs,
             settings.execution,
             _unfinished(out),
+            columns=columns,
+            join=join,
+            pairs_per_problem=pairs_per_problem,
             dropped=dropped,
         )
         if spans is not None:
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
+    elif form == WITH_VERDICTS:
+        from iterpref_core.ingestion.intake import Source
+        from iterpref_core.ingestion.pairs.submissions import ingest_submissions
+
+        if trajectories is None:
+            raise InputError("--format submissions: name the file for their attempts with --trajectories")
+        rows = Source(source, split, config, limit, license)
+        taken = ingest_submissions(rows, out, trajectories, columns, dropped)
     elif form == "folder":
-        _refuse(given, form, {"--python", "--license", "--heldout", "--dropped"})
         from iterpref_core.own_code.own_code import ingest_own_code
 
         if len(source) > 1:
@@ -177,22 +182,22 @@ def ingest(
         show_result(counts, json_)
         return
     else:
-        _refuse(given, form, given.keys() - {"--columns", "--spans", "--python", "--join"})
         from iterpref_core.ingestion.ingest import ingest as ingest_problems
-        from iterpref_core.ingestion.selection import Selection
+        from iterpref_core.ingestion.problems.selection import Selection
 
-        selection = Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout)
         taken = ingest_problems(
             source,
             form,
             out,
             settings.execution,
-            selection,
+            Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout),
             _unfinished(out),
+            columns=columns,
             dropped=dropped,
             trajectories=trajectories,
             license=license,
             split=split,
+            config=config,
             pairs_per_problem=pairs_per_problem or 1,
         )
     _show_taken(taken, as_json=json_)
@@ -256,7 +261,6 @@ def synthesize(
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
-    faults = Counter[str]()
     with (
         AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(
@@ -266,7 +270,6 @@ def synthesize(
             budget=settings.budget,
             store=store,
             concurrency=settings.codeflow.concurrency,
-            faults=faults,
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
@@ -306,8 +309,6 @@ def synthesize(
         "tokens": spent.tokens,
         "cost_usd": dollars,
     }
-    for kind, number in faults.items():
-        counts[f"faults/{kind}"] = float(number)
     show_result(counts, json_)
 
 

@@ -18,6 +18,7 @@ from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.ends import check_answered
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
@@ -54,8 +55,8 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; `faults/<kind>` of calls;
-        with sampling also `mixed`: problems with samples of both kinds; and `judged_inside` of `Admission.tell`.
+        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; with sampling also
+        `mixed`: problems with samples of both kinds; and `judged_inside` of `Admission.tell`.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -105,15 +106,11 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             answered=count,
         )
         told = admission.tell(run.problems)
-        if tally.unanswered:
-            reason = models.drafter.refusal or models.refiner.refusal
-            raise InputError(f"none of {tally.unanswered:,} prompts was answered: {reason}")
+        check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
     metrics = tally.metrics() | told
     metrics["cost_usd"] = round(cost, 6)
-    for kind, count_of_kind in sorted(models.faults.items()):
-        metrics[f"faults/{kind}"] = float(count_of_kind)
     if sampled:
         metrics["mixed"] = tally.mixed
     return metrics

@@ -21,8 +21,8 @@ class Conversation:
             answer = await model.answer(conversation.request(), sampling)
             conversation = conversation.after(answer, executor)
 
-    A conversation is finished after a version that passes, after the last refinement, when the model's server refuses
-    a prompt, or after a version that the engine could not judge (`infra_error`): its feedback is no start for a
+    A conversation is finished after a version that passes, after the last refinement, when an answer is missing, or
+    after a version that the engine could not judge (`infra_error`): its feedback is no start for a
     refinement.
 
     Attributes:
@@ -32,7 +32,7 @@ class Conversation:
         refinements: largest number of refinements after the draft.
         number: 0 for debugging; tells the samples of one problem apart.
         attempts: the versions so far.
-        refused: the model's server refused the last prompt.
+        missing: the reason why the last answer is missing; "" if it is not.
     """
 
     problem: Problem
@@ -41,12 +41,12 @@ class Conversation:
     refinements: int
     number: int = 0
     attempts: tuple[Attempt, ...] = ()
-    refused: bool = False
+    missing: str = ""
 
     @property
     def finished(self) -> bool:
         """Return True if no further answer is needed."""
-        if self.refused:
+        if self.missing:
             return True
         if not self.attempts:
             return False
@@ -81,9 +81,11 @@ class Conversation:
         The tests come from the problem's record, which no answer can reach. A program that passes the visible tests is
         run once more, with the hidden ones, which fail a program that only recognizes the visible tests; feedback from
         hidden tests is not kept. An answer that was cut off at `codeflow.max_new_tokens` has the verdict `truncated`,
-        unless its program passes all the same.
+        unless its program passes all the same. A missing answer ends the conversation.
         """
         assert not self.finished
+        if answer.missing:
+            return replace(self, missing=answer.missing)
         problem = self.problem
         code = extract_program(answer.text, problem.entry_point) or ""
         hidden = None
@@ -105,11 +107,6 @@ class Conversation:
         )
         return replace(self, attempts=(*self.attempts, attempt))
 
-    def after_refusal(self) -> "Conversation":
-        """Return the conversation as finished, because its next prompt was refused."""
-        assert not self.finished
-        return replace(self, refused=True)
-
 
 def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
     """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
@@ -129,6 +126,6 @@ def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:
         task_id=problem.task_id,
         solved=any(attempt.verdict == "passed" for attempt in attempts),
         attempts=attempts,
-        refused=sum(conversation.refused for conversation in conversations) or None,
+        missing=tuple(conversation.missing for conversation in conversations if conversation.missing) or None,
         tests=problem.tests_digest,
     )

@@ -5,6 +5,7 @@ from typing import get_args
 
 from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.inference.backend import QUIET_SHARE
+from iterpref_core.inference.ends import describe_missing
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 
@@ -15,7 +16,7 @@ class OutcomeCounts:
       paper's figure 6.
     - `mixed`: problems with an attempt that passes and one that fails.
     - `solved_but_fails_hidden`: problems with a version that passes the visible tests and fails the hidden ones.
-    - `refused`: prompts that a server refused to answer.
+    - `missing`: answers that are missing (`iterpref_core.inference.ends`).
     - `no_program`: answers of prose alone, and empty ones.
     """
 
@@ -23,7 +24,7 @@ class OutcomeCounts:
         self._last_iteration = last_iteration
         self._problems = 0
         self.mixed = 0
-        self._refused = 0
+        self.missing: list[str] = []
         self._fails_hidden = 0
         self._no_program = 0
         self._solved_at: Counter[int] = Counter()
@@ -44,7 +45,7 @@ class OutcomeCounts:
             self._solved_at[passing[0]] += 1
         failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
         self.mixed += bool(passing) and failed
-        self._refused += trajectory.refused or 0
+        self.missing += trajectory.missing or ()
         self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
         for attempt in trajectory.attempts:
             self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
@@ -53,15 +54,17 @@ class OutcomeCounts:
             self._completion_tokens += attempt.completion_tokens
 
     @property
-    def unanswered(self) -> int:
-        """Return the number of prompts that were refused, if no other one was answered; else 0."""
-        return 0 if self._verdicts else self._refused
+    def prompts(self) -> int:
+        """Return the number of prompts that were asked."""
+        return self._verdicts.total() + len(self.missing)
 
     def advice(self) -> list[str]:
-        """Return a sentence for each fault of more than `QUIET_SHARE` of the answers."""
+        """Return a sentence on missing answers, and one for each fault of more than `QUIET_SHARE` of the others."""
         answers = self._verdicts.total()
         cut = self._by_verdict()["truncated"]
         sentences = []
+        if self.missing:
+            sentences.append(f"{describe_missing(self.missing, self.prompts)}; the same command asks for them again")
         if cut > QUIET_SHARE * answers:
             sentences.append(f"{cut:,} of {answers:,} answers were cut: raise codeflow.max_new_tokens")
         if self._no_program > QUIET_SHARE * answers:
@@ -80,7 +83,7 @@ class OutcomeCounts:
             "problems": self._problems,
             "solved": self.solved,
             "solved_but_fails_hidden": self._fails_hidden,
-            "refused": self._refused,
+            "missing": len(self.missing),
             "no_program": self._no_program,
         }
         solved = 0

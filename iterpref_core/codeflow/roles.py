@@ -1,9 +1,8 @@
 """Model roles: the model that drafts and the one that refines in a run, and the prices of their answers."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +23,10 @@ class OpenModels:
     Attributes:
         drafter: writes drafts.
         refiner: writes refinements; may be the drafter itself.
-        faults: failed calls so far, by kind.
     """
 
     drafter: Model
     refiner: Model
-    faults: Mapping[str, int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -121,8 +118,7 @@ def choose_models(
 
     @contextmanager
     def open_models(path: Path, run: str) -> Iterator[OpenModels]:
-        faults: Counter[str] = Counter()
-        open_here = partial(open_model, concurrency=params.concurrency, faults=faults)
+        open_here = partial(open_model, concurrency=params.concurrency)
         with ExitStack() as stack:
             drafter: Model | None = None
             refiner: Model | None = None
@@ -150,7 +146,7 @@ def choose_models(
             # With one model in both roles there is only the refiner; for sampling from the student only the drafter.
             only = drafter or refiner
             assert only is not None
-            yield OpenModels(drafter=drafter or only, refiner=refiner or only, faults=faults)
+            yield OpenModels(drafter=drafter or only, refiner=refiner or only)
 
     prices = Prices()
     if debugger_needed:

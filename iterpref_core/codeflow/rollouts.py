@@ -12,7 +12,6 @@ from itertools import chain, count, islice
 
 from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
 from iterpref_core.config import CodeflowParams
-from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine
 from iterpref_core.inference.backend import Answered, Completion, Model, Sampling, ignore
 from iterpref_core.inference.event_loop import run_to_end
@@ -216,12 +215,8 @@ class _Stream:
             call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
             self._calls.add(call)
             call.add_done_callback(self._forget)
-            try:
-                answer = await asyncio.shield(call)
-            except RefusedError:
-                self._close(conversation.after_refusal())
-            else:
-                group.create_task(self._run_tests(conversation, answer))
+            answer = await asyncio.shield(call)
+            group.create_task(self._run_tests(conversation, answer))
 
     def _forget(self, call: asyncio.Task[Completion]) -> None:
         """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""

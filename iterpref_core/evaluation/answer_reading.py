@@ -41,7 +41,7 @@ class ReadAnswers:
 
 def read_answers(
     benchmark: Benchmark[Any],
-    answered: Sequence[tuple[Any, Completion]],
+    answers: Sequence[tuple[Any, str]],
     mode: PromptMode,
 ) -> ReadAnswers:
     """Return the programs in answers.
@@ -50,11 +50,11 @@ def read_answers(
 
     Args:
         benchmark: the suite.
-        answered: (task, answer).
+        answers: (task, text).
         mode: the mode in which the model was asked.
     """
-    tasks = [task for task, _ in answered]
-    original = [answer.text for _, answer in answered]
+    tasks = [task for task, _ in answers]
+    original = [text for _, text in answers]
     texts = original
     if benchmark.sanitizer is not None and mode.instruct:
         # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.

@@ -21,12 +21,12 @@ from iterpref_core.evaluation.answer_reading import (
 )
 from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.sampler import Sampler, open_sampler
-from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of
+from iterpref_core.evaluation.scores import Evaluated, make_result, mark_truncated, metrics_of, unanswered_run
 from iterpref_core.inference.backend import Completion
 from iterpref_core.inference.backend_factory import names_served
 from iterpref_core.models.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import Sample
-from iterpref_core.results import Measured, ModelResults, Unavailable
+from iterpref_core.results import Incomplete, Measured, ModelResults, Unavailable
 from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 logger = logging.getLogger(__name__)
@@ -56,10 +56,12 @@ def evaluate_model(
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
+        Where answers are missing, `/missing`, `/pass_at_1_low` and `/pass_at_1_high` in place of `/pass_at_1`.
 
     Raises:
         InputError: the model, the endpoint or the problems cannot be used.
-        EndpointError: the endpoint could not be had; its answers so far are kept.
+        EndpointError: the endpoint could not be had; its answers so far are kept. One that fails for some prompts
+            alone raises nothing.
         BudgetError: a cap is reached.
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
@@ -85,11 +87,14 @@ def evaluate_model(
 class Programs:
     """The programs to score, in order, and the texts in which they were found.
 
+    A text that is missing is in none of the lists, but its task is in `missing`.
+
     Attributes:
         tasks: the task of each program.
         texts: the model's answers, or the samples of a file, as they came.
         programs: the program in each text; empty for a text without one.
-        truncated: for each text whether it ended at `max_new_tokens`; None for texts of which that is not known.
+        truncated: for each text whether a limit of tokens has cut its program; None where that is not known.
+        missing: (task, the reason why an answer to it is missing).
         counts: further counts of texts, for `Measured.answers`.
         about: further fields of `Measured` on how the programs were found.
     """
@@ -98,6 +103,7 @@ class Programs:
     texts: Sequence[str]
     programs: Sequence[str]
     truncated: Sequence[bool] | None = None
+    missing: Sequence[tuple[Any, str]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -125,7 +131,16 @@ def measure(benchmark: Benchmark[Any], find_programs: Callable[[], Programs], ca
         further["truncated"] = sum(found.truncated)
     answers = count_without_program(benchmark, found.tasks, found.texts, found.programs, runs)
     further["answers"] = {**answers, **found.counts}
-    return Evaluated(make_result(benchmark, samples, runs, canonical, executor.isolation, **further), tuple(samples))
+    result = make_result(
+        benchmark,
+        [*(sample.task_id for sample in samples), *(task.task_id for task, _ in found.missing)],
+        [*runs, *(unanswered_run(reason) for _, reason in found.missing)],
+        canonical,
+        executor.isolation,
+        [reason for _, reason in found.missing],
+        **further,
+    )
+    return Evaluated(result, tuple(samples))
 
 
 def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) -> Evaluated:
@@ -140,20 +155,25 @@ def ask_and_measure(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) ->
     def ask() -> Programs:
         answers = sampler.answer(benchmark.name, prompts, benchmark.stops(sampler.mode))
         answered: list[tuple[Any, Completion]] = []
+        missing: list[tuple[Any, str]] = []
         for task, several in zip(tasks, answers, strict=True):
             for answer in several:
-                answered.append((task, answer))
-        read = read_answers(benchmark, answered, sampler.mode)
-        completions = [answer for _, answer in answered]
+                if answer.missing:
+                    missing.append((task, answer.missing))
+                else:
+                    answered.append((task, answer))
+        texts = [(task, answer.text) for task, answer in answered]
+        read = read_answers(benchmark, texts, sampler.mode)
         cut = []
-        for answer, program in zip(completions, read.programs, strict=True):
+        for (_, answer), program in zip(answered, read.programs, strict=True):
             cut.append(is_cut(benchmark, answer, program, sampler.mode))
-        tokens = count_tokens(completions)
+        tokens = count_tokens([answer for several in answers for answer in several])
         return Programs(
             tasks=[task for task, _ in answered],
-            texts=[answer.text for answer in completions],
+            texts=[text for _, text in texts],
             programs=read.programs,
             truncated=cut,
+            missing=missing,
             counts=read.counts,
             about={
                 "sampling": _describe_sampling(benchmark, sampler, read),
@@ -204,7 +224,7 @@ def run_benchmarks(
         UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
     """
     metrics: dict[str, float] = {}
-    absent: dict[str, Measured | Unavailable] = {}
+    absent: dict[str, Measured | Incomplete | Unavailable] = {}
     unanswered: list[str] = []
     for name in setting.params.evaluation.benchmarks:
         try:
@@ -219,8 +239,9 @@ def run_benchmarks(
                 logger.warning("%s; the other benchmarks are measured", error)
             continue
         result = evaluated.result.model_copy(update={**benchmark.about, "limit": setting.limit})
+        others = result.of_other_k if isinstance(result, Measured) else {}
         for k in benchmark.k:
-            if k not in DEFAULT_K and f"pass_at_{k}" not in result.of_other_k:
+            if k not in DEFAULT_K and f"pass_at_{k}" not in others:
                 logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", name, k, k)
         # At once: what was measured is there, however the next benchmark ends.
         write_results(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.records import Sample
-from iterpref_core.results import Measured, ModelResults, Unavailable
+from iterpref_core.results import Incomplete, Measured, ModelResults, Unavailable
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
 
 logger = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ def write_results(
     """
     kept = _earlier(out, results)
     for name, result in results.benchmarks.items():
-        was_measured = isinstance(kept.get(name), Measured)
-        if isinstance(result, Measured) or not was_measured:
+        has_run = isinstance(kept.get(name), Measured | Incomplete)
+        if isinstance(result, Measured | Incomplete) or not has_run:
             kept.pop(name, None)
     # Killed before the last line, the folder has new samples and no entry for them, and never an old entry beside them.
     if kept:
@@ -50,7 +50,7 @@ def write_results(
 
 
 def warn_of_absent_benchmarks(out: Path) -> None:
-    """Name the benchmarks of a results file that could not be measured, once for each reason.
+    """Name the benchmarks of a results file that have no score, once for each reason.
 
     The experiment does not call this for each of its models: its report names them once.
     """
@@ -59,10 +59,10 @@ def warn_of_absent_benchmarks(out: Path) -> None:
     for name, reason in results.unavailable.items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        logger.warning("not measured: %s: %s", ", ".join(names), reason)
+        logger.warning("no score on %s: %s", ", ".join(names), reason)
 
 
-def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Unavailable]:
+def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Incomplete | Unavailable]:
     """Return what the folder has of the same model; the results and samples of another model are removed."""
     path = out / RESULTS
     if not path.exists():

@@ -12,11 +12,12 @@ from iterpref_core.answers.reasoning import closing_tag
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.errors import ConfigError, UnansweredError
+from iterpref_core.errors import ConfigError
+from iterpref_core.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.answer_store import AnswerStore, cost_usd
-from iterpref_core.inference.backend import QUIET_SHARE, REFUSED, Completion, Request, Sampling, derive_seed
+from iterpref_core.inference.backend import QUIET_SHARE, Completion, Request, Sampling, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
-from iterpref_core.inference.refused_parameters import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
+from iterpref_core.inference.ends import check_answered, describe_missing
 from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import is_served
 from iterpref_core.progress import show_progress
@@ -87,9 +88,9 @@ class Sampler:
         }
         if self._thinking is not None:
             described["max_thinking_tokens"] = self._thinking
-        if "temperature" in self._model.refused:
+        if "temperature" in self._model.adapted:
             described["temperature"] = OWN_TEMPERATURE
-        elif "temperature 0" in self._model.refused:
+        elif "temperature 0" in self._model.adapted:
             described["temperature"] = asked.temperature or LEAST_TEMPERATURE
         if self._precision:
             described["precision"] = self._precision
@@ -102,7 +103,7 @@ class Sampler:
     @property
     def adaptations(self) -> list[str]:
         """Return what an endpoint refused, as the way in which it is asked in place of that."""
-        return notes_of(self._model.refused)
+        return notes_of(self._model.adapted)
 
     def cost_usd(self, tokens: TokenCounts) -> float | None:
         """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
@@ -121,7 +122,7 @@ class Sampler:
         prompts: Sequence[BenchmarkPrompt],
         stops: tuple[str, ...] = (),
     ) -> list[list[Completion]]:
-        """Return the answers to each prompt, in order: one for each sample, empty where the model refused.
+        """Return the answers to each prompt, in order: one for each sample. Some may be missing.
 
         If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise. Where a
         prompt opens reasoning, the answer begins with the tag that opens it.
@@ -133,6 +134,7 @@ class Sampler:
 
         Raises:
             UnansweredError: no prompt was answered.
+            EndpointError: none was, since all calls failed.
         """
         wanted: list[Request] = []
         for asked in prompts:
@@ -153,11 +155,12 @@ class Sampler:
         else:
             answered = self._ask(benchmark, wanted, sampling)
         answers = [answered[request] for request in wanted]
-        refused = answers.count(REFUSED)
-        if 0 < refused == len(answers):
-            raise UnansweredError(f"{benchmark}: none of {refused:,} prompts was answered: {self._model.refusal}")
-        if refused:
-            _warn(benchmark, refused, len(answers), "were refused, or withheld from another machine, and are empty")
+        missing = [answer.missing for answer in answers if answer.missing]
+        check_answered(missing, len(answers), benchmark)
+        if missing:
+            logger.warning(
+                "%s: %s; the same command asks for them again", benchmark, describe_missing(missing, len(answers))
+            )
         _say_cut(benchmark, answers, "were cut: raise evaluation.max_new_tokens")
         by_prompt = []
         for number, asked in enumerate(prompts):
@@ -195,7 +198,7 @@ class Sampler:
                 closed + answer.text,
                 thoughts[request].prompt_tokens,
                 thoughts[request].completion_tokens + answer.completion_tokens,
-                answer.truncated,
+                answer.end,
             )
         return whole
 
@@ -247,14 +250,10 @@ class Sampler:
         return derive_seed(self._seed, prompt_text(prompt), number)
 
 
-def _warn(benchmark: str, count: int, total: int, description: str) -> None:
-    logger.warning("%s: %s of %s answers %s", benchmark, f"{count:,}", f"{total:,}", description)
-
-
 def _say_cut(benchmark: str, answers: Sequence[Completion], description: str) -> None:
     truncated = sum(answer.truncated for answer in answers)
     if truncated > QUIET_SHARE * len(answers):
-        _warn(benchmark, truncated, len(answers), description)
+        logger.warning("%s: %s of %s answers %s", benchmark, f"{truncated:,}", f"{len(answers):,}", description)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from iterpref_core.config import Inside
 from iterpref_core.errors import InputError
 from iterpref_core.execution.protocol.programs import Outcome, Program
-from iterpref_core.execution.ruling.routing import need_a_judge, shares, steps_of
+from iterpref_core.execution.ruling.routing import need_a_judge, runs_inside, steps_of
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.prompt_messages import question
 from iterpref_core.records import Problem, Sample, StdinTest, Test
@@ -62,7 +62,7 @@ def program_of(problem: Problem, sample: Sample) -> Program:
 
 def is_judged_inside(problem: Problem) -> bool:
     """Tell whether a problem's tests run in the process of the program that they test, which can lie to them."""
-    return shares(make_program(problem, "", problem.tests + problem.hidden_tests))
+    return runs_inside(make_program(problem, "", problem.tests + problem.hidden_tests))
 
 
 def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, Outcome]:
@@ -82,7 +82,7 @@ def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, O
 def moved_inside(problem: Problem) -> Problem | None:
     """Return a problem whose tests a judge runs as one that is judged inside; None if that is decided, or none does."""
     program = make_program(problem, "", problem.tests + problem.hidden_tests)
-    if problem.inside is not None or shares(program) or not need_a_judge(steps_of(program)):
+    if problem.inside is not None or runs_inside(program) or not need_a_judge(steps_of(program)):
         return None
     return problem.model_copy(update={"inside": True})
 

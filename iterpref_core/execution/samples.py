@@ -12,7 +12,7 @@ from iterpref_core.execution.protocol.programs import Outcome
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.input_files import LinePlace
 from iterpref_core.prompt_messages import question
-from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,11 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
     tests = problem.tests + problem.hidden_tests
     if not (problem.tests if visible else tests):
         raise RecordError(f"{place}: field 'tests' is empty; a test is {IoTest.example}")
+    if len({isinstance(test, StdinTest) for test in tests}) > 1:
+        raise RecordError(
+            f"{place}: field 'tests': tests of kind stdin among others: a program is a script, or it is called; make "
+            "two problems of it"
+        )
     for test in tests:
         if not isinstance(test, IoTest):
             continue

@@ -5,7 +5,6 @@ An answer is on disk before anybody uses it: nothing that was received, and perh
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,17 @@ from typing import Self
 
 from iterpref_core.config import InferenceParams
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.prompt_messages import labeled_text, plain_prompt, whole_characters
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS answers (
+    """CREATE TABLE IF NOT EXISTS kept_answers (
     key BLOB PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, truncated INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, ended TEXT NOT NULL,
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
-    "CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run, prompt_tokens, completion_tokens)",
-    "CREATE TABLE IF NOT EXISTS refused_parameters (model TEXT, name TEXT, PRIMARY KEY (model, name))",
+    "CREATE INDEX IF NOT EXISTS kept_answers_by_run ON kept_answers (run, prompt_tokens, completion_tokens)",
+    "CREATE TABLE IF NOT EXISTS adaptations (model TEXT, name TEXT, PRIMARY KEY (model, name))",
     # The servers that were asked for a model's answers: `endpoint.describe_server`, as JSON.
     "CREATE TABLE IF NOT EXISTS servers (model TEXT, server TEXT, PRIMARY KEY (model, server))",
     # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
@@ -30,10 +30,7 @@ _SCHEMA = (
 )
 
 
-_ENDS_KNOWN = 1
-"""SQLite's number of the file's version: each answer in the file is known to have come to its end, or to be cut."""
-
-logger = logging.getLogger(__name__)
+_IS_ANSWER = f"ended IN ('{FINISHED}', '{CUT}')"
 
 
 @dataclass(frozen=True)
@@ -72,24 +69,25 @@ def cost_usd(
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
     """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
 
-    The seed tells samples of one prompt apart. System message, raw prompts and stops came later: a request
-    without them has the same key as in older stores.
+    The seed tells samples of one prompt apart.
     """
-    decisive: list[object] = [
+    decisive = [
         model,
         plain_prompt(request.prompt),
         sampling.temperature,
         sampling.max_new_tokens,
         request.seed,
+        request.system,
+        request.raw,
+        sampling.stops,
     ]
-    form = (request.system, request.raw, sampling.stops)
-    if any(form):
-        decisive += form
     return hashlib.sha256(json.dumps(decisive).encode()).digest()
 
 
 class AnswerStore:
-    """A `Database` of answers, shared by all runs; a context manager. Nothing is held in memory.
+    """A `Database` of answers with their ends, shared by all runs; a context manager. Nothing is held in memory.
+
+    An answer that is missing is kept, for its cost and for people, and is asked for again by the next run.
 
     A `with` block that ends without an error completes the run: the next one of that name has spent nothing. After an
     error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
@@ -105,74 +103,46 @@ class AnswerStore:
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
         self._data = Database(path, _SCHEMA)
-        self._forget_unknown_ends(path)
-
-    def _forget_unknown_ends(self, path: Path) -> None:
-        """Invalidate, once, what an older version kept of a served model without the reason why the answer ended.
-
-        That version kept what a server had broken off as if it were whole. A limit's cut is recorded. A local model's
-        answers are whole; the identity of such a model begins with a digest.
-        """
-        if self._data.row("PRAGMA user_version") == (_ENDS_KNOWN,):
-            return
-        # The version is asked again in the statement itself: another process may have begun this file meanwhile.
-        unknown = (
-            "truncated = 0 AND length(key) = 32 AND substr(model, 1, 64) NOT GLOB ? "
-            "AND (SELECT user_version FROM pragma_user_version) < ?"
-        )
-        digest = "[0-9a-f]" * 64
-        count = self._data.execute(f"UPDATE answers SET key = randomblob(33) WHERE {unknown}", (digest, _ENDS_KNOWN))
-        if count:
-            logger.warning(
-                "%s: %s kept answers are of a version that did not record why an answer ended, and are asked for again",
-                path,
-                f"{count:,}",
-            )
-        self._data.execute(f"PRAGMA user_version = {_ENDS_KNOWN}")
 
     def get(self, key: bytes) -> Completion | None:
-        """Return the answer kept under a key; None if there is none."""
-        row = self._data.row(
-            "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?",
-            (key,),
-        )
-        if row is None:
-            return None
-        text, prompt_tokens, completion_tokens, truncated = row
-        return Completion(text, prompt_tokens, completion_tokens, bool(truncated))
+        """Return the answer kept under a key; None if there is none, or it is missing."""
+        query = "SELECT text, prompt_tokens, completion_tokens, ended FROM kept_answers WHERE key = ?"
+        row = self._data.row(f"{query} AND {_IS_ANSWER}", (key,))
+        return None if row is None else Completion(*row)
 
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
         """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
+        self._data.execute(f"UPDATE kept_answers SET key = randomblob(32) WHERE key = ? AND NOT {_IS_ANSWER}", (key,))
         row = (
             key,
             self._run,
             answer.text,
             answer.prompt_tokens,
             answer.completion_tokens,
-            answer.truncated,
+            answer.end,
             model,
             whole_characters(labeled_text(request.prompt)),
             request.seed,
         )
-        self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._data.execute("INSERT OR IGNORE INTO kept_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def invalidate(self, keys: Iterable[bytes]) -> None:
         """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:
-            self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
+            self._data.execute("UPDATE kept_answers SET key = randomblob(32) WHERE key = ?", (key,))
 
-    def refused_parameters(self, model: str) -> frozenset[str]:
-        """Return the names of the parameters that a model's server was found to refuse."""
-        query = "SELECT coalesce(json_group_array(name), '[]') FROM refused_parameters WHERE model = ?"
+    def adaptations(self, model: str) -> frozenset[str]:
+        """Return the names of the adaptations to a model's server."""
+        query = "SELECT coalesce(json_group_array(name), '[]') FROM adaptations WHERE model = ?"
         row = self._data.row(query, (model,))
         assert row is not None
         return frozenset(json.loads(row[0]))
 
-    def remember_refused(self, model: str, names: Iterable[str]) -> None:
-        """Keep for all runs that a model's server refuses parameters."""
+    def remember_adaptations(self, model: str, names: Iterable[str]) -> None:
+        """Keep for all runs how a model's server has to be asked."""
         for name in names:
-            self._data.execute("INSERT OR IGNORE INTO refused_parameters VALUES (?, ?)", (model, name))
+            self._data.execute("INSERT OR IGNORE INTO adaptations VALUES (?, ?)", (model, name))
 
     def servers(self, model: str) -> list[str]:
         """Return the servers that were asked for a model's answers, as they were remembered."""
@@ -187,14 +157,15 @@ class AnswerStore:
         self._data.execute("INSERT OR IGNORE INTO servers VALUES (?, ?)", (model, server))
 
     def has_answers(self, model: str) -> bool:
-        """Return True if an answer of a model is kept."""
-        return self._data.row("SELECT 1 FROM answers WHERE model = ? LIMIT 1", (model,)) is not None
+        """Return True if an answer of a model is kept that is not missing."""
+        query = f"SELECT 1 FROM kept_answers WHERE model = ? AND {_IS_ANSWER} LIMIT 1"
+        return self._data.row(query, (model,)) is not None
 
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
         # Rows are numbered in their order: those after the last one of a completed run belong to the present run.
         query = (
-            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?1 "
+            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM kept_answers WHERE run = ?1 "
             "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
         )
         row = self._data.row(query, (self._run,))
@@ -208,6 +179,6 @@ class AnswerStore:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            statement = "INSERT OR REPLACE INTO completed_runs SELECT ?, coalesce(max(rowid), 0) FROM answers"
+            statement = "INSERT OR REPLACE INTO completed_runs SELECT ?, coalesce(max(rowid), 0) FROM kept_answers"
             self._data.execute(statement, (self._run,))
         self._data.close()

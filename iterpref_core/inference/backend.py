@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from iterpref_core.errors import RefusedError
+from iterpref_core.inference.ends import CUT, FINISHED, missing_reason
 from iterpref_core.inference.event_loop import run_to_end
 from iterpref_core.prompt_messages import Prompt
 
@@ -58,12 +58,22 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, with its cost in tokens. `truncated`: it ended at `max_new_tokens`."""
+    """An answer, with its cost in tokens, and the way in which it ended (`ends`)."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
-    truncated: bool
+    end: str = FINISHED
+
+    @property
+    def truncated(self) -> bool:
+        """Return True if a limit of tokens has ended the answer."""
+        return self.end == CUT
+
+    @property
+    def missing(self) -> str:
+        """Return the reason why there is no answer, so that nothing is made of the text; "" if there is one."""
+        return missing_reason(self.end)
 
 
 def before_stop(text: str, stops: Sequence[str]) -> str:
@@ -74,10 +84,6 @@ def before_stop(text: str, stops: Sequence[str]) -> str:
     """
     ends = [text.index(stop) for stop in stops if stop in text]
     return text[: min(ends, default=len(text))]
-
-
-REFUSED = Completion("", 0, 0, truncated=False)
-"""Stands for the answer to a prompt that is refused or withheld; it is never kept."""
 
 
 Answered = Callable[[int, Completion], None]
@@ -97,24 +103,18 @@ class Model(Protocol):
     Attributes:
         in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
-        refusal: the reason for which the last prompt was refused or withheld; "" if none was.
-        refused: names of `refused_parameters.NOTES`: what a server was found to refuse, so that it is asked otherwise.
+        adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked in place of what it refuses.
     """
 
     in_process: bool
-    refusal: str
 
     @property
-    def refused(self) -> frozenset[str]:
-        """Return the names of the parameters that the model's server was found to refuse."""
+    def adapted(self) -> frozenset[str]:
+        """Return the names of the adaptations to the model's server."""
         ...
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request.
-
-        Raises:
-            RefusedError: this prompt is not answered.
-        """
+        """Answer one request. The answer may be missing: its end says so."""
         ...
 
     def generate(
@@ -123,7 +123,7 @@ class Model(Protocol):
         sampling: Sampling,
         answered: Answered = ignore,
     ) -> list[Completion]:
-        """Answer every request, in order; `answered` is told of each as it ends. To one that is refused: `REFUSED`."""
+        """Answer every request, in order; `answered` is told of each as it ends."""
         ...
 
 
@@ -135,8 +135,7 @@ class ServedModel(ABC):
     """
 
     in_process = False
-    refused: frozenset[str] = frozenset()
-    refusal = ""
+    adapted: frozenset[str] = frozenset()
     concurrency: int
 
     @abstractmethod
@@ -164,8 +163,6 @@ class ServedModel(ABC):
             for request in waiting:
                 try:
                     answer = await self.answer(request, sampling)
-                except RefusedError:
-                    answer = REFUSED
                 except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
                     failures.append(failure)
                     return
@@ -213,8 +210,7 @@ class BatchModel(ABC):
     """
 
     in_process = True
-    refused: frozenset[str] = frozenset()
-    refusal = ""
+    adapted: frozenset[str] = frozenset()
     concurrency: int
     _waiting: tuple[_Waiting, ...] = ()
     _answering: "asyncio.Task[None] | None" = None

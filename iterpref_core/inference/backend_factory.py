@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from iterpref_core.config import BackendName, BudgetParams, InferenceParams, Par
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.stored_model import StoredModel
-from iterpref_core.models.checkpoints import is_gguf, read_config, served_name
+from iterpref_core.models.checkpoints import read_config, served_name
 from iterpref_core.models.fingerprint import model_fingerprint
 
 logger = logging.getLogger(__name__)
@@ -29,16 +28,14 @@ class BackendSettings:
         prompt: the form in which a model with weights on this machine reads prompts.
         inference: the parameters of the backend.
         concurrency: prompts at once.
-        faults: grows by failed calls of an endpoint, by kind.
-        refused: what the model's server was found to refuse.
+        adapted: how the model's server is known to have to be asked.
     """
 
     model: Path | str
     prompt: PromptFormat
     inference: InferenceParams
     concurrency: int
-    faults: Counter[str]
-    refused: frozenset[str]
+    adapted: frozenset[str]
 
 
 @contextmanager
@@ -70,7 +67,7 @@ def _serve_by_vllm(settings: BackendSettings) -> Iterator[Model]:
     with serve(settings.model) as base_url:
         # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
         here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
-        yield OpenAIModel(SERVED_NAME, here, settings.concurrency, settings.faults, tokens)
+        yield OpenAIModel(SERVED_NAME, here, settings.concurrency, tokens)
 
 
 def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
@@ -80,8 +77,7 @@ def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
         served_name(settings.model),
         settings.inference,
         settings.concurrency,
-        settings.faults,
-        refused=settings.refused,
+        adapted=settings.adapted,
     )
     return nullcontext(endpoint)
 
@@ -105,7 +101,6 @@ def open_model(
     budget: BudgetParams,
     store: AnswerStore | None,
     concurrency: int,
-    faults: Counter[str] | None = None,
 ) -> Iterator[StoredModel]:
     """Yield a model, ready to be asked. It is loaded or served when it is first asked for an answer that is not kept.
 
@@ -117,7 +112,6 @@ def open_model(
         budget: caps on the questions.
         store: keeps the answers; without one neither they nor their cost outlive this process.
         concurrency: prompts at once.
-        faults: grows by failed calls of an endpoint, by kind.
 
     Raises:
         InputError: the model or a parameter of `inference` cannot be used.
@@ -125,16 +119,14 @@ def open_model(
     model = check_model(model, prompt, inference)
     # A digest of gigabytes of weights: without a store nobody needs it.
     identity = model_identity(model, prompt, inference) if store else ""
-    faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
-    refused = store.refused_parameters(identity) if store else frozenset[str]()
+    adapted = store.adaptations(identity) if store else frozenset[str]()
     settings = BackendSettings(
         model=model,
         prompt=prompt,
         inference=inference,
         concurrency=concurrency,
-        faults=faults,
-        refused=refused,
+        adapted=adapted,
     )
     opened = OPENERS[inference.backend](settings)
     if store and BACKENDS[inference.backend].models_path:
@@ -147,10 +139,9 @@ def open_model(
             budget,
             inference,
             in_process=BACKENDS[inference.backend].in_process,
-            refused=refused,
+            adapted=adapted,
             concurrency=concurrency,
             guarded=guarded,
-            faults=faults,
         )
 
 
@@ -243,12 +234,11 @@ def check_model(
 
 
 def names_served(model: Path | str, backend: str) -> bool:
-    """Return True if a name stands for a model behind an endpoint: the backend asks one, and nothing here has the name.
+    """Return True if a name stands for a model behind an endpoint: the backend asks one, and no folder has the name.
 
-    A folder of that name, or a GGUF file, is a model of this machine.
+    Servers name models as they like: `smollm2`, `/models/coder-q4.gguf`.
     """
-    is_local = isinstance(model, Path) or is_gguf(model) or Path(model).exists()
-    return not BACKENDS[backend].weights and not is_local
+    return not BACKENDS[backend].weights and not isinstance(model, Path) and not Path(model).is_dir()
 
 
 def model_identity(

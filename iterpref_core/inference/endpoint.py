@@ -6,7 +6,7 @@ import os
 import ssl
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from iterpref_core.backend_table import BACKENDS
@@ -32,6 +32,16 @@ def endpoint_url(inference: InferenceParams) -> str:
             f"https://api.openai.com/v1 (got {inference.base_url!r})"
         )
     return str(inference.base_url).rstrip("/")
+
+
+def address_and_query(base_url: str) -> tuple[str, dict[str, str]]:
+    """Return the address of a server and the query parameters that go with each call.
+
+    >>> address_and_query("https://host/openai?api-version=2024-10-21")
+    ('https://host/openai', {'api-version': '2024-10-21'})
+    """
+    parts = urlsplit(base_url)
+    return parts._replace(query="").geturl().rstrip("/"), dict(parse_qsl(parts.query))
 
 
 def read_key(base_url: str) -> str:
@@ -130,10 +140,11 @@ def describe_server(inference: InferenceParams, name: str) -> dict[str, Any]:
     base_url = endpoint_url(inference)
     described: dict[str, Any] = {"base_url": base_url}
     headers = {"Authorization": f"Bearer {read_key(base_url)}"}
+    address, query = address_and_query(base_url)
     path = BACKENDS[inference.backend].models_path
-    with httpx2.Client(headers=headers, timeout=_LIST_S, **connection_options(base_url)) as client:
+    with httpx2.Client(headers=headers, params=query, timeout=_LIST_S, **connection_options(base_url)) as client:
         try:
-            listed = json.loads(client.get(f"{base_url}{path}").content)
+            listed = json.loads(client.get(f"{address}{path}").content)
         except (httpx2.HTTPError, ValueError):
             return described
     entries = listed.get("data") if isinstance(listed, dict) else None

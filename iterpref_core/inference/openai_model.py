@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
@@ -13,12 +12,14 @@ import httpx2
 import openai
 
 from iterpref_core.config import KEY_VARIABLE, InferenceParams
-from iterpref_core.errors import EndpointError, InputError, RefusedError, UnansweredError, first_line
+from iterpref_core.errors import EndpointError, InputError, first_line
+from iterpref_core.inference.adaptations import adapt, notes_of, set_parameter, suggest
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel, before_stop
-from iterpref_core.inference.endpoint import connection_options, endpoint_url, read_key
+from iterpref_core.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
+from iterpref_core.inference.ends import FINISHED
+from iterpref_core.inference.faults import Fault, fault_of
 from iterpref_core.inference.pacing import Pacing
-from iterpref_core.inference.refused_parameters import NOTES, adapt, refused_parameter, set_parameter
-from iterpref_core.inference.replies import BrokenOffError, Reply, read_reply
+from iterpref_core.inference.replies import Reply, ReplyError, read_reply
 from iterpref_core.prompt_messages import chat_messages, prompt_text, whole_characters
 
 logger = logging.getLogger(__name__)
@@ -26,37 +27,19 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from iterpref_core.inference.served_tokens import ServedTokens
 
-REFUSALS_IN_A_ROW = 20
-"""So many prompts refused before any is answered: it is not the prompts."""
-
-_REFUSALS = {400, 413, 422}
-"""Status codes by which a server refuses a prompt, or a parameter."""
-_REPEATED = {408, 409, 429}
-"""Status codes, besides those of a server's own errors, after which a call is repeated."""
 _FIRST_CALL_S = 2.0
 """Seconds for which other calls wait for the end of the first one."""
-
-
-class _FailedCallError(Exception):
-    """A call without an answer that is worth another attempt.
-
-    Args:
-        kind: the name under which the failure is counted.
-        said: the reason.
-        retry_after: the server's header of this name.
-    """
-
-    def __init__(self, kind: str, said: str, retry_after: str | None = None) -> None:
-        super().__init__(said)
-        self.kind = kind
-        self.retry_after = retry_after
+_REMEDY = (
+    "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "
+    "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
+)
 
 
 class OpenAIModel(ServedModel):
     """A model behind an endpoint.
 
     Attributes:
-        refused: names of `refused_parameters.NOTES`: what the server was found to refuse.
+        adapted: names of `adaptations.ADAPTATIONS`: how the server is asked in place of what it refuses.
 
     Args:
         name: the name under which the model is served.
@@ -64,11 +47,8 @@ class OpenAIModel(ServedModel):
             puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
             request goes to the latter as it is.
         concurrency: prompts that `generate` asks at once.
-        refused: what the server is known to refuse.
         tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
-        faults: grows by failed calls: `timeout`, `connection` (none came about, or it ended before the answer did),
-            `rate_limited`, `server_error`, `malformed`, `broken_off` (the server says that its answer is none), and by
-            `refused` (prompts that are not answered) and `tool_calls` (answers that are calls of tools).
+        adapted: how the server is known to have to be asked.
 
     Raises:
         ConfigError: the URL, the key, the proxy or the certificates cannot be used.
@@ -79,24 +59,23 @@ class OpenAIModel(ServedModel):
         name: str,
         inference: InferenceParams,
         concurrency: int,
-        faults: Counter[str] | None = None,
         tokens: "ServedTokens | None" = None,
         *,
-        refused: frozenset[str] = frozenset(),
+        adapted: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.base_url = endpoint_url(inference)
         self.concurrency = concurrency
-        self.faults = Counter[str]() if faults is None else faults
         self._tokens = tokens
-        self.refused = refused
+        self.adapted = adapted
         self._api = inference.api
         self._timeout_s = inference.timeout_s
         self._attempts = inference.attempts
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
         self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.max_wait_s)
-        self._answered = self._refused_prompts = 0
+        self._answered = False
+        self._said_empty = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first: asyncio.Event | None = None
         read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
@@ -106,9 +85,8 @@ class OpenAIModel(ServedModel):
         """Answer one request. The answer ends before the first end string, also where the server ignores them.
 
         Raises:
-            RefusedError: the server will not answer this prompt.
             InputError: the server answers no prompt, because of the key, the model's name or a parameter.
-            EndpointError: no attempt got an answer.
+            EndpointError: the server cannot be reached, or the credit is used up.
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
@@ -130,64 +108,54 @@ class OpenAIModel(ServedModel):
         return await self._ask(request, sampling)
 
     async def _ask(self, request: Request, sampling: Sampling) -> Completion:
-        refused = self.refused
+        adapted = self.adapted
         attempt = 1
         while True:
-            path, body = self._call(request, sampling)
-            body = adapt(body, refused)
+            path, usual = self._call(request, sampling)
+            body = adapt(usual, adapted)
             await self._pacing.turn()
-            try:
-                reply = await self._post(path, body, request)
-            except _FailedCallError as error:
-                self.faults[error.kind] += 1
-                if attempt == self._attempts:
-                    failure: Exception = self._unavailable(str(error))
-                    break
-                if error.kind == "rate_limited" or error.retry_after is not None:
-                    self._pacing.slow_down(attempt, error.retry_after)
-                else:
-                    await self._pacing.after_failure(attempt)
-                attempt += 1
-            except openai.APIStatusError as error:
-                name = self._refused_name(error, body)
+            outcome = await self._post(path, body, request, sampling)
+            if isinstance(outcome, Reply):
+                self._learn(adapted)
+                return self._read(outcome, body, request, sampling)
+            if outcome.then == "end the run":
+                raise self._ending(outcome)
+            if outcome.then == "give up the prompt":
+                name = self._suggested(outcome, body)
                 if name is None:
-                    failure = self._failure_of(error)
-                    break
-                refused |= {name}
+                    return Completion("", 0, 0, f"refused: {outcome.said}")
+                adapted |= {name}
+                continue
+            if attempt == self._attempts:
+                if outcome.then == "repeat":
+                    return Completion("", 0, 0, f"failed: {attempt} times, at last: {outcome.said}")
+                raise self._ending(outcome)
+            if outcome.then == "pause" or outcome.retry_after is not None:
+                self._pacing.slow_down(attempt, outcome.retry_after)
             else:
-                self._learn(refused)
-                return self._read(reply, request, sampling)
-        raise failure  # outside of the handlers, so that no request with its headers hangs on it
+                await self._pacing.after_failure(attempt)
+            attempt += 1
 
-    async def _post(self, path: str, body: dict[str, Any], request: Request) -> Reply:
-        """Make a call once.
-
-        Raises:
-            _FailedCallError: there was no answer, and the next attempt may get one.
-            openai.APIStatusError: the server will not answer such a call.
-        """
+    async def _post(self, path: str, body: dict[str, Any], request: Request, sampling: Sampling) -> Reply | Fault:
+        """Make a call once."""
         client = await anext(self._clients)
+        # A server of this project's own says what ended an answer.
+        limit = sampling.max_new_tokens if self._tokens is None else None
         try:
             response = await client.post(path, cast_to=httpx2.Response, body=body)
-            return read_reply(response.content, request)
+            return read_reply(response.content, request, limit)
         except openai.APITimeoutError as error:
-            failure = _FailedCallError("timeout", first_line(error.__cause__ or error))
+            return Fault("repeat", first_line(error.__cause__ or error))
         except openai.APIConnectionError as error:
-            failure = _FailedCallError("connection", first_line(error.__cause__ or error))
+            cause = error.__cause__ or error
+            return Fault("reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause))
         except openai.APIStatusError as error:
-            status = error.status_code
-            if status not in _REPEATED and status < 500:
-                raise
-            kind = "rate_limited" if status == 429 else "server_error"
-            retry_after = error.response.headers.get("retry-after")
-            failure = _FailedCallError(kind, f"{status} {_reason(error)}", retry_after)
+            text = error.response.text
+            return fault_of(error.status_code, _reason(error), text, error.response.headers.get("retry-after"))
         except httpx2.TransportError as error:  # the answer ends in its middle
-            failure = _FailedCallError("connection", first_line(error))
-        except BrokenOffError as error:
-            failure = _FailedCallError("broken_off", _redacted(str(error)))
-        except ValueError as error:
-            failure = _FailedCallError("malformed", f"an answer that cannot be read: {_redacted(str(error))}")
-        raise failure
+            return Fault("repeat", first_line(error))
+        except ReplyError as error:
+            return fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a call."""
@@ -213,41 +181,57 @@ class OpenAIModel(ServedModel):
         asked["messages"] = messages
         return "/chat/completions", asked
 
-    def _read(self, reply: Reply, request: Request, sampling: Sampling) -> Completion:
+    def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
         """Return the answer of a reply, up to its end string. One that is cut behind that string is whole."""
-        self._answered += 1
-        if reply.calls_tools:
-            if not self.faults["tool_calls"]:
-                logger.warning(
-                    "model %r calls a tool in place of an answer, and no tool is offered: such answers are empty",
-                    self.name,
-                )
-            self.faults["tool_calls"] += 1
+        self._answered = True
+        if reply.instead and not self._said_empty:
+            self._said_empty = True
+            remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
+            logger.warning("model %r: an answer is empty, and %s has its text: %s", self.name, reply.instead, remedy)
         answer = reply.answer
-        text = answer.text if self._tokens is None else self._tokens.read(answer.text, request)
+        text = answer.text
+        if self._tokens is not None:
+            text = self._tokens.read(text, request)
+        elif "prompt" in body:
+            text = text.removeprefix(body["prompt"])  # some servers repeat the prompt
         kept = before_stop(text, sampling.stops)
-        return replace(answer, text=kept, truncated=answer.truncated and kept == text)
+        end = FINISHED if answer.truncated and kept != text else answer.end
+        return replace(answer, text=kept, end=end)
 
-    def _refused_name(self, error: openai.APIStatusError, body: dict[str, Any]) -> str | None:
-        """Return the name of a parameter that an error refuses, and that this call had; None if there is none."""
-        if error.status_code not in _REFUSALS or self._tokens is not None:
-            return None
-        if set_parameter(error.response.text, self._fields):
-            return None
-        return refused_parameter(error.response.text, body)
+    def _suggested(self, fault: Fault, body: dict[str, Any]) -> str | None:
+        """Return the name of the adaptation that a refusal suggests for a call; None if it is about the prompt.
 
-    def _learn(self, refused: frozenset[str]) -> None:
+        Raises:
+            InputError: the refusal names what the user has set, which is never left out.
+        """
+        if self._tokens is not None:
+            return None
+        field = set_parameter(fault.text, self._fields)
+        if field is None:
+            return suggest(fault.text, body)
+        if self._answered:
+            return None
+        raise InputError(
+            f"{self.base_url}: model {self.name!r} refuses {field}: {fault.said}; change inference.{field} or "
+            "inference.extra_body"
+        )
+
+    def _learn(self, adapted: frozenset[str]) -> None:
         """Ask all further calls as the one that was answered."""
-        for name in sorted(refused - self.refused):
-            if NOTES[name]:
-                logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, NOTES[name])
-        self.refused |= refused
+        for note in notes_of(adapted - self.adapted):
+            logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
+        self.adapted |= adapted
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
         """Yield the client of the running event loop. The loop ends this generator, and so the connections."""
+        address, query = address_and_query(self.base_url)
+        key = read_key(self.base_url)
         async with openai.AsyncOpenAI(
-            api_key=read_key(self.base_url),
-            base_url=self.base_url,
+            api_key=key,
+            base_url=address,
+            default_query=query,
+            # Azure's name for it.
+            default_headers={"api-key": key} if query else {},
             timeout=self._timeout_s,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(**connection_options(self.base_url)),
@@ -255,32 +239,17 @@ class OpenAIModel(ServedModel):
             while True:
                 yield client
 
-    def _failure_of(self, error: openai.APIStatusError) -> Exception:
-        """Return the error that the run ends with, or that this prompt is refused with."""
-        status = error.status_code
-        said = f"{status} {_reason(error)}"
-        if status == 402:
-            return self._unavailable(said)
+    def _ending(self, fault: Fault) -> Exception:
+        """Return the error that the run ends with."""
         where = f"{self.base_url}: model {self.name!r}"
-        if status in _REFUSALS:
-            field = set_parameter(error.response.text, self._fields)
-            if field is not None and not self._answered:
-                return InputError(f"{where} refuses {field}: {said}; change inference.{field} or inference.extra_body")
-            self.faults["refused"] += 1
-            self._refused_prompts += 1
-            if self._answered or self._refused_prompts < REFUSALS_IN_A_ROW:
-                return RefusedError(f"{where} will not answer a prompt: {said}")
-            where += f" refused all of its first {self._refused_prompts} prompts"
-        kind = UnansweredError if status in _REFUSALS else InputError
-        return kind(
-            f"{where}: {said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
-            "inference.base_url, inference.api, the model's name and the sampling parameters"
-        )
-
-    def _unavailable(self, said: str) -> EndpointError:
-        return EndpointError(
-            f"{self.base_url}: model {self.name!r}: a call failed for good, or {self._attempts} times: {said}; "
-            "everything received is kept: check server, limits and credit, then run the same command again to continue"
+        if fault.no_credit or fault.then != "end the run":
+            return EndpointError(
+                f"{where}: {fault.said}; everything received is kept: check server, limits and credit, then run the "
+                "same command again to continue"
+            )
+        return InputError(
+            f"{where}: {fault.said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
+            "inference.base_url, inference.api and the model's name"
         )
 
 
@@ -296,7 +265,7 @@ def _redacted(text: str) -> str:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if key:
         text = text.replace(key, "[key]")
-    on_one_line = " ".join(text.split())
+    on_one_line = " ".join(whole_characters(text).split())
     if len(on_one_line) <= 300:
         return on_one_line
     return on_one_line[:300] + "…"

@@ -52,7 +52,8 @@ class Pacing:
             retry_after: the header of this name.
         """
         asked = _seconds(retry_after)
-        pause = _jitter(_FIRST_S * 2 ** (attempt - 1)) if asked is None else asked
+        # "Retry-After: 0", or a date that is past, is no leave to call without end.
+        pause = asked if asked >= _FIRST_S else _jitter(_FIRST_S * 2 ** (attempt - 1))
         pause = min(pause, self._longest_s)
         resume = time.monotonic() + pause
         if resume > self._resume + _SAID_S and pause >= _SAID_S:
@@ -62,18 +63,18 @@ class Pacing:
         self._resume = max(self._resume, resume)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Return the seconds of a header `Retry-After`: a number, or a date; None for anything else."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return None
+def _seconds(retry_after: str | None) -> float:
+    """Return the seconds of a header `Retry-After`: a number, or until a date; 0 for anything else."""
+    for read in (float, _until):
+        try:
+            return read(retry_after or "")
+        except ValueError:
+            continue
+    return 0.0
+
+
+def _until(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp() - time.time()
 
 
 def _jitter(seconds: float) -> float:

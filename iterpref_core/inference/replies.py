@@ -1,7 +1,8 @@
-"""Replies of OpenAI-compatible endpoints: a choice that is said to be finished, or cut, is an answer, and nothing else.
+"""Replies of OpenAI-compatible endpoints, read as answers, each with its end.
 
 Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts, a choice
-may have no message: such an answer is an empty one. A reply may come as a stream, whose pieces are put together.
+may have no message: such an answer is an empty one. A reply may come as a stream, whose pieces are put together, and
+comments and marks of streams may stand around one that is none.
 """
 
 import json
@@ -11,22 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.inference.ends import CUT, FINISHED, end_of
 from iterpref_core.prompt_messages import prompt_text, whole_characters
 
 CHARACTERS_PER_TOKEN = 3
 """An estimate, for servers that do not count tokens."""
 
-_FINISHED = {
-    *("stop", "end_turn", "eos", "eos_token", "end_of_text", "stop_sequence", "stop_token", "stop_string"),
-    *("complete", "completed", "finished", "tool_calls", "tool_call", "tool_use", "function_call"),
-}
-"""Reasons to finish that say that the model has ended its answer."""
-_CUT = {
-    *("length", "max_tokens", "max_new_tokens", "max_output_tokens", "max_completion_tokens", "max_length"),
-    *("model_length", "model_context_window_exceeded", "context_window_exceeded", "context_length_exceeded"),
-    *("content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
-}
-"""Reasons to finish that say that an answer is not whole. A cut by a filter is as final as one by a limit."""
 _REASONING_PARTS = {
     "thinking",
     "reasoning",
@@ -35,73 +26,83 @@ _REASONING_PARTS = {
     "reasoning_text",
 }
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
+_AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
+"""Lines of a stream that may stand around a reply that is none: comments, which keep a connection open, and the end."""
 _DATA = re.compile(r"^data:[ \t]?(.*)$", re.MULTILINE)
 
 
-class BrokenOffError(ValueError):
-    """A reply that says that its answer is not one: the server broke it off."""
+class ReplyError(ValueError):
+    """A reply without an answer. `status` is the one that stands in its error, or 500."""
+
+    def __init__(self, said: str, status: int = 500) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `calls_tools`: it is empty, since the model has called a tool instead."""
+    """An answer. `instead`: the field in which all that the model wrote stands, if the answer itself is empty."""
 
     answer: Completion
-    calls_tools: bool = False
+    instead: str = ""
 
 
-def read_reply(content: bytes | str, request: Request) -> Reply:
+def read_reply(content: bytes | str, request: Request, limit: int | None = None) -> Reply:
     """Return the answer in a reply, with the tokens that it cost, which are estimated where they are not counted.
 
     Args:
         content: JSON, or a stream of events.
         request: the request, from which the tokens of the prompt are estimated.
+        limit: the limit of tokens; an answer that has used them all was cut, whatever the server says. None: it says.
 
     Raises:
-        BrokenOffError: the server broke the answer off, or does not say that it is one; the message repeats the reason.
-        ValueError: the text is no reply; the message names the field.
+        ReplyError: there is no answer; the message repeats the reason, or names the field.
     """
     reply = _read_json(content)
-    error = reply.get("error")
     choices = reply.get("choices")
-    if not isinstance(choices, list) or not choices:
-        if error:
-            raise ValueError(f"field 'error': {_shown(error)}")
-        raise ValueError(f"field 'choices': a list with an answer is expected, not {_shown(choices)}")
-    choice = choices[0]
-    if not isinstance(choice, dict):
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if choice is not None and not isinstance(choice, dict):
         choice = {"text": choice}
-    error = choice.get("error") or error
+    error = (choice or {}).get("error") or reply.get("error")
     if error:
-        raise BrokenOffError(f"the answer ends with an error: {_shown(error)}")
-    reason = choice.get("finish_reason")
-    # Where a server gives no reason at all, nothing speaks against the answer.
-    ended = "stop" if reason is None else str(reason).lower()
-    if ended not in _FINISHED | _CUT:
-        raise BrokenOffError(f"the answer ends with finish_reason {_shown(reason)}")
+        code = error.get("code") if isinstance(error, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else 500
+        raise ReplyError(f"field 'error': {_shown(error)}", status)
+    if choice is None:
+        raise ReplyError(f"field 'choices': a list with an answer is expected, not {_shown(choices)}")
+    end = end_of(choice.get("finish_reason"))
+    if end.startswith("failed"):
+        raise ReplyError(f"the answer ends with finish_reason {end.removeprefix('failed: ')}")
     message = choice.get("message") or choice.get("delta")
     text = whole_characters(_text(message) or _text(choice.get("text")))
-    prompt_tokens, completion_tokens = _tokens(reply.get("usage"), request, text + _reasoning(message))
-    answer = Completion(text, prompt_tokens, completion_tokens, ended in _CUT)
-    calls = isinstance(message, dict) and bool(message.get("tool_calls") or message.get("function_call"))
-    return Reply(answer, calls_tools=calls and not text)
+    prompt_tokens, completion_tokens, is_counted = _tokens(reply.get("usage"), request, text + _reasoning(message))
+    if end == FINISHED and is_counted and limit is not None and completion_tokens >= limit:
+        end = CUT
+    return Reply(Completion(text, prompt_tokens, completion_tokens, end), "" if text.strip() else _instead(message))
+
+
+def _instead(message: Any) -> str:
+    """Return the field of a message in which something stands in place of an answer; "" if there is none."""
+    fields = ("tool_calls", "function_call", *_REASONING_FIELDS)
+    return next((field for field in fields if isinstance(message, dict) and message.get(field)), "")
 
 
 def _read_json(content: bytes | str) -> dict[str, Any]:
     """Return a reply as JSON has it.
 
     Raises:
-        ValueError: the text is no JSON object.
+        ReplyError: the text is no JSON object.
     """
     text = content if isinstance(content, str) else content.decode("utf-8", "replace")
-    if not text.lstrip().startswith(("{", "[")) and _DATA.search(text):
+    bare = _AROUND.sub("", text)
+    if _DATA.search(bare) and not bare.lstrip().startswith(("{", "[")):
         return _joined(text)
     try:
-        reply = json.loads(text)
+        reply = json.loads(bare)
     except ValueError as error:
-        raise ValueError(f"it is no JSON ({error})") from None
+        raise ReplyError(f"it is no JSON ({error})") from None
     if not isinstance(reply, dict):
-        raise ValueError(f"it is no JSON object but {_shown(reply)}")
+        raise ReplyError(f"it is no JSON object but {_shown(reply)}")
     return reply
 
 
@@ -109,8 +110,7 @@ def _joined(stream: str) -> dict[str, Any]:
     """Return the reply whose pieces a stream has, with all text in one choice.
 
     Raises:
-        BrokenOffError: the stream ends before the answer does.
-        ValueError: a piece is no JSON object.
+        ReplyError: the stream ends before the answer does, or a piece is no JSON object.
     """
     texts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
     choice: dict[str, Any] = {}
@@ -131,7 +131,7 @@ def _joined(stream: str) -> dict[str, Any]:
             if delta.get("tool_calls"):
                 choice["tool_calls"] = delta["tool_calls"]
     if not is_done and not choice.get("finish_reason") and not reply.get("error"):
-        raise BrokenOffError("the stream ends before the answer does")
+        raise ReplyError("the stream ends before the answer does")
     choice["message"] = {field: "".join(parts) for field, parts in texts.items()}
     choice["message"]["tool_calls"] = choice.pop("tool_calls", None)
     return reply
@@ -146,14 +146,14 @@ def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
         try:
             piece = json.loads(event)
         except ValueError as error:
-            raise ValueError(f"a piece of the stream is no JSON ({error})") from None
+            raise ReplyError(f"a piece of the stream is no JSON ({error})") from None
         if not isinstance(piece, dict):
-            raise ValueError(f"a piece of the stream is no JSON object but {_shown(piece)}")
+            raise ReplyError(f"a piece of the stream is no JSON object but {_shown(piece)}")
         yield piece
 
 
-def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int]:
-    """Return the tokens of prompt and answer; those that are not counted are estimated."""
+def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int, bool]:
+    """Return the tokens of prompt and answer, and whether those of the answer are counted; others are estimated."""
     if not isinstance(usage, dict):
         usage = {}
     prompt_tokens = _count(usage.get("prompt_tokens"))
@@ -165,8 +165,8 @@ def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int]:
     if prompt_tokens is None:
         prompt_tokens = _estimate(request.system + prompt_text(request.prompt))
     if completion_tokens is None:
-        completion_tokens = _estimate(generated)
-    return prompt_tokens, completion_tokens
+        return prompt_tokens, _estimate(generated), False
+    return prompt_tokens, completion_tokens, True
 
 
 def _text(content: Any) -> str:

@@ -4,15 +4,19 @@ The model itself is opened when it is first asked for an answer that is not kept
 """
 
 import threading
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, ConfigError, RefusedError
+from iterpref_core.errors import BudgetError, ConfigError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
+from iterpref_core.inference.ends import check_answered
 from iterpref_core.prompt_messages import prompt_text
+
+MISSING_IN_A_ROW = 20
+"""So many prompts without an answer, one after the other: it is not the prompts."""
 
 
 class StoredModel(ServedModel):
@@ -27,11 +31,10 @@ class StoredModel(ServedModel):
         caps: caps on the spending of the store's run, over all its restarts; None: there are none.
         prices: dollars per million tokens.
         in_process: the model computes in this process.
-        refused: what an earlier run found the model's server to refuse.
+        adapted: how an earlier run found that the model's server has to be asked.
         concurrency: prompts that are asked at once of a model that is served.
         guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
             it. (Own code is filtered when it becomes problems; the feedback of its tests is known only now.)
-        faults: grows by `withheld_<reason>`.
 
     Raises:
         ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
@@ -46,10 +49,9 @@ class StoredModel(ServedModel):
         prices: InferenceParams | None = None,
         *,
         in_process: bool,
-        refused: frozenset[str] = frozenset(),
+        adapted: frozenset[str] = frozenset(),
         concurrency: int = 64,
         guarded: bool = False,
-        faults: Counter[str] | None = None,
     ) -> None:
         if caps and caps.dollars and prices:
             _check_prices(prices)
@@ -62,35 +64,53 @@ class StoredModel(ServedModel):
         self._caps = caps
         self._prices = prices
         self.in_process = in_process
-        self.refused = refused
-        self.refusal = ""
+        self.adapted = adapted
         self.concurrency = concurrency
         self._guarded = guarded
-        self._faults = Counter[str]() if faults is None else faults
         self.spent = store.spent() if store else Spent()
         self._in_flight = 0
+        # Why the last prompts have no answer, one after the other.
+        self._missing: deque[str] = deque(maxlen=MISSING_IN_A_ROW)
+        self._answered = store is not None and store.has_answers(identity)
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request.
+        """Answer one request. A prompt that must not leave this machine is withheld.
 
         Raises:
-            RefusedError: the model will not answer this prompt, or the prompt stays on this machine.
             BudgetError: a cap is reached.
+            InputError: no prompt has an answer.
+            EndpointError: all calls fail.
         """
         known = self._look_up(request, sampling)
         if known is not None:
             return known
-        self._guard(request)
+        withheld = self._reason_to_withhold(request)
+        if withheld:
+            return Completion("", 0, 0, f"withheld: {withheld}")
         self._reserve()
         answer = None
         try:
             answer = await self._opened().answer(request, sampling)
-        except RefusedError as error:
-            self.refusal = str(error)
-            raise
         finally:
             self._settle(request, sampling, answer)
+        self._check_in_a_row(answer)
         return answer
+
+    def _check_in_a_row(self, answer: Completion) -> None:
+        """Look at the prompts without an answer before this one.
+
+        Raises:
+            UnansweredError: so many prompts, and no other, were asked.
+            EndpointError: so many calls failed: the server will not be back soon.
+        """
+        if not answer.missing:
+            self._answered = True
+            self._missing.clear()
+            return
+        self._missing.append(answer.missing)
+        all_failed = all(reason.startswith("failed") for reason in self._missing)
+        if len(self._missing) == MISSING_IN_A_ROW and (all_failed or not self._answered):
+            check_answered(self._missing, MISSING_IN_A_ROW, f"model {self._identity!r}")
 
     def generate(
         self,
@@ -183,17 +203,13 @@ class StoredModel(ServedModel):
             return None
         return self._store.get(answer_key(self._identity, request, sampling))
 
-    def _guard(self, request: Request) -> None:
+    def _reason_to_withhold(self, request: Request) -> str | None:
         if not (self._guarded and request.private):
-            return
+            return None
         from iterpref_core.screening.privacy import reason_to_withhold  # takes a while to import
 
-        if reason := reason_to_withhold(prompt_text(request.prompt)):
-            self._faults[f"withheld_{reason}"] += 1
-            self.refusal = (
-                f"a prompt from your own code is withheld: it seems to hold personal data or a secret ({reason})"
-            )
-            raise RefusedError(self.refusal)
+        reason = reason_to_withhold(prompt_text(request.prompt))
+        return reason and f"it comes from your own code and seems to hold personal data or a secret ({reason})"
 
     def _reserve(self, calls: int = 1) -> None:
         spent = self.spent
@@ -231,10 +247,10 @@ class StoredModel(ServedModel):
             spent.prompt_tokens + answer.prompt_tokens,
             spent.completion_tokens + answer.completion_tokens,
         )
-        found = self._opened().refused - self.refused
-        self.refused |= found
+        found = self._opened().adapted - self.adapted
+        self.adapted |= found
         if self._store:
-            self._store.remember_refused(self._identity, found)
+            self._store.remember_adaptations(self._identity, found)
             self._store.put(
                 answer_key(self._identity, request, sampling),
                 answer,

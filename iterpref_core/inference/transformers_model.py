@@ -20,6 +20,7 @@ from transformers import (
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, before_stop, ignore
 from iterpref_core.inference.chunked_cache import chunked_cache
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.inference.request_tokens import encode_requests
 from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.generation_config import plain_generation
@@ -284,7 +285,7 @@ class TransformersModel(BatchModel):
             read_answer(kept, prompt, self.template),
             len(prompt.ids),
             length,
-            truncated,
+            CUT if truncated else FINISHED,
         )
 
     def _text(self, tokens: list[int]) -> str:

@@ -29,7 +29,11 @@ _ENVIRONMENT = Path(".venv-vllm/bin/python")
 _POLL_S = 0.3
 # Variables that would lead the server to our packages, or make it ask for a key, and a key that it has no use for.
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_API_KEY", KEY_VARIABLE}
-_DEFAULTS = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"}  # GiB, where there is no GPU
+_DEFAULTS = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, where there is no GPU
+    "VLLM_MAX_STOP_STRINGS": "64",  # else four, and HumanEval's prompts are sent with eleven end strings
+}
 _GUARD = """
 import contextlib, ctypes, os, signal, subprocess, sys, time
 

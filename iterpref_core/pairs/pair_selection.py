@@ -26,7 +26,15 @@ logger = logging.getLogger(__name__)
 
 _JUDGED = tuple(f"judge_{kind}" for kind in get_args(FixKind) if kind != "substantive")
 DROPPED = (
-    *("unsolved", "fails_hidden_tests", "solved_by_draft", "truncated", "no_program", *get_args(DropReason)),
+    *(
+        "unanswered",
+        "unsolved",
+        "fails_hidden_tests",
+        "solved_by_draft",
+        "truncated",
+        "no_program",
+        *get_args(DropReason),
+    ),
     *("contaminated", "near_duplicate", *_JUDGED),
 )
 """The reasons to drop a pair, in the order in which they are checked."""
@@ -88,7 +96,8 @@ def select_pairs(
         `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
         `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps, near-duplicates and
         pairs that a judge drops are counted by pair; the other reasons by problem, if it has no pair.
-        `solved_by_draft` means that no version failed: with sampling, none of the samples. `fails_hidden_tests`: with
+        `unanswered` means that an answer is missing, and no other one passes. `solved_by_draft` means that no version
+        failed: with sampling, none of the samples. `fails_hidden_tests`: with
         `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
         `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
         the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
@@ -307,7 +316,7 @@ def _pairs_or_reason(
     trajectory: Trajectory, task: Problem, params: PairsParams, count_tokens: Callable[[str], int]
 ) -> list[PreferencePair] | str:
     if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
-        return "unsolved"
+        return "unanswered" if trajectory.missing else "unsolved"
     if not choosable(trajectory, params):
         return "fails_hidden_tests"
     pairs = make_pairs(trajectory, task.prompt, params)
@@ -320,7 +329,8 @@ def _pairs_or_reason(
     kept: list[PreferencePair] = []
     dropped: list[str] = []
     for made in pairs:
-        pair = made.model_copy(update={"license": task.license})
+        # Without tests, the two programs are right and wrong by the word of their set.
+        pair = made.model_copy(update={"license": task.license, "tested": None if task.tests else False})
         drop = drop_reason(pair, params, count_tokens, task.entry_point)
         if drop is None:
             kept.append(pair)

@@ -1,6 +1,5 @@
 """Stage `problems`: draw the splits from the feature tree, and add the problems that users ingested."""
 
-import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, InputError, RecordError, unknown_name
 from iterpref_core.problems.composition import compose_problem, draw_combinations
 from iterpref_core.problems.features import total_combinations
+from iterpref_core.prompt_messages import statement_digest
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
@@ -61,6 +61,8 @@ def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
         for problem in read_jsonl(path, Problem, unique=True):
             if problem.task_id in taken:
                 raise RecordError(f"{path}: field 'task_id': {problem.task_id!r} is used by another file; rename it")
+            if not problem.tests:
+                raise RecordError(f"{path}: field 'tests' of {problem.task_id!r} is empty; every program would pass")
             taken.add(problem.task_id)
             yield problem.model_copy(update={"split": own_split(problem, str(path))})
 
@@ -94,13 +96,13 @@ def own_split(problem: Problem, where: str) -> str:
 
 
 def hold_out(problem: Problem, share: float) -> Problem:
-    """Return the problem, moved to split `heldout` if the hash of its `task_id` is among a share, 0 to 1.
+    """Return the problem, moved to split `heldout` if the digest of its statement is among a share, 0 to 1.
 
-    The decision does not depend on other problems. A problem that names its split stays in that split.
+    The decision does not depend on other problems, and all problems of one statement are on the same side. A problem
+    that names its split stays in that split.
     """
-    digest = hashlib.sha256(problem.task_id.encode()).digest()
-    # The first 8 bytes as a number from 0 to 1: with a share of 0.1, every tenth problem is below it.
-    position = int.from_bytes(digest[:8], "big") / 2**64
+    # The digest as a number from 0 to 1: with a share of 0.1, every tenth statement is below it.
+    position = int(statement_digest(problem.prompt), 16) / 2**64
     held_out = problem.split is None and position < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 

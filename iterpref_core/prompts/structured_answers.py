@@ -1,5 +1,6 @@
 """Structured answers: ask for a given form, read strictly, ask once more for an unreadable one, and count."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,10 +10,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import REFUSED, Model, Request, Sampling
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.ends import check_answered, describe_missing
 from iterpref_core.prompt_messages import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -39,33 +42,36 @@ def ask_parsed(
         requests: any number; they are streamed.
         sampling: the sampling parameters.
         parse: reads an answer; raises ValueError, with a message for the model, where it cannot.
-        counts: grows by `asked`, `asked_again` and `unreadable`.
+        counts: grows by `asked`, `asked_again`, `unreadable`, and if there are such, `missing` answers.
 
     Raises:
         InputError: none of the first prompts was answered, up to `CHUNK` of them.
+        EndpointError: none was, since all calls failed.
     """
     source = iter(requests)
-    is_answered = False
     while chunk := list(islice(source, CHUNK)):
         first_answers = model.generate(chunk, sampling)
-        is_answered |= any(answer != REFUSED for answer in first_answers)
-        if not is_answered:
-            raise InputError(f"none of {len(chunk):,} prompts was answered: {model.refusal}")
-        readings: list[T | ValueError] = [_read(answer.text, parse) for answer in first_answers]
+        missing = [answer.missing for answer in first_answers if answer.missing]
+        if missing:
+            if not counts["asked"]:
+                check_answered(missing, len(chunk), "structured answers")
+            logger.warning("%s", describe_missing(missing, len(chunk)))
+            counts["missing"] += len(missing)
+        readings = [_read(answer, parse) for answer in first_answers]
         failed: list[int] = []
         again: list[Request] = []
         for position, reading in enumerate(readings):
-            if isinstance(reading, ValueError):
+            if isinstance(reading, ValueError) and not first_answers[position].missing:
                 failed.append(position)
                 again.append(_ask_again(chunk[position], reading))
         answers = model.generate(again, sampling) if again else []
         for position, answer in zip(failed, answers, strict=True):
-            readings[position] = _read(answer.text, parse)
+            readings[position] = _read(answer, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]
         counts.update(
             asked=len(chunk),
             asked_again=len(again),
-            unreadable=results.count(None),
+            unreadable=results.count(None) - len(missing),
         )
         yield from results
 
@@ -83,9 +89,11 @@ def read_object(answer: str, form: type[M]) -> M:
         raise ValueError(describe_validation_error(error)) from None
 
 
-def _read(text: str, parse: Callable[[str], T]) -> T | ValueError:
+def _read(answer: Completion, parse: Callable[[str], T]) -> T | ValueError:
+    if answer.missing:
+        return ValueError(answer.missing)
     try:
-        return parse(text)
+        return parse(answer.text)
     except ValueError as error:
         return error
 

@@ -121,7 +121,7 @@ def train_grpo(
     run = set_up_run(GRPO, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     accumulation = check_grpo_settings(params, run.processes.num_processes)
-    learning_rate, _ = find_rates(GRPO, params.objectives)
+    learning_rate, _ = find_rates(GRPO, params)
     template = load_chat_template(run.model, run.prompt)
     _check_length(run.model, params)
     policy = load_policy(run.model, params, run.processes.device)
@@ -189,7 +189,7 @@ def _settings(params: TrainingParams) -> dict[str, Any]:
     """Return the settings that GRPO reads, each under its name: those of `training.grpo` as `grpo.<name>`."""
     values = params.model_dump(mode="json", include=set(_SHARED))
     values |= {f"grpo.{name}": value for name, value in params.grpo.model_dump(mode="json").items()}
-    values["learning_rate"], _ = find_rates(GRPO, params.objectives)
+    values["learning_rate"], _ = find_rates(GRPO, params)
     return values
 
 

@@ -95,7 +95,7 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
             f"answers in a step are no multiple of training.micro_batch_size = {params.micro_batch_size}{times}; "
             "change one of them"
         )
-    rate, _ = find_rates(GRPO, params.objectives)
+    rate, _ = find_rates(GRPO, params)
     made = grpo_config(params, learning_rate=rate, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
     check_made(made)
     check_schedule(made, grpo.steps)

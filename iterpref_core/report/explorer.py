@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from iterpref_core.config import CodeflowParams
+from iterpref_core.inference.ends import count_reasons
 from iterpref_core.prompt_messages import labeled_text
 from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory
 from iterpref_core.report.answers import (
@@ -226,8 +227,8 @@ def _entries(
             "outcome": outcome,
             "attempts": _attempts(trajectory, params),
         }
-        if trajectory.refused:
-            entry["refused"] = trajectory.refused
+        if trajectory.missing:
+            entry["missing"] = count_reasons(trajectory.missing)
         if pair:
             entry["pair"] = _pair(pair, spans.get(task_id))
         yield entry

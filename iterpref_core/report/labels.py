@@ -11,9 +11,6 @@ MODELS = {
 }
 """Every model there can be, in the order of the results table."""
 
-EXPERIMENT = ("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger")
-"""The models of dvc.yaml: one that has no results is named as missing."""
-
 BENCHMARKS = {name: row.label for name, row in BENCHMARK_ROWS.items()}
 """Every benchmark, in the order of the results table."""
 

@@ -14,7 +14,7 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import read_text
 from iterpref_core.report.comparisons import compare_models, scores_of
-from iterpref_core.report.labels import BENCHMARKS, EXPERIMENT, in_order
+from iterpref_core.report.labels import BENCHMARKS, in_order
 from iterpref_core.report.stage_outputs import group, load_hashes, load_metrics, load_results
 from iterpref_core.report.summary_record import (
     BenchmarkScores,
@@ -47,7 +47,7 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: the file of stage pairs on the overlap of pairs with benchmarks; empty in the summary by default.
-        names: the models of the experiment; by default those that have results, and `EXPERIMENT`.
+        names: the models of the experiment; by default those that have results.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
@@ -76,7 +76,7 @@ def build_summary(
         contamination=overlap,
         models=scores,
         unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
-        missing=tuple(name for name in (EXPERIMENT if names is None else names) if name not in models),
+        missing=tuple(name for name in names or () if name not in models),
         ground_truth=_ground_truth(models.values()),
         comparisons=compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
         provenance=Provenance(

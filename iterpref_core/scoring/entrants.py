@@ -59,7 +59,7 @@ def find_entrants(places: Sequence[str], params: Params) -> list[Entrant]:
         if count > 1:
             raise InputError(f"{folder}: given twice; name each model once")
     for entrant in entrants:
-        here = Path(entrant.place).exists() or not names_served(entrant.place, params.inference.backend)
+        here = not names_served(entrant.place, params.inference.backend)
         if entrant.kind == "model" and here and not is_served(entrant.place):
             asked = params.inference.model_copy(update={"backend": params.evaluation.backend})
             check_model(entrant.place, params.model.student_format, asked)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.answers.extraction import extract_program, lacks_program
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
+from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
 from iterpref_core.benchmarks.program_runs import canonical_samples, run_samples
 from iterpref_core.errors import InputError, UnansweredError
+from iterpref_core.evaluation.answer_reading import read_answers
 from iterpref_core.evaluation.evaluation import Programs, measure, run_benchmarks
 from iterpref_core.evaluation.scores import Evaluated, make_result
 from iterpref_core.execution import warn_of_prose, whole_program
@@ -80,7 +81,7 @@ def score_canonical(benchmark: Benchmark[Any]) -> Evaluated:
     with benchmark.open_executor() as executor:
         runs = run_samples(benchmark, executor, samples, limits, "canonical solutions")
     by_task = {sample.task_id: run for sample, run in zip(samples, runs, strict=True)}
-    return Evaluated(make_result(benchmark, samples, runs, by_task, executor.isolation), tuple(samples))
+    return Evaluated(make_result(benchmark, list(by_task), runs, by_task, executor.isolation), tuple(samples))
 
 
 def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Evaluated:
@@ -126,7 +127,8 @@ def _check_complete(
 def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: SamplesFile) -> Programs:
     """Return the programs in a file's samples.
 
-    A `completion` goes on with its task's prompt, if that is the prefix of a program.
+    A `completion` goes on with its task's prompt, if that is the prefix of a program, also where the program has to be
+    found in it. An answer is read as that of a model behind an endpoint, which answers a chat.
 
     Args:
         benchmark: the suite.
@@ -134,28 +136,34 @@ def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: 
         file: the file, and how it is read.
     """
     tasks = []
-    texts = []
     programs = []
+    answers: dict[int, tuple[Any, str]] = {}
     as_they_stand: list[tuple[Any, str]] = []
     completed: dict[str, str] = {}
-    for sample, is_answer in given:
+    for number, (sample, is_answer) in enumerate(given):
         task = benchmark.tasks[sample.task_id]
         prefix = benchmark.completion_prefix(task)
-        # A completion goes on with its prompt, also where the program is to be found in it.
-        program = whole_program(prefix, sample)
+        text = whole_program(prefix, sample)
         if file.extract or is_answer:
-            program = extract_program(program, benchmark.entry_point(task)) or ""
+            answers[number] = task, text
         else:
-            as_they_stand.append((task, program))
+            as_they_stand.append((task, text))
             if sample.solution is None:
                 completed[sample.task_id] = prefix
         tasks.append(task)
-        texts.append(sample.solution or sample.completion or "")
-        programs.append(program)
+        programs.append(text)
     warn_of_prose(file.path, completed)
     _warn_of_answers(benchmark, file.path, as_they_stand)
-    extracted = len(as_they_stand) < len(programs)
-    return Programs(tasks, texts, programs, about={"extracted": True} if extracted else {})
+    read = read_answers(benchmark, list(answers.values()), PromptMode(instruct=True))
+    for number, program in zip(answers, read.programs, strict=True):
+        programs[number] = program
+    return Programs(
+        tasks,
+        [sample.solution or sample.completion or "" for sample, _ in given],
+        programs,
+        counts=read.counts,
+        about={"extracted": True} if answers else {},
+    )
 
 
 def _warn_of_answers(

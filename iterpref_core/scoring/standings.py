@@ -10,7 +10,7 @@ from iterpref_core.report.comparisons import compare_results
 from iterpref_core.report.labels import benchmark_name
 from iterpref_core.report.number_formats import interval, p_value, points, readable, share
 from iterpref_core.report.score_rows import Difference
-from iterpref_core.results import Measured, ModelResults
+from iterpref_core.results import Incomplete, Measured, ModelResults
 
 HEADINGS = ("benchmark", "model", "tasks", "pass@1", "95% interval", "points against {}", "p", "tokens", "dollars")
 
@@ -86,11 +86,13 @@ class Leaderboard:
         first: the model that the others are compared with.
         standings: a row for each model and benchmark.
         unmeasured: sentences on benchmarks that a model has no score on.
+        incomplete: in some of them answers are missing.
     """
 
     first: str
     standings: tuple[Standing, ...]
     unmeasured: tuple[str, ...]
+    incomplete: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return the leaderboard for scripts."""
@@ -141,12 +143,14 @@ def rank_models(first: str, measured: Mapping[str, ModelResults], setting: Evalu
     evaluation = setting.params.evaluation
     standings: list[Standing] = []
     unmeasured: dict[tuple[str, str], list[str]] = {}
+    incomplete = False
     for benchmark in evaluation.benchmarks:
         rows = []
         base = measured[first].measured.get(benchmark) if first in measured else None
         for name, results in measured.items():
             result = results.measured.get(benchmark)
             if result is None:
+                incomplete |= isinstance(results.benchmarks.get(benchmark), Incomplete)
                 reason = results.unavailable.get(benchmark, "it was not measured")
                 unmeasured.setdefault((name, reason), []).append(benchmark_name(benchmark))
                 continue
@@ -159,7 +163,7 @@ def rank_models(first: str, measured: Mapping[str, ModelResults], setting: Evalu
             rows.append(Standing(benchmark, name, result, Difference.of(comparison), compared))
         standings += sorted(rows, key=lambda row: -row.result.pass_at_1)
     notes = [f"{name} has no score on {', '.join(names)}: {reason}." for (name, reason), names in unmeasured.items()]
-    return Leaderboard(first, tuple(standings), tuple(notes))
+    return Leaderboard(first, tuple(standings), tuple(notes), incomplete)
 
 
 def _check_same_data(benchmark: str, base: tuple[str, Measured], other: tuple[str, Measured]) -> None:

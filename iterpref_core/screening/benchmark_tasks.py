@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.errors import RecordError
-from iterpref_core.input_files import LinePlace, is_null, parse_json
+from iterpref_core.input_files import LinePlace, is_null, parse_json_at
 from iterpref_core.prompt_messages import prompt_text, read_prompt
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.jsonl import parse_lines
@@ -63,7 +63,7 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
     """
     fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
-        task = parse_json(text, LinePlace(path, number))
+        task = parse_json_at(text, LinePlace(path, number))
         where = f"{path}:{number}"
         if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in fields):
             listed = ", ".join(fields)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import is_judged_inside
@@ -272,10 +273,9 @@ def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
     if chats:
         row["prompt"] = chat_messages(problem.prompt)
     for test in (*row["tests"], *row["hidden_tests"]):
-        for name in ("files", "judge_files"):
-            files = test.get(name)
-            if files is not None:
-                test[name] = [{"key": path, "value": text} for path, text in files.items()]
+        for name, value in test.items():
+            if isinstance(value, dict):
+                test[name] = [{"key": path, "value": text} for path, text in value.items()]
     return row
 
 
@@ -311,22 +311,33 @@ def _messages() -> Any:
 
 
 def _problem_features(*, chats: bool) -> Any:
-    from datasets import Features, List, Value
+    from datasets import Features
 
-    text = Value("string")
-    number = Value("float64")
-    texts = ("kind", "call", "expected", "code", "module", "run", "environment", "input", "output", "checker")
-    test = dict.fromkeys(texts, text)
-    files = List({"key": text, "value": text})
-    test |= {
-        "atol": number,
-        "tolerance": number,
-        "ignore_case": Value("bool"),
-        "tuples_as_lists": Value("bool"),
-    }
-    test |= {"files": files, "judge_files": files, "packages": List(text)}
-    columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
-    columns |= {"license": text, "time_limit_s": number, "inside": Value("bool")}
-    if chats:
-        columns["prompt"] = _messages()
-    return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})
+    columns = {name: _feature(field.annotation) for name, field in Problem.model_fields.items() if name != "prompt"}
+    return Features(columns | {"prompt": _messages() if chats else _feature(str)})
+
+
+def _feature(kind: Any) -> Any:
+    """Return the type of a column for the type of a record's field.
+
+    Kinds of tests share a column: it has the fields of all. A mapping of files is a list of names and texts.
+    """
+    from datasets import List, Value
+
+    if get_origin(kind) is Annotated:
+        return _feature(get_args(kind)[0])
+    choices = [choice for choice in get_args(kind) if choice not in (type(None), Ellipsis)]
+    if get_origin(kind) in (Union, UnionType):
+        records = [choice for choice in choices if hasattr(choice, "model_fields")]
+        if not records:
+            return _feature(choices[0])
+        return {name: feature for record in records for name, feature in _feature(record).items()}
+    if hasattr(kind, "model_fields"):
+        return {name: _feature(field.annotation) for name, field in kind.model_fields.items()}
+    if get_origin(kind) is tuple:
+        return List(_feature(choices[0]))
+    if get_origin(kind) is dict:
+        return List({"key": Value("string"), "value": Value("string")})
+    if get_origin(kind) is Literal:
+        return Value("string")
+    return Value({str: "string", bool: "bool", int: "int64", float: "float64"}[kind])

@@ -1,7 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
-JSONL, a JSON array, JSON objects of several lines, Parquet, Arrow (as `datasets` saves it), CSV and folders of problems
-are read. Files may be packed (`PACKED`). All are streamed. An array is read piece by piece as well:
+JSONL, a JSON array, JSON objects of several lines, Parquet, Arrow (as `datasets` saves it) and CSV are read. Files may
+be packed (`PACKED`). All are streamed. An array is read piece by piece as well:
 
     [{"a": 1}, {"a"          the buffer holds one whole object, and the beginning of another
     [{"a": 1}, {"a": 2}]     the rest has been read: now the second one is whole, too
@@ -21,7 +21,6 @@ from typing import IO, Any, NamedTuple, cast
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.input_files import LinePlace, decode_line, open_text
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
-from iterpref_core.storage.problem_folders import QUESTION, read_problem_folder
 from iterpref_core.storage.shards import layout_of
 
 _CHUNK = 1 << 16
@@ -60,9 +59,6 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
         InputError: the file is absent or not whole, or not UTF-8.
         RecordError: a JSON array is broken, or something else stands behind it.
     """
-    if path.name == QUESTION:
-        yield Item(LinePlace(path, 1), 1, read_problem_folder(path))
-        return
     layout = layout_of(path)
     if layout in _TABLES:
         for number, (where, row) in enumerate(read_rows(path, nulls=lenient), 1):
@@ -108,8 +104,6 @@ def count_items(path: Path) -> int:
     Raises:
         InputError: the file is absent or not whole.
     """
-    if path.name == QUESTION:
-        return 1
     layout = layout_of(path)
     if layout in _TABLES:
         return count_rows(path)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
-_MAPPINGS = ("files", "judge_files")
-"""The fields of script tests that are mappings; lists of `key` and `value` under other names are lists."""
+_MAPPING = "files"
+"""The field of script tests that is a mapping; lists of `key` and `value` under other names are lists."""
 _ARROW = b"ARROW1"
 """The first bytes of an Arrow file with a footer."""
 _BUFFER_BYTES = 1 << 20
@@ -208,7 +208,7 @@ def _plain(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         items = [_plain(item) for item in value]
         # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.
-        if name in _MAPPINGS and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in items):
+        if name == _MAPPING and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in items):
             return {item["key"]: item["value"] for item in items}
         return items
     if isinstance(value, bytes):

@@ -1,25 +1,30 @@
-"""Shards: the files of a source, which may be a folder of several splits in any layout that is read.
+"""Shards: the files of a source, which may be a folder of several configurations and splits in any layout that is read.
 
-A published folder has the splits that its files' names state (`train-00000-of-00002.parquet`, `test/a.jsonl`). They are
-never mixed without a word: where there are several, `train` is read and the others are counted.
+A folder may have several sets, its configurations: its card names them, or they are its folders. And each has the
+splits that the card or its files' names state (`train-00000-of-00002.parquet`, `test/a.jsonl`). They are never mixed
+without a word: of several configurations one must be named; of several splits `train` is read, and the others are
+counted.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, unknown_name
 from iterpref_core.input_files import PACKED
-from iterpref_core.storage.problem_folders import QUESTION
+from iterpref_core.storage.data_card import read_card
 
 ALL = "all"
 """The name for the files of every split together."""
 UNNAMED = "unnamed"
 """The name for files whose names state no split, beside files whose names do."""
 _TRAIN = "train"
+_DEFAULT = "default"
+"""The configuration of files that stand in no folder of their own."""
 _LAYOUTS = (
     (".parquet",),
     (".arrow",),
@@ -57,23 +62,26 @@ class Shards(NamedTuple):
         files: the files to read, in order.
         left_out: split, or ending such as `.csv` of another layout, or a name without an ending → number of its files,
             which are not read.
+        license: SPDX on the card of the sources, if they have one and the same.
     """
 
     files: list[Path]
     left_out: dict[str, int]
+    license: str | None = None
 
 
-def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
+def find_shards(sources: Sequence[Path], split: str | None = None, config: str | None = None) -> Shards:
     """Return the files of sources, each folder's in the order of their names.
 
     Args:
         sources: files, and folders of shards, which are searched at any depth.
         split: the split to read, `all` for every file. None: a folder's only files, or its `train`; files that are
             named one by one must be of one split.
+        config: the configuration to read where a folder has several, `all` for every one.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which split is meant, or a file is there
-            twice.
+        InputError: a folder has no file that can be read, or it must be said which configuration or split is meant, or
+            a file is there twice.
     """
     wanted = None if split is None else _known(split) or split
     files: list[Path] = []
@@ -88,7 +96,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
         )
     for source in sources:
         if source.is_dir():
-            groups, others = _groups(source)
+            groups, others = _groups(source, config)
             other_layouts += others
             chosen = _choose(source, groups, wanted)
         else:
@@ -110,7 +118,8 @@ def find_shards(sources: Sequence[Path], split: str | None = None) -> Shards:
         if whole in seen:
             raise InputError(f"{path}: is the same file as {seen[whole]}; give every file once")
         seen[whole] = path
-    return Shards(files, dict(left_out + other_layouts))
+    licenses = {read_card(source if source.is_dir() else source.parent).license for source in sources}
+    return Shards(files, dict(left_out + other_layouts), licenses.pop() if len(licenses) == 1 else None)
 
 
 def other_split(stated: object, split: str | None) -> bool:
@@ -166,35 +175,74 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _groups(folder: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
+def _groups(folder: Path, config: str | None) -> tuple[dict[str, list[Path]], Counter[str]]:
     """Return split → files of a folder's layout, and the number of its other files by their ending or name.
 
     Raises:
-        InputError: the folder has no file of any layout, or a file beside a packed one of the same name.
+        InputError: the folder has no file of any layout, or a file beside a packed one of the same name; or it must be
+            said which configuration is meant.
     """
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden and _is_data(path):
             files.append(path)
-    # A folder of a problem has JSON files as well, which are parts of the problem.
-    questions = [path for path in files if path.name == QUESTION]
-    if questions:
-        return _by_split(folder, questions), Counter()
     by_layout = []
     for suffixes in _LAYOUTS:
         by_layout.append([path for path in files if layout_of(path) in suffixes])
     found = [paths for paths in by_layout if paths]
     if not found:
         raise InputError(
-            f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV, and no {QUESTION}; "
-            "give the folder of the shards"
+            f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
         )
     shards = found[0]
     _check_packed_once(shards)
     read = set(shards)
-    others = [path for path in files if path not in read]
-    return _by_split(folder, shards), Counter(layout_of(path) or path.name for path in others)
+    others = Counter(layout_of(path) or path.name for path in files if path not in read)
+    configs = _configs(folder, shards)
+    if config is None and len(configs) > 1:
+        raise InputError(
+            f"{folder}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "
+            f"--config {ALL}"
+        )
+    if config not in {None, ALL, *configs}:
+        raise InputError(f"--config: {unknown_name('configuration', str(config), list(configs))}")
+    groups: dict[str, list[Path]] = {}
+    for name, splits in configs.items():
+        for split, paths in splits.items():
+            if config in {None, ALL, name}:
+                groups.setdefault(split, []).extend(paths)
+            else:
+                others[f"config {name}"] += len(paths)
+    return groups, others
+
+
+def _configs(folder: Path, shards: Sequence[Path]) -> dict[str, dict[str, list[Path]]]:
+    """Return configuration → split → files, as the card says; else each folder that states no split is one."""
+    card = read_card(folder)
+    if card.configs:
+        configs = {}
+        for name, splits in card.configs.items():
+            found = {
+                split: [path for path in shards if _matches(path, folder, *patterns)]
+                for split, patterns in splits.items()
+            }
+            configs[name] = _by_split(folder, found.pop("", [])) | {
+                _known(split) or split: found[split] for split in found
+            }
+        return {name: splits for name, splits in configs.items() if any(splits.values())}
+    by_folder: dict[str, list[Path]] = {}
+    for path in shards:
+        first, *rest = path.relative_to(folder).parts
+        own = rest and _split_of(first) is None
+        by_folder.setdefault(first if own else _DEFAULT, []).append(path)
+    return {name: _by_split(folder, paths) for name, paths in by_folder.items()}
+
+
+def _matches(path: Path, folder: Path, *patterns: str) -> bool:
+    relative = path.relative_to(folder).as_posix()
+    # `**/` may also stand for no folder.
+    return any(fnmatch(relative, form) for pattern in patterns for form in (pattern, pattern.replace("**/", "")))
 
 
 def _by_split(folder: Path, shards: Sequence[Path]) -> dict[str, list[Path]]:

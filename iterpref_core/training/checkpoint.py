@@ -9,7 +9,7 @@ from pathlib import Path
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.models.lineage import training_versions
-from iterpref_core.objectives.objective_table import find_objective, find_rates
+from iterpref_core.objectives.objective_table import RATES, find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
 
 logger = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
-    settings = params.model_dump(exclude={"accelerate", "grpo", "objectives", "start"})
+    settings = params.model_dump(exclude={"accelerate", "grpo", "start", *RATES})
     row = [
         find_objective(objective, params.objectives).values(),
-        find_rates(objective, params.objectives),
+        find_rates(objective, params),
     ]
     versions = [code_digest(*TRAINED_BY), training_versions()]
     decisive = [

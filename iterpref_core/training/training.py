@@ -22,6 +22,7 @@ from iterpref_core.models.checkpoints import read_config
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.objectives.objective_table import (
+    RATES,
     Objective,
     find_objective,
     find_rates,
@@ -112,7 +113,7 @@ def train_objective(
         _check_labeled(objective, params)
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
-    learning_rate, alpha = find_rates(objective, params.objectives)
+    learning_rate, alpha = find_rates(objective, params)
     check_settings(params, learning_rate)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     reader = _reader(files, row)
@@ -326,8 +327,8 @@ def _advice(diverged: DivergedError | None) -> str:
 
 
 def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, float]) -> ModelLineage:
-    learning_rate, alpha = find_rates(run.objective, run.params.objectives)
-    settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "objectives", "start"})
+    learning_rate, alpha = find_rates(run.objective, run.params)
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "start", *RATES})
     settings |= objective.values()
     settings["layout"] = data.layout
     settings["learning_rate"] = learning_rate

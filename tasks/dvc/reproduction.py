@@ -6,16 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from iterpref_core.errors import InputError, IterPrefError
 from tasks import child
-from tasks.dvc.graph import Stage
 
 TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
 
+_PAUSES_S = (30.0, 120.0)
+"""Pauses before a command is tried again whose server could not be reached, with all the attempts of every call."""
 _STARTED = re.compile(r"Running stage '(.+)':")
 # DVC's advice after every stage, which does not apply: dvc.lock changes again with the next stage. And its warning of a
 # frozen stage, at each point of a sweep: the command has said it once.
@@ -41,7 +42,7 @@ class Commands:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._ended = False
+        self._ended = threading.Event()
         self._lock = threading.Lock()
 
     def run(
@@ -54,6 +55,8 @@ class Commands:
     ) -> list[str]:
         """Run a command of DVC to its end, and return the names of the stages that ran in it.
 
+        Where a stage could not reach a server, the command is tried again, after half a minute and after two.
+
         Args:
             subject: the name of a stage or a point, for messages.
             arguments: the arguments of `dvc`.
@@ -63,15 +66,31 @@ class Commands:
 
         Raises:
             InputError: the stage refused its input or its parameters.
-            UnreachableError: the stage could not reach a server.
+            UnreachableError: the stage could not reach a server, all three times.
             StageError: the stage failed otherwise.
             CancelledError: all commands have been ended.
         """
+        for pause_s in _PAUSES_S:
+            try:
+                return self._run_once(subject, arguments, environment, say, folder)
+            except UnreachableError as error:
+                say(f"{error}; tried again in {pause_s:.0f} s")
+                self._ended.wait(pause_s)
+        return self._run_once(subject, arguments, environment, say, folder)
+
+    def _run_once(
+        self,
+        subject: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        say: Callable[[str], object],
+        folder: Path,
+    ) -> list[str]:
         # A child that had Prefect's own variables would take itself for this flow run.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
         inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         with self._lock:
-            if self._ended:
+            if self._ended.is_set():
                 raise CancelledError(f"{subject}: not started, because the run was cancelled")
             process = child.start(
                 [sys.executable, "-m", "dvc", *arguments],
@@ -100,54 +119,10 @@ class Commands:
     def end(self) -> None:
         """End all commands that still run, and let none start."""
         with self._lock:
-            self._ended = True
+            self._ended.set()
             running = list(self._running)
         for process in running:
             child.end(process)
-
-
-class Reproduction:
-    """A reproduction of several stages, each in a process of its own.
-
-    Args:
-        graph: the wanted stages, with all that they need.
-        stale: the stages that are not up to date, each with its changed inputs.
-
-    Attributes:
-        causes: for each changed input a line that names the stages which rerun because of that input.
-    """
-
-    def __init__(self, graph: Container[str], stale: Mapping[str, Sequence[str]]) -> None:
-        self._stale = set(stale)
-        self._commands = Commands()
-        self.causes = causes_of({name: inputs for name, inputs in stale.items() if name in graph})
-
-    def bring_up_to_date(self, stage: Stage, environment: dict[str, str], say: Callable[[str], object]) -> bool:
-        """Reproduce one stage, whose upstream stages are up to date, and return whether it ran.
-
-        Raises:
-            IterPrefError: the errors of `Commands.run`.
-        """
-        if not self._needs_dvc(stage):
-            return False
-        # The global flag stands before the command: DVC knows it nowhere else.
-        command = ["--wait-for-lock", "repro", "--single-item", stage.name]
-        return bool(self._commands.run(stage.name, command, environment, say))
-
-    def end(self) -> None:
-        """End every stage that is still there; let none start."""
-        self._commands.end()
-
-    def _needs_dvc(self, stage: Stage) -> bool:
-        """Return whether DVC must look at the stage, because it or one before it was stale.
-
-        Otherwise the start of DVC, most of a second, is saved. If only `pairs` was stale, then `localization` and all
-        after it become stale as their turn comes, though DVC may find nothing to run.
-        """
-        if stage.name in self._stale or not self._stale.isdisjoint(stage.upstream):
-            self._stale.add(stage.name)
-            return True
-        return False
 
 
 def causes_of(changed: Mapping[str, Sequence[str]]) -> list[str]:

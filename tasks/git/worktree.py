@@ -18,6 +18,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from iterpref_core.errors import InputError
+from iterpref_core.objectives.objective_table import OBJECTIVES, Objective
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.environment import make_paths_absolute
@@ -157,8 +158,8 @@ def list_of_worktrees(origin: Path) -> FileLock:
 def add_objective(folder: Path, name: str) -> None:
     """Let a checkout's dvc.yaml train, evaluate and report an objective; all other lines stay as they are.
 
-    Under `foreach` of two stages the first line is new: `dpo: training.beta`, and `dpo: models/trained/dpo`. Among the
-    dependencies of `report` the first two are new: `results/dpo` and `metrics/training/dpo.curve.csv`.
+    Under `foreach` of two stages the first line is new: `dpo: {rate: learning_rate, …}`, and `dpo: models/trained/dpo`.
+    Among the dependencies of `report` the first two are new: `results/dpo` and `metrics/training/dpo.curve.csv`.
     """
     from ruamel.yaml import YAML
 
@@ -167,7 +168,7 @@ def add_objective(folder: Path, name: str) -> None:
     stages = YAML().load(text)["stages"]
     lines = text.splitlines(keepends=True)
     wanted = [
-        (stages["training"]["foreach"], name, f"{name}: training.beta\n"),
+        (stages["training"]["foreach"], name, f"{name}: {_read_by(OBJECTIVES[name])}\n"),
         (stages["evaluation"]["foreach"], name, f"{name}: models/trained/{name}\n"),
     ]
     if "report" in stages:
@@ -185,6 +186,14 @@ def add_objective(folder: Path, name: str) -> None:
         lines.insert(number, line)
     with atomic_writer(path) as file:
         file.writelines(lines)
+
+
+def _read_by(objective: Objective) -> str:
+    """Return the names of an objective's parameters as dvc.yaml has them; `seed`, which all read, fills in."""
+    rate = "nll_learning_rate" if objective.nll_of else "learning_rate"
+    alpha = "alpha" if objective.nll_of else "seed"
+    beta = "beta" if objective.preference else "seed"
+    return f"{{rate: {rate}, alpha: {alpha}, beta: {beta}}}"
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:

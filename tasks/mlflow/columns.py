@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from iterpref_core.objectives.objective_table import OBJECTIVES
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import LockedStage
 from tasks.git.source import UNKNOWN, Source
@@ -18,8 +19,6 @@ _NO_OBJECTIVES = (BEST, "base", "debugger")
 """Words that are no objectives, in the place of one in the name of a score."""
 _PASS_AT_1 = "pass_at_1"
 _HEADLINE = f"heldout/{_PASS_AT_1}"
-_OF_OBJECTIVE = ("learning_rate", "alpha")
-_OF_TRAINING = ("beta", "epochs", "seed")
 _SHORT = 8
 """Characters of a digest that tell two apart on a page."""
 
@@ -36,9 +35,9 @@ def model_columns(model: str, stages: Mapping[str, LockedStage]) -> dict[str, st
 
     Parameters may have changed since the model was trained, so those that DVC has of its training count.
 
-    >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.dpo": {"alpha": 0.0}})
-    >>> model_columns("dpo", {"training@dpo": locked})
-    {'objective': 'dpo', 'alpha': '0.0', 'beta': '0.1'}
+    >>> locked = LockedStage(params={"training.beta": 0.1, "training.nll_learning_rate": 3e-4, "training.alpha": 20.0})
+    >>> model_columns("rpo", {"training@rpo": locked})
+    {'objective': 'rpo', 'learning_rate': '0.0003', 'beta': '0.1', 'alpha': '20.0'}
     >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.simpo": {"beta": 2.0}})
     >>> model_columns("simpo", {"training@simpo": locked})
     {'objective': 'simpo', 'beta': '2.0'}
@@ -48,12 +47,13 @@ def model_columns(model: str, stages: Mapping[str, LockedStage]) -> dict[str, st
         return {}
     params = dict(flatten(trained.params))
     columns = {"objective": model}
-    for name in _OF_OBJECTIVE:
-        columns[name] = str(params.get(f"training.objectives.{model}.{name}", ""))
-    for name in _OF_TRAINING:
-        columns[name] = str(params.get(f"training.{name}", ""))
-    if own_beta := params.get(f"training.objectives.{model}.beta"):
-        columns["beta"] = str(own_beta)
+    of_all = {name: name for name in ("learning_rate", "beta", "epochs", "seed")}
+    if model in OBJECTIVES and OBJECTIVES[model].nll_of is not None:
+        of_all |= {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
+    for name, default in of_all.items():
+        # What an objective states itself comes before the value of all.
+        own = params.get(f"training.objectives.{model}.{name}")
+        columns[name] = str(params.get(f"training.{default}", "") if own is None else own)
     digest = trained.digest_of(PAIRS) or ""
     columns["data"] = digest[:_SHORT]
     return {name: value for name, value in columns.items() if value}

@@ -38,8 +38,6 @@ def make_loadable(server: Server, snapshot: Snapshot, checkout: Path) -> None:
         snapshot: the command.
         checkout: the checkout or worktree with DVC's settings.
     """
-    if server.no_models:
-        return
     for execution in snapshot.executions.values():
         for item in models_among(execution.locked.outs):
             _make_one_loadable(server, item, checkout)

@@ -1,8 +1,7 @@
 """Rows: a snapshot as runs of MLflow.
 
-A run for each command; nested in it one for each stage that was executed here, and one for each model. A run is found
-by its key, so that what is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer
-to DVC's digest.
+A run for each command; nested in it one for each stage that was executed here. A run is found by its key, so that what
+is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
 """
 
 import hashlib
@@ -63,27 +62,6 @@ def write_stage(server: Server, snapshot: Snapshot, execution: Execution, parent
     _log_datasets(server, run_id, snapshot, execution)
     _log_models(server, run_id, execution, columns, snapshot.command)
     server.set_tags(run_id, {STATE: execution.key})
-
-
-def write_model(server: Server, snapshot: Snapshot, evaluation: Execution, parent: str) -> None:
-    """Write the run of a model: its scores with intervals, how it was trained, its data, a pointer to its weights."""
-    model = evaluation.name.item
-    key = hashlib.sha256(f"{snapshot.command.key} {model}".encode()).hexdigest()[:32]
-    known = server.find_run(key)
-    if _is_done(known, evaluation):
-        return
-    tags = snapshot.command.tags | {"iterpref.model": model, PARENT: parent}
-    run_id = server.open_run(key, model, snapshot.started, tags)
-    columns = _columns(snapshot, evaluation)
-    server.set_tags(run_id, columns | source_columns(snapshot.command.source))
-    series = {name: {0: value} for name, value in evaluation.metrics.items()}
-    server.log_metrics(run_id, series, snapshot.ended)
-    training = snapshot.executions.get(str(StageName("training", model)))
-    if training is not None:
-        _log_datasets(server, run_id, snapshot, training)
-    _log_models(server, run_id, evaluation, columns, snapshot.command)
-    server.set_tags(run_id, {STATE: evaluation.key})
-    server.client.set_terminated(run_id, "FINISHED", round(1000 * snapshot.ended))
 
 
 def _is_done(run: Any | None, execution: Execution) -> bool:
@@ -239,8 +217,6 @@ def _log_models(
     server: Server, run_id: str, execution: Execution, columns: Mapping[str, str], command: Command
 ) -> None:
     """Log the models that a stage wrote and read. One that was evaluated also gets its metrics."""
-    if server.no_models:
-        return
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
     for item in models_among(execution.locked.outs):

@@ -1,6 +1,5 @@
 """MLflow server: the tracking server that the environment names, or the data base in the checkout."""
 
-import json
 import logging
 import os
 import re
@@ -16,20 +15,13 @@ from tasks.local_server import LOOPBACK
 from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
-VIEW = "iterpref"
-"""The name under which the experiment has the table of `runs_page`."""
 KEY = "iterpref.key"
 """The tag by which a run is found, whoever writes it and however often."""
 
-_COLUMNS = (
-    "metrics.`best/heldout/pass_at_1`",
-    *(f"tags.`{name}`" for name in ("objective", "alpha", "beta", "data", "commit", "dirty")),
-)
-"""The columns of that table, in MLflow's spelling."""
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
-_MODELS_SINCE = 3
-"""The first version of MLflow whose servers have models of their own."""
+_FIRST = 3
+"""The first version of MLflow whose servers have models of their own, which records need."""
 # MLflow's limits: it takes 1,000 metrics at once, but only 100 parameters or tags.
 _BATCH = 100
 _KEY_CHARS = 250
@@ -54,10 +46,9 @@ class Server:
     Attributes:
         experiment_id: empty if the experiment is not there, and was not to be made.
         no_files: why files cannot be uploaded; empty if nothing is known that stops them.
-        no_models: why models cannot be recorded; empty if they can.
 
     Raises:
-        TrackingError: the server is away, refuses, or has deleted the experiment.
+        TrackingError: the server is away, refuses, is too old, or has deleted the experiment.
     """
 
     def __init__(self, *, create: bool = True) -> None:
@@ -78,8 +69,8 @@ class Server:
             if given is not None:
                 os.environ[_URI_VARIABLE] = given
             self.client = mlflow.MlflowClient()
+            _check_version()
             experiment = self._find_experiment(create)
-            self.no_models = _why_no_models()
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
             raise explain(error) from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
@@ -216,15 +207,8 @@ class Server:
             if known is None:
                 raise
             return known
-        # Its page opens as one of trainings, and links to the table of `runs_page`.
-        table = _table_of(experiment_id)
-        tags = {
-            "mlflow.experimentKind": "custom_model_development",
-            f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": _COLUMNS, "columnOrder": _COLUMNS}),
-            "mlflow.note.content": f"[The runs with objective, alpha, beta, data, commit and best score]({table})",
-        }
-        for key, value in tags.items():
-            self.client.set_experiment_tag(experiment_id, key, value)
+        # Its page opens as one of trainings.
+        self.client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
         return self.client.get_experiment(experiment_id)
 
 
@@ -306,21 +290,16 @@ def check_server() -> str:
 
 
 def runs_page(address: str) -> str:
-    """Return the address of the table of runs, with the columns that matter; before the first run, of all pages.
+    """Return the address of the table of runs; before the first run, of all pages.
+
+    It is on the side of MLflow's pages that is for training. The other side is for agents: it calls a training an
+    evaluation, and has no list of models.
 
     Args:
         address: of MLflow's pages.
     """
     experiment_id = Server(create=False).experiment_id
-    return f"{address}/{_table_of(experiment_id)}" if experiment_id else address
-
-
-def _table_of(experiment_id: str) -> str:
-    """Return the end of the address of an experiment's table, on the side of MLflow's pages that is for training.
-
-    The other side is for agents: it calls a training an evaluation, and has no list of models.
-    """
-    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    return f"{address}/#/experiments/{experiment_id}/runs?workflowType=machine_learning" if experiment_id else address
 
 
 def safe_name(name: str) -> str:
@@ -367,16 +346,22 @@ def _why_no_files(location: str) -> str:
     return ""
 
 
-def _why_no_models() -> str:
-    """Return why the server cannot record models; empty if it can. It is asked for its version."""
+def _check_version() -> None:
+    """Refuse a server that is too old. One that does not tell its version is tried.
+
+    Raises:
+        TrackingError: it is too old.
+    """
     if not tracking_uri().startswith("http"):
-        return ""
+        return
     from mlflow.tracking._tracking_service.utils import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     answer = http_request(get_default_host_creds(tracking_uri()), "/version", "GET", raise_on_status=False)
     version = answer.text.strip() if answer.status_code == 200 else ""
     found = re.match(r"(\d+)\.\d", version)
-    if found is None:
-        return f"the server does not tell its version, and models need MLflow {_MODELS_SINCE}"
-    return "" if int(found[1]) >= _MODELS_SINCE else f"the server has MLflow {version}, and models need {_MODELS_SINCE}"
+    if found is not None and int(found[1]) < _FIRST:
+        raise TrackingError(
+            f"the server at {shown_uri()} has MLflow {version}, and records need {_FIRST} or later; upgrade it, or "
+            f"name another one in {_URI_VARIABLE}"
+        )

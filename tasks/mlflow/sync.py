@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from iterpref_core.errors import InputError
 from tasks.addresses import without_passwords
 from tasks.mlflow.loadable import make_loadable
-from tasks.mlflow.rows import open_command, upload_report, write_command, write_model, write_stage
+from tasks.mlflow.rows import open_command, upload_report, write_command, write_stage
 from tasks.mlflow.server import (
     DeletedRunError,
     Server,
@@ -88,9 +88,8 @@ class Sync:
             problems = _write_snapshot(server, snapshot, folder)
             if not problems:
                 _written_path().write_text(_says(snapshot), encoding="ascii")
-        for reason in (server.no_models, server.no_files):
-            if reason:
-                self.warn(f"MLflow gets no models or files: {reason}")
+        if server.no_files:
+            self.warn(f"MLflow gets no files: {server.no_files}")
         return problems
 
     def _write_set_aside(self, server: Server, path: Path) -> None:
@@ -134,9 +133,6 @@ def _write_snapshot(server: Server, snapshot: Snapshot, folder: Path | None) -> 
     for name, execution in snapshot.executions.items():
         if execution.times is not None:
             attempt(name, write_stage, snapshot, execution, parent)
-    for name, execution in snapshot.executions.items():
-        if execution.name.group == "evaluation" and execution.metrics:
-            attempt(f"the model of {name}", write_model, snapshot, execution, parent)
     attempt("the run", write_command, snapshot, parent)
     if folder is not None:
         attempt("the report", upload_report, snapshot, parent, folder)

@@ -1,4 +1,4 @@
-"""Prefect's server: the one that the user's settings name, that of `iterpref ui`, or one of our own on loopback.
+"""Prefect's server: the one that the user's settings name, or that of `iterpref ui`.
 
 Prefect's import takes a second and a half, so it stands in functions.
 """
@@ -21,8 +21,6 @@ PREFECT_PORT = 4200
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
-IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
-"""Services that only a server with schedules and automations needs."""
 
 _PAGES = STATE / "ui.json"
 
@@ -35,14 +33,13 @@ class Pages(BaseModel):
 
 
 @contextmanager
-def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
+def prefect_server(port: int) -> Iterator[str]:
     """Start a Prefect server that ends with this process, however that is.
 
     Prefect's own temporary server would outlive a killed run.
 
     Args:
         port: on loopback.
-        pages: serve the web pages, and run the services that only a lasting server needs.
 
     Yields:
         The address of the server's interface for programs, once the server answers.
@@ -62,16 +59,11 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
+        # For links in notifications.
+        "PREFECT_UI_URL": f"http://{LOOPBACK}:{port}",
     }
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
-    if pages:
-        # For links in notifications.
-        settings["PREFECT_UI_URL"] = f"http://{LOOPBACK}:{port}"
-    else:
-        for name in IDLE_SERVICES:
-            settings[f"PREFECT_SERVER_SERVICES_{name}_ENABLED"] = "false"
-        settings["PREFECT_SERVER_UI_ENABLED"] = "false"
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     url = f"http://{LOOPBACK}:{port}/api"
     with served("prefect", command, settings, lambda: _is_healthy(url)):

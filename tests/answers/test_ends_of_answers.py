@@ -27,6 +27,11 @@ RIGHT = {
     "a method of its name behind it": f"{FIX}```python\nclass Solution:\n    def f(self, x):\n        return 0\n```",
     "its name for a result behind it": f"{FIX}```python\nf = f([])\nprint(f)\n```",
     "its name for a list behind it": f"{FIX}```python\nf = [1, 2]\nprint(f)\n```",
+    "a function of its name for a test behind it": f"{FIX}```python\ndef f(x):\n    return 2\n\nassert f(1) == 2\n```",
+    "a lambda of its name behind it": f"{FIX}```python\nf = lambda *_: 0\nprint(f(1))\n```",
+    "a double of its name that wraps it": (
+        f"{FIX}```python\nfrom solution import f as real\n\ndef f(x):\n    return real(x)\n\nprint(f(1))\n```"
+    ),
     "a fake of it behind it": f"{FIX}```python\nfrom unittest.mock import Mock\nf = Mock(return_value=0)\n```",
     "a fence behind words": f"First:\n{DRAFT}This fails. Final answer: {FIX}",
     "a fence without a tag behind a colon": f"First:\n{DRAFT}Final answer:```\n{PROGRAM}```\n",

@@ -60,7 +60,7 @@ class Patient(FakeModel):
         raise KeyboardInterrupt
 
     def answer_to(self, request: Request) -> Completion:
-        return Completion(self._answer(request.prompt), 10, 4, truncated=False)
+        return Completion(self._answer(request.prompt), 10, 4)
 
     def _answer(self, prompt: str) -> str:
         needed = int(NEEDED.search(prompt)[1])  # type: ignore[index]
@@ -225,7 +225,7 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
         "verdicts/0/passed": 1, "verdicts/0/wrong_answer": 2, "verdicts/1/wrong_answer": 2, "verdicts/2/passed": 1,
         "verdicts/2/wrong_answer": 1,
     }  # fmt: skip
-    assert (metrics["solved"], metrics["solved_but_fails_hidden"], metrics["refused"]) == (2, 1, 0)
+    assert (metrics["solved"], metrics["solved_but_fails_hidden"], metrics["missing"]) == (2, 1, 0)
     last = [trajectory.attempts[-1].hidden for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert last == ["wrong_answer", "passed", None]
     digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
@@ -237,7 +237,7 @@ def test_samples_are_counted(tmp_path: Path) -> None:
     class Lottery(Patient):
         def answer_to(self, request: Request) -> Completion:
             right = request.prompt.startswith("0") or (request.seed % 2 and not request.prompt.startswith("9"))
-            return Completion(f"def f(x):\n    return x + {int(right)}\n# {request.seed}\n", 10, 4, truncated=False)
+            return Completion(f"def f(x):\n    return x + {int(right)}\n# {request.seed}\n", 10, 4)
 
     write_problems(tmp_path / "problems.jsonl", [1, 9, 0, 2, 3, 4, 5])
     metrics = debug(tmp_path, Lottery(), PARAMS.model_copy(update={"source": "sampling"}))

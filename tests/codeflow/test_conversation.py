@@ -9,6 +9,7 @@ from iterpref_core.codeflow.conversation import Conversation, open_conversations
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.records import IoTest, Problem, Verdict
 from tests.engines import StandInEngine
@@ -32,9 +33,9 @@ def started(refinements: int = 5, **changes: Any) -> Conversation:
 
 
 def step(
-    conversation: Conversation, text: str, verdict: Verdict, feedback: str = "", *, truncated: bool = False
+    conversation: Conversation, text: str, verdict: Verdict, feedback: str = "", end: str = FINISHED
 ) -> Conversation:
-    answer = Completion(text, prompt_tokens=3, completion_tokens=2, truncated=truncated)
+    answer = Completion(text, prompt_tokens=3, completion_tokens=2, end=end)
     return conversation.after(answer, StandInEngine(lambda _: Outcome(verdict, feedback, 0, 1)))
 
 
@@ -65,7 +66,7 @@ def test_an_unjudged_program_ends_the_conversation() -> None:
     [("syntax_error", "truncated"), ("wrong_answer", "truncated"), ("passed", "passed"), ("infra_error",) * 2],
 )
 def test_an_answer_cut_off_at_the_limit_is_truncated_unless_it_passes(verdict: Verdict, recorded: Verdict) -> None:
-    conversation = step(started(), "longest_chain =", verdict, truncated=True)
+    conversation = step(started(), "longest_chain =", verdict, end=CUT)
     assert [attempt.verdict for attempt in conversation.attempts] == [recorded]
     assert conversation.finished == (verdict == recorded)
 
@@ -77,7 +78,7 @@ def run(judge: Callable[[Program], Verdict], text: str = "tests = ()\n") -> tupl
         seen.append(program)
         return Outcome(judge(program), "", 0, 1)
 
-    answer = Completion(text, prompt_tokens=1, completion_tokens=1, truncated=False)
+    answer = Completion(text, prompt_tokens=1, completion_tokens=1)
     return started().after(answer, StandInEngine(outcome)), seen
 
 

@@ -13,7 +13,7 @@ import pytest
 from iterpref_core.codeflow import rollouts
 from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, SamplingParams
-from iterpref_core.errors import EndpointError, RefusedError
+from iterpref_core.errors import EndpointError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
@@ -49,7 +49,7 @@ def problem(name: str) -> Problem:
 def reply(request: Request, good: str = GOOD) -> Completion:
     """What a model says that needs as many refinements as the task's name tells."""
     name, done = request.prompt.partition(":")[0], request.prompt.count("# again") + ("wrong" in request.prompt)
-    return Completion((good if done >= int(name[1:]) else BAD) + "# again\n" * done, 1, 1, truncated=False)
+    return Completion((good if done >= int(name[1:]) else BAD) + "# again\n" * done, 1, 1)
 
 
 class Patient(ServedModel):
@@ -71,10 +71,14 @@ class Patient(ServedModel):
             await self.respond(name)
         finally:
             self.under_way -= 1
-        return reply(request, self.good)
+        return Completion("", 0, 0, "refused: 400 too long") if self.refuses(name) else reply(request, self.good)
 
     async def respond(self, name: str) -> None:
         await asyncio.sleep(self.pause_s)
+
+    def refuses(self, name: str) -> bool:
+        del name
+        return False
 
 
 class Local(FakeModel):
@@ -193,24 +197,23 @@ def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch: pytest.MonkeyPatc
     assert (len(model.asked), model.under_way) == (4, 0)
 
 
-def test_a_refused_prompt_ends_its_trajectory_with_the_attempts_made_so_far() -> None:
+def test_a_missing_answer_ends_its_trajectory_with_the_attempts_made_so_far() -> None:
     class Refusing(Patient):
-        async def respond(self, name: str) -> None:
-            if name == "t5" or (name == "t4" and ("t4", 2) in self.asked):
-                raise RefusedError("too long")
+        def refuses(self, name: str) -> bool:
+            return name == "t5" or (name == "t4" and ("t4", 2) in self.asked)
 
     found = debug(["t1", "t4", "t5"], Refusing())
-    assert [(name, one.solved, one.refused, len(one.attempts)) for name, one in sorted(found.items())] == [
+    assert [(name, one.solved, one.missing, len(one.attempts)) for name, one in sorted(found.items())] == [
         ("t1", True, None, 2),
-        ("t4", False, 1, 2),
-        ("t5", False, 1, 0),
+        ("t4", False, ("refused: 400 too long",), 2),
+        ("t5", False, ("refused: 400 too long",), 0),
     ]
 
 
 def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint() -> None:
     def draft(_: Request) -> Completion:
         time.sleep(0.002)
-        return Completion(BAD, 1, 1, truncated=False)
+        return Completion(BAD, 1, 1)
 
     student, debugger = Local(draft), Patient()
     names = [f"t1{n}" for n in range(40)]
@@ -222,16 +225,16 @@ def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint() -> None:
     assert 1 < max(student.batches) <= 16
 
 
-def test_samples_are_the_same_in_batches_and_without_barriers_and_refused_ones_are_left_out() -> None:
+def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_are_left_out() -> None:
     def draw(request: Request) -> Completion:
-        return Completion((GOOD if request.seed % 2 else BAD) + f"# {request.seed}\n", 1, 1, truncated=False)
+        return Completion((GOOD if request.seed % 2 else BAD) + f"# {request.seed}\n", 1, 1)
 
     class Lottery(Patient):
         async def answer(self, request: Request, sampling: Sampling) -> Completion:
             assert sampling.temperature == 0.6
             await asyncio.sleep(request.seed % 7 / 1000)
             if request.prompt.startswith("t9") and request.seed % 2:
-                raise RefusedError("no")
+                return Completion("half of it", 9, 9, "filtered: safety")
             return draw(request)
 
     names = [f"t{n}" for n in range(9)]
@@ -239,12 +242,12 @@ def test_samples_are_the_same_in_batches_and_without_barriers_and_refused_ones_a
     batched = debug(names, local, params(source="sampling"))
     assert local.batches == [4] * 13 + [2]
     found = debug([*names, "t9"], Lottery(), params(source="sampling"))
-    refused = found.pop("t9")
+    filtered = found.pop("t9")
     assert found == batched
     attempts = [attempt for one in batched.values() for attempt in one.attempts]
     assert {attempt.hidden for attempt in attempts if attempt.verdict == "passed"} == {"passed"}
-    assert refused.refused == 6 - len(refused.attempts) > 0
-    assert not refused.solved
+    assert filtered.missing == ("filtered: safety",) * (6 - len(filtered.attempts)) != ()
+    assert not filtered.solved
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_samples_are_the_same_in_batches_and_without_barriers_and_refused_ones_a
     ids=["redefines tests", "empties tests", "brings its own and leaves", "equals everything"],
 )
 def test_nothing_a_model_writes_changes_the_tests(attack: str) -> None:
-    model = Local(lambda _: Completion(attack, 1, 1, truncated=False))
+    model = Local(lambda _: Completion(attack, 1, 1))
     found: list[Trajectory] = []
     with Executor(Limits(cpu_s=2.0, wall_s=10.0), workers=1) as executor:
         roll_out([problem("t1")], model, model, executor, params(max_iterations=1), found.append)

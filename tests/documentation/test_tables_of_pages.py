@@ -2,9 +2,21 @@
 
 from typing import get_args
 
-from iterpref_core.ingestion.published.table import format_names
+from iterpref_core.ingestion.presets import PRESETS
 from iterpref_core.pairs.filters import DropReason
 from tests.settings import ROOT
+
+HUB = "https://huggingface.co/datasets"
+
+
+def table_of_sets() -> str:
+    """The table of the page of problems, made from the presets."""
+    rows = ["| set | `--format` | license | read |", "|---|---|---|---|"]
+    for name, preset in PRESETS.items():
+        title = f"[{preset.title}]({HUB}/{preset.card})" if preset.card else preset.title
+        seen = "" if preset.card or not preset.license else " (not seen)"
+        rows.append(f"| {title} | `{name}` | {preset.license} | {preset.notes}{seen} |")
+    return "\n".join(rows)
 
 
 def test_the_page_of_pairs_has_a_row_for_each_filter() -> None:
@@ -13,7 +25,6 @@ def test_the_page_of_pairs_has_a_row_for_each_filter() -> None:
     assert not missing, f"add rows for {missing} to the table of docs/pairs.md"
 
 
-def test_the_page_of_problems_has_a_row_for_each_format() -> None:
+def test_the_page_of_problems_has_the_table_of_presets() -> None:
     page = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
-    missing = [name for name in format_names() if f"`--format {name}`" not in page and f"`{name}`" not in page]
-    assert not missing, f"add rows for {missing} to the table of docs/problems.md"
+    assert table_of_sets() in page, f"put this table into docs/problems.md:\n{table_of_sets()}"

@@ -1,12 +1,14 @@
-"""Numbers that the walks show, where a command without a model prints them."""
+"""What pages show and promise, where no model is needed to try it: numbers of the walks, and a backup."""
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from string import Template
 
 import pytest
 
+from tests.dvc_repository import ToyCheckout
 from tests.flows.conftest import Iterpref, iterpref
 from tests.settings import ROOT
 
@@ -25,3 +27,22 @@ def test_init_prints_the_line_that_the_page_shows(page: str, iterpref: Iterpref)
     code, printed, err = iterpref(*Template(command).substitute(VARIABLES).split())
     assert code == 0, err
     assert printed.splitlines()[-1] == shown
+
+
+def test_what_a_backup_has_is_there_after_it_is_restored(toy_checkout: ToyCheckout, tmp_path: Path) -> None:
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    backup, restore = re.findall(r"(?s)```\n# needs: [^\n]+\n(.*?)```", page.partition("## Backup\n")[2])
+    records = {"mlflow.db": "1", "mlartifacts/report/index.html": "2", ".iterpref/answers.sqlite": "3"}
+    project = toy_checkout({}, {".gitignore": "/mlflow.db\n/mlartifacts\n/.iterpref\n"}, "project")
+    for name, text in records.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text, encoding="utf-8")
+    for folder, commands, elsewhere in (
+        (project, backup, "dvc push"),
+        (tmp_path, restore, "make .venv/.installed|dvc pull"),
+    ):
+        here = re.sub(elsewhere, "true", commands)
+        subprocess.run(["bash", "-ec", here], cwd=folder, check=True, capture_output=True)
+    restored = tmp_path / "iterpref"
+    assert {name: (restored / name).read_text(encoding="utf-8") for name in records} == records
+    assert (restored / "params.yaml").read_bytes() == (project / "params.yaml").read_bytes()

@@ -9,6 +9,7 @@ from iterpref_core.config import EvaluationParams
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.chat_template import ChatTemplate
 from tests.fake_models import FakeModel, stored
@@ -29,7 +30,7 @@ class RecordedModel(FakeModel):
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.asked += [(request, sampling) for request in requests]
-        return [Completion(self._answer(request), 1, 1, truncated=self._truncated) for request in requests]
+        return [Completion(self._answer(request), 1, 1, CUT if self._truncated else FINISHED) for request in requests]
 
 
 def sampler_of(

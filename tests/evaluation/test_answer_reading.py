@@ -47,7 +47,7 @@ def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
     setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     model = RecordedModel(lambda _: RIGHT)
-    model.refused = frozenset({"temperature"})
+    model.adapted = frozenset({"temperature"})
     benchmark = open_benchmark("humaneval", setting)
     asked = sampler_of(model, tmp_path, instruct=True)
     entry = ask_and_measure(benchmark, asked, setting.cache).result.to_json()

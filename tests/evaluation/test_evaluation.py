@@ -23,6 +23,7 @@ from iterpref_core.evaluation.evaluation import ask_and_measure, evaluate_model,
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
+from iterpref_core.inference.ends import CUT
 from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.models.checkpoints import ModelSource, write_pointer
 from iterpref_core.scoring.existing_samples import score_samples
@@ -199,7 +200,7 @@ class Fading(FakeModel):
                 raise KeyboardInterrupt
             self.left -= 1
             self.seeds.add(request.seed)
-            answer = Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False)
+            answer = Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1)
             answers.append(answer)
             answered(place, answer)
         return answers
@@ -242,7 +243,7 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
         def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
             del sampling
             texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
-            return [Completion(text, 1, 9, truncated=True) for text in texts]
+            return [Completion(text, 1, 9, CUT) for text in texts]
 
     bench.backend = Cut()
     bench.run(("heldout",))

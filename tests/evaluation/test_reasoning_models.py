@@ -12,6 +12,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.sampler import Sampler
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.models.chat_template import ChatTemplate
 from tests.chat_templates import FAMILIES
 from tests.evaluation.recorded_model import SAMPLING, RecordedModel, kept
@@ -36,8 +37,8 @@ class Thinker(RecordedModel):
     def complete(self, requests: list[Request], sampling: Sampling) -> list[Completion]:  # type: ignore[override]
         self.asked += [(request, sampling) for request in requests]
         if sampling.stops:
-            return [Completion(DRAFT, 10, sampling.max_new_tokens, truncated=self._cut) for _ in requests]
-        return [Completion(PROGRAM, 20, 5, truncated=False) for _ in requests]
+            return [Completion(DRAFT, 10, sampling.max_new_tokens, CUT if self._cut else FINISHED) for _ in requests]
+        return [Completion(PROGRAM, 20, 5) for _ in requests]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.scores import make_result, mark_truncated
-from iterpref_core.records import Problem, Sample, Verdict
+from iterpref_core.records import Problem, Verdict
 from tests.settings import EXECUTION
 
 
@@ -18,10 +18,10 @@ def run_of(verdict: Verdict, feedback: str = "", exception: str = "") -> Program
 
 def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> dict[str, Any]:
     """Of a benchmark whose canonical solutions pass, but for `failed`."""
-    samples = [Sample(task_id=task_id, solution="pass") for task_id, _ in verdicts]
+    tasks = [task_id for task_id, _ in verdicts]
     runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
     own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
-    return make_result(Letters(), samples, runs, own, "none").to_json()
+    return make_result(Letters(), tasks, runs, own, "none").to_json()
 
 
 class Letters(Benchmark[Problem]):

@@ -94,7 +94,8 @@ def test_a_folder_is_never_taken_for_a_name_at_an_endpoint(tmp_path: Path, monke
     assert names_served("org/big-model", "openai")
     assert not names_served("folder", "openai")
     assert not names_served(Path("absent"), "openai")
-    assert not names_served("model.gguf", "openai")
+    for name in ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf"):
+        assert names_served(name, "openai")
     assert not names_served("org/big-model", "transformers")
 
 

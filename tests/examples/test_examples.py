@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.problems.selection import Selection
 from tests.settings import EXECUTION, ROOT
 
 if TYPE_CHECKING:

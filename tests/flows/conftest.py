@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from tasks.prefect.server import IDLE_SERVICES
 from tests.once import prefect_tables
 
 Iterpref = Callable[..., tuple[int, str, str]]
@@ -32,14 +31,14 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Show flows on a server that has its tables, and of the services only those that a run's own server has, too."""
+    """Show flows on a server that has its tables, without the services that schedules and automations need."""
     from prefect.testing.utilities import prefect_test_harness
 
     folder = tmp_path_factory.mktemp("prefect")
     shutil.copy2(prefect_tables(tmp_path_factory), folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
-        for name in IDLE_SERVICES:
+        for name in ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS"):
             patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
         with prefect_test_harness(server_startup_timeout=300):
             yield

@@ -40,7 +40,6 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
     contract = {
         "run", "sweep", "ui", "doctor", "init", "ingest", "synthesize", "inject", "quality", "execute", "debug", "pair",
         "localize", "check", "show", "train", "evaluate", "leaderboard", "gate", "export",
-        "backup", "restore",
     }  # fmt: skip
     assert contract <= VERBS, f"{sorted(contract - VERBS)} are gone: is a verb missing in an app.py?"
     assert contract >= VERBS, f"{sorted(VERBS - contract)} are new: add them to this list"
@@ -71,7 +70,7 @@ def test_the_advice_names_the_extra_that_suffices(module: str, requirement: str)
 
 
 def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
-    for verb in sorted(VERBS - {"ui", "export", "backup", "restore"}):
+    for verb in sorted(VERBS - {"ui", "export"}):
         _, shown, _ = iterpref(verb, "--help")
         assert "--set" in shown, (
             f"{verb} has no option --set: add SetOption, or leave out a verb without parameters here"

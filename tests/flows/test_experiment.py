@@ -74,6 +74,27 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
 
 
+def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows.cli import run_verbs
+
+    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
+    run_verbs.run()
+    assert ran(toy)[0] == "first"
+    told = capsys.readouterr()
+    assert "first: Running stage 'first':" in told.err
+    assert "time" in told.out
+    assert "Running stage" not in told.out
+    (toy / "failing").write_text("left", encoding="utf-8")
+    (toy / "code").write_text("75", encoding="utf-8")
+    monkeypatch.setattr("tasks.dvc.reproduction._PAUSES_S", (0.0, 0.0))
+    with pytest.raises(UnreachableError, match="stage left: left has no input"):
+        run_verbs.run(set_=["training.beta=0.3"])
+    assert ran(toy) == ["left"] * 3, "a server that is away may be back"
+    assert "left: stage left: left has no input; tried again in 0 s" in capsys.readouterr().err
+
+
 def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
     (toy / "failing").write_text("left", encoding="utf-8")
     (toy / "code").write_text("2", encoding="utf-8")

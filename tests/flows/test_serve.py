@@ -1,7 +1,4 @@
-"""What `iterpref ui` registers on a Prefect server, which others may use too, and what its form refuses."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What `iterpref ui` registers on a Prefect server, which others may use too."""
 
 import pytest
 
@@ -40,32 +37,3 @@ def test_a_restart_keeps_what_a_user_has_set_and_leaves_a_work_pool_s_deployment
         assert deployment_of(experiment).apply() != team, "also the second time"
         kept = client.read_deployment(team)
         assert (kept.work_pool_name, kept.pull_steps, kept.job_variables) == ("team", steps, variables)
-
-
-@pytest.mark.parametrize("flow", ["experiment", "sweep"])
-@pytest.mark.parametrize(
-    ("key", "known"),
-    [
-        ("training.beta", True),
-        ("training.objectives.dpo.alpha", True),
-        ("training.lora.r", True),
-        ("training.arguments.optim", True),
-        ("training.betaa", False),
-        ("beta", False),
-        ("training.objectives.dpo.alfa", False),
-        ("training", False),
-    ],
-)
-def test_the_form_refuses_unknown_parameters(flow: str, key: str, known: bool) -> None:
-    from importlib import import_module
-
-    from prefect.utilities.callables import parameter_schema
-    from prefect.utilities.schema_tools.validation import ValidationError, validate
-
-    schema: Mapping[str, Any] = parameter_schema(getattr(import_module(f"flows.{flow}"), flow)).model_dump()
-    given = {"values": {key: [1] if flow == "sweep" else 1}}
-    if known:
-        validate(given, dict(schema), raise_on_error=True, preprocess=True, ignore_required=True)
-        return
-    with pytest.raises(ValidationError):
-        validate(given, dict(schema), raise_on_error=True, preprocess=True, ignore_required=True)

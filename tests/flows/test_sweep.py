@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from tests.flows.conftest import Iterpref, run_names
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
-    from flows.sweep import SweepResult
+    from flows.points import SweepResult
 
 pytestmark = [
     pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
@@ -114,7 +114,8 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def run(betas: list[float], **given: object) -> "SweepResult":
-    from flows.sweep import SweepResult, sweep
+    from flows.points import SweepResult
+    from flows.sweep import sweep
 
     arguments = {"objectives": ("target-dpo",), "values": {"training.beta": betas}, **given}
     result = sweep(**arguments)  # type: ignore[arg-type]
@@ -143,7 +144,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     from dvc.repo import Repo
 
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.setattr("flows.prefect_session.prefect_session", nullcontext)  # the server of the test is there
+    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     graph = Path("dvc.yaml").read_bytes()
     reproduce()
     Path("edited").write_text("at first", encoding="utf-8")
@@ -195,7 +196,7 @@ def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments
 
 
 def test_a_grid_of_seeds_trains_each_of_them() -> None:
-    from flows.sweep import plan_points
+    from flows.points import plan_points
 
     params = load_params(ROOT / "params.yaml")
     trained = {}
@@ -206,7 +207,7 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
 
 
 def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: Path) -> None:
-    from flows.sweep import plan_points
+    from flows.points import plan_points
     from tasks.git.source import observe_source
 
     (row,) = plan_rows(load_params(), None, ["dpo"], {})
@@ -243,19 +244,17 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
 
 @pytest.mark.slow
 def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows.sweep import run_point
-
     (toy / "0.1.code").write_text("75", encoding="utf-8")
-    monkeypatch.setattr("flows.sweep.run_point", run_point.with_options(retry_delay_seconds=0))
+    monkeypatch.setattr("tasks.dvc.reproduction._PAUSES_S", (0.0, 0.0))
     assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
     assert len([words for words in notes(toy, "training") if words[0] == "begins"]) == 2
 
 
-def test_a_bad_grid_is_refused_before_a_server_starts(
+def test_a_bad_grid_is_refused_before_anything_starts(
     iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.delattr("flows.prefect_session.running_prefect")  # a session would begin with it
+    monkeypatch.delattr("tasks.prefect.server.running_prefect")  # a run would begin with it
     shutil.copy2(ROOT / "ablations.yaml", ".")
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),

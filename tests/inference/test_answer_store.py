@@ -1,8 +1,6 @@
 """Answers that are kept: asked for once, whatever happens afterwards."""
 
 import asyncio
-import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, RefusedError
+from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.ends import CUT, FINISHED
 from tests.fake_models import FakeModel, stored
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
@@ -32,7 +31,7 @@ class Oracle(FakeModel):
 
     def _answer(self, request: Request) -> Completion:
         self.asked.append(request)
-        return Completion(str(len(self.asked)), 10, 3, truncated=len(self.asked) % 2 == 0)
+        return Completion(str(len(self.asked)), 10, 3, FINISHED if len(self.asked) % 2 else CUT)
 
 
 def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_path: Path) -> None:
@@ -75,25 +74,20 @@ def test_everything_that_decides_an_answer_is_in_its_key(model: str, request_: R
     assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
 
 
-def test_answers_in_no_special_form_are_found_where_they_always_were() -> None:
-    key = answer_key("model", Request("p", 1, private=True), Sampling(0.5, 8))
-    assert key == hashlib.sha256(b'["model", "p", 0.5, 8, 1]').digest()
-
-
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"answers\.sqlite"):
         AnswerStore(tmp_path / "answers.sqlite", "run")
 
 
-def test_a_private_prompt_with_personal_data_never_leaves_and_is_counted() -> None:
+def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_missing() -> None:
     secret = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
-    oracle, faults = Oracle(), Counter[str]()
-    guarded = stored(oracle, "model", None, guarded=True, faults=faults)
+    oracle = Oracle()
+    guarded = stored(oracle, "model", None, guarded=True)
     requests = [Request("def f(): ...", 0, private=True), Request(secret, 0, private=True), Request(secret, 1)]
     for request in requests[::2]:
         asyncio.run(guarded.answer(request, SAMPLING))
-    with pytest.raises(RefusedError, match="email"):
-        asyncio.run(guarded.answer(requests[1], SAMPLING))
+    withheld = asyncio.run(guarded.answer(requests[1], SAMPLING))
     assert oracle.asked == requests[::2]
-    assert faults == {"withheld_email": 1}
+    assert withheld.missing.startswith("withheld: ")
+    assert "(email)" in withheld.missing

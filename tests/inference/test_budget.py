@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, ConfigError, EndpointError, RefusedError
+from iterpref_core.errors import BudgetError, ConfigError, EndpointError
 from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
 from iterpref_core.inference.stored_model import StoredModel
@@ -37,7 +37,7 @@ class Watched(ServedModel):
         await asyncio.sleep(0.001)
         if self.error:
             raise self.error
-        return Completion("x", 2, 3, truncated=False)
+        return Completion("x", 2, 3)
 
 
 def capped(store: AnswerStore | None = None, model: Model | None = None, **values: float) -> StoredModel:
@@ -96,7 +96,7 @@ def test_a_completed_run_leaves_the_next_one_its_whole_budget(tmp_path: Path) ->
     assert run_capped(path, "pairs", calls=5, prompts=20).calls == 5, "but for one that did not come to its end"
 
 
-@pytest.mark.parametrize("error", [EndpointError("timeout"), RefusedError("no")])
+@pytest.mark.parametrize("error", [EndpointError("timeout"), ConfigError("no")])
 def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) -> None:
     inner = Watched(error)
     model = capped(model=inner, calls=1)
@@ -110,7 +110,7 @@ def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) 
 def test_a_batch_that_does_not_fit_is_not_begun() -> None:
     class Local(FakeModel):
         def complete(self, requests, sampling):  # type: ignore[no-untyped-def]
-            return [Completion("x", 2, 3, truncated=False) for _ in requests]
+            return [Completion("x", 2, 3) for _ in requests]
 
     model = capped(model=Local(), calls=5)
     assert len(model.generate([Request("p", number) for number in range(3)], SAMPLING)) == 3

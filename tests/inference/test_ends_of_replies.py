@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import EndpointError, InputError
+from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.ends import CUT
 from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, one, opened, reply, status
 from tests.mock_endpoint import MockEndpoint, serve
@@ -39,8 +41,6 @@ def ask() -> "Iterator[Callable[..., OpenAIModel]]":
 BROKEN = {
     "an error": {"finish_reason": "error"},
     "an abort": {"finish_reason": "abort"},
-    "a reason that nobody knows": {"finish_reason": "evicted"},
-    "a number for a reason": {"finish_reason": 7},
     "an error in the choice": {"finish_reason": None, "error": {"code": 502, "message": "Provider returned error"}},
     "an error beside a good reason": {"finish_reason": "stop", "error": {"code": 502}},
 }
@@ -55,16 +55,13 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
         model = stored(backend, "m", store)
         assert asyncio.run(model.answer(Request("a prompt", 3), SAMPLING)).text == "a prompt with 3"
         assert store.spent().calls == 1
-    assert backend.faults == {"broken_off": 1}
 
 
-def test_a_server_that_breaks_off_every_answer_ends_the_run_and_the_reason_is_named(
+def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(
     ask: "Callable[..., OpenAIModel]",
 ) -> None:
     backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2), attempts=2)
-    with pytest.raises(EndpointError, match='2 times: the answer ends with finish_reason "abort"'):
-        one(backend)
-    assert backend.faults == {"broken_off": 2}
+    assert one(backend).missing.endswith('in the reply: the answer ends with finish_reason "abort"')
 
 
 @pytest.mark.parametrize("reason", ["stop", "end_turn", "eos", "eos_token", "STOP", "stop_sequence", None])
@@ -73,7 +70,8 @@ def test_a_finished_answer_is_whole(ask: "Callable[..., OpenAIModel]", reason: s
 
 
 @pytest.mark.parametrize(
-    "reason", ["length", "max_tokens", "model_context_window_exceeded", "model_length", "MAX_TOKENS", "SAFETY"]
+    "reason",
+    *[["length", "max_tokens", "model_context_window_exceeded", "model_length", "MAX_TOKENS", "token_limit"]],
 )
 def test_an_answer_at_a_limit_is_cut(ask: "Callable[..., OpenAIModel]", reason: str) -> None:
     assert one(ask(Scripted(reply("x = 1", finish_reason=reason)))).truncated is True
@@ -116,8 +114,7 @@ def test_calls_of_tools_are_said(ask: "Callable[..., OpenAIModel]", caplog: pyte
     mock = Scripted(*[lambda _: web.json_response({"choices": [choice]})] * 2)
     backend = ask(mock)
     assert [one(backend).text, one(backend, "again").text] == ["", ""]
-    assert backend.faults == {"tool_calls": 2}
-    assert caplog.text.count("'some-model' calls a tool in place of an answer") == 1
+    assert caplog.text.count("'some-model': an answer is empty, and tool_calls has its text") == 1
 
 
 def events(*chunks: Any) -> "Callable[[web.Request], web.Response]":
@@ -137,7 +134,7 @@ USAGE = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
 
 def test_the_pieces_of_a_stream_are_put_together(ask: "Callable[..., OpenAIModel]") -> None:
     mock = Scripted(events(piece("x ="), piece(" 1"), piece("", "length"), USAGE, "[DONE]"))
-    assert one(ask(mock)) == Completion("x = 1", 5, 7, truncated=True)
+    assert one(ask(mock)) == Completion("x = 1", 5, 7, CUT)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +150,6 @@ def test_a_stream_that_ends_before_its_answer_is_asked_for_again(
 ) -> None:
     backend = ask(Scripted(events(*chunks)))
     assert one(backend).text == "a prompt with 3"
-    assert backend.faults == {"broken_off": 1}
 
 
 @pytest.mark.parametrize(
@@ -173,9 +169,11 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
     from aiohttp import web
 
     backend = ask(Scripted(*[lambda _: web.json_response(body, status=code)] * 2), attempts=2)
-    with pytest.raises(Exception, match=f"{code} .*Quota of the project is gone") as caught:
-        one(backend)
-    assert isinstance(caught.value, InputError | EndpointError) or code == 400
+    try:
+        said = one(backend).missing
+    except InputError as error:
+        said = str(error)
+    assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
 def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: "Callable[..., OpenAIModel]") -> None:
@@ -184,7 +182,6 @@ def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: "C
     full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
     backend = ask(Scripted(full), max_wait_s=0.2)
     assert one(backend).text == "a prompt with 3"
-    assert backend.faults == {"rate_limited": 1}
 
 
 def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., OpenAIModel]") -> None:

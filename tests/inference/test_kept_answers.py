@@ -80,7 +80,7 @@ def test_another_model_behind_the_same_name_is_said_before_kept_answers_are_used
 
 def test_answers_of_a_server_that_nobody_knows_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        store.put(answer_key("m", REQUEST, SAMPLING), Completion("Y", 1, 1, truncated=False), "m", REQUEST)
+        store.put(answer_key("m", REQUEST, SAMPLING), Completion("Y", 1, 1), "m", REQUEST)
     with serve(Listing("/models/a")) as url, opened(tmp_path, url) as model:
         assert model.generate([REQUEST], SAMPLING)[0].text == "Y"
     assert "model 'm': nobody knows which server gave the answers that are kept for it" in caplog.text
@@ -97,36 +97,19 @@ def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path)
     assert len(names) == 2
 
 
-def test_what_an_older_version_kept_without_the_reason_why_it_ended_is_asked_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    whole, half, empty = "```python\nx = 1\n```", "```python\ndef add(a, b):\n    y = a", " \n"
-    kept = {"served": (whole, half, empty, "prose"), "0" * 64: (half, empty)}
+def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
+    key = answer_key("m", REQUEST, SAMPLING)
     with AnswerStore(path, "run") as store:
-        for model, texts in kept.items():
-            for text in texts:
-                request = Request(text, 0)
-                store.put(answer_key(model, request, SAMPLING), Completion(text, 1, 1, truncated=False), model, request)
-        cut = Request("cut", 0)
-        store.put(answer_key("served", cut, SAMPLING), Completion(half, 1, 1, truncated=True), "served", cut)
+        for number, end in enumerate(("filtered: safety", "failed: 500 crashed", "finished", "finished")):
+            assert (store.get(key) is None) == (number < 3)
+            store.put(key, Completion("x", 2, 3, end), "m", REQUEST)
+        assert store.get(key) == Completion("x", 2, 3)
+        assert store.spent().calls == 3
     with sqlite3.connect(path) as data:
-        data.execute("PRAGMA user_version = 0")
-    for _ in range(2):
-        with AnswerStore(path, "run") as store:
-            found = {}
-            for model, texts in kept.items():
-                found[model] = tuple(
-                    text for text in texts if store.get(answer_key(model, Request(text, 0), SAMPLING)) is not None
-                )
-            assert store.get(answer_key("served", cut, SAMPLING)) is not None
-            assert found == {"served": (), "0" * 64: (half, empty)}
-    assert (
-        caplog.text.count(
-            "4 kept answers are of a version that did not record why an answer ended, and are asked for again"
-        )
-        == 1
-    )
+        ends = data.execute("SELECT ended FROM kept_answers ORDER BY rowid").fetchall()
+    data.close()
+    assert ends == [("filtered: safety",), ("failed: 500 crashed",), ("finished",)]
 
 
 def test_a_half_character_in_a_kept_prompt_ends_nothing(tmp_path: Path) -> None:

@@ -3,17 +3,22 @@
 import asyncio
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from iterpref_core.config import InferenceParams
-from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
+from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.prompt_messages import read_prompt
+from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
@@ -94,7 +99,7 @@ def many(count: int) -> list[Request]:
 
 def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Ask) -> None:
     mock = Scripted()
-    assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4, truncated=False)
+    assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4)
     assert mock.bodies == [
         {
             "model": "some-model",
@@ -142,7 +147,6 @@ def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_the
     assert [one(backend).text, one(backend, "again").text] == ["a prompt with 3", "again with 3"]
     limits = [[key for key in body if key.startswith("max_")] for body in mock.bodies]
     assert limits == [["max_tokens"], ["max_completion_tokens"], ["max_completion_tokens"]]
-    assert not backend.faults
 
 
 def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> None:
@@ -155,17 +159,22 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> N
     assert mock.most_in_flight == 5
 
 
-@pytest.mark.parametrize("kind", ["rate_limited", "server_error", "connection", "malformed"])
-def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(ask: Ask, kind: str) -> None:
-    backend = ask(MockEndpoint(echo, Behavior(faults={kind: 1.0})))
-    with pytest.raises(EndpointError, match=r"4 times: .*run the same command again to continue"):
-        one(backend)
-    assert backend.faults == {kind: 4}
+def test_a_rate_limit_that_does_not_end_ends_the_run_with_the_way_to_continue(ask: Ask) -> None:
+    mock = MockEndpoint(echo, Behavior(faults={"rate_limited": 1.0}))
+    with pytest.raises(EndpointError, match=r"429 slow down.*run the same command again to continue"):
+        one(ask(mock))
+    assert mock.asked.total() == 4
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_an_answer_that_was_cut_short_says_so(ask: Ask, reason: str) -> None:
-    mock = Scripted(reply(None, finish_reason=reason))
+@pytest.mark.parametrize("kind", ["server_error", "connection", "malformed"])
+def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask: Ask, kind: str) -> None:
+    mock = MockEndpoint(echo, Behavior(faults={kind: 1.0}))
+    assert one(ask(mock)).missing.startswith("failed: 4 times, at last: ")
+    assert mock.asked.total() == 4
+
+
+def test_an_answer_that_was_cut_short_says_so(ask: Ask) -> None:
+    mock = Scripted(reply(None, finish_reason="length"))
     answer = one(ask(mock))
     assert (answer.text, answer.truncated) == ("", True)
 
@@ -196,18 +205,30 @@ def test_what_no_other_attempt_can_help_is_told_at_once(ask: Ask, code: int) -> 
 def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask, code: int) -> None:
     mock = Scripted(status(code, "maximum context length is 4096 tokens", code="context_length_exceeded"))
     backend = ask(mock, concurrency=1)
-    with pytest.raises(RefusedError, match="4096"):
-        one(backend)
+    assert one(backend).missing == f"refused: {code} maximum context length is 4096 tokens"
     mock.script.append(status(code))
     assert [answer.text for answer in backend.generate(many(3), SAMPLING)] == ["", "prompt 1 with 1", "prompt 2 with 2"]
-    assert backend.faults == {"refused": 2}
 
 
-def test_a_server_that_refuses_everything_is_not_taken_for_a_run_of_bad_prompts(
-    ask: Ask,
+@pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
+def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(
+    ask: Ask, code: int, error: type[Exception], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="refused all of its first 20 prompts"):
-        ask(Scripted(*[status(400)] * 40)).generate(many(40), SAMPLING)
+    mock = Scripted(*[status(code)] * 80)
+    with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
+        model = stored(ask(mock, attempts=1), "m", store, concurrency=1)
+        with pytest.raises(error, match=f"none of 20 prompts was answered: .*: {'' if code == 400 else '.*'}{code} no"):
+            model.generate(many(40), SAMPLING)
+        assert len(mock.bodies) == 20
+        mock.script.clear()
+        assert one(model, "another").text == "another with 3"
+        mock.script += [status(code)] * 40
+        if code == 400:
+            # One of this model's prompts has an answer: now it is the prompts.
+            assert all(answer.missing for answer in model.generate(many(40), SAMPLING))
+        else:
+            with pytest.raises(error):
+                model.generate(many(40), SAMPLING)
 
 
 def test_tokens_are_estimated_where_the_server_does_not_count_them(ask: Ask) -> None:
@@ -249,8 +270,7 @@ def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
     choice, text = SHAPES[shape]
     backend = ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": USAGE})))
     cut = choice.get("finish_reason") == "length"
-    assert one(backend) == Completion(text, prompt_tokens=5, completion_tokens=7, truncated=cut)
-    assert backend.faults == ({"tool_calls": 1} if shape == "a tool" else {})
+    assert one(backend) == Completion(text, prompt_tokens=5, completion_tokens=7, end=CUT if cut else FINISHED)
 
 
 @pytest.mark.parametrize(
@@ -294,8 +314,7 @@ def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, said:
     from aiohttp import web
 
     mock = Scripted(*[lambda _: web.json_response(content)] * 4)
-    with pytest.raises(EndpointError, match=said):
-        one(ask(mock))
+    assert re.search(f"failed: 4 times, .*{said}", one(ask(mock)).missing)
 
 
 NO_TEMPERATURE = (
@@ -314,8 +333,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once
     backend = ask(mock)
     assert [one(backend).text, one(backend, "again").text] == ["a prompt with 3", "again with 3"]
     assert ["temperature" in body for body in mock.bodies] == [True, False, False]
-    assert not backend.faults
-    assert backend.refused == {"temperature"}
+    assert backend.adapted == {"temperature"}
     assert "is asked otherwise: the model's own temperature" in caplog.text
 
 
@@ -334,9 +352,8 @@ def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Ask) -> None:
 
 def test_a_temperature_out_of_range_is_a_refusal(ask: Ask) -> None:
     backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
-    with pytest.raises(RefusedError, match="between 0 and 2"):
-        one(backend)
-    assert not backend.refused
+    assert one(backend).missing == "refused: 400 temperature must be between 0 and 2"
+    assert not backend.adapted
 
 
 def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Ask) -> None:
@@ -401,9 +418,11 @@ def test_the_key_is_sent_and_shown_nowhere(
     shown: list[str] = []
     for code in (400, 401, 404, 429, 500):
         backend = ask(Scripted(*[repeat(code)] * 4))
-        with pytest.raises(IterPrefError) as caught:
-            one(backend)
-        error: BaseException | None = caught.value
+        error: BaseException | None = None
+        try:
+            shown.append(one(backend).missing)
+        except IterPrefError as caught:
+            error = caught
         while error is not None:
             shown += [str(error), repr(error), "".join(traceback.format_exception(error))]
             error = error.__context__

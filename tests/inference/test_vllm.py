@@ -3,6 +3,7 @@
 A stand-in serves; the last test needs vLLM itself, and is skipped where `make vllm` has not been run.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -12,18 +13,24 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from iterpref_core.benchmarks.benchmark import PromptMode
+from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench
+from iterpref_core.benchmarks.evalplus.suite import EvalPlus
+from iterpref_core.benchmarks.heldout.suite import Heldout
+from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.config import (
     Api,
     InferenceParams,
     PromptFormat,
 )
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -165,6 +172,48 @@ def _ask_a_killed_server(url: str, notes: Path) -> None:
     processes[0].kill()
     assert _gone(processes, within_s=20)
     _backend(url, "chat").generate([Request("x", 0)], Sampling(0.0, 4))
+
+
+END_STRINGS = {
+    "humaneval": EvalPlus.stops,
+    "mbpp": EvalPlus.stops,
+    "bigcodebench": BigCodeBench.stops,
+    "livecodebench": LiveCodeBench.stops,
+    "heldout": Heldout.stops,
+}
+
+
+@pytest.mark.parametrize("instruct", [False, True])
+@pytest.mark.parametrize("benchmark", END_STRINGS)
+def test_a_server_of_our_own_takes_the_end_strings_of_each_benchmark(
+    stand_in: StandIn,
+    word_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    benchmark: str,
+    *,
+    instruct: bool,
+) -> None:
+    """vLLM takes four by default; the stand-in does, too."""
+    from iterpref_core.inference.vllm_server import serve
+
+    stand_in("")
+    monkeypatch.setenv("STAND_IN_ANSWER", "x")
+    suite: Any = SimpleNamespace(dataset=benchmark, tasks={})
+    stops = END_STRINGS[benchmark](suite, PromptMode(instruct))
+    with serve(word_model, tmp_path) as url:
+        answer = asyncio.run(_own_server(url, word_model).answer(Request("x", 0), Sampling(0.0, 4, stops)))
+    assert answer == Completion("x", 5, 3)
+    counts = {("humaneval", False): 11, ("mbpp", False): 8, ("humaneval", True): 7, ("mbpp", True): 7}
+    assert len(stops) == counts.get((benchmark, instruct), len(stops))
+
+
+def _own_server(url: str, model: Path) -> "OpenAIModel":
+    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.inference.served_tokens import ServedTokens
+
+    params = section(InferenceParams, backend="openai", base_url=url, api="completions", attempts=1)
+    return OpenAIModel("m", params, 4, ServedTokens(model, PromptFormat()))
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

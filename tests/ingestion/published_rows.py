@@ -442,38 +442,156 @@ ROWS: dict[str, PublishedRow] = {
         tests=(1, 1),
         references=False,
     ),
-    "bigcodebench": PublishedRow(
-        "bigcodebench",
+    "opencodeinstruct": PublishedRow(
+        "opencodeinstruct",
         {
-            "task_id": "BigCodeBench/900",
-            "complete_prompt": ADD_HEAD,
-            "instruct_prompt": "Add two numbers.",
-            "code_prompt": "def add(a, b):\n",
-            "canonical_solution": "    return a + b\n",
-            "test": "import unittest\n\n\nclass T(unittest.TestCase):\n    def test_add(self):\n"
-            "        self.assertEqual(add(1, 2), 3)\n",
-            "entry_point": "add",
+            "id": "a1",
+            "input": "Write add.",
+            "output": fenced(ADD),
+            "domain": "algorithmic",
+            "unit_tests": json.dumps(["\nassert add(1, 2) == 3\n", "\nassert add(2, 2) == 4\n"]),
+            "average_test_score": "1",
+        },
+        ADD,
+        ADD_WRONG,
+        "add",
+    ),
+    "kodcode, SFT-R1": PublishedRow(
+        "kodcode",
+        {name: value for name, value in _KODCODE.items() if name != "test"}
+        | {"test_code": _KODCODE["test"], "split": "train", "r1_solution": ADD},
+        ADD,
+        ADD_WRONG,
+        "add",
+        tests=(1, 0),
+    ),
+    "code_contests_plus": PublishedRow(
+        "code_contests_plus",
+        {
+            "id": "1_A",
+            "description": "Add up.",
+            "time_limit": 2000,
+            "correct_submissions": [{"code": "int main(){}", "language": "cpp"}, {"code": SUM, "language": "py3"}],
+            "incorrect_submissions": [{"code": SUM_WRONG, "language": "py3"}],
+            "test_cases": [{"input": "2\n1 2\n", "output": "3\n"}, {"input": "1\n-4\n", "output": "-4\n"}],
+            "checker": "#include <testlib.h>",
+        },
+        SUM,
+        SUM_WRONG,
+    ),
+    "code_contests_o": PublishedRow(
+        "code_contests_o",
+        {
+            "id": "1_A",
+            "description": "Add up.",
+            "corner_cases": [
+                {"input": {"stdin": given}, "output": {"stdout": printed}}
+                for given, printed in zip(SUM_TESTS["inputs"], SUM_TESTS["outputs"], strict=True)
+            ],
+            "solutions": [{"language": "PYTHON3", "solution": SUM}],
+        },
+        SUM,
+        SUM_WRONG,
+    ),
+    "verl, inputs and outputs": PublishedRow(
+        "verl",
+        {
+            "data_source": "codecontests",
+            "prompt": [{"role": "system", "content": "Think."}, {"role": "user", "content": "Add up."}],
+            "ability": "code",
+            "reward_model": {"style": "rule", "ground_truth": json.dumps(SUM_TESTS)},
+            "extra_info": {"index": 3, "split": "train"},
+        },
+        SUM,
+        SUM_WRONG,
+        references=False,
+    ),
+    "verl, pytest": PublishedRow(
+        "verl",
+        {
+            "prompt": [{"role": "user", "content": "Write add."}],
+            "ability": "coding",
+            "reward_model": {"ground_truth": json.dumps({"functional": _KODCODE["test"]})},
+            "extra_info": {"index": 4, "reference": ADD},
         },
         ADD,
         ADD_WRONG,
         "add",
         tests=(1, 0),
     ),
-    "classeval": PublishedRow(
-        "classeval",
+    "nemo_gym": PublishedRow(
+        "nemo_gym",
         {
-            "task_id": "ClassEval_900",
-            "skeleton": "class Box:\n    def put(self, x):\n        pass\n",
-            "test": "import unittest\n\n\nclass BoxTest(unittest.TestCase):\n    def test_put(self):\n"
-            "        box = Box()\n        box.put(1)\n        self.assertEqual(box.items, [1])\n",
-            "solution_code": "class Box:\n    def __init__(self):\n        self.items = []\n\n"
-            "    def put(self, x):\n        self.items.append(x)\n",
-            "import_statement": [],
-            "class_name": "Box",
+            "responses_create_params": {"input": [{"role": "user", "content": "Add up."}]},
+            "verifier_metadata": {"problem_id": "p1", "unit_tests": SUM_TESTS},
         },
-        "class Box:\n    items = []\n\n    def put(self, x):\n        self.items.append(x)\n",
-        "class Box:\n    items = []\n\n    def put(self, x):\n        pass\n",
-        "Box",
+        SUM,
+        SUM_WRONG,
+        references=False,
+    ),
+    "openthoughts": PublishedRow(
+        "openthoughts",
+        {
+            "problem": "Add up.",
+            "deepseek_solution": "It is easy.",
+            "ground_truth_solution": fenced(SUM),
+            "domain": "code",
+            "source": "apps",
+            "test_cases": json.dumps(SUM_TESTS),
+            "starter_code": "",
+        },
+        SUM,
+        SUM_WRONG,
+    ),
+    "opencoder": PublishedRow(
+        "opencoder",
+        {
+            "seq_id": 7,
+            "instruction": "Write add.",
+            "output": fenced(ADD),
+            "code": ADD,
+            "entry_point": "add",
+            "testcase": ["assert add(1, 2) == 3", "assert add(2, 2) == 4"],
+        },
+        ADD,
+        ADD_WRONG,
+        "add",
+    ),
+    "coderm": PublishedRow(
+        "coderm",
+        {
+            "task_id": 0,
+            "question": "Write add.",
+            "code_ground_truth": ADD,
+            "code_generate": "[]",
+            "unit_tests": json.dumps(
+                [
+                    {
+                        "ut_id": 0,
+                        "code": "import unittest\n\nclass T(unittest.TestCase):\n    def test_add(self):\n"
+                        "        self.assertEqual(add(1, 2), 3)\n",
+                        "FAR": 0.1,
+                    }
+                ]
+            ),
+        },
+        ADD,
+        ADD_WRONG,
+        "add",
         tests=(1, 0),
+    ),
+    "humaneval, HumanEval-X": PublishedRow(
+        "humaneval",
+        {
+            "task_id": "Python/901",
+            "prompt": ADD_HEAD,
+            "declaration": "def add(a: int, b: int) -> int:\n",
+            "canonical_solution": "    return a + b\n",
+            "test": _CHECK + "\ncheck(add)\n",
+            "example_test": "",
+        },
+        ADD,
+        ADD_WRONG,
+        "add",
     ),
 }

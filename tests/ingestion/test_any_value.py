@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, PROGRAMS, parse_columns
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.published.table import find_format
-from iterpref_core.ingestion.repairs.repair_rows import read_repairs
-from iterpref_core.ingestion.rows import read_candidates
-from iterpref_core.ingestion.selection import Selection
-from iterpref_core.storage.items import read_items
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS
-from tests.settings import PARAMS
+from tests.ingestion.readers import read_rows
 
 RIGHT = "def f(n):\n    return n + 1\n"
 WRONG = "def f(n):\n    return n - 1\n"
@@ -88,12 +81,7 @@ def read(form: str, folder: Path, row: Any) -> list[object]:
     if form == "trl":
         found = ingest_pairs([source], folder / "out.jsonl", dropped=folder / "dropped.jsonl")
         return [*found.dropped, *["pair"] * (int(found.counts["pairs"]) - 1)]
-    if form == "pairs":
-        columns = parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS)
-        names: Counter[str] = Counter()
-        items = read_items(source, lenient=True)
-        return [each for item in items for each in read_repairs(item, columns, None, names, None, PARAMS.pairs)]
-    return list(read_candidates([source], find_format(form), Selection(), None))
+    return read_rows(form, source)
 
 
 @given(name=st.sampled_from(sorted(EVERY)), data=st.data())

@@ -13,10 +13,12 @@ from pyarrow import parquet
 
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.ingestion import published
-from iterpref_core.ingestion.ingest import Ingested, ingest
-from iterpref_core.ingestion.published.table import find_format, format_names
-from iterpref_core.ingestion.selection import MAX_PROBLEM_BYTES, Selection
+from iterpref_core.ingestion import problems as problems_package
+from iterpref_core.ingestion.columns import PROBLEMS
+from iterpref_core.ingestion.ingest import ingest
+from iterpref_core.ingestion.intake import Ingested
+from iterpref_core.ingestion.presets import PRESETS, find_preset
+from iterpref_core.ingestion.problems.selection import MAX_PROBLEM_BYTES, Selection
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
@@ -31,9 +33,11 @@ def taken(source: Path, form: str, **selection: Any) -> tuple[Ingested, list[Pro
     return found, list(read_jsonl(out, Problem))
 
 
-@pytest.mark.parametrize("module", list(pkgutil.iter_modules(published.__path__)), ids=lambda module: module.name)
+@pytest.mark.parametrize(
+    "module", list(pkgutil.iter_modules(problems_package.__path__)), ids=lambda module: module.name
+)
 def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
-    assert doctest.testmod(import_module(f"{published.__name__}.{module.name}")).failed == 0
+    assert doctest.testmod(import_module(f"{problems_package.__name__}.{module.name}")).failed == 0
 
 
 def verdicts(problem: Problem, *codes: str) -> list[str]:
@@ -50,7 +54,7 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name:
     assert found.counts["references/passed" if expected.references else "references/none"] == 1
     assert problem.entry_point == expected.entry_point
     assert (len(problem.tests), len(problem.hidden_tests)) == expected.tests
-    assert problem.license == find_format(expected.form).license
+    assert problem.license == (PRESETS[expected.form].license or None)
     right, wrong = verdicts(problem, expected.right, expected.wrong)
     assert right == "passed"
     assert wrong != "passed"
@@ -66,15 +70,14 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> No
 
 
 def test_every_format_is_tried() -> None:
-    untried = set(format_names()) - {"jsonl"} - {row.form for row in ROWS.values()}
+    problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == PROBLEMS}
+    untried = problems - {row.form for row in ROWS.values()}
     assert not untried, f"add a row for {sorted(untried)} to tests/ingestion/published_rows.py"
-    for name in format_names():
-        assert find_format(name).row.model_fields["row_number"].default == 0
 
 
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(InputError, match=r"no format 'app'; did you mean 'apps'\?"):
-        find_format("app")
+        find_preset("app")
 
 
 @pytest.mark.parametrize(("name", "meant"), [("pair", "pairs"), ("folders", "folder"), ("tlr", "trl")])
@@ -95,7 +98,6 @@ LEFT_OUT = {
     "no statement, KodCode": ("kodcode", ROWS["kodcode"].row | {"question": " "}, "no_prompt"),
     "no statement, MBPP": ("mbpp", ROWS["mbpp"].row | {"text": "-"}, "no_prompt"),
     "no statement, Codeforces": ("codeforces", ROWS["codeforces"].row | {"description": None}, "no_prompt"),
-    "no statement, ClassEval": ("classeval", ROWS["classeval"].row | {"skeleton": ""}, "no_prompt"),
     "C++ alone": ("apps", ROWS["apps"].row | {"solutions": ["#include <x>\nint main(){}"]}, "not_python"),
     "Python 2 alone": ("apps", ROWS["apps"].row | {"solutions": ["print 1\n"]}, "not_python"),
     "a wrong reference": ("apps", ROWS["apps"].row | {"solutions": [SUM_WRONG]}, "reference_fails"),
@@ -151,8 +153,7 @@ def sized(*megabytes: float) -> dict[str, Any]:
 
 def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
     """Allow problems of so many megabytes: rows that are too large need not be large."""
-    for module in ("selection", "rows"):
-        patch.setattr(f"iterpref_core.ingestion.{module}.MAX_PROBLEM_BYTES", megabytes << 20)
+    patch.setattr("iterpref_core.ingestion.problems.selection.MAX_PROBLEM_BYTES", megabytes << 20)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
     [
         (MAX_PROBLEM_BYTES >> 20, (9, 9), 1, [0], 0),
         (2, (1.1, 1.1), 2, [0], 1),
-        (2, (2.5, 2.5, 2.5, 2.5, 0.1), 2, [4], 4),
+        (2, (2.5, 2.5, 2.5, 2.5, 0.1), 2, [4], 1),
         (2, (2.5, 0.1, 0.1, 0.1), 4, [1, 2, 3], 1),
     ],
 )
@@ -186,7 +187,7 @@ def test_tests_are_drawn_by_size_where_others_are_too_large(
 @pytest.mark.parametrize(
     ("sizes", "max_tests", "advice"),
     [
-        ((1.6, 1.6), None, "it has 3 MiB, and 2 are allowed; --max-tests N draws tests that fit"),
+        ((1.6, 1.6), None, "it has 3 MiB, and 2 are allowed; --max-tests N takes tests that fit"),
         ((3.5,), 5, "it has 3 MiB, and 2 are allowed; even its smallest test has 3 MiB, so no choice of tests fits"),
         ((3.5,), None, "it has 3 MiB, and 2 are allowed; even its smallest test has 3 MiB, so no choice of tests fits"),
     ],
@@ -199,36 +200,6 @@ def test_a_problem_larger_than_a_run_can_hold_is_left_out_with_advice_that_helps
     found, problems = taken(source, "apps", max_tests=max_tests)
     assert (len(problems), found.counts["dropped/too_large"]) == (1, 1)
     assert found.dropped[0].explanation == advice
-
-
-def problem_folder(folder: Path, row: dict[str, Any]) -> None:
-    """Write a row of APPS as APPS was published: a folder with a file for each column."""
-    folder.mkdir(parents=True)
-    (folder / "metadata.json").write_text('{"difficulty": "interview"}')
-    names = {"question": "question.txt", "starter_code": "starter_code.py"}
-    names |= {"solutions": "solutions.json", "input_output": "input_output.json"}
-    for column, name in names.items():
-        if row.get(column):
-            value = row[column]
-            (folder / name).write_bytes((value if isinstance(value, str) else json.dumps(value)).encode())
-
-
-def test_folders_of_apps_give_the_problems_of_its_copies(tmp_path: Path) -> None:
-    names = ["apps", "apps, a call", "apps, lines in lists"]
-    rows = [ROWS[name].row | {"problem_id": number} for number, name in enumerate(names)]
-    for number, row in enumerate(rows):
-        problem_folder(tmp_path / f"APPS/train/{number:04}", row)
-        problem_folder(tmp_path / f"APPS/test/{number:04}", row | {"question": "Of the benchmark."})
-    (tmp_path / "APPS/train/0007").mkdir()
-    (tmp_path / "APPS/train/0007/question.txt").write_bytes(b"\xff is no UTF-8")
-    source = tmp_path / "APPS"
-    out = tmp_path / "out.jsonl"
-    found = ingest([source], "apps", out, EXECUTION, Selection(), tmp_path / "store.sqlite")
-    assert list(read_jsonl(out, Problem)) == taken(written(tmp_path / "in.jsonl", *rows), "apps")[1]
-    assert found.counts["files_left_out/test"] == 3
-    assert [(dropped.reason, dropped.where) for dropped in found.dropped] == [
-        ("bad_record", f"{source}/train/0007/question.txt:1")
-    ]
 
 
 def calls(count: int) -> PublishedRow:
@@ -294,13 +265,13 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
         pytest.skip("there are no records of public sets beside this checkout")
     names = {"lcb": "livecodebench", "primeintellect": "prime"} | {
         name: form
-        for form in format_names()
+        for form in PRESETS
         for name in (path.stem for path in folder.glob("*.jsonl"))
         if name.startswith((form, f"{form}_")) and not name.startswith("codeforces_")
     }
     names |= {"codeforces_checker": "codeforces", "cf_cots": "codeforces", "evoeval": "humaneval"}
     names |= {"deepcoder_pi": "prime", "deepcoder_taco": "prime"}
-    assert len(names) == 20
+    assert len(names) == 18
     for name, form in names.items():
         found, problems = taken(written_copy(folder / f"{name}.jsonl", tmp_path), form)
         assert len(problems) == 3, (name, found)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.ingestion.formats.mbpp import mbpp_plus_ids
-from iterpref_core.ingestion.ingest import Ingested
 from iterpref_core.ingestion.ingest import ingest as ingest_with
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.intake import Ingested
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
@@ -115,16 +115,20 @@ UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
         "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
     ),
     ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
-    ("mbpp", [{"task_id": 601, "code": "x = 1"}], "in.jsonl:1: field 'test_list': Field required"),
-    ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: field 'test_list': not valid Python"),
-    ("mbpp", [MBPP | {"test_list": ["assert len([]) == 0"]}], "field 'test_list': calls no function by name"),
-    ("apps", [{"question": "q", "input_output": "{1"}], "in.jsonl:1: field 'tests': a text with JSON is expected"),
+    ("mbpp", [{"task_id": 601, "code": "x = 1", "text": "Add."}], "no problem to ingest (1 unknown_columns; "),
+    ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: a test is not valid Python"),
+    (
+        "mbpp",
+        [MBPP | {"test_list": ["assert len([]) == 0"]}],
+        "the test 'assert len([]) == 0' calls no function by name",
+    ),
+    ("apps", [{"question": "q", "input_output": "{1"}], "in.jsonl:1: a test is not valid Python"),
     (
         "apps",
         [{"question": "q", "input_output": {"inputs": ["1"], "outputs": []}}],
         "in.jsonl:1: field 'tests': lists of one length are expected ('inputs' 1, 'outputs' 0)",
     ),
-    ("apps", [{"query": "q"}], "in.jsonl:1: field 'question': Field required"),
+    ("apps", [{"query": "q"}], "in.jsonl:1: no column `question`; there are query: name it with --columns"),
 ]
 
 
@@ -204,7 +208,7 @@ def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None
 
 
 def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
-    many = [SOUND | {"task_id": f"own/{n}"} for n in range(100)]
+    many = [SOUND | {"task_id": f"own/{n}", "prompt": f"Add one, and say {n // 2}."} for n in range(100)]
     source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
     counts = ingest(source, "jsonl", tmp_path / "out.jsonl", heldout=0.25).counts
     taken = list(read_jsonl(tmp_path / "out.jsonl", Problem))
@@ -212,6 +216,9 @@ def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
     assert 15 <= counts["heldout"] == sum(problem.split == "heldout" for problem in taken) <= 35
     ingest(_write(tmp_path / "last", *many[90:]), "jsonl", tmp_path / "again", heldout=0.25)
     assert list(read_jsonl(tmp_path / "again", Problem)) == taken[-10:]
+    # Two rows of one statement are one problem, whatever their names.
+    sides = [problem.split for problem in taken[1:]]
+    assert sides[::2] == sides[1::2]
 
 
 def test_a_test_with_a_tolerance_takes_close_and_equal_values_of_other_types(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from pyarrow import parquet
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.preference_sets import answers, columns
-from iterpref_core.ingestion.preference_sets.columns import parse_columns
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.ingestion import columns
+from iterpref_core.ingestion.columns import parse_columns
+from iterpref_core.ingestion.pairs import answers
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.prompt_messages import plain_prompt, question
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -110,11 +111,15 @@ def test_a_chat_brings_its_own_prompt(tmp_path: Path) -> None:
     assert next(read_pairs(out)).prompt == "Add one."
 
 
-def test_conversations_that_part_before_their_last_answer_are_left_out(tmp_path: Path) -> None:
-    other = chat(("user", "Hi."), ("assistant", "Yes?"), ("user", "Add one."))
-    row = {"chosen": [*TURNS, *chat(("assistant", CHOSEN))], "rejected": [*other, *chat(("assistant", REJECTED))]}
-    found = ingest_pairs([written(tmp_path / "in.jsonl", row, PAIR)], tmp_path / "pairs.jsonl")
-    assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
+def test_answers_with_earlier_answers_before_them_are_left_out(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = []
+    for before in (TURNS, TURNS[1:]):
+        row = {"chosen": [*before, *chat(("assistant", CHOSEN))], "rejected": [*before, *chat(("assistant", REJECTED))]}
+        rows += [row | {"prompt": "Hi."}, row | {"prompt": TURNS[:1]}]
+    text = "\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: "
+    rows.append({"chosen": text + fenced(CHOSEN), "rejected": text + fenced(REJECTED)})
+    found = ingest_pairs([written(tmp_path / "in.jsonl", *rows, PAIR)], tmp_path / "pairs.jsonl")
+    assert found.counts == {"pairs": 1, "dropped/several_turns": len(rows)}
 
 
 def test_two_sides_that_answer_different_questions_are_no_pair(tmp_path: Path) -> None:
@@ -197,37 +202,6 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, Any]] = {
             "prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add one.")),
             "chosen": chat(("assistant", fenced(CHOSEN))),
             "rejected": chat(("assistant", fenced(REJECTED))),
-        },
-        None,
-        TURNS,
-    ),
-    "several turns in the answers": (
-        {"chosen": [*TURNS, *chat(("assistant", CHOSEN))], "rejected": [*TURNS, *chat(("assistant", REJECTED))]},
-        None,
-        TURNS,
-    ),
-    "several turns in the answers, the first of them beside": (
-        {
-            "prompt": "Hi.",
-            "chosen": [*TURNS, *chat(("assistant", CHOSEN))],
-            "rejected": [*TURNS, *chat(("assistant", REJECTED))],
-        },
-        None,
-        TURNS,
-    ),
-    "answers that go on with the prompt": (
-        {
-            "prompt": TURNS[:1],
-            "chosen": [*TURNS[1:], *chat(("assistant", CHOSEN))],
-            "rejected": [*TURNS[1:], *chat(("assistant", REJECTED))],
-        },
-        None,
-        TURNS,
-    ),
-    "several turns in a text": (
-        {
-            "chosen": f"\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: {fenced(CHOSEN)}",
-            "rejected": f"\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: {fenced(REJECTED)}",
         },
         None,
         TURNS,

@@ -13,20 +13,22 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.ingest import Ingested
-from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, parse_columns
-from iterpref_core.ingestion.preference_sets.columns import PROGRAMS as PROGRAMS_OF_ROWS
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs, take_name
-from iterpref_core.ingestion.published import usable_tests
-from iterpref_core.ingestion.published.published import LeftOutError
-from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
-from iterpref_core.ingestion.repairs.repair_rows import Repair, read_join, read_repairs
+from iterpref_core.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
+from iterpref_core.ingestion.columns import parse_columns
+from iterpref_core.ingestion.intake import Ingested, Source
+from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
+from iterpref_core.ingestion.pairs.joins import read_join
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs, take_name
+from iterpref_core.ingestion.pairs.repair_rows import Repair
+from iterpref_core.ingestion.problems import usable_tests
+from iterpref_core.ingestion.problems.published import LeftOutError
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import PreferencePair
 from iterpref_core.source_code import language
-from iterpref_core.storage.items import Item, read_items
+from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.storage.left_out import Dropped
+from tests.ingestion.readers import read_rows, repair_reader
 from tests.settings import EXECUTION, PARAMS, ROOT
 from tests.texts import written
 
@@ -44,7 +46,9 @@ def test_the_examples_hold() -> None:
 def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:
     out = source.with_suffix(".pairs")
     store = source.with_suffix(".sqlite")
-    found = ingest_repairs([source], out, RepairSource(**words), PARAMS.pairs, EXECUTION, store, dropped=dropped)
+    license = words.pop("license", None)
+    rows = Source([source], license=license)
+    found = ingest_repairs(rows, out, PARAMS.pairs, EXECUTION, store, dropped=dropped, **words)
     assert not store.exists()
     return found, list(read_pairs(out))
 
@@ -208,7 +212,7 @@ def test_rows_are_joined_by_a_name_that_both_have_and_by_nothing_else(
     join = read_join(path, "all=problem:id", left_out.append)
     assert len(left_out) == sum(key_of(value) is None for value in theirs)
     assert {row.kind for row in left_out} <= {"joined_rows_left_out"}
-    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+    columns = parse_columns(None, PROGRAMS_OF_ROWS)
     partners = [value for value in theirs if key_of(value) == key_of(ours) is not None]
     if partners:
         assert join.extend({"problem": ours}, columns)["problem"] == ours
@@ -330,8 +334,7 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
 ) -> None:
     row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
     item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
-    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
-    (found,) = read_repairs(item, columns, None, Counter(), None, PARAMS.pairs)
+    (found,) = repair_reader().read(item)
     if isinstance(found, Repair):
         pair = found.pair
         assert (pair.prompt, pair.rejected, pair.chosen) == (prompt, buggy, fixed)
@@ -351,12 +354,11 @@ def test_a_name_is_taken_once(names: list[str]) -> None:
 
 @given(names=st.lists(st.sampled_from([None, *NAMES_IN_USE]), min_size=1, max_size=8))
 def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(names: list[str | None]) -> None:
-    columns = parse_columns(None, PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
-    known: Counter[str] = Counter()
+    reader = repair_reader()
     pairs = []
     for number, name in enumerate(names, 1):
         item = Item(LinePlace(Path("in.jsonl"), number), number, json.dumps(ROW | {"task_id": name, "tests": None}))
-        for found in read_repairs(item, columns, None, known, None, PARAMS.pairs):
+        for found in reader.read(item):
             assert isinstance(found, Repair)
             pairs.append(found.pair)
     assert len({pair.task_id for pair in pairs}) == len(names)
@@ -378,14 +380,12 @@ def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_
 def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
     tmp_path: Path, part: str, value: Any, form: str
 ) -> None:
+    if (part, value) == ("language", ["a"]):
+        value = [["a"]]
     rows = [ROW | {"chosen": FIXED, "rejected": BUGGY} | own for own in ({part: value}, {part: None}, {})]
     source = written(tmp_path / "in.jsonl", *rows)
     if form == "pairs":
-        columns = parse_columns("tests=", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
-        known: Counter[str] = Counter()
-        found = [
-            each for item in read_items(source) for each in read_repairs(item, columns, None, known, None, PARAMS.pairs)
-        ]
+        found = read_rows("pairs", source, "tests=")
         refused = [each.explanation for each in found if isinstance(each, Dropped)]
     else:
         refused = [row.explanation for row in ingest_pairs([source], tmp_path / "out.jsonl").dropped]
@@ -408,4 +408,4 @@ def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "license", "entry_point"])
 def test_a_part_of_one_column_takes_no_second(part: str) -> None:
     with pytest.raises(ConfigError, match=f"{part} is one column, not 2"):
-        parse_columns(f"{part}=contest+index", PROGRAMS_OF_ROWS, EXAMPLE_OF_PROGRAMS)
+        parse_columns(f"{part}=contest+index", PROGRAMS_OF_ROWS)

@@ -1,8 +1,6 @@
 """Rows of every format: keys that stand twice, nulls, halves of characters, and splits that columns state."""
 
 import json
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.ingestion.preference_sets.columns import EXAMPLE_OF_PROGRAMS, PROGRAMS, parse_columns
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.published.table import find_format
-from iterpref_core.ingestion.repairs.repair_rows import read_repairs
-from iterpref_core.ingestion.rows import read_candidates
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 from iterpref_core.records import Problem
-from iterpref_core.storage.items import read_items
 from iterpref_core.storage.left_out import Dropped, open_left_out
-from tests.settings import PARAMS
+from tests.ingestion.readers import read_rows
 
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
@@ -64,15 +56,9 @@ def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) 
     """Return the rows that are left out before a program runs."""
     source = folder / "in.jsonl"
     source.write_text("".join(f"{line}\n" for line in lines))
-    found: list[object] = []
     if form == "trl":
-        found += ingest_pairs([source], folder / "out.jsonl", split=split).dropped
-    elif form == "pairs":
-        columns = replace(parse_columns(None, PROGRAMS, EXAMPLE_OF_PROGRAMS), split=split)
-        for item in read_items(source):
-            found += read_repairs(item, columns, None, Counter(), None, PARAMS.pairs)
-    else:
-        found += read_candidates([source], find_format(form), Selection(), None, split)
+        return list(ingest_pairs([source], folder / "out.jsonl", split=split).dropped)
+    found = read_rows(form, source, split=split)
     return [row for row in found if isinstance(row, Dropped)]
 
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.ingestion.ingest import Ingested, ingest
-from iterpref_core.ingestion.preference_sets.answers import find_programs
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.published import call_tests
-from iterpref_core.ingestion.repairs.ingest_repairs import RepairSource, ingest_repairs
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.ingest import ingest
+from iterpref_core.ingestion.intake import Ingested, Source
+from iterpref_core.ingestion.pairs.answers import find_programs
+from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.problems import call_tests
+from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
@@ -128,7 +129,7 @@ def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
     if form == "trl":
         found = ingest_pairs([source], out)
     else:
-        found = ingest_repairs([source], out, RepairSource(), PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite")
+        found = ingest_repairs(Source([source]), out, PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite")
     assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
     # The fragment may be Python: the message says how to say so.
     (fragment,) = (row for row in found.dropped if row.where.endswith(":3"))
@@ -337,7 +338,7 @@ def test_integers_of_any_length_and_infinity_are_results_like_others(tmp_path: P
     ]
     found, problems = problems_of(tmp_path, "apps", *rows)
     assert found.counts == {"problems": 2, "references/passed": 2}
-    (test,) = problems["apps/1"].tests
+    (test,) = next(iter(problems.values())).tests
     assert int(test.model_dump()["expected"], 16) == long
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.execution import Executor, Outcome, Program
-from iterpref_core.ingestion.ingest import Ingested, ingest
-from iterpref_core.ingestion.published.published import PublishedProblem
-from iterpref_core.ingestion.rows import Candidate
-from iterpref_core.ingestion.selection import Selection
-from iterpref_core.ingestion.trials import Tried, try_programs
+from iterpref_core.ingestion.ingest import ingest
+from iterpref_core.ingestion.intake import Ingested
+from iterpref_core.ingestion.problems.published import PublishedProblem
+from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.ingestion.problems.trials import Tried, try_programs
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import Dropped
@@ -55,7 +55,7 @@ class Judge:
 
 
 def tried(judge: Judge, *, pairs: bool = True, problem: Problem = PROBLEM, **programs: Any) -> Tried:
-    return try_programs(Candidate(PublishedProblem(problem, **programs), "a:1"), judge, pairs=pairs)
+    return try_programs(PublishedProblem(problem, "a:1", **programs), judge, pairs=pairs)
 
 
 def test_the_first_right_program_that_passes_is_the_reference() -> None:
@@ -99,7 +99,7 @@ def test_the_reading_counts_that_a_right_program_passes() -> None:
         del code
         return Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
 
-    row = Candidate(PublishedProblem(PROBLEM, right=(RIGHT,), other_readings=(other,)), "a:1")
+    row = PublishedProblem(PROBLEM, "a:1", right=(RIGHT,), other_readings=(other,))
     found = try_programs(row, judge, pairs=False)
     assert found.problem is not None
     assert found.problem.tests == other.tests

@@ -199,7 +199,7 @@ def write_project(folder: Path) -> Path:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
     out = folder.parent / "problems.jsonl"
-    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.2)
+    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.5)
     problems = {problem.entry_point: problem for problem in read_jsonl(out, Problem)}
     own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
@@ -309,6 +309,12 @@ def test_candidates_are_judged_by_the_projects_own_tests(
 def test_tricks_do_not_pass(shop: SimpleNamespace, trick: str) -> None:
     outcome = attempt(shop, "Basket.save", trick.replace("{name}", "save"))
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
+
+
+def test_a_result_that_equals_everything_is_found_out(shop: SimpleNamespace) -> None:
+    equal = "class Equal:\n    def __eq__(self, other): return True\n    def __round__(self, n=None): return self\n"
+    outcome = attempt(shop, "total", f"{equal}def total(prices, tax=0): return Equal()")
+    assert outcome.verdict == "tampered", outcome.feedback
 
 
 def test_coverage_and_mutants_of_a_reference_are_measured(shop: SimpleNamespace) -> None:

@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 from iterpref_core.pairs.pair_selection import select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.sharing.cards import pairs_card

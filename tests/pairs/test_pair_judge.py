@@ -17,7 +17,7 @@ class Judge:
 
     def generate(self, requests: Sequence[Request], *_: Any) -> list[Completion]:
         numbers = [int(request.prompt.partition("Task ")[2].partition("\n")[0]) for request in requests]
-        return [Completion(self.answers[number].pop(0), 1, 1, truncated=False) for number in numbers]
+        return [Completion(self.answers[number].pop(0), 1, 1) for number in numbers]
 
 
 def test_the_judge_drops_what_is_not_substantive_and_keeps_what_it_cannot_say() -> None:

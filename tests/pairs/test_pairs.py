@@ -149,7 +149,7 @@ class _Judge:
         answers = []
         for request in requests:
             kind = "rename" if any(code in str(request.prompt) for code in self.renamed) else "substantive"
-            answers.append(Completion(f'{{"kind": "{kind}"}}', 1, 1, truncated=False))
+            answers.append(Completion(f'{{"kind": "{kind}"}}', 1, 1))
         return answers
 
 

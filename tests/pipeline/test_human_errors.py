@@ -9,7 +9,7 @@ import pytest
 
 from iterpref_core.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
 from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.pairs.pair_selection import select_pairs
 from tests.ingestion.published_rows import ROWS

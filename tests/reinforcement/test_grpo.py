@@ -223,7 +223,6 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
         ({}, {"micro_batch_size": 3}, "2 problems x 8 generations = 16 answers in a step are no multiple of"),
         ({}, {"lora": {"rank": 4}}, "training.lora: no option of LoraConfig 'rank'"),
         ({}, {"load": "4bit"}, "training.load: 4bit: quantized weights cannot be trained themselves"),
-        ({}, {"objectives": {}}, "training.objectives.grpo.learning_rate: is not in params.yaml"),
         ({"backend": "vllm"}, {}, "training.grpo.backend: vllm: is not installed in this environment"),
         ({"rewards": {"passes": 1.0}}, {}, "rewards: no reward 'passes'; did you mean 'passes_tests'.*package.module"),
         ({"rewards": {"absent_module:f": 1.0}}, {}, "absent_module:f: there is no module 'absent_module', neither"),

@@ -67,7 +67,7 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
     for model in ("sft", "rpo"):
         shutil.rmtree(experiment.results / model)
     experiment.lock.unlink()
-    summary = experiment.summarize()
+    summary = experiment.summarize(names=("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger"))
     assert summary.provenance.inputs == {}, "without DVC no hashes are claimed"
     assert summary.missing == ("sft", "rpo")
     assert summary.comparisons["target-rpo"].keys() == {"base", "dpo"}

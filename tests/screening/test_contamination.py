@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.ingestion.formats.mbpp import mbpp_plus_ids
+from iterpref_core.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
 from iterpref_core.screening.benchmark_tasks import BenchmarkTask, read_benchmark
 from iterpref_core.screening.contamination import ContaminationIndex, Decontamination

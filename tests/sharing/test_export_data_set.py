@@ -9,8 +9,8 @@ import yaml
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.preference_sets.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.library.row_spans import mark_errors
 from iterpref_core.prompt_messages import read_prompt
 from iterpref_core.records import (
@@ -60,7 +60,6 @@ PROBLEMS = [
                 module="m",
                 files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"},
                 run="t.py",
-                judge_files={"expected.txt": "1"},
             ),
             IoTest(call="[g()]", expected="[1]", tuples_as_lists=True),
             UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): g()\n"),

@@ -84,6 +84,67 @@ def test_one_split_of_a_folder_is_read_and_the_others_are_counted(
     assert found.left_out == left_out
 
 
+CARD = """\
+---
+license: mit
+configs:
+- config_name: default
+  data_files: data/*.jsonl
+- config_name: clean
+  data_files:
+  - split: train
+    path: clean/a-*
+  - split: incorrect
+    path: [clean/b-*]
+---
+# A set
+"""
+
+
+@pytest.mark.parametrize(
+    ("card", "names", "config", "split", "read", "left_out"),
+    [
+        (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", None, ["clean/a-0.jsonl"],
+         {"incorrect": 1, ".md": 1, "config default": 1}),
+        (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", "incorrect", ["clean/b-0.jsonl"],
+         {"train": 1, ".md": 1, "config default": 1}),
+        (CARD, ("data/a.jsonl", "clean/a-0.jsonl"), "all", None, ["clean/a-0.jsonl", "data/a.jsonl"], {".md": 1}),
+        (CARD, ("data/a.jsonl",), None, None, ["data/a.jsonl"], {".md": 1}),
+        ("", ("full/train-0.jsonl", "full/test-0.jsonl", "sanitized/train-0.jsonl"), "full", None,
+         ["full/train-0.jsonl"], {"test": 1, "config sanitized": 1}),
+        ("# no card", ("data/train-0.jsonl", "data/test-0.jsonl"), None, None, ["data/train-0.jsonl"],
+         {"test": 1, ".md": 1}),
+    ],
+)  # fmt: skip
+def test_a_configuration_is_one_set(
+    tmp_path: Path,
+    card: str,
+    names: tuple[str, ...],
+    config: str | None,
+    split: str | None,
+    read: list[str],
+    left_out: dict[str, int],
+) -> None:
+    folder = folder_of(tmp_path, *names)
+    if card:
+        (folder / "README.md").write_text(card)
+    found = find_shards([folder], split, config)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == read
+    assert found.left_out == left_out
+    assert found.license == ("MIT" if card == CARD else None)
+
+
+@pytest.mark.parametrize("card", [CARD, ""])
+def test_several_configurations_are_asked_for_with_their_names(tmp_path: Path, card: str) -> None:
+    folder = folder_of(tmp_path, "clean/a-0.jsonl", "data/a.jsonl")
+    (folder / "README.md").write_text(card)
+    names = "default, clean" if card else "clean, data"
+    with pytest.raises(InputError, match=rf"several configurations \({names}\); choose one with --config NAME"):
+        find_shards([folder])
+    with pytest.raises(InputError, match=r"--config: no configuration 'claen'; did you mean 'clean'\?"):
+        find_shards([folder], config="claen")
+
+
 @pytest.mark.parametrize(
     ("names", "split", "message"),
     [
@@ -106,7 +167,7 @@ def test_files_named_one_by_one_are_of_one_split_unless_it_is_said(tmp_path: Pat
     with pytest.raises(InputError, match=r"files of several splits \(test, train\)"):
         find_shards(files)
     assert find_shards(files, "all").files == files
-    assert find_shards(files, "train") == (files[:1], {"test": 1})
+    assert find_shards(files, "train")[:2] == (files[:1], {"test": 1})
 
 
 def test_files_of_every_kind_give_the_same_objects(tmp_path: Path) -> None:

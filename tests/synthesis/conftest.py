@@ -26,7 +26,7 @@ class ScriptedModel(FakeModel):
             raise KeyboardInterrupt
         self.patience = None if self.patience is None else self.patience - 1
         self.prompts += [request.prompt for request in requests]
-        return [Completion(self.answer(request.prompt), 1, 1, truncated=False) for request in requests]
+        return [Completion(self.answer(request.prompt), 1, 1) for request in requests]
 
 
 def write_answer(

@@ -39,8 +39,9 @@ def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(
 
 @pytest.mark.parametrize("preset", ["rates", "tune"])
 def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(
-    preset: str, params: Params, tmp_path: Path
+    preset: str, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(ROOT)
     check_choice(preset, "validation", params, tmp_path)
     for benchmark in ("heldout", "humaneval"):
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
@@ -58,3 +59,21 @@ def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params: Params
         check_choice("rates", "validation", own, tmp_path)
     write_jsonl(tmp_path / "more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
     check_choice("rates", "validation", own, tmp_path)
+
+
+def test_a_sweep_without_objectives_trains_those_of_the_experiment(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    without = "".join(line for line in graph.splitlines(keepends=True) if not line.lstrip().startswith("rpo:"))
+    (tmp_path / "dvc.yaml").write_text(without, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    rows = plan_rows(params, None, (), {"training.beta": [0.1]})
+    assert [row.objective for row in rows] == ["sft", "dpo", "target-dpo", "target-rpo"]
+
+
+def test_alphas_are_chosen_of_objectives_with_an_nll_alone(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    rows = plan_rows(params, "tune", ("dpo", "sft"), {})
+    assert [sum(row.objective == name for row in rows) for name in ("dpo", "sft")] == [6, 18]
+    assert {row.label for row in rows} >= {"dpo lr=1e-06", "sft lr=0.001 alpha=60"}

@@ -8,10 +8,13 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.losses import sigmoid_loss
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.objectives.objective_table import LABELS, OBJECTIVES, find_rates
+from tasks.grid import trained_objectives
 from tasks.profiles import own_values, write_params, write_values
 from tests.settings import ROOT
 
+Rates = tuple[float, float]
+"""Learning rate and alpha."""
 PROFILES = ROOT / "profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
@@ -38,6 +41,10 @@ def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None
         assert comments(params.read_text(encoding="utf-8")) == comments(original)
         write_params("nano", {}, params, PROFILES)
         again = yaml.safe_load(params.read_text(encoding="utf-8"))
+        rows = again["training"]["objectives"]
+        for objective in rows.keys() - trained_objectives():
+            if not rows[objective]:  # a row in which nothing is left
+                del rows[objective]
         assert again == yaml.safe_load(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
 
 
@@ -49,12 +56,43 @@ def test_the_recipes_of_the_paper(params: Path, name: str, rate: float, epochs: 
     write_params(name, {"model.student": "bigcode/starcoder2-15b"}, params, PROFILES)
     found = load_params(params).training
     of_the_paper = [name for name, row in OBJECTIVES.items() if row.loss in (None, sigmoid_loss)]
-    own = {name: found.objectives[name] for name in of_the_paper}
-    assert {row.learning_rate for row in own.values()} == {rate}
-    assert all(row.alpha == bool(OBJECTIVES[name].nll_of) for name, row in own.items())
+    resolved = {name: find_rates(name, found) for name in of_the_paper}
+    assert resolved == {name: (rate, float(bool(OBJECTIVES[name].nll_of))) for name in of_the_paper}
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
     lengths = (found.beta, found.warmup_ratio, found.max_prompt_length, found.max_length)
     assert lengths == (0.1, 0.03, 1024, 2048)
+
+
+@pytest.mark.parametrize(
+    ("names", "of_the_paper", "of_other_losses", "orpo", "grpo"),
+    [
+        (("nano", "tiny", "smollm2"), ((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4, 1e-6),
+        (("paper", "small", "own"), ((1e-5, 0.0), (1e-5, 1.0)), 5e-6, 3e-4, 1e-6),
+        (("paper-large", "authors-code"), ((5e-6, 0.0), (5e-6, 1.0)), 5e-6, 3e-4, 1e-6),
+        (("own-lora",), ((1e-4, 0.0), (1e-4, 1.0)), 1e-4, 1e-4, 1e-5),
+        (("stand-in",), ((5e-5, 0.0), (5e-4, 1.0)), 5e-6, 3e-4, 1e-6),
+    ],
+)
+def test_every_objective_has_the_rates_that_a_profile_is_for(
+    params: Path, names: tuple[str, ...], of_the_paper: tuple[Rates, Rates], of_other_losses: float, orpo: float,
+    grpo: float,
+) -> None:  # fmt: skip
+    ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
+    for profile in names:
+        write_params(profile, {}, params, PROFILES)
+        found = load_params(params).training
+        for name in LABELS:
+            row = OBJECTIVES.get(name)
+            expected: Rates = (of_other_losses, 0.0)
+            if name == "grpo":
+                expected = (grpo, 0.0)
+            elif row and row.loss in (None, sigmoid_loss):
+                expected = of_the_paper[row.nll_of is not None]
+            elif row and row.nll_of:
+                expected = (orpo, 1.0)
+            if profile == "stand-in" and name in ablations:
+                expected = (1e-5, float(name.endswith("-rpo") or name == "sft-rejected"))
+            assert find_rates(name, found) == expected, (profile, name)
 
 
 def test_what_changed_is_said_and_values_win_over_the_profile(params: Path) -> None:

@@ -323,7 +323,6 @@ def test_a_model_whose_logits_the_head_does_not_know_is_refused(
         ({"select": "best"}, "training.select: best needs programs to choose by"),
         ({"lora": {"rank": 4}}, "training.lora: no option of LoraConfig 'rank'"),
         ({"load": "4bit"}, "training.load: 4bit: quantized weights cannot be trained themselves"),
-        ({"objectives": {}}, "training.objectives.kto.learning_rate: is not in params.yaml"),
         ({"objectives": {"kto": {"learning_rate": 1, "alpha": 1}}}, "kto.alpha: 1 weighs an NLL, and kto has none"),
         ({"objectives": {"kto": {"learning_rate": 1, "gamma": 1}}}, "the loss of kto has no gamma; remove it"),
         ({"objectives": {"kto": {"learning_rate": 1, "reference_free": True}}}, "not defined without its reference"),

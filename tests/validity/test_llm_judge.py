@@ -33,7 +33,7 @@ class Judge(FakeModel):
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.requests += requests
         assert sampling.temperature == 0
-        return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]
+        return [Completion(self._answer(request.prompt), 1, 1) for request in requests]
 
     def _answer(self, prompt: str) -> str:
         return self.answers[int(prompt.partition("Task ")[2].partition(".")[0])].pop(0)

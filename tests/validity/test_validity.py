@@ -29,7 +29,7 @@ class Judge(FakeModel):
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.asked += len(requests)
-        return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]
+        return [Completion(self._answer(request.prompt), 1, 1) for request in requests]
 
     def _answer(self, prompt: str) -> str:
         if "# none is given" in prompt:

@@ -7,39 +7,27 @@ EvalPlus publishes inputs without outputs. Its own harness keeps the values that
 compared.
 """
 
-import gzip
-import hashlib
-import json
-import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.benchmarks.benchmark import ProgramRun
 from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet, comparator_of, result_function
-from iterpref_core.benchmarks.program_runs import JUDGED_BY
+from iterpref_core.benchmarks.program_runs import CanonicalRun, keep_runs
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Comparator, Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.codec.canonical import Digest, decode, encode
 from iterpref_core.progress import show_progress
-from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.make_once import make_once
 
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
 """Limits of a canonical solution with all inputs of a test set: the slowest takes seconds."""
-
-Key = tuple[str, str]
-"""(task_id, test_set)"""
 
 
 class Oracle:
     """The expected results of tasks' tests.
 
     The seconds of the canonical solutions decide the time limits, so another machine computes its own.
-
-    Attributes:
-        runs: (task_id, test_set) → the outcome of the canonical solution.
 
     Args:
         dataset: the data set.
@@ -59,62 +47,29 @@ class Oracle:
         self._sha256 = sha256
         self._cache = cache
         self._execution = execution
-        self.runs: dict[Key, ProgramRun] = {}
-        self._expected: dict[Key, list[str]] = {}
+        self._found: dict[str, CanonicalRun] = {}
         self._tasks: dict[str, EvalPlusTask] = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
     def prepare(self, tasks: Sequence[EvalPlusTask], test_sets: Sequence[TestSet]) -> None:
-        """Load the expected results of tasks' test sets, or compute them: once, also for evaluations that run at once.
-
-        If a solution failed, all are computed again the next time: the machine may have been the reason.
-        """
+        """Load the expected results of tasks' test sets, or compute them; see `keep_runs`."""
         self._tasks = {task.task_id: task for task in tasks}
-        wanted: list[tuple[EvalPlusTask, TestSet]] = []
-        for task in tasks:
-            for test_set in test_sets:
-                if task.has(test_set):
-                    wanted.append((task, test_set))
-        key = self._key(wanted)
-        path = make_once(
-            self._cache / f"expected-{self._dataset}-{key}.jsonl.gz",
-            lambda partial: self._compute(wanted, partial),
-        )
-        self.runs = {}
-        self._expected = {}
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for line in file:
-                task_id, set_name, texts, run = json.loads(line)
-                self.runs[task_id, set_name] = ProgramRun(*run)
-                if texts is not None:
-                    self._expected[task_id, set_name] = texts
-        if len(self._expected) < len(wanted):
-            path.unlink(missing_ok=True)
+        wanted = [(task, test_set) for task in tasks for test_set in test_sets if task.has(test_set)]
+        decisive = [self._sha256, *(_name(task.task_id, test_set) for task, test_set in wanted)]
+        self._found = keep_runs(self._cache, self._dataset, decisive, lambda: self._compute(wanted))
 
-    def _key(self, wanted: Sequence[tuple[EvalPlusTask, TestSet]]) -> str:
-        """Return a digest of everything that decides the expected results and their times."""
-        decisive = [
-            code_digest(*JUDGED_BY),
-            self._sha256,
-            platform.node(),
-            platform.machine(),
-            [(task.task_id, test_set) for task, test_set in wanted],
-        ]
-        text = json.dumps(decisive)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+    def run(self, task_id: str, test_set: TestSet) -> ProgramRun:
+        """Return the outcome of a task's canonical solution with a test set."""
+        return self._found[_name(task_id, test_set)].run
 
     def knows(self, task: EvalPlusTask, test_set: TestSet) -> bool:
         """Return True if the expected results of a task's test set are known."""
-        return (task.task_id, test_set) in self._expected
-
-    def cpu_s(self, task: EvalPlusTask, test_set: TestSet) -> float:
-        """Return the CPU seconds that the canonical solution took."""
-        return self.runs[task.task_id, test_set].cpu_s
+        return self._found[_name(task.task_id, test_set)].values is not None
 
     def _program(self, task_id: str, test_set: TestSet) -> Program:
         """Return the canonical solution with the tests of a set; `replace` puts another program in its place."""
         task = self._tasks[task_id]
-        comparator = self._comparator(task, test_set, self._expected[task_id, test_set])
+        comparator = self._comparator(task, test_set, self._found[_name(task_id, test_set)].values or [])
         return Program(task.canonical_program, self._calls(task, test_set), comparator=comparator)
 
     def _comparator(self, task: EvalPlusTask, test_set: TestSet, texts: Sequence[str]) -> Comparator:
@@ -131,8 +86,8 @@ class Oracle:
         then = result_function(self._dataset, task.entry_point)
         return tuple(ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(test_set))
 
-    def _compute(self, wanted: Sequence[tuple[EvalPlusTask, TestSet]], path: Path) -> None:
-        """Run the canonical solutions, and write their outcomes, and the values that those which pass return."""
+    def _compute(self, wanted: Sequence[tuple[EvalPlusTask, TestSet]]) -> Iterator[CanonicalRun]:
+        """Run the canonical solutions; yield their outcomes, and the values that those which pass return."""
 
         def run(item: tuple[EvalPlusTask, TestSet]) -> tuple[list[Any], Outcome]:
             task, test_set = item
@@ -145,23 +100,27 @@ class Oracle:
                 allow_unsafe=self._execution.allow_unsafe,
                 preload=("numpy",),
             ) as executor,
-            gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as file,
             show_progress(f"{self._dataset}: expected results", len(wanted)) as advance,
         ):
             for (task, test_set), (values, outcome) in executor.each(wanted, run):
-                texts = None
-                canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
-                if canonical.verdict == "passed":
-                    texts = [_as_text(value) for value in values]
-                    comparator = self._comparator(task, test_set, texts)
-                    # A value such as NaN equals nothing, and no program could pass.
-                    if not all(comparator(index, value) for index, value in enumerate(values)):
-                        texts = None
-                        canonical = canonical._replace(
-                            verdict="wrong_answer", feedback="a result is not equal to itself"
-                        )
-                file.write(json.dumps([task.task_id, test_set, texts, canonical]) + "\n")
                 advance(1)
+                name = _name(task.task_id, test_set)
+                canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
+                if canonical.verdict != "passed":
+                    yield CanonicalRun(name, canonical)
+                    continue
+                texts = [_as_text(value) for value in values]
+                comparator = self._comparator(task, test_set, texts)
+                # A value such as NaN equals nothing, and no program could pass.
+                if not all(comparator(index, value) for index, value in enumerate(values)):
+                    unequal = canonical._replace(verdict="wrong_answer", feedback="a result is not equal to itself")
+                    yield CanonicalRun(name, unequal)
+                    continue
+                yield CanonicalRun(name, canonical, texts)
+
+
+def _name(task_id: str, test_set: TestSet) -> str:
+    return f"{task_id} {test_set}"
 
 
 def _as_text(value: Any) -> str:

@@ -106,7 +106,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return
         for test_set in test_sets:
             program = self._oracle.program(task.task_id, test_set)
-            set_s = self._oracle.cpu_s(task, test_set)
+            set_s = self._oracle.run(task.task_id, test_set).cpu_s
             base_s = RULES["min_time_limit_s"]
             factor = RULES["gt_time_limit_factor"]
             # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
@@ -131,7 +131,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             cpu_s = 0.0
             for test_set in self.test_sets:
                 if task.has(test_set):
-                    run = self._oracle.runs[task_id, test_set]
+                    run = self._oracle.run(task_id, test_set)
                     cpu_s += run.cpu_s
                     if run.verdict != "passed":
                         break

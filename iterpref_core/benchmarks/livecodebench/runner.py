@@ -1,7 +1,7 @@
 """LiveCodeBench's own runner: its rules for running a program, as of one commit.
 
-The sandbox runs this file as a text, so it imports the standard library alone. The rules are those of the commit
-15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
+The sandbox runs this file before a test calls `run`, so it imports the standard library alone. The rules are those of
+the commit 15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
 `lcb_runner/evaluation/testing_util.py`. It puts objects of Python's in the place of the console, and makes a function
 of a program that reads standard input. Some programs fail there that would not on a real console, and so they do here:
 
@@ -19,6 +19,7 @@ import contextlib
 import io
 import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -47,10 +48,6 @@ _WITHOUT = {
 """Functions that the runner puts None in the place of, but for those of shutil and subprocess."""
 _NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
 
-Load = Callable[[Callable[[], ast.Module], str, str], dict[str, Any]]
-"""The sandbox's function that runs a tree as a module; takes the tree's maker, a setup and the module's name, and
-returns the module's namespace."""
-
 
 def _take_away() -> None:
     """Take from a program the functions that the runner takes."""
@@ -65,11 +62,11 @@ def _take_away() -> None:
 def _parse(source: str) -> ast.Module:
     """Return the tree of a program behind the runner's imports, where a `__future__` import comes too late."""
     sys.modules.pop(MODULE, None)  # the runner's module is not among them, which `dataclass` notices
-    tree = ast.parse(source)
+    tree = ast.parse(source, __file__)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             message = "from __future__ imports must occur at the beginning of the file"
-            raise SyntaxError(message, ("", node.lineno, 0, ""))
+            raise SyntaxError(message, (__file__, node.lineno, 0, ""))
     return tree
 
 
@@ -87,7 +84,7 @@ def _as_function(source: str) -> ast.Module:
         else:
             rest.append(node)
     if not rest:
-        raise SyntaxError("expected an indented block after function definition", ("", 1, 0, ""))
+        raise SyntaxError("expected an indented block after function definition", (__file__, 1, 0, ""))
     function = ast.parse("def wrapped_function(): pass").body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body = rest
@@ -98,28 +95,42 @@ def _as_function(source: str) -> ast.Module:
     return tree
 
 
-def run(source: str, load: Load, stdin: str | None, function: str, arguments: tuple[Any, ...]) -> Any:
+def _load(source: str, make_tree: Callable[[str], ast.Module]) -> dict[str, Any]:
+    """Run a program as a module, behind the names that it finds; return its namespace.
+
+    Errors name the place where the sandbox looks for a program.
+    """
+    namespace = vars(types.ModuleType(MODULE)) | {"__file__": __file__, "__package__": ""}
+    exec(NAMES, namespace)
+    try:
+        compiled = compile(make_tree(source), __file__, "exec", dont_inherit=True)
+    except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, surrogates, nesting beyond a parser's stack
+        raise SyntaxError(str(error), (__file__, 1, 0, "")) from None
+    exec(compiled, namespace)
+    return namespace
+
+
+def run(source: str, stdin: str | None, function: str, arguments: tuple[Any, ...]) -> Any:
     """Run a program by the runner's rules; return its output, or the result of its function.
 
     Args:
         source: the program.
-        load: see `Load`.
         stdin: the text that the program reads; None where a function is called.
         function: the name of the function; empty where the program reads.
         arguments: of the function.
     """
     _take_away()
     if stdin is None:
-        return _call(function, arguments, source, load)
-    return _run_on_text(stdin, source, load)
+        return _call(function, arguments, source)
+    return _run_on_text(stdin, source)
 
 
-def _run_on_text(stdin: str, source: str, load: Load) -> str:
+def _run_on_text(stdin: str, source: str) -> str:
     """Run a program that reads a text; return its output."""
     named: Any = open(os.devnull)  # noqa: PTH123, SIM115 - the object of a program that imports the name `stdin`
     sys.stdin = named
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    namespace = load(lambda: _as_function(source), NAMES, MODULE)
+    namespace = _load(source, _as_function)
     if "class Solution" in source and "class Solution" in ast.unparse(ast.parse(source)):  # not in a comment
         raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
     lines = iter(stdin.split("\n"))
@@ -136,9 +147,9 @@ def _run_on_text(stdin: str, source: str, load: Load) -> str:
     return text
 
 
-def _call(function: str, arguments: tuple[Any, ...], source: str, load: Load) -> Any:
+def _call(function: str, arguments: tuple[Any, ...], source: str) -> Any:
     """Call a function of a program, or a method of its class Solution; return the result."""
-    namespace = load(lambda: _parse(source), NAMES, MODULE)
+    namespace = _load(source, _parse)
     if "class Solution" in source:
         solution = namespace["Solution"]()
         called = getattr(solution, function)

@@ -7,7 +7,7 @@ differences from the benchmark's own runner.
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from iterpref_core.execution import (
     Comparator,
     Engine,
     Program,
-    RunnerTest,
+    ValueTest,
     open_executor,
     shown_call,
     shown_input,
@@ -90,13 +90,13 @@ class LiveCodeBench(Benchmark[LiveTask]):
         tests, function = self._tests_of(task)
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (reading_test(test.input),), comparator=right_output(test.output))
+                yield reading_program(code, test.input, test.output)
                 continue
             try:
                 arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
-            yield Program(code, (calling_test(function, arguments),), comparator=right_value(expected))
+            yield calling_program(code, function, arguments, expected)
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
@@ -121,15 +121,16 @@ def _runner() -> str:
     return Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
 
 
-def reading_test(stdin: str) -> RunnerTest:
-    """Return a test of a program that reads a text and prints; see `runner.run`."""
-    return RunnerTest(_runner(), (stdin, "", ()), partial(shown_input, stdin), prints=True)
+def reading_program(code: str, stdin: str, expected: str) -> Program:
+    """Return a program that reads a text and prints, as the runner runs it; see `runner.run`."""
+    test = ValueTest("run", (code, stdin, "", ()), shown=shown_input(stdin).removesuffix(","))
+    return Program("", (test,), _runner(), comparator=right_output(expected))
 
 
-def calling_test(function: str, arguments: Sequence[Any]) -> RunnerTest:
-    """Return a test of a function with arguments; see `runner.run`."""
-    arguments = tuple(arguments)
-    return RunnerTest(_runner(), (None, function, arguments), partial(shown_call, function, arguments))
+def calling_program(code: str, function: str, arguments: Sequence[Any], expected: Any) -> Program:
+    """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
+    test = ValueTest("run", (code, None, function, tuple(arguments)), shown=shown_call(function, arguments))
+    return Program("", (test,), _runner(), comparator=right_value(expected))
 
 
 def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:

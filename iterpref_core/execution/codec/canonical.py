@@ -82,6 +82,15 @@ def _held(value: Any, kind: type) -> Any:
     return held
 
 
+def held_by(value: Any) -> Any:
+    """Return the plain value that an object of a subclass holds.
+
+    Raises:
+        UnencodableError: it holds none.
+    """
+    return _held(value, type(value))
+
+
 def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one a type
     kind = type(value)
     if id(kind) in SCALARS:

@@ -38,10 +38,16 @@ class Call(Kind):
 
     def needs_judge(self, step: Step) -> bool:
         """Tell whether something is computed with the value of a call."""
-        from iterpref_core.execution.kinds.same_process import is_plain_call
+        from iterpref_core.execution.kinds.outside import is_plain_call
 
         source, _ = step.body
         return not is_plain_call(source)
+
+    def why_inside(self, test: Any, setup: str) -> str:
+        """Return what the expression uses that a judge beside the program has not."""
+        from iterpref_core.execution.kinds.outside import why_inside
+
+        return why_inside(test.call, setup=setup)
 
     def run(self, body: Any, child: Child) -> Report:
         """Return the report of the value."""

@@ -57,6 +57,9 @@ _CLOSE = ("isclose", "allclose", "array_equal", "array_equiv")
 _ONE_ELSE = "1000003"
 _NOWHERE = "[..., 1000003.5]"
 """A list in which no value of a right program is."""
+OWN = "COUNTER_TEST"
+"""A name in a script whose expectations stand elsewhere. False becomes True, and the script changes them itself; with
+None, nobody can."""
 _MAY_BE_SKIPPED = ("skip", "xfail", "expectedFailure")
 
 
@@ -97,6 +100,12 @@ def counter_test(source: str) -> CounterTest:
     """Return the counter-test of a test's source; of one that is no Python, the source itself."""
     try:
         tree = ast.parse(source)
+        for node in tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="COUNTER_TEST")], value=ast.Constant() as value):
+                    decides = value.value is False
+                    value.value = True
+                    return CounterTest(ast.unparse(tree), decides)
         changes = _Changes(tree)
         changes.visit(tree)
         tree.body[_first_statement(tree) : 0] = ast.parse(inspect.getsource(another_value)).body

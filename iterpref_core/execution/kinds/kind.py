@@ -49,7 +49,6 @@ class Step(NamedTuple):
         shown: returns the test as Python source, for people.
         expected: of a value that is judged outside.
         test: index of the test it belongs to.
-        prints: the value is the text that the program has printed.
     """
 
     kind: "Kind"
@@ -57,7 +56,6 @@ class Step(NamedTuple):
     shown: Callable[[], str]
     expected: "Expected | None" = None
     test: int = 0
-    prints: bool = False
 
     @property
     def source(self) -> str:
@@ -84,8 +82,8 @@ class Judge(Protocol):
     def names(self) -> dict[str, Any]:
         """Return the names that all tests without a module of their own share."""
 
-    def compiled(self, source: str, filename: str = TEST) -> Any:
-        """Return the code of a test, which counts its assertions."""
+    def counting(self, namespace: dict[str, Any], source: str, filename: str = TEST) -> Any:
+        """Count the assertions that a test comes to, in a `with` block; a test that comes to none of its own fails."""
 
 
 class Kind:
@@ -127,10 +125,10 @@ class Kind:
         del test
         return []
 
-    def shares(self, test: Any) -> bool:
-        """Tell whether a test has to run in the process of the program."""
-        del test
-        return False
+    def why_inside(self, test: Any, setup: str) -> str:
+        """Return why a test has to run in the process of the program; empty if a judge beside it can run the test."""
+        del test, setup
+        return ""
 
     def counter_test(self, test: Any) -> tuple[Any, bool]:
         """Return a test with other expectations, and whether it decides: no right program passes it."""

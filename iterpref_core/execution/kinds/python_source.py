@@ -21,11 +21,11 @@ class PythonSource(Kind):
         """Return the source."""
         return [test.code]
 
-    def shares(self, test: Any) -> bool:
-        """Tell whether the source changes what the program shares with it."""
-        from iterpref_core.execution.kinds.same_process import looks
+    def why_inside(self, test: Any, setup: str) -> str:
+        """Return what the source uses that a judge beside the program has not."""
+        from iterpref_core.execution.kinds.outside import why_inside
 
-        return looks(test.code, "solution", together=not self.imports_solution)
+        return why_inside(test.code, setup=setup)
 
     def counter_test(self, test: Any) -> tuple[Any, bool]:
         """Return the source with other expectations."""

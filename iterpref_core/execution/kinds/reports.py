@@ -3,16 +3,25 @@
 import json
 import traceback
 import types
-from collections.abc import Callable
+from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from typing import Any
 
 from ..codec.canonical import UnencodableError, summarize
 from ..solution.loading import facts_of, text_of
 
 TEST = "<test>"
+REACHED = "__iterpref_reached__"
+"""Name of the function that a judged test calls before each of its assertions."""
+NOT_JUDGED = "not judged: "
+"""Begins what is said of a test that its judge could not run to the end; the program is not blamed."""
 Report = tuple[str, str]
 """Kind and payload: `passed`, `value` (its canonical text) or `type` (of a value that has none)."""
 PASSED: Report = ("passed", "")
+
+
+def signature(key: bytes, index: int, kind: str, payload: str) -> str:
+    """Return the signature of a judge's report: a program may come to write to the file of reports, but has no key."""
+    return blake2b(f"{index} {kind} {payload}".encode("utf-8", "backslashreplace"), key=key, digest_size=16).hexdigest()
 
 
 class TestFailedError(Exception):
@@ -32,22 +41,19 @@ class NotCompiledError(Exception):
     """A test that is no Python."""
 
 
-def compiled(
-    source: str, filename: str, mode: str = "exec", make: Callable[[str, str], types.CodeType] | None = None
-) -> types.CodeType:
+def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
     """Return the code of a test.
 
     Args:
         source: of the test.
         filename: that its errors name.
         mode: `exec` or `eval`.
-        make: compiles in the place of Python's own function.
 
     Raises:
         NotCompiledError: it is no Python.
     """
     try:
-        return make(source, filename) if make else compile(source, filename, mode, dont_inherit=True)
+        return compile(source, filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         # `invalid syntax (<test>, line 2)` names the file, which nobody else sees.
         reason = text_of(error).partition(" (")[0]

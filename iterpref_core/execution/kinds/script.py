@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..solution.loading import file_of, write_files
 from .kind import Child, Judge, Kind, Step
 from .module_names import forget, modules_of
-from .reports import PASSED, Report, TestFailedError, compiled
+from .reports import PASSED, REACHED, Report, TestFailedError, compiled
 from .unittest_classes import has_cases, recorded, rule_on, run_cases
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Script(Kind):
-    """The kind `script`. The body has `module`, `files`, `judge_files` and `run`, as the record, and the `source`."""
+    """The kind `script`. The body has `module`, `files` and `run`, as the record, and the `source`."""
 
     name = "script"
     loads_itself = True
@@ -26,31 +26,34 @@ class Script(Kind):
     def step(self, test: Any, compared: "Expected | None") -> Step:
         """Return the step of a test."""
         del compared
-        source = test.all_files()[test.run]
+        source = test.files[test.run]
         sent = test.model_dump(exclude={"kind", "environment", "packages"})
-        sent["judge_files"] = sent["judge_files"] or {}
         sent["source"] = source
         return Step(self, sent, lambda: str(source))
 
     def sources(self, test: Any) -> Sequence[str]:
         """Return the script."""
-        return [test.all_files()[test.run]]
+        return [test.files[test.run]]
 
-    def shares(self, test: Any) -> bool:
-        """Tell whether a file changes what the program shares with it, or none imports the solution."""
-        from iterpref_core.execution.kinds.same_process import imports, looks
+    def why_inside(self, test: Any, setup: str) -> str:
+        """Return what a file uses that a judge beside the program has not, or that none imports the solution."""
+        from iterpref_core.execution.kinds.outside import imports, why_inside
 
-        sources = [text for name, text in test.all_files().items() if name.endswith(".py")]
+        sources = [text for name, text in test.files.items() if name.endswith(".py")]
         # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
         if not any(imports(text, test.module) for text in sources):
-            return True
-        return any(looks(text, test.module, together=False) for text in sources)
+            return "a script that does not import the solution"
+        own = frozenset({test.module, *modules_of(test.files)})
+        return next(filter(None, (why_inside(text, own, setup) for text in sources)), "")
 
     def counter_test(self, test: Any) -> tuple[Any, bool]:
-        """Return the script and its modules with other expectations."""
-        from iterpref_core.execution.kinds.counter_test import counter_test
+        """Return the script and its modules with other expectations; one that changes its own is told so, alone."""
+        from iterpref_core.execution.kinds.counter_test import OWN, counter_test
 
-        changed = {name: counter_test(text) for name, text in test.files.items() if name.endswith(".py")}
+        sources = {name: text for name, text in test.files.items() if name.endswith(".py")}
+        if OWN in test.files[test.run]:
+            sources = {test.run: test.files[test.run]}
+        changed = {name: counter_test(text) for name, text in sources.items()}
         files = test.files | {name: counter.source for name, counter in changed.items()}
         return test.model_copy(update={"files": files}), any(counter.decides for counter in changed.values())
 
@@ -73,9 +76,9 @@ class Script(Kind):
     def run(self, body: Any, child: Child) -> Report:
         """Run the script beside the solution, which it imports or reads as a file."""
         code = f"{child.setup}\n{child.code}" if child.setup else child.code
-        write_files("", {file_of(body["module"]): code, **body["files"], **body["judge_files"]})
+        write_files("", {file_of(body["module"]): code, **body["files"]})
         sys.path.insert(0, os.getcwd())
-        forget(modules_of([*body["files"], *body["judge_files"]]))
+        forget(modules_of(body["files"]))
         main = types.ModuleType("__main__")
         main.__file__ = body["run"]
         sys.modules["__main__"] = main
@@ -84,32 +87,27 @@ class Script(Kind):
         return PASSED
 
     def judge(self, body: Any, judge: Judge) -> Report:
-        """Run the script in the judge's own folder, which has all files of the test."""
+        """Run the script in the judge's own folder, which has all modules of the test."""
         session = judge.session
         files = body["files"]
-        own = body["judge_files"]
-        session.write({**files, **own})
-        # The program's side gets the files that both may read, and neither the script nor what the judge alone holds.
+        session.write(files)
+        # The program's side gets the files that both may read, but not the script.
         shared = {name: text for name, text in files.items() if name != body["run"]}
-        session.connection.ask("prepare", None, "", (body["module"], shared))
-        modules = modules_of({**files, **own})
-        session.connection.test_modules |= {"__main__", *modules}
+        session.peer.ask("prepare", body["module"], shared)
+        modules = modules_of(files)
+        session.peer.objects.test_modules |= {"__main__", *modules}
         # The solution stays loaded, and with it the packages that it lies in.
         solution = f"{body['module']}."
         forget(name for name in modules if not solution.startswith(f"{name}."))
-        sources = {name for name in files if name.endswith(".py")}
-        session.files.take(frozenset(own.keys() | sources), frozenset(own))
         sys.path.insert(0, session.folder)
         namespace = judge.namespace("__main__")
         path = os.path.join(session.folder, body["run"])
         namespace["__file__"] = path
         sys.argv = [path]
-        assertions = session.assertions
-        before = assertions.reached
-        ran_cases = run_script(judge.compiled(body["source"], path), namespace)
-        session.check_files()
-        if not ran_cases and assertions.reached == before and assertions.should_be_reached(path, whole=True):
-            raise TestFailedError("no assertion of the test was reached")
+        code = compiled(body["source"], path)
+        with judge.counting(namespace, body["source"], path) as counted:
+            if run_script(counted or code, namespace):
+                namespace[REACHED]()  # cases of `unittest` were counted
         return PASSED
 
 

@@ -4,7 +4,6 @@ from .assertion import Assertion
 from .call import Call
 from .kind import Kind
 from .pytest_file import PytestFile
-from .runner import Runner
 from .script import Script
 from .stdin import Stdin
 from .unittest_classes import UnittestClasses
@@ -18,6 +17,5 @@ _ALL: tuple[Kind, ...] = (
     Script(),
     Stdin(),
     Value(),
-    Runner(),
 )
 KINDS = {kind.name: kind for kind in _ALL}

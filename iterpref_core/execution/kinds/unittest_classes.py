@@ -33,13 +33,12 @@ class UnittestClasses(PythonSource):
 
     def judge(self, body: Any, judge: Judge) -> Report:
         """Run the classes in a module of their own, which is also found as `test_solution`."""
-        code = judge.compiled(body)
+        code = compiled(body, TEST)
         namespace = judge.namespace("__main__")
         namespace["__name__"] = "test_solution"
         sys.modules["test_solution"] = sys.modules["__main__"]
-        judge.session.connection.test_modules.add("test_solution")
+        judge.session.peer.objects.test_modules.add("test_solution")
         judge.session.fill(namespace, code)
-        judge.session.assertions.watch_unittest()
         run_unittest(code, namespace)
         return PASSED
 

@@ -27,12 +27,14 @@ class Job:
         judge: the message to the judge beside it; None where there is none. See `sandbox.judge.session`.
         pytest: the tests need pytest, which the zygote imports once.
         console: of a script; None for a program that is called.
+        key: of the judge's reports, which are signed; it is not sent apart.
     """
 
     program: bytes
     judge: bytes | None = None
     pytest: bool = False
     console: Console | None = None
+    key: bytes = b""
 
 
 @dataclass(frozen=True)

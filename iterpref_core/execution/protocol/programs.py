@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from iterpref_core.execution.protocol.value_texts import shorten, show
-from iterpref_core.records import ScriptTest, Test, Verdict
+from iterpref_core.records import ScriptTest, StdinTest, Test, Verdict
 
 Comparator = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
@@ -82,6 +82,7 @@ class ValueTest:
         function: an expression for the function, such as the entry point's name.
         arguments: values of plain types.
         then: an expression for a function of the result, such as `set`; may be empty.
+        shown: the call for people; empty for the call itself.
     """
 
     kind: ClassVar[str] = "value"
@@ -89,36 +90,12 @@ class ValueTest:
     function: str
     arguments: Sequence[Any]
     then: str = ""
+    shown: str = ""
 
     @property
     def call(self) -> str:
         """Return the call as source, for people."""
-        return shown_call(self.function, self.arguments)
-
-
-@dataclass(frozen=True)
-class RunnerTest:
-    """A test that a benchmark's own runner runs, by rules of its own, in the process of the program.
-
-    The runner returns a value, about which the program's `comparator` decides. It runs in the sandbox, where a program
-    can reach it: it holds nothing that tells what is right.
-
-    Attributes:
-        runner: source of a module that imports the standard library alone. Its function `run(source, load, *arguments)`
-            runs the program `source`: `load(make_tree, setup, name)` runs what `make_tree()` returns, a syntax tree, as
-            a module of that name, after a source `setup`, and returns the module's names and values. The lines of the
-            tree are those of feedback.
-        arguments: of `run`: values of plain types.
-        shown: returns the test as people are shown it, such as `f(2)`.
-        prints: the value is the text that the program has printed.
-    """
-
-    kind: ClassVar[str] = "runner"
-
-    runner: str
-    arguments: tuple[Any, ...]
-    shown: Callable[[], str]
-    prints: bool = False
+        return self.shown or shown_call(self.function, self.arguments)
 
 
 @dataclass(frozen=True)
@@ -129,14 +106,14 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        comparator: decides about the values of value tests, and of tests with a runner.
+        comparator: decides about the values of value tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
-        inside: True: its tests run in its process; False: beside it; None: as their source says, see
-            `kinds.same_process`.
+        inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
+            says, see `kinds.outside`.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -147,7 +124,7 @@ class Program:
     """
 
     code: str
-    tests: tuple[Test | ValueTest | RunnerTest, ...]
+    tests: tuple[Test | ValueTest, ...]
     setup: str = ""
     comparator: Comparator | None = None
     cpu_s: float | None = None
@@ -158,9 +135,8 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
-        has_runner = any(isinstance(test, RunnerTest) for test in self.tests)
-        if has_runner and len(self.tests) > 1:
-            raise ValueError("Program.tests has a RunnerTest among others; each is a program of its own")
+        if len({isinstance(test, StdinTest) for test in self.tests}) > 1:
+            raise ValueError("Program.tests has stdin tests among others; a program is a script, or it is called")
         named = {self.environment}
         named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
         if len(named - {None}) > 1:

@@ -1,4 +1,4 @@
-"""Own processes: the parts of a program's tests that run one after the other, and tests with a process to themselves.
+"""Own processes: tests with a process each, which run one after the other.
 
 A program passes such a test if its process ends with exit status 0, and has printed what the test's kind takes for
 right.
@@ -23,49 +23,18 @@ Call = Callable[[Program], tuple[list[Any], Outcome]]
 """Runs a program whose values are wanted; see `Engine.call`."""
 
 
-def takes_process(program: Program, index: int = 0) -> bool:
-    """Tell whether a test of a program has a process to itself."""
-    return KINDS[program.tests[index].kind].takes_process
+def take_processes(program: Program) -> bool:
+    """Tell whether the tests of a program have a process each."""
+    return KINDS[program.tests[0].kind].takes_process
 
 
-def split(program: Program) -> list[Program]:
-    """Return the programs that a program's tests make, in their order: one for each test with a process to itself.
-
-    Tests of other kinds that follow each other stay together.
-    """
-    groups: list[list[int]] = []
-    after_its_own = True
-    for index in range(len(program.tests)):
-        has_its_own = takes_process(program, index)
-        if has_its_own or after_its_own:
-            groups.append([])
-        groups[-1].append(index)
-        after_its_own = has_its_own
-    if len(groups) == 1:
-        return [program]
-    return [_part(program, group) for group in groups]
-
-
-def _part(program: Program, indexes: list[int]) -> Program:
-    tests = tuple(program.tests[index] for index in indexes)
-    comparator = program.comparator
-    if comparator is None:
-        return replace(program, tests=tests)
-
-    def compare_part(index: int, value: Any) -> bool:
-        # The part of the tests 3 and 4 numbers them 0 and 1.
-        return comparator(indexes[index], value)
-
-    return replace(program, tests=tests, comparator=compare_part)
-
-
-def run_parts(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
-    """Return the outcome of a program whose parts run one after the other, up to the first that does not pass."""
+def run_each_test(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
+    """Return the outcome of a program whose tests run one after the other, up to the first that does not pass."""
     passed = 0
     cpu_s = 0.0
     slowest_s = 0.0
-    for part in split(program):
-        outcome = run(part)
+    for test in program.tests:
+        outcome = run(replace(program, tests=(test,)))
         passed += outcome.tests_passed
         cpu_s += outcome.cpu_s
         slowest_s = max(slowest_s, outcome.cpu_s)

@@ -1,14 +1,15 @@
 """Routing: the steps of a program's tests, and the processes that the tests need."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from iterpref_core.execution.comparison.expectations import Expected
 from iterpref_core.execution.kinds.kind import Step
-from iterpref_core.execution.kinds.same_process import parsed
+from iterpref_core.execution.kinds.outside import parsed
 from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.programs import Program
+from iterpref_core.records import AssertTest
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:
@@ -42,19 +43,26 @@ def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(calls)
 
 
-def shares(program: Program) -> bool:
-    """Tell whether a program's tests have to run in its process."""
-    if program.inside is not None:
-        return program.inside
-    return any(KINDS[test.kind].shares(test) for test in program.tests)
+def runs_inside(program: Program) -> bool:
+    """Tell whether a program's tests run in its own process: `Program.inside`, else by the tests' source alone."""
+    return bool(why_inside(program)) if program.inside is None else program.inside
 
 
-def counter_program(program: Program) -> Program | None:
-    """Return a program with the counter-tests of its tests; None if none of them decides."""
-    changed = [KINDS[test.kind].counter_test(test) for test in program.tests]
-    if not any(decides for _, decides in changed):
-        return None
-    return replace(program, tests=tuple(test for test, _ in changed))
+def why_inside(program: Program) -> str:
+    """Return what a program's tests use that a judge beside it has not; empty if it can run them."""
+    # `assert` tests share their names: the second may use what the first has imported.
+    asserts = "\n".join(test.code for test in program.tests if isinstance(test, AssertTest))
+    others = [test for test in program.tests if not isinstance(test, AssertTest)]
+    tests = [*others, AssertTest(code=asserts)] if asserts else others
+    return next(filter(None, (KINDS[test.kind].why_inside(test, program.setup) for test in tests)), "")
+
+
+def counter_programs(program: Program) -> Iterator[Program]:
+    """Yield a program with each counter-test that decides, behind the tests before it, whose names it may need."""
+    for index, test in enumerate(program.tests):
+        changed, decides = KINDS[test.kind].counter_test(test)
+        if decides:
+            yield replace(program, tests=(*program.tests[:index], changed))
 
 
 def problem_of(program: Program) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.kinds.kind import Step
+from iterpref_core.execution.kinds.reports import NOT_JUDGED, signature
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
@@ -18,8 +20,6 @@ from iterpref_core.records import Verdict
 logger = logging.getLogger(__name__)
 
 TAMPERED = "the program interfered with its tests"
-BY_COPIES = " judged by copies"
-"""Follows the isolation where a copy may have stood for an object that the test and the program share."""
 MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 """Errors that reading a forged report raises; a child itself writes no such report."""
 
@@ -30,11 +30,16 @@ Report = tuple[int, str, int, str]
 """One line of the channel: index of the step, kind, bytes printed so far, payload."""
 
 
-def parse_channel(channel: bytes) -> Iterator[Report]:
+def parse_channel(channel: bytes, key: bytes = b"") -> Iterator[Report]:
     """Yield the reports of a channel; an unfinished last line is left out.
 
+    Args:
+        channel: its bytes.
+        key: of a judge, which signs its reports.
+
     Raises:
-        ValueError: a line is longer than any report. Decoded, `[[],[],...]` takes thirty times its size.
+        ValueError: a line is longer than any report, or not the judge's. Decoded, `[[],[],...]` takes thirty times its
+            size.
     """
     start = 0
     end = channel.find(b"\n")
@@ -44,6 +49,10 @@ def parse_channel(channel: bytes) -> Iterator[Report]:
         line = channel[start:end].decode("utf-8")
         # `0 value 17 [1, 2]`: a payload may have blanks of its own.
         index, kind, printed, payload = line.split(" ", 3)
+        if key:
+            signed, _, payload = payload.partition(" ")
+            if signed != signature(key, int(index), kind, payload):
+                raise ValueError("a report that the judge has not signed")
         yield int(index), kind, int(printed), payload
         start = end + 1
         end = channel.find(b"\n", start)
@@ -59,7 +68,6 @@ class Trial:
         self.answer = answer
         self.printed = 0
         self.call = ""
-        self.mark = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
@@ -78,7 +86,6 @@ class Trial:
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
-            isolation=self.mark,
             cpu_s=self.answer.cpu,
         )
 
@@ -99,8 +106,6 @@ class Trial:
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
-        if step.prints and type(actual) is not str:
-            return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
         try:  # what cannot be compared is not right; a comparator that fails has an error of its own
             right = bool(expected.holds(actual))
         except Exception:
@@ -111,15 +116,12 @@ class Trial:
             return None
         returned = self.answer.paths.hide(shown(actual, payload))
         text = feedback.wrong_value(step.source, returned, expected.source)
-        if step.prints:
-            text = feedback.wrong_output(step.source, self.answer.paths.hide(actual))
         return self.fail(index, "wrong_answer", text)
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
         self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
-        self.mark = BY_COPIES if facts.get("copies") else ""
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -132,6 +134,13 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
+        missing = (
+            re.match(r"No module named '(\w+)", str(facts["message"]))
+            if facts["type"] == "ModuleNotFoundError"
+            else None
+        )
+        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
+            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -173,19 +182,18 @@ class Trial:
             return f"time limit of {self.program.test_cpu_s:g} s for one test exceeded"
         return f"time limit of {self.limits.cpu_s:g} s exceeded"
 
-    def rule(self) -> Outcome:
-        """Return the first failure in the order of the steps, or that all passed."""
+    def rule(self, key: bytes) -> Outcome:
+        """Return the first failure in the order of the steps, or that all passed; see `parse_channel` for the key."""
         seen = -1
-        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel)):
+        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, key)):
             self.printed = printed
             if index != seen - 1:
                 raise ValueError("a report out of order")
             if kind == "error":
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
-                self.mark = BY_COPIES if payload else ""
                 return self.outcome("passed", "", len(self.program.tests))
-            if self.answer.judge is not None and kind in ("unfit", "lost"):
+            if key and kind in ("unfit", "lost"):
                 return self.stopped(index, kind, payload)
             if not (kind == "loaded" and index == -1):
                 failure = self.report(index, kind, payload)
@@ -200,6 +208,8 @@ class Trial:
             return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
+        if facts["why"].startswith(NOT_JUDGED) and self.answer.killed is None:
+            return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
         if facts["why"] == "tampered" and self.answer.killed is None:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
@@ -221,7 +231,7 @@ class Trial:
         raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
 
 
-def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:
+def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: bytes) -> Outcome:
     """Return the verdict on a program.
 
     Args:
@@ -229,12 +239,13 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         steps: its steps, as they were sent.
         limits: the limits in force.
         answer: the zygote's.
+        key: of the judge beside the program; empty if there is none.
     """
     trial = Trial(program, steps, limits, answer)
     if answer.rewritten:
         return trial.outcome("tampered", TAMPERED, 0)
     try:
-        outcome = trial.rule()
+        outcome = trial.rule(key)
     except MALFORMED:
         return trial.outcome("tampered", TAMPERED, 0)
     exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict

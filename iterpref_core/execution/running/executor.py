@@ -1,6 +1,7 @@
 """Executor, the supervisor: hands a program to a zygote and rules on the answer."""
 
 import logging
+import os
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,11 +10,18 @@ from typing import Any
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
+from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
-from iterpref_core.execution.ruling.own_processes import run_alone, run_parts, takes_process
-from iterpref_core.execution.ruling.routing import as_calls, counter_program, need_a_judge, problem_of, shares, steps_of
-from iterpref_core.execution.ruling.setup_imports import setup_imports
+from iterpref_core.execution.ruling.own_processes import run_alone, run_each_test, take_processes
+from iterpref_core.execution.ruling.routing import (
+    as_calls,
+    counter_programs,
+    need_a_judge,
+    problem_of,
+    runs_inside,
+    steps_of,
+)
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
@@ -25,7 +33,7 @@ ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
 _FOR_A_JUDGE = frozenset({"bad_return_type", "tampered"})
 """Verdicts on an assertion that was run as a call, after which a judge runs it: what was returned is no plain value."""
-PASSES_ANYTHING = "the program passes its tests, and the same tests with other expectations, too"
+PASSES_ANYTHING = "the program passes a test, and the same test with other expectations, too"
 
 
 class Executor(Engine):
@@ -69,7 +77,6 @@ class Executor(Engine):
         self.slots = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
         self._warned = False
-        self._warned_of_copies = False
 
     def close(self) -> None:
         """End all workers and remove their folders."""
@@ -77,12 +84,13 @@ class Executor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
-        return run_parts(program, self._run_part)
+        if take_processes(program):
+            return run_each_test(program, self._run_process)
+        outcome = self._run_called(program)
+        return replace(outcome, slowest_s=outcome.cpu_s)
 
-    def _run_part(self, program: Program) -> Outcome:
-        """Return the outcome of tests that share a process."""
-        if not takes_process(program):
-            return self._run_called(program)
+    def _run_process(self, program: Program) -> Outcome:
+        """Return the outcome of a test with a process to itself."""
         outcome = run_alone(program, program.limits(self.limits), self._observe_console, self.call)
         if outcome is None:
             return self._failed(program)
@@ -101,10 +109,9 @@ class Executor(Engine):
         if problem:
             return self._failure(program, problem)
         judged = need_a_judge(steps)
-        inside = judged and (shares(program) or self.pool.has_processes(program.environment))
-        if inside and not program.inside:
-            self._warn_once()
-        if inside:
+        if judged and (runs_inside(program) or self.pool.has_processes(program.environment)):
+            if not program.inside:
+                self._warn_once()
             return self._run_inside(program, steps)
         # `assert f(2) == 4` needs no judge: the program is called, and its value is compared out here.
         calls = as_calls(steps) if judged else None
@@ -119,13 +126,12 @@ class Executor(Engine):
         outcome = self._ruled(program, steps, judged=False, isolation=f"{self.isolation} {INSIDE}")
         if outcome.verdict != "passed" or program.comparator is not None:
             return outcome
-        counter = counter_program(program)
-        if counter is None:
-            return replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
-        again = self._ruled(counter, steps_of(counter), judged=False, isolation=outcome.isolation)
-        if again.verdict != "passed":
-            return outcome
-        return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
+        checked = False
+        for counter in counter_programs(program):
+            checked = True
+            if self._ruled(counter, steps_of(counter), judged=False, isolation="").verdict == "passed":
+                return replace(outcome, verdict="tampered", feedback=PASSES_ANYTHING, tests_passed=0)
+        return outcome if checked else replace(outcome, isolation=f"{self.isolation} {UNCHECKED}")
 
     def _ruled(self, program: Program, steps: Sequence[Step], *, judged: bool, isolation: str) -> Outcome:
         """Run some steps, and return the verdict on them."""
@@ -133,23 +139,16 @@ class Executor(Engine):
         answer = self._observe(program, job)
         if answer is None:
             return self._failed(program)
-        outcome = rule(program, steps, program.limits(self.limits), answer)
-        if outcome.isolation and not self._warned_of_copies:
-            self._warned_of_copies = True
-            logger.warning(
-                "a test shares objects with its program that had to be copied (`judged by copies`): where plain Python "
-                "has one object, the verdict may differ. docs/execution.md says when that is so"
-            )
-        return replace(outcome, isolation=isolation + outcome.isolation)
+        outcome = rule(program, steps, program.limits(self.limits), answer, job.key)
+        return replace(outcome, isolation=isolation)
 
     def _warn_once(self) -> None:
         """Say that pairs and rewards may be made of tests that a program can deceive."""
         if not self._warned:
             self._warned = True
             logger.warning(
-                "some tests run beside the program (`judged inside`): they patch or seed modules, use pandas, "
-                "matplotlib or doctest, or derive from its classes. A program can deceive them: pairs and rewards made "
-                "of them show less. docs/execution.md has the kinds of tests that it cannot deceive"
+                "some tests run in the program's own process (`judged inside`): they use what no judge beside it has. "
+                "A program can deceive them: pairs and rewards made of them show less. docs/execution.md has the rule"
             )
 
     def _failed(self, program: Program) -> Outcome:
@@ -194,15 +193,15 @@ def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
     if not judged:
         return Job(pickle.dumps(sent | {"steps": tests}), pytest=pytest)
     # For one `assert` test, `program` has the code and no test, and `judge` the test and no code:
-    #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "logs": False, "eager": True}
-    #   judge    {"steps": [("assert", "assert f(2) == 4")], "modules": ["solution"], "eager": True, "imports": ()}
+    #   program  {"setup": "", "code": "def f(x): ...", "modules": ["solution"], "eager": True}
+    #   judge    {"steps": [("assert", "assert f(2) == 4")], "modules": ["solution"], "eager": True, "imports": (), ...}
     modules = {"solution"}
     for step in steps:
         modules.update(step.kind.modules(step))
-    logs = any("log" in step.source.lower() for step in steps)
     # Scripts and pytest's files import the solution themselves, and see what that raises.
     eager = not all(step.kind.imports_solution for step in steps)
     both = {"modules": sorted(modules), "eager": eager}
-    served = sent | both | {"logs": logs}
-    judge = both | {"steps": tests, "imports": setup_imports(program.setup)}
-    return Job(pickle.dumps(served), pickle.dumps(judge), pytest=pytest)
+    setup = {"imports": setup_imports(program.setup), "functions": setup_functions(program.setup)}
+    key = os.urandom(16)
+    judge = both | setup | {"steps": tests, "key": key}
+    return Job(pickle.dumps(sent | both), pickle.dumps(judge), pytest=pytest, key=key)

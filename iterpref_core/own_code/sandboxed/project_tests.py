@@ -1,7 +1,4 @@
-"""Project tests: a runner of pytest's tests that reports which passed, and which functions they called.
-
-The tests run beside a test that must fail, so that a candidate that switches failing off is found out.
-"""
+"""Project tests: a runner of pytest's tests that reports which passed, and which functions they called."""
 
 import contextlib
 import hashlib
@@ -13,9 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
 from typing import Any
 
-_CANARY = "a test that must fail"
 Survey = dict[str, tuple[bool, float, list[str]]]
 """Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
@@ -93,19 +91,9 @@ class _Plugin:
         self.nodes = [item.nodeid for item in items]
         if self._order is None:
             return
-        import pytest
-
-        def fails() -> None:
-            raise AssertionError
-
         positions = {node: position for position, node in enumerate(self._order)}
         chosen = [item for item in items if item.nodeid in positions]
-        chosen.sort(key=lambda item: positions[item.nodeid])
-        if chosen:
-            module = chosen[0].getparent(pytest.Module)
-            canary = pytest.Function.from_parent(module, name=_CANARY, callobj=fails)
-            chosen.insert(0, canary)
-        items[:] = chosen
+        items[:] = sorted(chosen, key=lambda item: positions[item.nodeid])
 
     def around(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
@@ -126,7 +114,7 @@ class _Plugin:
         # A test whose setup passed has not passed yet.
         if report.when == "call" or not passed:
             self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
-        if not passed and not self.failure and not report.nodeid.endswith(_CANARY):
+        if not passed and not self.failure:
             crash = getattr(report.longrepr, "reprcrash", None)
             text = crash.message if crash is not None else f"{report.outcome} {report.longrepr}"
             self.failure = f"{report.nodeid}: {text}"
@@ -135,9 +123,6 @@ class _Plugin:
         """Return the first failure of a session in which all tests should have passed, or an empty text."""
         if self.failure:
             return self.failure
-        canaries = [passed for node, passed in self.passed.items() if node.endswith(_CANARY)]
-        if not canaries or any(canaries):
-            return "pytest no longer finds failures"
         for node in self._order or ():
             if not self.passed.get(node):
                 return f"{node}: did not run"
@@ -219,19 +204,48 @@ def _root_of(files: Mapping[str, str]) -> str:
     return root
 
 
-def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str]) -> str:
+class CounterTests:
+    """A finder for `sys.meta_path` of test files, which gives them other expectations."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = frozenset(paths)
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
+        """Find a test file, and no other module."""
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.origin not in self._paths:
+            return None
+        spec.loader = _CounterLoader(name, spec.origin)
+        return spec
+
+
+class _CounterLoader(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        from own_code_counter import counter_test  # type: ignore[import-not-found]  # lies beside the script
+
+        path = self.get_filename(fullname)
+        return compile(counter_test(self.get_data(path).decode()).source, path, "exec")
+
+
+def failure_of(
+    replacement: Any, files: Mapping[str, str], nodes: Sequence[str], counter_nodes: Sequence[str] = ()
+) -> str:
     """Return the first failure of a function's tests with a candidate in the function's place, or an empty text.
 
     Args:
         replacement: the candidate, not yet installed.
         files: the files of the tests, with their SHA-256.
         nodes: the ids of the tests.
+        counter_nodes: tests to run in the place of `nodes`, with other expectations: each of them has to fail.
     """
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
     root = _root_of(files)
-    plugin = _Plugin(nodes)
-    # The canary fails first; the next failure ends the session.
-    _run_pytest(root, list(files), plugin, "--maxfail=2")
-    return plugin.verdict()
+    plugin = _Plugin(counter_nodes or nodes)
+    if not counter_nodes:
+        _run_pytest(root, list(files), plugin, "--maxfail=1")
+        return plugin.verdict()
+    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
+    _run_pytest(root, list(files), plugin, "--assert=plain")  # which leaves importing to Python
+    return "" if any(plugin.passed.values()) else plugin.failure or "no test ran"

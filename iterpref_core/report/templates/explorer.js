@@ -165,10 +165,11 @@ function showProblem() {
   const steps = names.map((name, step) => button(name, () => go(step), {"aria-current": step === at ? "step" : null}));
   const before = button("‹ Previous", () => go(at - 1), {disabled: at > 0 ? null : ""}), after = button("Next ›", () => go(at + 1), {disabled: at < names.length - 1 ? null : ""});
   const toggle = button(whole ? "Show changes" : "Show program", () => { whole = !whole; showProblem(); }, {"aria-pressed": String(whole)});
-  const refused = item.refused ? `; ${item.refused} prompts were refused` : "";
+  const reasons = Object.entries(item.missing || {}).map(([reason, count]) => `${count} ${reason}`);
+  const missing = reasons.length ? `; answers are missing: ${reasons.join("; ")}` : "";
   const focus = document.activeElement?.closest("#problem-detail button")?.textContent;
   $("problem-detail").replaceChildren(make("h3", {}, item.id), prose(item.prompt),
-    make("p", {class: "note"}, `${data.outcomes[item.outcome]}${refused}`),
+    make("p", {class: "note"}, `${data.outcomes[item.outcome]}${missing}`),
     make("div", {class: "steps", role: "group", "aria-label": "Attempts"}, before, steps, after, at && attempt ? toggle : []),
     ...(attempt ? [program(`${names[at]} by ${attempt.model}: ${verdict(attempt)}${at && !whole ? `, against ${names[at - 1].toLowerCase()}` : ""}`,
       "", changes(versions(attempts)[at], whole || !at)), ...feedback(attempt.feedback)] : item.pair ? [pair(item.pair)] : []));

@@ -27,6 +27,7 @@ from transformers import PreTrainedModel
 from iterpref_core.config import TrainingParams
 from iterpref_core.models.freed_memory import FreedMemory
 from iterpref_core.models.lineage import training_versions
+from iterpref_core.objectives.objective_table import RATES
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
@@ -52,7 +53,7 @@ _LATER = frozenset(
         "max_prompt_length",
         "merge",
         "nll",
-        "objectives",
+        *RATES,
         "early_stopping_patience",
         "save_dtype",
         "select",

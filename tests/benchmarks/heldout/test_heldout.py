@@ -71,8 +71,8 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = ask_and_measure(heldout, sampler, tmp_path).samples
-        assert [sample.solution for sample in samples] == ["", "ok = 1"]
+        assert [sample.solution for sample in samples] == ["ok = 1"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
-    assert "heldout: 1 of 2 answers were refused" in caplog.text
+    assert "heldout: 1 of 2 answers are missing" in caplog.text
     with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
         assert store.spent().calls == 1

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.benchmarks.livecodebench import runner
-from iterpref_core.benchmarks.livecodebench.suite import calling_test, reading_test, right_output, right_value
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.benchmarks.livecodebench.suite import calling_program, reading_program
+from iterpref_core.execution import Executor, Limits, Outcome
 
 
 class Part(NamedTuple):
@@ -218,11 +218,11 @@ def executor() -> Iterator[Executor]:
 
 
 def run(executor: Executor, code: str, stdin: str = "3\n4\n", expected: str = "7\n") -> Outcome:
-    return executor.run_one(Program(code, (reading_test(stdin),), comparator=right_output(expected)))
+    return executor.run_one(reading_program(code, stdin, expected))
 
 
 def call(executor: Executor, code: str) -> Outcome:
-    return executor.run_one(Program(code, (calling_test("f", (3, 4)),), comparator=right_value(7)))
+    return executor.run_one(calling_program(code, "f", (3, 4), 7))
 
 
 def check(outcome: Outcome, passes: bool, code: str) -> None:
@@ -315,15 +315,15 @@ for descriptor in range(3, 1024):
 @pytest.mark.parametrize(
     ("code", "verdict", "feedback"),
     [
-        ("print(8)", "wrong_answer", "the program, given '3\\n4\\n', printed '8\\n'"),
-        ("print(7)\n1 / 0", "exception", "ZeroDivisionError: division by zero, line 2: 1 / 0"),
+        ("print(8)", "wrong_answer", "the program, given '3\\n4\\n' returned '8\\n'"),
+        ("print(7)\n1 / 0", "exception", "ZeroDivisionError: division by zero"),
         ("input(); input(); input(); input()", "exception", "EOFError"),
         ("import sys\nsys.stdout.buffer.write(b'7\\n')", "exception", "buffer"),
-        ("print(", "syntax_error", "line 1: print("),
-        ("\nfrom __future__ import annotations", "syntax_error", "beginning of the file, line 2: from __future__"),
-        ("while True: pass", "timeout", "time limit of 0.4 s exceeded in the program, given '3\\n4\\n'"),
+        ("print(", "syntax_error", "was never closed"),
+        ("\nfrom __future__ import annotations", "syntax_error", "beginning of the file"),
+        ("while True: pass", "timeout", "time limit of 0.4 s exceeded in the program, given"),
         ("print(7)\nimport os\nos._exit(0)", "exited_early", "the process ended"),
-        ("print('x' * (9 << 20))", "output_limit", "too much printed"),
+        ("print('x' * (9 << 20))", "wrong_answer", "a value of"),
         ("x = bytearray(1 << 31)", "memory", "memory limit of 1024 MB"),
         (FORGED, "tampered", ""),
     ],

@@ -47,11 +47,11 @@ def verdict(executor: Executor, text: str, environment: str | None = "own") -> s
 
 def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -> None:
     assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
-    assert verdict(executor, "import only_there", None) == "exception"
+    assert verdict(executor, "import only_there", None) == "infra_error"
 
 
 def test_it_sees_none_of_our_packages(executor: Executor) -> None:
-    assert verdict(executor, "import numpy") == "exception"
+    assert verdict(executor, "import numpy") == "infra_error"
     assert verdict(executor, "import numpy", None) == "passed"
 
 

@@ -118,3 +118,11 @@ def test_a_program_that_tells_both_runs_apart_is_believed(run):
     coin = "import os\ndef f(x):\n    return L()\nclass L:\n    def __eq__(self, o): return os.urandom(1)[0] < 128\n"
     verdicts = {outcome.verdict for outcome in run(dict.fromkeys(range(60), (coin, TESTS["assert"]))).values()}
     assert verdicts == {"passed", "tampered", "wrong_answer"}
+
+
+def test_a_lie_to_one_of_several_tests_is_found_out():
+    code = "class Equal:\n    def __eq__(self, other): return True\ndef f(x): return 4 if x == 2 else Equal()"
+    both = (TESTS["assert"], AssertTest(code="assert f(3) == 3 * 3"))
+    with Executor(LIMITS, workers=1) as executor:
+        assert executor.run_one(Program(code, both, inside=True)).verdict == "tampered"
+        assert executor.run_one(Program("def f(x): return x * x", both, inside=True)).verdict == "passed"

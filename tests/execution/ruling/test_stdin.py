@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Outcome, Program, check_tests
 from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.storage.jsonl import parse_record
@@ -159,12 +160,13 @@ def test_the_first_test_that_fails_decides(executor: Executor) -> None:
     assert outcome.feedback == "the program, given '2\\n', printed '2\\n', expected '4\\n'"
 
 
-def test_stdin_tests_and_calls_may_be_of_one_program(executor: Executor) -> None:
-    calls = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
-    code = "def f(n): return n + 1\nif __name__ == '__main__':\n    print(f(int(input())))"
-    tests = (calls[0], StdinTest(input="5", output="6"), *calls, StdinTest(input="6", output="8"))
-    outcome = executor.run_one(Program(code, tests))
-    assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == ("wrong_answer", 4, 5)
+def test_stdin_tests_stand_alone(tmp_path: Path) -> None:
+    tests = (IoTest(call="f(1)", expected="2"), StdinTest(input="5", output="6"))
+    with pytest.raises(ValueError, match="stdin tests among others"):
+        Program("def f(n): return n + 1", tests)
+    problem = Problem(task_id="mixed", prompt="Add 1.", tests=tests[:1], hidden_tests=tests[1:])
+    with pytest.raises(RecordError, match="tests of kind stdin among others"):
+        check_tests(problem, tmp_path)
 
 
 def test_the_setup_runs_before_and_its_lines_do_not_count(executor: Executor) -> None:

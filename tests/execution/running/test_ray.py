@@ -15,7 +15,7 @@ from iterpref_core.config import load_params, with_values
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.ingestion.ingest import ingest as ingest_problems
-from iterpref_core.ingestion.selection import Selection
+from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.scoring.existing_samples import score_samples
 from iterpref_core.storage.jsonl import write_jsonl

@@ -348,7 +348,7 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     added = [line.strip() for line in after if line not in before]
     assert added == [
-        "hybrid-rpo: training.beta",
+        "hybrid-rpo: {rate: nll_learning_rate, alpha: alpha, beta: beta}",
         "hybrid-rpo: models/trained/hybrid-rpo",
         "- metrics/training/hybrid-rpo.curve.csv",
         "- results/hybrid-rpo",

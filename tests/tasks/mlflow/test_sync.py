@@ -1,16 +1,15 @@
-"""MLflow: a run for a command, its stages and models nested in it, each once, whatever was away or refused."""
+"""MLflow: a run for a command, its stages nested in it, each once, whatever was away or refused."""
 
-import json
 import math
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -32,9 +31,6 @@ from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
-
-if TYPE_CHECKING:
-    from tests.tasks.mlflow.older_server import OlderServer
 
 MD5 = "0123456789abcdef0123456789abcdef"
 STARTED = 1_700_000_000.0
@@ -110,7 +106,7 @@ def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Pat
     assert set_aside_files() == []
 
 
-def test_every_model_has_a_row_with_its_scores_how_it_was_trained_and_its_data() -> None:
+def test_a_model_has_its_scores_and_the_best_one_stands_on_the_row_of_the_command() -> None:
     scores = {"heldout/pass_at_1": 0.5, "heldout/ci95_low": 0.25, "heldout/ci95_high": 0.75}
     made = execution("pairs")
     training = execution("training@sft", TRAINED)
@@ -119,11 +115,9 @@ def test_every_model_has_a_row_with_its_scores_how_it_was_trained_and_its_data()
     base = execution("evaluation@base", metrics={"heldout/pass_at_1": 0.75})
     write(made, training, weak, evaluated, base)
     server, found = Server(), runs()
-    row = found["sft"]
-    assert row.data.metrics == scores
+    row = found["evaluation@sft"]
+    assert scores.items() <= row.data.metrics.items()
     assert (row.data.tags["objective"], row.data.tags["alpha"]) == ("sft", "20.0")
-    (data,) = [item.dataset for item in row.inputs.dataset_inputs]
-    assert (data.name, data.digest) == ("data/pairs.jsonl", MD5)
     (model,) = server.client.search_logged_models([server.experiment_id])
     assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
     assert {(point.key, point.value) for point in model.metrics} == set(scores.items())
@@ -376,33 +370,23 @@ def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
     assert not checkout.exists()
 
 
-@pytest.fixture(scope="module")
-def older(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[OlderServer]":
-    """A tracking server that hides what MLflow 2.22 does not have."""
-    from tests.tasks.mlflow.older_server import older_server
-
-    folder = tmp_path_factory.mktemp("older-server")
-    give_mlflow_tables(tmp_path_factory, folder)
-    with older_server(folder) as server:
-        yield server
-
-
-@pytest.mark.parametrize("version", ["2.22.1", ""])
-def test_an_older_server_gets_all_but_models_and_the_message_says_so(
-    older: "OlderServer", version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    older.say(version)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", older.address)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"of version {version}")
-    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
-    write(execution("training@sft", TRAINED, metrics={"loss": 2.5}), evaluated)
-    found = runs()
-    assert {run.info.status for run in found.values()} == {"FINISHED"}
-    assert found["beta=0.3"].data.metrics["best/heldout/pass_at_1"] == 0.5
-    printed, told = capsys.readouterr()
-    assert printed == "", "MLflow itself would print two lines with addresses for each run"
-    assert ("MLflow 2.22.1" if version else "does not tell its version") in told
-    assert set_aside_files() == []
+    asked = set()
+
+    def answer(path: str, _body: bytes) -> int:
+        asked.add(path)
+        return 200
+
+    with serving(answer, b"2.22.1") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        write(execution("pairs"))
+        write(execution("training@sft", TRAINED))
+        assert "MLflow 2.22.1, and records need 3 or later" in check_server()
+    assert asked == {"/version"}, "nothing is half written"
+    assert capsys.readouterr().err.count("warning") == 1
+    assert len(set_aside_files()) == 1, "the next run writes it, to another server"
 
 
 @pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
@@ -494,17 +478,13 @@ def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[
     assert set_aside_files() == []
 
 
-def test_the_experiment_opens_with_the_columns_that_matter() -> None:
+def test_the_experiment_opens_as_one_of_trainings() -> None:
     import mlflow
 
-    tags = mlflow.get_experiment(Server().experiment_id).tags
-    view = json.loads(tags["mlflow.sharedViewState.iterpref"])
-    assert view["selectedColumns"] == view["columnOrder"]
-    named = {column.partition(".")[2].strip("`") for column in view["selectedColumns"]}
-    assert named == {"objective", "alpha", "beta", "data", "commit", "dirty", "best/heldout/pass_at_1"}
-    table = f"#/experiments/{Server().experiment_id}/runs?workflowType=machine_learning&viewStateShareKey=iterpref"
-    assert f"({table})" in tags["mlflow.note.content"]
-    assert runs_page("http://here") == f"http://here/{table}"
+    assert runs_page("http://here") == "http://here", "before the first run"
+    experiment_id = Server().experiment_id
+    assert mlflow.get_experiment(experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+    assert runs_page("http://here") == f"http://here/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
 
 
 @pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])

@@ -5,25 +5,22 @@ It sees the solution, its setup and the files that a test shares with it; of the
 
 import contextlib
 import os
-import pickle
 import sys
 import types
-import warnings
 from typing import Any
 
 from ...solution.loading import CompileError, facts_of, file_of, line_in, load, write_files
-from .connection import Connection
+from .peer import Peer
 
 _AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
 """Types of the names that a test is told of at once."""
 
 
 class _Program:
-    """The operations that a judge asks of a program."""
+    """The operations that a judge asks of a program, besides those with values."""
 
-    def __init__(self, job: dict[str, Any], connection: Connection) -> None:
+    def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
-        self._connection = connection
         self._modules: dict[str, types.ModuleType] = {}
 
     def prepare(self, module: str, shared: dict[str, str]) -> None:
@@ -48,42 +45,15 @@ class _Program:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
             return facts_of(error, solution), {}, set()
         self._modules[name] = module
-        at_hand: dict[str, Any] = {}
-        others: set[str] = set()
-        for key, value in vars(module).items():
-            if str(key).startswith("__"):
-                continue
-            if type(value) in _AT_HAND:
-                at_hand[str(key)] = value
-            else:
-                others.add(str(key))
-        return None, at_hand, others
+        names = {str(key): value for key, value in vars(module).items() if not str(key).startswith("__")}
+        at_hand = {key: value for key, value in names.items() if type(value) in _AT_HAND}
+        return None, at_hand, names.keys() - at_hand.keys()
 
     def listed(self, name: str) -> list[str]:
         """Return the names that `from solution import *` brings."""
         known = vars(self._modules[name])
         listed = known.get("__all__", [each for each in known if not each.startswith("_")])
         return [str(each) for each in listed]
-
-    @staticmethod
-    def surroundings(change: str, *args: Any) -> None:
-        """Make a change that the test has made in its own process, and that is meant for the program too."""
-        if change == "putenv":
-            os.environ[args[0]] = args[1]
-        elif change == "unsetenv":
-            os.environ.pop(args[0], None)
-        elif change == "setrecursionlimit":
-            sys.setrecursionlimit(args[0])
-
-    @staticmethod
-    def pickled(value: Any) -> bytes:
-        """Return a value as pickle writes it."""
-        return pickle.dumps(value)
-
-    @staticmethod
-    def unpickled(data: bytes) -> Any:
-        """Return the value that the program itself has pickled."""
-        return pickle.loads(data)
 
     def get(self, name: str, attribute: str) -> Any:
         """Return an attribute of the solution's module."""
@@ -98,52 +68,16 @@ class _Program:
         delattr(self._modules[name], attribute)
 
 
-def _forward_warnings(connection: Connection) -> None:
-    """Have warnings appear in the test, whose filters decide about them."""
-
-    def show(message: Any, _category: Any, filename: str, line: int, *_rest: Any) -> None:
-        connection.ask("warn", None, "", (message, os.path.basename(filename), line))
-
-    warnings.simplefilter("always")
-    setattr(warnings, "showwarning", show)  # noqa: B010 - as the documentation of `warnings` has it
-
-
-def _forward_logs(connection: Connection) -> None:
-    """Have records of `logging` appear in the test, whose levels and handlers decide about them."""
-    import logging
-
-    enabled = logging.Logger.isEnabledFor
-    call = logging.Logger.callHandlers
-
-    def is_enabled(self: Any, level: int) -> bool:
-        return enabled(self, level) or bool(connection.ask("log_enabled", None, "", (self.name, level)))
-
-    def call_handlers(self: Any, record: Any) -> None:
-        if self.handlers or logging.root.handlers:
-            call(self, record)
-        facts = (
-            self.name,
-            record.levelno,
-            record.getMessage(),
-            record.lineno,
-            record.funcName,
-        )
-        connection.ask("log", None, "", facts)
-
-    logging.Logger.isEnabledFor = is_enabled  # type: ignore[method-assign]
-    logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
-
-
-def serve_program(job: dict[str, Any], connection: Connection) -> None:
-    """Answer a judge, to which a connection is connected, until it is done; never returns."""
+def serve_program(job: dict[str, Any], peer: Peer) -> None:
+    """Answer a judge, to which a peer is connected, until it is done; never returns."""
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
     def line_of(error: BaseException) -> int | None:
         lines = [line_in(error, path) for path in files]
         return next((line for line in lines if line is not None), None)
 
-    connection.line_of = line_of
-    program = _Program(job, connection)
+    peer.objects.line_of = line_of
+    program = _Program(job)
     streams = (sys.stdout, sys.stderr)
     end = os._exit
 
@@ -152,16 +86,11 @@ def serve_program(job: dict[str, Any], connection: Connection) -> None:
             with contextlib.suppress(Exception):  # the program may have closed it
                 stream.flush()
 
-    connection.before_sending = flush
-    named = ("prepare", "load", "listed", "get", "set", "delete", "surroundings", "pickled", "unpickled")
-    connection.operations = {name: getattr(program, name) for name in named}
-    _forward_warnings(connection)
-    if job["logs"]:
-        _forward_logs(connection)
+    peer.before_sending = flush
+    for name in ("prepare", "load", "listed", "get", "set", "delete"):
+        peer.operations[name] = getattr(program, name)
     try:
-        if job["eager"]:
-            connection.answer_unasked("load", "solution")
-        connection.serve()
+        peer.serve()
     finally:
         flush()
         end(0)

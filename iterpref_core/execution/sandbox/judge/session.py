@@ -11,41 +11,29 @@ computed here, on real numbers, texts and lists. Reports go to a file that the p
 import builtins
 import contextlib
 import functools
-import importlib
+import importlib.machinery
+import json
 import os
 import pickle
-import re
 import sys
 import traceback
 import types
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ...codec.canonical import UnencodableError, summarize, type_name
-from ...kinds.reports import TEST, NotCompiledError, TestFailedError, compiled
+from ...kinds.reports import NOT_JUDGED, REACHED, TEST, NotCompiledError, TestFailedError, compiled, signature
 from ...kinds.table import KINDS
 from ...solution.loading import MAX_MESSAGE, text_of, write_files
-from .assertions import Assertions
-from .connection import Connection
-from .messages import ProgramLostError
-from .own_files import OwnFiles
-from .proxies import Proxy, ProxyClass
-from .references import lookup
+from .assertions import Counted, is_deep
+from .objects import Proxy, ProxyClass, lookup
+from .peer import Peer, ProgramLostError
 from .solution_module import Finder, Names, Solution, meant_as_solutions
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
 """Exit status of a judge that has found its program gone."""
-COPIES = "copies"
-"""The last report's payload where copies may have mattered."""
 _MAX_SHOWN = 400
-_OF_PRECISION = re.compile(
-    r"\btype[(,]|\bdtype|float\d|complex\d|longdouble|\.half\b|\.c?single\b|\bitemsize\b|\bnbytes\b|\bfinfo\b|\brepr\("
-)
-"""Words of a test that asks how precise a number is."""
-_OF_KIND = re.compile(r"\bisinstance\(|\bstr\(|\bformat\(")
-"""Words of a test that shows that, though it may ask for something else."""
 _NO_TRUTH = "The truth value of an array"
 
 
@@ -58,27 +46,19 @@ class SolutionFailedError(BaseException):
 
 
 class JudgeSession:
-    """One judged program: its connection, and the last call that a test has made of it.
+    """One judged program: the conversation with it, and the last call that a test has made of it.
 
     Args:
         job: the tests and their modules; see `run_judge`.
-        connection: is connected to the program.
+        peer: is connected to the program.
         printed: descriptors of the files that the program prints to, standard output first.
         folder: the judge's own, which it makes when a test has files.
     """
 
-    def __init__(self, job: dict[str, Any], connection: Connection, printed: tuple[int, int], folder: str) -> None:
-        self.job = job
+    def __init__(self, job: dict[str, Any], peer: Peer, printed: tuple[int, int], folder: str) -> None:
         self.folder = folder
-        self.shared = os.getcwd()
-        self.connection = connection
-        self.connection.after_receiving = self._look
-        self.connection.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
-        tests = str(job["steps"])
-        if _OF_PRECISION.search(tests):
-            connection.widens = "none"
-        elif _OF_KIND.search(tests):
-            connection.widens = "infinite"
+        self.peer = peer
+        peer.after_receiving = self._show_printed
         self._printed = printed
         # Bytes of each of the two files that have been shown here.
         self._copied = [0, 0]
@@ -86,43 +66,27 @@ class JudgeSession:
         self._last: tuple[Any, ...] = ()
         # What the solution's module has: functions and the like, which come when it is loaded, and names besides.
         self.at_hand: dict[str, Any] = {}
-        self.others: set[str] = set()
+        self._others: set[str] = set()
         # Names of builtins and of the setup's imports by which the tests mean the solution's.
         self.meant: set[str] = set()
         self._imported = imports_of(job["imports"])
-        self._ask = self.connection.ask
-        self.connection.ask = self._remember  # type: ignore[method-assign]
-        self.assertions = Assertions(job["imports"])
-        self.connection.is_assertion = self.assertions.has_made
-        self.files = OwnFiles(self.shared, folder, self.assertions)
+        # Sources of the setup's functions, which run here.
+        self.helpers: dict[str, str] = job["functions"]
+        shared = os.getcwd()
+        # A program could write modules into the shared folder: a test's own are in the judge's.
+        sys.path_hooks.insert(0, lambda path: _no_modules(os.path.abspath(path or shared).startswith(shared)))
+        sys.path_importer_cache.clear()
+        self._ask = peer.ask
+        peer.ask = self._remember  # type: ignore[method-assign]
 
-    def is_by_copies(self) -> bool:
-        """Tell whether a copy may have been compared or changed in the place of what plain Python has."""
-        return self.connection.is_by_copies() or self.assertions.has_met_copies
-
-    def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
+    def _remember(self, op: str, /, *args: Any, **named: Any) -> Any:
         """Ask, and keep the last call that was made for its result, for messages."""
-        if op != "call" and name != "__call__":
-            return self._ask(op, handle, name, args, named)
-        self._last = (handle, args, named, ())
-        value = self._ask(op, handle, name, args, named)
-        self._last = (handle, args, named, (value,))
+        if op != "call":
+            return self._ask(op, *args, **named)
+        self._last = (args, named, ())
+        value = self._ask(op, *args, **named)
+        self._last = (args, named, (value,))
         return value
-
-    def _look(self) -> None:
-        """Look at what the program has done besides sending a message."""
-        self._show_printed()
-        self.check_files()
-
-    def check_files(self) -> None:
-        """End the test if the program has put a file in the place of one of the judge's.
-
-        Raises:
-            ProgramLostError: it has.
-        """
-        if self.files.secret and self.files.is_planted():
-            self.connection.lose("tampered")
-            raise ProgramLostError(self.connection.lost)
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
@@ -140,9 +104,9 @@ class JudgeSession:
         return os.fstat(self._printed[0]).st_size
 
     def named(self, name: str, value: Any) -> None:
-        """Note under which name a test knows a class, or a function."""
+        """Note under which name a test knows a class."""
         if type(value) is ProxyClass:
-            self.connection.name_class(value, name)
+            self.peer.name_class(value, name)
 
     def solution(self, name: str) -> Solution:
         """Return a module of the solution."""
@@ -150,29 +114,21 @@ class JudgeSession:
             self._loaded[name] = Solution(name, self)
         return self._loaded[name]
 
-    def load(self, name: str, *, unasked: bool = False) -> None:
+    def load(self, name: str) -> None:
         """Have the program run the solution.
-
-        Args:
-            name: of the solution's module.
-            unasked: the program does so by itself, as its first act.
 
         Raises:
             SolutionFailedError: it cannot.
         """
-        if unasked:
-            answer = self.connection.awaited()
-        else:
-            answer = self.connection.ask("load", None, "", (name,))
-        facts, at_hand, others = answer
+        facts, at_hand, others = self.peer.ask("load", name)
         if facts is not None:
             raise SolutionFailedError(facts)
         self.at_hand = {name: value for name, value in at_hand.items() if type(name) is str}
-        self.others = {name for name in others if type(name) is str}
+        self._others = {name for name in others if type(name) is str}
 
     def decide(self, codes: Callable[[], Iterable[types.CodeType]]) -> None:
         """Decide once, over all tests, who is meant by names that the solution shares with Python or the setup."""
-        shared = (self.at_hand.keys() | self.others) & (vars(builtins).keys() | self._imported.keys())
+        shared = (self.at_hand.keys() | self._others) & (vars(builtins).keys() | self._imported.keys())
         if shared:
             self.meant = meant_as_solutions(shared, codes())
 
@@ -196,7 +152,7 @@ class JudgeSession:
             value = self.at_hand[name]
         else:
             try:
-                value = self.connection.ask("get", None, "", ("solution", name))
+                value = self.peer.ask("get", "solution", name)
             except AttributeError:
                 raise KeyError(name) from None
         self.named(name, value)
@@ -216,22 +172,20 @@ class JudgeSession:
         """Return the last call and its result, both as source; None where it returned nothing."""
         if not self._last:
             return "", None
-        handle, args, named, result = self._last
-        call = self._call_text(handle, args, named)
-        if not result:
-            return call, None
-        return call, self._shown(result[0])
+        (function, *args), named, result = self._last
+        try:
+            name = str(self._ask("getattr", function, "__name__"))
+        except (AttributeError, ProgramLostError):
+            name = "the program"
+        shown = [self._shown(arg) for arg in args] + [f"{key}={self._shown(arg)}" for key, arg in named.items()]
+        call = f"{name}({', '.join(shown)})"[:_MAX_SHOWN]
+        return call, self._shown(result[0]) if result else None
 
     def last_object(self) -> str | None:
         """Return the type of the last call's result, if that is no plain value."""
-        if not self._last:
-            return None
-        *_, result = self._last
-        value = result[0] if result else None
+        value = self._last[2][0] if self._last and self._last[2] else None
         # An object that the test itself has made, by calling its class, may be compared: it is under test.
-        if isinstance(value, Proxy) and not value.iterpref_made:
-            return type_name(type(value))
-        return None
+        return type_name(type(value)) if isinstance(value, Proxy) and not value.iterpref_made else None
 
     @staticmethod
     def _shown(value: Any) -> str:
@@ -242,23 +196,23 @@ class JudgeSession:
         except (UnencodableError, ValueError, TypeError, RecursionError):
             return f"<{type_name(type(value))}>"
 
-    def _call_text(self, handle: int, args: Any, named: Any) -> str:
-        try:
-            name = str(self._ask("getattr", handle, "__name__"))
-        except (AttributeError, ProgramLostError):
-            name = "the program"
-        shown = [self._shown(arg) for arg in args]
-        for key, arg in (named or {}).items():
-            shown.append(f"{key}={self._shown(arg)}")
-        listed = ", ".join(shown)
-        return f"{name}({listed})"[:_MAX_SHOWN]
+
+def _no_modules(is_shared: bool) -> Any:
+    """Return a finder that finds nothing, for the folder that a test shares with the program.
+
+    Raises:
+        ImportError: it is another folder.
+    """
+    if not is_shared:
+        raise ImportError
+    return importlib.machinery.FileFinder(os.devnull)
 
 
 def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any]]:
     """Return the names that a setup imports, and how each is found.
 
     Args:
-        listed: name, module and attribute; see `ruling.setup_imports`.
+        listed: name, module and attribute; see `kinds.setups`.
     """
     found: dict[str, Callable[[], Any]] = {}
     for name, module, attribute in listed:
@@ -272,54 +226,6 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
         else:
             found[name] = functools.partial(importlib.import_module, module)
     return found
-
-
-def share_surroundings(connection: Connection) -> None:
-    """Have the program told of those changes of a test's own process that are meant for both: limits, environment."""
-    own = {"setrecursionlimit": sys.setrecursionlimit, "putenv": os.putenv, "unsetenv": os.unsetenv}
-
-    def shared(name: str) -> Callable[..., None]:
-        def change(*args: Any) -> None:
-            own[name](*args)  # type: ignore[operator]
-            told = [os.fsdecode(arg) if isinstance(arg, bytes) else arg for arg in args]
-            # pytest names its current test in the environment.
-            if not str(told[0]).startswith("PYTEST_"):
-                connection.ask("surroundings", None, "", (name, *told))
-
-        return change
-
-    for name in own:
-        setattr(sys if name == "setrecursionlimit" else os, name, shared(name))
-
-
-def _warn(message: Any, filename: str, line: int) -> None:
-    if not isinstance(message, Warning):
-        raise TypeError("no warning")
-    warnings.warn_explicit(message, type(message), str(filename), int(line))
-
-
-def _log(name: str, level: int, message: str, line: int, function: str) -> None:
-    import logging
-
-    logger = logging.getLogger(str(name))
-    if logger.isEnabledFor(int(level)):
-        record = logger.makeRecord(
-            str(name),
-            int(level),
-            fn="solution.py",
-            lno=int(line),
-            msg=str(message),
-            args=(),
-            exc_info=None,
-            func=str(function),
-        )
-        logger.handle(record)
-
-
-def _log_enabled(name: str, level: int) -> bool:
-    import logging
-
-    return logging.getLogger(str(name)).isEnabledFor(int(level))
 
 
 class Judge:
@@ -337,8 +243,7 @@ class Judge:
         """Return the names of a fresh module for tests."""
         module = types.ModuleType(name)
         sys.modules[name] = module
-        self.session.connection.test_modules.add(name)
-        self.session.assertions.count_in(vars(module))
+        self.session.peer.objects.test_modules.add(name)
         return vars(module)
 
     def names(self) -> dict[str, Any]:
@@ -347,13 +252,25 @@ class Judge:
             self._names = self.namespace("test_solution")
         return self._names
 
-    def compiled(self, source: str, filename: str = TEST) -> types.CodeType:
-        """Return the code of a test, which counts its assertions.
+    @contextlib.contextmanager
+    def counting(self, namespace: dict[str, Any], source: str, filename: str = TEST) -> Iterator[types.CodeType | None]:
+        """Count the assertions that a test comes to: a loop over nothing asserts nothing, and passes with any program.
+
+        Yields:
+            The code that counts; None where all assertions stand in the first column: whoever ends has come to them.
 
         Raises:
-            NotCompiledError: it is no Python.
+            TestFailedError: the test has assertions, and came to none.
         """
-        return compiled(source, filename, make=self.session.assertions.compiled)
+        counted = Counted(source, filename) if is_deep(source) else None
+        if counted is None:
+            namespace[REACHED] = list
+            yield None
+            return
+        namespace[REACHED] = counted.count
+        yield counted.code
+        if counted.should_be_reached and not counted.reached:
+            raise TestFailedError("no assertion of the test was reached")
 
 
 def codes_of(steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
@@ -384,28 +301,32 @@ def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str
         "call": call,
         "returned": returned,
         "object": session.last_object(),
-        "copies": session.is_by_copies(),
     }
 
 
-def _problem(error: BaseException) -> str:
-    """Return the problem of a test itself; empty if there is none."""
+def _problem(error: BaseException, session: JudgeSession) -> str:
+    """Return the problem of a test itself, or of its judge; empty if there is none."""
     if isinstance(error, NotCompiledError):
         return f"the test cannot be compiled: {error}"
     if isinstance(error, ModuleNotFoundError) and "_iterpref" not in error.__dict__:
         return f"the test needs package {error.name}, which is not installed"
+    # `json.dumps` and `"".join` take no object that stands for one of `class Box(dict)`.
+    raised = error.raised if isinstance(error, TestFailedError) else type(error).__name__
+    if raised == "TypeError" and "_iterpref" not in error.__dict__ and session.peer.objects.stand_for_plain:
+        kinds = ", ".join(sorted(set(session.peer.objects.stand_for_plain)))
+        return f"{NOT_JUDGED}the test may need an object of {kinds} itself: {text_of(error)[:_MAX_SHOWN]}"
     return ""
 
 
-def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple[int, int], folder: str) -> int:
+def run_judge(raw: bytes, report: Report, peer: Peer, printed: tuple[int, int], folder: str) -> int:
     """Judge a program: run the steps of a job one after the other, and report each.
 
     Args:
         raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, the names that
             the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
-            `imports`, those of the setup.
+            `imports` and `functions` of the setup; `key`, by which reports are signed.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
-        connection: is connected to the program.
+        peer: is connected to the program.
         printed: descriptors of the program's output.
         folder: the judge's own.
 
@@ -415,8 +336,7 @@ def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple
     job = pickle.loads(raw)
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
-    session = JudgeSession(job, connection, printed, folder)
-    share_surroundings(connection)
+    session = JudgeSession(job, peer, printed, folder)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
     judge = Judge(session)
@@ -424,36 +344,34 @@ def run_judge(raw: bytes, report: Report, connection: Connection, printed: tuple
     test = TEST
 
     def tell(kind: str, facts: Any) -> None:
-        import json
-
         text = facts if isinstance(facts, str) else json.dumps(facts)
-        report(index, kind, session.printed(), text.replace(folder, "."))
+        text = text.replace(folder, ".")
+        report(index, kind, session.printed(), f"{signature(job['key'], index, kind, text)} {text}")
 
     try:
         if job["eager"]:
             sys.modules["solution"] = finder.module("solution")
-            session.load("solution", unasked=True)
+            session.load("solution")
             session.decide(lambda: codes_of(job["steps"]))
         tell("loaded", "")
         for index, (name, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
             _, file = KINDS[name].files(body)
             test = TEST if file == TEST else os.path.join(folder, file)
             said = KINDS[name].judge(body, judge)
-            if session.connection.lost:
-                raise ProgramLostError(session.connection.lost)
-            if session.connection.swallowed:
-                raise session.connection.swallowed[0]
-            session.assertions.check_comparisons()
+            if peer.lost:
+                raise ProgramLostError(peer.lost)
+            if peer.caught:
+                raise peer.caught[0]
             tell(*said)
         index = len(job["steps"])
-        tell("done", COPIES if session.is_by_copies() else "")
+        tell("done", "")
     except SolutionFailedError as error:
         tell("error", error.facts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-        if session.connection.lost:
-            tell("lost", {"why": session.connection.lost, "call": session.last_call()[0]})
-        elif problem := _problem(error):
+        if peer.lost:
+            tell("lost", {"why": peer.lost, "call": session.last_call()[0]})
+        elif problem := _problem(error, session):
             tell("unfit", problem)
         else:
             tell("error", facts_of(error, session, test))
-    return LOST if session.connection.lost else 0
+    return LOST if peer.lost else 0

@@ -16,14 +16,12 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .connection import Connection
-from .proxies import Proxy, ProxyClass
+from .objects import Proxy, ProxyClass
+from .peer import Peer
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_RUN_TEXTS = frozenset({"eval", "exec", "compile", "__import__"})
 _RUNNERS = frozenset({"unittest", "pytest"})
-_SEES_ALL = frozenset({"globals", "locals", "vars", "dir"})
-"""Functions that see names which nobody has looked up yet."""
+_HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
+"""Names under which a runner looks in a test for functions of its own."""
 
 
 def names_in(code: types.CodeType) -> set[str]:
@@ -41,13 +39,9 @@ def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def free_names(code: types.CodeType) -> set[str]:
-    """Return the names that a code takes from its surroundings, and does not bind itself.
-
-    Where it runs texts, as in `eval("f(2)")`, all words of its texts are among them.
-    """
+    """Return the names that a code takes from its surroundings, and does not bind itself."""
     read: set[str] = set()
     bound: set[str] = set()
-    words: set[str] = set()
     codes = [code]
     while codes:
         one = codes.pop()
@@ -57,22 +51,12 @@ def free_names(code: types.CodeType) -> set[str]:
                 read.add(str(instruction.argval))
             elif instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
                 bound.add(str(instruction.argval))
-        for constant in one.co_consts:
-            if type(constant) is str:
-                words.update(_NAME.findall(constant))
-    if not read.isdisjoint(_RUN_TEXTS):
-        read |= words
     return read - bound
 
 
-def without_builtins(names: Iterable[str]) -> list[str]:
-    """Return the names that `from solution import *` brings: no builtin's, unless there are no others.
-
-    >>> without_builtins(["sorted", "f"]), without_builtins(["sum"])
-    (['f'], ['sum'])
-    """
-    known = list(names)
-    return [name for name in known if not hasattr(builtins, name)] or known
+def is_builtin(name: str) -> bool:
+    """Tell whether a name is a builtin's."""
+    return hasattr(builtins, name)
 
 
 def meant_as_solutions(borrowed: Iterable[str], codes: Iterable[types.CodeType]) -> set[str]:
@@ -114,11 +98,11 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
 class SessionOfSolution(Protocol):
     """The session that a solution's module belongs to; see `session.JudgeSession`."""
 
-    connection: Connection
+    peer: Peer
     folder: str
     meant: set[str]
     at_hand: dict[str, Any]
-    others: set[str]
+    helpers: dict[str, str]
 
     def look_up(self, name: str) -> Any:
         """Return what a test means by a name that is no builtin's."""
@@ -158,10 +142,7 @@ class Names(dict[str, Any]):
 
     def _fill(self, names: set[str]) -> None:
         """Look up at once what has come along with the loading of the solution; it may change later."""
-        wanted = names & self._session.at_hand.keys()
-        if not names.isdisjoint(_SEES_ALL):
-            wanted = self._session.at_hand.keys() | self._session.others
-        for name in wanted - self._namespace.keys():
+        for name in (names & self._session.at_hand.keys()) - self._namespace.keys():
             if name not in self and not name.startswith("__") and name not in _RUNNERS:
                 with contextlib.suppress(KeyError):
                     self[name]
@@ -169,6 +150,9 @@ class Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name.startswith("__") or name in _RUNNERS:
             raise KeyError(name)
+        if name in self._session.helpers:
+            exec(compile(self._session.helpers[name], "<setup>", "exec"), self._namespace)
+            return self._namespace[name]
         value = self._session.look_up(name)
         # A solution with a function `math` does not keep a test from `math.isclose`.
         is_theirs = isinstance(value, Proxy) or type(value) is ProxyClass
@@ -188,30 +172,41 @@ class Solution(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         session = self.__dict__["iterpref_session"]
         if name == "__all__":
-            # An import of all names leaves those alone that the test has imported before.
-            bound = sys._getframe(1).f_globals  # noqa: SLF001 - of the module that imports
-            listed = session.connection.ask("listed", None, "", (self.__name__,))
-            return [name for name in without_builtins(listed) if name not in bound]
+            return self._listed_for(sys._getframe(1))  # noqa: SLF001 - of the module that imports
         if name.startswith("__") and name not in ("__version__", "__author__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         try:
-            value = session.connection.ask("get", None, "", (self.__name__, name))
+            value = session.peer.ask("get", self.__name__, name)
         except AttributeError:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
         session.named(name, value)
         return value
 
+    def _listed_for(self, frame: types.FrameType) -> list[str]:
+        """Return the names that an import of all names brings to a test.
+
+        It leaves those alone that the test has imported before, helpers of the setup, and what a runner would obey.
+        """
+        session = self.__dict__["iterpref_session"]
+        listed = [name for name in session.peer.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
+        own = frame.f_globals.keys() | (session.helpers.keys() if isinstance(frame.f_builtins, Names) else set())
+        # Another import of the solution would have something else to test than what it has under builtins' names.
+        imported = [each.argval for each in dis.get_instructions(frame.f_code) if each.opname == "IMPORT_NAME"]
+        codes = [frame.f_code] if imported.count(self.__name__) == 1 else []
+        meant = meant_as_solutions(filter(is_builtin, listed), codes) if codes else set()
+        return [name for name in listed if name not in own and (name in meant or not is_builtin(name))]
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            self.__dict__["iterpref_session"].connection.ask("set", None, "", (self.__name__, name, value))
+            self.__dict__["iterpref_session"].peer.ask("set", self.__name__, name, value)
 
     def __delattr__(self, name: str) -> None:
-        self.__dict__["iterpref_session"].connection.ask("delete", None, "", (self.__name__, name))
+        self.__dict__["iterpref_session"].peer.ask("delete", self.__name__, name)
 
     def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].connection.ask("listed", None, "", (self.__name__,)))
+        return list(self.__dict__["iterpref_session"].peer.ask("listed", self.__name__))
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

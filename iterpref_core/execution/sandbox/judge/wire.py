@@ -37,8 +37,7 @@ class Wire:
             OverflowError: it is too long.
             WireClosedError: the other side is gone.
         """
-        # f(2), handle 7, by the main thread: <length>[0,"ask","call",7,"",[],false] and on the next line [[2],[]].
-        # The values are a text of their own, so that they can be compared with what is written again afterwards.
+        # f(2), f having handle 7: <length>"ask" and on the next line ["call",[{"y":7},2],[],[]]
         data = f"{header}\n{values}".encode()
         if len(data) > MAX_FRAME:
             raise OverflowError("the value is too large")

@@ -4,7 +4,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, UnittestTest
 from tests.execution.sandbox.judge.script_tests import script
 from tests.execution.sandbox.judge.wire_programs import WIRE
 from tests.execution.tiers import tiers
@@ -28,12 +28,10 @@ FORGE = (
     + r"""
 def passed(descriptor):
     write = ask("getattr", descriptor, "write")[1][1]["o"][0]
-    ask("call", write, "", [{"b": b"0 passed 0 \n1 done 0 \n".hex()}])
+    ask("call", write, {"b": b"0 passed 0 \n1 done 0 \n".hex()})
     os._exit(0)
 """
 )
-ENUM = 'FACTS | {"sort": "enum", "enum": "Enum", "mixin": "", "members": MEMBERS}'
-
 EQUAL = "\n    def __eq__(self, other): return True\n    __hash__ = None\n"
 NOTHING = """
 class N:
@@ -53,46 +51,15 @@ class Money:
     def __eq__(self, o): return isinstance(o, Money) and self.n == o.n
 def wallet(): return [Money(3), Money(4)]
 """
-READERS = {
-    "open": "open('expected.txt').read()",
-    "a path in bytes": "open(b'expected.txt').read()",
-    "a Path": "pathlib.Path('expected.txt').read_text()",
-    "an absolute path": "open(os.path.abspath('expected.txt')).read()",
-    "linecache": "linecache.getline('expected.txt', 1)",
-    "linecache and an absolute path": "linecache.getline(os.path.abspath('expected.txt'), 1)",
-    "tokenize": "tokenize.open('expected.txt').read()",
-    "FileIO": "io.FileIO('expected.txt').read()",
-    "FileIO and an absolute path": "io.FileIO(os.path.abspath('expected.txt')).read()",
-    "a descriptor": "os.read(os.open('expected.txt', os.O_RDONLY), 9)",
-    "open_code": "io.open_code(os.path.abspath('expected.txt')).read()",
-}
-LISTERS = {
-    "glob": "glob.glob('case_*.json')",
-    "glob of a folder": "glob.glob('more/*.json')",
-    "glob of all folders": "glob.glob('**/*.json', recursive=True)",
-    "listdir": "os.listdir()",
-    "scandir": "os.scandir('.')",
-    "walk": "[os.path.join(top, name) for top, _, names in os.walk('.') for name in names]",
-    "Path.glob": "pathlib.Path('.').glob('*.json')",
-    "Path.iterdir": "pathlib.Path('.').iterdir()",
-    "Path.rglob": "pathlib.Path.cwd().rglob('*.json')",
-}
-
-
-def with_files(text: str) -> tuple[ScriptTest, ...]:
-    case = '{"x": 2, "y": 4}'
-    secret = {"expected.txt": "4\n", "data/wanted.txt": "4\n", "case_1.json": case, "more/case_2.json": case}
-    return (ScriptTest(module="solution", files={"t.py": text}, run="t.py", judge_files=secret),)
-
-
 NEVER_PASSED = {
     # 1. requests about what was not handed over
-    "a module's attribute": (SQUARE, FORGE + "def f(x):\n    r = ask('member', None, 'stdout', [{'m': ['sys']}])\n    answer(4 if r[0][1] == 'answer' else 0)"),
-    "an attribute of a handle never given": (SQUARE, FORGE + "def f(x):\n    for n in range(9):\n        if ask('getattr', n, '__name__')[0][1] == 'answer': answer(4)\n    answer(0)"),
-    "the raw file of a file": (WITH_FILE, FORGE + "def f(file):\n    h = object.__getattribute__(file, 'iterpref_handle')\n    b = ask('getattr', h, 'buffer')[1][1]['o'][0]\n    r = ask('getattr', b, 'raw')\n    answer(4 if r[0][1] == 'answer' else 0)"),
-    "the class of a file": (WITH_RAW, FORGE + "def f(file):\n    kind = next(n for n in range(99) if ask('isinstance', n, '', [{'y': object.__getattribute__(file, 'iterpref_handle')}])[1][1] is True)\n    passed(ask('call', kind, '', [1023, 'wb'], [('closefd', False)])[1][1]['o'][0])"),
-    "an unknown request": (SQUARE, FORGE + "def f(x):\n    r = ask('eval', None, '4')\n    answer(4)"),
-    "a module that nobody has imported": (SQUARE, FORGE + "def f(x):\n    answer({'m': ['antigravity']})\n    serve(lambda *a: 4)"),
+    "a module's attribute": (SQUARE, FORGE + "def f(x):\n    send('ask', ['getattr', [{'m': ['sys', None]}, 'stdout'], [], []])\n    answer(4 if recv()[0] == 'answer' else 0)"),
+    "an attribute of a handle never given": (SQUARE, FORGE + "def f(x):\n    for n in range(9):\n        if ask('getattr', n, '__name__')[0] == 'answer': answer(4)\n    answer(0)"),
+    "the raw file of a file": (WITH_FILE, FORGE + "def f(file):\n    b = ask('getattr', handle_of(file), 'buffer')[1][1]['o'][0]\n    answer(4 if ask('getattr', b, 'raw')[0] == 'answer' else 0)"),
+    "the class of a file": (WITH_RAW, FORGE + "def f(file):\n    for kind in range(99):\n        if ask('isinstance', handle_of(file), {'y': kind})[1][1] is True: break\n    passed(ask('call', kind, 1023, 'wb', closefd=False)[1][1]['o'][0])"),
+    "an unknown request": (SQUARE, FORGE + "def f(x):\n    ask('eval', 0, '4')\n    answer(4)"),
+    "a module that nobody has imported": (SQUARE, FORGE + "def f(x):\n    answer({'m': ['antigravity', None]})\n    serve(lambda *a: 4)"),
+    "a report that the judge has not signed": (asserts("def write(path, text):\n    with open(path, 'wb', closefd=False) as file: file.write(text)\nassert f(write) == 4"), "def f(write):\n    for n in range(3, 1024):\n        try: write(n, b'0 passed 0 \\n1 done 0 \\n')\n        except OSError: pass\n    import os\n    os._exit(0)"),
     "a text's format with an object of the test": (
         asserts("class Item:\n    def __init__(self): self.price = 2\nassert f('{0.price}'.format, Item()) == 5"),
         "def f(format, item):\n    try: return 5 if format(item) == '2' else 0\n    except Exception: return 0"),
@@ -109,39 +76,28 @@ NEVER_PASSED = {
     "a name that the test has imported": ((script("from math import isclose\nfrom solution import *\nassert isclose(f(2), 4)"),), "def isclose(*a): return True\ndef f(x): return 0"),
     # 4. classes described falsely
     "a member named as a method": (SQUARE, "import enum\nclass E(enum.Enum):\n    A = 5\nclass V: pass\nv = V(); v._value_ = lambda *a: True\nE._member_map_['__eq__'] = v\ndef f(x): return E.A"),
-    "a base that is no class of objects": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 901], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}], [901, FACTS | OBJECT | {'bases': [900]}]])\n    serve(lambda *a: True)"),
-    "fields of a proxy": (SQUARE, WIRE + "def f(x):\n    answer({'N': [['mine', 900], [0, True]]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['iterpref_handle', 'iterpref_made']}]])\n    serve(lambda *a: True)"),
-    "a description without a sort": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'sort': 'made'}]])\n    serve(lambda *a: True)"),
-    "a description with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, 900]}, [[900, FACTS | OBJECT | {'iterpref_made': True}]])\n    serve(lambda *a: True)"),
-    "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, 900, [], '', [], None, None, False, None]}, [[900, FACTS | OBJECT]])\n    serve(lambda *a: True)"),
-    "a named tuple that is too short": (asserts("r = f(2)\nassert all(a == b for a, b in zip(r, (4, 5)))\nassert r._fields == ('a', 'b')"), WIRE + "def f(x):\n    answer({'N': [['mine', 900], []]}, [[900, FACTS | {'sort': 'namedtuple', 'fields': ['a', 'b']}]])\n    serve(lambda *a: True)"),
-    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, 900]}\nfunction = FACTS | OBJECT | {'methods': ['__call__'], 'function': True}\nsend([0, 'answer', [[900, function]]], [None, {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda *a: [])"),
+    "a class that is a number": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, None, ['builtins', 'int']]]})\n    serve(lambda op, args: True)"),
+    "a class that is a function": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, None, ['os', 'system']]]})\n    serve(lambda op, args: True)"),
+    "a class without a name": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, None, False, None, None]]})\n    serve(lambda op, args: True)"),
+    "a class with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [*CLASS, {'iterpref_made': True}]]})\n    serve(lambda op, args: True)"),
+    "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, {'k': CLASS}, [], '', [], None, None]})\n    serve(lambda op, args: True)"),
+    "an exception of the test's that is none": (asserts("class Item: want = 4\ni = Item()\nassert f(i) == 4 and i.want == 4"), WIRE + "def f(i):\n    answer({'e': [handle_of(i), [['want', 5]]]})\n    serve(lambda op, args: True)"),
+    "an exception that is a class of the runner's": (SQUARE, WIRE + "def f(x):\n    send('raise', [[], {'x': [7, {'g': ['unittest.case', 'SkipTest']}, [], '', [], None, None]}])\n    recv()"),
+    "an object that holds what is asked for": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, CLASS]})\n    serve(lambda op, args: {'o': [7, CLASS]} if op == 'held' else True)"),
+    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, [900, 'function', True, None, None]]}\nsend('answer', [[], {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda op, args: [])"),
+    "a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer({'@': 5})\n    recv()"),
+    "a change of a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer(4, [[5, [4]]])\n    recv()"),
     # 5. words of the test
     "words of the test": (asserts("w = 'hello'\nassert f(w) == 'olleh'"), "import functools, sys\nwords = []\ndef spy(frame, event, arg):\n    for v in list(frame.f_locals.values()):\n        for each in v if type(v) is list else [v]:\n            if type(each) is str: words.append(each)\nsys.setprofile(spy)\ndef g(x): return next((w for w in words if w[::-1] == x), '?')\nf = functools.partial(g)\nglobals()['ol' + 'leh'] = 1"),
     # 6. values made on the wire
     "an infinite half": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['<f2', '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
     "an infinite half, bytes swapped": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['>f2', '7c00']})\n    serve(lambda *a: {'n': ['>f2', '7c00']})"),
-    "an array of infinite halves": (asserts("n = 20\nassert (f(n) == 2432902008176640000).all()"), WIRE + "def f(x):\n    answer({'a': ['<f2', [1], '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
+    "an array of infinite halves": (asserts("n = 20\nassert (f(n) == 2432902008176640000).all()"), WIRE + "def f(x):\n    answer({'a': ['<f2', [1], '007c', True]})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
     "a text with zeros at its end": (asserts("assert f(2) == 'ab'"), "import numpy as np\ndef f(x): return np.str_('ab\\0\\0')"),
     "bytes with zeros at their end": (asserts("n = 2\nassert f(n) == b'ab'"), "import numpy as np\ndef f(x): return np.bytes_(b'ab\\0\\0')"),
-    "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', {'o': [7, 900]}, 1]}, [[900, FACTS | OBJECT | {'methods': ['__eq__', '__index__', '__int__']}]])\n    serve(lambda *a: 4)"),
-    # 7. the judge's own files, read in every way
-    **{
-        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "open('expected.txt', 'w').write('5')\ndef f(x): return 5")
-        for way, how in READERS.items()
-    },
-    "a judge's file put in place by a rename": (with_files("import io\nfrom solution import f\nassert f(2) == int(io.FileIO('expected.txt').read())"), "import os\nopen('x', 'w').write('5')\nos.rename('x', 'expected.txt')\ndef f(x): return 5"),
-    **{
-        f"a judge's file that is there for a moment, by {way}": (with_files(f"import _io, io, os, posix, time\nfrom solution import f\nf(1)\nend = time.monotonic() + 0.6\nread = None\nwhile time.monotonic() < end:\n    try: read = read or {how}\n    except OSError: time.sleep(0.001)\nassert f(2) == int(read)"), "import os, pathlib, threading, time\ndef plant():\n    pathlib.Path('expected.txt').write_text('5')\n    time.sleep(0.2)\n    os.remove('expected.txt')\ndef f(x):\n    if x == 1: threading.Timer(0.1, plant).start()\n    return 5")
-        for way, how in {"FileIO": "io.FileIO(os.path.abspath('expected.txt')).read()", "_io.open": "_io.open(os.path.abspath('expected.txt')).read()", "posix.open": "os.read(posix.open(os.path.abspath('expected.txt'), 0), 9)"}.items()
-    },
-    "a judge's file in a folder": (with_files("import io, os\nfrom solution import f\nassert f(2) == int(io.FileIO(os.path.abspath('data/wanted.txt')).read())"), "import os\ndef f(x):\n    os.mkdir('data')\n    open('data/wanted.txt', 'w').write('5')\n    return 5"),
+    "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', [{'o': [7, CLASS]}, 1]]})\n    serve(lambda *a: 4)"),
     "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
     # 8. files that are listed, and tests that assert nothing
-    **{
-        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nfor path in {how}:\n    if str(path).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']"), "def f(x): return 5")
-        for way, how in LISTERS.items()
-    },
     "a loop over nothing": ((script("import os\nfrom solution import f\nfor name in os.listdir('.'):\n    if name.endswith('.case'):\n        assert f(2) == 4"),), "def f(x): return 5"),
     "a check over nothing": (asserts("def check(g):\n    for got, want in zip(map(g, [2, 3]), [4, 9]):\n        assert got == want\ncheck(f)"), "def f(x): raise StopIteration"),
     # assertions that the program catches
@@ -169,7 +125,6 @@ NEVER_PASSED = {
 }  # fmt: skip
 """Tests and a wrong program; what the program does is let in by no rule of the judge."""
 
-FILE = ScriptTest  # a script may have files beside it
 PASSED = {
     "a builtin's name that is the task": (asserts("assert sum([1, [2]]) == 3", "assert sum([]) == 0"), "def sum(x): return __builtins__['sum'](sum(i) if isinstance(i, list) else i for i in x)"),
     "a helper named as a builtin": (asserts("assert f(2) == 4", "assert max(f(2), 1) == 4", "assert len([f(2)]) == 1"), "def max(x): return x\ndef len(): return 0\ndef f(x): return x * x"),
@@ -190,18 +145,7 @@ PASSED = {
     "more digits than Python writes": (asserts("assert len(str(f(5000))) == 5001"), "import sys\nsys.set_int_max_str_digits(0)\ndef f(n): return 10 ** n"),
     "a time zone": (asserts("from datetime import datetime\nfrom zoneinfo import ZoneInfo\nt = datetime(2024, 7, 1, 12, tzinfo=ZoneInfo('UTC'))\nassert f(t) == (t, 12)"), "def f(t): return t, t.hour"),
     "a text of numpy": (asserts("assert f() == 'ab' and f().upper() == 'AB'"), "import numpy as np\ndef f(): return np.str_('ab')"),
-    **{
-        f"the judge's own file by {way}": (with_files(f"import io, linecache, os, pathlib, runpy, tokenize\nfrom solution import f\nassert f(2) == int({how})"), "def f(x): return x * x")
-        for way, how in READERS.items() if "FileIO and" not in way
-    },
-    **{
-        f"files listed by {way}": (with_files(f"import glob, json, os, pathlib\nfrom solution import f\nn = 0\nfor path in {how}:\n    if str(getattr(path, 'path', path)).endswith('.json'):\n        case = json.load(open(path))\n        assert f(case['x']) == case['y']\n        n += 1\nassert n in (1, 2)"), "def f(x): return x * x")
-        for way, how in LISTERS.items()
-    },
-    "both folders are listed": (with_files("import glob, os\nfrom solution import f\nf(2)\nassert os.path.exists('out.txt') and {'out.txt', 'expected.txt', 't.py', 'solution.py'} <= set(os.listdir('.'))\nassert sorted(glob.glob('*.txt')) == ['expected.txt', 'out.txt']\nos.remove('out.txt')\nassert not os.path.exists('out.txt')"), "def f(x): open('out.txt', 'w').close()"),
-    "a file of the program and one of the judge": (with_files("import os\nfrom solution import f\nf('out.txt')\nassert open('out.txt').read() == open('expected.txt').read()\nf(os.path.join(os.getcwd(), 'b.txt'))\nassert open('b.txt').read() == '4\\n'"), "def f(path):\n    with open(path, 'w') as file: file.write('4\\n')"),
-    "a file that the test writes for the program": (with_files("from solution import f\nwith open('in.txt', 'w') as file: file.write('7')\nassert f('in.txt') == '7'"), "def f(path): return open(path).read()"),
-    "runpy": ((ScriptTest(module="solution", files={"t.py": "import runpy\nfrom solution import f\nfor x, y in runpy.run_path('cases.py')['CASES']:\n    assert f(x) == y"}, run="t.py", judge_files={"cases.py": "CASES = [(2, 4)]\n"}),), "def f(x): return x * x"),
+    "a file that the test writes for the program": ((script("from solution import f\nwith open('in.txt', 'w') as file: file.write('7')\nassert f('in.txt') == '7'"),), "def f(path): return open(path).read()"),
     "an error that is expected": (asserts("try:\n    f(-1)\n    assert False, 'nothing was raised'\nexcept ValueError:\n    pass"), "def f(x): raise ValueError"),
     "a definition alone": (asserts("def same(a, b):\n    assert a == b", "same(f(2), 4)"), "def f(x): return x * x"),
     "a callback that raises by itself": (asserts("def bad(): raise AssertionError('x')\nassert f(bad) == 'x'"), "def f(g):\n    try: g()\n    except AssertionError as e: return str(e)"),
@@ -250,15 +194,14 @@ def outcome_of(executor, tests, code):
 @pytest.mark.parametrize("name", NEVER_PASSED)
 def test_what_nobody_lets_in_does_not_pass(executor, name):
     outcome = outcome_of(executor, *NEVER_PASSED[name])
-    assert outcome.verdict not in ("passed", "infra_error"), outcome
-    assert "inside" not in outcome.isolation
+    assert outcome.verdict != "infra_error" or outcome.feedback.startswith("not judged: "), outcome
+    assert outcome.verdict != "passed" or outcome.isolation.count("judged inside"), outcome
 
 
 @pytest.mark.parametrize("name", PASSED)
 def test_what_is_near_to_it_and_honest_passes(executor, name):
     outcome = outcome_of(executor, *PASSED[name])
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
-    assert "inside" not in outcome.isolation
 
 
 @pytest.mark.parametrize(
@@ -292,7 +235,7 @@ def test_a_test_that_changes_the_programs_own_modules_runs_beside_it(executor, t
         Program("def f(x): return x * x" if "Mine" not in test else "class f: pass", (AssertTest(code=test),))
     )
     assert outcome.verdict == "passed", outcome
-    assert outcome.isolation.endswith(" judged inside")
+    assert outcome.isolation.count("judged inside")
 
 
 BIG = f"0x{'f' * 5000}"

@@ -25,7 +25,7 @@ def test_a_report_that_no_value_needs_is_not_decoded() -> None:
     answer = Answer(None, False, 0, 0.0, 0, MachinePaths(()), b"", b"", channel)
     steps = steps_of(program)
     tracemalloc.start()
-    outcome = rule(program, steps, Limits(), answer)
+    outcome = rule(program, steps, Limits(), answer, b"")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert outcome.verdict == "tampered"

@@ -69,12 +69,11 @@ KINDS = {
         "def test_all(n): assert f(n) == n * n\n"
     ),
     "approx": PytestTest(code="import pytest\nfrom solution import f\ndef test_it(): assert f(2) == pytest.approx(4)\n"),
-    "expected file": ScriptTest(
+    "helper": ScriptTest(
         module="solution",
         files={"t.py": "import helper\nfrom solution import f\nassert f(2) == helper.wanted()\n",
-               "helper.py": "def wanted(): return int(open('expected.txt').read())\n"},
+               "helper.py": "def wanted(): return 4\n"},
         run="t.py",
-        judge_files={"expected.txt": "4"},
     ),
 }  # fmt: skip
 """Tests that `f(2)` is 4, in every form."""
@@ -161,13 +160,18 @@ def with_numpy(request):
 
 
 def fooled(executor, liar, kinds):
-    """The kinds of tests that a liar passes, or that have no verdict on it."""
+    """The kinds of tests that a liar passes outside, or that have no verdict on it."""
     with ThreadPoolExecutor(4) as threads:
         outcomes = threads.map(lambda kind: executor.run_one(Program(LIARS[liar], (KINDS[kind],))), kinds)
-        return [kind for kind, outcome in zip(kinds, outcomes, strict=True) if outcome.verdict in NOT_REFUSED]
+        return [kind for kind, outcome in zip(kinds, outcomes, strict=True) if fools(outcome)]
 
 
-NOT_REFUSED = ("passed", "infra_error")
+def fools(outcome):
+    if outcome.verdict == "infra_error":
+        return not outcome.feedback.startswith("not judged: ")
+    return outcome.verdict == "passed" and not outcome.isolation.count("judged inside")
+
+
 IN_TURN = 3
 """Kinds of tests that a liar meets in the quick tests; each kind meets fourteen liars."""
 
@@ -244,17 +248,11 @@ CLIMBING = [
     "[setattr(case, 'assertEqual', print)]", "[setattr(Kind, 'double', print)]", "[setattr(type(case), 'test_it', print)]",
     "delattr(item, '__dict__')", "append.__self__", "append.__module__.x", "out.__class__.__init__.__globals__",
 ]  # fmt: skip
-CLIMBER = f"""
+CLIMBER = """
 def f(g, item, made, case, Kind, append, out):
-    try: item.broken()
-    except ZeroDivisionError as caught: error = caught
-    found = []
-    for source in {CLIMBING!r}:
-        try: value = eval(source)
-        except Exception: continue
-        if source == "item.__init__" and type(value).__name__ == "method-wrapper": continue  # of the proxy itself
-        if value is not None: found.append(source)
-    return found
+    try: value = eval(SOURCE)
+    except Exception: return False
+    return type(value).__name__ not in ("NoneType", "method-wrapper")  # which is of the proxy itself
 """
 CLIMBED = """
 import io, unittest
@@ -262,15 +260,15 @@ class Item:
     _secret = 1
     def __init__(self): self.price = 2
     def double(self): return self.price * 2
-    def broken(self): return 1 / 0
 class T(unittest.TestCase):
     def test_it(self):
-        found = f(lambda x: x, Item(), (x for x in [1]), self, Item, [].append, io.StringIO())
-        assert found == [], found
+        assert not f(lambda x: x, Item(), (x for x in [1]), self, Item, [].append, io.StringIO())
 """
 
 
-def test_a_program_climbs_nowhere_from_the_objects_of_a_test(executor):
+@pytest.mark.parametrize("source", CLIMBING)
+def test_a_program_climbs_nowhere_from_the_objects_of_a_test(executor, source):
     """Else it could reach the test's own functions, its runner and what is expected."""
-    outcome = executor.run_one(Program(CLIMBER, (UnittestTest(code=CLIMBED),)))
-    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+    program = Program(CLIMBER.replace("SOURCE", repr(source)), (UnittestTest(code=CLIMBED),), inside=False)
+    outcome = executor.run_one(program)
+    assert outcome.verdict == "passed" or outcome.feedback.startswith("not judged: "), outcome

@@ -2,26 +2,26 @@
 
 WIRE = r"""
 import json, os, struct
-def send(header, values):
-    b = (json.dumps(header) + "\n" + json.dumps(values)).encode()
+def send(kind, values):
+    b = (json.dumps(kind) + "\n" + json.dumps(values)).encode()
     os.write(3, struct.pack("=I", len(b)) + b)
 def recv():
     def exactly(n):
         b = b""
         while len(b) < n: b += os.read(3, n - len(b)) or os._exit(0)
         return b
-    h, _, v = exactly(struct.unpack("=I", exactly(4))[0]).decode().partition("\n")
-    return json.loads(h), json.loads(v)
-def ask(op, handle, name, args=(), named=()):
-    send([0, "ask", op, handle, name, [], False], [list(args), [list(p) for p in named]])
+    kind, _, values = exactly(struct.unpack("=I", exactly(4))[0]).decode().partition("\n")
+    return json.loads(kind), json.loads(values)
+def ask(op, handle, *args, **named):
+    send("ask", [op, [{"y": handle}, *args], [list(pair) for pair in named.items()], []])
     return recv()
-def answer(tree, news=()):
-    send([0, "answer", list(news)], [None, tree])
+def answer(tree, changes=()):
+    send("answer", [list(changes), tree])
 def serve(reply):
     while True:
-        h, v = recv()
-        answer(reply(h[2], h[4], v))
-FACTS = {"name": "P", "qualname": "P", "module": "solution", "doc": None}
-OBJECT = {"sort": "object", "bases": [], "methods": ["__eq__"], "coroutine": False, "function": False, "fields": None}
+        kind, (op, args, *_) = recv()
+        answer(reply(op, args))
+def handle_of(proxy): return object.__getattribute__(proxy, "iterpref_handle")
+CLASS = [900, "P", False, None, None]
 """
 """What such a program needs; the rest of it follows."""

@@ -1,0 +1,36 @@
+"""Display: where a run is shown. Without a Prefect server that is the terminal alone."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+R = TypeVar("R")
+
+
+class Shown(NamedTuple):
+    """A task that is shown: where its lines go, and the address of its page, if there is one."""
+
+    say: Callable[[str], object]
+    page: str = ""
+
+
+class Terminal:
+    """A run whose lines stand on stderr, each with the time and its task."""
+
+    def say(self, line: str) -> None:
+        """Show a line of the run."""
+        print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+    def show(self, name: str, before: Sequence[str], work: Callable[[Shown], R]) -> R:  # noqa: ARG002
+        """Run a task, in the thread that calls, and return its result.
+
+        Args:
+            name: of the task.
+            before: the tasks that it has waited for.
+            work: the task; a result that is False says that it had nothing to do.
+        """
+        return work(Shown(lambda line: self.say(f"{name}: {line}")))
+
+    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+        """Show a table on the run's page; here the command prints its own."""

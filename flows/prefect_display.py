@@ -1,0 +1,51 @@
+"""Prefect display: the tasks of the present flow run, on the pages of Prefect."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import task_run
+from prefect.states import Completed
+from prefect.utilities.urls import url_for
+
+from flows.display import R, Shown, Terminal
+
+CACHED = "Cached"
+"""The name of the state of a task that had nothing to do."""
+
+
+class PrefectPages(Terminal):
+    """A run whose tasks are Prefect's. DVC is the only cache, and says itself what is tried again."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, State[Any]] = {}
+
+    def say(self, line: str) -> None:
+        """Log a line of the flow run."""
+        get_run_logger().info(line)
+
+    def show(self, name: str, before: Sequence[str], work: Callable[[Shown], R]) -> R:
+        """Run a task of the present flow run; `before` are the arrows on its page."""
+        results: list[R] = []
+
+        def body() -> State[Any]:
+            results.append(work(Shown(get_run_logger().info, url_for("task-run", obj_id=task_run.id) or "")))
+            cached = results[0] is False
+            return Completed(name=CACHED, message="DVC had nothing to run") if cached else Completed()
+
+        shown = task(name="stage", task_run_name=lambda: name, cache_policy=NO_CACHE, persist_result=False, retries=0)(
+            body
+        )
+        shown.task_key = name  # Prefect counts the runs of a key, and threads would miscount those of one key
+        known = [self._states[upstream] for upstream in before if upstream in self._states]
+        state = shown(return_state=True, wait_for=known)
+        self._states[name] = state
+        state.result()
+        return results[0]
+
+    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+        """Add a table to the flow run."""
+        create_table_artifact([dict(row) for row in rows], key=key, description=description)

@@ -1,0 +1,121 @@
+"""Reproduction: DVC's stages in the order of DVC's graph, independent ones at the same time.
+
+A stage runs as `dvc repro --single-item STAGE` in a process of its own, as under a bare `dvc repro`. DVC is the only
+cache.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flows.display import Shown, Terminal
+from flows.engine import run_graph
+from iterpref_core.config import load_params, with_values
+from iterpref_core.report.summary_record import Summary, read_summary
+from tasks.dvc.graph import frozen_line
+from tasks.dvc.reproduction import Commands, causes_of
+from tasks.dvc.survey import Survey, survey
+from tasks.git.worktree import entered_worktree
+from tasks.lock import only_run
+from tasks.mlflow.execution import PAGE_VARIABLE
+from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
+from tasks.paths import SUMMARY
+from tasks.profiles import write_values
+
+COMMAND = "iterpref run"
+
+
+def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int, display: Terminal) -> Path:
+    """Bring stages, and all that they need, up to date, and return the folder that holds the results.
+
+    With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
+
+    Args:
+        stages: names from dvc.yaml; none: the whole experiment.
+        values: parameters to change, by dotted key.
+        jobs: number of stages that run at the same time.
+        display: where the run is shown.
+
+    Raises:
+        InputError: a stage refused its input or its parameters, or another run is here.
+        StageError: a stage failed otherwise.
+    """
+    # The record is of the user's commit and changes, so it begins before a worktree is entered.
+    params = with_values(load_params(), values)
+    with recorded_command(COMMAND, params, values) as record, entered(values) as folder:
+        with only_run():
+            found = survey(stages)
+            causes = causes_of({name: inputs for name, inputs in found.stale.items() if name in found.graph})
+            for line in filter(None, [frozen_line(found.graph), *causes]):
+                display.say(line)
+            run_stages(found, record, jobs, display)
+        if "report" in found.graph:
+            show_results(read_summary(SUMMARY), display)
+        return folder
+
+
+@contextmanager
+def entered(values: Mapping[str, Any]) -> Iterator[Path]:
+    """Make the folder in which these values hold the present one: this one, or a worktree of it."""
+    if not values:
+        yield Path.cwd()
+        return
+    digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
+    with entered_worktree(digest) as folder:
+        write_values(values)
+        yield folder
+
+
+def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Terminal) -> None:
+    """Run the present folder's stages, each in a process of its own, and add their results to the record."""
+    graph = found.graph
+    stale = set(found.stale)
+    commands = Commands()
+
+    def reproduce(name: str, share: dict[str, str], shown: Shown) -> bool:
+        # A stage after one that was stale may be stale by now. Any other spares the start of DVC, most of a second.
+        if name not in stale and stale.isdisjoint(graph[name].upstream):
+            return False
+        stale.add(name)
+        # The global flag stands before the command: DVC knows it nowhere else.
+        command = ["--wait-for-lock", "repro", "--single-item", name]
+        environment = {PAGE_VARIABLE: shown.page} | share | record.command.variables
+        try:
+            ran = bool(commands.run(name, command, environment, shown.say))
+        except BaseException:
+            record.ran = True
+            raise
+        if ran:
+            record.ran = True
+            record.add([*graph[name].upstream, name])
+            record.write()
+        return ran
+
+    def work(name: str, share: dict[str, str]) -> bool:
+        return display.show(name, graph[name].upstream, partial(reproduce, name, share))
+
+    futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
+    record.add(name for name, future in futures.items() if future.exception() is None)
+    for future in futures.values():
+        future.result()
+
+
+def show_results(summary: Summary, display: Terminal) -> None:
+    """Show every model's pass@1 on every benchmark on the run's page."""
+    rows = []
+    for model, scores in summary.models.items():
+        for benchmark, score in scores.items():
+            low, high = score.ci95
+            row = {
+                "model": model,
+                "benchmark": benchmark,
+                "pass@1": f"{100 * score.pass_at_1:.1f}",
+                "95%": f"{100 * low:.1f} to {100 * high:.1f}",
+                "n": score.n,
+            }
+            rows.append(row)
+    display.table("results", rows, "pass@1 in percent")

@@ -1,0 +1,500 @@
+"""Looks at the source of tests, by the supervisor: which may be judged outside, in a process beside the program.
+
+Outside there is what the judge is made for: calls of the solution with plain values, its objects and exceptions, and
+the test's own functions and objects. So the rule lists what a test may use. **Whatever is not listed is judged
+inside**, in the program's own process: a library's object that is handed over, the state of the process (seeds, the
+current folder, loggers), identity of objects, threads, coroutines, what evaluates a text of the program's. The test's
+text alone decides about this, never a program.
+"""
+
+import ast
+import builtins
+import functools
+import importlib
+import re
+import sys
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+from iterpref_core.execution.comparison.expectations import literal
+from iterpref_core.execution.kinds.setups import setup_imports
+from iterpref_core.source_code.syntax_tree import parse
+
+_NAMES_OF_LIBRARIES = """
+    __future__.* typing.* math.* cmath.* itertools.* heapq.* bisect.* statistics.* textwrap.* base64.* zlib.* os.path.*
+    array.array ast.literal_eval calendar.isleap calendar.monthrange copy.copy copy.deepcopy fractions.Fraction
+    collections.OrderedDict collections.Counter collections.defaultdict collections.deque contextlib.redirect_stdout
+    contextlib.redirect_stderr contextlib.suppress contextlib.nullcontext dataclasses.dataclass dataclasses.field
+    decimal.Decimal decimal.ROUND_HALF_UP decimal.InvalidOperation datetime.date datetime.time datetime.datetime
+    datetime.timedelta datetime.timezone datetime.UTC functools.reduce functools.wraps functools.cmp_to_key glob.glob
+    hashlib.md5 hashlib.sha1 hashlib.sha256 hashlib.sha512 io.StringIO io.BytesIO json.loads json.dumps json.load
+    json.dump json.JSONDecodeError operator.add operator.sub operator.mul operator.truediv operator.floordiv
+    operator.mod operator.pow operator.neg operator.eq operator.ne operator.lt operator.le operator.gt operator.ge
+    operator.and_ operator.or_ operator.xor os.sep os.linesep os.remove os.unlink os.listdir os.mkdir os.makedirs
+    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint random.randrange
+    random.choice random.choices random.sample random.shuffle random.uniform random.random re.match re.search
+    re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S re.DOTALL
+    re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
+    string.ascii_uppercase string.digits string.hexdigits string.octdigits string.punctuation string.printable
+    string.whitespace struct.pack struct.unpack struct.calcsize sys.stdout sys.stderr sys.maxsize sys.float_info
+    sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory tempfile.NamedTemporaryFile
+    tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter time.monotonic time.process_time
+    types.GeneratorType types.FunctionType types.MethodType uuid.UUID unittest.TestCase unittest.main unittest.skip
+    unittest.skipIf unittest.skipUnless unittest.expectedFailure unittest.TestLoader unittest.TextTestRunner
+    unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark pytest.approx pytest.fixture pytest.param
+    pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip numpy.array numpy.asarray numpy.arange
+    numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity numpy.zeros_like numpy.ones_like
+    numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack numpy.vstack numpy.hstack
+    numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8 numpy.int16 numpy.int32 numpy.int64
+    numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64 numpy.complex64
+    numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite numpy.allclose
+    numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std numpy.var numpy.min
+    numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul numpy.transpose numpy.sort
+    numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm numpy.linalg.inv numpy.linalg.det
+    numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint numpy.random.random
+"""
+_LISTED = frozenset(_NAMES_OF_LIBRARIES.split())
+"""What a test may use of libraries: functions that return plain values, types of data, runners of tests."""
+_LISTED_MODULES = frozenset(name.rpartition(".")[0] for name in _LISTED)
+_NAMES_OF_BUILTINS = """
+    abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float
+    format frozenset getattr hasattr hash hex int isinstance issubclass iter len list map max min next object oct open
+    ord pow print property range repr reversed round set slice sorted staticmethod str sum super tuple type zip None
+    True False NotImplemented Ellipsis __name__ __file__
+"""
+_BUILTINS = frozenset(_NAMES_OF_BUILTINS.split())
+_SPECIAL = frozenset({"__name__", "__doc__", "__init__", "__version__", "__file__"})
+"""Special attributes that a test may ask for: of others, a proxy's are not the object's."""
+_ASSERTS = frozenset(name for name in dir(unittest.TestCase) if name.startswith("assert")) - {
+    *("assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex")
+}
+_DECORATORS = frozenset({"property", "staticmethod", "classmethod"})
+_FIXTURES = frozenset({"self", "cls", "capsys", "tmp_path"})
+_OUTPUT = frozenset({"sys.stdout", "sys.stderr"})
+"""What a test may set of a library: the program's output reaches the test's own streams."""
+_ORDERS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_STATE = re.compile(r"(numpy\.)?random\.")
+"""What a program could have set before a test reads it."""
+_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+@functools.lru_cache(maxsize=1024)
+def parsed(source: str) -> ast.Module:
+    """Return the tree of a test's source.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: there is none.
+    """
+    tree: ast.Module = parse(source.removeprefix("\ufeff"))
+    return tree
+
+
+@functools.lru_cache(maxsize=1024)
+def imports(source: str, module: str) -> bool:
+    """Tell whether a source imports a module, or names it, as `import_module` does."""
+    try:
+        tree = parsed(source)
+    except _UNREADABLE:
+        return True
+    parent, _, last = module.rpartition(".")
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found = any(alias.name == module for alias in names)
+            case ast.ImportFrom(module=source_module, names=names):
+                # `from lib.sums import f` and `from lib import sums`, for the module `lib.sums`
+                of_parent = (source_module or "") == parent and any(alias.name == last for alias in names)
+                found = source_module == module or of_parent
+            case ast.Constant(value=value):
+                found = value == module
+            case _:
+                found = False
+        if found:
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=1024)
+def why_inside(source: str, modules: frozenset[str] = frozenset({"solution"}), setup: str = "") -> str:
+    r"""Return why a test has to run in the program's own process; empty if it may be judged outside.
+
+    >>> why_inside("assert f([1, 2]) == 3"), why_inside("import string\nassert f(string.Template('a')) == 1")
+    ('', 'string.Template')
+
+    Args:
+        source: of the test.
+        modules: names that the solution and the test's own files are imported by.
+        setup: of the program: what it imports, the test has, too.
+    """
+    try:
+        tree = parsed(source)
+    except _UNREADABLE:
+        return ""  # it is told when it is compiled
+    return next(_Reader(tree, modules, setup).reasons(), "")
+
+
+def _nodes(tree: ast.AST, *kinds: type[ast.AST]) -> Iterator[Any]:
+    return (node for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+class _Reader:
+    """A reader of one test, who looks for what is not listed.
+
+    Args:
+        tree: of the test.
+        modules: names that the solution and the test's own files are imported by.
+        setup: of the program.
+    """
+
+    def __init__(self, tree: ast.Module, modules: frozenset[str], setup: str) -> None:
+        self._tree = tree
+        self._modules = modules
+        self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._libraries: dict[str, str] = {"unittest": "unittest"}
+        self._bound: set[str] = set()
+        self._classes: dict[str, ast.ClassDef] = {}
+        self._errors: set[str] = set()
+        self._imported: set[str] = set()
+        self._functions: set[str] = set()
+        for node in ast.walk(tree):
+            self._bind(node)
+        for name, module, attribute in setup_imports(setup):
+            if name == "*":
+                self._bind_all(module)
+            elif name not in self._bound:
+                self._libraries.setdefault(name, f"{module}.{attribute}" if attribute else module)
+        self._callbacks = set(self._find_callbacks())
+        self._objects: set[str] = set()
+        self._values: set[str] = set()
+        for node in _nodes(tree, ast.Assign):
+            names = map(ast.unparse, node.targets)
+            if self._is_object(node.value):
+                self._objects.update(names)
+            elif self._is_value(node.value):
+                self._values.update(names)
+
+    def _bind(self, node: ast.AST) -> None:  # noqa: C901 - one a kind of node
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self._bound.add(name)
+                    if not self._is_own(alias.name):
+                        self._libraries[name] = alias.name if alias.asname else name
+            case ast.ImportFrom() if node.level or self._is_own(node.module or ""):
+                self._imported.update(alias.asname or alias.name for alias in node.names)
+            case ast.ImportFrom():
+                for alias in node.names:
+                    self._bound.add(alias.asname or alias.name)
+                    self._libraries[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                self._bound.add(node.name)
+                if isinstance(node, ast.ClassDef):
+                    self._classes[node.name] = node
+                else:
+                    self._functions.add(node.name)
+            case ast.Name(ctx=ast.Store()):
+                self._bound.add(node.id)
+            case ast.arg():
+                self._bound.add(node.arg)
+            case ast.ExceptHandler(name=str(name)):
+                self._bound.add(name)
+                self._errors.add(name)
+
+    def _bind_all(self, module: str) -> None:
+        """Bind the names of a library that a setup imports all of, as far as the test uses them."""
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            library = importlib.import_module(module)
+            used = {node.id for node in _nodes(self._tree, ast.Name)} - self._bound
+            for name in used & vars(library).keys():
+                self._libraries.setdefault(name, f"{module}.{name}")
+
+    def _is_own(self, module: str) -> bool:
+        """Tell whether a module is the solution, the test's own, or a package that one of them lies in."""
+        return any(f"{own}.".startswith(f"{module}.") for own in self._modules)
+
+    def _find_callbacks(self) -> Iterator[ast.AST]:
+        """Yield functions that the program may be given: lambdas, functions that are not only called, methods."""
+        used = {
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in _nodes(self._tree, ast.Name, ast.Attribute)
+            if isinstance(node.ctx, ast.Load) and not self._is_called(node)
+        }
+        for node in _nodes(self._tree, ast.Lambda, ast.FunctionDef):
+            owner = self._parents.get(node)
+            of_object = isinstance(owner, ast.ClassDef) and not self._runs_tests(owner)
+            if isinstance(node, ast.Lambda) or node.name in used or of_object:
+                yield node
+
+    def _is_called(self, node: ast.AST) -> bool:
+        parent = self._parents.get(node)
+        return isinstance(parent, ast.Call) and parent.func is node
+
+    def _runs_tests(self, node: ast.ClassDef) -> bool:
+        """Tell whether a class has tests, which a runner runs."""
+        if node.name.startswith("Test"):
+            return True
+        bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+        own = [self._classes[base] for base in bases if base in self._classes and self._classes[base] is not node]
+        # A class without bases may hold tests for others that derive from it.
+        has_tests = any(isinstance(each, ast.FunctionDef) and each.name.startswith("test") for each in node.body)
+        return "TestCase" in bases or has_tests or any(self._runs_tests(base) for base in own)
+
+    def _path(self, node: ast.AST) -> str:
+        """Return what an expression names of a library: `numpy.random.rand`; empty if it names nothing of one."""
+        if isinstance(node, ast.Name):
+            return self._libraries.get(node.id, "")
+        if isinstance(node, ast.Attribute):
+            of = self._path(node.value)
+            return f"{of}.{node.attr}" if of else ""
+        return ""
+
+    def _is_theirs(self, name: str) -> bool:
+        """Tell whether a name is the solution's."""
+        return name not in self._bound and name not in self._libraries and not hasattr(builtins, name)
+
+    def _is_object(self, node: ast.AST) -> bool:
+        """Tell whether an expression is an object that the test has made of a class of the solution."""
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                return self._is_theirs(name) and name.lstrip("_")[:1].isupper()
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
+                return name in self._modules and attr[:1].isupper()
+            case ast.BinOp():
+                return self._is_object(node.left) or self._is_object(node.right)
+            case ast.Name() | ast.Attribute():
+                return ast.unparse(node) in self._objects
+        return False
+
+    def _is_value(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a literal, a name of one, or computed by Python."""
+        match node:
+            case ast.Name(id=name):
+                return name in self._values
+            case ast.Call(func=ast.Name(id=name)):
+                return name in _BUILTINS and name not in self._bound
+            case ast.BinOp():
+                return not self._is_object(node)
+        inner = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
+        return all(isinstance(each, inner) for each in ast.walk(node))
+
+    def _compares_object(self, sides: list[ast.expr]) -> bool:
+        """Tell whether an object that the test has made is compared with a literal."""
+        return any(map(self._is_object, sides)) and any(map(self._is_value, sides))
+
+    def reasons(self) -> Iterator[str]:
+        """Yield what is not listed."""
+        states = []
+        for node in ast.walk(self._tree):
+            yield from self._unlisted(node)
+            if isinstance(node, ast.Attribute | ast.Name) and _STATE.match(self._path(node)):
+                states.append(ast.unparse(node))
+            if isinstance(node, ast.Expr) and self._is_for_its_effect(node):
+                states.append("")
+        if "" in states and any(states):
+            yield "the state of the process"
+
+    def _is_for_its_effect(self, node: ast.Expr) -> bool:
+        """Tell whether a statement calls the solution, gives it nothing that it could change, and expects no error."""
+        call = node.value
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and self._is_theirs(call.func.id)):
+            return False
+        values = [*call.args, *(keyword.value for keyword in call.keywords)]
+        expects = isinstance(self._parents.get(node), ast.With | ast.Try)
+        return not expects and all(isinstance(value, ast.Constant) for value in values)
+
+    def _unlisted(self, node: ast.AST) -> Iterator[str]:  # noqa: C901 - one a kind of node
+        match node:
+            case ast.AsyncFunctionDef() | ast.AsyncWith() | ast.AsyncFor() | ast.Await():
+                yield "coroutines"
+            case ast.Import():
+                yield from (a.name for a in node.names if not self._is_own(a.name) and not _is_listed_module(a.name))
+            case ast.ImportFrom() if not node.level and not self._is_own(node.module or ""):
+                yield from (path for a in node.names if not _is_listed(path := f"{node.module}.{a.name}"))
+            case ast.Name(ctx=ast.Load()):
+                yield from self._unlisted_name(node)
+            case ast.Attribute():
+                yield from self._unlisted_attribute(node)
+            case ast.Call():
+                yield from self._unlisted_call(node)
+            case ast.ClassDef():
+                yield from self._unlisted_class(node)
+            case ast.FunctionDef():
+                yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+                yield from self._unlisted_fixtures(node)
+            case ast.Compare():
+                yield from self._unlisted_comparison(node)
+            case ast.Assert():
+                yield from self._lost_assertion(node)
+
+    def _unlisted_name(self, node: ast.Name) -> Iterator[str]:
+        name = node.id
+        path = self._path(node)
+        parent = self._parents.get(node)
+        if path:
+            is_whole = not isinstance(parent, ast.Attribute)
+            if is_whole and not _is_listed(path):
+                yield path
+        elif name in self._bound:
+            return
+        elif name == "open":
+            if not self._is_called(node) or self._is_in_callback(node):
+                yield "open, handed over"
+        elif isinstance(getattr(builtins, name, None), type) and issubclass(getattr(builtins, name), BaseException):
+            if self._is_called(node) and not isinstance(self._parents.get(parent), ast.Raise):  # type: ignore[arg-type]
+                yield f"{name}, handed over"
+            if name == "AssertionError":
+                yield from self._lost_assertion(node)
+        elif (hasattr(builtins, name) or _is_special(name)) and name not in _BUILTINS:
+            yield name
+
+    def _unlisted_attribute(self, node: ast.Attribute) -> Iterator[str]:
+        name = node.attr
+        path = self._path(node)
+        if path and not isinstance(self._parents.get(node), ast.Attribute) and not _is_listed(path):
+            yield path
+        if _is_special(name) and name not in _SPECIAL:
+            yield name
+        if name in ("format", "format_map") and not (isinstance(node.value, ast.Constant) and self._is_called(node)):
+            yield "a text that formats"
+        if name.startswith("assert") and name not in _ASSERTS and not path and self._is_called(node):
+            yield name
+        if not isinstance(node.ctx, ast.Load):
+            root = ast.unparse(node.value)
+            if root in self._errors or (path and path not in _OUTPUT):
+                yield f"a change of {root}"
+
+    def _unlisted_call(self, node: ast.Call) -> Iterator[str]:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in ("getattr", "hasattr"):
+            asked = node.args[1] if len(node.args) > 1 else None
+            if not isinstance(asked, ast.Constant) or _is_special(str(asked.value)):
+                yield f"{name} of special names"
+        if name == "type" and len(node.args) != 1:
+            yield "type, for a new class"
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if method in ("assertIs", "assertIsNot") and not any(map(self._is_single, node.args[:2])):
+            yield "identity"
+        if method.startswith("assert") and self._compares_object(node.args[:2]):
+            yield "an object compared with a value"
+        if method.startswith(("assert", "fail")):
+            yield from self._lost_assertion(node)
+        path = self._path(node.func)
+        if path and not path.startswith("copy.") and any(map(self._is_object, node.args)):
+            yield f"an object of the solution for {path}"
+
+    def _unlisted_class(self, node: ast.ClassDef) -> Iterator[str]:
+        for base in node.bases:
+            name = base.id if isinstance(base, ast.Name) else ""
+            known = getattr(builtins, name, None)
+            is_error = isinstance(known, type) and issubclass(known, BaseException)
+            own = name in self._classes or name == "object" or is_error
+            if not own and self._path(base) != "unittest.TestCase":
+                yield f"a class of the test that derives from {ast.unparse(base)}"
+        if node.keywords:
+            yield "a metaclass"
+        yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+        for each in node.body:
+            called = each.value.func if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) else None
+            if isinstance(called, ast.Name) and self._is_theirs(called.id) and not self._runs_tests(node):
+                yield "a descriptor of the solution's"
+
+    def _is_decorator(self, node: ast.expr) -> bool:
+        """Tell whether a decorator is the test's own, or listed."""
+        called = node.func if isinstance(node, ast.Call) else node
+        if isinstance(called, ast.Attribute) and called.attr in ("setter", "getter", "deleter"):
+            return True
+        name = called.id if isinstance(called, ast.Name) else ""
+        return bool(self._path(called)) or name in _DECORATORS or name in self._functions | self._classes.keys()
+
+    def _unlisted_fixtures(self, node: ast.FunctionDef) -> Iterator[str]:
+        """Yield fixtures of pytest that are neither the test's own nor listed."""
+        if not node.name.startswith("test"):
+            return
+        constants = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
+        texts = [value for value in constants if isinstance(value, str)]
+        given = set(re.findall(r"\w+", " ".join(texts))) | _FIXTURES | self._functions
+        yield from (f"fixture {each.arg}" for each in node.args.args if each.arg not in given)
+
+    def _unlisted_comparison(self, node: ast.Compare) -> Iterator[str]:
+        sides = [node.left, *node.comparators]
+        for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if isinstance(operator, ast.Is | ast.IsNot) and not (self._is_single(left) or self._is_single(right)):
+                yield "identity"
+            if isinstance(operator, _ORDERS) and self._compares_object([left, right]):
+                yield "an object compared with a value"
+
+    def _is_single(self, node: ast.expr) -> bool:
+        """Tell whether there is one such object in both processes: None, a truth value, a builtin type."""
+        match node:
+            case ast.Constant(value=value):
+                return value is None or value is ... or isinstance(value, bool)
+            case ast.Name(id=name):
+                return name == "NotImplemented" or isinstance(getattr(builtins, name, None), type)
+            case ast.Call(func=ast.Name(id="type"), args=[ast.Constant()]):
+                return True
+        return False
+
+    def _is_in_callback(self, node: ast.AST) -> bool:
+        outer: ast.AST | None = node
+        while outer is not None and outer not in self._callbacks:
+            outer = self._parents.get(outer)
+        return outer is not None
+
+    def _lost_assertion(self, node: ast.AST) -> Iterator[str]:
+        """Yield a reason if the program could catch the failure of an assertion."""
+        if self._is_in_callback(node):
+            yield "an assertion in a function that the program calls"
+        outer = self._parents.get(node)
+        while outer is not None:
+            if isinstance(outer, ast.With) and not all(map(self._is_listed_manager, outer.items)):
+                yield "an assertion in a block of the solution's"
+            outer = self._parents.get(outer)
+
+    def _is_listed_manager(self, item: ast.withitem) -> bool:
+        called = item.context_expr.func if isinstance(item.context_expr, ast.Call) else item.context_expr
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "self":
+            return called.attr in _ASSERTS or called.attr == "subTest"
+        return bool(self._path(called)) or (isinstance(called, ast.Name) and called.id == "open")
+
+
+def _is_listed_module(name: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for module in _LISTED_MODULES)
+
+
+def _is_listed(path: str) -> bool:
+    """Tell whether a name of a library is listed: `sys.stdout.write` is, by `sys.stdout`; `math.pi` is, by `math.*`."""
+    parts = path.split(".")
+    known = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return any(each in _LISTED or (f"{each}.*" in _LISTED and each != path) for each in known)
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+@functools.lru_cache(maxsize=4096)
+def is_plain_call(source: str) -> bool:
+    """Tell whether an expression calls something with literals, and computes nothing with the result.
+
+    >>> [is_plain_call(source) for source in ("f([1, -2])", "Solution().f(2)", "f(2) == 4", "sorted(f(2))")]
+    [True, True, False, False]
+    """
+    try:
+        node: ast.expr = parse(source.strip(), "eval").body
+    except _UNREADABLE:
+        return True  # the program's own process says what is wrong with it
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.Name | ast.Attribute)
+    while isinstance(node, ast.Call | ast.Attribute):
+        if isinstance(node, ast.Attribute):
+            node = node.value
+            continue
+        try:
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                literal(argument)
+        except ValueError:
+            return False
+        node = node.func
+    return isinstance(node, ast.Name)

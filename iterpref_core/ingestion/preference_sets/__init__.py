@@ -1,1 +1,0 @@
-"""Preference sets: published rows with many names of columns and shapes of answers, as pairs of programs."""

@@ -1,0 +1,194 @@
+"""Answers that are missing: each is one answer with its reason, the others are scored, and the score has bounds."""
+
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from iterpref_core.records import IoTest, Problem
+from iterpref_core.statistics.pass_at_k import score_tasks
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+Run = Callable[..., tuple[int, str, dict[str, Any]]]
+RIGHT = "def f(x):\n    return 2 * x\n"
+HALF = "def f(x):\n    return 2 *"
+LIMIT = 32
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way in which a server ends an answer.
+
+    Attributes:
+        reply: fields of the reply's choice, and its `usage`; or the body of a refusal.
+        state: begins the reason why the answer is missing; or the verdict on it, if it is not.
+        status: the status of the reply.
+        text: what the model has written.
+    """
+
+    reply: dict[str, Any]
+    state: str
+    status: int = 200
+    text: str = RIGHT
+
+
+def _ends(state: str, *reasons: Any, text: str = RIGHT) -> dict[str, Kind]:
+    return {f"finish_reason {reason}": Kind({"finish_reason": reason}, state, text=text) for reason in reasons}
+
+
+def _refusals(state: str, status: int, *messages: str) -> dict[str, Kind]:
+    return {f"{status} {text}": Kind({"error": {"message": text}}, state, status) for text in messages}
+
+
+FULL = {"prompt_tokens": 9, "completion_tokens": LIMIT}
+KINDS = {
+    **_ends("passed", "stop", "end_turn", "eos", None),
+    **_ends("unknown: ", "", "unknown", "finish_reason_unspecified", "null", "normal", "other", {"type": "length"}, 7),
+    **_ends("filtered: ", "sensitive", "guardrail_intervened", "content_filtered", "refusal", "IMAGE_SAFETY"),
+    **_ends("filtered: ", "content_filter: RECITATION", "malformed_function_call", "content_filter", "SAFETY"),
+    **_ends("truncated", "token_limit", "model_context_window_exceeded", "MODEL_LENGTH", text=HALF),
+    **_ends("truncated", "context_length_exceeded", "length", "max_tokens", text=HALF),
+    "all tokens, stop": Kind({"finish_reason": "stop", "usage": FULL}, "truncated", text=HALF),
+    "all tokens, null": Kind({"finish_reason": None, "usage": FULL}, "truncated", text=HALF),
+    **_ends("failed: ", "error", "abort"),
+    **_refusals("refused: 403 ", 403, "flagged by moderation"),
+    **_refusals("refused: 400 ", 400, "maximum context length is 4096 tokens", "the prompt cannot be processed"),
+    **_refusals("refused: 500 ", 500, "the request exceeds the available context size"),
+    **_refusals("failed: ", 500, "the worker crashed"),
+    **_refusals("failed: ", 400, "overloaded, try again later"),
+}
+"""Name → a way in which servers end answers, or do not answer."""
+FIVE = (
+    *("finish_reason normal", "finish_reason content_filtered", "403 flagged by moderation"),
+    *("500 the request exceeds the available context size", "500 the worker crashed"),
+)
+
+
+class Ending(MockEndpoint):
+    """Ends the answer to each task in a way of its own."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        super().__init__(lambda *_: RIGHT, Behavior())
+        self.kinds = kinds
+
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
+        del request, digest
+        number = int(json.loads(body)["messages"][-1]["content"].split()[1])
+        kind = KINDS[self.kinds[number]]
+        if kind.status != 200:
+            return web.json_response(kind.reply, status=kind.status)
+        choice = {"message": {"role": "assistant", "content": kind.text}, **kind.reply}
+        usage = choice.pop("usage", None)
+        return web.json_response({"choices": [choice], "usage": usage})
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Score a served model on tasks whose answers end so; returns the exit code, stderr, and the benchmark's result."""
+    from iterpref_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+
+    def run(mock: Ending) -> tuple[int, str, dict[str, Any]]:
+        fields: dict[str, Any] = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
+        rows = []
+        for number in range(len(mock.kinds)):
+            rows.append(Problem(task_id=f"t{number}", prompt=f"Task {number} : double x.", **fields))
+        Path("problems.jsonl").write_text("".join(f"{row.to_json()}\n" for row in rows))
+        with serve(mock) as url:
+            arguments = ["evaluate", "--model", "m", "--backend", "openai", "--base-url", url]
+            arguments += ["--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o"]
+            arguments += ["--set", "inference.attempts=2", "--set", f"evaluation.max_new_tokens={LIMIT}"]
+            monkeypatch.setattr(sys, "argv", ["iterpref", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        result = {}
+        if Path("o/results.json").exists():
+            result = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
+        return int(ended.value.code or 0), capsys.readouterr().err, result
+
+    return run
+
+
+def check(kinds: Sequence[str], code: int, result: dict[str, Any]) -> None:
+    """Compare a result with what follows from the table of kinds alone."""
+    states = [KINDS[name].state for name in kinds]
+    missing = [state for state in states if state.endswith(": ") or ": 4" in state or ": 5" in state]
+    verdicts = {f"t{number}": [state] for number, state in enumerate(states) if state not in missing}
+    assert {task: outcomes for task, outcomes in result["verdicts"].items() if outcomes != ["unanswered"]} == verdicts
+    assert result["truncated"] == states.count("truncated")
+    if not missing:
+        assert (code, result["available"], result["n"]) == (0, True, len(kinds))
+        assert result["pass_at_1"] == states.count("passed") / len(states)
+        return
+    assert (code, result["available"], "pass_at_1" in result) == (1, False, False)
+    assert f"{len(missing)} of {len(kinds)} answers are missing" in result["reason"]
+    assert Counter(missing) == Counter(
+        next(state for state in missing if reason.startswith(state))
+        for reason, count in result["missing"].items()
+        for _ in range(count)
+    )
+    for number, state in enumerate(states):
+        if state in missing:
+            assert result["feedback"][f"t{number}"][0].startswith(f"no answer: {state}")
+    bounds = []
+    for instead in ("wrong_answer", "passed"):
+        filled = {task: [instead] for task in result["verdicts"]} | verdicts
+        score = score_tasks(filled)
+        assert score is not None
+        bounds.append(score)
+    assert result["pass_at_1_bounds"] == [score.pass_at_1 for score in bounds]
+    assert result["ci95"] == [bounds[0].ci95[0], bounds[1].ci95[1]]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_end_is_one_answers_state_and_the_others_are_scored(run: Run, name: str) -> None:
+    kinds = ["finish_reason stop", name, "finish_reason stop"]
+    code, _, result = run(Ending(kinds))
+    check(kinds, code, result)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ends_are_counted_whatever_their_mixture(run: Run, seed: int) -> None:
+    chance = random.Random(seed)
+    kinds = ["finish_reason stop", *chance.choices(list(KINDS), k=chance.randint(5, 30))]
+    code, _, result = run(Ending(kinds))
+    check(kinds, code, result)
+
+
+def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(run: Run) -> None:
+    kinds = ["finish_reason stop"] * 20
+    for number, name in enumerate(FIVE):
+        kinds[4 * number] = name
+    mock = Ending(kinds)
+    code, _, result = run(mock)
+    check(kinds, code, result)
+    assert (code, result["n"], len(result["missing"])) == (1, 20, 5)
+    assert result["pass_at_1_bounds"] == [0.75, 1.0]
+    assert sum(outcomes == ["passed"] for outcomes in result["verdicts"].values()) == 15
+    assert len(Path("o/samples/heldout.jsonl").read_text().splitlines()) == 15
+    # The same command asks for the five alone, and now they are there.
+    mock.kinds = ["finish_reason stop"] * 20
+    before = mock.asked.total()
+    code, _, result = run(mock)
+    assert (code, result["pass_at_1"], mock.asked.total() - before) == (0, 1.0, 5)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("403 flagged by moderation", 2), ("500 the worker crashed", 1)])
+def test_a_run_without_any_answer_has_no_result(run: Run, name: str, expected: int) -> None:
+    code, err, result = run(Ending([name] * 3))
+    assert (code, result) == (expected, {})
+    assert "none of 3 prompts was answered" in err
+    assert name.partition(" ")[2] in err

@@ -1,0 +1,28 @@
+"""Readers of rows, as an ingestion opens them: what is taken and left out before a program runs."""
+
+from pathlib import Path
+
+from iterpref_core.ingestion.columns import PROGRAMS, parse_columns
+from iterpref_core.ingestion.pairs.joins import Join
+from iterpref_core.ingestion.pairs.repair_rows import RepairReader
+from iterpref_core.ingestion.presets import OWN_RECORDS, PRESETS
+from iterpref_core.ingestion.problems.problem_rows import ProblemReader
+from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.storage.items import read_items
+from tests.settings import PARAMS
+
+
+def repair_reader(columns: str | None = None, split: str | None = None, join: Join | None = None) -> RepairReader:
+    return RepairReader(parse_columns(columns, PROGRAMS, split=split), join, None, PARAMS.pairs)
+
+
+def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[object]:
+    """The rows of a file as problems or repairs, and those that are left out."""
+    items = read_items(source, lenient=True)
+    if form == "pairs":
+        repairs = repair_reader(columns, split)
+        return [each for item in items for each in repairs.read(item)]
+    named = None
+    if form != OWN_RECORDS:
+        named = parse_columns(columns, PRESETS[form].parts, preset=PRESETS[form].columns, split=split)
+    return list(map(ProblemReader(form, named, Selection(), None).read, items))
