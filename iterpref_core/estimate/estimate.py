@@ -5,7 +5,7 @@ is computed with it as training does, forward and backward. The bytes of its ten
 are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
 
 Measured on a CPU, a process takes 1.3 times the bytes of estimate and libraries after 16 steps on long programs, and
-1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/training.md).
+1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/measurements.md).
 """
 
 import gc
@@ -63,10 +63,12 @@ CARDS = (
 class Estimate:
     """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors.
 
-    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for.
+    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for. `bf16` is the
+    precision that was counted: `training.bf16: auto` counts as bfloat16, as on a GPU and on CPUs that compute in it.
     """
 
     layout: Layout
+    bf16: bool
     parameters: int
     trained: int
     gpus: int
@@ -140,6 +142,7 @@ def estimate_training(
     flops_of_position = counted.flops / batch["input_ids"].numel()
     return Estimate(
         layout=layout,
+        bf16=params.bf16 is not False,
         parameters=parameters,
         trained=counted.trained,
         gpus=gpus,
