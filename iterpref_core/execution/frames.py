@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
-_ANSWER = struct.Struct("=b?qdq?q??qqq")
+_ANSWER = struct.Struct("=b?qdq?qq?qqq")
 _LIMITS = ("cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
@@ -70,7 +70,7 @@ class AnswerHead(NamedTuple):
         cpu_s: CPU seconds.
         printed: bytes printed.
         judge: exit status of the judge beside it; None where there was none.
-        rewritten: it has changed a report that the zygote had seen.
+        ticks: of the reports, see `isolation.deadlines`; 0 where no test has a limit of its own.
         worn: the zygote takes no further job.
         sizes: of the parts: the beginning of the output, what was wanted of it, the reports.
     """
@@ -81,7 +81,7 @@ class AnswerHead(NamedTuple):
     cpu_s: float
     printed: int
     judge: int | None
-    rewritten: bool
+    ticks: int
     worn: bool
     sizes: tuple[int, ...]
 
@@ -91,15 +91,15 @@ class AnswerHead(NamedTuple):
         killed = -1 if self.killed is None else _LIMITS.index(self.killed)
         is_judged = self.judge is not None
         seen = (killed, self.busy, self.exit, self.cpu_s, self.printed, is_judged, self.judge or 0)
-        return _ANSWER.pack(*seen, self.rewritten, self.worn, *self.sizes)
+        return _ANSWER.pack(*seen, self.ticks, self.worn, *self.sizes)
 
     @classmethod
     def unpack(cls, data: bytes) -> "AnswerHead":
         """Return the head in a frame's bytes."""
-        killed, busy, exit_status, cpu_s, printed, is_judged, judge, rewritten, worn, *sizes = _ANSWER.unpack(data)
+        killed, busy, exit_status, cpu_s, printed, is_judged, judge, ticks, worn, *sizes = _ANSWER.unpack(data)
         limit = None if killed < 0 else _LIMITS[killed]
         status = judge if is_judged else None
-        return cls(limit, busy, exit_status, cpu_s, printed, status, rewritten, worn, tuple(sizes))
+        return cls(limit, busy, exit_status, cpu_s, printed, status, ticks, worn, tuple(sizes))
 
 
 def framed(data: bytes) -> bytes:

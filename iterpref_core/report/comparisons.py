@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from iterpref_core.errors import InputError
 from iterpref_core.report.labels import BASELINES, FOCAL
+from iterpref_core.report.score_rows import ScoreRow
 from iterpref_core.report.summary_record import BenchmarkScores, Comparison, PartComparison
 from iterpref_core.results import Measured, ModelResults, ScoreRecord
 from iterpref_core.statistics.paired_tests import ROUNDING, compare_shares
@@ -125,12 +126,7 @@ def _compare(
 ) -> Comparison | None:
     ours = model.measured[benchmark]
     theirs = against.measured[benchmark]
-    # A paired test compares the same tasks; under the same name they may have been composed anew in between.
-    if ours.data.sha256 != theirs.data.sha256:
-        raise InputError(
-            f"results: {benchmark} of {model.model} and of {against.model} were measured on different data; "
-            "run stage evaluation again for both"
-        )
+    check_same_data(benchmark, {model.model: ours, against.model: theirs})
     comparison = compare_results(ours, theirs, (), resamples, seed)
     if comparison is None:
         return None
@@ -140,6 +136,62 @@ def _compare(
         if rest is not None:
             parts[name] = PartComparison.model_validate(rest.model_dump())
     return comparison.model_copy(update={"parts": parts or None})
+
+
+def compare_with_first(
+    benchmark: str,
+    models: Mapping[str, ModelResults],
+    first: str,
+    resamples: int,
+    seed: int,
+) -> list[ScoreRow]:
+    """Return the scores of models on a benchmark, each compared with the first one on the tasks that both have.
+
+    Args:
+        benchmark: the benchmark's name; models that were not measured on it have no row.
+        models: name → results.
+        first: the name of the model that the others are compared with.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the resampling.
+
+    Raises:
+        InputError: two models were measured on different data.
+    """
+    measured = {name: of.measured[benchmark] for name, of in models.items() if benchmark in of.measured}
+    base = measured.get(first)
+    rows = []
+    for name, result in measured.items():
+        comparison = None
+        tasks = None
+        if base is not None and name != first:
+            check_same_data(benchmark, {name: result, first: base})
+            comparison = compare_results(result, base, (), resamples, seed)
+            tasks = comparison.n if comparison else 0
+        row = ScoreRow.of(
+            name,
+            benchmark,
+            result,
+            comparison=comparison,
+            compared=tasks,
+            tokens=result.tokens and result.tokens.per_answer,
+            dollars=result.cost_usd,
+        )
+        rows.append(row)
+    return rows
+
+
+def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
+    """Refuse to compare other tasks: under the same name they may have been composed anew in between.
+
+    Raises:
+        InputError: the results are of different data.
+    """
+    digests = {name: result.data.sha256[:12] for name, result in results.items()}
+    if len({result.data.sha256 for result in results.values()}) > 1:
+        raise InputError(
+            f"{benchmark}: {' and '.join(digests)} were measured on different data ({', '.join(digests.values())}); "
+            "evaluate both on the same file"
+        )
 
 
 def compare_results(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Self
 
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
 from iterpref_core.report.number_formats import interval, p_equation, points
@@ -62,15 +63,19 @@ class ScoreRow:
     """The score of a model on a benchmark or a part of it, in shares of 1.
 
     Attributes:
-        model: base, debugger or an objective.
+        model: base, debugger or an objective; or the name of an entrant of a leaderboard.
         benchmark: the benchmark's name.
         part: empty for all tasks, else a name in `PARTS` or a difficulty.
         n: the number of tasks.
         score: pass@1.
         interval: the 95% interval of `score`.
         score_at_5: pass@5 if several samples were drawn.
-        difference: the difference to the base model; None for the base model and if it was not measured.
+        comparison: with the first model of the table, which is base in the report; None for that model and if it was
+            not measured, or shares no task.
+        compared: the number of tasks of the comparison; None if there is no first model to compare with.
         judged_inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
+        tokens: of an answer, on average; None if not known.
+        dollars: the price of all answers; None if not known.
     """
 
     model: str
@@ -80,8 +85,30 @@ class ScoreRow:
     score: float
     interval: Interval
     score_at_5: float | None
-    difference: Difference | None
+    comparison: PartComparison | None = None
+    compared: int | None = None
     judged_inside: int = 0
+    tokens: float | None = None
+    dollars: float | None = None
+
+    @classmethod
+    def of(cls, model: str, benchmark: str, scores: ScoreRecord, part: str = "", **further: Any) -> Self:
+        """Return the row of a model's scores."""
+        return cls(
+            model=model,
+            benchmark=benchmark,
+            part=part,
+            n=scores.n,
+            score=scores.pass_at_1,
+            interval=scores.ci95,
+            score_at_5=scores.beyond.get("pass_at_5"),
+            **further,
+        )
+
+    @property
+    def difference(self) -> Difference | None:
+        """The difference to the first model of the table."""
+        return Difference.of(self.comparison)
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
@@ -135,34 +162,9 @@ def compared(
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
     scores = summary.models[model][benchmark]
     against_base = compared(summary, model, "base", benchmark)
-    yield _row(model, benchmark, part="", scores=scores, comparison=against_base)
+    inside = scores.judged_inside or 0
+    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, judged_inside=inside)
     parts = scores.parts or {}
     compared_parts = (against_base and against_base.parts) or {}
     for part in in_order(set(parts), PARTS | DIFFICULTIES):
-        yield _row(
-            model,
-            benchmark,
-            part=part,
-            scores=parts[part],
-            comparison=compared_parts.get(part),
-        )
-
-
-def _row(
-    model: str,
-    benchmark: str,
-    part: str,
-    scores: ScoreRecord,
-    comparison: PartComparison | None,
-) -> ScoreRow:
-    return ScoreRow(
-        model=model,
-        benchmark=benchmark,
-        part=part,
-        n=scores.n,
-        score=scores.pass_at_1,
-        interval=scores.ci95,
-        score_at_5=scores.beyond.get("pass_at_5"),
-        difference=Difference.of(comparison),
-        judged_inside=(not part and getattr(scores, "judged_inside", None)) or 0,
-    )
+        yield ScoreRow.of(model, benchmark, parts[part], part, comparison=compared_parts.get(part))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import read_text
 from iterpref_core.results import ResultRecord, ScoreRecord
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+from iterpref_core.storage.jsonl import atomic_writer
 
 
 class SummaryRecord(BaseModel):
@@ -305,5 +305,7 @@ def read_summary(path: Path) -> Summary:
     try:
         return Summary.model_validate_json(text)
     except ValidationError as error:
-        reason = describe_validation_error(error)
-        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item report`") from None
+        raise InputError(
+            f"{path}: written by another version of the report ({error.error_count()} fields differ); "
+            "`dvc repro --force --single-item report` rebuilds it"
+        ) from None

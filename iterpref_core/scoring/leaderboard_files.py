@@ -8,7 +8,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from iterpref_core.report.labels import benchmark_name
 from iterpref_core.report.pair_view import template_text, templates
-from iterpref_core.scoring.standings import Leaderboard, Standing
+from iterpref_core.report.score_rows import ScoreRow
+from iterpref_core.scoring.standings import Leaderboard, cells_of, row_to_json
 from iterpref_core.storage.jsonl import atomic_writer
 
 
@@ -21,15 +22,16 @@ def _environment() -> Environment:
 
 def render_page(board: Leaderboard) -> str:
     """Return the page."""
-    by_benchmark: dict[str, list[Standing]] = {}
-    for standing in board.standings:
-        by_benchmark.setdefault(standing.benchmark, []).append(standing)
+    by_benchmark: dict[str, list[ScoreRow]] = {}
+    for row in board.standings:
+        by_benchmark.setdefault(row.benchmark, []).append(row)
     return (
         _environment()
         .get_template("leaderboard.html")
         .render(
             board=board,
             groups=[(benchmark_name(name), rows) for name, rows in by_benchmark.items()],
+            cells_of=cells_of,
             style=template_text("style.css"),
         )
     )
@@ -40,7 +42,7 @@ def write_leaderboard(board: Leaderboard, out: Path) -> None:
     with atomic_writer(out / "leaderboard.md") as file:
         file.write(board.markdown())
     with atomic_writer(out / "leaderboard.csv") as file:
-        rows = [standing.to_json() for standing in board.standings]
+        rows = [row_to_json(row) for row in board.standings]
         table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.comparisons import compare_results
+from iterpref_core.report.comparisons import compare_with_first
 from iterpref_core.report.labels import benchmark_name
 from iterpref_core.report.number_formats import p_equation, percent
-from iterpref_core.report.score_rows import Difference
+from iterpref_core.report.score_rows import ScoreRow
 from iterpref_core.report.stage_outputs import load_model_results
 from iterpref_core.report.summary_record import Comparison
 from iterpref_core.results import Measured, ModelResults
@@ -24,16 +24,16 @@ class GatedBenchmark:
     """The comparison of a candidate with a baseline on one benchmark.
 
     Attributes:
-        baseline: pass@1 of the baseline.
-        candidate: pass@1 of the candidate.
-        comparison: the comparison on the same tasks.
+        baseline: the baseline's row of the table of both.
+        candidate: the candidate's row.
+        comparison: the candidate's comparison with the baseline.
         differs: the circumstances that were not the same.
         p_worse_holm: the one-sided p-value after Holm's correction.
         worse: True if the candidate is significantly worse.
     """
 
-    baseline: float
-    candidate: float
+    baseline: ScoreRow
+    candidate: ScoreRow
     comparison: Comparison
     differs: list[str]
     p_worse_holm: float
@@ -42,8 +42,8 @@ class GatedBenchmark:
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for scripts."""
         return {
-            "baseline": self.baseline,
-            "candidate": self.candidate,
+            "baseline": self.baseline.score,
+            "candidate": self.candidate.score,
             **self.comparison.model_dump(mode="json", exclude_none=True),
             "differs": self.differs,
             "p_worse_holm": self.p_worse_holm,
@@ -80,8 +80,8 @@ class RegressionGate:
             significant = " (significant)" if compared.worse else ""
             paired = compared.comparison
             lines.append(
-                f"{benchmark_name(name)}: {percent(compared.baseline)} -> {percent(compared.candidate)}, "
-                f"{Difference.of(paired)}; "
+                f"{benchmark_name(name)}: {percent(compared.baseline.score)} -> {percent(compared.candidate.score)}, "
+                f"{compared.candidate.difference}; "
                 f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )
@@ -123,29 +123,26 @@ def compare_with_baseline(
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
-    comparisons: list[Comparison] = []
+    rows: dict[str, tuple[ScoreRow, ScoreRow, Comparison]] = {}
     for name in names:
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
-        _check_same_tasks(before, after, name, baseline, candidate)
-        comparison = compare_results(after, before, (), resamples, seed)
-        if comparison is None:
+        # By what they are to the gate: the two paths may be the same.
+        both = compare_with_first(name, {"baseline": old, "candidate": new}, "baseline", resamples, seed)
+        if before.n != after.n:
+            raise InputError(
+                f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
+                "evaluate again where programs could not be run (infra_error)"
+            )
+        if not isinstance(both[1].comparison, Comparison):
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        comparisons.append(comparison)
+        rows[name] = (both[0], both[1], both[1].comparison)
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
-    p_values = holm([comparison.p_worse for comparison in comparisons])
+    p_values = holm([comparison.p_worse for _, _, comparison in rows.values()])
     gated = {}
-    for name, comparison, p_value in zip(names, comparisons, p_values, strict=True):
-        before = old.measured[name]
-        after = new.measured[name]
-        gated[name] = GatedBenchmark(
-            baseline=before.pass_at_1,
-            candidate=after.pass_at_1,
-            comparison=comparison,
-            differs=_differences(before, after),
-            p_worse_holm=p_value,
-            worse=p_value <= alpha,
-        )
+    for (name, row), p_value in zip(rows.items(), p_values, strict=True):
+        differs = _differences(old.measured[name], new.measured[name])
+        gated[name] = GatedBenchmark(*row, differs=differs, p_worse_holm=p_value, worse=p_value <= alpha)
     return RegressionGate(alpha, gated)
 
 
@@ -168,22 +165,3 @@ def _measured(model: ModelResults, path: Path, name: str) -> Measured:
         f"{path}: no benchmark {name!r} (it has {', '.join(model.measured) or 'none'}); "
         "evaluate the model on it, or name others with --benchmark"
     )
-
-
-def _check_same_tasks(
-    before: Measured,
-    after: Measured,
-    name: str,
-    baseline: Path,
-    candidate: Path,
-) -> None:
-    if before.data.sha256 != after.data.sha256:
-        raise InputError(
-            f"{candidate}: {name} was measured on other data than in {baseline} "
-            f"({after.data.sha256[:12]}, {before.data.sha256[:12]}); evaluate both on the same file"
-        )
-    if before.n != after.n:
-        raise InputError(
-            f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
-            "evaluate again where programs could not be run (infra_error)"
-        )

@@ -64,16 +64,19 @@ def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]
         return inputs, {name: locked for name, locked in lock.items() if name in before}
 
 
-def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
-    """Return the outputs that a stage has written; DVC then finds their digests already computed.
+def observe_end(name: StageName) -> LockedStage:
+    """Return a stage that has run as DVC is about to lock it; DVC then finds the digests already computed.
+
+    Its parameters are those of this moment, also where the stage began with others.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an output is missing.
     """
     with opened_repo(Path()) as repo:
         stage = repo.stage.load_one(name=str(name))
+        stage.save_deps()
         stage.save_outs()
-        return _artifacts(stage.outs)
+        return LockedStage(deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage))
 
 
 def locked_stages(repo: Any) -> dict[str, LockedStage]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from iterpref_core.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc.lock import LockedStage, observe_inputs, observe_outputs
+from tasks.dvc.lock import LockedStage, observe_end, observe_inputs
 from tasks.mlflow.command import COMMAND_VARIABLE, own_command
 from tasks.mlflow.execution import Times, read_execution
 from tasks.mlflow.server import log_defect
@@ -72,7 +72,14 @@ class _StageAlone:
         """Write the stage, and what is before it, to MLflow."""
         with _spared(self._stage):
             name = str(self._stage)
-            locked = self._locked.model_copy(update={"outs": observe_outputs(self._stage)})
+            ended = observe_end(self._stage)
+            if ended.params != self._locked.params:
+                print(
+                    f"warning: params.yaml was edited while {name} ran: MLflow has the values of its beginning, and "
+                    f"dvc.lock those of its end; `dvc repro --force --single-item {name}` runs it with these",
+                    file=sys.stderr,
+                )
+            locked = self._locked.model_copy(update={"outs": ended.outs})
             stages = self._upstream | {name: locked}
             executions = {each: read_execution(each, stages[each], Path()) for each in stages}
             times = executions[name].times

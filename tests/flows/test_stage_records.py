@@ -199,16 +199,17 @@ def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(
     training = start_training()
     set_beta(0.4)
     Path("block").unlink()
-    assert training.wait(PATIENCE_S) == 0
+    _, told = training.communicate(timeout=PATIENCE_S)
+    assert (training.returncode, "params.yaml was edited while training@dpo ran" in told) == (0, True), told
     (row,) = stage_rows("training@dpo")
     assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1), "as it was when the stage began"
 
 
-def start_training() -> subprocess.Popen[bytes]:
+def start_training() -> subprocess.Popen[str]:
     """`dvc repro` of a training that has begun and waits."""
     Path("block").touch()
     command = [sys.executable, "-m", "dvc", "repro", "training@dpo"]
-    training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE_S
     while not Path("begun").exists():
         assert time.monotonic() < deadline

@@ -105,7 +105,7 @@ def test_scores_and_comparisons_are_repeated_without_some_tasks(experiment: Simp
 
 def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
     experiment.write_results("dpo", 40, data="heldout-2")
-    with pytest.raises(InputError, match=r"heldout of dpo and of base were measured on different data"):
+    with pytest.raises(InputError, match=r"heldout: dpo and base were measured on different data"):
         experiment.summarize()
 
 

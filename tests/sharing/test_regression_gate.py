@@ -59,7 +59,7 @@ def test_several_benchmarks_are_corrected_for_their_number(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": {"name": "m", "sha256": "other"}}, "measured on other data"),
+        ({"data": {"name": "m", "sha256": "other"}}, "were measured on different data"),
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, and 100"),
     ],
 )

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from .call import Call
+from .call import ComparedCall, body_of
 from .kind import Child, Judge, Step
 from .python_source import PythonSource
 from .reports import PASSED, TEST, Report, compiled
@@ -46,17 +46,6 @@ class Assertion(PythonSource):
         yield body, "exec"
 
 
-class ComparedCall(Call):
-    """The call in an assertion, whose value is compared by Python's `==`: `True` equals `1` here, unlike in `io`."""
-
-    is_told_by_call = False
-
-    def failing_call(self, step: Step, facts: dict[str, Any]) -> str:
-        """Return the call itself."""
-        del facts
-        return step.source
-
-
 _COMPARED_CALL = ComparedCall()
 
 
@@ -86,4 +75,4 @@ def _compared_call(source: str) -> Step | None:
         return None
     if not is_plain_call(text):
         return None
-    return Step(_COMPARED_CALL, (text, False), lambda: text, Expected(lambda actual: bool(actual == value), wanted))
+    return Step(_COMPARED_CALL, body_of(text), lambda: text, Expected(lambda actual: bool(actual == value), wanted))

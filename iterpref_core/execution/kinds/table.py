@@ -1,13 +1,12 @@
 """The kinds of tests, by their names in records: a line for each."""
 
 from .assertion import Assertion
-from .call import Call
+from .call import Call, Value
 from .kind import Kind
 from .pytest_file import PytestFile
 from .script import Script
 from .stdin import Stdin
 from .unittest_classes import UnittestClasses
-from .value import Value
 
 _ALL: tuple[Kind, ...] = (
     Call(),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from iterpref_core.execution.frames import AnswerHead
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 
 
@@ -39,22 +40,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """The observations of a zygote from outside of a program, and the raw bytes of the program's channel.
+    """The observations of a zygote from outside of a program, and the raw bytes that the program wrote.
 
-    `killed` names the limit that it has hit (`busy`: maybe because the machine was). `paths` are those of the machine
-    that it may have met, which feedback does not show. `head` is the beginning of all that it printed. `stdout` is the
-    standard output of a program on a console, as far as it was asked for. `judge` is the exit status of the judge
-    beside it, where there was one. `rewritten` says that the program has changed a report that the zygote had seen.
+    Attributes:
+        seen: what the zygote has seen.
+        paths: those of the machine that the program may have met, which feedback does not show.
+        printed: the beginning of all that it printed.
+        stdout: the standard output of a program on a console, as far as it was asked for.
+        channel: the reports.
     """
 
-    killed: str | None
-    busy: bool
-    exit: int
-    cpu: float
-    printed: int
+    seen: AnswerHead
     paths: MachinePaths
-    head: bytes
+    printed: bytes
     stdout: bytes
     channel: bytes
-    judge: int | None = None
-    rewritten: bool = False

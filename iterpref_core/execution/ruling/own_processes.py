@@ -66,7 +66,7 @@ def run_alone(program: Program, limits: Limits, observe: Observe, call: Call) ->
     if answer is None:
         return None
     trial = Trial(program, (step,), limits, answer)
-    trial.printed = len(answer.head)
+    trial.printed = len(answer.printed)
     most = console.keep - 1
     if len(answer.stdout) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
@@ -86,9 +86,9 @@ def run_alone(program: Program, limits: Limits, observe: Observe, call: Call) ->
 
 def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
     """Rule on how a process ended; None if it ended by itself, with exit status 0."""
-    if answer.killed or answer.exit < 0:
+    if answer.seen.killed or answer.seen.exit < 0:
         return trial.ended(0)
-    if answer.exit == 0:
+    if answer.seen.exit == 0:
         return None
     try:
         reports = list(parse_channel(answer.channel))
@@ -99,4 +99,4 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
                 return trial.error(0, facts)
     except MALFORMED:
         pass  # a program that writes reports of its own can only say that it failed, which its exit status says
-    return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")
+    return trial.fail(0, "exited_early", f"the program ended with exit status {answer.seen.exit}{trial.where(0)}")

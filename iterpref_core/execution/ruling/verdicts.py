@@ -72,7 +72,7 @@ class Trial:
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            printed = self.answer.head[: self.printed].decode("utf-8", "backslashreplace")
+            printed = self.answer.printed[: self.printed].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
         # Step 4 may be of test 2: the tests 0 and 1 passed.
         passed = 0 if index < 0 else self.steps[index].test
@@ -86,7 +86,7 @@ class Trial:
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
-            cpu_s=self.answer.cpu,
+            cpu_s=self.answer.seen.cpu_s,
         )
 
     def where(self, index: int) -> str:
@@ -155,7 +155,7 @@ class Trial:
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
-        answer = self.answer
+        answer = self.answer.seen
         where = self.where(index)
         if answer.killed == "disk":
             return self.fail(index, "output_limit", f"too many or too large files written{where}")
@@ -208,9 +208,9 @@ class Trial:
             return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
-        if facts["why"].startswith(NOT_JUDGED) and self.answer.killed is None:
+        if facts["why"].startswith(NOT_JUDGED) and self.answer.seen.killed is None:
             return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
-        if facts["why"] == "tampered" and self.answer.killed is None:
+        if facts["why"] == "tampered" and self.answer.seen.killed is None:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
 
@@ -242,13 +242,13 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         key: of the judge beside the program; empty if there is none.
     """
     trial = Trial(program, steps, limits, answer)
-    if answer.rewritten:
+    if answer.seen.ticks > answer.channel.count(b"\n"):  # the program wrote some of its own
         return trial.outcome("tampered", TAMPERED, 0)
     try:
         outcome = trial.rule(key)
     except MALFORMED:
         return trial.outcome("tampered", TAMPERED, 0)
     exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict
-    if answer.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
+    if answer.seen.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
         return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
     return outcome

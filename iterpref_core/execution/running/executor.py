@@ -167,7 +167,7 @@ class Executor(Engine):
         A job that hit a time limit on a busy machine is run once more, alone.
         """
         answer = self._try(program, job, slots=1)
-        if answer is None or not answer.busy:
+        if answer is None or not answer.seen.busy:
             return answer
         return self._try(program, job, slots=self.slots)
 

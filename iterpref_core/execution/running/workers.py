@@ -166,21 +166,9 @@ class Worker:
         self._send(stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        seen, (head, stdout, channel) = self._receive_answer()
+        seen, (printed, stdout, channel) = self._receive_answer()
         self.usable = not seen.worn
-        return Answer(
-            seen.killed,
-            seen.busy,
-            exit=seen.exit,
-            cpu=seen.cpu_s,
-            printed=seen.printed,
-            paths=self._paths,
-            head=head,
-            stdout=stdout,
-            channel=channel,
-            judge=seen.judge,
-            rewritten=seen.rewritten,
-        )
+        return Answer(seen, self._paths, printed, stdout, channel)
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.

@@ -16,6 +16,7 @@ import functools
 import gc
 import importlib
 import json
+import math
 import os
 import pickle
 import resource
@@ -39,6 +40,7 @@ from ..isolation.pid_namespace import (
     try_listener,
 )
 from ..isolation.threads import admit_thread, share_semaphores_among_threads
+from ..kinds.call import body_of
 from ..kinds.pytest_file import prepare_pytest
 from ..solution.loading import seed
 from . import child, fork_hooks
@@ -121,10 +123,15 @@ def was_busy(pid: int, limit_s: float) -> bool:
 class Files:
     """The files that a program has from its start, in memory: standard input, output and error, and its channel.
 
-    Standard output and standard error are one file, but for a script on a console and a program that is judged.
+    Standard output and standard error are one file, but for a script on a console and a program that is judged. Where
+    each test has a limit of its own, there is a pipe for ticks: see `isolation.deadlines`.
     """
 
-    def __init__(self, *, console: bool, judged: bool) -> None:
+    def __init__(self, *, console: bool, judged: bool, ticking: bool) -> None:
+        self.ticks: int | None = None
+        self.tick: int | None = None
+        if ticking:
+            self.ticks, self.tick = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
         self.stdout = os.memfd_create("stdout") if console or judged else self.output
@@ -146,8 +153,14 @@ class Files:
 
     def close(self) -> None:
         """Close all; the child has its own."""
-        for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
-            os.close(descriptor)
+        for descriptor in {self.channel, self.output, self.stdout, self.stdin, self.ticks, self.tick}:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def put_above(self, channel: int) -> int | None:
+        """Put the channel where a program does not meet it, and the pipe below it; return the place of that."""
+        os.dup2(self.channel, channel, False)
+        return None if self.tick is None else os.dup2(self.tick, channel - 1, False)
 
 
 class OneProcess:
@@ -269,7 +282,7 @@ class Zygote:
         os.dup2(files.stdin, 0)
         os.dup2(files.stdout, 1)
         os.dup2(files.output, 2)
-        os.dup2(files.channel, self.channel, False)
+        pipe = files.put_above(self.channel)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
         if connection is not None:
@@ -282,8 +295,10 @@ class Zygote:
                 send_listener(3, listener)
         if served:
             os.close(self.channel)
+            if pipe is not None:
+                os.close(pipe)
             self.sides.serve_program(pickle.loads(job), 3)
-        status = child.run_job(job, self.channel)
+        status = child.run_job(job, self.channel, pipe)
         _flush(sys.stdout)
         _flush(sys.stderr)
         return status
@@ -296,7 +311,7 @@ class Zygote:
         # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
         wanted = (null, null, null, connection, files.stdout, files.output)
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
-        os.dup2(files.channel, self.channel, False)
+        pipe = files.put_above(self.channel)
         if self.judge_ruleset is not None:
             landlock.enforce(self.judge_ruleset)
         for number, descriptor in enumerate(kept):
@@ -309,7 +324,7 @@ class Zygote:
         )
         if self.filter is not None:
             self.filter.install()
-        report = child.open_channel(self.channel)
+        report = child.open_channel(self.channel, pipe)
         return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
 
     def need_judge(self) -> None:
@@ -353,8 +368,8 @@ class Zygote:
         if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=job.keep >= 0, judged=judged)
-        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.channel)
+        files = Files(console=job.keep >= 0, judged=judged, ticking=math.isfinite(job.test_cpu_s))
+        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.ticks)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect() if self.processes or judged else (None, None)
@@ -381,6 +396,7 @@ class Zygote:
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
         alive = judged and killed is None and not _ends(pid, self.patience_with(judge))
         status, cpu = program.end()
+        left.count()
         seen = AnswerHead(
             killed,
             busy,
@@ -388,7 +404,7 @@ class Zygote:
             cpu_s=cpu,
             printed=files.printed(),
             judge=self.end_judge(judge, folder) if judged else None,
-            rewritten=left.was_rewritten(),
+            ticks=left.ticks,
             worn=self.processes and leaves_connections(),
             sizes=(),
         )
@@ -544,7 +560,7 @@ def rehearse() -> None:
     The interpreter keeps what it learns of code that runs: the types of values, where attributes are found. Each child
     would learn it anew, and copy the pages on which it writes it down.
     """
-    job = {"setup": "", "code": REHEARSED, "steps": [("io", ("f([1, 2])", False)), ("io", ("f(1)", False))]}
+    job = {"setup": "", "code": REHEARSED, "steps": [("io", body_of("f([1, 2])")), ("io", body_of("f(1)"))]}
     raw = memoryview(pickle.dumps(job))
     channel = os.memfd_create("channel")
     for _ in range(REHEARSALS):

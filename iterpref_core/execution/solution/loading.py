@@ -55,21 +55,20 @@ def write_files(folder: str, files: dict[str, str]) -> None:
             file.write(text)
 
 
-def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> types.ModuleType:
+def load(setup: str, code: str, name: str = "solution") -> types.ModuleType:
     """Run setup and solution in a fresh module, as an import of the solution would.
 
     Args:
         setup: source to run before the solution; a `from __future__` of the solution still comes first in it.
-        code: the solution: source, or a function that makes a tree of it.
+        code: the solution.
         name: of the module.
-        filename: where it seems to be; by default where it is imported from.
 
     Raises:
         CompileError: the solution is no Python.
     """
     module = types.ModuleType(name)
     namespace = vars(module)
-    filename = namespace["__file__"] = filename or f"{os.getcwd()}/{file_of(name)}"
+    filename = namespace["__file__"] = f"{os.getcwd()}/{file_of(name)}"
     parent, _, last = name.rpartition(".")
     namespace["__package__"] = parent
     if parent:
@@ -81,12 +80,10 @@ def load(setup: str, code: Any, name: str = "solution", filename: str = "") -> t
     if setup:
         exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
     try:
-        source = code() if callable(code) else code.removeprefix("\ufeff")
-        compiled = compile(source, filename, "exec", dont_inherit=True)
+        compiled = compile(code.removeprefix("\ufeff"), filename, "exec", dont_inherit=True)
     except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
         raise CompileError(error) from error
-    if not callable(code):
-        namespace["__loader__"] = _Source(code)
+    namespace["__loader__"] = _Source(code)
     exec(compiled, namespace)
     return module
 

@@ -99,7 +99,8 @@ def test_a_timeout_on_a_busy_machine_is_run_again_alone_whoever_shares_the_execu
         if is_it and attempts[True] > 1:
             beside_it.append(running[False])
         running[is_it] -= 1
-        return replace(answer, killed="wall", busy=True) if is_it and attempts[True] == 1 else answer
+        starved = replace(answer, seen=answer.seen._replace(killed="wall", busy=True))
+        return starved if is_it and attempts[True] == 1 else answer
 
     monkeypatch.setattr(Worker, "run", run_starved)
     with Executor(LIMITS, workers=3) as executor, ThreadPoolExecutor(3) as runs:

@@ -56,21 +56,21 @@ def test_the_next_program_finds_nothing_of_the_one_before(job: str) -> None:
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-def test_a_report_that_was_rewritten_after_the_worker_had_seen_it_is_tampering() -> None:
+def test_a_program_that_restarts_the_clock_of_its_test_is_tampering() -> None:
     code = """
 import os, time
 def f(x):
-    if x == 3:
-        time.sleep(0.6)  # the worker looks at the reports a few times a second
-        channel = next(n for n in range(1100, 64, -1) if 'channel' in _link(n))
-        os.pwrite(channel, b'9', 0)
+    pipe = [number for number in range(1100, 64, -1) if is_open(number)][1]
+    for _ in range(2 * (x == 3)):
+        time.sleep(0.4)  # the worker looks for ticks a few times a second
+        os.write(pipe, b".")
     return x
-def _link(n):
-    try: os.fstat(n)
-    except OSError: return ''
-    return 'channel'
+def is_open(number):
+    try: os.fstat(number)
+    except OSError: return False
+    return True
 """
     tests = (IoTest(call="f(2)", expected="2"), IoTest(call="f(3)", expected="3"))
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        outcome = executor.run_one(Program(code, tests, test_cpu_s=2.0))
-    assert outcome.verdict == "tampered"
+        assert executor.run_one(Program(code, tests[:1], test_cpu_s=2.0)).verdict == "passed"
+        assert executor.run_one(Program(code, tests, test_cpu_s=2.0)).verdict == "tampered"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.dvc.lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
+from tasks.dvc.lock import Artifact, LockedStage, observe_end, observe_inputs, read_lock
 from tasks.dvc.reproduction import causes_of
 from tasks.dvc.survey import survey
 from tasks.stage_name import StageName
@@ -47,10 +47,10 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
     assert lock == read_lock(repository)
     assert inputs.params == {"training.beta": 0.1}
     Path("a.txt").write_text("1\n", encoding="utf-8")
-    outs = observe_outputs(SECOND)
+    ended = observe_end(SECOND)
     reproduce()
     locked = read_lock(repository)["second@a"]
-    assert locked == inputs.model_copy(update={"outs": outs})
+    assert locked == ended == inputs.model_copy(update={"outs": ended.outs})
     written = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]["second@a"]
     assert [item.md5 for item in (*locked.deps, *locked.outs)] == [
         item["md5"] for item in (*written["deps"], *written["outs"])

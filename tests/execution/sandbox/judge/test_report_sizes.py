@@ -3,6 +3,7 @@
 import tracemalloc
 
 from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.frames import AnswerHead
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.ruling.routing import steps_of
@@ -22,7 +23,8 @@ TEST = IoTest(call="flood(1)", expected="1")
 def test_a_report_that_no_value_needs_is_not_decoded() -> None:
     program = Program("", (TEST,))
     channel = b"-1 loaded 0 \n0 value 0 [" + b"[]," * MAX_REPORT + b"[]]\n"
-    answer = Answer(None, False, 0, 0.0, 0, MachinePaths(()), b"", b"", channel)
+    seen = AnswerHead(None, False, 0, 0.0, 0, None, ticks=0, worn=False, sizes=())
+    answer = Answer(seen, MachinePaths(()), b"", b"", channel)
     steps = steps_of(program)
     tracemalloc.start()
     outcome = rule(program, steps, Limits(), answer, b"")
