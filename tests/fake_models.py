@@ -11,13 +11,12 @@ from iterpref_core.inference.backend import (
     Model,
     Request,
     Sampling,
-    ServedModel,
     ignore,
 )
 from iterpref_core.inference.stored_model import StoredModel
 
 
-class ReplayModel(ServedModel):
+class ReplayModel(Model):
     """Answers each prompt with its text; where there are several, the seed decides. `requests` are those asked."""
 
     in_process = True

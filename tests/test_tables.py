@@ -12,7 +12,7 @@ from iterpref_core.benchmark_table import BENCHMARKS, PUBLISHED
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference import backend_factory
-from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import OPENERS, describe_endpoint, leaves_this_machine, open_model
 from iterpref_core.pairs.pair_selection import screened_params
 from iterpref_core.report import labels
@@ -96,7 +96,7 @@ def test_a_backend_without_weights_has_a_cap_and_a_guard(name: str, monkeypatch:
 
 
 def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Echo(ServedModel):
+    class Echo(Model):
         concurrency = 1
 
         async def answer(self, request: Request, sampling: Sampling) -> Completion:

@@ -13,7 +13,7 @@ from itertools import chain, count, islice
 from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Engine
-from iterpref_core.inference.backend import Answered, Completion, Model, Sampling, ignore
+from iterpref_core.inference.backend import Answered, Completion, Model, Sampling, ask_all, ignore
 from iterpref_core.inference.event_loop import run_to_end
 from iterpref_core.records import Problem, Trajectory
 
@@ -125,7 +125,7 @@ def lead_in_rounds(
             indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
             if indices:
                 requests = [active[index].request() for index in indices]
-                completions = model.generate(requests, sampling, answered)
+                completions = ask_all(model, requests, sampling, answered)
                 answers.update(zip(indices, completions, strict=True))
         answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
         active = []

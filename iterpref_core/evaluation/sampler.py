@@ -15,7 +15,7 @@ from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.inference.answer_store import AnswerStore, cost_usd
-from iterpref_core.inference.backend import QUIET_SHARE, Completion, Request, Sampling, derive_seed
+from iterpref_core.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all, derive_seed
 from iterpref_core.inference.backend_factory import check_model, model_identity, names_served, open_model, precision_of
 from iterpref_core.inference.ends import check_answered, describe_missing
 from iterpref_core.inference.stored_model import StoredModel
@@ -216,7 +216,7 @@ class Sampler:
         missing.sort(key=lambda request: len(prompt_text(request.prompt)))
         if missing:
             with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
-                new = self._model.ask(missing, sampling, lambda *_: advance())
+                new = ask_all(self._model, missing, sampling, lambda *_: advance())
                 answered |= zip(missing, new, strict=True)
         return answered
 

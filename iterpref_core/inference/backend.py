@@ -5,7 +5,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from iterpref_core.inference.ends import CUT, FINISHED, missing_reason
 from iterpref_core.inference.event_loop import run_to_end
@@ -94,101 +93,66 @@ def ignore(index: int, answer: Completion) -> None:
     """Do nothing: the caller waits for all answers."""
 
 
-class Model(Protocol):
-    """Anything that answers prompts: one of them, or many at a time.
-
-    A new backend derives from `ServedModel` if it has `answer`, or from `BatchModel` if it has `generate`, and gets the
-    other method.
+class Model(ABC):
+    """Anything that answers prompts.
 
     Attributes:
         in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
+        concurrency: prompts at once: in a batch, or in flight.
         adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked in place of what it refuses.
     """
 
-    in_process: bool
-
-    @property
-    def adapted(self) -> frozenset[str]:
-        """Return the names of the adaptations to the model's server."""
-        ...
-
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request. The answer may be missing: its end says so."""
-        ...
-
-    def generate(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        answered: Answered = ignore,
-    ) -> list[Completion]:
-        """Answer every request, in order; `answered` is told of each as it ends."""
-        ...
-
-
-class ServedModel(ABC):
-    """A model that answers prompts one by one, such as a server's; `generate` asks many of them at once.
-
-    Attributes:
-        concurrency: prompts that `generate` asks at once.
-    """
-
     in_process = False
-    adapted: frozenset[str] = frozenset()
     concurrency: int
+    adapted: frozenset[str] = frozenset()
 
     @abstractmethod
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request."""
+        """Answer one request. The answer may be missing: its end says so."""
 
-    def generate(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        answered: Answered = ignore,
-    ) -> list[Completion]:
-        """Answer every request, in order; equal ones are asked once.
 
-        Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored,
-        and then the first failure is raised.
-        """
-        indices = self._indices(requests)
-        answers: dict[int, Completion] = {}
-        failures: list[Exception] = []
-        waiting = iter(indices)
+def ask_all(
+    model: Model,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    answered: Answered = ignore,
+) -> list[Completion]:
+    """Answer every request, in order; equal ones are asked once. `answered` is told of each as it ends.
 
-        async def ask_in_turn() -> None:
-            # All tasks take from one iterator, so that each request is asked by the task that is free first.
-            for request in waiting:
-                try:
-                    answer = await self.answer(request, sampling)
-                except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
-                    failures.append(failure)
-                    return
-                for index in indices[request]:
-                    answers[index] = answer
-                    answered(index, answer)
-                if failures:
-                    return
+    Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored, and
+    then the first failure is raised.
+    """
+    indices: dict[Request, list[int]] = {}
+    for index, request in enumerate(requests):
+        indices.setdefault(request, []).append(index)
+    answers: dict[int, Completion] = {}
+    failures: list[Exception] = []
+    waiting = iter(indices)
 
-        async def ask_all() -> None:
-            askers = min(self.concurrency, len(indices))
-            await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
+    async def ask_in_turn() -> None:
+        # All tasks take from one iterator, so that each request is asked by the task that is free first.
+        for request in waiting:
+            try:
+                answer = await model.answer(request, sampling)
+            except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
+                failures.append(failure)
+                return
+            for index in indices[request]:
+                answers[index] = answer
+                answered(index, answer)
+            if failures:
+                return
 
-        run_to_end(ask_all())
-        if failures:
-            raise failures[0]
-        return [answers[index] for index in range(len(requests))]
+    async def ask() -> None:
+        # A model in this process makes its batches of all that wait.
+        askers = len(indices) if model.in_process else min(model.concurrency, len(indices))
+        await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
 
-    @staticmethod
-    def _indices(requests: Sequence[Request]) -> dict[Request, list[int]]:
-        """Return the indices of each different request, so that equal requests are asked once."""
-        indices: dict[Request, list[int]] = {}
-        for index, request in enumerate(requests):
-            indices_of_request = indices.setdefault(request, [])
-            indices_of_request.append(index)
-        return indices
+    run_to_end(ask())
+    if failures:
+        raise failures[0]
+    return [answers[index] for index in range(len(requests))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,18 +164,13 @@ class _Waiting:
     answer: "asyncio.Future[Completion]"
 
 
-class BatchModel(ABC):
-    """A model that answers prompts in batches: the prompts that wait when the batch before is done are the next one.
+class BatchModel(Model):
+    """A model in this process: it answers all prompts together that wait when it has answered those before.
 
-    Batches are generated in a thread, so that the event loop goes on. Prompts share a batch if they came in time.
-
-    Attributes:
-        concurrency: prompts in a batch, at most.
+    They are answered in a thread, so that the event loop goes on.
     """
 
     in_process = True
-    adapted: frozenset[str] = frozenset()
-    concurrency: int
     _waiting: tuple[_Waiting, ...] = ()
     _answering: "asyncio.Task[None] | None" = None
 
@@ -222,10 +181,10 @@ class BatchModel(ABC):
         sampling: Sampling,
         answered: Answered = ignore,
     ) -> list[Completion]:
-        """Answer every request, in order; used by one thread at a time."""
+        """Answer every request, in order, at most `concurrency` in a batch; used by one thread at a time."""
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request, in a batch with others that wait."""
+        """Answer one request, together with others that wait."""
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._waiting += (_Waiting(request, sampling, answer),)
         if self._answering is None or self._answering.done():
@@ -238,9 +197,8 @@ class BatchModel(ABC):
         while waiting := [each for each in self._waiting if not each.answer.done()]:
             sampling = waiting[0].sampling
             alike = [each for each in waiting if each.sampling == sampling]
-            batch = alike[: self.concurrency]
-            self._waiting = tuple(each for each in waiting if each not in batch)
-            futures = [each.answer for each in batch]
+            self._waiting = tuple(each for each in waiting if each.sampling != sampling)
+            futures = [each.answer for each in alike]
 
             # Bound as a default, because the next round of the loop gives `futures` another value, and from another
             # thread, because a future may be settled by its event loop alone.
@@ -249,12 +207,14 @@ class BatchModel(ABC):
                 answer: Completion,
                 futures: list[asyncio.Future[Completion]] = futures,
             ) -> None:
+                if futures[index].cancelled():
+                    raise asyncio.CancelledError
                 loop.call_soon_threadsafe(_settle, futures[index], answer)
 
             try:
                 await asyncio.to_thread(
                     self.generate,
-                    [each.request for each in batch],
+                    [each.request for each in alike],
                     sampling,
                     answered,
                 )

@@ -14,7 +14,7 @@ import openai
 from iterpref_core.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.errors import EndpointError, InputError, first_line
 from iterpref_core.inference.adaptations import adapt, notes_of, set_parameter, suggest
-from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel, before_stop
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, before_stop
 from iterpref_core.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
 from iterpref_core.inference.ends import FINISHED
 from iterpref_core.inference.faults import Fault, fault_of
@@ -35,7 +35,7 @@ _REMEDY = (
 )
 
 
-class OpenAIModel(ServedModel):
+class OpenAIModel(Model):
     """A model behind an endpoint.
 
     Attributes:
@@ -46,7 +46,7 @@ class OpenAIModel(ServedModel):
         inference: the URL, the API, the pace, the seconds of a call, its attempts and parameters. `chat`: the server
             puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
             request goes to the latter as it is.
-        concurrency: prompts that `generate` asks at once.
+        concurrency: prompts at once.
         tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
         adapted: how the server is known to have to be asked.
 
@@ -90,7 +90,7 @@ class OpenAIModel(ServedModel):
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            # Connections belong to the event loop in which they were opened, and each `generate` has a loop of its own.
+            # Connections belong to the event loop in which they were opened, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
             self._first = None

@@ -11,7 +11,7 @@ from iterpref_core.backend_table import BACKENDS
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
-from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.ends import check_answered
 from iterpref_core.prompt_messages import prompt_text
 
@@ -19,7 +19,7 @@ MISSING_IN_A_ROW = 20
 """So many prompts without an answer, one after the other: it is not the prompts."""
 
 
-class StoredModel(ServedModel):
+class StoredModel(Model):
     """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
 
     The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
@@ -32,7 +32,7 @@ class StoredModel(ServedModel):
         prices: dollars per million tokens.
         in_process: the model computes in this process.
         adapted: how an earlier run found that the model's server has to be asked.
-        concurrency: prompts that are asked at once of a model that is served.
+        concurrency: prompts at once.
         guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
             it. (Own code is filtered when it becomes problems; the feedback of its tests is known only now.)
 
@@ -112,36 +112,6 @@ class StoredModel(ServedModel):
         if len(self._missing) == MISSING_IN_A_ROW and (all_failed or not self._answered):
             check_answered(self._missing, MISSING_IN_A_ROW, f"model {self._identity!r}")
 
-    def generate(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        answered: Answered = ignore,
-    ) -> list[Completion]:
-        """Answer every request, in order; equal ones are asked once.
-
-        Raises:
-            BudgetError: a cap is reached; by a batch of a model in this process, before it is begun.
-        """
-        if not self.in_process:
-            return super().generate(requests, sampling, answered)
-        indices = self._indices(requests)
-        answers: dict[int, Completion] = {}
-
-        def put(request: Request, answer: Completion) -> None:
-            for index in indices[request]:
-                answers[index] = answer
-                answered(index, answer)
-
-        # Answers from the store come first, so that a progress bar begins where the last run ended.
-        kept = self.cached(list(indices), sampling)
-        for request, answer in kept.items():
-            put(request, answer)
-        missing = [request for request in indices if request not in kept]
-        if missing:
-            self.ask(missing, sampling, lambda index, answer: put(missing[index], answer))
-        return [answers[index] for index in range(len(requests))]
-
     def cached(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
         """Return the answers that are kept, in the order of the requests."""
         found: dict[Request, Completion] = {}
@@ -150,35 +120,6 @@ class StoredModel(ServedModel):
             if answer is not None:
                 found[request] = answer
         return found
-
-    def ask(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        answered: Answered = ignore,
-    ) -> list[Completion]:
-        """Answer requests that were found to have no kept answer, in order.
-
-        A model in this process is asked at once. Before each call of another model, the answer is looked up once more:
-        another process may have paid for it meanwhile.
-
-        Args:
-            requests: different ones.
-            sampling: how they are answered.
-            answered: is told of each answer.
-
-        Raises:
-            BudgetError: a cap is reached; by a batch of a model in this process, before it is begun.
-        """
-        if not self.in_process:
-            return super().generate(requests, sampling, answered)
-
-        def ended(index: int, answer: Completion) -> None:
-            self._settle(requests[index], sampling, answer)
-            answered(index, answer)
-
-        self._reserve(len(requests))
-        return self._opened().generate(requests, sampling, ended)
 
     def invalidate(self, requests: Iterable[Request], sampling: Sampling) -> None:
         """Find the kept answers to these requests no more; their cost still counts as spent."""
@@ -211,13 +152,13 @@ class StoredModel(ServedModel):
         reason = reason_to_withhold(prompt_text(request.prompt))
         return reason and f"it comes from your own code and seems to hold personal data or a secret ({reason})"
 
-    def _reserve(self, calls: int = 1) -> None:
+    def _reserve(self) -> None:
         spent = self.spent
         dollars = spent.dollars(self._prices) if self._prices else 0.0
-        # With a cap of 10 calls, 7 spent and 2 in flight, one more may begin (7 + 2 + 1 - 1 < 10), and two may not.
+        # With a cap of 10 calls, 7 spent and 2 in flight, one more may begin, and no second one.
         # Tokens and dollars of a call are known only when it has ended, so calls in flight count as none.
         begun = {
-            "calls": spent.calls + self._in_flight + calls - 1,
+            "calls": spent.calls + self._in_flight,
             "tokens": spent.tokens,
             "dollars": dollars,
         }
@@ -229,7 +170,7 @@ class StoredModel(ServedModel):
                     f"{dollars:.4f} dollars are spent. Nothing received is lost: raise the cap in params.yaml and "
                     "run the same command again to continue"
                 )
-        self._in_flight += calls
+        self._in_flight += 1
 
     def _settle(
         self,

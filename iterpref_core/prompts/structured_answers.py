@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.inference.ends import check_answered, describe_missing
 from iterpref_core.prompt_messages import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
@@ -50,7 +50,7 @@ def ask_parsed(
     """
     source = iter(requests)
     while chunk := list(islice(source, CHUNK)):
-        first_answers = model.generate(chunk, sampling)
+        first_answers = ask_all(model, chunk, sampling)
         missing = [answer.missing for answer in first_answers if answer.missing]
         if missing:
             if not counts["asked"]:
@@ -64,7 +64,7 @@ def ask_parsed(
             if isinstance(reading, ValueError) and not first_answers[position].missing:
                 failed.append(position)
                 again.append(_ask_again(chunk[position], reading))
-        answers = model.generate(again, sampling) if again else []
+        answers = ask_all(model, again, sampling) if again else []
         for position, answer in zip(failed, answers, strict=True):
             readings[position] = _read(answer, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]

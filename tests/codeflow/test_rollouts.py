@@ -16,7 +16,7 @@ from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.records import IoTest, Problem, Trajectory
 from tests.fake_models import FakeModel, stored
 from tests.settings import section
@@ -52,7 +52,7 @@ def reply(request: Request, good: str = GOOD) -> Completion:
     return Completion((good if done >= int(name[1:]) else BAD) + "# again\n" * done, 1, 1)
 
 
-class Patient(ServedModel):
+class Patient(Model):
     """Takes `pause_s`, and watches how many calls are under way."""
 
     concurrency = 4

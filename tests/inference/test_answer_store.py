@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.inference.ends import CUT, FINISHED
 from tests.fake_models import FakeModel, stored
 
@@ -38,11 +38,11 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
     oracle = Oracle()
     requests = [Request("a", 1), Request("a", 2), Request("b", 1), Request("a", 1)]
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        first = stored(oracle, "model", store).generate(requests, SAMPLING)
+        first = ask_all(stored(oracle, "model", store), requests, SAMPLING)
     assert [answer.text for answer in first] == ["1", "2", "3", "1"]
     with AnswerStore(tmp_path / "answers.sqlite", "other run") as store:
         endpoint = stored(oracle, "model", store)
-        assert endpoint.generate(requests, SAMPLING) == first
+        assert ask_all(endpoint, requests, SAMPLING) == first
         assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
         assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
     assert len(oracle.asked) == 4
@@ -51,7 +51,7 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
 def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
     for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
         with suppress(KeyboardInterrupt), AnswerStore(tmp_path / "answers.sqlite", run) as store:
-            stored(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+            ask_all(stored(Oracle(), "model", store), [Request(prompt, 0) for prompt in prompts], SAMPLING)
             spent = store.spent()
             raise KeyboardInterrupt
     assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)

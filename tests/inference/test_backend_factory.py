@@ -10,7 +10,7 @@ import pytest
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.inference.backend_factory import (
     OPENERS,
     BackendSettings,
@@ -57,7 +57,7 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
                     AnswerStore(tmp_path / "store", name) as store,
                     open_model(model, PromptFormat(), params, FREE, store, 4) as backend,
                 ):
-                    answers.append(backend.generate(REQUESTS, SAMPLING))
+                    answers.append(ask_all(backend, REQUESTS, SAMPLING))
                     assert store.spent().calls == asked_now
                     assert backend.in_process == (name == "transformers")
             assert answers[0] == answers[1]
@@ -92,15 +92,15 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
             Watched(tmp_path / "store", "run") as store,
             open_model("m", PromptFormat(), inference("transformers"), FREE, store, 4) as model,
         ):
-            answers = model.generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+            answers = ask_all(model, [Request(prompt, 0) for prompt in prompts], SAMPLING)
         return [answer.text for answer in answers]
 
     assert ask("ab") == ["1", "2"]
-    assert told == ["looked up", "looked up", "opened", "closed after ab"]
+    assert told == ["looked up", "opened", "looked up", "closed after ab"]
     assert ask("ab") == ["1", "2"]
     assert told == ["looked up", "looked up"]
     assert ask("acb") == ["1", "3", "2"]
-    assert told == ["looked up"] * 3 + ["opened", "closed after c"]
+    assert told == ["looked up", "looked up", "opened", "looked up", "closed after c"]
 
 
 def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
@@ -112,7 +112,7 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
 
     model = StoredModel(fail, "m", None, in_process=False, concurrency=8)
     with pytest.raises(ModelError, match="did not start"):
-        model.generate([Request("x", seed) for seed in range(8)], SAMPLING)
+        ask_all(model, [Request("x", seed) for seed in range(8)], SAMPLING)
     assert tried == ["opened"]
 
 
@@ -124,7 +124,7 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
         open_model("m", PromptFormat(), inference("openai", base_url=url), capped, None, 4) as model,
         pytest.raises(BudgetError),
     ):
-        model.generate(REQUESTS, SAMPLING)
+        ask_all(model, REQUESTS, SAMPLING)
     assert mock.asked.total() == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, EndpointError
 from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.inference.stored_model import StoredModel
 from tests.fake_models import FakeModel, stored
 from tests.settings import section
@@ -25,7 +25,7 @@ def caps(**values: float) -> BudgetParams:
     return FREE.model_copy(update=values)
 
 
-class Watched(ServedModel):
+class Watched(Model):
     """Answers after a moment with 2 and 3 tokens, or fails."""
 
     concurrency = CONCURRENCY
@@ -48,7 +48,7 @@ def ask(model: StoredModel, count: int = 60) -> int:
     """How many calls were made for so many prompts before the budget was at its end."""
     before = model.spent.calls
     with suppress(BudgetError):
-        model.generate([Request("prompt", number) for number in range(count)], SAMPLING)
+        ask_all(model, [Request("prompt", number) for number in range(count)], SAMPLING)
     return model.spent.calls - before
 
 
@@ -76,7 +76,7 @@ def run_capped(path: Path, name: str, calls: int, prompts: int = 60) -> Spent:
     with suppress(BudgetError), AnswerStore(path, name) as store:
         model = capped(store, calls=calls)
         try:
-            model.generate([Request("prompt", number) for number in range(prompts)], SAMPLING)
+            ask_all(model, [Request("prompt", number) for number in range(prompts)], SAMPLING)
         finally:
             spent = store.spent()
     return spent
@@ -107,12 +107,13 @@ def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) 
     assert asyncio.run(model.answer(Request("p", 0), SAMPLING)).text == "x"
 
 
-def test_a_batch_that_does_not_fit_is_not_begun() -> None:
+def test_a_cap_holds_for_a_batch_too() -> None:
     class Local(FakeModel):
         def complete(self, requests, sampling):  # type: ignore[no-untyped-def]
             return [Completion("x", 2, 3) for _ in requests]
 
     model = capped(model=Local(), calls=5)
-    assert len(model.generate([Request("p", number) for number in range(3)], SAMPLING)) == 3
+    assert len(ask_all(model, [Request("p", number) for number in range(3)], SAMPLING)) == 3
     with pytest.raises(BudgetError):
-        model.generate([Request("q", number) for number in range(3)], SAMPLING)
+        ask_all(model, [Request("q", number) for number in range(3)], SAMPLING)
+    assert model.spent.calls == 5

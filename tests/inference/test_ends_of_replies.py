@@ -12,7 +12,7 @@ import pytest
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.inference.ends import CUT
 from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, one, opened, reply, status
@@ -189,7 +189,7 @@ def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., O
     backend = ask(Scripted())
 
     async def cell() -> list[Completion]:
-        return backend.generate([Request("a prompt", 3)], SAMPLING)
+        return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
 
     assert asyncio.run(cell())[0].text == "a prompt with 3"
 
@@ -198,7 +198,7 @@ def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: "Callable[..., O
     backend = ask(Scripted(status(401)))
 
     async def cell() -> list[Completion]:
-        return backend.generate([Request("a prompt", 3)], SAMPLING)
+        return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
 
     with pytest.raises(InputError, match="401"):
         asyncio.run(cell())

@@ -11,7 +11,7 @@ import pytest
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.answer_store import AnswerStore, answer_key
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.inference.backend_factory import model_identity, open_model
 from iterpref_core.inference.stored_model import StoredModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -58,10 +58,10 @@ def test_answers_of_the_same_server_are_used_without_a_word(tmp_path: Path, capl
     with serve(mock) as url:
         for _ in range(2):
             with opened(tmp_path, url) as model:
-                assert model.generate([REQUEST], SAMPLING)[0].text == "X"
+                assert ask_all(model, [REQUEST], SAMPLING)[0].text == "X"
     # It may be out of reach: all answers are kept.
     with opened(tmp_path, url) as model:
-        assert model.generate([REQUEST], SAMPLING)[0].text == "X"
+        assert ask_all(model, [REQUEST], SAMPLING)[0].text == "X"
     assert mock.asked.total() == 1
     assert "kept" not in caplog.text
 
@@ -70,7 +70,7 @@ def test_another_model_behind_the_same_name_is_said_before_kept_answers_are_used
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serve(Listing("/models/a")) as url, opened(tmp_path, url) as model:
-        model.generate([REQUEST], SAMPLING)
+        ask_all(model, [REQUEST], SAMPLING)
     assert "kept" not in caplog.text
     with serve(Listing("/models/b")) as url, opened(tmp_path, url):
         assert "model 'm': kept answers may be of another model: they came from " in caplog.text
@@ -82,7 +82,7 @@ def test_answers_of_a_server_that_nobody_knows_are_said(tmp_path: Path, caplog: 
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         store.put(answer_key("m", REQUEST, SAMPLING), Completion("Y", 1, 1), "m", REQUEST)
     with serve(Listing("/models/a")) as url, opened(tmp_path, url) as model:
-        assert model.generate([REQUEST], SAMPLING)[0].text == "Y"
+        assert ask_all(model, [REQUEST], SAMPLING)[0].text == "Y"
     assert "model 'm': nobody knows which server gave the answers that are kept for it" in caplog.text
 
 
@@ -91,7 +91,7 @@ def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path)
     with serve(mock) as url:
         for values in ({}, {"top_p": 0.9}, {"extra_body": {"a": 1}}, {}, {"top_p": 0.9}):
             with opened(tmp_path, url, **values) as model:
-                model.generate([REQUEST], SAMPLING)
+                ask_all(model, [REQUEST], SAMPLING)
     assert mock.asked.total() == 3
     names = {model_identity("m", PromptFormat(), inference(url, top_k=number)) for number in (1, 2)}
     assert len(names) == 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.inference.backend_factory import open_model
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -22,7 +22,7 @@ CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
-def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
+def ask_everything(url: str, store: Path) -> tuple[list[Completion], Spent]:
     inference = section(
         InferenceParams,
         backend="openai",
@@ -39,7 +39,7 @@ def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
         AnswerStore(store, "run") as answers,
         open_model("m", PromptFormat(), inference, caps, answers, CONCURRENCY) as backend,
     ):
-        return backend.generate(REQUESTS, Sampling(0.5, 8)), answers.spent()
+        return ask_all(backend, REQUESTS, Sampling(0.5, 8)), answers.spent()
 
 
 class Holding(MockEndpoint):
@@ -59,7 +59,7 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
     with serve(mock) as url:
         for kill in range(1, KILLS + 1):
             mock.most = kill * COUNT // (KILLS + 2)
-            process = get_context("fork").Process(target=ask_all, args=(url, store))
+            process = get_context("fork").Process(target=ask_everything, args=(url, store))
             process.start()
             while mock.answered.total() < mock.most:
                 time.sleep(0.01)
@@ -67,7 +67,7 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
             process.join()
             assert process.exitcode == -signal.SIGKILL, "killed in the middle"
         mock.most = 2 * COUNT
-        answers, spent = ask_all(url, store)
+        answers, spent = ask_everything(url, store)
     assert [answer.text for answer in answers] == [f"prompt {n} {n}" for n in range(COUNT)]
     assert mock.repeated <= KILLS * CONCURRENCY
     assert spent.calls == COUNT <= mock.asked.total() <= COUNT + KILLS * CONCURRENCY
@@ -89,7 +89,7 @@ def _generate(model: Path, store: Path, requests: list[Request]) -> None:
         AnswerStore(store, "run") as answers,
         open_model(model, PromptFormat(), inference, caps, answers, 64) as opened,
     ):
-        opened.generate(requests, Sampling(1.0, 64), answered)
+        ask_all(opened, requests, Sampling(1.0, 64), answered)
 
 
 def test_answers_of_a_batch_are_kept_as_each_ends(word_model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.inference.ends import CUT, FINISHED
 from iterpref_core.prompt_messages import read_prompt
 from tests.fake_models import stored
@@ -153,7 +153,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> N
     mock = MockEndpoint(echo, Behavior(median_s=0.01))
     backend = ask(mock, concurrency=5)
     for _ in range(2):  # each in an event loop of its own
-        answers = backend.generate([*many(20), *many(20)], SAMPLING)
+        answers = ask_all(backend, [*many(20), *many(20)], SAMPLING)
         assert [answer.text for answer in answers] == 2 * [f"prompt {n} with {n}" for n in range(20)]
     assert mock.asked.total() == 40, "equal requests are asked once"
     assert mock.most_in_flight == 5
@@ -207,7 +207,7 @@ def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask, code: 
     backend = ask(mock, concurrency=1)
     assert one(backend).missing == f"refused: {code} maximum context length is 4096 tokens"
     mock.script.append(status(code))
-    assert [answer.text for answer in backend.generate(many(3), SAMPLING)] == ["", "prompt 1 with 1", "prompt 2 with 2"]
+    assert [answer.text for answer in ask_all(backend, many(3), SAMPLING)] == ["", "prompt 1 with 1", "prompt 2 with 2"]
 
 
 @pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
@@ -218,17 +218,17 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(ask(mock, attempts=1), "m", store, concurrency=1)
         with pytest.raises(error, match=f"none of 20 prompts was answered: .*: {'' if code == 400 else '.*'}{code} no"):
-            model.generate(many(40), SAMPLING)
+            ask_all(model, many(40), SAMPLING)
         assert len(mock.bodies) == 20
         mock.script.clear()
         assert one(model, "another").text == "another with 3"
         mock.script += [status(code)] * 40
         if code == 400:
             # One of this model's prompts has an answer: now it is the prompts.
-            assert all(answer.missing for answer in model.generate(many(40), SAMPLING))
+            assert all(answer.missing for answer in ask_all(model, many(40), SAMPLING))
         else:
             with pytest.raises(error):
-                model.generate(many(40), SAMPLING)
+                ask_all(model, many(40), SAMPLING)
 
 
 def test_tokens_are_estimated_where_the_server_does_not_count_them(ask: Ask) -> None:
@@ -339,7 +339,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once
 
 def test_many_calls_at_once_ask_for_another_temperature_once(ask: Ask) -> None:
     mock = Scripted(status(400, NO_TEMPERATURE[0]))
-    answers = ask(mock).generate(many(30), SAMPLING)
+    answers = ask_all(ask(mock), many(30), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(30)]
     assert sum("temperature" in body for body in mock.bodies) == 1
 
@@ -372,7 +372,7 @@ def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: As
         backend = opened(url, 3, Watching)
         assert isinstance(backend, Watching)
         with pytest.raises(InputError, match="401"):
-            backend.generate(many(50), SAMPLING)
+            ask_all(backend, many(50), SAMPLING)
     assert len(backend.received) == len(mock.bodies) - 1 < 10
 
 

@@ -30,7 +30,7 @@ from iterpref_core.config import (
     PromptFormat,
 )
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _ask_a_killed_server(url: str, notes: Path) -> None:
     processes = _processes(notes)
     processes[0].kill()
     assert _gone(processes, within_s=20)
-    _backend(url, "chat").generate([Request("x", 0)], Sampling(0.0, 4))
+    ask_all(_backend(url, "chat"), [Request("x", 0)], Sampling(0.0, 4))
 
 
 END_STRINGS = {
@@ -270,10 +270,10 @@ def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path)
     greedy = Sampling(0.0, 48)
     with serve(model, tmp_path) as url:
         processes = [process for process in psutil.Process().children(recursive=True) if _is_of_vllm(process)]
-        answers = _backend(url, "chat").generate(requests, greedy)
-        plain = _backend(url, "completions").generate(requests, greedy)
+        answers = ask_all(_backend(url, "chat"), requests, greedy)
+        plain = ask_all(_backend(url, "completions"), requests, greedy)
         first, second = (
-            _backend(url, "chat").generate([replace(requests[0], seed=seed)], Sampling(1.5, 48)) for seed in (1, 2)
+            ask_all(_backend(url, "chat"), [replace(requests[0], seed=seed)], Sampling(1.5, 48)) for seed in (1, 2)
         )
     assert answers == TransformersModel(model, 8, bf16=False).generate(requests, greedy)
     assert plain == TransformersModel(model, 8, PromptFormat(template="plain"), bf16=False).generate(requests, greedy)

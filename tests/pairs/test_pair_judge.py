@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.pairs.pair_judge import judge_pairs
 from iterpref_core.records import PreferencePair
+from tests.fake_models import FakeModel
 
 
-class Judge:
+class Judge(FakeModel):
     """Gives the answers to a task, by its number, one after the other."""
 
     def __init__(self, answers: dict[int, list[str]]) -> None:
         self.answers = answers
 
-    def generate(self, requests: Sequence[Request], *_: Any) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         numbers = [int(request.prompt.partition("Task ")[2].partition("\n")[0]) for request in requests]
         return [Completion(self.answers[number].pop(0), 1, 1) for number in numbers]
 
@@ -28,7 +28,7 @@ def test_the_judge_drops_what_is_not_substantive_and_keeps_what_it_cannot_say() 
         for n in range(len(answers))
     ]
     counts: Counter[str] = Counter()
-    judge: Any = Judge({number: [answer, answer] for number, answer in enumerate(answers)})
+    judge = Judge({number: [answer, answer] for number, answer in enumerate(answers)})
     kept = list(judge_pairs(pairs, judge, 1, counts))
     assert [item.task_id for item in kept] == ["0", *(str(n) for n in range(3, len(answers)))]
     assert counts == {"judge_rename": 1, "judge_comment": 1, "asked": 9, "asked_again": 6, "unreadable": 6}
@@ -37,9 +37,9 @@ def test_the_judge_drops_what_is_not_substantive_and_keeps_what_it_cannot_say() 
 class _Screened(Judge):
     """Remembers which requests may hold somebody's secrets."""
 
-    def generate(self, requests: Sequence[Request], *rest: Any) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.own_code = [request.private for request in requests]
-        return super().generate(requests, *rest)
+        return super().complete(requests, sampling)
 
 
 def test_a_problem_of_ones_own_code_is_screened_whatever_its_name_has() -> None:
@@ -48,6 +48,6 @@ def test_a_problem_of_ones_own_code_is_screened_whatever_its_name_has() -> None:
         PreferencePair(task_id="repo#12#2", prompt="Task 1\n", chosen="x = 1", rejected="x = 2", problem_id="repo#12"),
         PreferencePair(task_id="other", prompt="Task 2\n", chosen="x = 1", rejected="x = 2", problem_id="other"),
     ]
-    judge: Any = _Screened({number: ['{"kind": "substantive"}'] for number in range(3)})
+    judge = _Screened({number: ['{"kind": "substantive"}'] for number in range(3)})
     assert len(list(judge_pairs(pairs, judge, 1, Counter(), frozenset({"repo#12"})))) == 3
     assert judge.own_code == [True, True, False]

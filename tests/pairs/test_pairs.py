@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.pairs.pair_selection import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from tests.fake_models import FakeModel
 from tests.settings import section
 
 
@@ -139,13 +140,13 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: P
     assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
 
 
-class _Judge:
+class _Judge(FakeModel):
     """Finds that pairs with certain rejected programs differ in a name alone."""
 
     def __init__(self, renamed: set[str]) -> None:
         self.renamed = renamed
 
-    def generate(self, requests: Sequence[Request], *_: Any) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         answers = []
         for request in requests:
             kind = "rename" if any(code in str(request.prompt) for code in self.renamed) else "substantive"
@@ -159,7 +160,7 @@ def test_a_problem_with_a_pair_is_never_said_to_be_dropped_wherever_the_judges_c
 ) -> None:
     monkeypatch.setattr("iterpref_core.pairs.pair_judge.CHUNK", chunk)
     select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE[:1] + THREE[-1:])], params("all"))
-    judge: Any = _Judge({"x = 0", "x = 2"})
+    judge = _Judge({"x = 0", "x = 2"})
     out, dropped = tmp_path / "pairs.jsonl", tmp_path / "dropped.json"
     inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params("all")
     select_pairs(*inputs, out, judge=judge, dropped=dropped)

@@ -17,7 +17,7 @@ class ScriptedModel(FakeModel):
     """Answers what `answer` says to a prompt, and remembers the prompts. The run is killed after `patience` batches."""
 
     def __init__(self, answer: Answer, patience: int | None = None) -> None:
-        self.answer, self.patience = answer, patience
+        self.say, self.patience = answer, patience
         self.prompts: list[str] = []
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -26,7 +26,7 @@ class ScriptedModel(FakeModel):
             raise KeyboardInterrupt
         self.patience = None if self.patience is None else self.patience - 1
         self.prompts += [request.prompt for request in requests]
-        return [Completion(self.answer(request.prompt), 1, 1) for request in requests]
+        return [Completion(self.say(request.prompt), 1, 1) for request in requests]
 
 
 def write_answer(
