@@ -33,7 +33,7 @@ def run(
     ] = 2,
     pull: Annotated[bool, typer.Option("--pull", help="First fetch what DVC's remote has of the stages.")] = False,
 ) -> None:
-    """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
+    """Run DVC's stages, as a Prefect flow where a server is, and print the results; with --set in a git worktree."""
     from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
