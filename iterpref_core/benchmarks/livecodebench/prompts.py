@@ -1,22 +1,16 @@
 """LiveCodeBench prompts by family of model, and the program in an answer.
 
 Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
-compared; a family has its name there (`LMStyle`). The example that base models read before the question is the
-runner's.
+compared; a family has its name there (`LMStyle`).
 """
 
-import json
-import os
-from pathlib import Path
 from typing import Literal
 
 from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.benchmarks.livecodebench.data import LiveTask
 from iterpref_core.errors import DataUnavailableError
 
-ModelFamily = Literal[
-    "GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct", "QwQ", "DeepSeekR1"
-]
+ModelFamily = Literal["OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct", "QwQ", "DeepSeekR1"]
 
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
@@ -49,7 +43,6 @@ WITHOUT_STARTER_CODE = (
     "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
     "inputs, runs the algorithm and writes output to STDOUT."
 )
-RUNNER_VARIABLE = "LIVECODEBENCH_RUNNER"
 STOP = "###"
 """The end string of a local model's answer: the runner's default stop text."""
 WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
@@ -57,9 +50,13 @@ WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
 
 
 def family_of(mode: PromptMode) -> ModelFamily:
-    """Return the family of a model. The runner has a list of names; here the chat template tells the family."""
+    """Return the family of a model. The runner has a list of names; here the chat template tells the family.
+
+    Raises:
+        DataUnavailableError: it is a base model.
+    """
     if not mode.instruct:
-        return "GenericBase"
+        raise DataUnavailableError("LiveCodeBench is asked of chat models, and this one has no chat template")
     if mode.template is None:
         return "OpenAIChat"
     if mode.reasoning:
@@ -80,7 +77,7 @@ def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
     """Return the prompt for a model: the message, or for a model with weights here all that it reads.
 
     Raises:
-        DataUnavailableError: the model is a base model, and the runner with the example for it is not at hand.
+        DataUnavailableError: the model is a base model.
     """
     family = family_of(mode)
     with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
@@ -91,11 +88,7 @@ def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
     )
     if family == "OpenAIChat":
         return mode.ask_to_reason(text, SYSTEM) if mode.reasoning else BenchmarkPrompt(text, SYSTEM)
-    if family == "GenericBase":
-        example = _example(task)
-        question = _shown(task.content, task.starter_code, answer="")
-        text = f"{example}\n\n{question}"
-    elif family == "CodeQwenInstruct":
+    if family == "CodeQwenInstruct":
         text = (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
             f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
@@ -120,41 +113,16 @@ def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
     return BenchmarkPrompt(text, raw=True)
 
 
-def _example(task: LiveTask) -> str:
-    """Return the example that the runner shows a base model before a question with, or without, starter code."""
-    name = "func.json" if task.starter_code else "stdin.json"
-    path = Path(os.environ.get(RUNNER_VARIABLE, ""), "lcb_runner/prompts/few_shot_examples/generation", name)
-    try:
-        first = json.loads(path.read_text(encoding="utf-8"))[0]
-        starter_code = first["sample_code"] if task.starter_code else ""
-        return _shown(first["question"], starter_code, first["answer"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise DataUnavailableError(
-            f"{path}: not the example that LiveCodeBench shows base models ({error!r}); "
-            f"set {RUNNER_VARIABLE} to a clone of github.com/LiveCodeBench/LiveCodeBench"
-        ) from None
-
-
-def _shown(question: str, starter_code: str, answer: str) -> str:
-    starter = f"### Starter Code\n{starter_code}\n\n" if starter_code else ""
-    return f"### Question\n{question}\n\n{starter}### Answer\n\n{answer}"
-
-
 def program_by_family(answer: str, family: ModelFamily) -> str:
-    r"""Return the program: a chat model's text between the last two fences, or all text of a base model.
+    r"""Return the program: the text between the last two fences; an answer with fewer has none.
 
-    An answer ends at `STOP`, but for the families `WITHOUT_STOP`. A chat model's answer with fewer than two fences
-    has no program.
+    An answer ends at `STOP`, but for the families `WITHOUT_STOP`.
 
     >>> program_by_family("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
-    >>> program_by_family("print(1)\n\n### Question\nMore", "GenericBase")
-    'print(1)'
     """
     if family not in WITHOUT_STOP:
         answer = answer.partition(STOP)[0]
-    if family == "GenericBase":
-        return answer.strip()
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]
     if len(fences) < 2:

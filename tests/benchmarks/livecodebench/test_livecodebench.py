@@ -278,31 +278,13 @@ def test_a_model_that_reasons_ends_its_answer_itself_and_another_template_opens_
 
 
 @pytest.mark.usefixtures("data")
-def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, execution: ExecutionParams
-) -> None:
-    folder = tmp_path / "lcb_runner/prompts/few_shot_examples/generation"
-    folder.mkdir(parents=True)
-    one = {"question": "Q1", "sample_code": "def f():", "answer": "A1"}
-    (folder / "func.json").write_text(json.dumps([one, {}]))
+def test_a_base_model_is_not_asked(execution: ExecutionParams) -> None:
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    tasks, base = list(bench.tasks.values()), PromptMode(instruct=False)
-    monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
-    with pytest.raises(DataUnavailableError, match=r"stdin\.json: .*set LIVECODEBENCH_RUNNER to a clone"):
-        bench.prompt(tasks[0], base)
-    (folder / "stdin.json").write_text(json.dumps([{"question": "Q2", "answer": "A2"}]))
-    assert bench.prompt(tasks[0], base).text == (
-        "### Question\nQ2\n\n### Answer\n\nA2\n\n### Question\nSolve sum.\n\n### Answer\n\n"
-    )
-    assert bench.prompt(tasks[2], base).text == (
-        "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest.\n\n"
-        f"### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
-    )
-    assert bench.mode_name(base) == "GenericBase"
+    with pytest.raises(DataUnavailableError, match="asked of chat models"):
+        bench.prompt(next(iter(bench.tasks.values())), PromptMode(instruct=False))
 
 
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
     assert program_by_family("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
     assert program_by_family("print(1)", "LLaMa3") == ""
-    assert program_by_family("print(1)\n### Question", "GenericBase") == "print(1)"
     assert program_by_family("```python\n### first\na\n```", "OpenAIChat") == "### first\na"
