@@ -66,6 +66,7 @@ class IsolationError(ExecutionError):
 _STORAGE = {
     errno.ENOSPC: "free some space and run again; what was finished is kept",
     errno.EDQUOT: "free some space and run again; what was finished is kept",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), or write to a disk without one",
     errno.EROFS: "a run writes into its workspace; use one that can be written",
     errno.EACCES: "change the permissions, or run as the user who has them",
 }
@@ -74,6 +75,7 @@ _STORAGE = {
 _IN_WORDS = {
     os.strerror(errno.ENOSPC): errno.ENOSPC,
     os.strerror(errno.EDQUOT): errno.EDQUOT,
+    os.strerror(errno.EFBIG): errno.EFBIG,
     os.strerror(errno.EROFS): errno.EROFS,
     # SQLite's words.
     "database or disk is full": errno.ENOSPC,

@@ -37,9 +37,10 @@ _NO_TEXT = (
     (b"PAR1", "is a Parquet file", "let its name end in .parquet"),
     (b"ARROW1", "is an Arrow file", "let its name end in .arrow"),
     (b"PK\x03\x04", "is a zip archive", "unpack it"),
-    (b"version https://git-lfs.github.com/", "is a pointer of Git LFS to the file", "fetch it with `git lfs pull`"),
 )
 """First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""
+_POINTER = b"version https://git-lfs.github.com/"
+"""The first bytes of a file that stands for one in Git LFS, whatever its name."""
 _MOST_DIGITS = 4300
 _HEAD = 64
 _FIRST_CHARACTERS = 4
@@ -75,11 +76,14 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         absent: advice for the message about an absent file.
 
     Raises:
-        InputError: the file is absent, a folder, or not a whole packed file.
+        InputError: the file is absent, a folder, a pointer of Git LFS, or not a whole packed file.
     """
     try:
-        with path.open("rb") as packed, _unpack(packed, path) as file:
-            yield file
+        with path.open("rb") as packed:
+            if packed.peek(len(_POINTER)).startswith(_POINTER):
+                raise InputError(f"{path}: is a pointer of Git LFS to the file; fetch it with `git lfs pull`")
+            with _unpack(packed, path) as file:
+                yield file
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: no such file; {absent}") from None
     except IsADirectoryError:

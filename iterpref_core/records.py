@@ -7,11 +7,12 @@ A field that changes its meaning gets another name, so that no old file is misre
 
 import hashlib
 import json
+from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator, model_validator
 
-from iterpref_core.prompt_messages import Prompt, read_answer
+from iterpref_core.prompt_messages import Prompt, read_answer, statement_digest
 
 UNDECIDED = ("passed", "infra_error")
 """Verdicts that show no failure."""
@@ -215,6 +216,12 @@ class Problem(Record, extra="forbid"):
         judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
         return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def identity(self) -> str:
+        """Return a digest of statement and tests: problems with the same one are one problem, whatever their names."""
+        identity = f"{statement_digest(self.prompt)}/{self.tests_digest}"
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
 
 class Sample(Record):
     """A candidate program: `solution` is a whole program, `completion` continues the problem's prompt.
@@ -298,6 +305,24 @@ def unnumbered(task_id: str) -> str:
     """
     name, mark, number = task_id.rpartition("#")
     return name if mark and name and number.isdecimal() else task_id
+
+
+def take_name(name: str, names: Counter[str]) -> str:
+    """Return a name that is not in use, with a number if needed: `a`, `a#2`, `a#3`.
+
+    Args:
+        name: the name that is wanted.
+        names: the names in use → the last number behind each; the new one is added.
+    """
+    number = names[name] + 1
+    taken = name if number == 1 else f"{name}#{number}"
+    # Another row may have such a name of its own.
+    while taken in names:
+        number += 1
+        taken = f"{name}#{number}"
+    names[name] = number
+    names[taken] = max(names[taken], 1)
+    return taken
 
 
 class PreferencePair(Record):

@@ -38,7 +38,10 @@ def drop_reason(
         return "comments_only"
     if len(error_lines) > params.max_error_lines:
         return "long_error_region"
-    if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
+    # No token has less than a character of ASCII, but for one that a tokenizer may put before a text.
+    programs = (pair.chosen, pair.rejected)
+    long = [code for code in programs if len(code) >= params.max_tokens or not code.isascii()]
+    if any(count_tokens(code) > params.max_tokens for code in long):
         return "too_long"
     if same_form(pair.rejected, pair.chosen, entry_point):
         return "cosmetic"

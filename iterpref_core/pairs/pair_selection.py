@@ -5,9 +5,10 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from iterpref_core.answers.extraction import lacks_program
 from iterpref_core.benchmark_table import BENCHMARKS
@@ -21,6 +22,9 @@ from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, T
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +60,73 @@ def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
     Raises:
         ModelError: there is no tokenizer.
     """
+    # transformers takes 350 MB, and reads the same file.
+    engine = _read_engine(Path(tokenizer) / "tokenizer.json")
+    if engine is not None:
+        return lambda text: len(engine.encode(text, add_special_tokens=False).ids)
     from iterpref_core.models.tokenizers import load_tokenizer
 
     encode = load_tokenizer(tokenizer)
+    return lambda text: len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def count_tokens(text: str) -> int:
-        return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    return count_tokens
+def _read_engine(path: Path) -> "Tokenizer | None":
+    """Return the tokenizer in a file; None if there is none that can be read, which transformers explains."""
+    from tokenizers import Tokenizer
+
+    if not path.is_file():
+        return None
+    try:
+        engine = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises nothing more specific
+        logger.debug("%s: %s", path, error)
+        return None
+    engine.no_truncation()
+    engine.no_padding()
+    return engine if engine.get_vocab_size() else None
+
+
+@dataclass(frozen=True)
+class Task:
+    """The part of a problem that its pairs need: tests are large, and a set has many problems.
+
+    Attributes:
+        task_id: name of the problem.
+        prompt: the task, as the model reads it.
+        entry_point: name that the tests call.
+        license: SPDX of the problem.
+        own_code: True for a problem made of somebody's own code.
+        has_tests: True if it has visible tests.
+        tests_digest: digest of its tests.
+    """
+
+    task_id: str
+    prompt: Prompt
+    entry_point: str
+    license: str | None
+    own_code: bool
+    has_tests: bool
+    tests_digest: str
+
+
+def read_tasks(problems: Path) -> dict[str, Task]:
+    """Return the problems of a file by their names.
+
+    Raises:
+        RecordError: a line is broken, or repeats a name.
+    """
+    tasks = {}
+    for problem in read_jsonl(problems, Problem, unique=True):
+        tasks[problem.task_id] = Task(
+            task_id=problem.task_id,
+            prompt=problem.prompt,
+            entry_point=problem.entry_point,
+            license=problem.license,
+            own_code=problem.own_code,
+            has_tests=bool(problem.tests),
+            tests_digest=problem.tests_digest,
+        )
+    return tasks
 
 
 def select_pairs(
@@ -116,7 +179,7 @@ def select_pairs(
         drop=params.contaminated == "drop",
         pass_over=True,
     )
-    tasks = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
+    tasks = read_tasks(problems)
     # Each step is a generator over the pairs of the step before, so that one pair is in memory at a time.
     read = read_jsonl(trajectories, Trajectory, unique=True)
     pairs = _select(
@@ -133,7 +196,7 @@ def select_pairs(
         pairs = fates.at_risk(pairs, "near_duplicate")
         pairs = _without_repetitions(pairs, params.near_duplicate, counts)
     if judge is not None:
-        own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
+        own_code = {name for name, task in tasks.items() if task.own_code}
         pairs = fates.at_risk(pairs, "judged not substantive")
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
     pairs = fates.kept(pairs)
@@ -228,7 +291,7 @@ def reason_not_to_reject(attempt: Attempt) -> str | None:
     return "no_program" if lacks_program(attempt.code) else None
 
 
-def find_task(trajectory: Trajectory, tasks: Mapping[str, Problem]) -> Problem:
+def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
     """Return the problem of a trajectory.
 
     Raises:
@@ -250,7 +313,7 @@ def find_task(trajectory: Trajectory, tasks: Mapping[str, Problem]) -> Problem:
 
 def _select(
     trajectories: Iterable[Trajectory],
-    tasks: Mapping[str, Problem],
+    tasks: Mapping[str, Task],
     params: PairsParams,
     count_tokens: Callable[[str], int],
     counts: Counter[str],
@@ -313,7 +376,7 @@ class _Fates:
 
 
 def _pairs_or_reason(
-    trajectory: Trajectory, task: Problem, params: PairsParams, count_tokens: Callable[[str], int]
+    trajectory: Trajectory, task: Task, params: PairsParams, count_tokens: Callable[[str], int]
 ) -> list[PreferencePair] | str:
     if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
         return "unanswered" if trajectory.missing else "unsolved"
@@ -330,7 +393,7 @@ def _pairs_or_reason(
     dropped: list[str] = []
     for made in pairs:
         # Without tests, the two programs are right and wrong by the word of their set.
-        pair = made.model_copy(update={"license": task.license, "tested": None if task.tests else False})
+        pair = made.model_copy(update={"license": task.license, "tested": None if task.has_tests else False})
         drop = drop_reason(pair, params, count_tokens, task.entry_point)
         if drop is None:
             kept.append(pair)

@@ -22,6 +22,7 @@ SPLIT = "codeflow"
 _REASONS = {
     "judged_inside": "their tests run in the program's own process, where a program can deceive them; "
     "docs/execution.md has the tests that it cannot deceive, and with training.grpo.inside: mark these take part, too",
+    "repeated": "an earlier one has the same statement and the same tests",
     "too_long": "their prompts have more tokens than training.max_prompt_length",
 }
 """The reasons why a problem is left out, in words."""
@@ -55,13 +56,17 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
         InputError: no problem takes part, one has no tests that are needed, or a `task_id` stands there twice.
     """
     names = []
+    known: set[str] = set()
     reasons: Counter[str] = Counter()
     admission = Admission(params.grpo.inside, executor)
     for problem in admission.admit(_checked(path, visible=params.grpo.turns > 1)):
-        if prompts.length(problem) > params.max_prompt_length:
+        if problem.identity in known:
+            reasons["repeated"] += 1
+        elif prompts.length(problem) > params.max_prompt_length:
             reasons["too_long"] += 1
         else:
             names.append(problem.task_id)
+            known.add(problem.identity)
     reasons["judged_inside"] = len(admission.refused)
     total = len(names) + reasons.total()
     if not total:

@@ -2,10 +2,12 @@
 
 Sets of problems are collections of one another. A problem repeats an earlier one for the first of these reasons:
 
-- `task_id`: the names are the same;
-- `prompt`: the prompts are the same but for case, punctuation and blanks;
+- `prompt`: the statements are the same but for case, blanks, and marks at the ends of words;
 - `program`: a function of the reference is one of the other's, up to all names and layout, and no short one;
-- `near_prompt`: the prompts are nearly the same, by MinHash.
+- `near_prompt`: the statements are nearly the same. A sentence that more than three statements share is an instruction,
+  and no part of the task.
+
+A name is no reason: two problems of one name get different ones.
 """
 
 import re
@@ -16,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.prompt_messages import prompt_text
-from iterpref_core.records import COMPOSED, PreferencePair, Problem
+from iterpref_core.prompt_messages import prompt_text, statement_digest
+from iterpref_core.records import COMPOSED, PreferencePair, Problem, take_name
 from iterpref_core.screening.contamination import FORM, Decontamination
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.source_code.normal_form import solution_forms
@@ -26,7 +28,11 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 NEAR = 0.8
 """The similarity of prompts from which on they are nearly the same."""
 _SHOWN = 5
-_WORD = re.compile(r"\w+")
+_SENTENCE = re.compile(r"[^.!?\n]+")
+_SHARED = 3
+"""The largest number of statements that may share a sentence of the task."""
+_LONG = 4
+"""The least number of words of a sentence that is looked at."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class CheckedProblems:
     """The outcome of a comparison.
 
     Attributes:
-        counts: `problems`; `repeated/<reason>`; `contaminated`; `license/<name>`; with a file to write, `kept`.
+        counts: `problems`; `repeated/<reason>`; `contaminated`; `license/<name>`; with a file to write, `kept`, and of
+            these `renamed`.
         findings: sentences about repetitions and overlaps, each with examples.
     """
 
@@ -59,7 +66,8 @@ def check_problems(files: Sequence[Path], against: Sequence[str], out: Path | No
     counts: Counter[str] = Counter(problems=0)
     licenses: Counter[str] = Counter()
     examples: defaultdict[str, list[str]] = defaultdict(list)
-    earlier = _Earlier()
+    earlier = _Earlier(_instructions(files))
+    names: Counter[str] = Counter()
     with ExitStack() as stack:
         written = stack.enter_context(atomic_writer(out)) if out is not None else None
         for path in files:
@@ -75,8 +83,10 @@ def check_problems(files: Sequence[Path], against: Sequence[str], out: Path | No
                     examples[reason].append(f"{where} = {partner}" if partner else where)
                     del examples[reason][_SHOWN:]
                 if written is not None and not reason and not contaminated:
-                    written.write(problem.to_json() + "\n")
+                    name = take_name(problem.task_id, names)
+                    written.write(problem.model_copy(update={"task_id": name}).to_json() + "\n")
                     counts["kept"] += 1
+                    counts["renamed"] += name != problem.task_id
     findings = [
         f"{counts[f'repeated/{reason}']} problems repeat an earlier one by {reason}, such as {', '.join(some)}"
         for reason, some in examples.items()
@@ -98,12 +108,39 @@ def _as_pair(problem: Problem) -> PreferencePair:
     )
 
 
-class _Earlier:
-    """The problems that were read, by everything that a later one may repeat."""
+def _instructions(files: Sequence[Path]) -> frozenset[int]:
+    """Return the hashes of the sentences that more different statements share than a task would."""
+    statements: set[str] = set()
+    counts: Counter[int] = Counter()
+    for path in files:
+        for problem in read_jsonl(path, Problem):
+            digest = statement_digest(problem.prompt)
+            if digest not in statements:
+                statements.add(digest)
+                counts.update({key for key in map(_key, _sentences(problem)) if key is not None})
+    return frozenset(key for key, count in counts.items() if count > _SHARED)
 
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._prompts: dict[str, str] = {}
+
+def _sentences(problem: Problem) -> list[str]:
+    return [found.strip() for found in _SENTENCE.findall(prompt_text(problem.prompt)) if found.strip()]
+
+
+def _key(sentence: str) -> int | None:
+    """Return the hash of a sentence, which never leaves the process; None for a short one."""
+    words = sentence.lower().split()
+    return hash(" ".join(words)) if len(words) >= _LONG else None
+
+
+class _Earlier:
+    """The problems that were read, by everything that a later one may repeat.
+
+    Args:
+        instructions: hashes of sentences that are no part of a task.
+    """
+
+    def __init__(self, instructions: frozenset[int]) -> None:
+        self._instructions = instructions
+        self._statements: dict[str, str] = {}
         self._programs: dict[str, str] = {}
         self._near = NearDuplicates(NEAR)
 
@@ -112,23 +149,21 @@ class _Earlier:
 
         The near partner of a prompt is not known.
         """
-        prompt = prompt_text(problem.prompt)
-        words = " ".join(_WORD.findall(prompt.lower()))
+        statement = statement_digest(problem.prompt)
         forms = list(_forms(problem))
+        same = [self._programs[form] for form in forms if form in self._programs]
         reason, partner = "", ""
-        if problem.task_id in self._names:
-            reason, partner = "task_id", self._names[problem.task_id]
-        elif words in self._prompts:
-            reason, partner = "prompt", self._prompts[words]
-        else:
-            same = [self._programs[form] for form in forms if form in self._programs]
-            if same:
-                reason, partner = "program", same[0]
+        if statement in self._statements:
+            reason, partner = "prompt", self._statements[statement]
+        elif same:
+            reason, partner = "program", same[0]
         # Prompts of composed problems are all made of the same phrases.
-        if problem.source != COMPOSED and not self._near.add(words) and not reason:
-            reason = "near_prompt"
-        self._names.setdefault(problem.task_id, where)
-        self._prompts.setdefault(words, where)
+        if problem.source != COMPOSED:
+            sentences = _sentences(problem)
+            task = [sentence for sentence in sentences if _key(sentence) not in self._instructions]
+            if not self._near.add(" ".join(task or sentences)) and not reason:
+                reason = "near_prompt"
+        self._statements.setdefault(statement, where)
         for form in forms:
             self._programs.setdefault(form, where)
         return reason, partner

@@ -2,12 +2,13 @@
 
 import fcntl
 import glob
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -137,6 +138,17 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
         )
 
 
+class _NamedFile(io.FileIO):
+    """A file whose errors name it: of a full disk the operating system says only that it is full."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = str(self.name)
+            raise
+
+
 @contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
@@ -147,7 +159,8 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        raw = io.BufferedWriter(_NamedFile(partial, "w"))
+        with io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
             # A file system without locks keeps what a killed process leaves.
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

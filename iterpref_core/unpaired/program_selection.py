@@ -7,16 +7,16 @@ passing program.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from iterpref_core.config import LocalizationParams, PairsParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.localization.localization import ON_TEXT, apply_policy
 from iterpref_core.pairs.filters import drop_reason
-from iterpref_core.pairs.pair_selection import choosable, find_task, make_pairs, token_counter
+from iterpref_core.pairs.pair_selection import Task, choosable, find_task, make_pairs, read_tasks, token_counter
 from iterpref_core.prompt_messages import prompt_text
-from iterpref_core.records import LabeledProgram, PreferencePair, Problem, Span, Trajectory
+from iterpref_core.records import LabeledProgram, PreferencePair, Span, Trajectory
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -88,9 +88,7 @@ class _Selection:
     ) -> None:
         drop = params.contaminated == "drop"
         self.benchmarks = Decontamination(params.benchmarks, problems, drop=drop, pass_over=True)
-        self._tasks: Mapping[str, Problem] = {
-            problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)
-        }
+        self._tasks = read_tasks(problems)
         self._known = None if params.near_duplicate is None else NearDuplicates(params.near_duplicate)
         self._count_tokens = count_tokens
         self._params = params
@@ -119,7 +117,7 @@ class _Selection:
             versions = [pair.chosen for pair in pairs] or versions[:1]
         return [code for code in dict.fromkeys(versions) if self._count_tokens(code) <= self._params.max_tokens]
 
-    def _reason_to_drop(self, trajectory: Trajectory, task: Problem, passing: list[str]) -> str | None:
+    def _reason_to_drop(self, trajectory: Trajectory, task: Task, passing: list[str]) -> str | None:
         """Return the reason to drop a problem, or None to keep it."""
         if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
             return "unsolved"
@@ -134,7 +132,7 @@ class _Selection:
             return "near_duplicate"
         return None
 
-    def _failing(self, trajectory: Trajectory, task: Problem) -> Iterator[tuple[str, tuple[Span, ...]]]:
+    def _failing(self, trajectory: Trajectory, task: Task) -> Iterator[tuple[str, tuple[Span, ...]]]:
         """Yield the failing programs that the filters of pairs keep, with their error regions."""
         locate = ON_TEXT[self._localization.method]
         for pair in make_pairs(trajectory, task.prompt, self._params):
@@ -149,7 +147,7 @@ class _Selection:
             for region in regions:
                 yield pair.rejected, region.rejected
 
-    def _labeled(self, task: Problem, code: str, spans: tuple[Span, ...] | None) -> LabeledProgram:
+    def _labeled(self, task: Task, code: str, spans: tuple[Span, ...] | None) -> LabeledProgram:
         """Return a program with its label: without spans it passes."""
         self._counts["passing" if spans is None else "failing"] += 1
         return LabeledProgram(

@@ -18,12 +18,12 @@ from iterpref_core.ingestion.columns import parse_columns
 from iterpref_core.ingestion.intake import Ingested, Source
 from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
 from iterpref_core.ingestion.pairs.joins import read_join
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs, take_name
+from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
 from iterpref_core.ingestion.pairs.repair_rows import Repair
 from iterpref_core.ingestion.problems import usable_tests
 from iterpref_core.ingestion.problems.published import LeftOutError
 from iterpref_core.input_files import LinePlace
-from iterpref_core.records import PreferencePair
+from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.source_code import language
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs

@@ -80,7 +80,11 @@ def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_dec
     judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
     assert tried(judge, right=(RIGHT, OTHER_RIGHT)).dropped == Dropped("several_answers", "a:1", "p", "it fails")
     checked = PROBLEM.model_copy(
-        update={"tests": (StdinTest(input="", output="", checker="def check(*_): return True"),)}
+        update={
+            "tests": (StdinTest(input="", output="", checker="def check(*_): return True"),),
+            "hidden_tests": (),
+            "entry_point": "",
+        }
     )
     assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT)).problem is not None
 

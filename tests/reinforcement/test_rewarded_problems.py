@@ -51,14 +51,16 @@ def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
     long = third.model_copy(update={"prompt": "Add one. " * 40})
     other = third.model_copy(update={"task_id": "kept apart", "split": "heldout"})
     named = third.model_copy(update={"task_id": "named", "split": "codeflow"})
-    path = write(tmp_path / "problems.jsonl", first, inside, long, other, named)
+    again = first.model_copy(update={"task_id": "again"})
+    path = write(tmp_path / "problems.jsonl", first, inside, long, other, named, again)
     survey = survey_problems(path, prompts, PARAMS, executor)
     assert survey.names == ("p0", "named")
-    assert survey.left_out == {"judged_inside": 1, "too_long": 1}
+    assert survey.left_out == {"judged_inside": 1, "repeated": 1, "too_long": 1}
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 2
-    assert "1 of 4 problems are left out: their prompts have more tokens" in lines[0]
-    assert "1 of 4 problems are left out: their tests run in the program's own process" in lines[1]
+    assert len(lines) == 3
+    assert "1 of 5 problems are left out: their prompts have more tokens" in lines[0]
+    assert "1 of 5 problems are left out: an earlier one has the same statement and the same tests" in lines[1]
+    assert "1 of 5 problems are left out: their tests run in the program's own process" in lines[2]
     assert read_chosen(path, ["named"], frozenset()) == {"named": named}
 
 
@@ -75,7 +77,7 @@ def test_problems_that_a_program_could_deceive_take_part_if_that_is_asked_for(
     path = write(tmp_path / "problems.jsonl", problems[0], inside)
     params = PARAMS.model_copy(update={"grpo": PARAMS.grpo.model_copy(update={"inside": "mark"})})
     survey = survey_problems(path, prompts, params, executor)
-    assert (survey.names, survey.left_out) == (("p0", "p1"), {"judged_inside": 0, "too_long": 0})
+    assert (survey.names, survey.left_out) == (("p0", "p1"), {"judged_inside": 0, "repeated": 0, "too_long": 0})
     assert "judged inside: 1 of 2 problems, such as p1, take part" in caplog.text
     chosen = read_chosen(path, survey.names, survey.inside)
     assert {name: problem.inside for name, problem in chosen.items()} == {"p0": None, "p1": True}

@@ -1,4 +1,8 @@
-"""Near-duplicate texts; similarities worked out by hand."""
+"""Near-duplicate texts; similarities worked out by hand, or by comparing all runs."""
+
+from random import Random
+
+import pytest
 
 from iterpref_core.screening.near_duplicates import NearDuplicates
 
@@ -18,3 +22,23 @@ def test_programs_are_compared_by_tokens() -> None:
     long = "\n".join(f"value_{n} = compute({n}) + offset_{n}" for n in range(40))
     found = [known.add(text) for text in (long, long + "\ny = 2", long.replace("compute", "other"), "x = 1")]
     assert found == [True, False, True, True]
+
+
+def similarity(words: list[str], others: list[str]) -> float:
+    runs, known = ({tuple(text[start : start + 3]) for start in range(len(text) - 2)} for text in (words, others))
+    return len(runs & known) / len(runs | known)
+
+
+@pytest.mark.parametrize("least", [0.5, 0.7, 0.8, 0.9])
+def test_the_true_similarity_decides(least: float) -> None:
+    random = Random(0)
+    wrong = 0
+    for _ in range(150):
+        words = [f"w{random.randrange(10_000)}" for _ in range(80)]
+        changed = list(words)
+        for place in random.sample(range(80), random.randrange(1, 12)):
+            changed[place] = f"x{random.randrange(10_000)}"
+        known = NearDuplicates(least)
+        known.add(" ".join(words))
+        wrong += known.add(" ".join(changed)) == (similarity(words, changed) >= least)
+    assert wrong == 0

@@ -43,7 +43,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_p
     second = written(
         tmp_path / "b.jsonl",
         problem("c", WORDS.upper() + "!"),
-        problem("d", "Another.", reference=renamed),
+        problem("d", "Another one.", reference=renamed),
         problem("a", "A third."),
         problem("e", WORDS + " Thanks"),
         problem("f", "Print the digits of n."),
@@ -56,17 +56,32 @@ def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_p
         {
             "problems": 7,
             "contaminated": 0,
-            "kept": 3,
+            "kept": 4,
+            "renamed": 1,
             "repeated/prompt": 1,
             "repeated/program": 1,
-            "repeated/task_id": 1,
             "repeated/near_prompt": 1,
             "license/MIT": 1,
             "license/not stated": 6,
         },
     )
     assert "1 problems repeat an earlier one by prompt, such as c (b.jsonl) = a (a.jsonl)" in findings
-    assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "f"]
+    assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "a#2", "f"]
+
+
+INSTRUCTION = (
+    "You are an experienced engineer who writes clean code. Write a function in Python that solves the task below. "
+    "Handle empty inputs without an error and use no package outside of the standard library. "
+    "Name the function as the task does and return the result instead of printing it. "
+)
+TASKS = ["Add two numbers.", "Sort a list.", "Reverse a text.", "Count the vowels.", "Find the largest.", "Multiply."]
+
+
+def test_an_instruction_that_many_statements_share_is_no_task(tmp_path: Path) -> None:
+    rows = [problem(f"p{number}", INSTRUCTION + task) for number, task in enumerate(TASKS)]
+    again = problem("again", INSTRUCTION + TASKS[0].upper())
+    _, found = checked("--problems", written(tmp_path / "a.jsonl", *rows, again))
+    assert {name: count for name, count in found.items() if name.startswith("repeated/")} == {"repeated/prompt": 1}
 
 
 def test_a_problem_of_a_benchmark_is_found(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iterpref_core.source_code import normal_form
 from iterpref_core.source_code.normal_form import same_form, solution_forms
 
 PROGRAM = """
@@ -95,3 +96,18 @@ def test_a_solution_is_found_whatever_it_and_its_helpers_are_called() -> None:
     assert [text for text, _ in solution_forms(one.replace("help", "aid"))] == [
         text for text, _ in solution_forms(other)
     ]
+
+
+PARTS = [
+    ("def f(n):\n    ", 'def f(n: int) -> int:\n    """Doc."""\n    ', "def g(n):\n    ", "async def f(n):\n    "),
+    ("m = n + 1\n    ", "k = n + 1\n    ", "m = n + 2\n    ", "pass\n    m = n + 1\n    ", "global m\n    m = n\n    "),
+    ("import os as o\n    ", "import os as p\n    ", "import re as o\n    ", ""),
+    ("return m + n\n", "return k + n\n", "return n + m\n", "return h(n=m)\n", "return h(k=m)\n"),
+]
+
+
+@given(one=st.tuples(*map(st.sampled_from, PARTS)), other=st.tuples(*map(st.sampled_from, PARTS)))
+def test_the_cheap_comparison_decides_nothing_else_than_the_forms(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    code, changed = "".join(one), "".join(other)
+    forms = [normal_form._form(ast.parse(text), "f") for text in (code, changed)]
+    assert same_form(code, changed, "f") == (forms[0] == forms[1])

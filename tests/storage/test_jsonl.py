@@ -3,8 +3,11 @@
 import bz2
 import errno
 import gzip
+import json
 import lzma
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +16,9 @@ import pytest
 from iterpref_core.errors import InputError, RecordError, storage_error
 from iterpref_core.input_files import read_text, read_yaml
 from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.storage.items import count_items
+from iterpref_core.storage.items import count_items, read_items
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
+from tests.settings import ROOT
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
 
@@ -179,3 +183,38 @@ def test_an_error_says_whether_storage_caused_it() -> None:
     assert storage_error(wrapped(errno.ENOENT)) is None
     assert storage_error(LibraryError("I/O error: No space left on device (os error 28)")) is not None
     assert storage_error(LibraryError("Permission denied")) is None, "servers say so, too"
+
+
+LIMITED = """
+import resource, sys
+from iterpref_core.cli.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.argv[1:] = {words}
+main()
+"""
+
+
+def test_a_file_that_may_not_grow_is_named_in_one_sentence(tmp_path: Path) -> None:
+    program = "".join(f"x{n} = {n}\n" for n in range(40))
+    rows = [
+        {"task_id": str(n), "prompt": "p", "chosen": program, "rejected": f"{program}y = {n}\n"} for n in range(999)
+    ]
+    source = written(tmp_path / "pairs.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "spans.jsonl"
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    words = ["localize", "--pairs", str(source), "--out", str(out), "--method", "line_lcs"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(words=words)], check=False, cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/.spans.jsonl.")
+    assert "File too large; raise the limit of a file's size" in done.stderr
+    assert not list(tmp_path.glob("*spans*"))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.jsonl", "a.jsonl.gz", "a.csv.zst"])
+def test_a_pointer_of_git_lfs_is_named_whatever_the_file_is_called(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n")
+    with pytest.raises(InputError, match="is a pointer of Git LFS to the file; fetch it with `git lfs pull`"):
+        list(read_items(tmp_path / name))

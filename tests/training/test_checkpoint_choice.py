@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, TrainingError
@@ -58,14 +60,27 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     assert held[::2] == held[1::2], "no problem is on both sides"
 
 
-def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
+@given(rows=st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from("abcd")), max_size=8))
+def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(rows: list[tuple[str, str]]) -> None:
     from iterpref_core.training.data.held_out import problems_of
 
-    injected = ["t#0", "t#1", "u#0"]
-    further = ["v", "v#2"]
-    others = ["issue#1", "issue#2"]
-    names = [*injected, *further, *others]
-    assert problems_of(names, [""] * 7) == ["t", "t", "u", "v", "v", *others]
+    problems = problems_of([problem_id for problem_id, _ in rows], [statement for _, statement in rows])
+    # The oracle: groups of rows are put together as long as two of them share a name.
+    groups = [{number} for number in range(len(rows))]
+    for _ in rows:
+        for group in groups:
+            for number, row in enumerate(rows):
+                if any(_are_one(row, rows[member]) for member in group):
+                    group.add(number)
+    for group in groups:
+        inside = {problems[number] for number in group}
+        outside = {problem for number, problem in enumerate(problems) if number not in group}
+        assert len(inside) <= 1
+        assert not inside & outside
+
+
+def _are_one(row: tuple[str, str], other: tuple[str, str]) -> bool:
+    return row[1] == other[1] or row[0] == other[0] != ""
 
 
 def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:

@@ -40,6 +40,7 @@ _HELD: dict[int, Callable[[Any], Any]] = {
     id(dict): lambda value: dict(dict.items(value)),
     id(set): lambda value: set(set.__iter__(value)),
     id(frozenset): lambda value: frozenset(frozenset.__iter__(value)),
+    id(memoryview): bytes,
     id(type({}.keys())): set,
     id(type({}.items())): set,
 }

@@ -200,7 +200,9 @@ class Codec:
         if id(kind) in ATOMS:
             return ATOMS[id(kind)](value)
         if kind in PARTS:
-            return {"z": [kind.__name__, self.trees(PARTS[kind](value))]}
+            parts = tuple(PARTS[kind](value))
+            if kind is slice or PART_TYPES.issuperset(map(type, parts)):  # else a time with a zone of its own
+                return {"z": [kind.__name__, self.trees(parts)]}
         if _is_scalar(value):
             if value.dtype.kind in "US":  # one of Python's, with the zeros at its end that an array would lose
                 held = str.__str__(value) if value.dtype.kind == "U" else bytes(value)
@@ -296,7 +298,7 @@ class Codec:
             return np.empty(shape, dtype=object)
         if _DTYPE.fullmatch(dtype) is None:
             raise ValueError("no such array")
-        made = np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape)
+        made = np.frombuffer(bytes.fromhex(data), dtype=dtype).reshape(shape).copy()  # which owns its numbers
         # numpy rounds what it compares with: `np.float16(3.14) == 3.14159`, and an infinite one equals 70000.
         wide = {"f": np.float64, "c": np.complex128}.get(made.dtype.kind)
         is_exact = wide is None or (made.dtype.itemsize > 2 and not np.isinf(made).any())

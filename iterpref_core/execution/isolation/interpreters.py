@@ -119,8 +119,12 @@ def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[s
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the paths that can be read and do not lie in others of them."""
-    readable = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
+    """Return the paths that can be read and do not lie in others of them, with the places that links lead to.
+
+    A project's `.venv` may be a link: then `project/.venv/lib` lies in `project` by its name alone.
+    """
+    named = [path for path in paths if path and os.access(path, os.R_OK)]
+    readable = list(dict.fromkeys([*named, *map(os.path.realpath, named)]))
     topmost = []
     for path in readable:
         inside = any(path.startswith(folder + "/") for folder in readable)

@@ -32,27 +32,28 @@ _NAMES_OF_LIBRARIES = """
     json.dump json.JSONDecodeError operator.add operator.sub operator.mul operator.truediv operator.floordiv
     operator.mod operator.pow operator.neg operator.eq operator.ne operator.lt operator.le operator.gt operator.ge
     operator.and_ operator.or_ operator.xor os.sep os.linesep os.remove os.unlink os.listdir os.mkdir os.makedirs
-    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint random.randrange
-    random.choice random.choices random.sample random.shuffle random.uniform random.random re.match re.search
-    re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S re.DOTALL
-    re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
+    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint
+    random.randrange random.choice random.choices random.sample random.shuffle random.uniform random.random re.match
+    re.search re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S
+    re.DOTALL re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
     string.ascii_uppercase string.digits string.hexdigits string.octdigits string.punctuation string.printable
     string.whitespace struct.pack struct.unpack struct.calcsize sys.stdout sys.stderr sys.maxsize sys.float_info
-    sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory tempfile.NamedTemporaryFile
-    tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter time.monotonic time.process_time
-    types.GeneratorType types.FunctionType types.MethodType uuid.UUID unittest.TestCase unittest.main unittest.skip
-    unittest.skipIf unittest.skipUnless unittest.expectedFailure unittest.TestLoader unittest.TextTestRunner
-    unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark pytest.approx pytest.fixture pytest.param
-    pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip numpy.array numpy.asarray numpy.arange
-    numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity numpy.zeros_like numpy.ones_like
-    numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack numpy.vstack numpy.hstack
-    numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8 numpy.int16 numpy.int32 numpy.int64
-    numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64 numpy.complex64
-    numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite numpy.allclose
-    numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std numpy.var numpy.min
-    numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul numpy.transpose numpy.sort
-    numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm numpy.linalg.inv numpy.linalg.det
-    numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint numpy.random.random
+    sys.getsizeof sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory
+    tempfile.NamedTemporaryFile tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter
+    time.monotonic time.process_time types.GeneratorType types.FunctionType types.MethodType uuid.UUID
+    unittest.TestCase unittest.main unittest.skip unittest.skipIf unittest.skipUnless unittest.expectedFailure
+    unittest.TestLoader unittest.TextTestRunner unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark
+    pytest.approx pytest.fixture pytest.param pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip
+    numpy.array numpy.asarray numpy.arange numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity
+    numpy.zeros_like numpy.ones_like numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack
+    numpy.vstack numpy.hstack numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8
+    numpy.int16 numpy.int32 numpy.int64 numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64
+    numpy.complex64 numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite
+    numpy.allclose numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std
+    numpy.var numpy.min numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul
+    numpy.transpose numpy.sort numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm
+    numpy.linalg.inv numpy.linalg.det numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint
+    numpy.random.random
 """
 _LISTED = frozenset(_NAMES_OF_LIBRARIES.split())
 """What a test may use of libraries: functions that return plain values, types of data, runners of tests."""
@@ -74,7 +75,10 @@ _FIXTURES = frozenset({"self", "cls", "capsys", "tmp_path"})
 _OUTPUT = frozenset({"sys.stdout", "sys.stderr"})
 """What a test may set of a library: the program's output reaches the test's own streams."""
 _ORDERS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_STATE = re.compile(r"(numpy\.)?random\.")
+_OTHER_MODULES = {"np": "numpy", "numpy": "numpy"}
+_LOCAL = re.compile(r"random\.Random|re\.|hashlib\.|tempfile\.")
+"""What makes objects of libraries, which a test may use and not hand over."""
+_STATE = re.compile(r"random\.|numpy\.|decimal\.")
 """What a program could have set before a test reads it."""
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -153,9 +157,9 @@ class _Reader:
         self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self._libraries: dict[str, str] = {"unittest": "unittest"}
         self._bound: set[str] = set()
+        self._solutions: set[str] = set()
         self._classes: dict[str, ast.ClassDef] = {}
         self._errors: set[str] = set()
-        self._imported: set[str] = set()
         self._functions: set[str] = set()
         for node in ast.walk(tree):
             self._bind(node)
@@ -167,10 +171,13 @@ class _Reader:
         self._callbacks = set(self._find_callbacks())
         self._objects: set[str] = set()
         self._values: set[str] = set()
+        self._local: set[str] = set()
         for node in _nodes(tree, ast.Assign):
-            names = map(ast.unparse, node.targets)
+            names = map(_source, node.targets)
             if self._is_object(node.value):
                 self._objects.update(names)
+            elif self._is_local(node.value):
+                self._local.update(names)
             elif self._is_value(node.value):
                 self._values.update(names)
 
@@ -180,11 +187,11 @@ class _Reader:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     self._bound.add(name)
-                    if not self._is_own(alias.name):
+                    if self._is_own(alias.name):
+                        self._solutions.add(name)
+                    else:
                         self._libraries[name] = alias.name if alias.asname else name
-            case ast.ImportFrom() if node.level or self._is_own(node.module or ""):
-                self._imported.update(alias.asname or alias.name for alias in node.names)
-            case ast.ImportFrom():
+            case ast.ImportFrom() if not node.level and not self._is_own(node.module or ""):
                 for alias in node.names:
                     self._bound.add(alias.asname or alias.name)
                     self._libraries[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -235,7 +242,7 @@ class _Reader:
         """Tell whether a class has tests, which a runner runs."""
         if node.name.startswith("Test"):
             return True
-        bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+        bases = [_source(base).rpartition(".")[2] for base in node.bases]
         own = [self._classes[base] for base in bases if base in self._classes and self._classes[base] is not node]
         # A class without bases may hold tests for others that derive from it.
         has_tests = any(isinstance(each, ast.FunctionDef) and each.name.startswith("test") for each in node.body)
@@ -246,9 +253,20 @@ class _Reader:
         if isinstance(node, ast.Name):
             return self._libraries.get(node.id, "")
         if isinstance(node, ast.Attribute):
-            of = self._path(node.value)
+            of = self._path(node.value) or self._module_of(node.value)
             return f"{of}.{node.attr}" if of else ""
         return ""
+
+    def _module_of(self, node: ast.expr) -> str:
+        """Return the library that a test has by way of the solution: `random.seed`, `solution.os.sep`."""
+        match node:
+            case ast.Name(id=name) if self._is_theirs(name):
+                pass
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in self._solutions:
+                pass
+            case _:
+                return ""
+        return name if name in sys.stdlib_module_names else _OTHER_MODULES.get(name, "")
 
     def _is_theirs(self, name: str) -> bool:
         """Tell whether a name is the solution's."""
@@ -260,11 +278,13 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name)):
                 return self._is_theirs(name) and name.lstrip("_")[:1].isupper()
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
-                return name in self._modules and attr[:1].isupper()
+                return name in self._solutions and attr[:1].isupper()
             case ast.BinOp():
                 return self._is_object(node.left) or self._is_object(node.right)
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return any(map(self._is_object, items))
             case ast.Name() | ast.Attribute():
-                return ast.unparse(node) in self._objects
+                return _source(node) in self._objects
         return False
 
     def _is_value(self, node: ast.expr) -> bool:
@@ -279,6 +299,11 @@ class _Reader:
         inner = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
         return all(isinstance(each, inner) for each in ast.walk(node))
 
+    def _is_local(self, node: ast.expr) -> bool:
+        """Tell whether an expression is an object of a library that stays with the test."""
+        called = node.func if isinstance(node, ast.Call) else None
+        return (called is not None and _LOCAL.match(self._path(called)) is not None) or _source(node) in self._local
+
     def _compares_object(self, sides: list[ast.expr]) -> bool:
         """Tell whether an object that the test has made is compared with a literal."""
         return any(map(self._is_object, sides)) and any(map(self._is_value, sides))
@@ -289,7 +314,7 @@ class _Reader:
         for node in ast.walk(self._tree):
             yield from self._unlisted(node)
             if isinstance(node, ast.Attribute | ast.Name) and _STATE.match(self._path(node)):
-                states.append(ast.unparse(node))
+                states.append(_source(node))
             if isinstance(node, ast.Expr) and self._is_for_its_effect(node):
                 states.append("")
         if "" in states and any(states):
@@ -321,7 +346,7 @@ class _Reader:
             case ast.ClassDef():
                 yield from self._unlisted_class(node)
             case ast.FunctionDef():
-                yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+                yield from (_source(each) for each in node.decorator_list if not self._is_decorator(each))
                 yield from self._unlisted_fixtures(node)
             case ast.Compare():
                 yield from self._unlisted_comparison(node)
@@ -361,7 +386,7 @@ class _Reader:
         if name.startswith("assert") and name not in _ASSERTS and not path and self._is_called(node):
             yield name
         if not isinstance(node.ctx, ast.Load):
-            root = ast.unparse(node.value)
+            root = _source(node.value)
             if root in self._errors or (path and path not in _OUTPUT):
                 yield f"a change of {root}"
 
@@ -383,6 +408,8 @@ class _Reader:
         path = self._path(node.func)
         if path and not path.startswith("copy.") and any(map(self._is_object, node.args)):
             yield f"an object of the solution for {path}"
+        if name and self._is_theirs(name) and any(map(self._is_local, node.args)):
+            yield "an object of a library, handed over"
 
     def _unlisted_class(self, node: ast.ClassDef) -> Iterator[str]:
         for base in node.bases:
@@ -391,10 +418,10 @@ class _Reader:
             is_error = isinstance(known, type) and issubclass(known, BaseException)
             own = name in self._classes or name == "object" or is_error
             if not own and self._path(base) != "unittest.TestCase":
-                yield f"a class of the test that derives from {ast.unparse(base)}"
+                yield f"a class of the test that derives from {_source(base)}"
         if node.keywords:
             yield "a metaclass"
-        yield from (ast.unparse(each) for each in node.decorator_list if not self._is_decorator(each))
+        yield from (_source(each) for each in node.decorator_list if not self._is_decorator(each))
         for each in node.body:
             called = each.value.func if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) else None
             if isinstance(called, ast.Name) and self._is_theirs(called.id) and not self._runs_tests(node):
@@ -410,7 +437,7 @@ class _Reader:
 
     def _unlisted_fixtures(self, node: ast.FunctionDef) -> Iterator[str]:
         """Yield fixtures of pytest that are neither the test's own nor listed."""
-        if not node.name.startswith("test"):
+        if not node.name.startswith("test") and not any("fixture" in _source(each) for each in node.decorator_list):
             return
         constants = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
         texts = [value for value in constants if isinstance(value, str)]
@@ -419,10 +446,14 @@ class _Reader:
 
     def _unlisted_comparison(self, node: ast.Compare) -> Iterator[str]:
         sides = [node.left, *node.comparators]
+        # `assert Split("ab") == ["a", "b"]`: many a function of MBPP has such a name.
+        is_assertion = isinstance(self._parents.get(node), ast.Assert) and isinstance(node.left, ast.Call)
+        is_call = is_assertion and is_plain_call(_source(node.left))
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, ast.Is | ast.IsNot) and not (self._is_single(left) or self._is_single(right)):
                 yield "identity"
-            if isinstance(operator, _ORDERS) and self._compares_object([left, right]):
+            is_of_call = is_call and isinstance(operator, ast.Eq)
+            if isinstance(operator, _ORDERS) and not is_of_call and self._compares_object([left, right]):
                 yield "an object compared with a value"
 
     def _is_single(self, node: ast.expr) -> bool:
@@ -468,6 +499,14 @@ def _is_listed(path: str) -> bool:
     parts = path.split(".")
     known = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
     return any(each in _LISTED or (f"{each}.*" in _LISTED and each != path) for each in known)
+
+
+def _source(node: ast.AST) -> str:
+    """Return an expression as source; empty if it has a number of more digits than Python writes."""
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return ""
 
 
 def _is_special(name: str) -> bool:

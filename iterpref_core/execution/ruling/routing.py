@@ -50,10 +50,11 @@ def runs_inside(program: Program) -> bool:
 
 def why_inside(program: Program) -> str:
     """Return what a program's tests use that a judge beside it has not; empty if it can run them."""
+    # Of `assert f(2) == 4` all that is used is the value of a call.
+    used = [test for test, step in zip(program.tests, steps_of(program), strict=True) if not step.kind.as_call(step)]
     # `assert` tests share their names: the second may use what the first has imported.
-    asserts = "\n".join(test.code for test in program.tests if isinstance(test, AssertTest))
-    others = [test for test in program.tests if not isinstance(test, AssertTest)]
-    tests = [*others, AssertTest(code=asserts)] if asserts else others
+    asserts = "\n".join(test.code for test in used if isinstance(test, AssertTest))
+    tests = [*(test for test in used if not isinstance(test, AssertTest)), AssertTest(code=asserts)]
     return next(filter(None, (KINDS[test.kind].why_inside(test, program.setup) for test in tests)), "")
 
 

@@ -15,6 +15,7 @@ from iterpref_core.ingestion.pairs.grouped_records import GroupedRecords
 from iterpref_core.ingestion.pairs.joins import read_join
 from iterpref_core.ingestion.pairs.repair_rows import REPAIR_PROMPT, Repair, RepairReader
 from iterpref_core.ingestion.problems.trials import Run
+from iterpref_core.prompt_messages import statement_digest
 from iterpref_core.records import UNDECIDED, PreferencePair, Record
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
@@ -83,7 +84,8 @@ def ingest_repairs(
                 intake.leave_out(judged)
             else:
                 record = _Kept(pair=judged.pair, language_stated=judged.language_stated)
-                kept.add(judged.pair.problem, record, judged.distance)
+                problem = judged.pair.problem_id or statement_digest(judged.pair.prompt)
+                kept.add(problem, record, judged.distance)
         counts = intake.counts
         for pair, language_stated in _nearest(kept, pairs_per_problem, counts):
             pair_file.write(pair.to_json() + "\n")

@@ -20,7 +20,7 @@ from iterpref_core.ingestion.problems.published import LeftOutError
 from iterpref_core.ingestion.prompts import Turn, join_texts, named_columns, prompt_of, read_turns
 from iterpref_core.ingestion.rows import NOT_UTF8, check_writable, is_utf8, read_object
 from iterpref_core.ingestion.values import read_license
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records import FocalSpans, PreferencePair, take_name
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
@@ -167,24 +167,6 @@ def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str
     )
     check_writable(pair)
     return _Read(row, pair, stated)
-
-
-def take_name(name: str, names: Counter[str]) -> str:
-    """Return a name that is not in use, with a number if needed: `a`, `a#2`, `a#3`.
-
-    Args:
-        name: the name that is wanted.
-        names: the names in use → the last number behind each; the new one is added.
-    """
-    number = names[name] + 1
-    taken = name if number == 1 else f"{name}#{number}"
-    # Another row may have such a name of its own.
-    while taken in names:
-        number += 1
-        taken = f"{name}#{number}"
-    names[name] = number
-    names[taken] = max(names[taken], 1)
-    return taken
 
 
 def _side(row: Mapping[str, Any], columns: Columns, part: str) -> list[Turn]:

@@ -9,7 +9,6 @@ from iterpref_core.config import PairsParams
 from iterpref_core.ingestion.columns import Columns
 from iterpref_core.ingestion.pairs.answers import is_no_program, is_program, marks_program, reason_against_names
 from iterpref_core.ingestion.pairs.joins import Join
-from iterpref_core.ingestion.pairs.preference_pairs import take_name
 from iterpref_core.ingestion.problems.programs import language_of
 from iterpref_core.ingestion.problems.published import LeftOutError
 from iterpref_core.ingestion.problems.row_tests import Rules, read_tests
@@ -17,7 +16,7 @@ from iterpref_core.ingestion.prompts import columns_prompt
 from iterpref_core.ingestion.rows import check_writable, read_object
 from iterpref_core.ingestion.values import read_license
 from iterpref_core.pairs.filters import drop_reason
-from iterpref_core.records import PreferencePair, Problem, unnumbered
+from iterpref_core.records import PreferencePair, Problem, take_name, unnumbered
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped

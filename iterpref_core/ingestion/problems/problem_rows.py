@@ -1,6 +1,5 @@
 """Problem rows: each row is turned into a problem by its columns, and checked as far as possible without running it."""
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -29,7 +28,7 @@ from iterpref_core.ingestion.rows import NOT_UTF8, is_utf8, read_object
 from iterpref_core.ingestion.values import as_text, read_license, read_text_value
 from iterpref_core.input_files import is_null
 from iterpref_core.problems.problems import own_split
-from iterpref_core.prompt_messages import prompt_text, statement_digest
+from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, UnittestTest
 from iterpref_core.source_code.language import is_python_3
 from iterpref_core.storage.items import Item
@@ -141,8 +140,7 @@ class ProblemReader:
         """
         name = self._preset.prefix + problem.task_id
         if problem.task_id == _UNNAMED:
-            identity = f"{statement_digest(problem.prompt)}/{problem.tests_digest}"
-            name = (self._preset.prefix or "problem-") + hashlib.sha256(identity.encode()).hexdigest()[:12]
+            name = (self._preset.prefix or "problem-") + problem.identity
         if name in self._names and self._columns is None:
             explanation = (
                 f"field 'task_id': {name!r} was already used at {self._names[name]}; give every problem its own"

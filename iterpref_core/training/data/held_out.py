@@ -5,29 +5,36 @@ from random import Random
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.records import unnumbered
 
 
-def problems_of(task_ids: Sequence[str], problem_ids: Sequence[str]) -> list[str]:
-    """Return for every pair the problem that it belongs to.
+def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[str]:
+    """Return for every row the problem that it belongs to: rows of one id or of one statement are of one problem.
 
-    Where a file does not say, `t#2` belongs to `t` if the file has a pair `t` or `t#0`: so were the pairs of one
-    problem called before. Names such as `issue#1` of another origin are problems of their own.
-
-    >>> problems_of(["t", "t#2", "issue#1", "issue#2", "a", "b"], ["", "", "", "", "same", "same"])
-    ['t', 't', 'issue#1', 'issue#2', 'same', 'same']
+    >>> problems_of(["p", "q", "", "r", ""], ["add", "add", "add", "sort", "join"])
+    ['p', 'p', 'p', 'r', 'join']
 
     Args:
-        task_ids: of all pairs.
-        problem_ids: of all pairs; empty where the file does not say.
+        problem_ids: of all rows; empty where the file does not say.
+        statements: digests of what is asked, of all rows.
     """
-    known = set(task_ids)
-    problems = []
-    for task_id, problem_id in zip(task_ids, problem_ids, strict=True):
-        first = unnumbered(task_id)
-        several = first in known or f"{first}#0" in known
-        problems.append(problem_id or (first if several else task_id))
-    return problems
+    # A forest: each id leads to another name of the same problem, or to itself.
+    leads: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while leads.setdefault(name, name) != name:
+            name = leads[name]
+        return name
+
+    asked = [f"?{statement}" for statement in statements]
+    for problem_id, statement in zip(problem_ids, asked, strict=True):
+        first, second = sorted((root(problem_id or statement), root(statement)), key=_is_statement)
+        leads[second] = first
+    return [root(statement).removeprefix("?") for statement in asked]
+
+
+def _is_statement(name: str) -> tuple[bool, str]:
+    """Return the order of a problem's names: its smallest id comes first, and statements last."""
+    return name.startswith("?"), name
 
 
 def held_out(problems: Sequence[str], params: TrainingParams, processes: int, *, rows: str = "pairs") -> list[bool]:

@@ -20,11 +20,11 @@ from random import Random
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.prompt_messages import plain_prompt, prompt_text
+from iterpref_core.prompt_messages import plain_prompt, prompt_text, statement_digest
 from iterpref_core.records import LabeledProgram
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import parse_record
-from iterpref_core.training.data.held_out import held_out
+from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.tokenization import MarkedProgram, tokenize_marked
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -75,7 +75,8 @@ class ProgramReader(RowReader):
                 "longest; raise it, or leave them out"
             )
         Random(params.seed).shuffle(rows)
-        held = held_out([row.problem_id for row in rows], params, 1, rows=self.noun)
+        problems = problems_of([row.problem_id for row in rows], [row.statement for row in rows])
+        held = held_out(problems, params, 1, rows=self.noun)
         trained = {bool(row.label) for row, is_held in zip(rows, held, strict=True) if not is_held}
         require_both(trained, f"{self._path}: without those held out for validation")
         return with_others(rows, held, params)
@@ -104,6 +105,7 @@ class ProgramReader(RowReader):
                     focal_chosen=[],
                     task_id=where,
                     problem_id=program.problem_id or prompt_text(program.prompt),
+                    statement=statement_digest(program.prompt),
                     label=int(program.label),
                 )
 

@@ -14,7 +14,7 @@ from iterpref_core.models.chat_template import (
     render_answer,
 )
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts
-from iterpref_core.prompt_messages import Prompt
+from iterpref_core.prompt_messages import Prompt, statement_digest
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.data.tokenized_programs import (
@@ -141,7 +141,8 @@ def _tokenize_batch(
             focal_chosen=focal_chosen[:room],
             task_id=pair.task_id,
             blank=int(not pair.chosen.strip()),
-            problem_id=pair.problem_id or "",
+            problem_id=pair.problem_id or pair.task_id,
+            statement=statement_digest(pair.prompt),
             prompt_truncated=surplus,
             chosen_truncated=len(chosen[room:]),
             rejected_truncated=len(rejected[room:]),

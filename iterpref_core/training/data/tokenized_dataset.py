@@ -37,7 +37,7 @@ _READ = "read.json"
 _TOKENS = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {name: Value("string") for name in ("task_id", "problem_id")}
+    | {name: Value("string") for name in ("task_id", "problem_id", "statement")}
     | {f"{part}_truncated": Value("int32") for part in ("prompt", "chosen", "rejected", "focal")}
     | {name: Value("int32") for name in ("blank", "label")}
 )
@@ -61,12 +61,12 @@ class TokenizedDataset(Sequence[TokenizedPair]):
 
     def __init__(self, folder: Path) -> None:
         dataset = Dataset.from_file(str(folder / _PAIRS))
-        columns = {name: dataset.data[name].to_pylist() for name in ("task_id", "problem_id", "label", *_MEASURED)}
+        columns = {name: dataset.data[name].to_pylist() for name in ("problem_id", "statement", "label", *_MEASURED)}
         read = json.loads((folder / _READ).read_text())
         self._rows = dataset.select_columns(list(_TOKENS))
         self.checks = PairChecks(columns, read["without_spans"])
         self.methods: tuple[str, ...] = tuple(read["methods"])
-        self.problems = problems_of(columns["task_id"], columns["problem_id"])
+        self.problems = problems_of(columns["problem_id"], columns["statement"])
         self.labels = np.array(columns["label"], bool)
         # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
         # In the reference they start at 0 3 8 12, and it ends at 18.

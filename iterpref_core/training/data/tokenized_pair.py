@@ -15,7 +15,8 @@ class TokenizedPair:
         focal_chosen: those of its counterpart D+ in y+.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
-        problem_id: of its problem; empty where the file of pairs does not say.
+        problem_id: of its problem; the pair's own name where the file does not say.
+        statement: digest of what is asked: equal statements are one problem, too.
         prompt_truncated: how many tokens the length limits removed from the prompt.
         chosen_truncated: from y+.
         rejected_truncated: from y-.
@@ -34,6 +35,7 @@ class TokenizedPair:
     task_id: str = ""
     blank: int = 0
     problem_id: str = ""
+    statement: str = ""
     prompt_truncated: int = 0
     chosen_truncated: int = 0
     rejected_truncated: int = 0

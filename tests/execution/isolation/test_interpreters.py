@@ -50,6 +50,14 @@ def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -
     assert verdict(executor, "import only_there", None) == "infra_error"
 
 
+def test_an_environment_may_be_a_link_to_one_elsewhere(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("VALUE = 9\n")
+    (tmp_path / ".venv").symlink_to(project / "env")
+    own = Environment(str(tmp_path / ".venv/bin/python"), (str(tmp_path),))
+    with Executor(LIMITS, workers=1, environments={"own": own}) as executor:
+        assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 9)") == "passed"
+
+
 def test_it_sees_none_of_our_packages(executor: Executor) -> None:
     assert verdict(executor, "import numpy") == "infra_error"
     assert verdict(executor, "import numpy", None) == "passed"

@@ -133,7 +133,11 @@ class Peer:
 
     def _cannot_send(self, error: BaseException) -> None:
         """End the test, on whichever side: a value cannot cross."""
-        why = TOO_LONG if isinstance(error, OverflowError) else f"a value cannot cross: {error}"
+        why = f"a value cannot cross: {error}"
+        if isinstance(error, OverflowError):
+            why = TOO_LONG
+        elif isinstance(error, RecursionError):
+            why = "a value is nested too deeply"
         if not self.is_judge:
             self._send("cannot", "")
         self.lose(NOT_JUDGED + why)

@@ -4,6 +4,7 @@ It sees the solution, its setup and the files that a test shares with it; of the
 """
 
 import contextlib
+import functools
 import os
 import sys
 import types
@@ -68,8 +69,14 @@ class _Program:
         delattr(self._modules[name], attribute)
 
 
-def serve_program(job: dict[str, Any], peer: Peer) -> None:
-    """Answer a judge, to which a peer is connected, until it is done; never returns."""
+def _flush(streams: tuple[Any, Any]) -> None:
+    for stream in streams:
+        with contextlib.suppress(Exception):  # the program may have closed it
+            stream.flush()
+
+
+def make_ready(job: dict[str, Any], peer: Peer) -> None:
+    """Have a peer answer what a judge asks of a program."""
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
     def line_of(error: BaseException) -> int | None:
@@ -78,19 +85,17 @@ def serve_program(job: dict[str, Any], peer: Peer) -> None:
 
     peer.objects.line_of = line_of
     program = _Program(job)
-    streams = (sys.stdout, sys.stderr)
-    end = os._exit
-
-    def flush() -> None:
-        for stream in streams:
-            with contextlib.suppress(Exception):  # the program may have closed it
-                stream.flush()
-
-    peer.before_sending = flush
+    peer.before_sending = functools.partial(_flush, (sys.stdout, sys.stderr))
     for name in ("prepare", "load", "listed", "get", "set", "delete"):
         peer.operations[name] = getattr(program, name)
+
+
+def serve_program(job: dict[str, Any], peer: Peer) -> None:
+    """Answer a judge, to which a peer is connected, until it is done; never returns."""
+    make_ready(job, peer)
+    end = os._exit
     try:
         peer.serve()
     finally:
-        flush()
+        peer.before_sending()
         end(0)

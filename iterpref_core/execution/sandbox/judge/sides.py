@@ -1,6 +1,8 @@
 """Both sides of a judged program, which a zygote imports when the first one comes."""
 
 import os
+import pickle
+import sys
 from typing import Any
 
 from ...isolation.pid_namespace import connect
@@ -34,18 +36,29 @@ class _OneProcess(Wire):
 
 
 def rehearse(times: int) -> None:
-    """Have both sides talk about a program of this module's own, some times; see `zygote.rehearse`."""
+    """Have both sides judge a program of this module's own, some times; see `zygote.rehearse`.
 
-    def double(x: Any) -> Any:
-        return x + x
-
+    The second of its tests fails. What a judge changes in its process is undone.
+    """
+    both = {"modules": ["solution"], "eager": True}
+    program_job = both | {"setup": "", "code": "def f(x):\n    return x[1:]\n"}
+    steps = [("assert", "x = f([1, 2])\nassert x == [2]"), ("assert", "assert f([1]) == 1")]
+    raw = pickle.dumps(both | {"steps": steps, "imports": (), "functions": {}, "key": b"key"})
+    kept = {name: list(getattr(sys, name)) for name in ("meta_path", "path_hooks")}
+    limit, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
+    null = os.open(os.devnull, os.O_RDONLY)
     for _ in range(times):
         ours, theirs = connect()
         solution = Peer(is_judge=False).connect(Wire(theirs))
-        solution.operations["load"] = lambda _: {"double": double}
+        program.make_ready(program_job, solution)
         judge = Peer(is_judge=True).connect(_OneProcess(ours, solution))
-        names = judge.ask("load", "solution")
-        for value in (1, [1, 2]):
-            names["double"](value)
+        session.run_judge(raw, lambda *_: None, judge, (null, null), os.devnull)
         os.close(ours)
         os.close(theirs)
+        for name, value in kept.items():
+            setattr(sys, name, list(value))
+        sys.setrecursionlimit(limit)
+        sys.set_int_max_str_digits(digits)
+    os.close(null)
+    for name in ("solution", "test_solution"):
+        sys.modules.pop(name, None)
