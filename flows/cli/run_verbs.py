@@ -4,8 +4,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +33,7 @@ def run(
     ] = 2,
     pull: Annotated[bool, typer.Option("--pull", help="First fetch what DVC's remote has of the stages.")] = False,
 ) -> None:
-    """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
+    """Run DVC's stages, as a Prefect flow where a server is, and print the results; with --set in a git worktree."""
     from tasks.dvc.graph import frozen_line
     from tasks.dvc.survey import survey
     from tasks.lock import only_run
@@ -51,7 +51,16 @@ def run(
     graph = found.graph
     _name_problem_files()
     if values or not found.stale.keys().isdisjoint(graph):
-        folder = _run_stages(targets, values, jobs)
+        with _shown_in_prefect() as shown:
+            if shown:
+                from flows.experiment import experiment
+
+                folder = Path(experiment(targets, values, jobs))
+            else:
+                from flows.display import Terminal
+                from flows.reproduction import bring_up_to_date
+
+                folder = bring_up_to_date(targets, values, jobs, Terminal())
     else:
         folder = Path.cwd()
         with recorded_command("iterpref run", params, {}) as record:
@@ -64,22 +73,20 @@ def run(
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
 
 
-def _run_stages(targets: tuple[str, ...], values: dict[str, Any], jobs: int) -> Path:
-    """Run stages as a flow on the Prefect server that is there, or without one; return the folder of the results."""
+@contextmanager
+def _shown_in_prefect() -> Iterator[bool]:
+    """Show the flow runs of the block on the Prefect server that is there; yield False where none is."""
     from tasks.prefect.server import running_prefect
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if server := running_prefect():
-        from flows.prefect_session import prefect_session
+    server = running_prefect()
+    if server is None:
+        yield False
+        return
+    from flows.prefect_session import prefect_session
 
-        with prefect_session(server):
-            from flows.experiment import experiment
-
-            return Path(experiment(stages=targets, values=values, jobs=jobs))
-    from flows.display import Terminal
-    from flows.reproduction import bring_up_to_date
-
-    return bring_up_to_date(targets, values, jobs, Terminal())
+    with prefect_session(server):
+        yield True
 
 
 def _pull(targets: tuple[str, ...]) -> None:
@@ -121,37 +128,21 @@ def sweep(
     values = _parse_grid(set_)
     plan_rows(params, preset, objectives, values)
     check_choice(preset, benchmark, params, INGESTED)
-    result = _run_sweep(preset, objectives, values, benchmark, seeds, jobs)
+    with _shown_in_prefect() as shown:
+        if shown:
+            from flows.sweep import sweep as sweep_flow
+
+            result = sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
+        else:
+            from flows.display import Terminal
+            from flows.points import run_sweep
+
+            result = run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return
     _print_sweep(result)
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
-
-
-def _run_sweep(
-    preset: str | None,
-    objectives: tuple[str, ...],
-    values: dict[str, list[Any]],
-    benchmark: Benchmark,
-    seeds: int,
-    jobs: int,
-) -> "SweepResult":
-    """Run a grid as a flow on the Prefect server that is there, or without one."""
-    from tasks.prefect.server import running_prefect
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if server := running_prefect():
-        from flows.prefect_session import prefect_session
-
-        with prefect_session(server):
-            from flows.sweep import sweep as sweep_flow
-
-            return sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
-    from flows.display import Terminal
-    from flows.points import run_sweep
-
-    return run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
 
 
 def ui() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,19 @@ def ran(toy: Path) -> list[str]:
     return [line.split()[0] for line in lines]
 
 
+def states_of_tasks() -> set[tuple[str, str]]:
+    """Return the names and states of the tasks that Prefect shows, once it has heard of all."""
+    from prefect.client.orchestration import get_client
+
+    found: set[tuple[str, str]] = set()
+    deadline = time.monotonic() + 60
+    while len(found) < 2 * len(STAGES) and time.monotonic() < deadline:
+        with get_client(sync_client=True) as client:
+            found = {(task.name, str(task.state_name)) for task in client.read_task_runs() if task.name in STAGES}
+        time.sleep(0.2)
+    return found
+
+
 def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert run() == str(toy / "toy")
     lines = [line.split()[:3] for line in (toy / "ran").read_text(encoding="utf-8").splitlines()]
@@ -68,6 +82,7 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert f"iterpref run {commit[:7]}" in run_names()
     run()
     assert ran(toy) == []
+    assert states_of_tasks() == {(name, state) for name in STAGES for state in ("Completed", "Cached")}
     run(values={"training.beta": 0.3})
     assert ran(toy) == ["left"], "in a worktree, with the results of the checkout"
     assert "beta=0.3" in run_names()

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_however_a_run_ends_the_next_one_goes_on(toy: Toy) -> None:
-    """Of one experiment, since every run starts a server: each part ends a run, which the part before it left."""
+    """Of one experiment: each part ends a run, which the part before it left."""
     _a_mistake_ends_with_its_line_and_without_a_traceback(toy)
     _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy)
     _a_killed_server_ends_the_run_with_one_message(toy)
@@ -44,11 +44,15 @@ def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:
 def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
     # Not 0: a server whose SQLite file is being written answers 503 at times, and the same request is answered next.
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
+    ui = toy.start(*ITERPREF, "ui")
+    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
     run = toy.start_run()
-    descendant(run, "prefect server").kill()
+    descendant(ui, "prefect server").kill()
     (toy.path / "block").unlink()
     assert run.wait(PATIENCE_S) == 1
     assert "finished stages are kept: run again" in toy.output()
+    ui.terminate()
+    ui.wait(PATIENCE_S)
 
 
 def _nothing_finished_runs_again(toy: Toy) -> None:
