@@ -76,7 +76,8 @@ def another_value(value):  # type: ignore[no-untyped-def]
     if kind is bool:
         return not value
     if kind in (int, float, complex):
-        return kind(3 * abs(value) + 1000003)
+        is_finite = value - value == 0
+        return kind(3 * abs(value) + 1000003) if is_finite else 1000003.5
     if kind is str:
         return value + "~"
     if kind is bytes:

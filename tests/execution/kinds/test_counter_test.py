@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.kinds.counter_test import counter_test
+from iterpref_core.execution.kinds.counter_test import another_value, counter_test
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
 from tests.execution.sandbox.judge.honest_programs import FORMS as HONEST_FORMS
 from tests.execution.sandbox.judge.liars import LIARS
@@ -140,3 +140,13 @@ def test_a_lie_to_one_of_several_assertions_is_found_out(test):
     with Executor(LIMITS, workers=1) as executor:
         assert executor.run_one(Program(code, (test,), inside=True)).verdict == "tampered"
         assert executor.run_one(Program("def f(x): return x * x", (test,), inside=True)).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1000003, 1.5, float("nan"), float("inf"), True, "", b"", None, [], (1,), {2}, {}, 1j]
+)
+def test_another_value_is_another(value):
+    found = another_value(value)
+    assert found != value
+    assert str(found) != str(value)
+    assert another_value([value]) != [value]
