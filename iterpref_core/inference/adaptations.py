@@ -17,6 +17,8 @@ MAX_STOPS = 4
 _END_MOST = ("\ndef ", "\nprint(", "\nclass ", "\nif __name__", "\nassert ", "\nassert")
 """The end strings with which most answers go on behind their function; an end token ends an answer by itself."""
 
+_STOP = r"\bstop\b|stop.?(?:string|sequence|word)"
+
 Body = dict[str, Any]
 
 
@@ -26,19 +28,15 @@ class Adaptation:
 
     Attributes:
         note: the way in words, for a message and the protocol; "" if nobody need know.
-        said: found in the refusals that suggest it.
+        said: a pattern that is found in the refusals that suggest it.
         applies: returns True for the body of a call in which there is something to change.
         change: returns that body, changed.
     """
 
     note: str
-    said: re.Pattern[str]
+    said: str
     applies: Callable[[Body], bool]
     change: Callable[[Body], Body]
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
 def _has_system(body: Body) -> bool:
@@ -65,21 +63,21 @@ def _keep_four_stops(body: Body) -> Body:
 ADAPTATIONS = {
     "max_tokens": Adaptation(
         "",
-        _pattern("max_completion_tokens"),
+        "max_completion_tokens",
         lambda body: "max_tokens" in body,
         lambda body: _without(body, "max_tokens") | {"max_completion_tokens": body["max_tokens"]},
     ),
     # Servers say: "`temperature` must be strictly positive", or "temperature must be in (0.0, 1.0]".
     "temperature 0": Adaptation(
         f"temperature {LEAST_TEMPERATURE} for 0",
-        _pattern(r"temperature\W.{0,80}(?:positive|(?:greater|larger) than 0|> ?0(?![.\d]*[1-9])|\(0(?:\.0+)?,)"),
+        r"temperature\W.{0,80}(?:positive|(?:greater|larger) than 0|> ?0(?![.\d]*[1-9])|\(0(?:\.0+)?,)",
         lambda body: body.get("temperature") == 0,
         lambda body: body | {"temperature": LEAST_TEMPERATURE},
     ),
     # OpenAI's reasoning models: "'temperature' does not support 0.0 with this model. Only the default (1) value is …"
     "temperature": Adaptation(
         OWN_TEMPERATURE,
-        _pattern(
+        (
             r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
             r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature"
             r"|extra_forbidden.*temperature"
@@ -89,14 +87,14 @@ ADAPTATIONS = {
     ),
     "seed": Adaptation(
         "without a seed",
-        _pattern(r"\bseed\b"),
+        r"\bseed\b",
         lambda body: "seed" in body,
         lambda body: _without(body, "seed"),
     ),
     # "Conversation roles must alternate user/assistant/…", as the templates of Gemma and Mistral say it
     "system": Adaptation(
         "system message in the user's",
-        _pattern(
+        (
             r"system\W{0,3}(?:role|message|prompt|instruction)|roles?\W.{0,40}(?:system|alternate)"
             r"|only user and assistant|developer instruction"
         ),
@@ -105,19 +103,19 @@ ADAPTATIONS = {
     ),
     "fifth stop": Adaptation(
         f"{MAX_STOPS} end strings",
-        _pattern(r"\bstop\b|stop.?(?:string|sequence|word)"),
+        _STOP,
         lambda body: len(body.get("stop", ())) > MAX_STOPS,
         _keep_four_stops,
     ),
     "stop": Adaptation(
         "without end strings",
-        _pattern(r"\bstop\b|stop.?(?:string|sequence|word)"),
+        _STOP,
         lambda body: "stop" in body,
         lambda body: _without(body, "stop"),
     ),
     "whole reply": Adaptation(
         "streamed",
-        _pattern(r"\bstream"),
+        r"\bstream",
         lambda body: "stream" not in body,
         lambda body: body | {"stream": True},
     ),
@@ -134,7 +132,7 @@ def suggest(said: str, body: Body) -> str | None:
     """
     text = said.replace("\\", "")
     for name, adaptation in ADAPTATIONS.items():
-        if adaptation.applies(body) and adaptation.said.search(text):
+        if adaptation.applies(body) and re.search(adaptation.said, text, re.IGNORECASE | re.DOTALL):
             return name
     return None
 

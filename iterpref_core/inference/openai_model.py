@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from iterpref_core.inference.served_tokens import ServedTokens
 
-_FIRST_CALL_S = 2.0
-"""Seconds for which other calls wait for the end of the first one."""
 _REMEDY = (
     "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
@@ -77,7 +74,6 @@ class OpenAIModel(Model):
         self._answered = False
         self._said_empty = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._first: asyncio.Event | None = None
         read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
         connection_options(self.base_url)
 
@@ -93,21 +89,6 @@ class OpenAIModel(Model):
             # Connections belong to the event loop in which they were opened, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
-            self._first = None
-        if self._answered or self._tokens is not None:
-            return await self._ask(request, sampling)
-        if self._first is None:
-            self._first = asyncio.Event()
-            try:
-                return await self._ask(request, sampling)
-            finally:
-                self._first.set()
-        # A server refuses a parameter at once. So the first call alone finds out, and not every one in flight.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._first.wait(), _FIRST_CALL_S)
-        return await self._ask(request, sampling)
-
-    async def _ask(self, request: Request, sampling: Sampling) -> Completion:
         adapted = self.adapted
         attempt = 1
         while True:

@@ -310,9 +310,9 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
         first = evaluate(fresh=False)
         refused = sum("temperature" in body for body in asked)
         again = evaluate(fresh=True)
+    assert refused == sum("temperature" in body for body in asked), "remembered for the next run"
     assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
-    assert refused == 1
-    assert sum("temperature" in body for body in asked) == 1, "it is remembered"
+    assert 1 <= refused <= 2, "those that were in flight"
     assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
     assert "model 'thinker' refuses the usual call, and is asked otherwise: the model's own temperature" in caplog.text
 

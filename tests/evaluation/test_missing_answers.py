@@ -192,3 +192,57 @@ def test_a_run_without_any_answer_has_no_result(run: Run, name: str, expected: i
     assert (code, result) == (expected, {})
     assert "none of 3 prompts was answered" in err
     assert name.partition(" ")[2] in err
+
+
+def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from iterpref_core.cli import main
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["iterpref", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    run(Ending(["finish_reason stop"] * 3))
+    Path("o").rename("whole")
+    Path(".iterpref/answers.sqlite").unlink()
+    run(Ending(["finish_reason stop", "403 flagged by moderation", "finish_reason stop"]))
+    Path("o").rename("lacking")
+    board = ["leaderboard", "whole", "lacking", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "b"]
+    code, out, _ = call(*board)
+    assert code == 1
+    assert "lacking has no score on held-out: pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing" in out
+    assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| held-out")] == ["whole"]
+    code, _, err = call("gate", "--baseline", "whole", "--candidate", "lacking")
+    assert code == 2
+    assert "could not be measured: pass@1 is between 66.7% and 100.0%" in err
+
+
+def test_debugging_and_pairs_say_what_is_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, word_model: Path
+) -> None:
+    from iterpref_core.cli import main
+    from iterpref_core.config import PairsParams
+    from iterpref_core.pairs.pair_selection import select_pairs
+    from iterpref_core.records import Trajectory
+    from iterpref_core.storage.jsonl import read_jsonl
+    from tests.settings import section
+
+    kinds = ["finish_reason stop", "403 flagged by moderation", "finish_reason normal"]
+    run(Ending(kinds))
+    Path("problems.jsonl").write_text(Path("problems.jsonl").read_text().replace('"heldout"', '"codeflow"'))
+    with serve(Ending(kinds)) as url:
+        arguments = ["debug", "--model", "m", "--backend", "openai", "--base-url", url]
+        arguments += ["--problems", "problems.jsonl", "--out", "t.jsonl"]
+        monkeypatch.setattr(sys, "argv", ["iterpref", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    found = {each.task_id: each.missing for each in read_jsonl(Path("t.jsonl"), Trajectory, unique=True)}
+    assert found == {"t0": None, "t1": ("refused: 403 flagged by moderation",), "t2": ('unknown: "normal"',)}
+    assert "2 of 3 answers are missing" in caplog.text
+    with pytest.raises(Exception, match="unanswered 2"):
+        select_pairs(Path("t.jsonl"), Path("problems.jsonl"), word_model, section(PairsParams), Path("p.jsonl"))
