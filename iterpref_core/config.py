@@ -39,7 +39,7 @@ Api = Literal["chat", "completions"]
 Bf16 = bool | Literal["auto"]
 """True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
-"""The form in which training holds a model's weights; `docs/training.md` explains each."""
+"""The form in which training holds a model's weights; `docs/training-settings.md` explains each."""
 SaveDtype = Literal["auto", "float32", "bfloat16"]
 """The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
@@ -386,8 +386,6 @@ class GrpoParams(Settings):
     max_new_tokens: PositiveInt
     backend: LocalBackendName
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
-    advantage: Literal["sequence", "error-region"]
-    turns: PositiveInt
     inside: Inside
     arguments: dict[str, Any]
 

@@ -1,27 +1,25 @@
-"""The table of arguments in docs/training.md, from the lists; `python -m tests.argument_table` writes it."""
+"""The table of arguments in docs/training-settings.md, from the lists; `python -m tests.argument_table` writes it."""
 
 from collections.abc import Iterable, Mapping
 
-from iterpref_core.training.argument_lists import OURS, PASSED, REFUSED
+from iterpref_core.training.argument_lists import PASSED
 from tests.settings import ROOT
 
-PAGE = "docs/training.md"
-_HEAD = "| arguments of transformers | what happens |\n|---|---|\n"
+PAGE = "docs/training-settings.md"
+_HEAD = "| arguments that are passed on | meaning |\n|---|---|\n"
 
 
 def argument_table() -> str:
-    """The rows of the table: arguments with the same fate share one."""
+    """The rows of the table: arguments with the same meaning share one."""
     rows = [
-        *_rows(PASSED, "passed through: {}"),
-        *_rows(OURS, "refused: `{}` decides"),
-        *_rows(REFUSED, "refused: {}"),
+        *_rows(PASSED),
     ]
     return _HEAD + "".join(rows)
 
 
-def _rows(groups: Mapping[str, tuple[str, ...]], fate: str) -> Iterable[str]:
+def _rows(groups: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
     for text, names in groups.items():
-        yield f"| {', '.join(f'`{name}`' for name in names)} | {fate.format(text)} |\n"
+        yield f"| {', '.join(f'`{name}`' for name in names)} | {text} |\n"
 
 
 def with_table(page: str) -> str:

@@ -5,7 +5,7 @@ is computed with it as training does, forward and backward. The bytes of its ten
 are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
 
 Measured on a CPU, a process takes 1.3 times the bytes of estimate and libraries after 16 steps on long programs, and
-1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/training.md).
+1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/measurements.md).
 """
 
 import gc
@@ -25,10 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.config import Layout, TrainingParams
-from iterpref_core.estimate.quantized_linear import (
-    BYTES_PER_WEIGHT,
-    quantize_without_numbers,
-)
 from iterpref_core.objectives.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
@@ -41,6 +37,8 @@ MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
 MFU = 0.4
 """Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
+BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5 + 1 / 64 + 4 / (64 * 256)}
+"""Four bits: a constant of 8 bits for each 64 weights, and one of 32 bits for each 256 of those (arXiv 2305.14314)."""
 _SAMPLE = 512
 """Pairs by whose layout the positions of all are estimated."""
 
@@ -65,10 +63,12 @@ CARDS = (
 class Estimate:
     """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors.
 
-    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for.
+    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for. `bf16` is the
+    precision that was counted: `training.bf16: auto` counts as bfloat16, as on a GPU and on CPUs that compute in it.
     """
 
     layout: Layout
+    bf16: bool
     parameters: int
     trained: int
     gpus: int
@@ -124,8 +124,7 @@ def estimate_training(
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config, dtype=_held_dtype(config, params))
         parameters = plain.num_parameters()
-        if params.load in BYTES_PER_WEIGHT:
-            quantize_without_numbers(plain, plain.get_output_embeddings(), params.load)
+        saved_bytes, matrix_bytes = _quantization(plain, params.load)
         gathered_bytes = _largest_gathered_bytes(plain)
         model = _prepare(plain, params, adapters)
     counted = _count_step(model, plain, batch, params)
@@ -143,12 +142,13 @@ def estimate_training(
     flops_of_position = counted.flops / batch["input_ids"].numel()
     return Estimate(
         layout=layout,
+        bf16=params.bf16 is not False,
         parameters=parameters,
         trained=counted.trained,
         gpus=gpus,
         steps=steps,
-        state_bytes=counted.state_bytes // gpus,
-        batch_bytes=counted.batch_bytes,
+        state_bytes=(counted.state_bytes - saved_bytes) // gpus,
+        batch_bytes=counted.batch_bytes + matrix_bytes,
         gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
         flops=flops_of_position * pairs * (positions_of_pair * epochs + reference),
     )
@@ -169,6 +169,17 @@ def _mean_scored_tokens(sample: Sequence[TokenizedPair]) -> float:
     for row in sample:
         tokens += 2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids)
     return tokens / len(sample)
+
+
+def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
+    """Return the bytes that quantizing saves, and those of the largest matrix: a product makes it for a moment."""
+    if load not in BYTES_PER_WEIGHT:
+        return 0, 0
+    head = plain.get_output_embeddings()
+    matrices = [layer.weight for layer in plain.modules() if type(layer) is torch.nn.Linear and layer is not head]
+    held = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
+    sizes = [weight.nbytes for weight in matrices]
+    return sum(sizes) - held, max(sizes)
 
 
 def _largest_gathered_bytes(plain: PreTrainedModel) -> int:

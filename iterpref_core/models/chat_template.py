@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from iterpref_core.config import AnswerFormat, PromptFormat
 from iterpref_core.errors import ModelError
-from iterpref_core.prompt_messages import Prompt, chat_messages, prompt_text, question
+from iterpref_core.prompt_messages import Prompt, chat_messages, prompt_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _ANSWER = "iterpref-stands-for-the-answer"
 """A text that stands for an answer: without blanks at its ends, since a template may strip them."""
 _PROMPT = "iterpref-stands-for-the-prompt"
-_EARLIER = "iterpref-stands-for-an-earlier-answer"
 _NEXT = "iterpref-stands-for-the-next-prompt"
 _SYSTEM = "iterpref-stands-for-the-system-message"
 _PROGRAM = 'def f(x):\n    if x < 1 and "&":\n        return {"a": [x]}\n\n\n    return f"{x!r}"\n'
@@ -114,31 +113,6 @@ class ChatTemplate:
             system: as for `render_prompt`.
         """
         return self.render_chat(self._messages(prompt, system), add_generation_prompt=True)
-
-    def render_continuation(self, prompt: Prompt, following: Prompt) -> str:
-        """Return the text between an answer and the next one, from the end of the first on: the user goes on.
-
-        Without a template the next prompt is a text of its own, as after any other answer.
-
-        Args:
-            prompt: what the earlier answer answers.
-            following: what is asked next; of messages the last one, since the others stand there already.
-        """
-        if self.plain:
-            return self.render_prompt(following)
-        asked = question(following)
-        messages = [
-            *self._messages(prompt, ""),
-            {"role": "assistant", "content": _EARLIER},
-            {"role": "user", "content": asked},
-        ]
-        before, _ = self._around(messages)
-        _, earlier, text = before.rpartition(_EARLIER)
-        if not earlier:
-            raise self._leaves_out("an earlier answer")
-        if asked.strip() not in text:
-            raise self._leaves_out("the message")
-        return text
 
     def render_exchange(self, prompt: Prompt, answer: str) -> Rendered:
         """Return an exchange as the template writes it.
@@ -279,14 +253,6 @@ class ChatTemplate:
         if _PROMPT not in self.render_prompt(_PROMPT):
             raise self._leaves_out("the message")
         self.render_exchange(_PROMPT, _PROGRAM)
-
-    def check_continuation(self) -> None:
-        """Try the template on a second message.
-
-        Raises:
-            ModelError: the model cannot be asked a second time in this template.
-        """
-        self.render_continuation(_PROMPT, _NEXT)
 
     def describe(self, style: AnswerFormat) -> str:
         """Return a line that shows the trained text: the last of the rendered prompt, the program, and the end.

@@ -22,15 +22,13 @@ from peft import PeftModel
 from transformers import PrinterCallback
 
 from iterpref_core.config import ExecutionParams, PromptFormat, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.errors import ConfigError
 from iterpref_core.execution import open_executor
-from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.generation_config import plain_generation
 from iterpref_core.models.lineage import training_versions
 from iterpref_core.models.tokenizers import load_chat_template
 from iterpref_core.objectives.objective_table import GRPO, find_rates
 from iterpref_core.records import ModelLineage
-from iterpref_core.reinforcement.dialogues import Dialogues
 from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
 from iterpref_core.reinforcement.grpo_trainer import TemplateGRPOTrainer
 from iterpref_core.reinforcement.own_rewards import load_own_rewards, source_digest
@@ -41,8 +39,8 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.training.base_trainer import DivergedError
 from iterpref_core.training.model.model_limits import read_limits
-from iterpref_core.training.model.parity import switch_off_randomness
-from iterpref_core.training.model.policy import adapters_refused, load_policy, lora_config
+from iterpref_core.training.model.parity import silent
+from iterpref_core.training.model.policy import load_policy, lora_config, naming_adapters
 from iterpref_core.training.origin import describe_origin
 from iterpref_core.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.trained_model import OnLog
@@ -52,8 +50,6 @@ logger = logging.getLogger(__name__)
 _TRAINED_BY = (
     "iterpref_core.execution",
     "iterpref_core.answers",
-    "iterpref_core.codeflow",
-    "iterpref_core.localization",
     "iterpref_core.models",
     "iterpref_core.prompts",
     "iterpref_core.reinforcement",
@@ -76,8 +72,7 @@ _SHARED = (
     "warmup_ratio",
     "arguments",
 )
-"""The settings of `training` that GRPO reads besides its own, and of dialogues `max_length`; the others are about
-pairs."""
+"""The settings of `training` that GRPO reads besides its own; the others are about pairs."""
 _ADVICE = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
 """The remedy for a training that diverged."""
 
@@ -128,7 +123,6 @@ def train_grpo(
     accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params)
     template = load_chat_template(run.model, run.prompt)
-    _check_second_turn(template, params.grpo.turns)
     _check_length(run.model, params)
     policy = load_policy(run.model, params, run.processes.device)
     prompts = RenderedPrompts(template, policy.generation_config)
@@ -137,20 +131,18 @@ def train_grpo(
     drawn = draw_names(survey.names, params.grpo.steps * params.grpo.problems, params.seed)
     chosen = read_chosen(problems, drawn, survey.inside)
     checkpoints = run.checkpoints(_run_key(problems, run.fingerprint, params, execution))
-    switch_off_randomness(policy)
     policy.generation_config = plain_generation(policy.generation_config)
     policy.generation_config.eos_token_id = prompts.end_tokens
     rows = {
         "prompt": [prompts.render(chosen[name]) for name in drawn],
         "task_id": drawn,
     }
-    with open_executor(execution) as executor:
+    with open_executor(execution) as executor, silent(policy):
         trainer = _make_trainer(
             policy=policy,
             prompts=prompts,
             tokenizer=template.tokenizer,
             rewards=Rewards(params, chosen, prompts, executor, own_rewards),
-            dialogues=Dialogues(params, chosen, prompts, executor) if params.grpo.turns > 1 else None,
             rows=rows,
             config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
             params=params,
@@ -164,40 +156,18 @@ def train_grpo(
     return run.finish(trainer, checkpoints, step, _lineage(problems, run, metrics), metrics)
 
 
-def _check_second_turn(template: ChatTemplate, turns: int) -> None:
-    """Refuse dialogues with a model that cannot be asked a second time.
-
-    Raises:
-        ConfigError: its template has no place for an earlier answer.
-    """
-    if turns == 1:
-        return
-    try:
-        template.check_continuation()
-    except ModelError as error:
-        raise ConfigError(
-            f"params.yaml: training.grpo.turns: {turns}: the model cannot be asked again ({error}); set 1, or take a "
-            "model whose template has several turns"
-        ) from None
-
-
 def _check_length(model: Path | str, params: TrainingParams) -> None:
     """Refuse lengths that a model has no positions for.
 
     Raises:
-        ConfigError: the longest prompt and answer together, or the longest dialogue, are longer than the model's
-            longest text.
+        ConfigError: the longest prompt and answer together are longer than the model's longest text.
     """
     limits = read_limits(model)
     longest = params.max_prompt_length + params.grpo.max_new_tokens
-    setting = "training.max_prompt_length or training.grpo.max_new_tokens"
-    if params.grpo.turns > 1 and params.max_length > longest:
-        longest = params.max_length
-        setting = "training.max_length"
     if limits.has_table and limits.positions is not None and longest > limits.positions:
         raise ConfigError(
             f"{limits.model}: config.json: max_position_embeddings is {limits.positions:,}; prompt and answers may "
-            f"have {longest:,} tokens; lower {setting}"
+            f"have {longest:,} tokens; lower training.max_prompt_length or training.grpo.max_new_tokens"
         )
 
 
@@ -217,8 +187,7 @@ def _run_key(problems: Path, fingerprint: str, params: TrainingParams, execution
 
 def _settings(params: TrainingParams) -> dict[str, Any]:
     """Return the settings that GRPO reads, each under its name: those of `training.grpo` as `grpo.<name>`."""
-    shared = {*_SHARED, "max_length"} if params.grpo.turns > 1 else set(_SHARED)
-    values = params.model_dump(mode="json", include=shared)
+    values = params.model_dump(mode="json", include=set(_SHARED))
     values |= {f"grpo.{name}": value for name, value in params.grpo.model_dump(mode="json").items()}
     values["learning_rate"], _ = find_rates(GRPO, params)
     return values
@@ -234,7 +203,6 @@ def _make_trainer(
     prompts: RenderedPrompts,
     tokenizer: Any,
     rewards: Rewards,
-    dialogues: Dialogues | None,
     rows: Mapping[str, list[str]],
     config: Any,
     params: TrainingParams,
@@ -244,22 +212,16 @@ def _make_trainer(
     Raises:
         ConfigError: PEFT or TRL has no place for these adapters.
     """
-    try:
+    with naming_adapters(params):
         trainer = TemplateGRPOTrainer(
             prompts=prompts,
             rewards=rewards,
-            dialogues=dialogues,
-            by_regions=params.grpo.advantage == "error-region",
             model=policy,
             args=config,
             train_dataset=Dataset.from_dict(dict(rows)),
             processing_class=tokenizer,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
-    except (ValueError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise adapters_refused(error) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 

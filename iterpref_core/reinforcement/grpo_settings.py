@@ -11,7 +11,6 @@ from trl import GRPOConfig
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
 from iterpref_core.objectives.objective_table import GRPO, find_rates
-from iterpref_core.reinforcement.rewards import PASSES, SHARE
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.optimizers import PLATEAU, check_schedule
 from iterpref_core.training.settings import check_arguments, check_made, passed_through, shared_arguments
@@ -96,49 +95,11 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
             f"answers in a step are no multiple of training.micro_batch_size = {params.micro_batch_size}{times}; "
             "change one of them"
         )
-    _check_regions(params)
-    _check_turns(params, processes)
     rate, _ = find_rates(GRPO, params)
     made = grpo_config(params, learning_rate=rate, accumulation=answers // at_once, folder=Path("unused"), ends=[0])
     check_made(made)
     check_schedule(made, grpo.steps)
     return answers // at_once
-
-
-def _check_regions(params: TrainingParams) -> None:
-    """Refuse error regions where no tests say which answers fail.
-
-    Raises:
-        ConfigError: so it is.
-    """
-    if params.grpo.advantage == "error-region" and not {PASSES, SHARE} & set(params.grpo.rewards):
-        raise ConfigError(
-            "params.yaml: training.grpo.advantage: error-region: needs tests, which tell a failing answer from its "
-            f"repair; add {PASSES} to training.grpo.rewards (its weight may be 0), or set sequence"
-        )
-
-
-def _check_turns(params: TrainingParams, processes: int) -> None:
-    """Refuse dialogues where they cannot be had.
-
-    Raises:
-        ConfigError: vLLM draws the answers, several processes train, or two answers have no room in a dialogue.
-    """
-    turns = params.grpo.turns
-    if turns == 1:
-        return
-    where = f"params.yaml: training.grpo.turns: {turns}"
-    if params.grpo.backend == "vllm":
-        raise ConfigError(f"{where}: later turns are drawn by transformers alone; set training.grpo.backend to that")
-    if processes > 1:
-        raise ConfigError(
-            f"{where}: dialogues are led in one process, and {processes} train here; set training.accelerate to null"
-        )
-    if 2 * params.grpo.max_new_tokens >= params.max_length:
-        raise ConfigError(
-            f"{where}: two answers of training.grpo.max_new_tokens = {params.grpo.max_new_tokens} and their prompts "
-            f"have no room in training.max_length = {params.max_length}; raise that, or shorten answers"
-        )
 
 
 def grpo_config(

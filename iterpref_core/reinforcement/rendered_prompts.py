@@ -4,14 +4,12 @@ The prompt is the one that evaluation asks, rendered by the model's own template
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from transformers import GenerationConfig
 
 from iterpref_core.errors import ModelError
 from iterpref_core.models.chat_template import ChatTemplate
 from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts, end_tokens, read_answer
-from iterpref_core.prompt_messages import Prompt
 from iterpref_core.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem
 
@@ -61,23 +59,6 @@ class RenderedPrompts:
         rendered = self.render(problem)
         self.encode([rendered])
         return self._asked[rendered]
-
-    def following(self, problem: Problem, asked: Prompt, *, ended: bool) -> EncodedPrompt:
-        """Return the tokens between an answer and the next one.
-
-        Args:
-            problem: the one that was asked first.
-            asked: the next prompt.
-            ended: the answer before has its end token. If it was cut, the end token stands in these tokens.
-        """
-        text = self._template.render_continuation(draft_prompt(problem.prompt), asked)
-        (encoded,) = encode_prompts(self._template, [text])
-        end = self._template.end.token
-        if end in encoded.ids and not self._template.plain:
-            behind_end = encoded.ids.index(end) + 1
-            return replace(encoded, ids=encoded.ids[behind_end:]) if ended else encoded
-        closing = [] if ended or end is None else [end]
-        return replace(encoded, ids=closing + encoded.ids)
 
     def has_end(self, answer: Sequence[int]) -> bool:
         """Return True if an answer ends with an end token."""

@@ -49,7 +49,7 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
     Args:
         path: JSONL of problems.
         prompts: the form in which the model reads them.
-        params: the section `training`. Several turns need visible tests, which give feedback.
+        params: the section `training`.
         executor: runs references, which decide where tests are judged.
 
     Raises:
@@ -59,7 +59,7 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
     known: set[str] = set()
     reasons: Counter[str] = Counter()
     admission = Admission(params.grpo.inside, executor)
-    for problem in admission.admit(_checked(path, visible=params.grpo.turns > 1)):
+    for problem in admission.admit(_checked(path)):
         if problem.identity in known:
             reasons["repeated"] += 1
         elif prompts.length(problem) > params.max_prompt_length:
@@ -81,9 +81,9 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
     return Survey(tuple(names), {reason: reasons[reason] for reason in _REASONS}, frozenset(admission.inside))
 
 
-def _checked(path: Path, *, visible: bool) -> Iterator[Problem]:
+def _checked(path: Path) -> Iterator[Problem]:
     for problem in _of_split(path):
-        check_tests(problem, path, visible=visible)
+        check_tests(problem, path)
         yield problem
 
 

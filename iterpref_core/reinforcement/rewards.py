@@ -22,7 +22,6 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Engine, Outcome, make_program, program_of
 from iterpref_core.models.chat_template import render_answer
 from iterpref_core.records import Problem, Sample, Verdict
-from iterpref_core.reinforcement.dialogues import LAST_ANSWERS, Turn
 from iterpref_core.reinforcement.own_rewards import OwnReward
 from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
 from iterpref_core.source_code.syntax_tree import parse_source
@@ -44,13 +43,15 @@ class Judged:
     """An answer, its program, and the verdict on that.
 
     Attributes:
-        answer: its text and tokens.
+        text: the answer, without what the template writes around it.
+        ids: its token ids, with the end token, if the model wrote one.
         program: "" if the answer holds none.
         verdict: None where tests are no reward.
         share: of tests that the program passes, if that is a reward.
     """
 
-    answer: Turn
+    text: str
+    ids: Sequence[int]
     program: str
     verdict: Verdict | None = None
     share: float = 0.0
@@ -68,7 +69,6 @@ class Rewards:
 
     Attributes:
         functions: one for each name in `training.grpo.rewards`, in that order, with TRL's signature.
-        judged: the last answers that were rewarded, in their order.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class Rewards:
         self._prompts = prompts
         self._executor = executor
         self._own = own
-        self._asked: tuple[list[str], list[Turn]] = ([], [])
-        self.judged: list[Judged] = []
+        self._asked: tuple[list[str], list[list[int]]] = ([], [])
+        self._judged: list[Judged] = []
         self.functions = [_Function(self, name) for name in self._names]
 
     def compute(self, name: str, **given: Any) -> list[float | None]:
@@ -96,14 +96,12 @@ class Rewards:
         Args:
             name: of the reward, or its path.
             **given: the keywords of TRL; of them `completion_ids`, the token ids of the answers, `task_id`, the problem
-                of each answer, and `log_metric`, which takes `unjudged`: the share that the engine could not judge. Of
-                dialogues also `last_answers`, to which the rewards are given.
+                of each answer, and `log_metric`, which takes `unjudged`: the share that the engine could not judge.
 
         Raises:
             ConfigError: a function of the user's returns something other than a finite number or None for each answer.
         """
-        last: Sequence[Turn] | None = given.pop(LAST_ANSWERS, None)
-        judged = self._judge(given["task_id"], last or self._turns(given["task_id"], given["completion_ids"]))
+        judged = self._judge(given["task_id"], given["completion_ids"])
         unjudged = [one.verdict == "infra_error" for one in judged]
         if name == self._names[0]:
             given["log_metric"]("unjudged", sum(unjudged) / len(unjudged))
@@ -118,36 +116,29 @@ class Rewards:
         if name == SHARE:
             return [one.share for one in judged]
         if name == FORMAT:
-            return [float(has_format(one.answer.text, self._style)) for one in judged]
+            return [float(has_format(one.text, self._style)) for one in judged]
         if name == LENGTH:
-            return too_long([one.answer.ids for one in judged], self._longest)
+            return too_long([one.ids for one in judged], self._longest)
         problems = [self._problems[task] for task in given["task_id"]]
         returned = self._own[name](**given, programs=[one.program for one in judged], problems=problems)
         return _checked(name, returned, len(judged))
 
-    def _turns(self, tasks: Sequence[str], answers: Sequence[Sequence[int]]) -> list[Turn]:
-        """Return answers to the problems' own prompts."""
-        turns = []
-        for task, ids in zip(tasks, answers, strict=True):
-            text = self._prompts.read(ids, self._prompts.first(self._problems[task]))
-            turns.append(Turn(0, list(ids), text))
-        return turns
-
-    def _judge(self, tasks: Sequence[str], answers: Sequence[Turn]) -> list[Judged]:
+    def _judge(self, tasks: Sequence[str], answers: Sequence[Sequence[int]]) -> list[Judged]:
         """Return answers with the verdicts on them; TRL calls one function after the other with the same answers."""
-        asked = (list(tasks), list(answers))
+        asked = (list(tasks), [list(ids) for ids in answers])
         if asked == self._asked:
-            return self.judged
+            return self._judged
         read = []
-        for task, answer in zip(*asked, strict=True):
-            program = extract_program(answer.text, self._problems[task].entry_point) or ""
-            read.append((self._problems[task], Judged(answer, program)))
+        for task, ids in zip(*asked, strict=True):
+            problem = self._problems[task]
+            text = self._prompts.read(ids, self._prompts.first(problem))
+            read.append((problem, Judged(text, ids, extract_program(text, problem.entry_point) or "")))
         if PASSES in self._names or SHARE in self._names:
-            self.judged = [one for _, one in self._executor.each(read, self._run)]
+            self._judged = [one for _, one in self._executor.each(read, self._run)]
         else:
-            self.judged = [one for _, one in read]
+            self._judged = [one for _, one in read]
         self._asked = asked
-        return self.judged
+        return self._judged
 
     def _run(self, item: tuple[Problem, Judged]) -> Judged:
         """Run the program of an answer against its tests, visible and hidden."""

@@ -1,13 +1,16 @@
-"""Argument lists: what happens to each argument of transformers' `TrainingArguments` in `training.arguments`.
+"""Argument lists: the arguments of transformers' `TrainingArguments` that `training.arguments` may state.
 
-Every argument is in one of three lists: the project has its own setting for it (`OURS`), transformers gets it
-(`PASSED`), or it is refused for a reason (`REFUSED`). An argument in none of them, such as a new one, is refused too:
-nobody has seen yet what it does to checkpoints, reference and layouts. docs/training.md has the same table.
+An argument is passed on (`PASSED`), or the project has a setting of its own for it (`OURS`). Any other is refused, and
+so is a new one of a release after 5.23: nobody has seen what it does to checkpoints that a killed training resumes
+from, to the reference, or to rows that hold several programs. docs/training-settings.md has the table.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
+
+from transformers import TrainingArguments
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, unknown_name
@@ -16,13 +19,17 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "--out": ("output_dir",),
     "--scratch": ("resume_from_checkpoint",),
     "training.accelerate": ("fsdp", "fsdp_config", "deepspeed", "parallelism_config", "accelerator_config"),
-    "training.arguments.activation_checkpointing_kwargs": ("gradient_checkpointing_kwargs",),
     "training.arguments.logging_steps": ("logging_strategy",),
     "training.arguments.save_steps": ("eval_steps", "eval_delay"),
     "training.batch_size": ("gradient_accumulation_steps",),
     "training.bf16": ("bf16", "fp16", "tf32", "bf16_full_eval", "fp16_full_eval"),
     "training.epochs": ("num_train_epochs",),
-    "training.gradient_checkpointing": ("gradient_checkpointing", "activation_checkpointing"),
+    "training.gradient_checkpointing": (
+        "gradient_checkpointing",
+        "gradient_checkpointing_kwargs",
+        "activation_checkpointing",
+        "activation_checkpointing_kwargs",
+    ),
     "training.max_grad_norm": ("max_grad_norm",),
     "training.micro_batch_size": (
         "per_device_train_batch_size",
@@ -42,13 +49,12 @@ OURS: Mapping[str, tuple[str, ...]] = {
 """Setting → the arguments that it decides."""
 
 PASSED: Mapping[str, tuple[str, ...]] = {
-    "the schedule and its options; an option that the schedule does not have is refused": (
+    "the schedule, one of `SCHEDULES` (`training/optimizers.py`), and its options": (
         "lr_scheduler_type",
         "lr_scheduler_kwargs",
     ),
-    "the optimizer, one of those below, and its options; an option that it does not read is refused": (
+    "the optimizer, one of `OPTIMIZERS` there, and its numbers": (
         "optim",
-        "optim_args",
         "weight_decay",
         "adam_beta1",
         "adam_beta2",
@@ -63,92 +69,12 @@ PASSED: Mapping[str, tuple[str, ...]] = {
         "save_strategy",
     ),
     "checkpoints that are kept, besides the best: 2 or more, so that one of them is whole": ("save_total_limit",),
-    "services that get the curve, and what they are told": (
-        "report_to",
-        "run_name",
-        "project",
-        "trackio_space_id",
-        "trackio_bucket_id",
-        "trackio_static_space_id",
-        "hub_private_repo",
-    ),
-    "processes that make the batches": (
-        "dataloader_num_workers",
-        "dataloader_persistent_workers",
-        "dataloader_prefetch_factor",
-        "dataloader_pin_memory",
-    ),
-    "how activations are computed again, with `training.gradient_checkpointing`": ("activation_checkpointing_kwargs",),
+    "services that get the curve, and the name of the run there": ("report_to", "run_name", "project"),
+    "processes that make the batches": ("dataloader_num_workers", "dataloader_pin_memory"),
     "PyTorch's deterministic kernels alone": ("full_determinism",),
-    "steps after which a GPU's cache is emptied": ("torch_empty_cache_steps",),
     "what transformers tells on the terminal": ("log_level", "log_level_replica", "log_on_each_node"),
-    "how processes exchange gradients": (
-        "ddp_find_unused_parameters",
-        "ddp_bucket_cap_mb",
-        "ddp_broadcast_buffers",
-    ),
 }
 """Effect → the arguments that transformers gets as they are."""
-
-REFUSED: Mapping[str, tuple[str, ...]] = {
-    "a killed training resumes from its last checkpoint, which needs the optimizer, the schedule and the place in the "
-    "data": ("save_only_model", "ignore_data_skip"),
-    "a killed training resumes from its last checkpoint anyway; set save_steps for more of them": (
-        "enable_jit_checkpoint",
-        "restore_callback_states_from_checkpoint",
-    ),
-    "processes share the folder --scratch": ("save_on_each_node",),
-    "the trainer's folder has unfinished checkpoints; upload the model when it is written (`iterpref export`)": (
-        "push_to_hub",
-        "hub_token",
-        "hub_model_id",
-        "hub_strategy",
-        "hub_always_push",
-        "hub_revision",
-    ),
-    "validation gathers nothing but its numbers, at every save": (
-        "eval_on_start",
-        "prediction_loss_only",
-        "eval_do_concat_batches",
-        "eval_use_gather_object",
-        "eval_accumulation_steps",
-        "include_for_metrics",
-        "batch_eval_metrics",
-    ),
-    "every pair counts, and the loss is that of the whole batch in all processes": (
-        "dataloader_drop_last",
-        "average_tokens_across_devices",
-    ),
-    "the order of the batches is that of the seed": ("dataloader_in_order", "train_sampling_strategy"),
-    "the collator decides what is in a batch": ("remove_unused_columns", "label_names", "length_column_name"),
-    "data set and collator are not made for new processes, only for copies of this one": (
-        "dataloader_multiprocessing_context",
-    ),
-    "the objective says what the loss is; `robust` smooths its labels": ("label_smoothing_factor",),
-    "noise would separate the policy from its reference": ("neftune_noise_alpha",),
-    "the model's own code is compared with its logits before training, and must not be replaced after that": (
-        "torch_compile",
-        "torch_compile_backend",
-        "torch_compile_mode",
-        "use_liger_kernel",
-        "liger_kernel_config",
-    ),
-    "training reads whole programs at once, which needs no cache": ("use_cache",),
-    "a row may hold several programs, so tokens of rows are no tokens of pairs": ("include_num_input_tokens_seen",),
-    "training ends at a loss or a gradient that is not finite": ("logging_nan_inf_filter", "debug"),
-    "steps are shown as in all of this project": ("disable_tqdm",),
-    "nothing reads these numbers": ("skip_memory_metrics",),
-    "no optimizer that may be chosen reads it": ("optim_target_modules",),
-    "processes have met before transformers reads it, and wait two hours for each other": (
-        "ddp_backend",
-        "ddp_timeout",
-        "local_rank",
-    ),
-    "not known to be right where gradients are added over micro-batches": ("ddp_static_graph",),
-    "the verb says what is done": ("do_train", "do_predict"),
-    "CUDA_VISIBLE_DEVICES, in the environment, says which GPUs there are": ("use_cpu",),
-}
-"""Reason → the arguments that are refused for it."""
 
 
 def _by_name(groups: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
@@ -157,7 +83,6 @@ def _by_name(groups: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 _OURS = _by_name(OURS)
 _PASSED = _by_name(PASSED)
-_REFUSED = _by_name(REFUSED)
 
 
 def check_names(arguments: Mapping[str, Any]) -> None:
@@ -167,7 +92,7 @@ def check_names(arguments: Mapping[str, Any]) -> None:
         arguments: `training.arguments`.
 
     Raises:
-        ConfigError: one is decided by another setting, refused, or unknown.
+        ConfigError: one is decided by another setting, not passed on, or unknown.
     """
     for name in arguments:
         if name not in _PASSED:
@@ -175,15 +100,19 @@ def check_names(arguments: Mapping[str, Any]) -> None:
 
 
 def _refusal(name: str) -> str:
-    """Return the rest of the message for an argument that is not passed through."""
+    """Return the rest of the message for an argument that is not passed on."""
+    known = [field.name for field in fields(TrainingArguments)]
     if name in _OURS:
         return f".{name}: is decided by {_OURS[name]}; set it there"
-    if name in _REFUSED:
-        return f".{name}: is refused: {_REFUSED[name]}; remove it"
+    if name in known:
+        return (
+            f".{name}: is not passed on: it is not known to leave checkpoints, reference and batches right; remove it "
+            "(docs/training-settings.md has those that are)"
+        )
     if name in TrainingParams.model_fields:
         return f".{name}: is a setting of this project; set training.{name}"
     # "evaluation_strategy" is nearest to "eval_strategy", of which the message says what decides it.
-    near = get_close_matches(name, [*_OURS, *_REFUSED, *_PASSED], n=1)
+    near = get_close_matches(name, known, n=1)
     if near and near[0] not in _PASSED:
         return f": there is no {name}; {near[0]}{_refusal(near[0]).removeprefix(f'.{near[0]}:')}"
     return f": {unknown_name('argument', name, _PASSED)}"

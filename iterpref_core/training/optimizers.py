@@ -6,19 +6,20 @@ bit, as one that was not, and where the step is made when all gradients of the b
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainingArguments
-from transformers.optimization import get_scheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from transformers import SchedulerType, Trainer, TrainingArguments
+from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION, get_scheduler
 
 from iterpref_core.errors import ConfigError, first_line, unknown_name
 
 _WHERE = "params.yaml: training.arguments"
 _BETAS = ("adam_beta1", "adam_beta2")
 _ADAM = (*_BETAS, "adam_epsilon")
-_ADEMAMIX = ("beta1", "beta2", "beta3", "alpha", "eps", "t_alpha", "t_beta3")
 
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
     "adamw_torch": _ADAM,
@@ -27,55 +28,43 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
     "adamw_bnb_8bit": _ADAM,
     "paged_adamw_8bit": _ADAM,
     "paged_adamw_32bit": _ADAM,
-    "ademamix": (*_ADAM, *_ADEMAMIX),
-    "ademamix_8bit": (*_ADAM, *_ADEMAMIX),
-    "paged_ademamix_8bit": (*_ADAM, *_ADEMAMIX),
-    "paged_ademamix_32bit": (*_ADAM, *_ADEMAMIX),
+    "ademamix": _ADAM,
+    "ademamix_8bit": _ADAM,
+    "paged_ademamix_8bit": _ADAM,
+    "paged_ademamix_32bit": _ADAM,
     "lion_8bit": _BETAS,
     "lion_32bit": _BETAS,
     "paged_lion_8bit": _BETAS,
     "paged_lion_32bit": _BETAS,
     "adafactor": (),
-    "adagrad": ("lr_decay", "eps"),
-    "rmsprop": ("momentum", "alpha", "eps", "centered"),
+    "adagrad": (),
+    "rmsprop": (),
     "rmsprop_bnb": (),
     "rmsprop_bnb_8bit": (),
     "rmsprop_bnb_32bit": (),
-    "sgd": ("momentum", "dampening", "nesterov"),
+    "sgd": (),
 }
-"""Optimizer → what it reads: arguments of its own that begin with `adam_`, and options of `optim_args`."""
+"""Optimizer → the arguments that begin with `adam_` and that it reads."""
 
-SCHEDULES: Mapping[str, tuple[str, ...]] = {
-    "linear": (),
-    "cosine": ("num_cycles",),
-    "cosine_with_restarts": ("num_cycles",),
-    "cosine_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate"),
-    "cosine_warmup_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"),
-    "polynomial": ("lr_end", "power"),
-    "constant": (),
-    "constant_with_warmup": (),
-    "inverse_sqrt": ("timescale",),
-    "reduce_lr_on_plateau": ("factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "eps"),
-    "warmup_stable_decay": (
-        "num_decay_steps",
-        "num_stable_steps",
-        "warmup_type",
-        "decay_type",
-        "min_lr_ratio",
-        "num_cycles",
-    ),
-}
-"""Schedule → its options in `lr_scheduler_kwargs`."""
-
-_SWITCHES = ("nesterov", "centered")
-_BELOW_ONE = ("momentum", "dampening", "beta1", "beta2", "beta3")
-"""Options that are shares; `alpha` is one of rmsprop's, and a weight of AdEMAMix's."""
+SCHEDULES = (
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "cosine_with_min_lr",
+    "cosine_warmup_with_min_lr",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "reduce_lr_on_plateau",
+    "warmup_stable_decay",
+)
 
 _STEPS = ("num_decay_steps", "num_stable_steps", "timescale", "patience", "cooldown")
 """Options of schedules that count steps, or validations."""
 
-_NEEDED = {"warmup_stable_decay": "num_decay_steps"}
-"""Schedule → the option that has no default."""
+_DECIDED = ("optimizer", "num_warmup_steps", "num_training_steps", "last_epoch", "mode")
+"""Parameters of schedules that are no options; `mode: max` would follow the validation loss upwards."""
 
 PLATEAU = "reduce_lr_on_plateau"
 """The schedule that follows the validation loss."""
@@ -91,30 +80,21 @@ _REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, Asserti
 
 
 def check_choices(given: Mapping[str, Any]) -> None:
-    """Refuse an optimizer or a schedule that is not listed, and options that it would not read.
+    """Refuse an optimizer or a schedule that is not listed, and numbers that it would not read.
 
     Args:
         given: `training.arguments`.
 
     Raises:
-        ConfigError: a name is not listed, or an option is not read.
+        ConfigError: a name is not listed, or a number is not read.
     """
     schedule = given.get("lr_scheduler_type", "cosine")
     _require_name("lr_scheduler_type", "schedule", schedule, SCHEDULES)
     optimizer = given.get("optim", "adamw_torch")
     _require_name("optim", "optimizer", optimizer, OPTIMIZERS)
-    read = OPTIMIZERS[optimizer]
     for name in _ADAM:
-        if name in given and name not in read:
+        if name in given and name not in OPTIMIZERS[optimizer]:
             raise ConfigError(f"{_WHERE}.{name}: {optimizer} does not read it; remove it")
-    options = [name for name in read if name not in _ADAM]
-    seen = set()
-    for option, value in _stated_options(given.get("optim_args")):
-        _require_option("optim_args", option, optimizer, options)
-        if option in seen:
-            raise ConfigError(f"{_WHERE}.optim_args: {option} stands twice; keep one")
-        seen.add(option)
-        _check_value(option, value)
 
 
 def check_built(arguments: TrainingArguments) -> None:
@@ -130,17 +110,21 @@ def check_built(arguments: TrainingArguments) -> None:
     schedule = arguments.lr_scheduler_type.value
     if not isinstance(options, dict):
         raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: is {options!r}; give options and values, such as {{a: 1}}")
+    known = schedule_options(schedule)
     for option, value in options.items():
-        _require_option("lr_scheduler_kwargs", option, schedule, SCHEDULES[schedule])
+        if option not in known:
+            raise ConfigError(
+                f"{_WHERE}.lr_scheduler_kwargs: {unknown_name(f'option of {schedule}', option, known or ['none'])}"
+            )
         _check_number(option, value)
+    for option, parameter in known.items():
+        if option not in options and parameter.default is parameter.empty:
+            raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: {schedule} needs {option}, such as {{{option}: 20}}")
     if arguments.learning_rate * arguments.weight_decay >= 1:
         raise ConfigError(
             f"{_WHERE}.weight_decay: is {arguments.weight_decay:g}, which at a learning rate of "
             f"{arguments.learning_rate:g} takes all of a weight away in one step; lower it"
         )
-    needed = _NEEDED.get(schedule)
-    if needed is not None and needed not in options:
-        raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: {schedule} needs {needed}, such as {{{needed}: 20}}")
     stand_in = torch.nn.Linear(2, 2)
     try:
         make, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, stand_in)
@@ -158,10 +142,15 @@ def check_built(arguments: TrainingArguments) -> None:
             scheduler_specific_kwargs=options,
         )
     except _REFUSALS as error:
-        has = ", ".join(SCHEDULES[schedule]) or "none"
-        raise ConfigError(
-            f"{_WHERE}.lr_scheduler_kwargs: {schedule}: {first_line(error)}; its options are: {has}"
-        ) from None
+        raise ConfigError(f"{_WHERE}.lr_scheduler_kwargs: {schedule}: {first_line(error)}; correct it") from None
+
+
+def schedule_options(schedule: str) -> dict[str, Parameter]:
+    """Return the options of a schedule in `lr_scheduler_kwargs`, as its function has them."""
+    make: Callable[..., Any] = ReduceLROnPlateau
+    if schedule != PLATEAU:
+        make = TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(schedule)]
+    return {name: parameter for name, parameter in signature(make).parameters.items() if name not in _DECIDED}
 
 
 def _check_number(option: str, value: Any) -> None:
@@ -233,7 +222,7 @@ def check_schedule(arguments: TrainingArguments, steps: int) -> None:
         )
 
 
-def _require_name(argument: str, kind: str, name: Any, listed: Mapping[str, Any]) -> None:
+def _require_name(argument: str, kind: str, name: Any, listed: Iterable[str]) -> None:
     """Refuse a name that is not listed.
 
     Raises:
@@ -244,53 +233,3 @@ def _require_name(argument: str, kind: str, name: Any, listed: Mapping[str, Any]
             f"{_WHERE}.{argument}: {name} is no {kind} with which a killed training is known to end as one in one go; "
             f"there are {', '.join(listed)}"
         )
-
-
-def _stated_options(text: Any) -> Iterable[tuple[str, str]]:
-    """Yield the names and values in a text such as `momentum=0.9,nesterov=true`.
-
-    Raises:
-        ConfigError: a part of the text has no `=`.
-    """
-    for part in (text or "").replace(" ", "").split(","):
-        if not part:
-            continue
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise ConfigError(f"{_WHERE}.optim_args: {part!r} has no value; write {part}=VALUE")
-        yield name, value
-
-
-def _check_value(option: str, text: str) -> None:
-    """Refuse a value that its optimizer would read as another one, or with which it does not converge.
-
-    Raises:
-        ConfigError: the value is neither true nor false, no number, or outside of its range.
-    """
-    where = f"{_WHERE}.optim_args.{option}: is {text!r}"
-    if option in _SWITCHES:
-        if text not in ("true", "false"):
-            raise ConfigError(f"{where}; write true or false")
-        return
-    try:
-        value = float(text)
-    except ValueError:
-        raise ConfigError(f"{where}; give a number") from None
-    if not 0 <= value < math.inf:
-        raise ConfigError(f"{where}; give a number that is finite and not negative")
-    if option in _BELOW_ONE and value >= 1:
-        raise ConfigError(f"{where}; give a number below 1: it is the share of what was before that is kept")
-
-
-def _require_option(argument: str, option: str, owner: str, known: Iterable[str]) -> None:
-    """Refuse an option that its optimizer or schedule does not read.
-
-    Raises:
-        ConfigError: it is not among the known ones.
-    """
-    known = list(known)
-    if option in known:
-        return
-    if not known:
-        raise ConfigError(f"{_WHERE}.{argument}.{option}: {owner} has no options; remove it")
-    raise ConfigError(f"{_WHERE}.{argument}: {unknown_name(f'option of {owner}', option, known)}")

@@ -24,14 +24,11 @@ _SAVES = 8
 """Checkpoints of a training, unless `save_steps` says how many."""
 _KEPT = 2
 """Checkpoints that are kept: the newest may not be whole yet."""
-_CHECKPOINTING = ("use_reentrant", "every_n_layers")
-"""Options of activation checkpointing that change no number."""
 _NAMED = ("report_to", "optim", "lr_scheduler_type")
 """Arguments that transformers has no meaning of null for."""
 _LEVELS = ("log_level", "log_level_replica")
 _COUNTED = ("max_steps", "logging_steps", "save_steps")
 """Arguments whose own checks say which numbers they take."""
-_ONE_OR_MORE = ("dataloader_prefetch_factor", "ddp_bucket_cap_mb", "torch_empty_cache_steps")
 _WHERE = "params.yaml: training.arguments"
 
 
@@ -83,8 +80,6 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     if limit < 1:
         raise ConfigError(f"{_WHERE}.max_steps: is {limit}; give at least one step, or remove it to train all epochs")
     _check_saving(given)
-    _check_workers(given)
-    _check_checkpointing(given.get("activation_checkpointing_kwargs") or {})
 
 
 def _check_value(name: str, value: Any) -> None:
@@ -104,8 +99,6 @@ def _check_value(name: str, value: Any) -> None:
         raise ConfigError(f"{_WHERE}.{name}: {unknown_name('level', str(value), trainer_log_levels)}")
     if isinstance(value, int | float) and name not in _COUNTED and not 0 <= value < math.inf:
         raise ConfigError(f"{_WHERE}.{name}: is {value!r}; give a number that is finite and not negative")
-    if name in _ONE_OR_MORE and value == 0:
-        raise ConfigError(f"{_WHERE}.{name}: is 0; give 1 or more, or remove it")
 
 
 def _check_saving(given: Mapping[str, Any]) -> None:
@@ -125,33 +118,6 @@ def _check_saving(given: Mapping[str, Any]) -> None:
             f"{_WHERE}.save_total_limit: is {kept}, and an older checkpoint goes before the newest is whole; keep "
             f"{_KEPT} or more"
         )
-
-
-def _check_workers(given: Mapping[str, Any]) -> None:
-    """Refuse settings of processes that make batches where there are none.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    for name in ("dataloader_prefetch_factor", "dataloader_persistent_workers"):
-        if given.get(name) and not given.get("dataloader_num_workers"):
-            raise ConfigError(f"{_WHERE}.{name}: needs dataloader_num_workers of 1 or more; set it, or remove this one")
-
-
-def _check_checkpointing(options: Mapping[str, Any]) -> None:
-    """Refuse options of activation checkpointing that are not known to change no number.
-
-    Raises:
-        ConfigError: an option is unknown, or has a value of another type.
-    """
-    where = f"{_WHERE}.activation_checkpointing_kwargs"
-    for option, value in options.items():
-        if option not in _CHECKPOINTING:
-            raise ConfigError(f"{where}: {unknown_name('option', option, _CHECKPOINTING)}")
-        if option == "use_reentrant" and not isinstance(value, bool):
-            raise ConfigError(f"{where}.{option}: is {value!r}; give true or false")
-        if option == "every_n_layers" and (type(value) is not int or value < 1):
-            raise ConfigError(f"{where}.{option}: is {value!r}; give a number of layers, 1 or more")
 
 
 def check_made(arguments: TrainingArguments) -> None:

@@ -55,10 +55,6 @@ _TESTED = (
     "completions/mean_length",
     "completions/clipped_ratio",
     "unjudged",
-    "error_regions",
-    "turns",
-    "turns/repaired",
-    "turns/no_room",
 )
 """TRL's names for the numbers of answers that tests reward, and those of what this project adds."""
 CURVE = (

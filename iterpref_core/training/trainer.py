@@ -43,7 +43,7 @@ from iterpref_core.training.data.half_batches import (
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import choose_layout, longest_pair
-from iterpref_core.training.model.parity import check_parity, rounding_dtype, switch_off_randomness
+from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.script_inputs import require_tokenized
 
@@ -126,12 +126,16 @@ class PairTrainer(BaseTrainer):
         keep_output_precision(self.accelerator.state)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         self._loaded_config = copy.deepcopy(base.config)
-        switch_off_randomness(self.model)
         add_label_head(base)
         if is_sharded():
             self.add_callback(_CheckSharded(self, layout, longest))
         else:
             check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train without the model's own noise, which would separate the policy from its reference."""
+        with silent(self.model):
+            return super().train(*args, **kwargs)
 
     def _as_drawn(self, rows: Any) -> Any:
         """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""

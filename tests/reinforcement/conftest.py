@@ -30,8 +30,6 @@ def settings(**grpo: object) -> TrainingParams:
         max_new_tokens=24,
         backend="transformers",
         rewards={"passes_tests": 1.0},
-        advantage="sequence",
-        turns=1,
         inside="refuse",
         arguments={},
     )

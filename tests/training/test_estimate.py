@@ -91,7 +91,7 @@ def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
     part = MistralConfig(**sizes, sliding_window=8)
     padded = params.model_copy(update={"layout": "padded"})
     expected = estimate_training(part, rows, OBJECTIVES["target-dpo"], padded)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name.startswith("iterpref_core")]
     found = estimate_training(part, rows, OBJECTIVES["target-dpo"], params)
     assert found == expected
     assert found.layout == "padded"

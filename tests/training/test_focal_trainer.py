@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -46,6 +47,23 @@ def config(tmp_path: Path) -> MakeConfig:
         return kinds[kind](str(tmp_path / "run"), **common | settings)
 
     return make
+
+
+def test_the_user_s_dropout_is_back_when_training_ends(
+    config: MakeConfig, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, model_folder: Path, tmp_path: Path
+) -> None:
+    """Also where the model saves itself, and not the trainer."""
+    from transformers import AutoModelForCausalLM
+
+    from iterpref_core import FocalDPOTrainer
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder, attention_dropout=0.25)
+    trainer = FocalDPOTrainer(model, config(), pairs, tokenizer)
+    assert trainer.train().training_loss == pytest.approx(math.log(2), abs=1e-3)
+    model.save_pretrained(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert saved["attention_dropout"] == 0.25
+    assert saved["architectures"] == ["LlamaForCausalLM"]
 
 
 @pytest.fixture
@@ -197,7 +215,7 @@ def test_the_configuration_that_was_loaded_is_saved_and_no_form_of_a_card(
     trainer = FocalDPOTrainer(model, config(save_strategy="steps", save_steps=1), pairs, tokenizer, **options)
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))
-    assert model.config.attention_dropout == 0.0, "in training there is none"
+    assert model.config.attention_dropout == 0.15
     for folder in (tmp_path / "saved", tmp_path / "run" / "checkpoint-1"):
         assert not (folder / "README.md").exists()
         if not peft:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+import math
+from copy import copy, deepcopy
+from pickle import dumps, loads
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -139,7 +141,7 @@ def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
         torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
 
 
-@pytest.mark.parametrize("copied", ["deepcopy", "AveragedModel"])
+@pytest.mark.parametrize("copied", ["deepcopy", "AveragedModel", "pickle"])
 def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied: str, batch: dict[str, torch.Tensor]) -> None:
     import torch
     from torch.optim.swa_utils import AveragedModel
@@ -148,7 +150,8 @@ def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied: str, bat
 
     model = _model("plain")
     add_label_head(model)
-    copy = deepcopy(model) if copied == "deepcopy" else AveragedModel(model)
+    ways = {"deepcopy": deepcopy, "AveragedModel": AveragedModel, "pickle": lambda whole: loads(dumps(whole))}
+    copy = ways[copied](model)
     before = copy(input_ids=batch["input_ids"], use_cache=False).logits
     labels = copy(**batch, use_cache=False)
     with torch.no_grad():
@@ -156,3 +159,23 @@ def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied: str, bat
             weight.zero_()
     assert torch.equal(copy(input_ids=batch["input_ids"], use_cache=False).logits, before)
     assert torch.equal(copy(**batch, use_cache=False), labels)
+
+
+def test_a_shallow_copy_of_a_model_with_the_head_is_a_model_of_its_own(batch: dict[str, torch.Tensor]) -> None:
+    """A callback may give a copy another head; the parts that are not replaced are shared."""
+    import torch
+
+    from iterpref_core.training.model.label_head import add_label_head
+
+    model = _model("plain")
+    add_label_head(model)
+    labels = model(**batch, use_cache=False)
+    other = copy(model)
+    other._modules = dict(model._modules)
+    other.set_output_embeddings(deepcopy(model.get_output_embeddings()))
+    with torch.no_grad():
+        other.get_output_embeddings().weight.zero_()
+    vocabulary = model.config.vocab_size
+    assert torch.allclose(other(**batch, use_cache=False), torch.full_like(labels, -math.log(vocabulary)), atol=1e-5)
+    assert torch.equal(model(**batch, use_cache=False), labels)
+    assert type(model).__name__ == "LlamaForCausalLM"

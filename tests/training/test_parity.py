@@ -39,14 +39,17 @@ def _starcoder(**settings: Any) -> PreTrainedModel:
 def test_dropout_by_function_is_switched_off() -> None:
     import torch
 
-    from iterpref_core.training.model.parity import switch_off_randomness
+    from iterpref_core.training.model.parity import silent
 
     model = _starcoder().train()
     ids = torch.arange(3, 27).view(2, 12)
     assert not torch.equal(model(ids).logits, model(ids).logits), "StarCoder2's own dropout, which is no module"
     expected = model.eval()(ids).logits
-    switch_off_randomness(model)
-    assert torch.equal(model.train()(ids).logits, expected)
+    with silent(model):
+        assert torch.equal(model.train()(ids).logits, expected)
+        assert model.config.residual_dropout == 0
+    assert model.config.residual_dropout == 0.3
+    assert not torch.equal(model(ids).logits, model(ids).logits), "the user's values are back"
 
 
 def _llama(change: Callable[[torch.Tensor], torch.Tensor], **sizes: Any) -> PreTrainedModel:
@@ -289,7 +292,6 @@ def test_the_noise_of_a_router_is_off_in_policy_and_reference(
     noisy = mixtral().train()
     assert not torch.equal(noisy(ids).logits, noisy(ids).logits)
     assert _first_loss(mixtral(), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
-    monkeypatch.setattr("iterpref_core.training.trainer.switch_off_randomness", lambda _: None)
-    monkeypatch.setattr("iterpref_core.training.model.parity.switch_off_randomness", lambda _: None)
+    monkeypatch.setattr("iterpref_core.training.model.parity._noise", lambda _: iter(()))
     with pytest.raises(ModelError, match="two forward passes in training mode differ"):
         _first_loss(mixtral(), tokenizer, tmp_path, tokens=40)

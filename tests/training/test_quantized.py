@@ -89,7 +89,7 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
         ({"load": "8bit"}, r"training.load: 8bit: .*; set training.lora"),
         ({"lora": {"rank": 4}}, r"training.lora: no option of LoraConfig 'rank'; "),
         ({"lora": {"r": 0}}, r"training.lora.r: is 0; give a whole number, 1 or more"),
-        ({"arguments": {"neftune_noise_alpha": 5}}, r"arguments.neftune_noise_alpha: .*noise would separate"),
+        ({"arguments": {"neftune_noise_alpha": 5}}, r"arguments.neftune_noise_alpha: is not passed on"),
         ({"lora": {"target_modules": ["qproj"]}}, r"training.lora: .*qproj"),
         ({"arguments": {"weight_decai": 0.1}}, r"training.arguments: no argument 'weight_decai'; did you mean"),
         ({"arguments": {"learning_rate": 1e-3}}, r"arguments.learning_rate: is decided by training.objectives"),

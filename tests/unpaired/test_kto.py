@@ -317,7 +317,7 @@ def test_a_model_whose_logits_the_head_does_not_know_is_refused(
         ({"micro_batch_size": 3}, "training.batch_size: 8 is no multiple of training.micro_batch_size = 3"),
         ({"accelerate": "fsdp2.yaml"}, "training.accelerate"),
         ({"arguments": {"optm": "sgd"}}, "training.arguments: no argument 'optm'; did you mean 'optim'"),
-        ({"arguments": {"train_sampling_strategy": "random"}}, "the order of the batches is that of the seed"),
+        ({"arguments": {"train_sampling_strategy": "random"}}, "train_sampling_strategy: is not passed on"),
         ({"arguments": {"save_strategy": "no"}, "select": "best", "validation_share": 0.2}, "save_strategy: no saves"),
         ({"arguments": {"lr_scheduler_type": "reduce_lr_on_plateau"}}, "follows the validation loss, and nothing is"),
         ({"select": "best"}, "training.select: best needs programs to choose by"),

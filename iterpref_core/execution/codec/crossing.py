@@ -63,7 +63,7 @@ def _is_data(dtype: Any) -> bool:
 
 
 class State(NamedTuple):
-    """What a container holds.
+    """The contents of a container.
 
     Attributes:
         form: what is compared by value: bytes, the shape of an array.

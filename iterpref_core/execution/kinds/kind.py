@@ -2,7 +2,7 @@
 
 Three processes use a kind, each a part of it:
 
-    supervisor   step, sources, shares, ...   what is sent into the sandbox, and how a failure is told
+    supervisor   step, sources, why_inside   what is sent into the sandbox, and how a failure is told
     child        run                          runs the test in the process of the program
     judge        judge, sources_with_names    runs the test in a process beside the program
 

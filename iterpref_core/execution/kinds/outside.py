@@ -13,73 +13,28 @@ import functools
 import importlib
 import re
 import sys
-import unittest
 from collections.abc import Iterator
 from typing import Any
 
 from iterpref_core.execution.comparison.expectations import literal
+from iterpref_core.execution.kinds.listed import (
+    ASSERTS,
+    BUILTINS,
+    DECORATORS,
+    FIXTURES,
+    LOCAL,
+    ORDERS,
+    OTHER_MODULES,
+    OUTPUT,
+    SPECIAL,
+    STATE,
+    is_listed,
+    is_listed_module,
+    is_special,
+)
 from iterpref_core.execution.kinds.setups import setup_imports
 from iterpref_core.source_code.syntax_tree import parse
 
-_NAMES_OF_LIBRARIES = """
-    __future__.* typing.* math.* cmath.* itertools.* heapq.* bisect.* statistics.* textwrap.* base64.* zlib.* os.path.*
-    array.array ast.literal_eval calendar.isleap calendar.monthrange copy.copy copy.deepcopy fractions.Fraction
-    collections.OrderedDict collections.Counter collections.defaultdict collections.deque contextlib.redirect_stdout
-    contextlib.redirect_stderr contextlib.suppress contextlib.nullcontext dataclasses.dataclass dataclasses.field
-    decimal.Decimal decimal.ROUND_HALF_UP decimal.InvalidOperation datetime.date datetime.time datetime.datetime
-    datetime.timedelta datetime.timezone datetime.UTC functools.reduce functools.wraps functools.cmp_to_key glob.glob
-    hashlib.md5 hashlib.sha1 hashlib.sha256 hashlib.sha512 io.StringIO io.BytesIO json.loads json.dumps json.load
-    json.dump json.JSONDecodeError operator.add operator.sub operator.mul operator.truediv operator.floordiv
-    operator.mod operator.pow operator.neg operator.eq operator.ne operator.lt operator.le operator.gt operator.ge
-    operator.and_ operator.or_ operator.xor os.sep os.linesep os.remove os.unlink os.listdir os.mkdir os.makedirs
-    os.rmdir os.rename pathlib.Path pathlib.PurePath pathlib.PurePosixPath random.Random random.randint
-    random.randrange random.choice random.choices random.sample random.shuffle random.uniform random.random re.match
-    re.search re.fullmatch re.sub re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S
-    re.DOTALL re.X re.VERBOSE re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase
-    string.ascii_uppercase string.digits string.hexdigits string.octdigits string.punctuation string.printable
-    string.whitespace struct.pack struct.unpack struct.calcsize sys.stdout sys.stderr sys.maxsize sys.float_info
-    sys.getsizeof sys.version_info sys.exit sys.path.insert sys.path.append tempfile.TemporaryDirectory
-    tempfile.NamedTemporaryFile tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir time.time time.perf_counter
-    time.monotonic time.process_time types.GeneratorType types.FunctionType types.MethodType uuid.UUID
-    unittest.TestCase unittest.main unittest.skip unittest.skipIf unittest.skipUnless unittest.expectedFailure
-    unittest.TestLoader unittest.TextTestRunner unittest.TestSuite unittest.defaultTestLoader pytest.raises pytest.mark
-    pytest.approx pytest.fixture pytest.param pytest.skip pytest.fail pytest.xfail pytest.main pytest.importorskip
-    numpy.array numpy.asarray numpy.arange numpy.zeros numpy.ones numpy.full numpy.empty numpy.eye numpy.identity
-    numpy.zeros_like numpy.ones_like numpy.linspace numpy.diag numpy.tile numpy.repeat numpy.concatenate numpy.stack
-    numpy.vstack numpy.hstack numpy.ndarray numpy.integer numpy.floating numpy.number numpy.bool_ numpy.int8
-    numpy.int16 numpy.int32 numpy.int64 numpy.uint8 numpy.uint16 numpy.uint32 numpy.uint64 numpy.float32 numpy.float64
-    numpy.complex64 numpy.complex128 numpy.nan numpy.inf numpy.pi numpy.e numpy.isnan numpy.isinf numpy.isfinite
-    numpy.allclose numpy.isclose numpy.array_equal numpy.all numpy.any numpy.abs numpy.sum numpy.mean numpy.std
-    numpy.var numpy.min numpy.max numpy.sqrt numpy.exp numpy.log numpy.sin numpy.cos numpy.dot numpy.matmul
-    numpy.transpose numpy.sort numpy.argsort numpy.unique numpy.round numpy.cumsum numpy.prod numpy.linalg.norm
-    numpy.linalg.inv numpy.linalg.det numpy.testing.* numpy.random.rand numpy.random.randn numpy.random.randint
-    numpy.random.random
-"""
-_LISTED = frozenset(_NAMES_OF_LIBRARIES.split())
-"""What a test may use of libraries: functions that return plain values, types of data, runners of tests."""
-_LISTED_MODULES = frozenset(name.rpartition(".")[0] for name in _LISTED)
-_NAMES_OF_BUILTINS = """
-    abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float
-    format frozenset getattr hasattr hash hex int isinstance issubclass iter len list map max min next object oct open
-    ord pow print property range repr reversed round set slice sorted staticmethod str sum super tuple type zip None
-    True False NotImplemented Ellipsis __name__ __file__
-"""
-_BUILTINS = frozenset(_NAMES_OF_BUILTINS.split())
-_SPECIAL = frozenset({"__name__", "__doc__", "__init__", "__version__", "__file__"})
-"""Special attributes that a test may ask for: of others, a proxy's are not the object's."""
-_ASSERTS = frozenset(name for name in dir(unittest.TestCase) if name.startswith("assert")) - {
-    *("assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex")
-}
-_DECORATORS = frozenset({"property", "staticmethod", "classmethod"})
-_FIXTURES = frozenset({"self", "cls", "capsys", "tmp_path"})
-_OUTPUT = frozenset({"sys.stdout", "sys.stderr"})
-"""What a test may set of a library: the program's output reaches the test's own streams."""
-_ORDERS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_OTHER_MODULES = {"np": "numpy", "numpy": "numpy"}
-_LOCAL = re.compile(r"random\.Random|re\.|hashlib\.|tempfile\.")
-"""What makes objects of libraries, which a test may use and not hand over."""
-_STATE = re.compile(r"random\.|numpy\.|decimal\.")
-"""What a program could have set before a test reads it."""
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -266,7 +221,7 @@ class _Reader:
                 pass
             case _:
                 return ""
-        return name if name in sys.stdlib_module_names else _OTHER_MODULES.get(name, "")
+        return name if name in sys.stdlib_module_names else OTHER_MODULES.get(name, "")
 
     def _is_theirs(self, name: str) -> bool:
         """Tell whether a name is the solution's."""
@@ -293,7 +248,7 @@ class _Reader:
             case ast.Name(id=name):
                 return name in self._values
             case ast.Call(func=ast.Name(id=name)):
-                return name in _BUILTINS and name not in self._bound
+                return name in BUILTINS and name not in self._bound
             case ast.BinOp():
                 return not self._is_object(node)
         inner = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
@@ -302,7 +257,7 @@ class _Reader:
     def _is_local(self, node: ast.expr) -> bool:
         """Tell whether an expression is an object of a library that stays with the test."""
         called = node.func if isinstance(node, ast.Call) else None
-        return (called is not None and _LOCAL.match(self._path(called)) is not None) or _source(node) in self._local
+        return (called is not None and LOCAL.match(self._path(called)) is not None) or _source(node) in self._local
 
     def _compares_object(self, sides: list[ast.expr]) -> bool:
         """Tell whether an object that the test has made is compared with a literal."""
@@ -313,7 +268,7 @@ class _Reader:
         states = []
         for node in ast.walk(self._tree):
             yield from self._unlisted(node)
-            if isinstance(node, ast.Attribute | ast.Name) and _STATE.match(self._path(node)):
+            if isinstance(node, ast.Attribute | ast.Name) and STATE.match(self._path(node)):
                 states.append(_source(node))
             if isinstance(node, ast.Expr) and self._is_for_its_effect(node):
                 states.append("")
@@ -334,9 +289,9 @@ class _Reader:
             case ast.AsyncFunctionDef() | ast.AsyncWith() | ast.AsyncFor() | ast.Await():
                 yield "coroutines"
             case ast.Import():
-                yield from (a.name for a in node.names if not self._is_own(a.name) and not _is_listed_module(a.name))
+                yield from (a.name for a in node.names if not self._is_own(a.name) and not is_listed_module(a.name))
             case ast.ImportFrom() if not node.level and not self._is_own(node.module or ""):
-                yield from (path for a in node.names if not _is_listed(path := f"{node.module}.{a.name}"))
+                yield from (path for a in node.names if not is_listed(path := f"{node.module}.{a.name}"))
             case ast.Name(ctx=ast.Load()):
                 yield from self._unlisted_name(node)
             case ast.Attribute():
@@ -359,7 +314,7 @@ class _Reader:
         parent = self._parents.get(node)
         if path:
             is_whole = not isinstance(parent, ast.Attribute)
-            if is_whole and not _is_listed(path):
+            if is_whole and not is_listed(path):
                 yield path
         elif name in self._bound:
             return
@@ -371,30 +326,30 @@ class _Reader:
                 yield f"{name}, handed over"
             if name == "AssertionError":
                 yield from self._lost_assertion(node)
-        elif (hasattr(builtins, name) or _is_special(name)) and name not in _BUILTINS:
+        elif (hasattr(builtins, name) or is_special(name)) and name not in BUILTINS:
             yield name
 
     def _unlisted_attribute(self, node: ast.Attribute) -> Iterator[str]:
         name = node.attr
         path = self._path(node)
-        if path and not isinstance(self._parents.get(node), ast.Attribute) and not _is_listed(path):
+        if path and not isinstance(self._parents.get(node), ast.Attribute) and not is_listed(path):
             yield path
-        if _is_special(name) and name not in _SPECIAL:
+        if is_special(name) and name not in SPECIAL:
             yield name
         if name in ("format", "format_map") and not (isinstance(node.value, ast.Constant) and self._is_called(node)):
             yield "a text that formats"
-        if name.startswith("assert") and name not in _ASSERTS and not path and self._is_called(node):
+        if name.startswith("assert") and name not in ASSERTS and not path and self._is_called(node):
             yield name
         if not isinstance(node.ctx, ast.Load):
             root = _source(node.value)
-            if root in self._errors or (path and path not in _OUTPUT):
+            if root in self._errors or (path and path not in OUTPUT):
                 yield f"a change of {root}"
 
     def _unlisted_call(self, node: ast.Call) -> Iterator[str]:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in ("getattr", "hasattr"):
             asked = node.args[1] if len(node.args) > 1 else None
-            if not isinstance(asked, ast.Constant) or _is_special(str(asked.value)):
+            if not isinstance(asked, ast.Constant) or is_special(str(asked.value)):
                 yield f"{name} of special names"
         if name == "type" and len(node.args) != 1:
             yield "type, for a new class"
@@ -433,7 +388,7 @@ class _Reader:
         if isinstance(called, ast.Attribute) and called.attr in ("setter", "getter", "deleter"):
             return True
         name = called.id if isinstance(called, ast.Name) else ""
-        return bool(self._path(called)) or name in _DECORATORS or name in self._functions | self._classes.keys()
+        return bool(self._path(called)) or name in DECORATORS or name in self._functions | self._classes.keys()
 
     def _unlisted_fixtures(self, node: ast.FunctionDef) -> Iterator[str]:
         """Yield fixtures of pytest that are neither the test's own nor listed."""
@@ -441,7 +396,7 @@ class _Reader:
             return
         constants = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
         texts = [value for value in constants if isinstance(value, str)]
-        given = set(re.findall(r"\w+", " ".join(texts))) | _FIXTURES | self._functions
+        given = set(re.findall(r"\w+", " ".join(texts))) | FIXTURES | self._functions
         yield from (f"fixture {each.arg}" for each in node.args.args if each.arg not in given)
 
     def _unlisted_comparison(self, node: ast.Compare) -> Iterator[str]:
@@ -453,7 +408,7 @@ class _Reader:
             if isinstance(operator, ast.Is | ast.IsNot) and not (self._is_single(left) or self._is_single(right)):
                 yield "identity"
             is_of_call = is_call and isinstance(operator, ast.Eq)
-            if isinstance(operator, _ORDERS) and not is_of_call and self._compares_object([left, right]):
+            if isinstance(operator, ORDERS) and not is_of_call and self._compares_object([left, right]):
                 yield "an object compared with a value"
 
     def _is_single(self, node: ast.expr) -> bool:
@@ -486,19 +441,8 @@ class _Reader:
     def _is_listed_manager(self, item: ast.withitem) -> bool:
         called = item.context_expr.func if isinstance(item.context_expr, ast.Call) else item.context_expr
         if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "self":
-            return called.attr in _ASSERTS or called.attr == "subTest"
+            return called.attr in ASSERTS or called.attr == "subTest"
         return bool(self._path(called)) or (isinstance(called, ast.Name) and called.id == "open")
-
-
-def _is_listed_module(name: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for module in _LISTED_MODULES)
-
-
-def _is_listed(path: str) -> bool:
-    """Tell whether a name of a library is listed: `sys.stdout.write` is, by `sys.stdout`; `math.pi` is, by `math.*`."""
-    parts = path.split(".")
-    known = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
-    return any(each in _LISTED or (f"{each}.*" in _LISTED and each != path) for each in known)
 
 
 def _source(node: ast.AST) -> str:
@@ -507,10 +451,6 @@ def _source(node: ast.AST) -> str:
         return ast.unparse(node)
     except ValueError:
         return ""
-
-
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
 
 
 @functools.lru_cache(maxsize=4096)

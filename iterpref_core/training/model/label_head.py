@@ -11,7 +11,6 @@ DDP, FSDP2's and ZeRO-3's hooks that gather weights) does its part.
 
 import functools
 from dataclasses import dataclass
-from types import MethodType
 from typing import Any
 
 import torch
@@ -186,13 +185,74 @@ def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Ten
     )
 
 
+class LabelLinear(torch.nn.Linear):
+    """An output head that returns logits, or log-probabilities of labels."""
+
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        targets: torch.Tensor | None = None,
+        transform: LogitTransform | None = None,
+    ) -> torch.Tensor:
+        """Return logits, (M, V), or with targets, (M,), their log-probabilities, (M,), in nats."""
+        if targets is None:
+            return linear(hidden, self.weight, self.bias)
+        logps: torch.Tensor = LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
+        return logps
+
+
+class LabelHead:
+    """A part of a model's class, which teaches the model to return log-probabilities of labels.
+
+    Attributes:
+        plain: the model's own class.
+    """
+
+    plain: type[PreTrainedModel]
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        """Return how a copy is made: the class of such a model has no name that pickle could look up."""
+        return _new_model, (self.plain,), self.__dict__
+
+
+def _new_model(plain: Any) -> Any:
+    kind = _with_label_head(plain)
+    return kind.__new__(kind)
+
+
+@functools.cache
+def _with_label_head(plain: Any) -> Any:
+    """Return a class of models as `plain`, of the same name, whose forward takes labels."""
+
+    @functools.wraps(plain.forward)  # generate() reads the signature
+    def forward(
+        self: PreTrainedModel,
+        *args: Any,
+        label_positions: torch.Tensor | None = None,
+        label_targets: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if label_positions is None or label_targets is None:
+            return plain.forward(self, *args, **kwargs)
+        hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
+        transform = logit_transform(self.config)
+        head = self.get_output_embeddings()  # PEFT may have put a trained copy in its place
+        if isinstance(head, TrainableTokensWrapper):
+            # The head is the embedding, of which single rows are trained. PEFT's forward knows no labels.
+            return LabelLogps.apply(hidden, head.weight, None, label_targets, transform)
+        return head(hidden, label_targets, transform)
+
+    members = {"forward": forward, "plain": plain, "__module__": plain.__module__}
+    return type(plain.__name__, (LabelHead, plain), members)
+
+
 def add_label_head(model: PreTrainedModel) -> None:
     """Teach a model to return log-probabilities of labels.
 
     Afterwards `model(..., label_positions=positions, label_targets=targets)` gives the (M,) log-probabilities, in nats
     and at least float32, of `targets` (M,) at `positions` (M,), which count through all rows of the batch. Any other
     call is as before, and a model that has the head already stays as it is. Weights, their names and saved files
-    stay as they are.
+    stay as they are. Model and head get other classes, so that copies of them, pickled ones too, are their own.
 
     Args:
         model: a causal language model; if PEFT wraps it, its base model.
@@ -200,9 +260,8 @@ def add_label_head(model: PreTrainedModel) -> None:
     Raises:
         ModelError: it has no output head, or one that is no plain matrix.
     """
-    if hasattr(model, "has_label_head"):
+    if isinstance(model, LabelHead):
         return
-    transform = logit_transform(model.config)
     head = model.get_output_embeddings()
     if isinstance(head, TrainableTokensWrapper):
         head = head.original_module
@@ -211,37 +270,6 @@ def add_label_head(model: PreTrainedModel) -> None:
             f"{model.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
             "adapters and quantization"
         )
-
-    def head_forward(
-        self: torch.nn.Linear,
-        hidden: torch.Tensor,
-        targets: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        if targets is None:
-            return linear(hidden, self.weight, self.bias)
-        logps: torch.Tensor = LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
-        return logps
-
-    head.forward = MethodType(head_forward, head)  # type: ignore[method-assign]
-
-    @functools.wraps(type(model).forward)  # generate() reads the signature
-    def model_forward(
-        self: PreTrainedModel,
-        *args: Any,
-        label_positions: torch.Tensor | None = None,
-        label_targets: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if label_positions is None or label_targets is None:
-            return self.forward_without_labels(*args, **kwargs)
-        hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
-        head = self.get_output_embeddings()  # PEFT may have put a trained copy in its place
-        if isinstance(head, TrainableTokensWrapper):
-            # The head is the embedding, of which single rows are trained. PEFT's forward knows no labels.
-            return LabelLogps.apply(hidden, head.weight, None, label_targets, transform)
-        return head(hidden, label_targets)
-
-    # A copy of the model binds its methods to itself; a function that held this model would follow this one.
-    model.forward_without_labels = model.forward
-    model.forward = MethodType(model_forward, model)
-    model.has_label_head = True
+    head.__class__ = LabelLinear
+    plain: Any = type(model)
+    model.__class__ = _with_label_head(plain)

@@ -45,12 +45,26 @@ _SHARED, _DIFFERENT, _REST = 4, 3, 5
 """Tokens of the probe's programs: the beginning of both, their difference, the end of both."""
 
 
-def switch_off_randomness(model: torch.nn.Module) -> None:
-    """Switch off a model's own noise in training, in all its forms: modules, numbers in modules, and configuration.
+@contextmanager
+def silent(model: torch.nn.Module) -> Iterator[None]:
+    """Switch off a model's own noise in training for a while: modules, numbers in modules, and configuration.
 
     StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration. The dropout
     of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
     """
+    changed = []
+    for holder, name in _noise(model):
+        changed.append((holder, name, getattr(holder, name)))
+        setattr(holder, name, 0.0)
+    try:
+        yield
+    finally:
+        for holder, name, value in reversed(changed):  # one that was met twice was 0 the second time
+            setattr(holder, name, value)
+
+
+def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:
+    """Yield the numbers that make a forward pass random, by their holder and name."""
     kept = {id(dropout) for dropout in _adapter_dropouts(model)}
     # Most modules share one configuration.
     configs = {}
@@ -60,11 +74,10 @@ def switch_off_randomness(model: torch.nn.Module) -> None:
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
-        if isinstance(holder, torch.nn.modules.dropout._DropoutNd):  # noqa: SLF001 - the base class of all of them
-            holder.p = 0.0
+        dropout = isinstance(holder, torch.nn.modules.dropout._DropoutNd)  # noqa: SLF001 - the base class of all of them
         for name, value in list(vars(holder).items()):
-            if isinstance(value, float) and _RANDOM.search(name):
-                setattr(holder, name, 0.0)
+            if isinstance(value, float) and (_RANDOM.search(name) or (dropout and name == "p")):
+                yield holder, name
 
 
 def _adapter_dropouts(model: torch.nn.Module) -> Iterator[torch.nn.Dropout]:
@@ -125,9 +138,8 @@ def check_parity(
             does something to its logits that the label head does not know.
         ConfigError: a rejected suffix of the layout `fork` differs from a row of its own.
     """
-    switch_off_randomness(policy)
     policy.train()
-    with _without_adapter_dropout(policy):
+    with silent(policy), _without_adapter_dropout(policy):
         _compare_with_logits(policy, layout, longest, model, dtype)
 
 

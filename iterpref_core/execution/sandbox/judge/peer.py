@@ -18,7 +18,8 @@ from ...codec.crossing import Codec, loads
 from ...codec.plain import dumps
 from ...kinds.reports import NOT_JUDGED
 from . import permission
-from .objects import OPERATIONS, Objects, Proxy, ProxyClass
+from .objects import Objects
+from .proxies import OPERATIONS, Proxy, ProxyClass
 from .wire import MAX_FRAME, Wire, WireClosedError
 
 _NESTING = 12_000

@@ -26,8 +26,9 @@ from ...kinds.reports import NOT_JUDGED, REACHED, TEST, NotCompiledError, TestFa
 from ...kinds.table import KINDS
 from ...solution.loading import MAX_MESSAGE, text_of, write_files
 from .assertions import Counted, is_deep
-from .objects import Proxy, ProxyClass, lookup
+from .objects import lookup
 from .peer import Peer, ProgramLostError
+from .proxies import Proxy, ProxyClass
 from .solution_module import Finder, Names, Solution, meant_as_solutions
 
 Report = Callable[[int, str, int, str], None]

@@ -16,8 +16,8 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .objects import Proxy, ProxyClass
 from .peer import Peer
+from .proxies import Proxy, ProxyClass
 
 _RUNNERS = frozenset({"unittest", "pytest"})
 _HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
@@ -189,11 +189,15 @@ class Solution(types.ModuleType):
         """
         session = self.__dict__["iterpref_session"]
         listed = [name for name in session.peer.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
-        own = frame.f_globals.keys() | (session.helpers.keys() if isinstance(frame.f_builtins, Names) else set())
+        own = set(frame.f_globals)
+        if isinstance(frame.f_builtins, Names):
+            own |= session.helpers.keys()
         # Another import of the solution would have something else to test than what it has under builtins' names.
-        imported = [each.argval for each in dis.get_instructions(frame.f_code) if each.opname == "IMPORT_NAME"]
-        codes = [frame.f_code] if imported.count(self.__name__) == 1 else []
-        meant = meant_as_solutions(filter(is_builtin, listed), codes) if codes else set()
+        instructions = dis.get_instructions(frame.f_code)
+        imported = [each.argval for each in instructions if each.opname == "IMPORT_NAME"]
+        meant: set[str] = set()
+        if imported.count(self.__name__) == 1:
+            meant = meant_as_solutions(filter(is_builtin, listed), [frame.f_code])
         return [name for name in listed if name not in own and (name in meant or not is_builtin(name))]
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -67,7 +67,7 @@ LIARS = {
     "str subclass": LIAR.format(base="str", test="return True") + "def f(x): return L('4')",
     "list subclass": LIAR.format(base="list", test="return True") + "def f(x): return L([4])",
     "tuple subclass": LIAR.format(base="tuple", test="return True") + "def f(x): return L((4,))",
-    "float subclass": LIAR.format(base="float", test="return True") + "def f(x): return L(4.5)",
+    "float subclass": LIAR.format(base="float", test="return True") + "def f(x): return L(7.5)",
     "claims to be int": LIAR.format(base="object", test="return True") + "    __class__ = int\n    def __int__(s): return 5\n    __index__ = __int__\ndef f(x): return L()",
     "class as function": "class f:\n    def __init__(s, x): pass\n    def __eq__(s, o): return True\n    def __hash__(s): return 4\n    def __gt__(s, o): return True\n    __lt__ = __ge__ = __le__ = __gt__\n    def __sub__(s, o): return 0\n    __rsub__ = __sub__\n",
     "metaclass as function": "class M(type):\n    def __call__(c, x): return c\n    def __eq__(c, o): return True\n    def __hash__(c): return 4\nclass f(metaclass=M): pass",

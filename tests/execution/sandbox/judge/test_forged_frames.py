@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.sandbox.judge.objects import OPERATIONS
+from iterpref_core.execution.sandbox.judge.proxies import OPERATIONS
 from iterpref_core.records import AssertTest, PytestTest, Test, UnittestTest
 from tests.execution.sandbox.judge.wire_programs import WIRE
 

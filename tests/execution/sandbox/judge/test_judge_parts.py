@@ -14,9 +14,9 @@ from iterpref_core.execution.codec.crossing import loads
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
 from iterpref_core.execution.ruling.routing import why_inside
 from iterpref_core.execution.sandbox.judge.assertions import Counted
-from iterpref_core.execution.sandbox.judge.objects import OPERATIONS
 from iterpref_core.execution.sandbox.judge.peer import Peer
 from iterpref_core.execution.sandbox.judge.permission import RefusedError, check
+from iterpref_core.execution.sandbox.judge.proxies import OPERATIONS
 from iterpref_core.execution.sandbox.judge.solution_module import free_names, meant_as_solutions
 from iterpref_core.records import AssertTest, PytestTest
 
