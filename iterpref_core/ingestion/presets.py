@@ -19,8 +19,8 @@ class Preset:
         title: the sets that have it, for the table.
         columns: where each part stands, in the words of `--columns`.
         license: SPDX of the license on the set's card, for a file without its card; a row or a card may state another.
-        card: the set's repository on the hub, whose card or rows showed the columns; empty where none was seen.
-        notes: what is special, for the table.
+        card: the set's repository on the hub.
+        notes: what is special, for the table; *not seen*, where the columns are those of code that reads the set.
         prefix: the beginning of the problems' names; empty: names are taken as they are.
         asks: True: the prompt says what to write, a script or a function of a name. False: the statement says it.
         ignore_case: True: the set's own rule ignores case in what a script prints.
@@ -88,7 +88,8 @@ PRESETS: dict[str, Preset] = {
         f"{_CONTESTS},task_id=id|name,tests=corner_cases.input.stdin+corner_cases.output.stdout,"
         "reference=correct_submissions|solutions,wrong=incorrect_submissions|incorrect_solutions",
         license="CC-BY-4.0",
-        notes="corner cases",
+        card="caijanfeng/CodeContests-O",
+        notes="corner cases (not seen)",
         prefix="code_contests_o/",
         prepare=preparations.prepare_code_contests,
     ),
@@ -97,7 +98,7 @@ PRESETS: dict[str, Preset] = {
         f"{_CONTESTS},task_id=id,tests=test_cases,reference=correct_submissions,wrong=incorrect_submissions",
         license="CC-BY-4.0",
         card="ByteDance-Seed/Code-Contests-Plus",
-        notes="its checkers are C++, and are not read",
+        notes="its checkers are C++, and are not read (not seen)",
         prefix="code_contests_plus/",
         prepare=preparations.prepare_code_contests,
     ),
@@ -173,7 +174,7 @@ PRESETS: dict[str, Preset] = {
         "NeMo Gym's `comp_coding`",
         "prompt=responses_create_params.input,task_id=verifier_metadata.problem_id|problem_id,"
         "tests=verifier_metadata.unit_tests",
-        notes="messages as prompts; no references. Seen in its repository's README",
+        notes="messages as prompts; no references",
         prefix="nemo_gym/",
         asks=False,
     ),
@@ -189,7 +190,8 @@ PRESETS: dict[str, Preset] = {
         "OpenCoder, `educational_instruct`",
         "prompt=instruction,task_id=seq_id,tests=testcase,entry_point=entry_point,reference=code",
         license="MIT",
-        notes="assertions",
+        card="OpenCoder-LLM/opc-sft-stage2",
+        notes="assertions (not seen)",
         prefix="opencoder/",
     ),
     "openthoughts": Preset(
@@ -233,7 +235,7 @@ PRESETS: dict[str, Preset] = {
         "prompt=prompt,task_id=extra_info.index,tests=reward_model.ground_truth,task=ability,"
         "reference=extra_info.reference:answer",
         card="PRIME-RL/Eurus-2-RL-Data",
-        notes="messages as prompts; other abilities are left out (`not_code`)",
+        notes="messages as prompts; other abilities are left out (`not_code`) (not seen)",
         prefix="verl/",
         asks=False,
     ),

@@ -68,13 +68,11 @@ def read_items(path: Path, *, lenient: bool = False) -> Generator[Item]:
         yield from _read_csv(path, lenient=lenient)
         return
     with open_text(path) as file:
-        if _holds_array(file):
+        is_array = _holds_array(file)
+        if is_array or _holds_long_objects(file):
             with _decoded(file, lenient=lenient) as opened:
-                yield from _read_array(opened, path)
-            return
-        if _holds_long_objects(file):
-            with _decoded(file, lenient=lenient) as opened:
-                yield from _read_long_objects(opened, path)
+                text = _JsonText(opened, path)
+                yield from _read_array(text) if is_array else _read_long_objects(text)
             return
         for number, raw in enumerate(file, 1):
             # Files that were put together have a byte order mark in the middle, with which no JSON begins.
@@ -156,100 +154,101 @@ def _holds_long_objects(file: IO[bytes]) -> bool:
     return _BRACE.match(head.removeprefix(codecs.BOM_UTF8)) is not None
 
 
-def _read_long_objects(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
-    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
-    buffer = _more(text, path, _CHUNK)
-    place = LinePlace(path, 1)
-    number = 0
-    while buffer:
-        trimmed = buffer.lstrip(_BLANK)
-        place = place.after(buffer[: len(buffer) - len(trimmed)])
-        buffer = trimmed or _more(text, path, _CHUNK)
-        if not trimmed:
-            continue
-        end, buffer = _next_object(decoder, buffer, text, place)
-        number += 1
-        yield Item(place, number, buffer[:end])
-        place = place.after(buffer[:end])
-        buffer = buffer[end:] or _more(text, path, _CHUNK)
+class _JsonText:
+    """A JSON text that is read piece by piece.
 
+    Attributes:
+        place: position of the first character that was not taken.
+    """
 
-def _read_array(text: io.TextIOWrapper, path: Path) -> Iterator[Item]:
-    # Only the end of each value is looked for: numbers of any length are left as they are.
-    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
-    buffer = ""
-    place = LinePlace(path, 1)
-    number = 0
-    # What may come next: one of these marks, or a value.
-    marks = "["
-    value = False
-    ended = False
-    while True:
-        # Each turn takes one thing off the front of the buffer: blanks, then "[" or ",", an object, or the final "]".
-        trimmed = buffer.lstrip(_BLANK)
-        place = place.after(buffer[: len(buffer) - len(trimmed)])
-        buffer = trimmed
-        if not buffer:
-            buffer = _more(text, path, _CHUNK)
-            if not buffer and ended:
-                return
-            if not buffer:
-                raise RecordError(f"{place}: the JSON array has no end; fetch the file again")
-            continue
-        mark = buffer[0]
-        if mark in marks:
-            marks = "]" if mark == "[" else ""
-            value = mark != "]"
-            ended = mark == "]"
-            place = place.after(mark)
-            buffer = buffer[1:]
-        elif value:
-            end, buffer = _next_object(decoder, buffer, text, place)
-            number += 1
-            yield Item(place, number, buffer[:end])
-            place = place.after(buffer[:end])
-            buffer = buffer[end:]
-            marks = ",]"
-            value = False
-        elif ended:
-            raise RecordError(f"{place}: more stands behind the JSON array; give every array a file of its own")
-        else:
-            raise RecordError(
-                f"{place}: not valid JSON (a comma or `]` is expected); correct it, or fetch the file again"
-            )
+    def __init__(self, file: io.TextIOWrapper, path: Path) -> None:
+        self._file = file
+        self._ahead = ""
+        # Only the end of each value is looked for: numbers of any length are left as they are.
+        self._decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+        self.place = LinePlace(path, 1)
 
+    def first(self) -> str:
+        """Pass over blanks, and return the first character behind them; an empty text at the end."""
+        while True:
+            self.take(len(self._ahead) - len(self._ahead.lstrip(_BLANK)))
+            if self._ahead or not self._read_on():
+                return self._ahead[:1]
 
-def _next_object(
-    decoder: json.JSONDecoder,
-    buffer: str,
-    text: io.TextIOWrapper,
-    place: LinePlace,
-) -> tuple[int, str]:
-    """Return the end of the JSON value at the front of a buffer, and the buffer with the text read to find that end."""
-    while True:
+    def take(self, count: int) -> str:
+        """Return the next characters, and go on behind them."""
+        taken = self._ahead[:count]
+        self.place = self.place.after(taken)
+        self._ahead = self._ahead[count:]
+        return taken
+
+    def value(self) -> str:
+        """Return the value that begins here, and go on behind it.
+
+        Raises:
+            RecordError: the value is broken, or has no end.
+        """
+        while True:
+            try:
+                _, end = self._decoder.raw_decode(self._ahead)
+            except RecursionError:
+                # The value may be whole, and is then left out by who reads it, alone.
+                closed = _end_of_brackets(self._ahead)
+                if closed is not None:
+                    return self.take(closed)
+                reason = "nested too deeply"
+                position = 0
+            except ValueError as error:
+                reason = getattr(error, "msg", str(error))
+                position = getattr(error, "pos", 0)
+            else:
+                # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
+                if end < len(self._ahead) or self._ahead[0] in "{[":
+                    return self.take(end)
+                reason = "the array has no end"
+                position = end
+            if not self._read_on():
+                where = self.place.after(self._ahead[:position])
+                raise RecordError(f"{where}: not valid JSON ({reason}); correct it, or fetch the file again") from None
+
+    def _read_on(self) -> bool:
         try:
-            _, end = decoder.raw_decode(buffer)
-        except RecursionError:
-            # The value may be whole, and is then left out by who reads it, alone.
-            closed = _end_of_brackets(buffer)
-            if closed is not None:
-                return closed, buffer
-            reason = "nested too deeply"
-            position = 0
-        except ValueError as error:
-            reason = getattr(error, "msg", str(error))
-            position = getattr(error, "pos", 0)
-        else:
-            # A number that ends with the buffer may continue in the unread text: [1, 2 may be [1, 25].
-            if end < len(buffer) or buffer[0] in "{[":
-                return end, buffer
-            reason = "the array has no end"
-            position = end
-        more = _more(text, place.path, max(_CHUNK, len(buffer)))
-        if not more:
-            where = place.after(buffer[:position])
-            raise RecordError(f"{where}: not valid JSON ({reason}); correct it, or fetch the file again") from None
-        buffer += more
+            more = self._file.read(max(_CHUNK, len(self._ahead)))
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.place.path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+        self._ahead += more
+        return bool(more)
+
+
+def _read_long_objects(text: _JsonText) -> Iterator[Item]:
+    number = 0
+    while text.first():
+        number += 1
+        place = text.place
+        yield Item(place, number, text.value())
+
+
+def _read_array(text: _JsonText) -> Iterator[Item]:
+    text.first()
+    text.take(len("["))
+    number = 0
+    mark = text.first()
+    while mark != "]":
+        if not text.first():
+            raise RecordError(f"{text.place}: the JSON array has no end; fetch the file again")
+        number += 1
+        place = text.place
+        yield Item(place, number, text.value())
+        mark = text.first()
+        if mark == ",":
+            text.take(len(","))
+        elif mark and mark != "]":
+            raise RecordError(
+                f"{text.place}: not valid JSON (a comma or `]` is expected); correct it, or fetch the file again"
+            )
+    text.take(len("]"))
+    if text.first():
+        raise RecordError(f"{text.place}: more stands behind the JSON array; give every array a file of its own")
 
 
 def _end_of_brackets(text: str) -> int | None:
@@ -263,10 +262,3 @@ def _end_of_brackets(text: str) -> int | None:
             if depth == 0:
                 return mark.end()
     return None
-
-
-def _more(text: io.TextIOWrapper, path: Path, size: int) -> str:
-    try:
-        return text.read(size)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None

@@ -14,8 +14,7 @@ def table_of_sets() -> str:
     rows = ["| set | `--format` | license | read |", "|---|---|---|---|"]
     for name, preset in PRESETS.items():
         title = f"[{preset.title}]({HUB}/{preset.card})" if preset.card else preset.title
-        seen = "" if preset.card or not preset.license else " (not seen)"
-        rows.append(f"| {title} | `{name}` | {preset.license} | {preset.notes}{seen} |")
+        rows.append(f"| {title} | `{name}` | {preset.license} | {preset.notes} |")
     return "\n".join(rows)
 
 

@@ -14,10 +14,11 @@ from iterpref_core.ingestion.intake import Ingested, Source, open_intake, open_t
 from iterpref_core.ingestion.pairs.grouped_records import GroupedRecords
 from iterpref_core.ingestion.pairs.joins import read_join
 from iterpref_core.ingestion.pairs.repair_rows import REPAIR_PROMPT, Repair, RepairReader
+from iterpref_core.ingestion.problems.published import drop_for
 from iterpref_core.ingestion.problems.trials import Run
 from iterpref_core.prompt_messages import statement_digest
 from iterpref_core.records import UNDECIDED, PreferencePair, Record
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+from iterpref_core.storage.left_out import Dropped
 
 
 class _Kept(Record):
@@ -112,11 +113,8 @@ def _with_outcomes(repair: Repair | Dropped, run: Run) -> Repair | Dropped:
     name = repair.pair.task_id
     try:
         return _run_both(repair, run)
-    except RecordError as error:
-        explanation = str(error).removeprefix(f"{repair.where}: ")
-        return Dropped(BAD_RECORD, repair.where, name, explanation)
-    except (ValueError, TypeError, RecursionError) as error:
-        return Dropped(BAD_RECORD, repair.where, name, f"{type(error).__name__}: {error}")
+    except (RecordError, ValueError, TypeError, RecursionError) as error:
+        return drop_for(error, repair.where, name)
 
 
 def _run_both(repair: Repair, run: Run) -> Repair | Dropped:

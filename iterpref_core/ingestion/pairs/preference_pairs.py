@@ -16,14 +16,14 @@ from iterpref_core.ingestion.intake import Ingested, Source, open_intake
 from iterpref_core.ingestion.pairs.answers import find_programs, reason_against_names, states_python
 from iterpref_core.ingestion.preparations import Prepare
 from iterpref_core.ingestion.presets import PRESETS
-from iterpref_core.ingestion.problems.published import LeftOutError
+from iterpref_core.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.ingestion.prompts import Turn, join_texts, named_columns, prompt_of, read_turns
 from iterpref_core.ingestion.rows import NOT_UTF8, check_writable, is_utf8, read_object
 from iterpref_core.ingestion.values import read_license
 from iterpref_core.records import FocalSpans, PreferencePair, take_name
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+from iterpref_core.storage.left_out import Dropped
 
 
 class _Read(NamedTuple):
@@ -118,12 +118,8 @@ class _PairReader:
             # What a row of these sets calls its name may be that of its problem.
             name = f"pair-{item.number}" if name in self._names else name
             read = _read_pair(row, name, self._columns, license)
-        except LeftOutError as error:
-            return Dropped(error.reason, where, name, error.explanation)
-        except ValueError as error:
-            return Dropped(BAD_RECORD, where, name, str(error))
-        except Exception as error:  # noqa: BLE001 - a row may break anything; it is named, and no other lost
-            return Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - see `drop_for`
+            return drop_for(error, where, name)
         return read._replace(pair=read.pair.model_copy(update={"task_id": take_name(name, self._names)}))
 
 

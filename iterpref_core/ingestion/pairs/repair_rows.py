@@ -10,7 +10,7 @@ from iterpref_core.ingestion.columns import Columns
 from iterpref_core.ingestion.pairs.answers import is_no_program, is_program, marks_program, reason_against_names
 from iterpref_core.ingestion.pairs.joins import Join
 from iterpref_core.ingestion.problems.programs import language_of
-from iterpref_core.ingestion.problems.published import LeftOutError
+from iterpref_core.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.ingestion.problems.row_tests import Rules, read_tests
 from iterpref_core.ingestion.prompts import columns_prompt
 from iterpref_core.ingestion.rows import check_writable, read_object
@@ -19,7 +19,7 @@ from iterpref_core.pairs.filters import drop_reason
 from iterpref_core.records import PreferencePair, Problem, take_name, unnumbered
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.storage.items import Item
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+from iterpref_core.storage.left_out import Dropped
 
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
 """The task of a row that has no statement: its own buggy program."""
@@ -73,19 +73,15 @@ class RepairReader:
                 row = self._join.extend(row, self._columns)
             for buggy in _buggy(row, self._columns):
                 yield self._repair(row, buggy, name, where)
-        except LeftOutError as error:
-            yield Dropped(error.reason, where, name, error.explanation)
-        except ValueError as error:
-            yield Dropped(BAD_RECORD, where, name, str(error))
-        except Exception as error:  # noqa: BLE001 - a row may break anything; it is named, and no other lost
-            yield Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - see `drop_for`
+            yield drop_for(error, where, name)
 
     def _repair(self, row: Mapping[str, Any], buggy: str, row_name: str, where: str) -> Repair | Dropped:
         name = take_name(row_name, self._names)
         try:
             return self._checked(row, buggy, row_name, name, where)
         except LeftOutError as error:
-            return Dropped(error.reason, where, name, error.explanation)
+            return drop_for(error, where, name)
 
     def _checked(self, row: Mapping[str, Any], buggy: str, row_name: str, name: str, where: str) -> Repair:
         columns = self._columns

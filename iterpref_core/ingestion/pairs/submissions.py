@@ -10,13 +10,13 @@ from iterpref_core.ingestion.columns import SUBMISSIONS, Columns, parse_columns
 from iterpref_core.ingestion.intake import Ingested, Intake, Source, open_intake
 from iterpref_core.ingestion.pairs.grouped_records import GroupedRecords
 from iterpref_core.ingestion.problems.programs import language_of
-from iterpref_core.ingestion.problems.published import LeftOutError
+from iterpref_core.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.ingestion.prompts import columns_prompt
 from iterpref_core.ingestion.rows import check_writable, read_object
 from iterpref_core.ingestion.values import read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
 from iterpref_core.storage.items import Item
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+from iterpref_core.storage.left_out import Dropped
 
 _VERDICTS: dict[str, Verdict] = {
     r"accepted|ac|ok|pass(ed)?|correct|true|yes|1": "passed",
@@ -91,10 +91,8 @@ def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dr
         row = read_object(item)
         name = columns.name(row, "task_id") or ""
         return _submission(row, name, columns, license)
-    except LeftOutError as error:
-        return Dropped(error.reason, where, name, error.explanation)
-    except ValueError as error:
-        return Dropped(BAD_RECORD, where, name, str(error))
+    except Exception as error:  # noqa: BLE001 - see `drop_for`
+        return drop_for(error, where, name)
 
 
 def _submission(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> _Submission:

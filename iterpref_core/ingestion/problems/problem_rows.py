@@ -7,18 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from iterpref_core.answers.extraction import defines
 from iterpref_core.answers.python_text import entry_name
-from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
 from iterpref_core.ingestion.columns import Columns, explain_split, listed
 from iterpref_core.ingestion.pairs.answers import marks_program
 from iterpref_core.ingestion.presets import ANY_SET, find_preset
 from iterpref_core.ingestion.problems.check_function import tested_name
 from iterpref_core.ingestion.problems.programs import program_in, python_programs, right_programs
-from iterpref_core.ingestion.problems.published import LeftOutError, PublishedProblem
+from iterpref_core.ingestion.problems.published import LeftOutError, PublishedProblem, drop_for
 from iterpref_core.ingestion.problems.row_tests import Rules, read_tests
 from iterpref_core.ingestion.problems.selection import Selection
 from iterpref_core.ingestion.problems.time_limits import read_time_limit
@@ -32,7 +29,6 @@ from iterpref_core.prompt_messages import prompt_text
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, UnittestTest
 from iterpref_core.source_code.language import is_python_3
 from iterpref_core.storage.items import Item
-from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 from iterpref_core.storage.shards import other_splits
 
@@ -76,16 +72,8 @@ class ProblemReader:
             chosen = self._choose(published, name)
             _check(chosen, where)
             return replace(chosen, where=where)
-        except LeftOutError as error:
-            return Dropped(error.reason, where, name, error.explanation)
-        except ValidationError as error:
-            return Dropped(BAD_RECORD, where, name, describe_validation_error(error))
-        except RecursionError:
-            return Dropped(BAD_RECORD, where, name, "it is nested too deeply")
-        except (ValueError, RecordError) as error:
-            return Dropped(BAD_RECORD, where, name, str(error).removeprefix(f"{where}: "))
-        except Exception as error:  # noqa: BLE001 - a row may break anything; it is named, and no other lost
-            return Dropped(BAD_RECORD, where, name, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - see `drop_for`
+            return drop_for(error, where, name)
 
     def _published(self, row: Mapping[str, Any], columns: Columns) -> PublishedProblem:
         left_out: Counter[str] = Counter()

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
+from iterpref_core.errors import RecordError
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 
 class LeftOutError(Exception):
@@ -18,6 +23,28 @@ class LeftOutError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.explanation = explanation
+
+
+def drop_for(error: Exception, where: str, name: str) -> Dropped:
+    """Return the row in which an error arose, with the reason why it is left out: no row ends a run.
+
+    Args:
+        error: what was raised while the row was read.
+        where: place of the row.
+        name: name of the problem or pair, if it is known.
+    """
+    if isinstance(error, LeftOutError):
+        return Dropped(error.reason, where, name, error.explanation)
+    if isinstance(error, ValidationError):
+        explanation = describe_validation_error(error)
+    elif isinstance(error, RecursionError):
+        explanation = "it is nested too deeply"
+    elif isinstance(error, ValueError | RecordError):
+        explanation = str(error).removeprefix(f"{where}: ")
+    else:
+        # A row may break anything.
+        explanation = f"{type(error).__name__}: {error}"
+    return Dropped(BAD_RECORD, where, name, explanation)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
-from iterpref_core.ingestion.problems.published import PublishedProblem
+from iterpref_core.ingestion.problems.published import PublishedProblem, drop_for
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+from iterpref_core.storage.left_out import Dropped
 
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed, and of wrong ones that show if tests are weak."""
@@ -71,7 +71,7 @@ def try_programs(row: PublishedProblem | Dropped, run: Run, *, pairs: int) -> Tr
         tried = _try(row, run, pairs)
     except (ValueError, TypeError, RecursionError) as error:
         # A text of this row that no program can be given; other rows go on.
-        return Tried(row.where, dropped=Dropped(BAD_RECORD, row.where, name, f"{type(error).__name__}: {error}"))
+        return Tried(row.where, dropped=drop_for(error, row.where, name))
     return replace(
         tried,
         limit_left_out=limit_left_out,
