@@ -239,6 +239,7 @@ def pin_model(name: Path | str) -> ModelSource:
             raise ModelError(
                 f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
                 f"({first_line(error)}); correct the name (`model` in params.yaml), or name a checkpoint's folder"
+                f"{OR_SERVED}"
             ) from None
     # For this process and those that it starts: else every file that a checkpoint need not have is asked for again, for
     # minutes.

@@ -99,6 +99,20 @@ def test_a_folder_is_never_taken_for_a_name_at_an_endpoint(tmp_path: Path, monke
     assert not names_served("org/big-model", "transformers")
 
 
+@pytest.mark.parametrize("name", ["smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf"])
+def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_says_how_to_name_one(
+    iterpref: Iterpref, problems: Path, name: str
+) -> None:
+    assert problems.exists()
+    asked = ("evaluate", "--model", name, *EVALUATE[3:])
+    with serve(MockEndpoint(answer, Behavior())) as url:
+        code, _, err = iterpref(*asked, "--backend", "openai", "--base-url", url)
+    assert code == 0, err
+    code, _, err = iterpref(*asked)
+    assert code == 2
+    assert "a model behind an endpoint needs --backend openai and --base-url URL" in err
+
+
 def test_a_run_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
     assert problems.exists()
     with serve(Refusing(answer, Behavior())) as url:
