@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.config import Params, load_params, with_values
 from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.records import Problem
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grid import check_choice, plan_rows
 from tests.settings import ROOT
@@ -51,7 +51,7 @@ def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(
 
 def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params: Params, tmp_path: Path) -> None:
     own = with_values(params, {"problems.validation": 0})
-    problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=())
+    problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
     write_jsonl(
         tmp_path / "mine.jsonl", [problem, problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})]
     )
