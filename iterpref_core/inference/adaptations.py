@@ -1,4 +1,4 @@
-"""Adaptations: what a server refuses of a usual call, and how the call is made instead.
+"""Adaptations: ways to make a call to a server that refuses the usual one.
 
 A refusal only suggests an adaptation. It is kept, for all further calls, if the server answers a call that was made so.
 """

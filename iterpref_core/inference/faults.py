@@ -1,4 +1,4 @@
-"""Faults: what a call without an answer says, and what comes of it.
+"""Faults: calls without an answer, their reasons and their consequences.
 
 One table for statuses and words: servers send a used-up quota as 429, a long prompt as 500, and a pause as 400.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Then = Literal["repeat", "pause", "reconnect", "give up the prompt", "end the run"]
-"""What comes of a fault.
+"""The consequence of a fault.
 
 `repeat`: the call is repeated, and if that never helps, this prompt has no answer. `pause`: all calls wait before.
 `reconnect`: as `repeat`, but if it never helps, the run ends, since no prompt would have an answer. `give up the
@@ -37,7 +37,7 @@ class Fault:
     """A call without an answer.
 
     Attributes:
-        then: what comes of it.
+        then: the consequence.
         said: the reason, on one line.
         text: the body of a refusal as it came; "" where there is none.
         retry_after: the server's header of this name.
