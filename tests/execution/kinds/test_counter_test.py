@@ -150,3 +150,15 @@ def test_another_value_is_another(value):
     assert found != value
     assert str(found) != str(value)
     assert another_value([value]) != [value]
+
+
+def test_values_that_numpy_compares_in_its_own_way_accuse_nobody():
+    code = (
+        "import numpy as np\ndef f(): return np.array([])\ndef g(): return np.array([11])\ndef h(): return [np.nan]\n"
+    )
+    test = AssertTest(
+        code="assert 11 in g()\nnp.testing.assert_array_equal(f(), np.array([]))\nnp.testing.assert_equal(h(), [np.nan])"
+    )
+    with Executor(LIMITS, workers=1) as executor:
+        outcome = executor.run_one(Program(code, (test,), inside=True))
+    assert (outcome.verdict, outcome.inside) == ("passed", "judged inside")
