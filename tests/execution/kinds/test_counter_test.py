@@ -156,9 +156,8 @@ def test_values_that_numpy_compares_in_its_own_way_accuse_nobody():
     code = (
         "import numpy as np\ndef f(): return np.array([])\ndef g(): return np.array([11])\ndef h(): return [np.nan]\n"
     )
-    test = AssertTest(
-        code="assert 11 in g()\nnp.testing.assert_array_equal(f(), np.array([]))\nnp.testing.assert_equal(h(), [np.nan])"
-    )
+    lines = ("assert 11 in g()", "np.testing.assert_array_equal(f(), want)", "np.testing.assert_equal(h(), [np.nan])")
+    test = AssertTest(code="\n".join(("want = np.array([])", *lines)))
     with Executor(LIMITS, workers=1) as executor:
         outcome = executor.run_one(Program(code, (test,), inside=True))
     assert (outcome.verdict, outcome.inside) == ("passed", "judged inside")
