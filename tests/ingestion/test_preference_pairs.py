@@ -9,10 +9,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from iterpref_core.pairs.ingestion import answers
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
-from iterpref_core.problems.ingestion import columns
+from iterpref_core.problems.ingestion import answers, columns
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import LocalizationParams
