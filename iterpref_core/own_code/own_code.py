@@ -19,6 +19,7 @@ from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold
 from iterpref_core.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
+from iterpref_core.source_code.syntax_tree import PARSE_LOCK
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, open_left_out
 
@@ -223,9 +224,10 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
 def _decides(node: str, project: Project) -> bool:
     """Tell whether a test is a function with an expectation that its counter-test changes."""
     file, *_, name = node.partition("[")[0].split("::")
-    for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
-        if isinstance(found, Definition) and found.name == name:
-            return counter_test.counter_test(ast.unparse(found)).decides
+    with PARSE_LOCK:
+        for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
+            if isinstance(found, Definition) and found.name == name:
+                return counter_test.counter_test(ast.unparse(found)).decides
     return False
 
 

@@ -37,15 +37,6 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slo
     assert workflow["permissions"] == {"contents": "read"}
 
 
-@pytest.mark.parametrize("profile", ["nano", "own-lora"])
-def test_a_profile_with_rates_of_its_own_has_one_for_every_objective(profile: str) -> None:
-    from iterpref_core.objectives.objective_table import LABELS
-
-    values = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8"))
-    stated = values["training"]["objectives"]
-    assert set(LABELS) - set(stated) == set(), "an objective without a line trains at the rate of params.yaml"
-
-
 def test_make_bench_installs_what_the_benchmarks_import() -> None:
     command = ["make", "--dry-run", "--always-make", "bench"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

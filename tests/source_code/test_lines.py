@@ -15,7 +15,7 @@ from tests.settings import ROOT
 OF_MESSAGES = {
     "iterpref_core/errors.py",
     "iterpref_core/inference/vllm_server.py",
-    "iterpref_core/ingestion/formats/mbpp.py",
+    "iterpref_core/ingestion/preparations.py",
     "iterpref_core/input_files.py",
     "iterpref_core/own_code/sandboxed/project_tests.py",
 }

@@ -10,6 +10,7 @@ from iterpref_core.execution.kinds.outside import parsed
 from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.programs import Program
 from iterpref_core.records import AssertTest
+from iterpref_core.source_code.syntax_tree import PARSE_LOCK
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:
@@ -61,7 +62,8 @@ def why_inside(program: Program) -> str:
 def counter_programs(program: Program) -> Iterator[Program]:
     """Yield a program with each counter-test that decides, behind the tests before it, whose names it may need."""
     for index, test in enumerate(program.tests):
-        changed, decides = KINDS[test.kind].counter_test(test)
+        with PARSE_LOCK:
+            changed, decides = KINDS[test.kind].counter_test(test)
         if decides:
             yield replace(program, tests=(*program.tests[:index], changed))
 
