@@ -83,6 +83,7 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
 
     from iterpref_core.training.data.batches import Collator
     from iterpref_core.training.model.label_head import add_label_head, batch_logps
+    from iterpref_core.training.model.parity import silent
     from iterpref_core.training.model.reference import score_pairs
 
     add_label_head(base)
@@ -90,7 +91,7 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
         rows = score_pairs(base, pairs, batch_size=4)
     batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
     model.train()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+    with silent(model), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         logps, again = (batch_logps(model, batch, base.config) for _ in range(2))
     assert torch.equal(logps, again), "two passes in training mode"
     ratios = [

@@ -51,8 +51,9 @@ def test_tokens_and_masks_are_the_pipeline_s(
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
     assert len(found) == len(rows)
     for number, row in enumerate(rows):
-        own = replace(found[number], task_id=row.task_id, ref_chosen=(), ref_rejected=())
+        own = replace(found[number], task_id=row.task_id, problem_id=row.problem_id, ref_chosen=(), ref_rejected=())
         assert own == row
+        assert found[number].task_id == found[number].problem_id == str(number), "a row is named by its number"
         if OBJECTIVES[objective].preference:
             assert len(found[number].ref_chosen) == len(row.chosen_ids)
             assert max(found[number].ref_rejected) < 0
