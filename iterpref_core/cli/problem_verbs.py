@@ -33,7 +33,7 @@ _OF_EVERY_SET = {"--columns", "--limit", "--dropped", "--license", "--split", "-
 _OF_PROBLEMS = _OF_EVERY_SET | {"--max-tests", "--visible", "--heldout", "--trajectories", "--pairs-per-problem"}
 _OPTIONS = {
     "trl": _OF_EVERY_SET | {"--spans"},
-    "pairs": _OF_EVERY_SET | {"--join", "--spans", "--pairs-per-problem"},
+    "pairs": _OF_EVERY_SET | {"--spans", "--pairs-per-problem"},
     WITH_VERDICTS: _OF_EVERY_SET | {"--trajectories"},
     "folder": {"--python", "--license", "--heldout", "--dropped"},
     OWN_RECORDS: _OF_PROBLEMS - {"--columns"},
@@ -77,13 +77,6 @@ def ingest(
             "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
         ),
     ] = None,
-    join: Annotated[
-        tuple[Path, str] | None,
-        typer.Option(
-            help="Format pairs: a file whose columns are added to the rows, and on=COLUMN, or all=COLUMN for all rows.",
-            metavar="FILE on=COLUMN",
-        ),
-    ] = None,
     spans: Annotated[
         Path | None,
         output_file(help="JSONL to write error regions to: of every pair (pairs), or those that the source has (trl)."),
@@ -112,7 +105,6 @@ def ingest(
         "--limit": limit,
         "--split": split,
         "--pairs-per-problem": pairs_per_problem,
-        "--join": join,
         "--dropped": dropped,
     }
     preset = PRESETS.get(form)
@@ -149,7 +141,6 @@ def ingest(
             settings.execution,
             _unfinished(out),
             columns=columns,
-            join=join,
             pairs_per_problem=pairs_per_problem,
             dropped=dropped,
         )

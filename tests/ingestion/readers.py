@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from iterpref_core.pairs.ingestion.joins import Join
 from iterpref_core.pairs.ingestion.repair_rows import RepairReader
 from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
@@ -12,8 +11,8 @@ from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
 
 
-def repair_reader(columns: str | None = None, split: str | None = None, join: Join | None = None) -> RepairReader:
-    return RepairReader(parse_columns(columns, PROGRAMS, split=split), join, None, PARAMS.pairs)
+def repair_reader(columns: str | None = None, split: str | None = None) -> RepairReader:
+    return RepairReader(parse_columns(columns, PROGRAMS, split=split), None, PARAMS.pairs)
 
 
 def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[object]:

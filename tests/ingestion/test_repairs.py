@@ -6,21 +6,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import parquet
 
 from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
-from iterpref_core.pairs.ingestion.joins import read_join
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.ingestion.repair_rows import Repair
 from iterpref_core.problems.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.problems import usable_tests
-from iterpref_core.problems.ingestion.problems.published import LeftOutError
 from iterpref_core.programs.source_code import language
 from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.records.errors import ConfigError, InputError
@@ -165,125 +161,12 @@ def test_several_wrong_programs_of_a_problem_give_several_pairs_the_nearest_firs
     assert found.counts["dropped/further_pair"] == len(wrong) - 2
 
 
-def test_statements_are_joined_from_a_second_file(tmp_path: Path) -> None:
-    problems = written(tmp_path / "problems.jsonl", {"id": 7, "statement": "Add a and b."}, {"id": 8, "statement": "-"})
-    rows = [{"buggy": BUGGY, "fixed": FIXED, "problem": number} for number in (7, 8, 9)]
-    source = written(tmp_path / "in.jsonl", *rows)
-    words = {"columns": "prompt=statement", "join": (problems, "on=problem:id")}
-    found, (pair,) = taken(source, **words)
-    assert pair.prompt == "Add a and b."
-    assert found.counts == {
-        "pairs": 1,
-        "untested": 1,
-        "language_unstated": 1,
-        "dropped/no_prompt": 1,
-        "dropped/not_joined": 1,
-    }
-    with pytest.raises(ConfigError, match="write it as --join"):
-        taken(source, join=(problems, "problem"))
-    written(problems, {"id": 7, "statement": "Add."}, {"id": 7, "statement": "Subtract."})
-    with pytest.raises(InputError, match="a second row with id '7', and they differ"):
-        taken(source, **words)
-
-
-KEYS = st.sampled_from([1, 2, 1.0, "1", "2", "None", "nan", "", None, float("nan"), True, [1], {"a": 1}, 1.5])
-
-
-def key_of(value: Any) -> str | None:
-    """The name that a value is, if it is one: 1.0 is pandas's 1 in a column with nulls."""
-    if isinstance(value, bool | list | dict) or value is None or value in ("", 1.5) or value != value:
-        return None
-    return {1.0: "1"}.get(value, str(value))
-
-
-@given(ours=KEYS, theirs=st.lists(KEYS, min_size=1, max_size=4), layout=st.sampled_from(["jsonl", "parquet"]))
-def test_rows_are_joined_by_a_name_that_both_have_and_by_nothing_else(
-    tmp_path_factory: pytest.TempPathFactory, ours: Any, theirs: list[Any], layout: str
-) -> None:
-    path = tmp_path_factory.mktemp("join") / f"second.{layout}"
-    if layout == "parquet":
-        # A column of one type, as there: with a null, whole numbers are decimal numbers in pandas.
-        theirs = [value for value in theirs if value is None or isinstance(value, float)] or [1.0]
-        ours = ours if isinstance(ours, float) else None
-        parquet.write_table(pa.table({"id": pa.array(theirs, pa.float64())}), path)
-    else:
-        written(path, *({"id": value} for value in theirs))
-    left_out: list[Dropped] = []
-    join = read_join(path, "all=problem:id", left_out.append)
-    assert len(left_out) == sum(key_of(value) is None for value in theirs)
-    assert {row.kind for row in left_out} <= {"joined_rows_left_out"}
-    columns = parse_columns(None, PROGRAMS_OF_ROWS)
-    partners = [value for value in theirs if key_of(value) == key_of(ours) is not None]
-    if partners:
-        assert join.extend({"problem": ours}, columns)["problem"] == ours
-    else:
-        with pytest.raises((LeftOutError, ValueError)):
-            join.extend({"problem": ours}, columns)
-
-
-def test_rows_of_a_second_file_that_cannot_be_joined_are_counted_and_named(tmp_path: Path) -> None:
-    problems = tmp_path / "problems.csv"
-    problems.write_text("id,statement\n,Never.\n7,Add.\n,Not.\n")
-    source = written(tmp_path / "in.jsonl", *({"buggy": BUGGY, "fixed": FIXED, "id": key} for key in (7, None, "")))
-    found, (pair,) = taken(source, columns="prompt=statement", join=(problems, "on=id"))
-    assert (pair.prompt, pair.problem) == ("Add.", "pair-1")
-    assert found.counts == {
-        "pairs": 1,
-        "untested": 1,
-        "language_unstated": 1,
-        "dropped/not_joined": 2,
-        "joined_rows_left_out/null": 2,
-    }
-    assert next((row.where, row.explanation) for row in found.dropped) == (f"{problems}:2", "its `id` is null")
-    with pytest.raises(InputError, match=r"problems.csv: no row has the column 'no', which --join names"):
-        taken(source, join=(problems, "on=id:no"))
-
-
-def test_a_null_is_filled_from_the_second_file_and_both_licenses_count(tmp_path: Path) -> None:
-    problems = written(
-        tmp_path / "problems.jsonl",
-        {"problem_id": 1, "prompt": "Add a and b.", "license": "GPL-3.0-only"},
-        {"problem_id": 2, "prompt": "Add.", "license": "MIT OR ISC"},
-    )
-    codes = {"buggy": BUGGY, "fixed": FIXED}
-    rows = [
-        codes | {"problem_id": 1, "prompt": None, "license": None},
-        codes | {"problem_id": 2, "prompt": "Mine.", "license": "BSD-3-Clause"},
-    ]
-    source = written(tmp_path / "in.jsonl", *rows)
-    _, pairs = taken(source, join=(problems, "on=problem_id"), license="Zlib")
-    assert [(pair.prompt, pair.license) for pair in pairs] == [
-        ("Add a and b.", "GPL-3.0-only"),
-        ("Mine.", "BSD-3-Clause AND (MIT OR ISC)"),
-    ]
-
-
 def test_a_program_of_which_a_part_is_null_is_left_out(tmp_path: Path) -> None:
     head, body = FIXED.split("\n", 1)
     rows = [ROW | {"head": f"{head}\n", "body": body}, ROW | {"head": None, "body": FIXED}]
     found, (pair,) = taken(written(tmp_path / "in.jsonl", *rows), columns="fixed=head+body")
     assert pair.chosen == FIXED
     assert found.counts == {"pairs": 1, "tested": 1, "dropped/bad_record": 1}
-
-
-def test_all_rows_of_a_second_file_are_joined_as_lists(tmp_path: Path) -> None:
-    codes = {"fixed": "print(int(input()) + 1)\n", "buggy": "print(int(input()) + 2)\n"}
-    rows = [codes | {"problem_id": name} for name in ("p1", "p2", "p3", None)]
-    source = written(tmp_path / "in.jsonl", *rows)
-    tests = [{"problem_id": "p1", "input": f"{n}\n", "output": f"{n + 1}\n"} for n in range(3)]
-    tests.append({"problem_id": "p2", "input": "1\n", "output": "9\n"})
-    tests.append({"problem_id": "None", "input": "1\n", "output": "2\n"})
-    words = {"columns": "tests=input+output", "join": (written(tmp_path / "tests.jsonl", *tests), "all=problem_id")}
-    found, (pair,) = taken(source, **words)
-    assert (pair.problem_id, pair.tested) == ("p1", True)
-    assert found.counts == {
-        "pairs": 1, "tested": 1, "repair_prompts": 1, "dropped/fixed_fails": 1, "dropped/not_joined": 2
-    }  # fmt: skip
-    with pytest.raises(InputError, match=r"they differ; join by another column, or take all rows with all=problem_id"):
-        taken(source, **words | {"join": (tmp_path / "tests.jsonl", "on=problem_id")})
-    written(tmp_path / "tests.jsonl", tests[0], {"problem_id": "p1", "input": "1\n"})
-    with pytest.raises(InputError, match=r"tests.jsonl:2: its columns are input, and those before input, output"):
-        taken(source, **words)
 
 
 @pytest.fixture

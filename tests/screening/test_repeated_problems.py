@@ -112,7 +112,6 @@ def test_pairs_are_counted_by_license(tmp_path: Path) -> None:
         ("ingest other.jsonl pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
         ("ingest pairs.jsonl --format trl --out out.jsonl --dropped pairs.jsonl", "--dropped and source"),
         ("ingest pairs.jsonl --format trl --out out.jsonl --spans out.jsonl", "--out and --spans"),
-        ("ingest pairs.jsonl --format pairs --join other.jsonl on=id --out other.jsonl", "--out and --join"),
         ("ingest folder --format trl --out folder/a.jsonl", "--out and source"),
         ("localize --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
         ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),

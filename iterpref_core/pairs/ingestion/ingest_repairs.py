@@ -8,7 +8,6 @@ from pathlib import Path
 
 from iterpref_core.execution import check_tests
 from iterpref_core.pairs.ingestion.grouped_records import GroupedRecords
-from iterpref_core.pairs.ingestion.joins import read_join
 from iterpref_core.pairs.ingestion.repair_rows import REPAIR_PROMPT, Repair, RepairReader
 from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials
@@ -36,7 +35,6 @@ def ingest_repairs(
     store: Path,
     *,
     columns: str | None = None,
-    join: tuple[Path, str] | None = None,
     pairs_per_problem: int | None = None,
     dropped: Path | None = None,
 ) -> Ingested:
@@ -52,17 +50,16 @@ def ingest_repairs(
         execution: limits for running programs.
         store: SQLite file for the outcomes of programs; removed at the end.
         columns: names of columns, such as `prompt=statement,buggy=buggy_code,fixed=fixed_code`.
-        join: a second file, and `on=COLUMN` or `all=COLUMN`: its columns are added to the rows.
         pairs_per_problem: pairs of a problem to keep, the nearest ones; None for all.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
         `pairs`; of these `tested`, whose programs were judged by tests, and `untested`; `language_unstated`: untested
         pairs whose rows do not say that they are Python; `repair_prompts`: pairs without
-        a statement, whose task is to correct the buggy program; `dropped/<reason>`; `joined_rows_left_out/<reason>`.
+        a statement, whose task is to correct the buggy program; `dropped/<reason>`.
 
     Raises:
-        ConfigError: the columns or the join cannot be understood.
+        ConfigError: the columns cannot be understood.
         InputError: a file is absent, or there is no pair.
         ExecutionError: the engine failed.
     """
@@ -73,8 +70,7 @@ def ingest_repairs(
         closing(GroupedRecords()) as kept,
     ):
         pair_file = intake.open_file(out)
-        joined = read_join(*join, intake.leave_out) if join is not None else None
-        reader = RepairReader(named, joined, intake.license, params)
+        reader = RepairReader(named, intake.license, params)
         repairs = (repair for item in intake.rows for repair in reader.read(item))
         last: str | None = None
         for repair, judged in executor.each(repairs, lambda row: _with_outcomes(row, outcomes.run)):

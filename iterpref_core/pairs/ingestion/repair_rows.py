@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.pairs.ingestion.joins import Join
 from iterpref_core.pairs.pairs.filters import drop_reason
 from iterpref_core.problems.ingestion.answers import is_no_program, is_program, marks_program, reason_against_names
 from iterpref_core.problems.ingestion.columns import Columns
@@ -49,14 +48,12 @@ class RepairReader:
 
     Args:
         columns: where each part stands.
-        join: rows of a second file.
         license: SPDX of the pairs whose rows state none.
         params: bounds of the filters of pairs.
     """
 
-    def __init__(self, columns: Columns, join: Join | None, license: str | None, params: PairsParams) -> None:
+    def __init__(self, columns: Columns, license: str | None, params: PairsParams) -> None:
         self._columns = columns
-        self._join = join
         self._license = license
         self._params = params
         self._names: Counter[str] = Counter()
@@ -69,8 +66,6 @@ class RepairReader:
             row: Mapping[str, Any] = read_object(item)
             # A name that repeats is that of a problem with several buggy programs.
             name = self._columns.name(row, "task_id") or f"pair-{item.number}"
-            if self._join is not None:
-                row = self._join.extend(row, self._columns)
             for buggy in _buggy(row, self._columns):
                 yield self._repair(row, buggy, name, where)
         except Exception as error:  # noqa: BLE001 - see `drop_for`
