@@ -210,7 +210,7 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
-        typer.echo(f"{row.kind}: {row.where}{name}: {reason}", err=True)
+        typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 
 def _refuse(given: Mapping[str, object], form: str, known: Set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Left out: rows, and parts of rows, that an ingestion does not take, each for a reason that is counted."""
+"""Left out: rows that an ingestion does not take, each for a reason that is counted."""
 
 import json
 from collections import Counter, defaultdict
@@ -23,35 +23,28 @@ class NothingTakenError(InputError):
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that is left out, or a part of a row.
+    """A row that is left out.
 
     Attributes:
-        reason: counted as `dropped/<reason>`; for a part as `<part>_left_out/<reason>`.
+        reason: counted as `dropped/<reason>`.
         where: file, and line or row.
         task_id: name of the problem or pair; empty if the row could not be read.
         explanation: the fault in words; may be empty.
-        part: the part that is left out, such as `time_limits`; empty: the whole row.
     """
 
     reason: str
     where: str
     task_id: str = ""
     explanation: str = ""
-    part: str = ""
 
     @property
     def first_line(self) -> str:
         """Return the first line of the explanation, such as a program's feedback."""
         return self.explanation.partition("\n")[0]
 
-    @property
-    def kind(self) -> str:
-        """Return the first part of the count's name."""
-        return f"{self.part}_left_out" if self.part else "dropped"
-
 
 class LeftOut:
-    """The rows and parts that are left out: all are counted and written, the first of each reason are kept.
+    """The rows that are left out: all are counted and written, the first of each reason are kept.
 
     Args:
         file: file to write each row to as a line of JSON; None: rows are not written.
@@ -64,12 +57,12 @@ class LeftOut:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return `dropped/<reason>` → number of rows, and `<part>_left_out/<reason>` → number of parts."""
+        """Return `dropped/<reason>` → number of rows."""
         return dict(self._counts)
 
     def add(self, row: Dropped) -> None:
-        """Leave out a row, or a part of one."""
-        name = f"{row.kind}/{row.reason}"
+        """Leave out a row."""
+        name = f"dropped/{row.reason}"
         self._counts[name] += 1
         examples = self._first[name]
         if len(examples) < _SHOWN:
@@ -101,7 +94,7 @@ class LeftOut:
         listed = ", ".join(map(str, sources))
         found = "it is empty"
         if self._counts:
-            row = next(row for row in self.first() if not row.part)
+            row = self.first()[0]
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self._counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
         return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")

@@ -70,9 +70,8 @@ def ingest(
         for _, tried in executor.each(rows, lambda row: try_programs(row, outcomes.run, pairs=pairs)):
             intake.advance()
             _count(tried, intake.counts)
-            for part in (tried.limit_left_out, tried.dropped):
-                if part is not None:
-                    intake.leave_out(part)
+            if tried.dropped is not None:
+                intake.leave_out(tried.dropped)
             if tried.problem is not None:
                 problem_file.write(tried.problem.to_json() + "\n")
             if tried.trajectory is not None and trajectory_file is not None:
@@ -81,10 +80,7 @@ def ingest(
 
 
 def _count(tried: Tried, counts: Counter[str]) -> None:
-    for language, count in tried.left_out.items():
-        counts[f"programs_left_out/{language}"] += count
-    for reason, count in tried.tests_left_out.items():
-        counts[f"tests_left_out/{reason}"] += count
+    counts.update(tried.left_out)
     if tried.verdict is not None:
         counts[f"references/{tried.verdict}"] += 1
     if tried.problem is not None:

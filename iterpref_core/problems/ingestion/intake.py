@@ -45,7 +45,7 @@ class Ingested:
     Attributes:
         counts: what was taken, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of parts of
             rows, and of files.
-        dropped: the first rows, and parts of rows, of each reason.
+        dropped: the first rows of each reason.
     """
 
     counts: dict[str, float]
@@ -80,7 +80,7 @@ class Intake:
         return self._stack.enter_context(atomic_writer(path))
 
     def leave_out(self, row: Dropped) -> None:
-        """Leave out a row, or a part of one."""
+        """Leave out a row."""
         self._left_out.add(row)
 
     def end(self, product: str, source: Source) -> None:

@@ -86,7 +86,12 @@ class ProblemReader:
         visible = columns.present(row, "tests")
         hidden = columns.present(row, "hidden_tests")
         right = _right(row, columns, left_out) if visible or hidden else ()
-        limit_s, fault = read_time_limit(columns.optional(row, "time_limit"))
+        parts_left_out: Counter[str] = Counter()
+        limit_s = None
+        try:
+            limit_s = read_time_limit(columns.optional(row, "time_limit"))
+        except (ValueError, OverflowError):
+            parts_left_out["time_limits_left_out/not_understood"] = 1
         # Any other set of problems has no name here.
         sources = ["" if self._form == ANY_SET else self._form, columns.name(row, "source") or ""]
         asked = Problem(
@@ -109,16 +114,12 @@ class ProblemReader:
         if not readings:
             raise _not_there("tests", row, columns)
         first, *others = [_ask(reading, rules, asks=self._preset.asks) for reading in readings]
-        return PublishedProblem(
-            first,
-            right=right,
-            wrong=python_programs(_programs(row, columns, "wrong", left_out), left_out),
-            unjudged=python_programs(_programs(row, columns, "unjudged", left_out), left_out),
-            other_readings=tuple(others),
-            left_out=left_out,
-            tests_left_out=tests_left_out,
-            limit_left_out=fault,
-        )
+        wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
+        unjudged = python_programs(_programs(row, columns, "unjudged", left_out), left_out)
+        for part, counts in (("programs", left_out), ("tests", tests_left_out)):
+            for reason, count in counts.items():
+                parts_left_out[f"{part}_left_out/{reason}"] = count
+        return PublishedProblem(first, "", right, wrong, unjudged, tuple(others), parts_left_out)
 
     def _take_name(self, problem: Problem, where: str) -> str:
         """Return a name that is not in use: the set's own, or one of statement and tests; with a number if needed.
@@ -146,14 +147,15 @@ class ProblemReader:
         """Return the problem under its name, with the tests that the user chooses in each of its readings."""
         license = published.problem.license or self._license or self._preset.license or None
         readings = []
-        left_out = Counter(published.tests_left_out)
+        most = 0
         for reading in (published.problem, *published.other_readings):
             named = reading.model_copy(update={"task_id": name, "license": license})
             chosen, too_large = self._selection.apply(named)
             readings.append(chosen)
             # The readings have the same tests, which are counted once.
-            left_out["too_large"] = max(left_out["too_large"], too_large)
-        return replace(published, problem=readings[0], other_readings=tuple(readings[1:]), tests_left_out=+left_out)
+            most = max(most, too_large)
+        left_out = published.left_out + Counter({"tests_left_out/too_large": most})
+        return replace(published, problem=readings[0], other_readings=tuple(readings[1:]), left_out=left_out)
 
 
 def _own_problem(row: Mapping[str, Any]) -> PublishedProblem:

@@ -1,6 +1,6 @@
 """Published problem: a row as a problem, with the right and wrong programs that its set has, none of which has run."""
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -59,9 +59,8 @@ class PublishedProblem:
         unjudged: programs that the set calls neither right nor wrong; the tests decide.
         other_readings: the problem with its tests read in other ways; the first reading that a right program passes is
             taken.
-        left_out: number of programs in other languages, by language.
-        tests_left_out: number of tests that are not used, by reason.
-        limit_left_out: the reason why the row's time limit is not used; empty if it is, or if the row states none.
+        left_out: parts of the row that are not used: number of `programs_left_out/<language>`, of
+            `tests_left_out/<reason>`, and of `time_limits_left_out/not_understood`.
     """
 
     problem: Problem
@@ -70,6 +69,4 @@ class PublishedProblem:
     wrong: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     other_readings: tuple[Problem, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    tests_left_out: Mapping[str, int] = field(default_factory=dict)
-    limit_left_out: str = ""
+    left_out: Counter[str] = field(default_factory=Counter)

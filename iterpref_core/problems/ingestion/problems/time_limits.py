@@ -1,6 +1,5 @@
-"""Time limits of published sets: what a row states unambiguously is read, and all else is named."""
+"""Time limits of published sets: what a row states unambiguously is read, and all else is counted."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -14,28 +13,19 @@ _UNITS = {
 """Unit → seconds. All sets with limits write seconds, also where they write no unit (Codeforces: `2.0`)."""
 _DURATION = {"seconds", "nanos"}
 """The fields of CodeContests' limits, which are protobuf's `Duration`."""
-_SHOWN = 60
-"""Characters of a value in an explanation."""
 
 
-def read_time_limit(value: Any) -> tuple[float | None, str]:
-    """Return a time limit in seconds, or None; and, for a value that says neither a limit nor none, an explanation.
+def read_time_limit(value: Any) -> float | None:
+    """Return a time limit in seconds, or None.
 
-    >>> [read_time_limit(value)[0] for value in ("2.0 seconds", "1500 ms", 2, " ")]
+    >>> [read_time_limit(value) for value in ("2.0 seconds", "1500 ms", 2, " ")]
     [2.0, 1.5, 2.0, None]
-    >>> [read_time_limit(value)[0] for value in ({"seconds": 2, "nanos": 500_000_000}, {"seconds": 0, "nanos": 0})]
+    >>> [read_time_limit(value) for value in ({"seconds": 2, "nanos": 500_000_000}, {"seconds": 0, "nanos": 0})]
     [2.5, None]
-    >>> read_time_limit([2])
-    (None, '[2] is no time limit in seconds')
+
+    Raises:
+        ValueError, OverflowError: the value says neither a limit nor that there is none.
     """
-    try:
-        return _seconds(value), ""
-    except (ValueError, OverflowError):
-        shown = value if isinstance(value, str) else json.dumps(value)
-        return None, f"{shown[:_SHOWN]} is no time limit in seconds"
-
-
-def _seconds(value: Any) -> float | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, Mapping) and value and value.keys() <= _DURATION:

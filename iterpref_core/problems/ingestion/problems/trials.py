@@ -30,24 +30,20 @@ class Tried:
     Attributes:
         where: place of the row.
         dropped: the row with its reason, if it is left out.
-        limit_left_out: the row's time limit, with the reason why it is not used; None if it is, or there is none.
         problem: the problem with its reference, if the row is taken.
         verdict: verdict on the first right program; None if the row has no right program.
         weak_tests: True if a program passed that the set calls wrong.
         trajectory: a wrong program and a right one, if there are both.
-        left_out: number of programs in other languages, by language.
-        tests_left_out: number of tests that are not used, by reason.
+        left_out: number of parts of the row that are not used, by part and reason.
     """
 
     where: str
     dropped: Dropped | None = None
-    limit_left_out: Dropped | None = None
     problem: Problem | None = None
     verdict: Verdict | None = None
     weak_tests: bool = False
     trajectory: Trajectory | None = None
     left_out: Counter[str] = field(default_factory=Counter)
-    tests_left_out: Counter[str] = field(default_factory=Counter)
 
 
 def try_programs(row: PublishedProblem | Dropped, run: Run, *, pairs: int) -> Tried:
@@ -64,20 +60,11 @@ def try_programs(row: PublishedProblem | Dropped, run: Run, *, pairs: int) -> Tr
     if isinstance(row, Dropped):
         return Tried(row.where, dropped=row)
     name = row.problem.task_id
-    limit_left_out = None
-    if row.limit_left_out:
-        limit_left_out = Dropped("not_understood", row.where, name, row.limit_left_out, "time_limits")
     try:
-        tried = _try(row, run, pairs)
+        return replace(_try(row, run, pairs), left_out=row.left_out)
     except (ValueError, TypeError, RecursionError) as error:
         # A text of this row that no program can be given; other rows go on.
         return Tried(row.where, dropped=drop_for(error, row.where, name))
-    return replace(
-        tried,
-        limit_left_out=limit_left_out,
-        left_out=Counter(row.left_out),
-        tests_left_out=Counter(row.tests_left_out),
-    )
 
 
 def _try(row: PublishedProblem, run: Run, pairs: int) -> Tried:
