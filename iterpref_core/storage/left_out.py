@@ -86,11 +86,6 @@ class LeftOut:
             product: `problem` or `pair`.
             sources: files and folders that were read.
         """
-        bad = self._first.get(f"dropped/{BAD_RECORD}")
-        if bad and len(self._counts) == 1:
-            return NothingTakenError(
-                f"{bad[0].where}: {bad[0].first_line}; no record fits, so check the file and --format"
-            )
         listed = ", ".join(map(str, sources))
         found = "it is empty"
         if self._counts:

@@ -32,15 +32,14 @@ _BUFFER_BYTES = 1 << 20
 
 
 class RowPlace(NamedTuple):
-    """The place of a row in a Parquet file; row and row group are counted from 1."""
+    """The place of a row in a table; rows are counted from 1."""
 
     path: Path
     line: int
-    row_group: int
 
     def __str__(self) -> str:
-        """Return file, row and row group as text."""
-        return f"{self.path}: row {self.line} (row group {self.row_group})"
+        """Return file and row as text."""
+        return f"{self.path}: row {self.line}"
 
 
 def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, str]]:
@@ -56,15 +55,15 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, st
     """
     number = 0
     with _explained(path), closing(_batches(path)) as batches:
-        for group, batch in batches:
+        for batch in batches:
             if number == 0:
-                _check_names(batch.schema, path)
+                _check_names(batch.schema.names, path)
             for row in _rows(batch, path, number):
                 number += 1
                 plain = _plain(row)
                 whole = {name: plain.get(name) for name in row} if nulls else plain
                 text = json.dumps(whole, ensure_ascii=False, default=str)
-                yield RowPlace(path, number, group), text
+                yield RowPlace(path, number), text
 
 
 def _rows(batch: "RecordBatch", path: Path, before: int) -> list[dict[str, Any]]:
@@ -80,46 +79,32 @@ def _rows(batch: "RecordBatch", path: Path, before: int) -> list[dict[str, Any]]
         raise InputError(f"{path}: {rows}: a value cannot be read ({error}); leave its column out") from None
 
 
-def _check_names(fields: Any, path: Path) -> None:
-    """Refuse two columns, or two fields of a column, with one name: a row as a mapping would lose one of them.
-
-    Args:
-        fields: a schema, or a type with fields.
-        path: the file, for the message.
+def _check_names(names: list[str], path: Path) -> None:
+    """Refuse two columns with one name: a row as a mapping would lose one of them.
 
     Raises:
         InputError: there are such columns.
     """
-    from pyarrow import types
-
-    inner = [fields.field(number) for number in range(len(fields))]
-    names = [field.name for field in inner]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{path}: two columns have the same name ({name}); rename one")
-    for field in inner:
-        kind = field.type
-        while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-            kind = kind.value_type
-        if types.is_struct(kind):
-            _check_names(kind, path)
 
 
-def _batches(path: Path) -> Generator[tuple[int, "RecordBatch"]]:
-    """Stream (row group or batch of the file, from 1; some of its rows)."""
+def _batches(path: Path) -> Generator["RecordBatch"]:
+    """Stream the rows of a file, some at a time."""
     if layout_of(path) == ".arrow":
-        for group, batch in enumerate(_arrow_batches(path), 1):
+        for batch in _arrow_batches(path):
             # Arrow trusts the places of texts that stand in the file: a broken one would end the process.
             batch.validate(full=True)
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                yield group, batch.slice(start, _ROWS_AT_ONCE)
+                yield batch.slice(start, _ROWS_AT_ONCE)
         return
     found = 0
     with _open(path) as file:
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
                 found += batch.num_rows
-                yield group + 1, batch
+                yield batch
         if found != file.metadata.num_rows:
             raise InputError(
                 f"{path}: not a whole Parquet file ({found} rows, and its footer says {file.metadata.num_rows}); "

@@ -3,7 +3,6 @@
 Of the processes that `accelerate launch` starts together, only the first shows progress.
 """
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+from iterpref_core.storage.processes import is_main_process
 
 LOG_INTERVAL_S = 10.0
 
@@ -37,8 +38,7 @@ def show_progress(
     Yields:
         The function to call for finished items.
     """
-    # `accelerate launch` and torchrun number the processes in RANK.
-    first_process = os.environ.get("RANK", "0") == "0"
+    first_process = is_main_process()
     in_terminal = sys.stderr.isatty()
     has_bar = first_process and in_terminal
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))

@@ -6,7 +6,6 @@ without a word: of several configurations one must be named; of several splits `
 counted.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -268,15 +267,8 @@ def _check_packed_once(shards: Sequence[Path]) -> None:
 
 
 def _is_data(path: Path) -> bool:
-    """Return False for an Arrow file that `save_to_disk` did not write: a cache of `datasets` beside the data."""
-    state = path.with_name("state.json")
-    if path.suffix != ".arrow" or not state.is_file():
-        return True
-    try:
-        listed = json.loads(state.read_text(encoding="utf-8"))["_data_files"]
-        return path.name in {entry["filename"] for entry in listed}
-    except (ValueError, KeyError, TypeError):
-        return True
+    """Return False for a cache that `datasets` keeps beside a saved set."""
+    return not (path.suffix == ".arrow" and path.name.startswith("cache-"))
 
 
 def _choose(folder: Path, groups: dict[str, list[Path]], wanted: str | None) -> set[str]:

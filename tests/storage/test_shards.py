@@ -272,7 +272,6 @@ def _close_all(folder: Path) -> None:
 
 def test_caches_beside_a_saved_data_set_are_no_shards(tmp_path: Path) -> None:
     folder_of(tmp_path, "data-00000-of-00001.arrow", "cache-12.arrow")
-    (tmp_path / "state.json").write_text('{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
     assert find_shards([tmp_path]).files == [tmp_path / "data-00000-of-00001.arrow"]
 
 

@@ -131,9 +131,7 @@ def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str
         ValueError: a column is missing, or holds something else.
     """
     columns.check_unread(row)
-    reason, explanation = columns.reason_against(row)
-    if reason:
-        raise LeftOutError(reason, explanation)
+    columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     chosen = _side(row, columns, "chosen")
     rejected = _side(row, columns, "rejected")

@@ -81,10 +81,9 @@ class RepairReader:
     def _checked(self, row: Mapping[str, Any], buggy: str, row_name: str, name: str, where: str) -> Repair:
         columns = self._columns
         columns.check_unread(row)
-        reason, explanation = columns.reason_against(row)
+        columns.check_wanted(row)
         fixed = _code(row, columns, "fixed")
-        if not reason:
-            reason, explanation = _reason_against(buggy, fixed)
+        reason, explanation = _reason_against(buggy, fixed)
         if reason:
             raise LeftOutError(reason, explanation)
         entry_point = columns.name(row, "entry_point") or ""

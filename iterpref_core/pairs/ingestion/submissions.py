@@ -97,9 +97,7 @@ def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dr
 
 def _submission(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> _Submission:
     columns.check_unread(row)
-    reason, explanation = columns.reason_against(row)
-    if reason:
-        raise LeftOutError(reason, explanation)
+    columns.check_wanted(row)
     prompt = columns_prompt(row, columns)
     if prompt is None:
         raise LeftOutError("no_prompt")

@@ -197,14 +197,8 @@ def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
     right = extract_program(chosen)
     wrong = extract_program(rejected)
     # If one side's program defines `add` and the other side's does not, look there for a program that does.
-    for name in _defined(right):
-        if name not in _defined(wrong):
-            other = extract_program(rejected, name)
-            wrong = other if name in _defined(other) else wrong
-    for name in _defined(wrong):
-        if name not in _defined(right):
-            other = extract_program(chosen, name)
-            right = other if name in _defined(other) else right
+    wrong = _defining(_defined(right), rejected, wrong)
+    right = _defining(_defined(wrong), chosen, right)
     for answer, program in ((chosen, right), (rejected, wrong)):
         if program is None or not program.strip():
             return "not_python" if _shows_other_language(answer) else "no_code"
@@ -219,6 +213,14 @@ def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
     if not is_program(right) and not _is_indented_code(right):
         return "not_python"
     return right, wrong
+
+
+def _defining(names: list[str], answer: str, program: str | None) -> str | None:
+    for name in names:
+        if name not in _defined(program):
+            other = extract_program(answer, name)
+            program = other if name in _defined(other) else program
+    return program
 
 
 def _as_it_stands(answer: str, program: str) -> str:

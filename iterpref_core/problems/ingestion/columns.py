@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from iterpref_core.problems.ingestion.problems.published import LeftOutError
 from iterpref_core.problems.ingestion.values import read_text_value
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records.errors import ConfigError
@@ -135,21 +136,23 @@ class Columns:
             name for name, value in row.items() if name not in read and not is_null(value) and value not in ("", [])
         ]
 
-    def reason_against(self, row: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the reason why a row's split or language leaves it out, and an explanation; else empty texts.
+    def check_wanted(self, row: Mapping[str, Any]) -> None:
+        """Check that a row is of the split that is read, and in Python.
 
         Raises:
+            LeftOutError: it is not.
             ValueError: the row lacks a column that the user names, or the language is no text.
         """
-        stated = self.optional(row, "split")
-        if other_split(stated, self.split):
-            return "other_split", explain_split(self.names["split"][0], stated)
-        languages = self.languages(row)
-        others = [language for language in languages if not is_python_3(language)]
-        if not others:
-            return "", ""
-        advice = "" if "language" in self.stated else "; if the column says something else, add --columns language="
-        return "not_python", f"its `{self.names['language'][0]}` is {others[0]!r}{advice}"
+        others = other_splits(row, self.split)
+        if "split" in self.stated:
+            stated = self.optional(row, "split")
+            others = {self.names["split"][0]: stated} if other_split(stated, self.split) else {}
+        for column, value in others.items():
+            raise LeftOutError("other_split", explain_split(column, value))
+        for language in self.languages(row):
+            if not is_python_3(language):
+                advice = "" if "language" in self.stated else "; if it says something else, add --columns language="
+                raise LeftOutError("not_python", f"its `{self.names['language'][0]}` is {language!r}{advice}")
 
     def languages(self, row: Mapping[str, Any]) -> list[str]:
         """Return the languages that a row's column states, one or a list of them; an empty text states none.
@@ -174,7 +177,7 @@ class Columns:
         return any(_may_say(name, "language") and _is_python(value) for name, value in row.items())
 
     def check_unread(self, row: Mapping[str, Any]) -> None:
-        """Refuse a row that may state language, license or split in a column of another name, which nobody names.
+        """Refuse a row that may state language or license in a column of another name, which nobody names.
 
         Raises:
             ValueError: there is such a column; the message tells how to read it, or to pass it over.
@@ -185,10 +188,10 @@ class Columns:
             for name, value in row.items():
                 says = isinstance(value, str | list | dict) and bool(value)
                 if says and _may_say(name, part) and not (part == "language" and _is_python(value)):
-                    raise _may_state(name, part)
-        if "split" not in self.stated and not self.has(row, "split"):
-            for name in other_splits(row, self.split):
-                raise _may_state(name, "split")
+                    raise ValueError(
+                        f"column `{name}` may state the {part}; add --columns {part}={name}, or {part}= to read no "
+                        "such column"
+                    )
 
 
 def _look_up(row: Mapping[str, Any], column: str) -> Any:
@@ -252,12 +255,6 @@ def _may_say(column: str, part: str) -> bool:
 def _is_python(value: Any) -> bool:
     values = value if isinstance(value, list) else [value]
     return bool(values) and all(isinstance(one, str) and is_python_3(one) for one in values)
-
-
-def _may_state(column: str, part: str) -> ValueError:
-    return ValueError(
-        f"column `{column}` may state the {part}; add --columns {part}={column}, or {part}= to read no such column"
-    )
 
 
 def parse_columns(

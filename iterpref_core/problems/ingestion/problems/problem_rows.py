@@ -177,12 +177,7 @@ def _check_row(row: Mapping[str, Any], columns: Columns) -> None:
     Raises:
         LeftOutError: it is not.
     """
-    if "split" not in columns.stated:
-        for column, stated in other_splits(row, columns.split).items():
-            raise LeftOutError("other_split", explain_split(column, stated))
-    reason, explanation = columns.reason_against(row)
-    if reason:
-        raise LeftOutError(reason, explanation)
+    columns.check_wanted(row)
     task = columns.optional(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
         raise LeftOutError("not_code", f"its {columns.names['task'][0]} is {task}")

@@ -52,14 +52,11 @@ class Selection:
         fitting = _fitting(problem, sizes, self.max_tests or 0)
         if fitting:
             return self._with(problem, fitting), len(drawn) - len(fitting)
-        found = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed"
-        if min(sizes) > MAX_PROBLEM_BYTES:
-            advice = f"even its smallest test has {min(sizes) >> 20} MiB, so no choice of tests fits"
-        elif self.max_tests is None:
-            advice = "--max-tests N takes tests that fit"
-        else:
-            advice = "none of its visible tests fits; --visible N shows others"
-        raise LeftOutError("too_large", f"{found}; {advice}")
+        raise LeftOutError(
+            "too_large",
+            f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed; --max-tests N takes tests that fit, "
+            f"and its smallest has {min(sizes) >> 20} MiB",
+        )
 
     def _with(self, problem: Problem, places: Iterable[int]) -> Problem:
         """Return the problem with the tests at some places; hidden ones are counted on from the visible ones."""

@@ -46,7 +46,6 @@ def ask_for_call(question: str, call: str, starter_code: str = "") -> str:
 
 
 def _ask(question: str, wanted: str, starter_code: str) -> str:
-    check_statement(question)
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
