@@ -20,7 +20,7 @@ from contextlib import contextmanager
 import numpy as np
 import psutil
 
-from iterpref_core.cores import usable_cores
+from iterpref_core.storage.cores import usable_cores
 
 CODE = "def f(x):\n    return x + 1\n"
 RunPrograms = Callable[[int], None]

@@ -53,19 +53,19 @@ from benchmarks.training import (
     speed_of,
     tokenized,
 )
-from iterpref_core.config import TrainingParams, load_params
-from iterpref_core.estimate.estimate import estimate_training
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.prompt_messages import prompt_text
+from iterpref_core.records.config import TrainingParams, load_params
+from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.attention import choose_attention, mask_function
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel
 from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.settings import training_arguments
-from iterpref_core.training.trainer import PairTrainer
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.training.settings import training_arguments
+from iterpref_core.training.training.trainer import PairTrainer
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from iterpref_core.cores import usable_cores
+from iterpref_core.storage.cores import usable_cores
 
 REPOSITORY = Path(__file__).parents[1]
 INTERVAL_S = 0.25

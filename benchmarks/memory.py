@@ -36,20 +36,20 @@ import numpy as np
 import psutil
 
 from benchmarks.training import located, made_up_lines, made_up_pairs, peak_bytes
-from iterpref_core.config import PromptFormat, TrainingParams, load_params
-from iterpref_core.cores import usable_cores
-from iterpref_core.estimate.estimate import estimate_training
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.transformers_model import TransformersModel
-from iterpref_core.models.checkpoints import read_config
-from iterpref_core.models.tokenizers import load_chat_template
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.nanolab.pretrain import new_model
-from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.prompt_messages import prompt_text
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.pretrained.checkpoints import read_config
+from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
+from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.storage.cores import usable_cores
 from iterpref_core.training.data.row_files import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.training import train_objective
+from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.training.nanolab.pretrain import new_model
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.training.training import train_objective
 
 ROOT = Path(__file__).parents[1]
 Told = dict[str, Any]
@@ -294,7 +294,7 @@ def measure_part(arguments: argparse.Namespace) -> Told:
     """Measure one part in this process."""
     keep: AbstractContextManager[Any] = nullcontext()
     if arguments.keep:
-        keep = patch("iterpref_core.models.freed_memory.release_freed_memory")
+        keep = patch("iterpref_core.models.pretrained.freed_memory.release_freed_memory")
     with keep:
         if arguments.part == "estimate":
             return estimate(arguments.folder, arguments.batch_size)

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from iterpref_core.cores import usable_cores
+from iterpref_core.storage.cores import usable_cores
 
 RUN = (sys.executable, "-m", "flows.cli", "run")
 NOTHING_TO_DO = (sys.executable, "-m", "dvc", "repro")

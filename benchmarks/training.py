@@ -41,20 +41,20 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
-from iterpref_core.config import PromptFormat, TrainingParams, load_params
-from iterpref_core.cores import usable_cores
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objective_table import OBJECTIVES
-from iterpref_core.prompt_messages import prompt_text
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
+from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.row_files import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
-from iterpref_core.training.trainer import PairTrainer
-from iterpref_core.training.training import train_objective
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.training.trainer import PairTrainer
+from iterpref_core.training.training.training import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32

@@ -8,8 +8,8 @@ import sys
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from iterpref_core.answers.extraction import extract_program
 from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records import AssertTest
 
 PROBLEMS = [  # yours: a prompt, and the tests that a program must pass

@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import TypeVar
 
-from iterpref_core.cores import usable_cores
+from iterpref_core.storage.cores import usable_cores
 
 R = TypeVar("R")
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from iterpref_core.errors import unknown_name
-from iterpref_core.input_files import read_yaml
+from iterpref_core.records.errors import unknown_name
+from iterpref_core.records.input_files import read_yaml
 from tasks.paths import GRAPH
 from tasks.stage_name import StageName
 

@@ -16,11 +16,11 @@ from filelock import FileLock
 
 from flows.display import Shown, Terminal
 from flows.engine import run_graph
-from iterpref_core.config import Benchmark, Params, load_params, with_values
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.evaluation.report.stage_outputs import load_model_results
 from iterpref_core.records import Record
-from iterpref_core.report.stage_outputs import load_model_results
-from iterpref_core.results import Unavailable
+from iterpref_core.records.config import Benchmark, Params, load_params, with_values
+from iterpref_core.records.errors import InputError, IterPrefError
+from iterpref_core.records.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import yaml
 
-from iterpref_core.errors import IterPrefError
+from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
 from tasks.prefect.server import use_prefect

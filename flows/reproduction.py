@@ -14,8 +14,8 @@ from typing import Any
 
 from flows.display import Shown, Terminal
 from flows.engine import run_graph
-from iterpref_core.config import load_params, with_values
-from iterpref_core.report.summary_record import Summary, read_summary
+from iterpref_core.evaluation.report.summary_record import Summary, read_summary
+from iterpref_core.records.config import load_params, with_values
 from tasks.dvc.graph import frozen_line
 from tasks.dvc.reproduction import Commands, causes_of
 from tasks.dvc.survey import Survey, survey

@@ -15,9 +15,9 @@ from typing import NoReturn
 
 from flows.prefect_session import TAG, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Params, load_params
-from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
-from iterpref_core.processes import is_launched, leave_error
+from iterpref_core.records.config import Params, load_params
+from iterpref_core.records.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
+from iterpref_core.storage.processes import is_launched, leave_error
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.addresses import without_passwords
 from tasks.cards import own_cards

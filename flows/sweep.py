@@ -8,8 +8,8 @@ from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
 from flows.prefect_session import leave_out_tracebacks, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark
-from iterpref_core.objectives.objective_table import ObjectiveName
+from iterpref_core.records.config import Benchmark
+from iterpref_core.training.objectives.objective_table import ObjectiveName
 from tasks.grid import describe_values, trained_objectives
 
 

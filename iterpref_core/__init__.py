@@ -13,34 +13,34 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from iterpref_core.answers.extraction import extract_program as extract_program
+    from iterpref_core.evaluation.scoring.from_python import evaluate as evaluate
     from iterpref_core.execution import Executor as Executor
     from iterpref_core.execution import Limits as Limits
     from iterpref_core.execution import Program as Program
-    from iterpref_core.library.evaluate import evaluate as evaluate
-    from iterpref_core.library.focal_collator import FocalCollator as FocalCollator
-    from iterpref_core.library.focal_config import FocalDPOConfig as FocalDPOConfig
-    from iterpref_core.library.focal_dataset import focal_dataset as focal_dataset
-    from iterpref_core.library.focal_kto_collator import FocalKTOCollator as FocalKTOCollator
-    from iterpref_core.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
-    from iterpref_core.library.row_spans import localize as localize
-    from iterpref_core.library.row_spans import mark_errors as mark_errors
-    from iterpref_core.objectives.objective_table import OBJECTIVES as OBJECTIVES
+    from iterpref_core.programs.answers.extraction import extract_program as extract_program
+    from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
+    from iterpref_core.training.library.focal_config import FocalDPOConfig as FocalDPOConfig
+    from iterpref_core.training.library.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.training.library.focal_kto_collator import FocalKTOCollator as FocalKTOCollator
+    from iterpref_core.training.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
+    from iterpref_core.training.library.row_spans import localize as localize
+    from iterpref_core.training.library.row_spans import mark_errors as mark_errors
+    from iterpref_core.training.objectives.objective_table import OBJECTIVES as OBJECTIVES
 
 _MODULES = {
     "Executor": "execution",
-    "FocalCollator": "library.focal_collator",
-    "FocalDPOConfig": "library.focal_config",
-    "FocalDPOTrainer": "library.focal_trainer",
-    "FocalKTOCollator": "library.focal_kto_collator",
+    "FocalCollator": "training.library.focal_collator",
+    "FocalDPOConfig": "training.library.focal_config",
+    "FocalDPOTrainer": "training.library.focal_trainer",
+    "FocalKTOCollator": "training.library.focal_kto_collator",
     "Limits": "execution",
-    "OBJECTIVES": "objectives.objective_table",
+    "OBJECTIVES": "training.objectives.objective_table",
     "Program": "execution",
-    "evaluate": "library.evaluate",
-    "extract_program": "answers.extraction",
-    "focal_dataset": "library.focal_dataset",
-    "localize": "library.row_spans",
-    "mark_errors": "library.row_spans",
+    "evaluate": "evaluation.scoring.from_python",
+    "extract_program": "programs.answers.extraction",
+    "focal_dataset": "training.library.focal_dataset",
+    "localize": "training.library.row_spans",
+    "mark_errors": "training.library.row_spans",
 }
 """Name → the module below this package that defines it."""
 

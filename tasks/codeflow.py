@@ -1,6 +1,6 @@
 """Stage `codeflow`."""
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_name import StageName
@@ -8,9 +8,9 @@ from tasks.stage_name import StageName
 
 def run(params: Params) -> None:
     """Draft, execute and refine; answers are kept, so that a killed run asks for none of them again."""
-    from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-    from iterpref_core.codeflow.roles import choose_models
-    from iterpref_core.inference.backend_factory import precision_of
+    from iterpref_core.models.inference.backend_factory import precision_of
+    from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+    from iterpref_core.pairs.codeflow.roles import choose_models
 
     with recorded(StageName("codeflow"), params) as metrics:
         models = choose_models(

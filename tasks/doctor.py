@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmark_table import BENCHMARKS, Published
 from iterpref_core.cli.requirements import required_packages
-from iterpref_core.config import InferenceParams, Params
-from iterpref_core.cores import usable_cores
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.benchmark_table import BENCHMARKS, Published
+from iterpref_core.records.config import InferenceParams, Params
+from iterpref_core.records.errors import InputError, IterPrefError
+from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.local_server import answers
 from tasks.mlflow.server import check_server
@@ -135,9 +135,9 @@ def _installed_version(name: str) -> str | None:
 
 
 def _debugger(params: Params) -> Diagnosis:
-    from iterpref_core.inference.backend_factory import check_model, describe_endpoint
-    from iterpref_core.models.checkpoints import is_gguf
-    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+    from iterpref_core.models.inference.backend_factory import check_model, describe_endpoint
+    from iterpref_core.models.pretrained.checkpoints import is_gguf
+    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
 
     name = params.model.debugger
     backend = BACKENDS[params.inference.backend]
@@ -161,17 +161,17 @@ def _debugger(params: Params) -> Diagnosis:
 
 
 def _lists_models(inference: InferenceParams, path: str) -> bool:
-    from iterpref_core.inference.endpoint import endpoint_url
+    from iterpref_core.models.inference.endpoint import endpoint_url
 
     return answers(f"{endpoint_url(inference)}{path}")
 
 
 def _student(params: Params) -> Iterator[Diagnosis]:
-    from iterpref_core.inference.backend_factory import check_model
-    from iterpref_core.models.checkpoints import is_gguf, pin_model, read_config
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
+    from iterpref_core.models.inference.backend_factory import check_model
+    from iterpref_core.models.pretrained.checkpoints import is_gguf, pin_model, read_config
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.model.model_limits import read_limits
+    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
 
     name = params.model.student
     if name == "nanolab":
@@ -233,8 +233,8 @@ def _memory_gb() -> float:
 
 def _benchmarks(params: Params) -> Iterator[Diagnosis]:
     """Look for the data of each benchmark, and for the environments that benchmarks and vLLM need."""
-    from iterpref_core.benchmarks.bigcodebench.environment import find_python
-    from iterpref_core.inference.vllm_server import find_vllm
+    from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_python
+    from iterpref_core.models.inference.vllm_server import find_vllm
 
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
     for data in dict.fromkeys(row.data for row in rows):

@@ -2,7 +2,7 @@
 
 import json
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
@@ -11,8 +11,8 @@ from tasks.stage_name import StageName
 
 def run(params: Params, model: str) -> None:
     """Measure one model on every benchmark."""
-    from iterpref_core.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+    from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
 
     setting = EvaluationSetting(params, PROBLEMS, WORK / "evaluation")
     with recorded(StageName("evaluation", model), params) as metrics:

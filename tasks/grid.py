@@ -9,12 +9,12 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iterpref_core.config import Params, with_values
-from iterpref_core.errors import ConfigError, InputError, unknown_name
-from iterpref_core.input_files import read_yaml
-from iterpref_core.objectives.objective_table import find_objective, find_rates
-from iterpref_core.problems.problems import read_ingested
+from iterpref_core.problems.problems.problems import read_ingested
+from iterpref_core.records.config import Params, with_values
+from iterpref_core.records.errors import ConfigError, InputError, unknown_name
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.training.objectives.objective_table import find_objective, find_rates
 from tasks.dotted_keys import short_names
 from tasks.paths import GRAPH
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.errors import IterPrefError
+from iterpref_core.records.errors import IterPrefError
 from tasks import child
 from tasks.paths import STATE, home
 

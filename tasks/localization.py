@@ -1,6 +1,6 @@
 """Stage `localization`."""
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
 from tasks.paths import FOCAL, PAIRS, PROBLEMS
 from tasks.stage_name import StageName
@@ -8,7 +8,7 @@ from tasks.stage_name import StageName
 
 def run(params: Params) -> None:
     """Mark the error region of every pair."""
-    from iterpref_core.localization.localization import localize_pairs
+    from iterpref_core.pairs.localization.localization import localize_pairs
 
     with recorded(StageName("localization"), params) as metrics:
         metrics.update(localize_pairs(PAIRS, params.localization, FOCAL, PROBLEMS, params.execution))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.paths import STATE
 
 

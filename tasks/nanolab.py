@@ -1,6 +1,6 @@
 """Stage `nanolab`."""
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
 from tasks.paths import MODELS, PROBLEMS
 from tasks.stage_name import StageName
@@ -8,7 +8,7 @@ from tasks.stage_name import StageName
 
 def run(params: Params) -> None:
     """Train the embedded models, or record where the given ones are."""
-    from iterpref_core.nanolab.nanolab import build_models
+    from iterpref_core.training.nanolab.nanolab import build_models
 
     with recorded(StageName("nanolab"), params) as metrics:
         measured = build_models(

@@ -1,6 +1,6 @@
 """Stage `pairs`."""
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_name import StageName
@@ -8,8 +8,8 @@ from tasks.stage_name import StageName
 
 def run(params: Params) -> None:
     """Choose and filter the preference pairs."""
-    from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.pairs.pair_selection import screened_params, select_pairs
+    from iterpref_core.models.inference.backend_factory import open_judge
+    from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
     with (
         recorded(StageName("pairs"), params) as metrics,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from iterpref_core.cli import state_folder
-from iterpref_core.config import Params, PromptFormat
+from iterpref_core.records.config import Params, PromptFormat
 from tasks.stage_name import StageName
 
 PARAMS = Path("params.yaml")

@@ -1,7 +1,7 @@
 """Stage `problems`."""
 
-from iterpref_core.config import Params
-from iterpref_core.errors import InputError
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
 from tasks.mlflow.recorded import recorded
 from tasks.paths import INGESTED, PROBLEMS
 from tasks.stage_name import StageName
@@ -13,7 +13,7 @@ def run(params: Params) -> None:
     Raises:
         InputError: a file of `dvc add` among the user's problems has not been fetched.
     """
-    from iterpref_core.problems.problems import build_problems
+    from iterpref_core.problems.problems.problems import build_problems
 
     with recorded(StageName("problems"), params) as metrics:
         _check_fetched()

@@ -14,9 +14,9 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from yaml import safe_load
 
-from iterpref_core.config import load_params, with_values
-from iterpref_core.errors import ConfigError, unknown_name
-from iterpref_core.input_files import read_yaml
+from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import ConfigError, unknown_name
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS

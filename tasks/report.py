@@ -1,8 +1,8 @@
 """Stage `report`."""
 
-from iterpref_core.config import Params
-from iterpref_core.errors import InputError
-from iterpref_core.input_files import read_yaml
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
 from tasks.mlflow.recorded import recorded
 from tasks.paths import (
     CONTAMINATION,
@@ -32,7 +32,7 @@ def run(params: Params, *models: str) -> None:
         InputError: dvc.yaml does not say that this stage reads the results of one of the models, so that DVC might run
             it before them.
     """
-    from iterpref_core.report.report import build_report
+    from iterpref_core.evaluation.report.report import build_report
 
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
     _check_dependencies(names)

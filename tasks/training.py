@@ -2,8 +2,8 @@
 
 import json
 
-from iterpref_core.config import Params
-from iterpref_core.processes import is_launched, is_main_process, start_processes
+from iterpref_core.records.config import Params
+from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
 from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.recorded import recorded, write_metrics
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
@@ -32,7 +32,7 @@ def run(params: Params, objective: str) -> None:
 
 
 def _train(params: Params, stage: StageName) -> dict[str, float]:
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     objective = stage.item
     return train_objective(

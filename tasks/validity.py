@@ -1,6 +1,6 @@
 """Stage `validity`."""
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
 from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
 from tasks.stage_name import StageName
@@ -8,8 +8,8 @@ from tasks.stage_name import StageName
 
 def run(params: Params) -> None:
     """Measure a sample of the tests that CodeFlow works with."""
-    from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.validity.validity import measure_validity
+    from iterpref_core.models.inference.backend_factory import open_judge
+    from iterpref_core.problems.validity.validity import measure_validity
 
     judge = open_judge(
         model=params.validity.judge,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from iterpref_core.training.argument_lists import PASSED
+from iterpref_core.training.training.argument_lists import PASSED
 from tests.settings import ROOT
 
 PAGE = "docs/training-settings.md"

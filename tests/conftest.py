@@ -145,9 +145,9 @@ def growing_memory(monkeypatch: pytest.MonkeyPatch) -> "Releases":
 @pytest.fixture(scope="session")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2-135M-Instruct as a folder; without its package the test is skipped."""
-    from iterpref_core.errors import ModelError
-    from iterpref_core.models.checkpoints import SMOLLM2
-    from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
+    from iterpref_core.models.pretrained.checkpoints import SMOLLM2
+    from iterpref_core.records.errors import ModelError
+    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
 
     try:
         find_gguf(SMOLLM2)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import (
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import (
     Answered,
     BatchModel,
     Completion,
@@ -13,7 +13,7 @@ from iterpref_core.inference.backend import (
     Sampling,
     ignore,
 )
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.models.inference.stored_model import StoredModel
 
 
 class ReplayModel(Model):

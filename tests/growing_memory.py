@@ -7,7 +7,7 @@ class Releases:
     """The releases of freed memory in a process whose memory grows with every look at it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from iterpref_core.models import freed_memory
+        from iterpref_core.models.pretrained import freed_memory
 
         self.count = 0
         self._held = 0
@@ -15,7 +15,7 @@ class Releases:
         monkeypatch.setattr(freed_memory, "release_freed_memory", self._release)
 
     def _grow(self) -> int:
-        from iterpref_core.models import freed_memory
+        from iterpref_core.models.pretrained import freed_memory
 
         self._held += freed_memory.KEPT_BYTES + 1
         return self._held

@@ -18,18 +18,8 @@ LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 """Each may import itself and those before it."""
 
 GROUND = tuple(
-    f"iterpref_core.{name}"
-    for name in (
-        "config",
-        "cores",
-        "errors",
-        "input_files",
-        "processes",
-        "progress",
-        "prompt_messages",
-        "records",
-        "results",
-    )
+    f"iterpref_core.records.{name}"
+    for name in ("artifacts", "config", "errors", "input_files", "prompt_messages", "results")
 )
 CONTRACTS = (
     *GROUND,
@@ -44,11 +34,16 @@ CONTRACTS = (
 gets another name, and the rest is messages and files (docs/decisions.md)."""
 
 
+def is_contract(module: str) -> bool:
+    """Return True for a module of `CONTRACTS`, or of one of its packages. The room of records has others, too."""
+    return module == "iterpref_core.records" or module.startswith(CONTRACTS)
+
+
 STARTED_BY = {
     "iterpref_core.execution.isolation.tiers": "iterpref_core.execution.isolation",
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
-    "iterpref_core.own_code.survey": "iterpref_core.own_code.sandboxed",
-    "iterpref_core.benchmarks.suites": "iterpref_core.benchmarks",
+    "iterpref_core.problems.own_code.survey": "iterpref_core.problems.own_code.sandboxed",
+    "iterpref_core.evaluation.benchmarks.suites": "iterpref_core.evaluation.benchmarks",
 }
 """Module → the package whose files that module starts: as programs in the sandbox, or by the names in a table."""
 
@@ -168,7 +163,7 @@ def executed_by(module: str) -> set[str]:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            if name.startswith(CONTRACTS):
+            if is_contract(name):
                 continue
             found.add(name)
             waiting.extend(imports_of(name))
@@ -179,9 +174,14 @@ def executed_by(module: str) -> set[str]:
 
 @cache
 def is_docstring(path: Path) -> bool:
-    """Whether a module does nothing."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+    """Return True for a module that does nothing: it has a docstring, and may list names in `__all__`."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.Expr(value=ast.Constant()) | ast.Assign(targets=[ast.Name(id="__all__")]):
+                continue
+            case _:
+                return False
+    return True
 
 
 def with_dependencies(text: str) -> str:
@@ -205,8 +205,8 @@ _TITLE = """# What an edit reruns
 
 A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
 are the deps of `dvc.yaml`; a test compares both. An edit of a file reruns the stages beside it, and after them the
-stages whose inputs have become other bytes: a comment in `iterpref_core/localization` runs `localization` again, and no
-training, since the error regions are the same. `iterpref run` names the changed inputs before it starts, and
+stages whose inputs have become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again,
+and no training, since the error regions are the same. `iterpref run` names the changed inputs before it starts, and
 `dvc status` lists them.
 
 Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of any of these reruns nothing, because
@@ -240,9 +240,7 @@ def _idle_rooms(entries: list[Path]) -> list[str]:
 
 def is_code_of_a_room(module: str) -> bool:
     """Return True for a module in a room of the core that is no contract."""
-    return (
-        module.startswith("iterpref_core.") and not module.startswith(CONTRACTS) and not is_docstring(MODULES[module])
-    )
+    return module.startswith("iterpref_core.") and not is_contract(module) and not is_docstring(MODULES[module])
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iterpref_core.config import ExecutionParams, Settings, load_params
+from iterpref_core.records.config import ExecutionParams, Settings, load_params
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""

@@ -23,34 +23,42 @@ from tests.import_graph import (
 )
 from tests.settings import ROOT
 
-CORE = (
-    ("prompt_messages",),
-    ("backend_table", "benchmark_table", "errors", "records", "results"),
-    ("input_files",),
-    ("config", "cores", "processes", "progress"),
-    ("storage",),
-    ("benchmark_files", "objectives", "source_code", "statistics"),
-    ("answers", "models", "screening"),
-    ("execution", "inference"),
-    ("prompts",),
-    ("benchmarks",),
-    ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
-    (
-        "estimate",
-        "ingestion",
-        "inspection",
-        "library",
-        "own_code",
-        "reinforcement",
-        "scoring",
-        "sharing",
-        "synthesis",
-        "unpaired",
+ROOMS = {
+    "records": (),
+    "storage": (),
+    "programs": ("source_code", "answers"),
+    "execution": (
+        "frames",
+        "isolation",
+        "codec",
+        "comparison",
+        "solution",
+        "protocol",
+        "kinds",
+        "sandbox",
+        "ruling",
+        "running",
+        "problem_programs",
+        "samples",
     ),
-    ("cli",),
-)
-"""The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
-stages on the floor below the command line. docs/architecture.md shows the same picture."""
+    "models": ("pretrained", "inference", "prompts"),
+    "problems": ("problems", "screening", "validity", "synthesis", "own_code", "ingestion"),
+    "pairs": ("codeflow", "localization", "pairs", "ingestion"),
+    "training": (
+        "objectives",
+        "data",
+        "model",
+        "training",
+        "nanolab",
+        "estimate",
+        "reinforcement",
+        "library",
+    ),
+    "evaluation": ("statistics", "benchmarks", "evaluation", "report", "inspection", "scoring", "sharing"),
+    "cli": (),
+}
+"""The core's rooms in the order of the way, each with its packages from the ground up. A room imports itself and those
+before it, and so does a package inside a room. docs/architecture.md shows the same picture."""
 
 
 def room(module: str) -> str | None:
@@ -86,28 +94,45 @@ def test_words_that_are_names_of_modules_too_do_not_count() -> None:
     assert not named_in_strings(ast.parse(code)) & MODULES.keys()
 
 
-def test_every_room_of_the_core_stands_on_one_floor() -> None:
+def test_every_room_is_in_the_table() -> None:
     rooms = {name for name in map(room, MODULES) if name is not None}
-    placed = {name for floor in CORE for name in floor}
-    assert not rooms - placed, f"put {sorted(rooms - placed)} on a floor of CORE here, and of docs/architecture.md"
-    assert not placed - rooms, f"there is no package {sorted(placed - rooms)}: remove it from CORE"
+    assert rooms == set(ROOMS), "name the rooms of iterpref_core in ROOMS, and in docs/architecture.md"
 
 
-def test_the_core_imports_downwards() -> None:
-    floor = {}
-    for number, names in enumerate(CORE):
-        floor.update(dict.fromkeys(names, number))
+def test_rooms_import_downwards() -> None:
+    order = list(ROOMS)
     wrong = []
     for name in MODULES:
         own = room(name)
         for other in imports_of(name):
             their = room(other)
-            # A room without a floor is another test's matter.
-            if own == their or own not in floor or their not in floor:
-                continue
-            if floor[their] >= floor[own]:
+            if own is not None and their is not None and order.index(their) > order.index(own):
                 wrong.append(f"{name} imports {other}")
-    assert wrong == [], "share code on a lower floor"
+    assert wrong == [], "share code in an earlier room"
+
+
+def names_for_others(room: str) -> list[str]:
+    """Return what `__all__` of a room lists."""
+    for node in parsed(f"iterpref_core.{room}").body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                return list(ast.literal_eval(value))
+    return []
+
+
+@pytest.mark.parametrize("entered", [name for name in ROOMS if name not in {"execution", "cli"}])
+def test_a_room_is_entered_by_the_names_that_it_lists(entered: str) -> None:
+    """`execution` lists functions and classes, and `cli` is entered by programs alone."""
+    package = f"iterpref_core.{entered}"
+    used = {
+        other.split(".")[2]
+        for name in MODULES
+        if name != "iterpref_core" and room(name) != entered
+        for other in imports_of(name)
+        if other.startswith(f"{package}.")
+    }
+    listed = {name for name in names_for_others(entered) if f"{package}.{name}" in MODULES}
+    assert used == listed, f"__all__ of {package} lists the modules that other rooms import, and no others"
 
 
 def upward_imports(package: str, floor: Callable[[str], int]) -> list[str]:
@@ -148,41 +173,15 @@ def loaded_with(modules: Iterable[str]) -> set[str]:
     return loaded
 
 
-def test_training_has_three_layers() -> None:
-    """Data know no model, and models no training."""
-    training = "iterpref_core.training"
-    layers = (f"{training}.data", f"{training}.model", training)
-
-    def layer(module: str) -> int:
-        return next(number for number, name in enumerate(layers) if module == name or module.startswith(f"{name}."))
-
-    assert upward_imports(training, layer) == []
-
-
-def test_execution_has_rooms() -> None:
-    """Each imports itself and those before it."""
-    execution = "iterpref_core.execution"
-    rooms = (
-        *(
-            "frames",
-            "isolation",
-            "codec",
-            "comparison",
-            "solution",
-            "protocol",
-            "kinds",
-            "sandbox",
-            "ruling",
-            "running",
-        ),
-        "problem_programs",
-        "samples",
-    )
+@pytest.mark.parametrize("name", [name for name, packages in ROOMS.items() if packages])
+def test_packages_of_a_room_import_downwards(name: str) -> None:
+    packages = ROOMS[name]
 
     def floor(module: str) -> int:
-        return rooms.index(module.removeprefix(f"{execution}.").partition(".")[0])
+        inner = module.removeprefix(f"iterpref_core.{name}.").partition(".")[0]
+        return packages.index(inner) if inner in packages else len(packages)
 
-    assert upward_imports(execution, floor) == []
+    assert upward_imports(f"iterpref_core.{name}", floor) == []
 
 
 def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
@@ -203,9 +202,9 @@ def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
 
 def test_the_page_of_docs_shows_the_same_picture() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    drawn = page.partition("from the ground up:\n")[2].partition("```")[0].splitlines()
-    shown = [tuple(re.match(r"  ((?:\w+  )*\w+)", line)[1].split("  ")) for line in drawn]  # type: ignore[index]
-    assert shown == list(CORE)
+    drawn = page.partition("\niterpref_core/")[2].partition("```")[0].splitlines()
+    shown = [found[1] for line in drawn if (found := re.match(r"  (\w+)/", line))]
+    assert shown == list(ROOMS)
 
 
 def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
@@ -257,14 +256,18 @@ def test_the_page_of_edits_shows_the_same_graph() -> None:
 
 def test_an_edit_reruns_no_stage_that_does_not_execute_it() -> None:
     stages_of = {}
-    for edited in ("inference/openai_model.py", "localization/line_lcs.py", "sharing/export_model.py"):
+    for edited in (
+        "models/inference/openai_model.py",
+        "pairs/localization/line_lcs.py",
+        "evaluation/sharing/export_model.py",
+    ):
         path = ROOT / "iterpref_core" / edited
         assert path.exists()
         stages_of[edited] = [
             stage for stage in stages() if any(path.is_relative_to(dependency) for dependency in dependencies_of(stage))
         ]
     assert stages_of == {
-        "inference/openai_model.py": ["validity", "codeflow", "pairs", "evaluation"],
-        "localization/line_lcs.py": ["localization"],
-        "sharing/export_model.py": [],
+        "models/inference/openai_model.py": ["validity", "codeflow", "pairs", "evaluation"],
+        "pairs/localization/line_lcs.py": ["localization"],
+        "evaluation/sharing/export_model.py": [],
     }

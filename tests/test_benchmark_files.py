@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmark_files import find_benchmark
-from iterpref_core.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED
-from iterpref_core.benchmarks.evalplus.tasks import EvalPlusTask
-from iterpref_core.benchmarks.published_tasks import read_tasks
-from iterpref_core.config import load_params
-from iterpref_core.errors import DataUnavailableError
-from iterpref_core.pairs.pair_selection import screened_params
-from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
+from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
+from iterpref_core.pairs.pairs.pair_selection import screened_params
+from iterpref_core.problems.screening.benchmark_files import find_benchmark
+from iterpref_core.problems.screening.contamination import Decontamination
+from iterpref_core.records.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import DataUnavailableError
 from tests.settings import ROOT
 
 TASK = {

@@ -35,7 +35,7 @@ def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
 
 @pytest.fixture(scope="module")
 def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return make_model(train_tokenizer(["Add one.\ndef f(x):\n    y = x + 1\n    return y - 1\n"], 300))
 

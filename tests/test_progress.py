@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core import progress
+from iterpref_core.storage import progress
 
 COUNT_TO_THREE = """
-from iterpref_core.progress import show_progress
+from iterpref_core.storage.progress import show_progress
 with show_progress("codeflow", 4, done=1) as advance:
     for solved in (1, 2, 2):
         advance(note=f"{solved} solved")

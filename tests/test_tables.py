@@ -6,17 +6,17 @@ from typing import Any, get_args
 
 import pytest
 
-from iterpref_core import config
-from iterpref_core.backend_table import BACKENDS, BackendRow
-from iterpref_core.benchmark_table import BENCHMARKS, PUBLISHED
-from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
-from iterpref_core.errors import ConfigError
-from iterpref_core.inference import backend_factory
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.backend_factory import OPENERS, describe_endpoint, leaves_this_machine, open_model
-from iterpref_core.pairs.pair_selection import screened_params
-from iterpref_core.report import labels
-from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.evaluation.report import labels
+from iterpref_core.models.inference import backend_factory
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend_factory import OPENERS, describe_endpoint, leaves_this_machine, open_model
+from iterpref_core.pairs.pairs.pair_selection import screened_params
+from iterpref_core.problems.screening.contamination import Decontamination
+from iterpref_core.records import config
+from iterpref_core.records.backend_table import BACKENDS, BackendRow
+from iterpref_core.records.benchmark_table import BENCHMARKS, PUBLISHED
+from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
+from iterpref_core.records.errors import ConfigError
 from tests.settings import ROOT, section
 
 OWN = "heldout"
@@ -24,11 +24,13 @@ OWN = "heldout"
 
 
 def test_every_benchmark_is_opened_by_the_folder_that_its_row_names() -> None:
-    folder = ROOT / "iterpref_core/benchmarks"
+    folder = ROOT / "iterpref_core/evaluation/benchmarks"
     missing = {name: row.suite for name, row in BENCHMARKS.items() if not (folder / row.suite / "suite.py").is_file()}
     assert not missing, f"write {folder}/<suite>/suite.py with `open_suite(name, setting)` for {missing}"
     idle = {path.parent.name for path in folder.glob("*/suite.py")} - {row.suite for row in BENCHMARKS.values()}
-    assert not idle, f"no benchmark is of {sorted(idle)}: add rows to BENCHMARKS in iterpref_core/benchmark_table.py"
+    assert not idle, (
+        f"no benchmark is of {sorted(idle)}: add rows to BENCHMARKS in iterpref_core/records/benchmark_table.py"
+    )
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iterpref_core.config import load_params, with_values
-from iterpref_core.errors import InputError
-from iterpref_core.input_files import parse_yaml, read_yaml
+from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import parse_yaml, read_yaml
 from tasks.profiles import write_values
 from tests.settings import ROOT
 

@@ -13,8 +13,8 @@ import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.config import Benchmark, load_params, with_values
-from iterpref_core.errors import StorageError
+from iterpref_core.records.config import Benchmark, load_params, with_values
+from iterpref_core.records.errors import StorageError
 
 if TYPE_CHECKING:
     from flows.points import SweepResult
@@ -155,7 +155,7 @@ def ui() -> None:
 
 def _name_problem_files() -> None:
     """Say which files of the user's problems take part: one that was forgotten there changes a result."""
-    from iterpref_core.problems.problems import count_ingested
+    from iterpref_core.problems.problems.problems import count_ingested
     from tasks.paths import INGESTED
 
     counts = count_ingested(INGESTED)
@@ -189,8 +189,13 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 def _print_results(folder: Path) -> None:
     from rich.console import Console
 
-    from iterpref_core.inspection.results_table import benchmark_table, pairs_line, results_notes, results_table
-    from iterpref_core.report.summary_record import read_summary
+    from iterpref_core.evaluation.inspection.results_table import (
+        benchmark_table,
+        pairs_line,
+        results_notes,
+        results_table,
+    )
+    from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS, SUMMARY
 
     summary = read_summary(folder / SUMMARY)
@@ -205,7 +210,7 @@ def _print_sweep(result: "SweepResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from iterpref_core.report.number_formats import interval, p_value, points
+    from iterpref_core.evaluation.report.number_formats import interval, p_value, points
 
     table = Table(title=f"{result.benchmark}, compared to the first row", title_justify="left")
     for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):

@@ -28,8 +28,8 @@ def run_verb(load_app: Callable[[], Any]) -> None:
         load_app: imports the application; called where a missing library is explained, since Typer may be one.
     """
     from iterpref_core.cli.libraries import set_up_libraries
-    from iterpref_core.errors import InputError, IterPrefError, storage_error
-    from iterpref_core.processes import leave_error
+    from iterpref_core.records.errors import InputError, IterPrefError, storage_error
+    from iterpref_core.storage.processes import leave_error
 
     set_up_libraries()
     code = 2

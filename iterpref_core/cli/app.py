@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 from typer.models import OptionInfo
 
 from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 
 Panels = Mapping[str, Sequence[Callable[..., None]]]
 """Title of a panel of `iterpref --help` → the verbs in it."""

@@ -39,9 +39,9 @@ def debug(
 
     The model's answers are kept beside the output, in `.OUT.answers.sqlite`.
     """
-    from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-    from iterpref_core.codeflow.roles import choose_models
-    from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
+    from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
+    from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+    from iterpref_core.pairs.codeflow.roles import choose_models
 
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.backend_table import BACKENDS
-from iterpref_core.benchmark_table import BENCHMARKS
 from iterpref_core.cli.options import (
     BackendOption,
     BaseUrlOption,
@@ -23,7 +21,9 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.errors import InputError
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.benchmark_table import BENCHMARKS
+from iterpref_core.records.errors import InputError
 
 EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")]
@@ -65,11 +65,11 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
-    from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.state_folder import ANSWERS, WORK
-    from iterpref_core.evaluation.evaluation import evaluate_model
-    from iterpref_core.evaluation.results_file import warn_of_absent_benchmarks
-    from iterpref_core.scoring.existing_samples import score_samples
+    from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+    from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
+    from iterpref_core.evaluation.scoring.existing_samples import score_samples
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
@@ -121,9 +121,9 @@ def leaderboard(
     json_: JsonOption = False,
 ) -> None:
     """Score several models on benchmarks, and compare each with the first on the same tasks."""
-    from iterpref_core.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.cli.state_folder import ANSWERS, WORK
-    from iterpref_core.scoring.leaderboard import benchmarks_of, make_leaderboard
+    from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+    from iterpref_core.evaluation.scoring.leaderboard import benchmarks_of, make_leaderboard
 
     names = benchmarks_of(benchmark, list(BENCHMARKS), problems)
     settings = read_params(set_, _evaluation_values(names, backend, base_url))
@@ -165,7 +165,7 @@ def gate(
     json_: JsonOption = False,
 ) -> None:
     """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
-    from iterpref_core.sharing.regression_gate import compare_with_baseline
+    from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 
     settings = read_params(set_).evaluation
     comparison = compare_with_baseline(

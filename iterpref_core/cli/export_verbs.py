@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from iterpref_core.cli.options import JsonOption, input_file, input_folder, output_folder
 from iterpref_core.cli.printing import show_result
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 
 PROBLEMS = Path("data/problems.jsonl")
 SUMMARY = Path("reports/summary.json")
@@ -30,7 +30,7 @@ def export(
         raise InputError("give what to export: one of --model, --pairs and --problems")
     if spans is not None and pairs is None:
         raise InputError("--spans needs --pairs; leave it out")
-    from iterpref_core.report.summary_record import read_summary
+    from iterpref_core.evaluation.report.summary_record import read_summary
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None
     if model is not None:
@@ -38,18 +38,18 @@ def export(
     elif pairs is not None:
         exported = _export_pairs(pairs, spans, out, summary)
     elif problems is not None:
-        from iterpref_core.sharing.cards import problems_card
-        from iterpref_core.sharing.export_data_set import export_problems
+        from iterpref_core.evaluation.sharing.cards import problems_card
+        from iterpref_core.evaluation.sharing.export_data_set import export_problems
 
         exported = export_problems(problems, out, lambda data: problems_card(data, out.name))
     show_result(exported, json_)
 
 
 def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str]:
-    from iterpref_core.models.fingerprint import model_fingerprint
-    from iterpref_core.models.lineage import find_license, read_lineage
-    from iterpref_core.sharing.cards import first_base, model_card
-    from iterpref_core.sharing.export_model import count_sources, export_model
+    from iterpref_core.evaluation.sharing.cards import first_base, model_card
+    from iterpref_core.evaluation.sharing.export_model import count_sources, export_model
+    from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+    from iterpref_core.models.pretrained.lineage import find_license, read_lineage
 
     lineage = read_lineage(model)
     first = first_base(lineage)
@@ -75,8 +75,8 @@ def _export_pairs(
     out: Path,
     summary: Any,
 ) -> dict[str, float | str]:
-    from iterpref_core.sharing.cards import pairs_card
-    from iterpref_core.sharing.export_data_set import DataSet, export_pairs
+    from iterpref_core.evaluation.sharing.cards import pairs_card
+    from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs
 
     about = summary if _is_input(pairs, "data/pairs.jsonl", summary) else None
     known = _is_input(spans, "data/focal.jsonl", about)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from iterpref_core.config import BackendName, Params, load_params, with_values
-from iterpref_core.errors import ConfigError
-from iterpref_core.input_files import parse_yaml
+from iterpref_core.records.config import BackendName, Params, load_params, with_values
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.input_files import parse_yaml
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
 input_folder = partial(typer.Option, exists=True, file_okay=False)

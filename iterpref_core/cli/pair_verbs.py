@@ -17,9 +17,9 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import LocalizationMethod, load_params, with_values
-from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import LocalizationMethod, load_params, with_values
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
 
@@ -39,9 +39,9 @@ def pair(
 ) -> None:
     """Choose preference pairs from trajectories, and filter them; or single programs that pass or fail."""
     from iterpref_core.cli.state_folder import ANSWERS
-    from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.models.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.pair_selection import screened_params, select_pairs
+    from iterpref_core.models.inference.backend_factory import open_judge
+    from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
+    from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
     settings = read_params(set_)
     student = model
@@ -51,7 +51,7 @@ def pair(
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
     if unpaired:
-        from iterpref_core.unpaired.program_selection import select_programs
+        from iterpref_core.pairs.pairs.program_selection import select_programs
 
         selected = select_programs(
             trajectories, problems, student, screened_params(settings), settings.localization, out
@@ -85,7 +85,7 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair."""
-    from iterpref_core.localization.localization import localize_pairs
+    from iterpref_core.pairs.localization.localization import localize_pairs
 
     settings = read_params(set_, {"localization.method": method})
     counts = localize_pairs(pairs, settings.localization, out, problems, settings.execution)
@@ -108,9 +108,9 @@ def show(
     """
     from rich.console import Console
 
-    from iterpref_core.inspection.pair_terminal import render_terminal
-    from iterpref_core.localization.line_lcs import differing_lines
-    from iterpref_core.report.pair_view import NO_SPANS, write_html
+    from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
+    from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
+    from iterpref_core.pairs.localization.line_lcs import differing_lines
 
     if (model is None) != (trained is None):
         raise InputError("give both --model (before training) and --trained (after training), or neither")
@@ -128,8 +128,8 @@ def show(
             check_spans(regions[item.task_id], item, spans)
     shifts = {}
     if model is not None and trained is not None:
-        from iterpref_core.inspection.shifts import score_shifts
-        from iterpref_core.models.lineage import training_parameters
+        from iterpref_core.evaluation.inspection.shifts import score_shifts
+        from iterpref_core.models.pretrained.lineage import training_parameters
 
         settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))
         scored = score_shifts(

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from iterpref_core.report.number_formats import readable
+from iterpref_core.evaluation.report.number_formats import readable
 
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 

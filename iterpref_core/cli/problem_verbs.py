@@ -21,11 +21,11 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
-from iterpref_core.errors import InputError, unknown_name
-from iterpref_core.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
+from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
+from iterpref_core.records.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from iterpref_core.ingestion.intake import Ingested
+    from iterpref_core.problems.ingestion.intake import Ingested
 
 FORMATS = sorted([*PRESETS, "folder", "pairs", "trl"])
 _OF_EVERY_SET = {"--columns", "--limit", "--dropped", "--license", "--split", "--config"}
@@ -119,7 +119,7 @@ def ingest(
     makes_pairs = form == "trl" or (preset is not None and preset.makes_pairs)
     _refuse(given, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
     if makes_pairs:
-        from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+        from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 
         taken = ingest_pairs(
             source,
@@ -134,9 +134,9 @@ def ingest(
             config=config,
         )
     elif form == "pairs":
-        from iterpref_core.ingestion.intake import Source
-        from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
-        from iterpref_core.localization.localization import localize_pairs
+        from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+        from iterpref_core.pairs.localization.localization import localize_pairs
+        from iterpref_core.problems.ingestion.intake import Source
 
         if spans is not None and settings.localization.method == "causal":
             raise InputError(
@@ -157,15 +157,15 @@ def ingest(
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
     elif form == WITH_VERDICTS:
-        from iterpref_core.ingestion.intake import Source
-        from iterpref_core.ingestion.pairs.submissions import ingest_submissions
+        from iterpref_core.pairs.ingestion.submissions import ingest_submissions
+        from iterpref_core.problems.ingestion.intake import Source
 
         if trajectories is None:
             raise InputError("--format submissions: name the file for their attempts with --trajectories")
         rows = Source(source, split, config, limit, license)
         taken = ingest_submissions(rows, out, trajectories, columns, dropped)
     elif form == "folder":
-        from iterpref_core.own_code.own_code import ingest_own_code
+        from iterpref_core.problems.own_code.own_code import ingest_own_code
 
         if len(source) > 1:
             raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
@@ -182,8 +182,8 @@ def ingest(
         show_result(counts, json_)
         return
     else:
-        from iterpref_core.ingestion.ingest import ingest as ingest_problems
-        from iterpref_core.ingestion.problems.selection import Selection
+        from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
+        from iterpref_core.problems.ingestion.problems.selection import Selection
 
         taken = ingest_problems(
             source,
@@ -251,11 +251,11 @@ def synthesize(
 ) -> None:
     """Let a model write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.inference.answer_store import AnswerStore, cost_usd
-    from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
-    from iterpref_core.synthesis.feature_tree import load_tree
-    from iterpref_core.synthesis.seed_code import filter_for_others
-    from iterpref_core.synthesis.synthesis import make_tree, write_problems
+    from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
+    from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.problems.synthesis.feature_tree import load_tree
+    from iterpref_core.problems.synthesis.seed_code import filter_for_others
+    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 
     settings = read_params(set_, {"model.debugger": model, **endpoint_values(backend, base_url)})
     if seed_code is None and tree is None:
@@ -322,7 +322,7 @@ def inject(
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.synthesis.injection import inject_bugs
+    from iterpref_core.problems.synthesis.injection import inject_bugs
 
     with open_executor(read_params(set_).execution) as executor:
         counts = inject_bugs(
@@ -362,9 +362,9 @@ def quality(
 ) -> None:
     """Measure how good the tests are: coverage of the references, mutation score, scores of a judge."""
     from iterpref_core.execution.samples import read_problems
-    from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.models.inference.backend_factory import open_judge
+    from iterpref_core.problems.validity.validity import Thresholds, assess_tests
     from iterpref_core.storage.jsonl import write_jsonl
-    from iterpref_core.validity.validity import Thresholds, assess_tests
 
     if not judge and (model or backend or base_url):
         raise InputError("--model, --backend and --base-url are about the judge; add --judge")

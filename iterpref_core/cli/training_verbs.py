@@ -20,10 +20,10 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import Params
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import GRPO, LABELS, UNPAIRED
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
+from iterpref_core.training.objectives.objective_table import GRPO, LABELS, UNPAIRED
 
 Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
 
@@ -79,7 +79,7 @@ def _check_pair_file(
     *,
     as_json: bool,
 ) -> None:
-    from iterpref_core.screening.contamination import Decontamination
+    from iterpref_core.problems.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
     from iterpref_core.training.data.checks import Finding
 
@@ -123,14 +123,14 @@ def _check_pair_file(
 
 def _configured() -> list[str]:
     """Return the names of the benchmarks whose files environment variables name."""
-    from iterpref_core.benchmark_table import PUBLISHED
+    from iterpref_core.records.benchmark_table import PUBLISHED
 
     return [name for name, data in PUBLISHED.items() if data.variable in os.environ]
 
 
 def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: Path | None, *, as_json: bool) -> None:
     """Compare problems with each other and with benchmarks, before anything is computed with them."""
-    from iterpref_core.screening.repeated_problems import check_problems
+    from iterpref_core.problems.screening.repeated_problems import check_problems
 
     found = check_problems(files, [*(against or []), *_configured()], out)
     if as_json:
@@ -151,8 +151,8 @@ def _with_licenses(pairs: Iterable[PreferencePair], licenses: Counter[str]) -> I
 
 
 def _load_template(model: str, settings: Params) -> Any:
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     prompt = settings.model.student_format
     return load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
@@ -232,13 +232,13 @@ def train(
         )
         return
     out, curve, scratch = _places(out, curve, scratch)
-    from iterpref_core.processes import is_launched, start_processes
+    from iterpref_core.storage.processes import is_launched, start_processes
 
     if params.training.accelerate and name not in UNPAIRED and not is_launched():
         start_processes(params.training.accelerate)
         return
     if name == GRPO:
-        from iterpref_core.reinforcement.grpo import train_grpo
+        from iterpref_core.training.reinforcement.grpo import train_grpo
 
         result = train_grpo(
             problems=inputs["problems"],
@@ -251,7 +251,7 @@ def train(
             prompt=params.model.student_format,
         )
     else:
-        from iterpref_core.training.training import train_objective
+        from iterpref_core.training.training.training import train_objective
 
         result = train_objective(
             files=inputs,
@@ -308,13 +308,13 @@ def _show_estimate(
     as_json: bool,
 ) -> None:
     """Print the memory and the GPU-hours of a training on pairs."""
-    from iterpref_core.estimate.estimate import CARDS, estimate_training
-    from iterpref_core.models.checkpoints import read_config
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.objectives.objective_table import find_objective
+    from iterpref_core.models.pretrained.checkpoints import read_config
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+    from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
+    from iterpref_core.training.objectives.objective_table import find_objective
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)

@@ -1,7 +1,15 @@
-"""Evaluation: ask a model a benchmark's tasks, read and run its programs, and count.
+"""Evaluation: pass@k of models on benchmarks, and everything that compares or shows results.
 
-Stage `evaluation`; `evaluation.evaluate_model` is the entry point. `sampler` asks a model, `answer_reading` finds the
-programs in its answers, `evaluation.measure` has them run, and `scores` turns their outcomes into the record of
-results.json (`iterpref_core.results`). Programs of a file come to `measure` from `iterpref_core.library`. The
-estimators are in `iterpref_core.statistics.pass_at_k`.
+In: a model or samples, and a benchmark. Out: results.json (stage `evaluation`, `evaluation.evaluate_model`), the
+summary and pages (stage `report`), leaderboards and gates (`scoring`, `sharing`). Other rooms import the names of
+`__all__` alone.
 """
+
+__all__ = [
+    "benchmarks",
+    "evaluation",
+    "inspection",
+    "report",
+    "scoring",
+    "sharing",
+]

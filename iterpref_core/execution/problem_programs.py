@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from iterpref_core.config import Inside
-from iterpref_core.errors import InputError
 from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.ruling.routing import need_a_judge, runs_inside, steps_of
 from iterpref_core.execution.running.engine import Engine
-from iterpref_core.prompt_messages import question
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import Problem, Sample, StdinTest, Test
-from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.records.config import Inside
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.prompt_messages import question
 
 logger = logging.getLogger(__name__)
 

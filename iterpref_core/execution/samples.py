@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from iterpref_core.errors import RecordError
 from iterpref_core.execution.comparison.expectations import expect
 from iterpref_core.execution.problem_programs import begins_program, decided, program_of
 from iterpref_core.execution.protocol.programs import Outcome
 from iterpref_core.execution.running.engine import Engine
-from iterpref_core.input_files import LinePlace
-from iterpref_core.prompt_messages import question
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.input_files import LinePlace
+from iterpref_core.records.prompt_messages import question
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
 logger = logging.getLogger(__name__)

@@ -1,1 +1,11 @@
-"""Models as files: checkpoints, weights, adapters, tokenizers, chat templates, and the lineage of a trained model."""
+"""Models: checkpoints, tokenizers and chat templates as files, and asking a model.
+
+In: a folder, a hub name or an endpoint, and prompts. Out: loaded models and answers, each answer paid once
+(`inference`). Other rooms import the names of `__all__` alone.
+"""
+
+__all__ = [
+    "inference",
+    "pretrained",
+    "prompts",
+]

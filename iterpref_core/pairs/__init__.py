@@ -1,4 +1,13 @@
-"""Preference pairs: a passing and a failing version of one program, chosen from trajectories and filtered.
+"""Pairs: from a problem to the error region of a failing program.
 
-Stage `pairs`; `pair_selection.select_pairs` is the entry point, and `filters` has the reasons to drop a pair.
+In: problems and a model. Out: trajectories (stage `codeflow`), pairs of a passing and a failing program (stage
+`pairs`, `pair_selection.select_pairs`), and the spans that the repair changed (stage `localization`). Other rooms
+import the names of `__all__` alone.
 """
+
+__all__ = [
+    "codeflow",
+    "ingestion",
+    "localization",
+    "pairs",
+]

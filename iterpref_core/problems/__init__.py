@@ -1,6 +1,15 @@
-"""Problems: composed from a feature tree, and split by combinations of features.
+"""Problems: programming tasks with tests, made, read and screened.
 
-Stage `problems`; `problems.build_problems` is the entry point. `features` holds the tree, `composition` turns a
-combination of features into a problem with tests. The rooms `ingestion`, `own_code` and `synthesis` make problems of
-other sources, by verbs and not by the stage.
+In: the feature tree (stage `problems`), published sets (`ingestion`), a project's own code, or a model (`synthesis`).
+Out: problems whose tests pass right programs, and what their tests demand (stage `validity`).
+`problems.build_problems` is the stage's entry point. Other rooms import the names of `__all__` alone.
 """
+
+__all__ = [
+    "ingestion",
+    "own_code",
+    "problems",
+    "screening",
+    "synthesis",
+    "validity",
+]

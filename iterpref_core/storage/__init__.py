@@ -1,1 +1,21 @@
-"""Storage: JSONL and atomic files, SQLite, digests, and files that are made once."""
+"""Storage: files that appear whole or not at all, and what a long run keeps.
+
+In: records and rows. Out: JSONL, Parquet, SQLite, digests, things made once, progress on the terminal. Other rooms
+import the names of `__all__` alone.
+"""
+
+__all__ = [
+    "code_digest",
+    "cores",
+    "file_digest",
+    "items",
+    "jsonl",
+    "left_out",
+    "make_once",
+    "new_folder",
+    "packed_text",
+    "processes",
+    "progress",
+    "shards",
+    "sqlite",
+]

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.input_files import parse_yaml
+from iterpref_core.records.input_files import parse_yaml
 
 _CARD = "README.md"
 _FENCE = "---"

@@ -18,8 +18,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.input_files import LinePlace, decode_line, open_text
+from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.input_files import LinePlace, decode_line, open_text
 from iterpref_core.storage.parquet import RowPlace, count_rows, read_rows
 from iterpref_core.storage.shards import layout_of
 

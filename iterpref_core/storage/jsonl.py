@@ -12,9 +12,9 @@ from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.errors import RecordError
-from iterpref_core.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.records import FocalSpans, PreferencePair, Record
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.storage.items import read_items
 
 R = TypeVar("R", bound=Record)

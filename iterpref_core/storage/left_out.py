@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 
 BAD_RECORD = "bad_record"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from iterpref_core.errors import InputError, first_line
-from iterpref_core.input_files import PACKED, open_input
+from iterpref_core.records.errors import InputError, first_line
+from iterpref_core.records.input_files import PACKED, open_input
 from iterpref_core.storage.shards import layout_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.errors import InputError, unknown_name
-from iterpref_core.input_files import PACKED
+from iterpref_core.records.errors import InputError, unknown_name
+from iterpref_core.records.input_files import PACKED
 from iterpref_core.storage.data_card import read_card
 
 ALL = "all"

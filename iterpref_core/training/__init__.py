@@ -1,8 +1,17 @@
-"""Focal preference training (arXiv 2503.02783, section 3.3).
+"""Focal preference training (arXiv 2503.02783, section 3.3), and all that trains a model.
 
-Stage `training`; `training.train_objective` is the entry point. Three layers, of which each imports those below:
-
-- `data/`: pairs become tokens and marks, a table on disk, and batches.
-- `model/`: the policy, its attention and label head, and the reference.
-- the modules beside them: the trainer, a run with its settings and checkpoints, and the files that it writes.
+In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
+`training.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
+reference), `training` (the run), `nanolab`, `estimate`, `reinforcement` (GRPO), `library` (for scripts). Other rooms
+import the names of `__all__` alone.
 """
+
+__all__ = [
+    "data",
+    "estimate",
+    "model",
+    "nanolab",
+    "objectives",
+    "reinforcement",
+    "training",
+]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import opened_repo
 
 

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.stage_name import StageName
 
 

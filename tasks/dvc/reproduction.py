@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.records.errors import InputError, IterPrefError
 from tasks import child
 
 TRY_AGAIN = 75

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from iterpref_core.cli.libraries import without_git_variables
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 
 _SETTINGS = (
     f"core.hooksPath={os.devnull}",

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from iterpref_core.input_files import parse_yaml
+from iterpref_core.records.input_files import parse_yaml
 from tasks.dotted_keys import flatten, short_names
 from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import OBJECTIVES, Objective
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, Objective
 from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.environment import make_paths_absolute
 from tasks.git.command import GitError, git, git_path

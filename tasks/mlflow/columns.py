@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import LockedStage
 from tasks.git.source import UNKNOWN, Source

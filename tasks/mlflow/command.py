@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from pydantic import BaseModel
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.addresses import ShownText
 from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source

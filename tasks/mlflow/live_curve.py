@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.dvc.lock import observe_inputs
 from tasks.mlflow.command import own_command
 from tasks.mlflow.execution import Execution

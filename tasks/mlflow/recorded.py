@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_end, observe_inputs
 from tasks.mlflow.command import COMMAND_VARIABLE, own_command

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import Params
+from iterpref_core.records.config import Params
 from tasks.dvc.lock import LockedStage, read_lock
 from tasks.mlflow.command import Command, describe_command
 from tasks.mlflow.execution import Execution, read_execution

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from iterpref_core.errors import IterPrefError
+from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import without_passwords
 from tasks.dvc.lock import Artifact
 from tasks.local_server import LOOPBACK

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.addresses import without_passwords
 from tasks.mlflow.loadable import make_loadable
 from tasks.mlflow.rows import open_command, upload_report, write_command, write_stage

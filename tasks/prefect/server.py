@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText, without_passwords
 from tasks.local_server import LOOPBACK, served

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.answers.extraction import extract_program
+from iterpref_core.programs.answers.extraction import extract_program
 from tests.answers.generated_answers import DRAFTS, PROGRAMS, adds_one
 
 HEADS = (

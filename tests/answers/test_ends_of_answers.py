@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from iterpref_core.answers.extraction import extract_program
+from iterpref_core.programs.answers.extraction import extract_program
 
 PROGRAM = "def f(x):\n    return x + 1\n"
 BUG = "def f(x):\n    return x - 1\n"

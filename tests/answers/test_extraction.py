@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from iterpref_core.answers.extraction import defines, extract_program, lacks_program
+from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program
 
 PROGRAM = "def f(x):\n    return x + 1\n"
 BUG = "def f(x):\n    # subtract one, which is not what was asked\n    y = x - 1\n    return y\n"
@@ -378,7 +378,7 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
 
 @pytest.mark.parametrize("module", ["extraction", "reasoning", "bare_code", "python_text"])
 def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
-    tested = doctest.testmod(import_module(f"iterpref_core.answers.{module}"))
+    tested = doctest.testmod(import_module(f"iterpref_core.programs.answers.{module}"))
     assert tested.attempted
     assert not tested.failed
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from iterpref_core.answers.extraction import extract_program
+from iterpref_core.programs.answers.extraction import extract_program
 from tests.answers.generated_answers import AnswerGenerator, adds_one
 
 

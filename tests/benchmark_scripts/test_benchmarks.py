@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import execution, ingestion, pipeline
-from iterpref_core.config import TrainingParams
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import section
 
@@ -55,7 +55,7 @@ def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypat
 
 def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
     from benchmarks import training
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     problems = [
         Problem(

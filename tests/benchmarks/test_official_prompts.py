@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.benchmark_table import PUBLISHED
-from iterpref_core.benchmarks import prefill
-from iterpref_core.benchmarks.benchmark import PromptMode
-from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
-from iterpref_core.benchmarks.evalplus.suite import EvalPlus
-from iterpref_core.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
-from iterpref_core.benchmarks.published_tasks import read_tasks
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.evaluation.benchmarks import prefill
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.evaluation.benchmarks.evalplus.suite import EvalPlus
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
+from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.benchmark_table import PUBLISHED
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE
 from tests.evaluation.conftest import VARIABLES
 
@@ -43,7 +43,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 
@@ -51,7 +51,7 @@ def tokenizer() -> "PreTrainedTokenizerBase":
 @pytest.fixture(params=["chatml", *(pytest.param(name, marks=pytest.mark.slow) for name in (*CHATS, "smollm2")[1:])])
 def chat(request: pytest.FixtureRequest, tokenizer: "PreTrainedTokenizerBase") -> Iterator["PreTrainedTokenizerBase"]:
     if request.param == "smollm2":
-        from iterpref_core.models.tokenizers import load_tokenizer
+        from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
         yield load_tokenizer(request.getfixturevalue("smollm2"))
         return

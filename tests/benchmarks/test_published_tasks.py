@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
-from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBenchTask
-from iterpref_core.benchmarks.published_tasks import read_tasks
-from iterpref_core.errors import InputError
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBenchTask
+from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
+from iterpref_core.records.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
+from iterpref_core.records.errors import InputError
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.texts import written
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
-from iterpref_core.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel, stored
 from tests.settings import EXECUTION, section
@@ -157,7 +157,7 @@ INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 def test_the_prompt_style_is_the_drafting_students(
     tmp_path: Path, make_model: "Callable[[PreTrainedTokenizerBase], Path]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     chat = make_model(train_tokenizer(["write f"], 300))
     opened: list[str] = []
@@ -167,7 +167,7 @@ def test_the_prompt_style_is_the_drafting_students(
         opened.append(prompt.template)
         yield Patient()
 
-    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", open_model)
+    monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", open_model)
     for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
         params = PARAMS.model_copy(update={"draft_model": draft_model})
         models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
@@ -203,7 +203,7 @@ def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_mode
 def test_a_model_that_is_its_own_debugger_is_loaded_once(
     backend: str, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", lambda **_: nullcontext(Patient()))
+    monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda **_: nullcontext(Patient()))
     inference = INFERENCE.model_copy(update={"backend": backend})
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
         assert opened.drafter is opened.refiner

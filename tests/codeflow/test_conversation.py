@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Outcome, Program
-from iterpref_core.inference.backend import Completion
-from iterpref_core.inference.ends import CUT, FINISHED
-from iterpref_core.prompts.codeflow_prompts import refine_prompt
+from iterpref_core.models.inference.backend import Completion
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
+from iterpref_core.pairs.codeflow.conversation import Conversation, open_conversations, trajectory_of
 from iterpref_core.records import IoTest, Problem, Verdict
+from iterpref_core.records.config import CodeflowParams, SamplingParams
 from tests.engines import StandInEngine
 from tests.settings import section
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.roles import Models, OpenModels
-from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.pairs.codeflow.roles import Models, OpenModels
 from iterpref_core.records import IoTest, Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
@@ -39,7 +39,7 @@ def answer(prompt: str, seed: int) -> str:
 
 
 def models_at(url: str, timeout_s: float) -> Models:
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[OpenModels]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.codeflow.outcome_counts import OutcomeCounts
+from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
 from iterpref_core.records import Attempt, Trajectory, Verdict
 
 

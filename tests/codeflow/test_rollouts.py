@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.codeflow import rollouts
-from iterpref_core.codeflow.rollouts import roll_out
-from iterpref_core.config import CodeflowParams, SamplingParams
-from iterpref_core.errors import EndpointError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.pairs.codeflow import rollouts
+from iterpref_core.pairs.codeflow.rollouts import roll_out
 from iterpref_core.records import IoTest, Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams, SamplingParams
+from iterpref_core.records.errors import EndpointError
 from tests.fake_models import FakeModel, stored
 from tests.settings import section
 

@@ -9,7 +9,7 @@ import typer.main
 import yaml
 
 from flows.cli.app import app
-from iterpref_core.objectives.objective_table import LABELS
+from iterpref_core.training.objectives.objective_table import LABELS
 from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})

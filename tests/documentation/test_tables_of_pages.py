@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from iterpref_core.ingestion.presets import PRESETS
-from iterpref_core.pairs.filters import DropReason
+from iterpref_core.pairs.pairs.filters import DropReason
+from iterpref_core.problems.ingestion.presets import PRESETS
 from tests.settings import ROOT
 
 HUB = "https://huggingface.co/datasets"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
 from tests.settings import PARAMS
 from tests.shared_workers import shared_workers
 

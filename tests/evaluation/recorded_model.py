@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iterpref_core.benchmarks.benchmark import PromptMode
-from iterpref_core.config import EvaluationParams
-from iterpref_core.evaluation.sampler import Sampler
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.ends import CUT, FINISHED
-from iterpref_core.inference.stored_model import StoredModel
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.config import EvaluationParams
 from tests.fake_models import FakeModel, stored
 from tests.settings import PARAMS
 

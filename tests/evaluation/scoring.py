@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting
-from iterpref_core.config import Benchmark as BenchmarkName
-from iterpref_core.evaluation.evaluation import Programs, measure
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting
+from iterpref_core.evaluation.evaluation.evaluation import Programs, measure
 from iterpref_core.records import Sample
+from iterpref_core.records.config import Benchmark as BenchmarkName
 
 
 def measuring(setting: EvaluationSetting, *benchmarks: BenchmarkName, **values: Any) -> EvaluationSetting:

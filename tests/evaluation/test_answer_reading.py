@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.config import Benchmark
-from iterpref_core.evaluation import sanitizing
-from iterpref_core.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation import sanitizing
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.records.config import Benchmark
 from tests.evaluation.recorded_model import RecordedModel, sampler_of
 
 from .conftest import EvalPlusSlice
@@ -111,6 +111,6 @@ def test_0_percent_has_a_reason(
 def test_few_answers_without_a_program_are_counted_in_silence(
     setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("iterpref_core.evaluation.answer_reading.QUIET_SHARE", 1.0)
+    monkeypatch.setattr("iterpref_core.evaluation.evaluation.answer_reading.QUIET_SHARE", 1.0)
     assert measured(setting, tmp_path, "No.", "heldout")["answers"]["no_program"] == 2
     assert "no program" not in caplog.text

@@ -10,23 +10,23 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
-from iterpref_core.config import (
+from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
+from iterpref_core.models.inference.ends import CUT
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
+from iterpref_core.records.config import (
     Benchmark,
     BudgetParams,
     EvaluationParams,
     InferenceParams,
     LiveCodeBenchParams,
 )
-from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
-from iterpref_core.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
-from iterpref_core.evaluation.sampler import Sampler
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
-from iterpref_core.inference.ends import CUT
-from iterpref_core.inference.stored_model import StoredModel
-from iterpref_core.models.checkpoints import ModelSource, write_pointer
-from iterpref_core.scoring.existing_samples import score_samples
+from iterpref_core.records.errors import BudgetError, DataUnavailableError, InputError
 from tests.evaluation.recorded_model import kept
 from tests.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation import ask_and_measure
-from iterpref_core.inference.backend import Request
-from iterpref_core.scoring.existing_samples import score_samples
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.models.inference.backend import Request
 from tests.evaluation.recorded_model import RecordedModel, sampler_of
 from tests.evaluation.scoring import measuring
 

@@ -154,7 +154,7 @@ def test_all_benchmarks_are_those_for_reporting_that_are_here(
     samples: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from iterpref_core.benchmark_table import PUBLISHED
+    from iterpref_core.records.benchmark_table import PUBLISHED
 
     for published in PUBLISHED.values():
         monkeypatch.setenv(published.variable, "absent")

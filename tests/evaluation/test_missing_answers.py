@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from iterpref_core.evaluation.statistics.pass_at_k import score_tasks
 from iterpref_core.records import IoTest, Problem
-from iterpref_core.statistics.pass_at_k import score_tasks
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     from iterpref_core.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
 
     def run(mock: Ending) -> tuple[int, str, dict[str, Any]]:
         fields: dict[str, Any] = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
@@ -225,9 +225,9 @@ def test_debugging_and_pairs_say_what_is_missing(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, word_model: Path
 ) -> None:
     from iterpref_core.cli import main
-    from iterpref_core.config import PairsParams
-    from iterpref_core.pairs.pair_selection import select_pairs
+    from iterpref_core.pairs.pairs.pair_selection import select_pairs
     from iterpref_core.records import Trajectory
+    from iterpref_core.records.config import PairsParams
     from iterpref_core.storage.jsonl import read_jsonl
     from tests.settings import section
 

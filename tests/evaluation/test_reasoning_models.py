@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.errors import ConfigError
-from iterpref_core.evaluation.evaluation import ask_and_measure
-from iterpref_core.evaluation.sampler import Sampler
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.ends import CUT, FINISHED
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.errors import ConfigError
 from tests.chat_templates import FAMILIES
 from tests.evaluation.recorded_model import SAMPLING, RecordedModel, kept
 from tests.evaluation.scoring import measuring
@@ -43,7 +43,7 @@ class Thinker(RecordedModel):
 
 @pytest.fixture
 def template() -> ChatTemplate:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     tokenizer: PreTrainedTokenizerBase = train_tokenizer(["one two"], 300)
     tokenizer.chat_template = FAMILIES["R1"].template

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.evaluation.results_file import write_results
+from iterpref_core.evaluation.evaluation.results_file import write_results
 from iterpref_core.records import Sample
-from iterpref_core.results import DataFile, Measured, ModelResults, Unavailable
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.results import DataFile, Measured, ModelResults, Unavailable
 
 MODEL = {"model": "mine", "weights": "abc"}
 
@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("iterpref_core.evaluation.results_file.write_jsonl", killed)
+    monkeypatch.setattr("iterpref_core.evaluation.evaluation.results_file.write_jsonl", killed)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, MODEL, {"mbpp": ONE})
     assert read(tmp_path)["benchmarks"] == as_json(heldout=HALF)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.errors import InputError
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.evaluation.scoring.sample_formats import GivenSample, read_given_samples
 from iterpref_core.records import Sample
-from iterpref_core.scoring.existing_samples import score_samples
-from iterpref_core.scoring.sample_formats import GivenSample, read_given_samples
+from iterpref_core.records.errors import InputError
 from tests.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice

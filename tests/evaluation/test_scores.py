@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import Benchmark, ProgramRun
-from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.scores import make_result, mark_truncated
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
+from iterpref_core.evaluation.evaluation.scores import make_result, mark_truncated
 from iterpref_core.records import Problem, Verdict
+from iterpref_core.records.errors import ExecutionError
 from tests.settings import EXECUTION
 
 

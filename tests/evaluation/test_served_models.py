@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.inference.backend_factory import names_served
-from iterpref_core.library.evaluate import evaluate
+from iterpref_core.evaluation.scoring.from_python import evaluate
+from iterpref_core.models.inference.backend_factory import names_served
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 

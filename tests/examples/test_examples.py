@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.problems.selection import Selection
 from tests.settings import EXECUTION, ROOT
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture
 def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
     return make_model(train_tokenizer([f"Sum what is above 3.\n{program}", "Write f(x) that adds 1.\n"], 300))

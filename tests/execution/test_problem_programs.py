@@ -2,7 +2,6 @@
 
 import pytest
 
-from iterpref_core.errors import InputError
 from iterpref_core.execution import (
     Admission,
     Executor,
@@ -15,6 +14,7 @@ from iterpref_core.execution import (
     run_right_program,
 )
 from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.records.errors import InputError
 
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")
 JUDGED = CALLS.model_copy(update={"task_id": "judged", "tests": (AssertTest(code="x = f(1)\nassert x == 2"),)})

@@ -2,9 +2,9 @@
 
 import pytest
 
-from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits, execute_samples, reference_outcomes
 from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 DOUBLE = Problem(

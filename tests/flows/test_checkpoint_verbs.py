@@ -51,7 +51,7 @@ def test_a_hub_id_in_shards_is_trained_and_asked_and_a_gated_one_named(
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     shutil.copytree(word_model, "shards")
     Path("shards/model.safetensors").unlink()

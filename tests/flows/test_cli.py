@@ -16,7 +16,7 @@ from iterpref_core.cli import _requirement_with
 from iterpref_core.cli.app import app as library_app
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.errors import ConfigError
 from tests.flows.conftest import Iterpref
 from tests.settings import ROOT
 
@@ -164,7 +164,7 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     def refused(*_: object, **__: object) -> None:
         raise raised
 
-    monkeypatch.setattr("iterpref_core.localization.localization.localize_pairs", refused)
+    monkeypatch.setattr("iterpref_core.pairs.localization.localization.localize_pairs", refused)
     code, _, err = iterpref(*LOCALIZE)
     assert (code, err.count("\n"), message in err) == (expected, 1, True), err
 

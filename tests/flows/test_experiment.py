@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, UnreachableError, explain_failure
 from tests.dvc_repository import ToyCheckout
 from tests.flows.conftest import run_names
 
 if TYPE_CHECKING:
-    from iterpref_core.config import Params
+    from iterpref_core.records.config import Params
 
 pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
 
@@ -157,7 +157,7 @@ def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
 ) -> None:
     from dvc.repo import Repo
 
-    import iterpref_core.config
+    import iterpref_core.records.config
     from flows.cli import run_verbs
 
     run()
@@ -170,7 +170,7 @@ def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr("dvc.repo.Repo", Counted)
-    before = iterpref_core.config.load_params
+    before = iterpref_core.records.config.load_params
 
     def load_params(*arguments: Any) -> "Params":
         read.append("params")

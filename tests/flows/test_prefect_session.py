@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from flows.prefect_session import leave_out_tracebacks
-from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.records.errors import ConfigError, InputError
 from tasks.prefect.server import Pages, announced, prefect_server, running_prefect
 from tests.settings import ROOT
 

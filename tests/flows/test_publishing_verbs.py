@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import load_params
-from iterpref_core.models.lineage import read_lineage, write_lineage
+from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
+from iterpref_core.records.config import load_params
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.flows.conftest import Iterpref

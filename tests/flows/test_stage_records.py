@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from flows.cli import run_verbs
-from iterpref_core.config import load_params
+from iterpref_core.records.config import load_params
 from tasks.mlflow.server import Server
 from tasks.mlflow.snapshot import set_aside_files
 from tasks.mlflow.sync import Sync

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
 from tasks.profiles import write_values

@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
+from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.synthesis.feature_tree import load_tree
 from tests.flows.conftest import Iterpref
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 

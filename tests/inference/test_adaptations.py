@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import InferenceParams
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.records.config import InferenceParams
+from iterpref_core.records.errors import ConfigError, InputError
 from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, opened
 from tests.mock_endpoint import MockEndpoint, serve
@@ -21,7 +21,7 @@ from tests.settings import section
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
 REQUEST = Request("a prompt", 3, system="Be brief.")

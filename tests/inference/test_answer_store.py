@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
-from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
-from iterpref_core.inference.ends import CUT, FINISHED
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
+from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.records.errors import InputError
 from tests.fake_models import FakeModel, stored
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)

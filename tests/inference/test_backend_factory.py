@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
-from iterpref_core.errors import BudgetError, ConfigError, ModelError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.inference.backend_factory import (
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend_factory import (
     OPENERS,
     BackendSettings,
     describe_endpoint,
     model_identity,
     open_model,
 )
-from iterpref_core.inference.stored_model import StoredModel
-from iterpref_core.models.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.errors import BudgetError, ConfigError, ModelError
 from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -83,8 +83,8 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
             return super().get(key)
 
     monkeypatch.setitem(OPENERS, "transformers", open_replay)
-    monkeypatch.setattr("iterpref_core.inference.backend_factory.check_model", lambda model, *_: model)
-    monkeypatch.setattr("iterpref_core.inference.backend_factory.model_identity", lambda *_: "m")
+    monkeypatch.setattr("iterpref_core.models.inference.backend_factory.check_model", lambda model, *_: model)
+    monkeypatch.setattr("iterpref_core.models.inference.backend_factory.model_identity", lambda *_: "m")
 
     def ask(prompts: str) -> list[str]:
         told.clear()

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.answers.extraction import extract_program
-from iterpref_core.config import PromptFormat
-from iterpref_core.errors import ModelError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.chat_template import ChatTemplate, render_answer
-from iterpref_core.models.checkpoints import ModelSource, locate_model, pin_model, write_pointer
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.pretrained.chat_template import ChatTemplate, render_answer
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, write_pointer
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.programs.answers.extraction import extract_program
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.records.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,7 +22,7 @@ PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
@@ -33,7 +33,7 @@ def folder(tokenizer: "PreTrainedTokenizerBase", make_model: "Callable[[PreTrain
 
 
 def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(folder, batch_size, bf16=False)
     requests = [Request(PROMPTS[index], seed=index) for index in order]
@@ -48,7 +48,7 @@ def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
 
 
 def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(folder, 2)
     requests = [Request("add one", seed) for seed in (1, 2, 1)]
@@ -58,7 +58,7 @@ def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
 
 
 def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: "PreTrainedTokenizerBase") -> None:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     assert ChatTemplate(tokenizer).render_prompt("add one") == "add one\n<|end|>"
     plain = train_tokenizer(["a"], 300)
@@ -70,8 +70,8 @@ PLAIN = PromptFormat(template="plain")
 
 
 def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
-    from iterpref_core.inference.transformers_model import TransformersModel
-    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
     assert load_tokenizer(folder).chat_template
     assert load_tokenizer(folder, "plain").chat_template is None
@@ -95,8 +95,8 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
 
 
 def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.weights import load_model
 
     assert locate_model(folder) == ModelSource(str(folder))
     assert locate_model("org/name") == ModelSource("org/name")
@@ -110,7 +110,7 @@ def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
 def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path: Path) -> None:
     from transformers import LlamaConfig, Qwen2Config
 
-    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
     for config in (Qwen2Config(), LlamaConfig()):
         config.save_pretrained(tmp_path)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, ConfigError, EndpointError
-from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.records.config import BudgetParams, InferenceParams
+from iterpref_core.records.errors import BudgetError, ConfigError, EndpointError
 from tests.fake_models import FakeModel, stored
 from tests.settings import section
 

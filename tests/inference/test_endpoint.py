@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import ConfigError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.endpoint import connection_options, is_loopback
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.endpoint import connection_options, is_loopback
+from iterpref_core.records.errors import ConfigError
 from tests.inference.test_openai import echo, one, opened
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
-from iterpref_core.inference.ends import CUT
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.ends import CUT
+from iterpref_core.records.errors import InputError
 from tests.fake_models import stored
 from tests.inference.test_openai import Scripted, one, opened, reply, status
 from tests.mock_endpoint import MockEndpoint, serve
@@ -21,7 +21,7 @@ from tests.mock_endpoint import MockEndpoint, serve
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 HALF = "```python\ndef add(a, b):\n    y = a"

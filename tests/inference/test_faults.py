@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import ConfigError, EndpointError, InputError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.faults import fault_of
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.faults import fault_of
+from iterpref_core.records.errors import ConfigError, EndpointError, InputError
 from tests.inference.test_openai import Scripted, one, opened, reply, status
 from tests.mock_endpoint import serve
 
@@ -59,7 +59,7 @@ def test_a_quota_that_is_used_up_ends_the_run_with_the_first_call() -> None:
 
 
 def test_a_pause_that_is_sent_as_400_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     mock = Scripted(status(400, "please slow down"), status(400, "overloaded, try again later"))
     with serve(mock) as url:
         assert one(opened(url)).text == "a prompt with 3"
@@ -121,7 +121,7 @@ def test_marks_of_a_stream_around_a_reply_that_is_none_are_passed_over(form: str
 
 
 def test_the_version_of_an_api_goes_with_each_call_and_the_list_of_models() -> None:
-    from iterpref_core.inference.endpoint import describe_server
+    from iterpref_core.models.inference.endpoint import describe_server
 
     asked: list[tuple[str, str]] = []
 
@@ -137,7 +137,7 @@ def test_the_version_of_an_api_goes_with_each_call_and_the_list_of_models() -> N
     with serve(Azure()) as url:
         model = opened(f"{url}?api-version=2024-10-21")
         assert one(model).text == "a prompt with 3"
-        from iterpref_core.config import InferenceParams
+        from iterpref_core.records.config import InferenceParams
         from tests.settings import section
 
         inference = section(InferenceParams, backend="openai", base_url=f"{url}?api-version=2024-10-21")
@@ -156,7 +156,7 @@ def test_a_secret_in_the_query_of_an_address_is_refused(query: str) -> None:
 def test_an_error_in_a_reply_is_read_as_one_with_its_status(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     caplog.set_level(logging.WARNING)
     with serve(Scripted(body('{"error": {"code": 403, "message": "flagged"}}'))) as url:
         assert one(opened(url)).missing.startswith("refused: 403 ")

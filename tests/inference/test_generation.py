@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import PromptFormat, load_params
-from iterpref_core.inference.backend import Request, Sampling, before_stop
-from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.inference.backend import Request, Sampling, before_stop
+from iterpref_core.models.inference.backend_factory import model_identity
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.config import PromptFormat, load_params
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ SHAPE = {
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
@@ -135,7 +135,7 @@ def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.T
 def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
     opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
@@ -150,7 +150,7 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
@@ -173,8 +173,8 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
 ) -> None:
     import transformers
 
-    from iterpref_core.inference.chunked_cache import chunked_cache
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.chunked_cache import chunked_cache
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     window = {} if config == "LlamaConfig" else {"sliding_window": 16}
     kind = getattr(transformers, config)
@@ -195,7 +195,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 ) -> None:
     import transformers
 
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
     more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
@@ -225,7 +225,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
     from transformers import LlamaConfig
 
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
@@ -241,7 +241,7 @@ def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
 ) -> None:
     from transformers import LlamaConfig
 
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(config, tokenizer, tmp_path)
@@ -272,8 +272,8 @@ def test_a_cpu_computes_in_what_it_computes_faster(
 ) -> None:
     import torch
 
-    from iterpref_core.inference.transformers_model import TransformersModel
-    from iterpref_core.models import weights
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+    from iterpref_core.models.pretrained import weights
 
     dtype_chosen = getattr(torch, chosen)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -291,7 +291,7 @@ def test_a_cpu_computes_in_what_it_computes_faster(
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from iterpref_core.models import weights
+    from iterpref_core.models.pretrained import weights
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert weights.generation_dtype("auto", torch.float16) == torch.float16

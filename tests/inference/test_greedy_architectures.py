@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import PromptFormat
-from iterpref_core.errors import ModelError
-from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.records.errors import ModelError
 from tests.architectures import build_small
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def _save(name: str, folder: Path) -> "PreTrainedModel":
 
 @pytest.mark.parametrize("name", [*_CAUSAL, pytest.param("smollm2", marks=pytest.mark.slow)])
 def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    from iterpref_core.inference.transformers_model import TransformersModel
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.weights import load_model
 
     if name == "smollm2":
         folder = request.getfixturevalue(name)
@@ -76,7 +76,7 @@ def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, r
 
 @pytest.mark.parametrize("name", _ENCODERS)
 def test_an_encoder_is_refused(name: str, tmp_path: Path) -> None:
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     _save(name, tmp_path)
     with pytest.raises(ModelError, match="is no decoder"):

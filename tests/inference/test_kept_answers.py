@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
-from iterpref_core.inference.answer_store import AnswerStore, answer_key
-from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
-from iterpref_core.inference.backend_factory import model_identity, open_model
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
+from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend_factory import model_identity, open_model
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 

@@ -8,10 +8,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
-from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import Completion, Request, Sampling, ask_all
-from iterpref_core.inference.backend_factory import open_model
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent
+from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend_factory import open_model
+from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 

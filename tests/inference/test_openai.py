@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import InferenceParams
-from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.inference.ends import CUT, FINISHED
-from iterpref_core.prompt_messages import read_prompt
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.records.config import InferenceParams
+from iterpref_core.records.errors import ConfigError, EndpointError, InputError, IterPrefError
+from iterpref_core.records.prompt_messages import read_prompt
 from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -25,7 +25,7 @@ from tests.settings import section
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 Ask = Callable[..., "OpenAIModel"]
@@ -35,7 +35,7 @@ KEY = "sk-planted-0123456789abcdef"
 def opened(
     url: str | None, concurrency: int = 8, kind: "type[OpenAIModel] | None" = None, **values: Any
 ) -> "OpenAIModel":
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
     settings = {"api": "chat", "timeout_s": 20.0, "attempts": 4} | values
     params = section(InferenceParams, backend="openai", base_url=url, **settings)
@@ -75,7 +75,7 @@ def reply(content: Any, **more: Any) -> "Callable[[web.Request], web.Response]":
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have pauses after a fault take milliseconds; `test_pacing.py` is about how long they are."""
-    monkeypatch.setattr("iterpref_core.inference.pacing._FIRST_S", 0.001)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ def test_a_temperature_out_of_range_is_a_refusal(ask: Ask) -> None:
 
 
 def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Ask) -> None:
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
     class Watching(OpenAIModel):
         received: Sequence[str] = ()

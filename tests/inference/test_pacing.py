@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from iterpref_core.inference.pacing import Pacing
+from iterpref_core.models.inference.pacing import Pacing
 
 
 class Clock:
@@ -27,8 +27,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("iterpref_core.inference.pacing.time", clock)
-    monkeypatch.setattr("iterpref_core.inference.pacing.asyncio", clock)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing.time", clock)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing.asyncio", clock)
     return clock
 
 

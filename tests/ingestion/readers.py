@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from iterpref_core.ingestion.columns import PROGRAMS, parse_columns
-from iterpref_core.ingestion.pairs.joins import Join
-from iterpref_core.ingestion.pairs.repair_rows import RepairReader
-from iterpref_core.ingestion.presets import OWN_RECORDS, PRESETS
-from iterpref_core.ingestion.problems.problem_rows import ProblemReader
-from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.pairs.ingestion.joins import Join
+from iterpref_core.pairs.ingestion.repair_rows import RepairReader
+from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
+from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
+from iterpref_core.problems.ingestion.problems.problem_rows import ProblemReader
+from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS
 from tests.ingestion.readers import read_rows

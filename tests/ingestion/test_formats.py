@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.ingestion import problems as problems_package
-from iterpref_core.ingestion.columns import PROBLEMS
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.intake import Ingested
-from iterpref_core.ingestion.presets import PRESETS, find_preset
-from iterpref_core.ingestion.problems.selection import MAX_PROBLEM_BYTES, Selection
+from iterpref_core.problems.ingestion import problems as problems_package
+from iterpref_core.problems.ingestion.columns import PROBLEMS
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
+from iterpref_core.problems.ingestion.problems.selection import MAX_PROBLEM_BYTES, Selection
 from iterpref_core.records import Problem, Sample
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
 from tests.settings import EXECUTION, ROOT
@@ -153,7 +153,7 @@ def sized(*megabytes: float) -> dict[str, Any]:
 
 def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
     """Allow problems of so many megabytes: rows that are too large need not be large."""
-    patch.setattr("iterpref_core.ingestion.problems.selection.MAX_PROBLEM_BYTES", megabytes << 20)
+    patch.setattr("iterpref_core.problems.ingestion.problems.selection.MAX_PROBLEM_BYTES", megabytes << 20)
 
 
 @pytest.mark.parametrize(

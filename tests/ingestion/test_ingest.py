@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.ingestion.ingest import ingest as ingest_with
-from iterpref_core.ingestion.intake import Ingested
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.preparations import mbpp_plus_ids
-from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
+from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
 

@@ -9,15 +9,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from iterpref_core.config import LocalizationParams
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion import columns
-from iterpref_core.ingestion.columns import parse_columns
-from iterpref_core.ingestion.pairs import answers
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.prompt_messages import plain_prompt, question
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.problems.ingestion import answers, columns
+from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import LocalizationParams
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.prompt_messages import plain_prompt, question
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import ROOT, section
 from tests.texts import written

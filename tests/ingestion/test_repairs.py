@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
-from iterpref_core.ingestion.columns import parse_columns
-from iterpref_core.ingestion.intake import Ingested, Source
-from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
-from iterpref_core.ingestion.pairs.joins import read_join
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.pairs.repair_rows import Repair
-from iterpref_core.ingestion.problems import usable_tests
-from iterpref_core.ingestion.problems.published import LeftOutError
-from iterpref_core.input_files import LinePlace
+from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+from iterpref_core.pairs.ingestion.joins import read_join
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.ingestion.repair_rows import Repair
+from iterpref_core.problems.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
+from iterpref_core.problems.ingestion.columns import parse_columns
+from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.problems import usable_tests
+from iterpref_core.problems.ingestion.problems.published import LeftOutError
+from iterpref_core.programs.source_code import language
 from iterpref_core.records import PreferencePair, take_name
-from iterpref_core.source_code import language
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.storage.left_out import Dropped

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.records import Problem
 from iterpref_core.storage.left_out import Dropped, open_left_out
 from tests.ingestion.readers import read_rows

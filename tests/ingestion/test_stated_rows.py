@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.intake import Ingested, Source
-from iterpref_core.ingestion.pairs.answers import find_programs
-from iterpref_core.ingestion.pairs.ingest_repairs import ingest_repairs
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.problems import call_tests
-from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingestion.answers import find_programs
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.problems import call_tests
+from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import PreferencePair, Problem, Trajectory
-from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import EXECUTION, PARAMS
 from tests.texts import written

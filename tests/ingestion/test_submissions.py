@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError
-from iterpref_core.ingestion.intake import Source
-from iterpref_core.ingestion.pairs.submissions import ingest_submissions
-from iterpref_core.pairs.pair_selection import make_pairs
-from iterpref_core.problems.problems import read_ingested
+from iterpref_core.pairs.ingestion.submissions import ingest_submissions
+from iterpref_core.pairs.pairs.pair_selection import make_pairs
+from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.problems.problems import read_ingested
 from iterpref_core.records import Problem, Trajectory
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import PARAMS
 from tests.texts import written

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.problems.selection import Selection
-from iterpref_core.ingestion.problems.time_limits import read_time_limit
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problems.time_limits import read_time_limit
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written

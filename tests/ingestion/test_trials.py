@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import load_params
 from iterpref_core.execution import Executor, Outcome, Program
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.intake import Ingested
-from iterpref_core.ingestion.problems.published import PublishedProblem
-from iterpref_core.ingestion.problems.selection import Selection
-from iterpref_core.ingestion.problems.trials import Tried, try_programs
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.problems.published import PublishedProblem
+from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problems.trials import Tried, try_programs
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
+from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS, SUM, SUM_WRONG

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from iterpref_core.inspection.results_table import benchmark_table, pairs_line, results_notes, results_table
+from iterpref_core.evaluation.inspection.results_table import benchmark_table, pairs_line, results_notes, results_table
 
 
 def printed(*tables: Any) -> list[str]:

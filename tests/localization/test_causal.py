@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import LocalizationParams
-from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.localization.causal import Cause, find_cause
-from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renames
-from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.pairs.localization.causal import Cause, find_cause
+from iterpref_core.pairs.localization.hunks import apply_hunks, find_hunks, undo_renames
+from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.records.config import LocalizationParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION, section
 

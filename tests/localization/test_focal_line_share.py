@@ -5,10 +5,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import LocalizationParams
-from iterpref_core.localization.hunks import find_hunks
-from iterpref_core.localization.localization import ON_TEXT, localize_pairs
+from iterpref_core.pairs.localization.hunks import find_hunks
+from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.config import LocalizationParams
 from tests.settings import section
 from tests.texts import written
 

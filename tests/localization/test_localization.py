@@ -5,10 +5,10 @@ from typing import Literal
 
 import pytest
 
-from iterpref_core.config import LocalizationParams
-from iterpref_core.errors import RecordError
-from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import LocalizationParams
+from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import LocalizationMethod
-from iterpref_core.localization import prefix_suffix
-from iterpref_core.localization import token_lcs as token
-from iterpref_core.localization.localization import ON_TEXT, Localizer
+from iterpref_core.pairs.localization import prefix_suffix
+from iterpref_core.pairs.localization import token_lcs as token
+from iterpref_core.pairs.localization.localization import ON_TEXT, Localizer
+from iterpref_core.records.config import LocalizationMethod
 from tests.texts import marked
 
 PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + b", "é = 'ß'"]), max_size=8).map(

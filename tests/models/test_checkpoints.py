@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import PromptFormat
-from iterpref_core.errors import ModelError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.records.errors import ModelError
 from tests.inference.stand_in_hub import commit_of, serving_hub, use_hub
 
 Damage = Callable[[Path], None]
@@ -27,7 +27,7 @@ def folder(word_model: Path, tmp_path: Path) -> Path:
 
 
 def answers(model: Path | str) -> list[str]:
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     backend = TransformersModel(model, 2, bf16=False)
     return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
@@ -175,7 +175,7 @@ KINDS: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, folder: Path) -> None:
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     damage, message = KINDS[kind]
     damage(folder)
@@ -199,7 +199,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
 def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
     import torch
 
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     kind(folder)
     assert check_checkpoint(folder, PromptFormat(template="plain")) == check_checkpoint(folder) == folder
@@ -210,7 +210,7 @@ def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, 
 
 
 def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     lacks("lm_head.weight")(folder)
     says("config.json", tie_word_embeddings=True)(folder)
@@ -221,7 +221,7 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
 def test_a_hub_id_is_the_commit_of_its_revision(
     folder: Path, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     shards(folder)
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
@@ -239,7 +239,7 @@ def test_a_hub_id_is_the_commit_of_its_revision(
 def test_what_the_hub_refuses_is_told_with_the_remedy(
     word_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     writes("adapter_config.json", "{}")(folder)
     hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}

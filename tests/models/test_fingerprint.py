@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import ModelError
-from iterpref_core.models.checkpoints import ModelSource, write_pointer
-from iterpref_core.models.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.records.errors import ModelError
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ def test_text_is_split_as_the_file_says(config: str, named: str, tmp_path: Path)
     import transformers
     from tokenizers import Tokenizer
 
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     getattr(transformers, config)(vocab_size=400).save_pretrained(tmp_path)
     train_tokenizer([TEXT] * 9, 400).save_pretrained(tmp_path)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import BackendName, ModelParams, NanolabParams
-from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.models.checkpoints import locate_model, served_name
-from iterpref_core.nanolab.repairs import make_repairs
+from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.config import BackendName, ModelParams, NanolabParams
+from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.nanolab.repairs import make_repairs
 from tests.settings import EXECUTION, section
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ REFERENCES = tuple(
 
 @cache
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer(REFERENCES, 320)
 
@@ -73,7 +73,7 @@ def test_any_text_survives_the_tokenizer(text: str) -> None:
 
 
 def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
-    from iterpref_core.nanolab.pretrain import Example, encode_example, pad_batch
+    from iterpref_core.training.nanolab.pretrain import Example, encode_example, pad_batch
 
     rows = [encode_example(Example("a", "bb"), tokenizer()), encode_example(Example("a long task", "x"), tokenizer())]
     assert rows[0]["labels"][-1] == tokenizer().eos_token_id
@@ -86,7 +86,7 @@ def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
 
 
 def test_every_example_comes_once_before_any_comes_again() -> None:
-    from iterpref_core.nanolab.pretrain import shuffled_batches
+    from iterpref_core.training.nanolab.pretrain import shuffled_batches
 
     batches = shuffled_batches(10, 5, seed=0)
     for _ in range(3):
@@ -97,7 +97,7 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
     import torch
 
-    from iterpref_core.nanolab.pretrain import (
+    from iterpref_core.training.nanolab.pretrain import (
         Example,
         encode_example,
         new_model,
@@ -124,7 +124,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
 def test_the_weights_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from iterpref_core.nanolab.pretrain import Example, pretrain
+    from iterpref_core.training.nanolab.pretrain import Example, pretrain
 
     examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
     params = PARAMS.model_copy(update={"batch_size": 16})
@@ -154,7 +154,7 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
 def test_training_learns_and_is_repeatable() -> None:
     import torch
 
-    from iterpref_core.nanolab.pretrain import Example, pretrain
+    from iterpref_core.training.nanolab.pretrain import Example, pretrain
 
     examples = [Example("first", "x = 1"), Example("second", "y = 2")]
     model, loss = pretrain(examples, tokenizer(), PARAMS, 60, "test")
@@ -165,7 +165,7 @@ def test_training_learns_and_is_repeatable() -> None:
 
 
 def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing() -> None:
-    from iterpref_core.nanolab.pretrain import _warm_cosine
+    from iterpref_core.training.nanolab.pretrain import _warm_cosine
 
     rates = [_warm_cosine(step, 100) for step in range(101)]
     assert rates[:5] == sorted(rates[:5])
@@ -179,14 +179,14 @@ def _build(
     folder: Path, problems: Sequence[Problem] = (), model: ModelParams = EMBEDDED, backend: BackendName = "transformers"
 ) -> dict[str, float]:
     """Run the stage; it writes to `models`."""
-    from iterpref_core.nanolab.nanolab import build_models
+    from iterpref_core.training.nanolab.nanolab import build_models
 
     write_jsonl(folder / "problems.jsonl", problems)
     return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend)
 
 
 def _checkpoint(folder: Path) -> str:
-    from iterpref_core.nanolab.pretrain import Example, pretrain
+    from iterpref_core.training.nanolab.pretrain import Example, pretrain
 
     model, _ = pretrain([Example("a", "b")], tokenizer(), PARAMS, 1, "test")
     model.save_pretrained(folder / "own")

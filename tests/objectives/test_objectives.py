@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.objectives.objective_table import GRPO, LABELS, OBJECTIVES, find_objective, find_rates
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.training.objectives.objective_table import GRPO, LABELS, OBJECTIVES, find_objective, find_rates
 from tests.settings import section
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.config import EnvironmentParams, OwnCodeParams
-from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Outcome, Program, open_executor
-from iterpref_core.own_code.own_code import ingest_own_code
+from iterpref_core.problems.own_code.own_code import ingest_own_code
+from iterpref_core.problems.validity.mutation_score import measure_tests
 from iterpref_core.records import Problem
+from iterpref_core.records.config import EnvironmentParams, OwnCodeParams
+from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.validity.mutation_score import measure_tests
 from tests import settings
 from tests.settings import section
 

@@ -8,11 +8,11 @@ from textwrap import indent
 
 import pytest
 
-from iterpref_core.config import OwnCodeParams
-from iterpref_core.own_code.function_prompt import prompt_of
-from iterpref_core.own_code.functions import Function, find_functions, read_module, source_files
-from iterpref_core.own_code.own_code import ingest_own_code
+from iterpref_core.problems.own_code.function_prompt import prompt_of
+from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
+from iterpref_core.problems.own_code.own_code import ingest_own_code
 from iterpref_core.records import Problem
+from iterpref_core.records.config import OwnCodeParams
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import Dropped
 from tests import settings

@@ -33,7 +33,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    del files[min(name for name in files if name.startswith("iterpref_core/report/templates/"))]
+    del files[min(name for name in files if name.startswith("iterpref_core/evaluation/report/templates/"))]
     files["tests/settings.py"] = b""
     points = next(name for name in files if name.endswith("entry_points.txt"))
     files[points] = files[points].replace(b"cli:", b"absent:")
@@ -43,7 +43,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
     done = check(tmp_path)
     assert done.returncode == 2, done.stdout
     for fault in (
-        r"whl: iterpref_core/report/templates/\S+ is missing; is it in \[tool.setuptools.package-data\]\?",
+        r"whl: iterpref_core/evaluation/report/templates/\S+ is missing; is it in \[tool.setuptools.package-data\]\?",
         r"whl: tests/settings.py does not belong there",
         r"whl: `iterpref` without its dependencies must name them: .*iterpref_absent",
     ):

@@ -4,10 +4,10 @@ import doctest
 
 import pytest
 
-from iterpref_core.config import PairsParams
-from iterpref_core.pairs import filters
-from iterpref_core.pairs.filters import drop_reason, only_comments
+from iterpref_core.pairs.pairs import filters
+from iterpref_core.pairs.pairs.filters import drop_reason, only_comments
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.config import PairsParams
 from tests.settings import section
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import PairsParams
-from iterpref_core.errors import RecordError
+from iterpref_core.evaluation.sharing.cards import pairs_card
+from iterpref_core.evaluation.sharing.export_data_set import DataSet, Origin, export_pairs
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.pairs.pair_selection import select_pairs
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.pairs.pair_selection import select_pairs
+from iterpref_core.problems.synthesis.injection import inject_bugs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
-from iterpref_core.sharing.cards import pairs_card
-from iterpref_core.sharing.export_data_set import DataSet, Origin, export_pairs
+from iterpref_core.records.config import PairsParams
+from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.synthesis.injection import inject_bugs
 from tests.settings import section
 from tests.texts import written
 

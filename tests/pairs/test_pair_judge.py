@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.pairs.pair_judge import judge_pairs
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.pairs.pairs.pair_judge import judge_pairs
 from iterpref_core.records import PreferencePair
 from tests.fake_models import FakeModel
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.config import PairsParams
-from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.pairs.pair_selection import DROPPED, make_pairs, select_pairs
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.pairs.pairs.pair_selection import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.records.config import PairsParams
+from iterpref_core.records.errors import InputError, ModelError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.fake_models import FakeModel
 from tests.settings import section
@@ -158,7 +158,7 @@ class _Judge(FakeModel):
 def test_a_problem_with_a_pair_is_never_said_to_be_dropped_wherever_the_judges_chunks_end(
     chunk: int, tmp_path: Path, word_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iterpref_core.pairs.pair_judge.CHUNK", chunk)
+    monkeypatch.setattr("iterpref_core.pairs.pairs.pair_judge.CHUNK", chunk)
     select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE[:1] + THREE[-1:])], params("all"))
     judge = _Judge({"x = 0", "x = 2"})
     out, dropped = tmp_path / "pairs.jsonl", tmp_path / "dropped.json"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.problems.selection import Selection
-from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.pairs.pair_selection import select_pairs
+from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.pairs.pairs.pair_selection import select_pairs
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.records.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section
 
@@ -28,8 +28,8 @@ def test_right_and_wrong_programs_of_people_train_a_model(
     import torch
     from safetensors.torch import load_file
 
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.training.training import train_objective
 
     problems = tmp_path / "problems.jsonl"
     trajectories = tmp_path / "trajectories.jsonl"

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from iterpref_core.problems.composition import Combination, write_reference
-from iterpref_core.problems.features import KINDS, Feature, InputKind, total_combinations
+from iterpref_core.problems.problems.composition import Combination, write_reference
+from iterpref_core.problems.problems.features import KINDS, Feature, InputKind, total_combinations
 
 
 def test_the_tree_has_enough_combinations_over_three_kinds_of_input() -> None:

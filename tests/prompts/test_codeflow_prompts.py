@@ -4,10 +4,10 @@ import doctest
 
 import pytest
 
-from iterpref_core.answers.extraction import extract_program
-from iterpref_core.config import Wording
-from iterpref_core.prompts import codeflow_prompts as turns
-from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.models.prompts import codeflow_prompts as turns
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.programs.answers.extraction import extract_program
+from iterpref_core.records.config import Wording
 
 
 def test_docstring_example() -> None:

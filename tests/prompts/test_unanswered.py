@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import InferenceParams
-from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.prompts.structured_answers import ask_parsed
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.prompts.structured_answers import ask_parsed
+from iterpref_core.records.config import InferenceParams
+from iterpref_core.records.errors import InputError
 from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -35,7 +35,7 @@ class Refusing(MockEndpoint):
 
 
 def parsed(word: str) -> list[int | None]:
-    from iterpref_core.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
 
     with serve(Refusing(word)) as url:
         inference = section(InferenceParams, backend="openai", base_url=url, attempts=2)

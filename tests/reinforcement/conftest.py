@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import GrpoParams, ObjectiveParams, TrainingParams
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.records.config import GrpoParams, ObjectiveParams, TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
 
@@ -55,9 +55,9 @@ def coin(make_model: Callable[..., Path]) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.models.prompt_tokens import encode_prompts
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     tokenizer = train_tokenizer([*PROMPTS, RIGHT, WRONG], 300)
     folder = make_model(tokenizer)
@@ -101,7 +101,7 @@ def problems_file(problems: list[Problem], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def train(tmp_path: Path, problems_file: Path, coin: Path) -> Train:
-    from iterpref_core.reinforcement.grpo import train_grpo
+    from iterpref_core.training.reinforcement.grpo import train_grpo
 
     def run(name: str, other: TrainingParams | None = None, **grpo: object) -> dict[str, float]:
         folder = tmp_path / name

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.execution import open_executor
-from iterpref_core.models.lineage import read_lineage
+from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records import Problem
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 from iterpref_core.storage.file_digest import file_digest
 from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
@@ -43,9 +43,9 @@ def preference(folder: Path) -> float:
     """Return by how many nats a model prefers the right program to the wrong one."""
     import torch
 
-    from iterpref_core.models.prompt_tokens import encode_prompts
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import load_model
 
     template = load_chat_template(folder)
     model = load_model(folder)
@@ -88,12 +88,12 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     from datasets import Dataset
     from trl import GRPOTrainer
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import load_model
-    from iterpref_core.reinforcement.grpo_settings import check_grpo_settings, grpo_config
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
-    from iterpref_core.reinforcement.rewarded_problems import draw_names
-    from iterpref_core.reinforcement.rewards import Rewards
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import load_model
+    from iterpref_core.training.reinforcement.grpo_settings import check_grpo_settings, grpo_config
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.training.reinforcement.rewarded_problems import draw_names
+    from iterpref_core.training.reinforcement.rewards import Rewards
 
     monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
     params = settings(steps=3, beta=0.1)
@@ -125,7 +125,7 @@ def test_a_constant_reward_teaches_nothing_and_is_told(
 ) -> None:
     import torch
 
-    from iterpref_core.reinforcement import rewards
+    from iterpref_core.training.reinforcement import rewards
 
     monkeypatch.setattr(rewards, "reward_of", lambda _: 1.0)
     train("run", steps=2)
@@ -137,7 +137,7 @@ def test_a_constant_reward_teaches_nothing_and_is_told(
 
 def _train_and_die(folder: Path, problems_file: Path, model: Path, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
-    from iterpref_core.reinforcement.grpo import train_grpo
+    from iterpref_core.training.reinforcement.grpo import train_grpo
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -159,7 +159,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     """With adapters, a reference and two micro-batches a step."""
     import torch
 
-    from iterpref_core.training.checkpoint import last_checkpoint
+    from iterpref_core.training.training.checkpoint import last_checkpoint
 
     params = settings(beta=0.1, steps=6).model_copy(update={"lora": {"r": 4}, "micro_batch_size": 8})
     uninterrupted = train("whole", params)

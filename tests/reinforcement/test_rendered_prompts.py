@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import Problem
+from iterpref_core.records.errors import ModelError
 from tests.chat_templates import FAMILIES, Family, make_tokenizer
 
 from .conftest import RIGHT
@@ -16,8 +16,8 @@ from .conftest import RIGHT
 def test_an_answer_in_the_frame_of_a_family_is_read(name: str, problems: list[Problem]) -> None:
     from transformers import GenerationConfig
 
-    from iterpref_core.models.prompt_tokens import encode_prompts
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     family = FAMILIES[name]
     tokenizer = make_tokenizer(family)
@@ -37,7 +37,7 @@ def test_an_answer_in_the_frame_of_a_family_is_read(name: str, problems: list[Pr
 def test_the_end_tokens_of_the_generation_config_end_answers_too(coin: Path) -> None:
     from transformers import GenerationConfig
 
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     tokenizer = make_tokenizer(FAMILIES["ChatML"])
     prompts = RenderedPrompts(ChatTemplate(tokenizer), GenerationConfig(eos_token_id=[3, 5]))
@@ -47,7 +47,7 @@ def test_the_end_tokens_of_the_generation_config_end_answers_too(coin: Path) -> 
 def test_a_template_that_ends_answers_with_text_is_refused() -> None:
     from transformers import GenerationConfig
 
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n### done\n{% endfor %}"
     template = ChatTemplate(make_tokenizer(Family(template, "", "")))

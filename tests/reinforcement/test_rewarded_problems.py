@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Engine
 from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import write_jsonl
 
 from .conftest import settings
 
 if TYPE_CHECKING:
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
 PARAMS = settings().model_copy(update={"max_prompt_length": 40})
 PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
@@ -26,8 +26,8 @@ PATCHES = AssertTest(code="from unittest import mock\nassert f(1) == 2")
 def prompts(coin: Path) -> RenderedPrompts:
     from transformers import GenerationConfig
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     return RenderedPrompts(load_chat_template(coin), GenerationConfig())
 
@@ -44,7 +44,7 @@ def test_problems_that_a_program_could_deceive_are_left_out_and_counted(
     executor: Engine,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from iterpref_core.reinforcement.rewarded_problems import read_chosen, survey_problems
+    from iterpref_core.training.reinforcement.rewarded_problems import read_chosen, survey_problems
 
     first, second, third = problems
     inside = second.model_copy(update={"hidden_tests": (PATCHES,)})
@@ -71,7 +71,7 @@ def test_problems_that_a_program_could_deceive_take_part_if_that_is_asked_for(
     executor: Engine,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from iterpref_core.reinforcement.rewarded_problems import read_chosen, survey_problems
+    from iterpref_core.training.reinforcement.rewarded_problems import read_chosen, survey_problems
 
     inside = problems[1].model_copy(update={"hidden_tests": (PATCHES,)})
     path = write(tmp_path / "problems.jsonl", problems[0], inside)
@@ -86,7 +86,7 @@ def test_problems_that_a_program_could_deceive_take_part_if_that_is_asked_for(
 def test_without_a_problem_there_is_nothing_to_train_on(
     tmp_path: Path, problems: list[Problem], prompts: RenderedPrompts, executor: Engine
 ) -> None:
-    from iterpref_core.reinforcement.rewarded_problems import survey_problems
+    from iterpref_core.training.reinforcement.rewarded_problems import survey_problems
 
     inside = problems[0].model_copy(update={"tests": (PATCHES,)})
     with pytest.raises(InputError, match="no problem is left to train on: 1 of 1 problems are left out: their tests"):
@@ -103,7 +103,7 @@ def test_without_a_problem_there_is_nothing_to_train_on(
 
 
 def test_every_problem_is_asked_before_any_is_asked_again() -> None:
-    from iterpref_core.reinforcement.rewarded_problems import draw_names
+    from iterpref_core.training.reinforcement.rewarded_problems import draw_names
 
     names = [f"p{number}" for number in range(7)]
     drawn = draw_names(names, 17, seed=3)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Engine, Outcome
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError
 
 from .conftest import RIGHT, WRONG, Train, settings
 
 if TYPE_CHECKING:
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
 _NUMBERS = count()
 
@@ -32,8 +32,8 @@ Compute = Callable[..., dict[str, list[float | None]]]
 def prompts(coin: Path) -> RenderedPrompts:
     from transformers import GenerationConfig
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.reinforcement.rendered_prompts import RenderedPrompts
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     return RenderedPrompts(load_chat_template(coin), GenerationConfig())
 
@@ -42,7 +42,7 @@ def prompts(coin: Path) -> RenderedPrompts:
 def compute(prompts: RenderedPrompts, executor: Engine) -> Compute:
     from transformers import PreTrainedTokenizerBase
 
-    from iterpref_core.reinforcement.rewards import Rewards
+    from iterpref_core.training.reinforcement.rewards import Rewards
 
     tokenizer: PreTrainedTokenizerBase = prompts._template.tokenizer
 
@@ -143,8 +143,8 @@ def test_an_answer_that_could_not_be_judged_has_no_reward_at_all(
 
 @pytest.mark.parametrize("style", ["bare", "fenced"])
 def test_format_is_the_form_that_a_model_is_trained_to_give(style: Any) -> None:
-    from iterpref_core.models.chat_template import render_answer
-    from iterpref_core.reinforcement.rewards import has_format
+    from iterpref_core.models.pretrained.chat_template import render_answer
+    from iterpref_core.training.reinforcement.rewards import has_format
 
     answer, _ = render_answer(RIGHT, style)
     other, _ = render_answer(RIGHT, "fenced" if style == "bare" else "bare")
@@ -159,7 +159,7 @@ def test_format_is_the_form_that_a_model_is_trained_to_give(style: Any) -> None:
 def test_length_is_trl_s_punishment() -> None:
     from trl.rewards import get_soft_overlong_punishment
 
-    from iterpref_core.reinforcement.rewards import too_long
+    from iterpref_core.training.reinforcement.rewards import too_long
 
     answers = [[1] * length for length in (0, 79, 80, 81, 100)]
     assert too_long(answers, 100) == get_soft_overlong_punishment(100, 20)(answers)
@@ -179,7 +179,7 @@ def test_a_function_of_one_s_own_trains_and_stands_in_the_curve(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It rewards the program that fails, and the tests have no weight: so only the function can teach."""
-    from iterpref_core.models.lineage import read_lineage
+    from iterpref_core.models.pretrained.lineage import read_lineage
 
     code = "def minus(programs, problems, **kwargs):\n    return [float('-' in program) for program in programs]\n"
     name = write_module(tmp_path, code, monkeypatch)
@@ -196,7 +196,7 @@ def test_a_function_of_one_s_own_trains_and_stands_in_the_curve(
 
 
 def test_a_changed_function_is_another_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from iterpref_core.reinforcement.own_rewards import load_own_rewards, source_digest
+    from iterpref_core.training.reinforcement.own_rewards import load_own_rewards, source_digest
 
     name = write_module(tmp_path, "def f(**kwargs):\n    return []\n", monkeypatch)
     path = f"{name}:f"
@@ -224,7 +224,7 @@ def test_a_changed_function_is_another_training(tmp_path: Path, monkeypatch: pyt
 def test_a_function_that_is_no_reward_is_told_before_the_model_loads(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, code: str, function: str, message: str
 ) -> None:
-    from iterpref_core.reinforcement import grpo
+    from iterpref_core.training.reinforcement import grpo
 
     name = write_module(tmp_path, code, monkeypatch)
     monkeypatch.delattr(grpo, "load_policy")

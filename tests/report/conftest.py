@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import load_params
+from iterpref_core.evaluation.report.report import build_report
+from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
-from iterpref_core.report.report import build_report
-from iterpref_core.report.summary import build_summary
+from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.settings import ROOT

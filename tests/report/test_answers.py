@@ -4,8 +4,8 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from iterpref_core.report.answers import compared_answers
-from iterpref_core.report.stage_outputs import load_results
+from iterpref_core.evaluation.report.answers import compared_answers
+from iterpref_core.evaluation.report.stage_outputs import load_results
 from tests.report.conftest import HOSTILE
 
 

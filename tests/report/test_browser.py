@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from iterpref_core.evaluation.report.pair_view import write_html
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.pair_view import write_html
 from tests.browser import Page
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'

@@ -13,9 +13,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iterpref_core.evaluation.report.explorer import Explored, embed, line_edits, write_explorer
 from iterpref_core.records import Attempt, Trajectory, Verdict
-from iterpref_core.report.explorer import Explored, embed, line_edits, write_explorer
-from iterpref_core.results import ModelResults
+from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from iterpref_core.evaluation.report.explorer import Explored, write_explorer
+from iterpref_core.evaluation.report.stage_outputs import load_results
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
-from iterpref_core.report.explorer import Explored, write_explorer
-from iterpref_core.report.stage_outputs import load_results
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.report.conftest import HOSTILE, MEASURE

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.report.findings import findings, headline
-from iterpref_core.report.score_rows import Difference
+from iterpref_core.evaluation.report.findings import findings, headline
+from iterpref_core.evaluation.report.score_rows import Difference
 
 
 @pytest.mark.parametrize(

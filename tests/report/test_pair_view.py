@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from iterpref_core.evaluation.report import pair_view
+from iterpref_core.evaluation.report.pair_view import code_spans, write_html
+from iterpref_core.evaluation.report.program_lines import cut_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.report import pair_view
-from iterpref_core.report.pair_view import code_spans, write_html
-from iterpref_core.report.program_lines import cut_lines
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 
 
 def rows(path: Path) -> list[dict[str, str]]:

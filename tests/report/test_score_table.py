@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from iterpref_core.report.score_rows import ScoreRow, score_rows
-from iterpref_core.report.score_table import Cell, ScoreTable, score_table
-from iterpref_core.report.summary_record import Summary
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
+from iterpref_core.evaluation.report.score_table import Cell, ScoreTable, score_table
+from iterpref_core.evaluation.report.summary_record import Summary
 
 
 def table_of(summary: Summary) -> ScoreTable:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.report.summary_record import read_summary, write_summary
+from iterpref_core.evaluation.report.summary_record import read_summary, write_summary
+from iterpref_core.records.errors import InputError
 
 from .conftest import overlap_of
 

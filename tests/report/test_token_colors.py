@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from iterpref_core.inspection.pair_terminal import render_terminal
+from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
+from iterpref_core.evaluation.report.pair_view import write_html
+from iterpref_core.evaluation.report.program_lines import GLYPHS, cut_lines, sum_changes
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, TokenShift
-from iterpref_core.report.pair_view import write_html
-from iterpref_core.report.program_lines import GLYPHS, cut_lines, sum_changes
 
 AWKWARD = "\n\ndef f(größe):\r\n\tif größe:\n\t\treturn '数据 🙂 <b>&'\rx = 1\n\n  \n\treturn None"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask, read_benchmark
+from iterpref_core.problems.screening.contamination import ContaminationIndex, Decontamination
 from iterpref_core.records import PreferencePair
-from iterpref_core.screening.benchmark_tasks import BenchmarkTask, read_benchmark
-from iterpref_core.screening.contamination import ContaminationIndex, Decontamination
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import parse_lines
 
 TEN = "one two three four five six seven eight nine ten"

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from iterpref_core.screening.near_duplicates import NearDuplicates
+from iterpref_core.problems.screening.near_duplicates import NearDuplicates
 
 WORDS = [f"word{number}" for number in range(42)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.programs.source_code.privacy import reason_to_withhold
 
 
 @pytest.mark.parametrize(

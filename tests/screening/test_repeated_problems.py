@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from iterpref_core.benchmark_table import PUBLISHED
 from iterpref_core.cli.app import app
 from iterpref_core.records import Problem
+from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.texts import written
 

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.ingestion.ingest import ingest
-from iterpref_core.ingestion.pairs.preference_pairs import ingest_pairs
-from iterpref_core.ingestion.problems.selection import Selection
-from iterpref_core.library.row_spans import mark_errors
-from iterpref_core.prompt_messages import read_prompt
+from iterpref_core.evaluation.sharing.cards import pairs_card, problems_card
+from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs, export_problems
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import (
     AssertTest,
     FocalSpans,
@@ -24,9 +23,10 @@ from iterpref_core.records import (
     StdinTest,
     UnittestTest,
 )
-from iterpref_core.sharing.cards import pairs_card, problems_card
-from iterpref_core.sharing.export_data_set import DataSet, export_pairs, export_problems
+from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.prompt_messages import read_prompt
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.training.library.row_spans import mark_errors
 from tests.settings import EXECUTION
 
 PAIRS = [

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from iterpref_core.evaluation.report.summary import build_summary
+from iterpref_core.evaluation.report.summary_record import Summary
+from iterpref_core.evaluation.sharing.cards import model_card
 from iterpref_core.records import ModelLineage
-from iterpref_core.report.summary import build_summary
-from iterpref_core.report.summary_record import Summary
-from iterpref_core.sharing.cards import model_card
 from tests.report.conftest import mark_inside, overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})

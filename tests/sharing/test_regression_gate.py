@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.sharing.regression_gate import RegressionGate, compare_with_baseline
+from iterpref_core.evaluation.sharing.regression_gate import RegressionGate, compare_with_baseline
+from iterpref_core.records.errors import InputError
 from tests.report.conftest import benchmark
 
 

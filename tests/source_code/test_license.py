@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.source_code.license import (
+from iterpref_core.programs.source_code.license import (
     is_allowed,
     license_of_folder,
     license_of_source,

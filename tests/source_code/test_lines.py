@@ -8,19 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.source_code import lines
-from iterpref_core.source_code.lines import cut_lines, lines_in_strings, literal_positions, split_lines, whole_lines
+from iterpref_core.programs.source_code import lines
+from iterpref_core.programs.source_code.lines import (
+    cut_lines,
+    lines_in_strings,
+    literal_positions,
+    split_lines,
+    whole_lines,
+)
 from tests.settings import ROOT
 
 OF_MESSAGES = {
-    "iterpref_core/errors.py",
-    "iterpref_core/inference/vllm_server.py",
-    "iterpref_core/ingestion/preparations.py",
-    "iterpref_core/input_files.py",
-    "iterpref_core/own_code/sandboxed/project_tests.py",
+    "iterpref_core/records/errors.py",
+    "iterpref_core/models/inference/vllm_server.py",
+    "iterpref_core/problems/ingestion/preparations.py",
+    "iterpref_core/records/input_files.py",
+    "iterpref_core/problems/own_code/sandboxed/project_tests.py",
 }
 """Files that split messages of libraries, or a list of this project's own, and no programs."""
-OF_MARKDOWN = {"iterpref_core/answers/fenced_blocks.py", "iterpref_core/answers/reasoning.py"}
+OF_MARKDOWN = {"iterpref_core/programs/answers/fenced_blocks.py", "iterpref_core/programs/answers/reasoning.py"}
 """Files that take the indentation of a Markdown list from all lines of a block."""
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 

@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from iterpref_core.source_code.mutants import mutants_of
+from iterpref_core.programs.source_code.mutants import mutants_of
 
 PROGRAM = '''
 import math

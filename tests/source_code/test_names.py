@@ -6,8 +6,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.source_code import names
-from iterpref_core.source_code.names import undefined_names
+from iterpref_core.programs.source_code import names
+from iterpref_core.programs.source_code.names import undefined_names
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "len", "max"])
 LINES = st.one_of(

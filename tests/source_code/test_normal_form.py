@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.source_code import normal_form
-from iterpref_core.source_code.normal_form import same_form, solution_forms
+from iterpref_core.programs.source_code import normal_form
+from iterpref_core.programs.source_code.normal_form import same_form, solution_forms
 
 PROGRAM = """
 import math

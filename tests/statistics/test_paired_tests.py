@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.statistics.paired_tests import PairedComparison, compare_shares, holm
+from iterpref_core.evaluation.statistics.paired_tests import PairedComparison, compare_shares, holm
 
 
 def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> PairedComparison:

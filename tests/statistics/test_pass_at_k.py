@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from iterpref_core.statistics.pass_at_k import pass_at_k, score_tasks, shares_passed
+from iterpref_core.evaluation.statistics.pass_at_k import pass_at_k, score_tasks, shares_passed
 
 COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1, n + 1)]
 

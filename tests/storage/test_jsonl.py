@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError, storage_error
-from iterpref_core.input_files import read_text, read_yaml
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.records.errors import InputError, RecordError, storage_error
+from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.storage.items import count_items, read_items
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from tests.settings import ROOT

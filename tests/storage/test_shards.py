@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage import shards
 from iterpref_core.storage.items import count_items, read_items
 from iterpref_core.storage.jsonl import atomic_writer

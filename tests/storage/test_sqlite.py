@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, StorageError
+from iterpref_core.records.errors import InputError, StorageError
 from iterpref_core.storage.sqlite import Database
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)

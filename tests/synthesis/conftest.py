@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from iterpref_core.config import SynthesisParams
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.records.config import SynthesisParams
 from tests.fake_models import FakeModel
 from tests.settings import section
 

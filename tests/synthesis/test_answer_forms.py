@@ -2,9 +2,9 @@
 
 import pytest
 
-from iterpref_core.prompts.structured_answers import read_object
-from iterpref_core.synthesis.answer_forms import Draft
-from iterpref_core.synthesis.synthesis import read_features
+from iterpref_core.models.prompts.structured_answers import read_object
+from iterpref_core.problems.synthesis.answer_forms import Draft
+from iterpref_core.problems.synthesis.synthesis import read_features
 
 from .conftest import PROGRAM, SOLUTION, TEST, write_answer
 

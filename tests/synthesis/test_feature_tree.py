@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.synthesis.feature_tree import FeatureTree, Node, load_tree
+from iterpref_core.problems.synthesis.feature_tree import FeatureTree, Node, load_tree
+from iterpref_core.records.errors import InputError
 
 
 def _tree() -> FeatureTree:

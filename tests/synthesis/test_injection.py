@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import LocalizationParams
-from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Executor, Limits
-from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.problems.synthesis.injection import inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.records.config import LocalizationParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.synthesis.injection import inject_bugs
 from tests.settings import EXECUTION, section
 from tests.texts import marked
 

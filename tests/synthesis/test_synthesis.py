@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import SynthesisParams
-from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
+from iterpref_core.problems.synthesis.seed_code import filter_for_others
+from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 from iterpref_core.records import Problem, Sample, ScriptTest
+from iterpref_core.records.config import SynthesisParams
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.synthesis.feature_tree import FeatureTree, load_tree
-from iterpref_core.synthesis.seed_code import filter_for_others
-from iterpref_core.synthesis.synthesis import make_tree, write_problems
 from tests.fake_models import stored
 
 from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import load_params, with_values
+from iterpref_core.records.config import load_params, with_values
 from tasks import doctor
 from tasks.doctor import Diagnosis, examine_configuration
 from tests.flows.conftest import iterpref

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import InputError
 from tasks import problems
 from tests.settings import ROOT
 

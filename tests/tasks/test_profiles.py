@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.config import load_params
-from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.losses import sigmoid_loss
-from iterpref_core.objectives.objective_table import LABELS, OBJECTIVES, find_rates
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.objectives.losses import sigmoid_loss
+from iterpref_core.training.objectives.objective_table import LABELS, OBJECTIVES, find_rates
 from tasks.grid import trained_objectives
 from tasks.profiles import own_values, write_params, write_values
 from tests.settings import ROOT

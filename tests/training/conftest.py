@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
 from tests.once import made_once
 from tests.settings import section
 
@@ -99,7 +99,7 @@ def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
 
 @pytest.fixture(scope="session")
 def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer([pair.prompt + pair.chosen + pair.rejected for pair in pair_records], 320)
 
@@ -112,8 +112,8 @@ def model_folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTr
 @pytest.fixture(scope="session")
 def short_smollm2(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2's tokenizer, embeddings and first two layers of thirty: what it computes, in a tenth of the time."""
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.weights import load_model
 
     def make(folder: Path) -> None:
         model = load_model(smollm2)
@@ -147,7 +147,7 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
 
 @pytest.fixture
 def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
         folder = tmp_path / name
@@ -165,7 +165,7 @@ def trained(
     params: TrainingParams,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trained:
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     made: dict[str, tuple[dict[str, float], Path]] = {}
 

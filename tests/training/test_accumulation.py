@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.objectives.objective_table import ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.objectives.objective_table import ObjectiveName
 
 from .conftest import Inputs, Train, read_curve, read_weights
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError, ModelError
 
 from .conftest import Inputs, Train, read_curve
 
@@ -31,8 +31,8 @@ def _tokens() -> torch.Tensor:
 def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Difference:
     import torch
 
-    from iterpref_core.models.weights import load_model
-    from iterpref_core.training import run
+    from iterpref_core.models.pretrained.weights import load_model
+    from iterpref_core.training.training import run
 
     write = run.write_model
     logits: list[torch.Tensor] = []
@@ -191,7 +191,9 @@ def test_other_options_are_refused_before_the_model_loads(
 def test_numbers_with_which_adapters_learn_nothing_are_refused_before_the_model_loads(
     lora: dict[str, Any], message: str, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iterpref_core.training.training.load_policy", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(
+        "iterpref_core.training.training.training.load_policy", lambda *_: pytest.fail("the model was loaded")
+    )
     with pytest.raises(ConfigError, match=f"^params.yaml: training.lora.{message}"):
         train("run", "dpo", lora=lora)
 
@@ -234,7 +236,7 @@ def test_adapters_whose_base_nobody_can_make_again_are_not_read(
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     options = LoraConfig(r=4, init_lora_weights="pissa_niter_4", task_type="CAUSAL_LM")
     adapted = get_peft_model(load_model(model_folder), options)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.checkpoints import locate_model, pin_model, write_pointer
-from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.models.lineage import read_lineage
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model, write_pointer
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError, ModelError
 
 from .conftest import Inputs, Train, read_curve
 
@@ -40,7 +40,7 @@ def adapters(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder of adapters that training has written."""
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     folder = tmp_path_factory.mktemp("adapters")
     settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})
@@ -61,10 +61,10 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.inference.transformers_model import TransformersModel
-    from iterpref_core.inspection.shifts import score_shifts
-    from iterpref_core.models.weights import check_checkpoint, load_model
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.inspection.shifts import score_shifts
+    from iterpref_core.evaluation.sharing.export_model import export_model
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     assert check_checkpoint(adapters) == adapters
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model_folder), adapters)
@@ -91,7 +91,7 @@ def test_no_card_lies_beside_adapters_that_nobody_has_filled_in(adapters: Path) 
 def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
     import torch
 
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     write_pointer(tmp_path / "student", pin_model(adapters))
     source = locate_model(tmp_path / "student")
@@ -105,7 +105,7 @@ def test_training_goes_on_from_adapters(
     import torch
     from safetensors.torch import load_file
 
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     more = (*inputs[:2], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
@@ -140,7 +140,7 @@ def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs
 def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    from iterpref_core.models.weights import check_checkpoint, load_model
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 
     weights = load_file(copied / WEIGHTS)
     save_file(dict(list(weights.items())[1:]), copied / WEIGHTS)
@@ -166,7 +166,7 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
 
 
 def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Path, copied: Path) -> None:
-    from iterpref_core.inference.vllm_server import _command
+    from iterpref_core.models.inference.vllm_server import _command
 
     arguments = " ".join(_command(Path("python"), locate_model(adapters), 1))
     assert f"--model {model_folder} --served-model-name iterpref-base --enable-lora --max-lora-rank 8" in arguments
@@ -184,7 +184,7 @@ def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Pa
 
 
 def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
     options["base_model_name_or_path"] = str(adapters)

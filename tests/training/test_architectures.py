@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.architectures import FAMILIES, build_small, other_architectures
 
 if TYPE_CHECKING:

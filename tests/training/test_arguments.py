@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.errors import ConfigError
-from iterpref_core.training.argument_lists import OURS, PASSED, check_names
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.training.argument_lists import OURS, PASSED, check_names
 from tests.settings import ROOT
 from tests.training.conftest import Train, Trained, read_curve, read_weights
 
@@ -76,7 +76,7 @@ def test_the_page_has_the_lists() -> None:
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    from iterpref_core.training import settings
+    from iterpref_core.training.training import settings
 
     assert doctest.testmod(settings).failed == 0
 

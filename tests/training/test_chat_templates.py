@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.roles import NO_CAPS, choose_models
-from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
-from iterpref_core.evaluation.evaluation import evaluate_model
-from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
 from tests.settings import EXECUTION, ROOT, section
@@ -105,7 +105,7 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
 
 
 def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     reads = fitted.family.prompt_format
     problems = tmp_path / "problems.jsonl"
@@ -188,9 +188,9 @@ def url(fitted: Fitted) -> Iterator[str]:
 
 
 def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted, url: str) -> None:
-    from iterpref_core.inference.openai_model import OpenAIModel
-    from iterpref_core.inference.served_tokens import ServedTokens
-    from iterpref_core.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.served_tokens import ServedTokens
+    from iterpref_core.models.inference.transformers_model import TransformersModel
 
     reads = fitted.family.prompt_format
     inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60, attempts=1)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 from .conftest import Inputs, Train, Trained, read_curve, read_weights
 
@@ -37,7 +37,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
     params: TrainingParams,
     tmp_path: Path,
 ) -> None:
-    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.data.held_out import held_out
     from iterpref_core.training.data.row_files import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
@@ -135,7 +135,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 ) -> None:
     whole = train("whole", "target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.checkpoint"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.training.checkpoint"):
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
@@ -204,8 +204,8 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
 ) -> None:
     from transformers import TrainingArguments
 
-    from iterpref_core.models.weights import load_model
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.models.pretrained.weights import load_model
+    from iterpref_core.training.training.trainer import PairTrainer
 
     scored = []
     for row in rows:
@@ -258,7 +258,7 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     settings = settings | {"objectives": _rate(params, 0.05)}
     whole = train("whole", "dpo", **settings)
     with monkeypatch.context() as patched:
-        patched.setattr("iterpref_core.training.run.write_model", killed)
+        patched.setattr("iterpref_core.training.training.run.write_model", killed)
         with pytest.raises(RuntimeError, match="killed before the model is written"):
             train("killed", "dpo", **settings)
     assert train("killed", "dpo", **settings) == whole
@@ -274,6 +274,6 @@ def test_patience_needs_pairs_to_score(train: Train) -> None:
 def test_the_examples_in_the_docstrings_are_true() -> None:
     import doctest
 
-    from iterpref_core.training import early_end
+    from iterpref_core.training.training import early_end
 
     assert doctest.testmod(early_end).failed == 0

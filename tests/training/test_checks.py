@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
 
 from .conftest import Inputs, Train

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -32,9 +32,9 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.estimate import estimate
-    from iterpref_core.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
+    from iterpref_core.training.estimate import estimate
+    from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.label_head import add_label_head, batch_logps
 
     settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
@@ -64,7 +64,7 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 
 
 def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
-    from iterpref_core.estimate.estimate import estimate_training
+    from iterpref_core.training.estimate.estimate import estimate_training
 
     lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
     one, four = (estimate_training(_config(), rows, row, lora, gpus=gpus) for gpus in (1, 4))
@@ -81,7 +81,7 @@ def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
 ) -> None:
     from transformers import MistralConfig
 
-    from iterpref_core.estimate.estimate import estimate_training
+    from iterpref_core.training.estimate.estimate import estimate_training
 
     sizes = {
         "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.errors import InputError, ModelError
-from iterpref_core.models.lineage import find_license
+from iterpref_core.models.pretrained.lineage import find_license
+from iterpref_core.records.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +31,7 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Pa
     import torch
     from transformers import AutoTokenizer
 
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.sharing.export_model import export_model
 
     out = tmp_path / "new" / "model"
     written = export_model(word_model, out, "---\nlicense: mit\n---\n# Card\n")
@@ -50,7 +50,7 @@ def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.sharing.export_model import export_model
 
     base = AutoModelForCausalLM.from_pretrained(word_model)
     torch.manual_seed(1)
@@ -74,8 +74,8 @@ def test_an_adapter_that_merging_would_change_is_refused(
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.sharing.export_model import export_model
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     tokenizer = train_tokenizer(["write f"], 300)
     model = make_model(tokenizer)
@@ -95,7 +95,7 @@ def test_an_adapter_that_merging_would_change_is_refused(
 
 
 def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.sharing.export_model import export_model
 
     (tmp_path / "empty").mkdir()
     export_model(word_model, tmp_path / "empty", "card")
@@ -108,7 +108,7 @@ def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path:
 
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, tmp_path: Path) -> None:
-    from iterpref_core.sharing.export_model import export_model
+    from iterpref_core.evaluation.sharing.export_model import export_model
 
     broken = tmp_path / "broken"
     shutil.copytree(word_model, broken)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import OBJECTIVES
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.errors import InputError
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 from .test_tokenizers import PROMPT, every_tokenizer, expected_mask, repeatable, spans_of, spelled, tokenizer_named
 from .test_tokenizers import pairs as pairs_of_programs
@@ -95,7 +95,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import PairTrainer
 
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.library.row_spans import mark_errors
-from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.training.library.row_spans import mark_errors
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -46,7 +46,7 @@ def test_tokens_and_masks_are_the_pipeline_s(
     objective: ObjectiveName, pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.library.focal_dataset import focal_dataset
+    from iterpref_core.training.library.focal_dataset import focal_dataset
 
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
     assert len(found) == len(rows)
@@ -87,7 +87,7 @@ def as_chats(pairs: Dataset, role: str = "assistant") -> Dataset:
 def test_messages_are_tokenized_as_texts_are(
     pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    from iterpref_core.library.focal_dataset import focal_dataset
+    from iterpref_core.training.library.focal_dataset import focal_dataset
 
     chats = as_chats(pairs)
     whole = chats.map(lambda row: {side: row["prompt"] + row[side] for side in ("chosen", "rejected")})
@@ -101,7 +101,7 @@ def test_conversations_that_part_early_are_refused(
 ) -> None:
     from datasets import Dataset
 
-    from iterpref_core.library.focal_dataset import focal_dataset
+    from iterpref_core.training.library.focal_dataset import focal_dataset
 
     row = as_chats(pairs)[0]
     row["chosen"] = [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]
@@ -128,7 +128,7 @@ def test_a_data_set_that_cannot_be_used_is_refused(
     change: Callable[[Dataset], Dataset], message: str, pairs: Dataset, model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.library.focal_dataset import focal_dataset
+    from iterpref_core.training.library.focal_dataset import focal_dataset
 
     with pytest.raises(InputError, match=message):
         focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path), max_prompt_length=64)

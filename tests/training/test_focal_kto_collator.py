@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import InputError
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +84,7 @@ def test_loss_and_gradient_are_those_of_the_equation_over_the_error_region(
     """APO-zero of pairs (`apo-zero`, `target-apo-zero`) is the sum of the losses of its two programs."""
     import torch
 
-    from iterpref_core.objectives.losses import apo_zero_loss
+    from iterpref_core.training.objectives.losses import apo_zero_loss
 
     trainer = _trl_s(model_folder, pairs, tokenizer, tmp_path, loss_type=loss_type)
     examples = list(trainer.train_dataset)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.objectives.objective_table import OBJECTIVES, UNPAIRED
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, UNPAIRED
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -108,7 +108,7 @@ def test_a_name_is_loaded_as_the_configuration_says(
     import torch
 
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.library import focal_trainer
+    from iterpref_core.training.library import focal_trainer
 
     loaded = []
     load = focal_trainer.load_base
@@ -126,7 +126,7 @@ def test_a_name_is_loaded_as_the_configuration_says(
 
 
 def _tokenizer(model: Path) -> PreTrainedTokenizerBase:
-    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
     return load_tokenizer(model)
 
@@ -223,7 +223,7 @@ def test_the_configuration_that_was_loaded_is_saved_and_no_form_of_a_card(
 
 
 def test_every_field_of_trl_s_configuration_is_used_or_refused() -> None:
-    from iterpref_core.library.focal_config import REFUSED, USED, own_fields
+    from iterpref_core.training.library.focal_config import REFUSED, USED, own_fields
 
     assert set(own_fields()) == USED | set(REFUSED)
     assert not USED & set(REFUSED)
@@ -244,7 +244,7 @@ def test_a_field_that_is_not_used_is_refused_with_its_reason(
     kind: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig
 ) -> None:
     from iterpref_core import focal_dataset
-    from iterpref_core.library.focal_config import REFUSED
+    from iterpref_core.training.library.focal_config import REFUSED
 
     assert OTHER_VALUES.keys() == REFUSED.keys()
     for name, value in OTHER_VALUES.items():
@@ -257,7 +257,7 @@ def test_lengths_beta_and_batch_of_the_configuration_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.library import focal_dataset as module
+    from iterpref_core.training.library import focal_dataset as module
 
     sizes = []
     score = module.score_pairs

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.errors import ModelError
+from iterpref_core.records.errors import ModelError
 
 from .conftest import Inputs, Train
 
@@ -48,7 +48,7 @@ def test_it_is_made_valid(
 
 
 def test_one_that_cannot_be_read_is_named(model: Path) -> None:
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     (model / "generation_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"no usable generation_config\.json"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.objectives.objective_table import ObjectiveName
+from iterpref_core.training.objectives.objective_table import ObjectiveName
 
 from .conftest import Train, read_curve
 

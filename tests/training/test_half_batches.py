@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 if TYPE_CHECKING:
     from iterpref_core.training.data.tokenized_pair import TokenizedPair

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import ModelError
+from iterpref_core.records.errors import ModelError
 
 if TYPE_CHECKING:
     import torch

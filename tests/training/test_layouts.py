@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 from .conftest import WeightedSums
 

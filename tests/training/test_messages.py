@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from iterpref_core.config import PromptFormat, TrainingParams
-from iterpref_core.errors import RecordError
-from iterpref_core.inspection.pair_terminal import render_terminal
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.prompt_messages import Message, chat_messages, prompt_text
-from iterpref_core.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import PromptFormat, TrainingParams
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.prompt_messages import Message, chat_messages, prompt_text
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from tests.chat_templates import FAMILIES, make_tokenizer
 
@@ -99,7 +99,7 @@ def test_a_model_without_a_template_is_trained_on_the_texts(
 ) -> None:
     import torch
 
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     chats = [
         pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ModelError
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ModelError
 
 from .conftest import Inputs, Train
 
@@ -137,7 +137,7 @@ def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
 ) -> None:
     from transformers import LlamaConfig
 
-    from iterpref_core.models.weights import check_checkpoint
+    from iterpref_core.models.pretrained.weights import check_checkpoint
 
     model = limited(LlamaConfig(**SHAPE, vocab_size=len(tokenizer)))
     added = type(tokenizer).from_pretrained(model)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError
 from tests.training.conftest import Train, read_weights
 
 _WHOLE_TRAININGS: list[dict[str, Any]] = [
@@ -47,7 +47,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
     """Train in one go, then once more with an end after a checkpoint and a second start; compare the weights."""
     import torch
 
-    from iterpref_core.training.base_trainer import BaseTrainer
+    from iterpref_core.training.training.base_trainer import BaseTrainer
 
     save = BaseTrainer._save_checkpoint
 
@@ -136,7 +136,7 @@ def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need
 
 
 def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
-    from iterpref_core.training.optimizers import OPTIMIZERS, SCHEDULES
+    from iterpref_core.training.training.optimizers import OPTIMIZERS, SCHEDULES
 
     assert sorted(OPTIMIZERS) == sorted(_OPTIMIZERS)
     assert sorted(SCHEDULES) == sorted(_OPTIONS)
@@ -209,7 +209,7 @@ def test_what_cannot_be_built_is_refused_before_the_model_is_loaded(
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("iterpref_core.training.training.load_policy", loaded)
+    monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
     with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{message}"):
         train("run", "target-rpo", arguments=arguments)
 
@@ -241,7 +241,7 @@ def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_i
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("iterpref_core.training.training.load_policy", loaded)
+    monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
     with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.lr_scheduler_kwargs: .*{message}"):
         train("run", "target-rpo", epochs=6, arguments=arguments)
 
@@ -257,7 +257,7 @@ def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
     """Only a decay that is longer than the training, for all that warms up, does not fit."""
     from transformers import TrainingArguments
 
-    from iterpref_core.training.optimizers import check_schedule
+    from iterpref_core.training.training.optimizers import check_schedule
 
     arguments = TrainingArguments(
         "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),
@@ -271,7 +271,7 @@ def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
 
 
 def test_grpo_has_no_validation_loss_to_follow(params: TrainingParams) -> None:
-    from iterpref_core.reinforcement.grpo_settings import check_grpo_settings
+    from iterpref_core.training.reinforcement.grpo_settings import check_grpo_settings
 
     changed = params.model_copy(update={"arguments": {"lr_scheduler_type": "reduce_lr_on_plateau"}})
     with pytest.raises(ConfigError, match="follows a validation loss, which grpo has not"):

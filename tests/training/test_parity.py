@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import ConfigError, InputError, ModelError
+from iterpref_core.records.errors import ConfigError, InputError, ModelError
 from tests.architectures import build_small
 
 from .conftest import Train
@@ -233,10 +233,10 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
     from transformers import TrainingArguments
 
-    from iterpref_core.objectives.objective_table import OBJECTIVES
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.training.objectives.objective_table import OBJECTIVES
+    from iterpref_core.training.training.trainer import PairTrainer
 
     args = TrainingArguments(
         str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
@@ -271,7 +271,7 @@ def test_a_trainer_checks_its_layout_itself(
 ) -> None:
     """Whatever is known of a kind of model: a list can be wrong."""
     assert _first_loss(_gpt_neo(16), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
-    monkeypatch.setattr("iterpref_core.training.trainer.choose_layout", lambda *_: "fork")
+    monkeypatch.setattr("iterpref_core.training.training.trainer.choose_layout", lambda *_: "fork")
     with pytest.raises(ConfigError, match="gpt_neo computes a program behind a shared prefix differently"):
         _first_loss(_gpt_neo(16), tokenizer, tmp_path, tokens=40)
 

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.config import Layout
-from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
+from iterpref_core.records.config import Layout
+from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
 
 if TYPE_CHECKING:
     import torch
@@ -282,7 +282,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import PairTrainer
 
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.training.conftest import Inputs, Train, read_curve, read_weights
 
 if TYPE_CHECKING:
-    from iterpref_core.estimate.estimate import Estimate
+    from iterpref_core.training.estimate.estimate import Estimate
 
 pytestmark = pytest.mark.skipif(not find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
 
@@ -35,7 +35,7 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
 ) -> None:
     import torch
 
-    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
     from iterpref_core.training.model.policy import load_policy
 
     quantized = load_policy(inputs[2], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
@@ -56,7 +56,7 @@ def test_a_quantized_base_is_merged_as_it_was_saved(
 ) -> None:
     import torch
 
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     train("run", "target-rpo", epochs=1, load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
     trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()
@@ -108,8 +108,8 @@ def _estimated(load: str, layers: int, params: TrainingParams) -> Estimate:
     """Estimate a model of the shape of Qwen2.5's 7B, with pairs of 2,000 tokens."""
     from transformers import Qwen2Config
 
-    from iterpref_core.estimate.estimate import estimate_training
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
+    from iterpref_core.training.estimate.estimate import estimate_training
 
     settings = {"load": load, "lora": {"r": 16}, "bf16": True, "micro_batch_size": 1, "gradient_checkpointing": True}
     config = Qwen2Config(**QWEN_7B | {"num_hidden_layers": layers})

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import yaml
 
-from iterpref_core.config import TrainingParams, load_params
-from iterpref_core.errors import ConfigError, InputError
-from iterpref_core.objectives.objective_table import ObjectiveName
+from iterpref_core.records.config import TrainingParams, load_params
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.training.objectives.objective_table import ObjectiveName
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
@@ -78,8 +78,8 @@ def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
-    from iterpref_core.processes import start_processes
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.storage.processes import start_processes
+    from iterpref_core.training.training.training import train_objective
 
     told: dict[int, dict[str, float]] = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
@@ -122,7 +122,7 @@ import os
 from pathlib import Path
 if "LOCAL_RANK" in os.environ:
     from transformers import PreTrainedModel
-    from iterpref_core.training import training
+    from iterpref_core.training.training import training
     load, train = PreTrainedModel.from_pretrained.__func__, training.train_objective
     folder = Path(os.environ["TRAININGS"])
     running = None
@@ -221,7 +221,7 @@ def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
 FAIL_AT_THE_REFERENCE = """
 import os
 if os.environ.get("RANK") == "1":
-    from iterpref_core.errors import InputError
+    from iterpref_core.records.errors import InputError
     from iterpref_core.training.model import reference
     def fail(*args, **options):
         raise InputError("pairs.jsonl: this process cannot go on")
@@ -391,7 +391,7 @@ def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
     tmp_path: Path, inputs: Inputs, params: TrainingParams
 ) -> None:
     """The library's own function starts no process."""
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     several = params.model_copy(update={"accelerate": "two.yaml"})
     with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):

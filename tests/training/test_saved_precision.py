@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.models.lineage import read_lineage
+from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.records.config import TrainingParams
 
 from .conftest import Inputs, Train, read_weights
 

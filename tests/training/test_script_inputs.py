@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import HALF, OBJECTIVES
+from iterpref_core.records.errors import InputError
+from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
 
 if TYPE_CHECKING:
     from iterpref_core import FocalDPOTrainer
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
-    from iterpref_core.library.focal_dataset import FocalDataset
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
+    from iterpref_core.training.library.focal_dataset import FocalDataset
 
 MakeTrainer = Callable[..., "FocalDPOTrainer"]
 
@@ -33,8 +33,8 @@ def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
 
 def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
     """Pairs as `focal_dataset` makes them, with 0 for each log-probability of the reference."""
-    from iterpref_core.config import PromptFormat
-    from iterpref_core.library.focal_dataset import DataForm, FocalDataset
+    from iterpref_core.records.config import PromptFormat
+    from iterpref_core.training.library.focal_dataset import DataForm, FocalDataset
 
     scored = [
         replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids)) for row in rows
@@ -47,7 +47,7 @@ def make_trainer(
     model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> MakeTrainer:
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     def make(**changed: Any) -> FocalDPOTrainer:
         options = {
@@ -105,7 +105,7 @@ def test_names_are_refused_before_pairs_are_tokenized(
     from datasets import Dataset
 
     from iterpref_core import focal_dataset
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     pairs = Dataset.from_list([{"prompt": "p", "chosen": "c", "rejected": "r"}])
     with pytest.raises(InputError, match="focal_dataset: model is the text"):
@@ -117,8 +117,8 @@ def test_names_are_refused_before_pairs_are_tokenized(
 def test_pairs_without_a_reference_are_refused(
     model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    from iterpref_core.models.weights import load_model
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.models.pretrained.weights import load_model
+    from iterpref_core.training.training.trainer import PairTrainer
 
     trainer = PairTrainer(
         load_model(model_folder), _arguments(tmp_path), rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=0.1

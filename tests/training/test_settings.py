@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError
 from tests.training.conftest import Inputs, Train, Trained, read_curve, read_weights
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_a_service_that_metrics_cannot_go_to_is_refused(
 ) -> None:
     from transformers.integrations import integration_utils
 
-    from iterpref_core.training.settings import check_settings
+    from iterpref_core.training.training.settings import check_settings
 
     monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
     with pytest.raises(ConfigError, match=re.escape(message)):

@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ModelError
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.lineage import training_parameters
+from iterpref_core.evaluation.report.program_lines import sum_changes
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.program_lines import sum_changes
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ModelError
 
 from .conftest import Inputs, Train
 
@@ -63,7 +63,7 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.evaluation.inspection.shifts import score_shifts
     from iterpref_core.training.data.tokenization import tokenize_pair
 
     pairs = [pair_records[0], AWKWARD]
@@ -91,7 +91,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.evaluation.inspection.shifts import score_shifts
     from iterpref_core.training.data.tokenization import tokenize_pair
 
     pair, spans = pair_records[3], span_records[3]
@@ -106,7 +106,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
 def test_a_model_with_other_tokens_is_refused(
     pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainingParams
 ) -> None:
-    from iterpref_core.inspection.shifts import score_shifts
+    from iterpref_core.evaluation.inspection.shifts import score_shifts
 
     with pytest.raises(ModelError, match=r"it tokenizes these pairs differently from .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
@@ -124,7 +124,7 @@ def test_how_a_model_was_trained_is_read_from_its_lineage(inputs: Inputs, train:
         return []
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("iterpref_core.inspection.shifts.score_shifts", score)
+        patched.setattr("iterpref_core.evaluation.inspection.shifts.score_shifts", score)
         for set_ in ([], ["--set", "training.max_length=80"]):
             result = CliRunner().invoke(app, [*shown, *set_])
             assert result.exit_code == 0, result.output

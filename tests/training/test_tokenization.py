@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from iterpref_core.config import PromptFormat, TemplateUse, TrainingParams
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import PromptFormat, TemplateUse, TrainingParams
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import write_jsonl
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_pro
 def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
-    from iterpref_core.models.tokenizers import load_chat_template, load_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
     from iterpref_core.training.data.tokenization import tokenize_pair
 
     prompts = {

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans
+from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ModelError
-from iterpref_core.localization import line_lcs, prefix_suffix
-from iterpref_core.localization import token_lcs as token
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.pairs.localization import line_lcs, prefix_suffix
+from iterpref_core.pairs.localization import token_lcs as token
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ModelError
 
 from .conftest import Inputs, Train
 

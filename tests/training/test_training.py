@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, TemplateUse, TrainingParams
-from iterpref_core.errors import ConfigError, InputError, ModelError
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.models.fingerprint import model_fingerprint
-from iterpref_core.models.lineage import LINEAGE, ancestors, read_lineage
-from iterpref_core.objectives.objective_table import OBJECTIVES, ObjectiveName
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import Layout, ObjectiveParams, PromptFormat, TemplateUse, TrainingParams
+from iterpref_core.records.errors import ConfigError, InputError, ModelError
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
 
 from .conftest import Inputs, Train, Trained, files_of, read_curve, read_weights
 
@@ -108,8 +108,8 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
 ) -> None:
     import torch
 
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.training.training.training import train_objective
 
     for use in get_args(TemplateUse):
         folder = tmp_path / use
@@ -157,8 +157,8 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     import torch
     from safetensors.torch import load_file
 
-    from iterpref_core.models.tokenizers import load_tokenizer
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.weights import load_model
 
     saved = tmp_path / "bf16"
     load_model(inputs[2]).bfloat16().save_pretrained(saved)
@@ -176,7 +176,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
 
 def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -220,7 +220,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
 ) -> None:
     import torch
 
-    from iterpref_core.training.checkpoint import last_checkpoint
+    from iterpref_core.training.training.checkpoint import last_checkpoint
 
     inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", request.getfixturevalue(model)
     write_jsonl(inputs[0], pair_records[:pairs])
@@ -296,7 +296,7 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
-    from iterpref_core.training.checkpoint import last_checkpoint, mark_whole
+    from iterpref_core.training.training.checkpoint import last_checkpoint, mark_whole
 
     for step in (5, 10, 15):
         folder = tmp_path / f"checkpoint-{step}"
@@ -317,8 +317,8 @@ def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> to
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.checkpoint import run_key
     from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.training.checkpoint import run_key
 
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
         return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
@@ -330,13 +330,13 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
             assert key() != before, change
-    monkeypatch.setattr("iterpref_core.training.checkpoint.code_digest", lambda *_: "another version")
+    monkeypatch.setattr("iterpref_core.training.training.checkpoint.code_digest", lambda *_: "another version")
     assert key() != before
 
 
 @pytest.fixture
 def policy(model_folder: Path) -> PreTrainedModel:
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.weights import load_model
 
     return load_model(model_folder)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from iterpref_core.config import Layout, TrainingParams
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.objectives.losses import (
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.config import Layout, TrainingParams
+from iterpref_core.training.objectives.losses import (
     apo_zero_loss,
     cautious_loss,
     hinge_loss,
@@ -21,7 +21,7 @@ from iterpref_core.objectives.losses import (
     sigmoid_loss,
     simpo_loss,
 )
-from iterpref_core.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
+from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
 
 if TYPE_CHECKING:
     import torch
@@ -61,14 +61,14 @@ class _Case:
     """One objective on one model and its pairs, with alpha 2 where it has an NLL."""
 
     def __init__(self, objective: ObjectiveName, model: Path, rows: list[TokenizedPair], folder: Path) -> None:
-        from iterpref_core.models.tokenizers import load_tokenizer
+        from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
         self._row = OBJECTIVES[objective]
         self._folder, self._rows, self._model = folder, rows, model
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        from iterpref_core.training.trainer import PairTrainer
+        from iterpref_core.training.training.trainer import PairTrainer
 
         trainer = PairTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
@@ -149,7 +149,7 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     bf16: bool, loss_off: float, gradient_off: float, short_smollm2: Path, pairs_file: Path, spans_file: Path,
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.models.tokenizers import load_tokenizer
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
     from iterpref_core.training.data.row_files import PairReader
 
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(short_smollm2)

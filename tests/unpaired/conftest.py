@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="session")
 def tokenizer(rows: list[Row]) -> PreTrainedTokenizerBase:
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer([row["prompt"] + row["completion"] for row in rows], 320)
 
@@ -87,7 +87,7 @@ def programs(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train(tmp_path: Path, model: Path, programs: Path) -> Train:
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     def run(name: str, objective: str = "kto", file: Path = programs, **training: Any) -> dict[str, float]:
         folder = tmp_path / name

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.config import Layout
-from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.models.lineage import read_lineage
+from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.records.config import Layout
+from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 from iterpref_core.storage.file_digest import file_digest
 
 from .conftest import BAD, GOOD, WRONG_LINE, Row, Train, settings, write_rows
@@ -59,7 +59,7 @@ def test_losses_and_weights_are_those_of_a_script_with_trl_s_trainer(
     from trl import KTOConfig, KTOTrainer
 
     from iterpref_core import FocalKTOCollator
-    from iterpref_core.models.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
 
     monkeypatch.setattr(KTOTrainer, "_send_telemetry", lambda _: None)
     metrics = train("run", objective)
@@ -106,12 +106,12 @@ def test_the_loss_is_that_of_the_equation_and_its_gradient_is_where_tokens_count
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import load_model
-    from iterpref_core.objectives.objective_table import find_objective
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import load_model
     from iterpref_core.training.data.labeled_programs import ProgramReader
     from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.trainer import PairTrainer
+    from iterpref_core.training.objectives.objective_table import find_objective
+    from iterpref_core.training.training.trainer import PairTrainer
 
     params = settings(layout=layout)
     template = load_chat_template(model)
@@ -182,7 +182,7 @@ def test_metrics_curve_and_lineage_tell_of_the_programs(
 
 def _train_and_die(folder: Path, programs: Path, start: Path, training: dict[str, Any], last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
-    from iterpref_core.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -211,7 +211,7 @@ def _train_and_die(folder: Path, programs: Path, start: Path, training: dict[str
 def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     training: dict[str, Any], tmp_path: Path, train: Train, programs: Path, model: Path
 ) -> None:
-    from iterpref_core.training.checkpoint import last_checkpoint
+    from iterpref_core.training.training.checkpoint import last_checkpoint
 
     training = training | {"epochs": 3, "arguments": {"save_steps": 2, "logging_steps": 1}}
     uninterrupted = train("whole", "target-kto", **training)
@@ -232,7 +232,7 @@ def test_other_programs_or_settings_do_not_resume_a_checkpoint(
     tmp_path: Path, train: Train, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder of checkpoints has the name of all that decides the weights."""
-    from iterpref_core.training.run import Run
+    from iterpref_core.training.training.run import Run
 
     class _FoundError(Exception):
         pass
@@ -331,7 +331,7 @@ def test_a_model_whose_logits_the_head_does_not_know_is_refused(
 def test_a_wrong_setting_is_refused_before_the_model_loads(
     tmp_path: Path, train: Train, training: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training import training as stage
+    from iterpref_core.training.training import training as stage
 
     monkeypatch.setattr(stage, "load_policy", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(ConfigError, match=message):
@@ -340,8 +340,8 @@ def test_a_wrong_setting_is_refused_before_the_model_loads(
 
 
 def test_a_weight_of_programs_has_no_effect_on_pairs() -> None:
-    from iterpref_core.config import ObjectiveParams
-    from iterpref_core.objectives.objective_table import find_objective
+    from iterpref_core.records.config import ObjectiveParams
+    from iterpref_core.training.objectives.objective_table import find_objective
 
     stated = {"dpo": ObjectiveParams(learning_rate=1e-5, desirable_weight=2.0)}
     with pytest.raises(ConfigError, match="the loss of dpo has no desirable_weight; remove it"):
@@ -351,8 +351,8 @@ def test_a_weight_of_programs_has_no_effect_on_pairs() -> None:
 def test_programs_that_pass_become_more_likely_than_those_that_fail(tmp_path: Path, train: Train, model: Path) -> None:
     import torch
 
-    from iterpref_core.models.tokenizers import load_chat_template
-    from iterpref_core.models.weights import load_model
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import load_model
 
     train("run", "kto", epochs=12, arguments={"save_strategy": "no"})
 

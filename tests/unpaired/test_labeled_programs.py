@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.training.data.labeled_programs import ProgramReader, read_labeled, with_others
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
@@ -135,7 +135,7 @@ def test_a_program_that_is_too_long_is_named_with_how_many_there_are(tmp_path: P
 
 def test_an_error_region_without_a_token_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """The model's template strips the blanks that the region consists of."""
-    from iterpref_core.models.chat_template import ChatTemplate
+    from iterpref_core.models.pretrained.chat_template import ChatTemplate
 
     stripped = {**FAILING, "completion": "def f(n): return n - 1\n\n\n", "rejected_spans": [[23, 25]]}
     tokenizer.chat_template = (

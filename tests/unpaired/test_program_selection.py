@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import LocalizationParams, PairsParams
-from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.records import Attempt, IoTest, LabeledProgram, Problem, Trajectory, Verdict
+from iterpref_core.records.config import LocalizationParams, PairsParams
+from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.labeled_programs import read_labeled
 from tests.settings import section
@@ -39,7 +39,7 @@ def trajectory(name: str, *made: Attempt) -> Trajectory:
 
 @pytest.fixture
 def select(tmp_path: Path, word_model: Path) -> Select:
-    from iterpref_core.unpaired.program_selection import select_programs
+    from iterpref_core.pairs.pairs.program_selection import select_programs
 
     def run(*trajectories: Trajectory, **settings: Any) -> tuple[dict[str, float], list[LabeledProgram]]:
         test = IoTest(call="f(1)", expected="2")

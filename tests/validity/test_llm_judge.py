@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.prompts.structured_answers import read_object
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.models.prompts.structured_answers import read_object
+from iterpref_core.problems.validity.llm_judge import LONGEST, Scores, judge_prompt, judge_tests, show_tests
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest
-from iterpref_core.validity.llm_judge import LONGEST, Scores, judge_prompt, judge_tests, show_tests
 from tests.fake_models import FakeModel
 
 

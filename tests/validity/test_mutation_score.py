@@ -3,8 +3,8 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits
+from iterpref_core.problems.validity.mutation_score import PRELOAD, measure_tests
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
-from iterpref_core.validity.mutation_score import PRELOAD, measure_tests
 from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.problems.validity.mutation_score import ProblemQuality
+from iterpref_core.problems.validity.validity import Thresholds, assess_tests, measure_validity
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.validity.mutation_score import ProblemQuality
-from iterpref_core.validity.validity import Thresholds, assess_tests, measure_validity
 from tests.fake_models import FakeModel
 from tests.settings import PARAMS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution.codec.canonical import UnencodableError, summarize
-from iterpref_core.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
 """Relative tolerance, as a share of the expected number, besides the absolute one: EvalPlus's."""

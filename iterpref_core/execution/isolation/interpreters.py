@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.errors import ConfigError
 
 OLDEST = (3, 11)
 """The first Python that the sandbox code runs on."""

@@ -17,8 +17,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.errors import IsolationError
 from iterpref_core.execution.isolation.interpreters import Runtime, own_runtime
+from iterpref_core.records.errors import IsolationError
 
 _JUDGE = "/judge"
 CODE = Path(__file__).resolve().parents[1]

@@ -54,7 +54,7 @@ def _compared_call(source: str) -> Step | None:
     """Return the call in `assert f(2) == 4`, as a step whose value is compared out here; None for any other test."""
     from iterpref_core.execution.comparison.expectations import Expected
     from iterpref_core.execution.kinds.outside import is_plain_call
-    from iterpref_core.source_code.syntax_tree import parse
+    from iterpref_core.programs.source_code.syntax_tree import parse
 
     if len(source) > _MAX_COMPARED:
         return None

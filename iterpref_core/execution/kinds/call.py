@@ -39,8 +39,8 @@ class Call(Kind):
         Raises:
             RecordError: the expected value is not a literal.
         """
-        from iterpref_core.errors import RecordError
         from iterpref_core.execution.comparison.expectations import expect
+        from iterpref_core.records.errors import RecordError
 
         del compared
         try:

@@ -33,7 +33,7 @@ from iterpref_core.execution.kinds.listed import (
     is_special,
 )
 from iterpref_core.execution.kinds.setups import setup_imports
-from iterpref_core.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.syntax_tree import parse
 
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 

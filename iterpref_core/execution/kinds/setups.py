@@ -4,7 +4,7 @@ import ast
 import contextlib
 import functools
 
-from iterpref_core.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.syntax_tree import parse
 
 
 @functools.lru_cache(maxsize=1024)

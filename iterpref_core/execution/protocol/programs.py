@@ -156,7 +156,7 @@ class Outcome:
     """The verdict on one program.
 
     Attributes:
-        verdict: see `iterpref_core.records.Verdict`; `infra_error` says nothing about the program.
+        verdict: see `iterpref_core.records.artifacts.Verdict`; `infra_error` says nothing about the program.
         feedback: the fault, for a debugger: short, without times and paths; empty if passed.
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.

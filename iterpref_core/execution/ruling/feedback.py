@@ -4,8 +4,8 @@ import ast
 from typing import Any
 
 from iterpref_core.execution.protocol.value_texts import clean, shorten
-from iterpref_core.source_code.lines import split_lines
-from iterpref_core.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
 _MAX_CALL = 160

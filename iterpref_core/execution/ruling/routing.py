@@ -9,8 +9,8 @@ from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.outside import parsed
 from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.programs import Program
+from iterpref_core.programs.source_code.syntax_tree import PARSE_LOCK
 from iterpref_core.records import AssertTest
-from iterpref_core.source_code.syntax_tree import PARSE_LOCK
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-from iterpref_core.config import ExecutionParams
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.programs import Limits
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.executor import Executor
+from iterpref_core.records.config import ExecutionParams
 
 
 def limits_of(params: ExecutionParams) -> Limits:

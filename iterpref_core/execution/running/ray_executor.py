@@ -16,11 +16,11 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from iterpref_core.errors import ExecutionError
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.running.engine import Engine, T
 from iterpref_core.execution.running.executor import Executor
+from iterpref_core.records.errors import ExecutionError
 
 NODES_LOST = 5
 """Times a task is started again because its node or process was lost; then something other than chance is at work."""

@@ -20,7 +20,6 @@ from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
-from iterpref_core.errors import ConfigError, ExecutionError
 from iterpref_core.execution.frames import AnswerHead, JobHead, framed, read_frame
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
@@ -28,6 +27,7 @@ from iterpref_core.execution.isolation.interpreters import Environment, Runtime,
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
+from iterpref_core.records.errors import ConfigError, ExecutionError
 
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import the preloaded modules."""

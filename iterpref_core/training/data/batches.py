@@ -17,10 +17,10 @@ from math import ceil, inf
 import numpy as np
 import torch
 
-from iterpref_core.config import Layout
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import HALF, Objective, Tokens
+from iterpref_core.records.config import Layout
+from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
+from iterpref_core.training.objectives.objective_table import HALF, Objective, Tokens
 
 Batch = dict[str, torch.Tensor]
 Placement = tuple[int, int]
@@ -165,7 +165,7 @@ class Collator:
     of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,). Of
     labeled programs `label` is (B,), 1 for one that passes, else 0.
 
-    >>> from iterpref_core.objectives.objective_table import OBJECTIVES
+    >>> from iterpref_core.training.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
     ...                      ref_chosen=[-0.5, -1.0], ref_rejected=[-0.5, -2.0, -3.0])
     >>> batch = Collator(OBJECTIVES["target-dpo"], "padded", pad_token_id=0)([pair])

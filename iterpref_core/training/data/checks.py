@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import InputError
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)

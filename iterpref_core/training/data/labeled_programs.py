@@ -17,11 +17,11 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.prompt_messages import plain_prompt, prompt_text, statement_digest
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import LabeledProgram
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.prompt_messages import plain_prompt, prompt_text, statement_digest
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import parse_record
 from iterpref_core.training.data.held_out import held_out, problems_of

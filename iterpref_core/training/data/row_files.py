@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 from iterpref_core.training.data.tokenization import tokenize_pairs

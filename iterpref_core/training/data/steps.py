@@ -1,7 +1,7 @@
 """Steps: how many micro-batches are a batch, and how many batches a training."""
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError
 
 
 def accumulation_steps(params: TrainingParams, processes: int) -> int:

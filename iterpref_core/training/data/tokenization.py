@@ -6,16 +6,16 @@ from itertools import islice
 
 import numpy as np
 
-from iterpref_core.config import AnswerFormat, TrainingParams
-from iterpref_core.errors import InputError, ModelError
-from iterpref_core.models.chat_template import (
+from iterpref_core.models.pretrained.chat_template import (
     ChatTemplate,
     Rendered,
     render_answer,
 )
-from iterpref_core.models.prompt_tokens import EncodedPrompt, encode_prompts
-from iterpref_core.prompt_messages import Prompt, statement_digest
+from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, encode_prompts
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records.config import AnswerFormat, TrainingParams
+from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.records.prompt_messages import Prompt, statement_digest
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.data.tokenized_programs import (
     encode_programs,

@@ -17,11 +17,11 @@ import transformers
 from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.models.chat_template import ChatTemplate
-from iterpref_core.progress import show_progress
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
+from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.held_out import problems_of
 from iterpref_core.training.data.row_files import RowReader
@@ -30,7 +30,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 _ROWS = 64
 """Rows written at once."""
 
-_MADE_BY = ("iterpref_core.models", "iterpref_core.training")
+_MADE_BY = ("iterpref_core.models.pretrained", "iterpref_core.training.data")
 _PAIRS = "pairs.arrow"
 _READ = "read.json"
 """The methods of localization, and how many pairs have no spans: known when all of the files are read."""

@@ -16,7 +16,7 @@ from operator import eq
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.models.tokenizers import continuing_engine, reading_engine
+from iterpref_core.models.pretrained.tokenizers import continuing_engine, reading_engine
 from iterpref_core.records import Span
 
 

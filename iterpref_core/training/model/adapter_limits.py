@@ -11,7 +11,7 @@ from typing import Any
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
-from iterpref_core.errors import ConfigError
+from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.model.ranks import is_sharded
 
 TAKEN = frozenset(

@@ -18,7 +18,7 @@ from peft.utils import TrainableTokensWrapper
 from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from iterpref_core.errors import ModelError
+from iterpref_core.records.errors import ModelError
 from iterpref_core.training.data.batches import Batch
 from iterpref_core.training.model.attention import attention_mask
 

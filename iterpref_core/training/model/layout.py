@@ -12,7 +12,7 @@ from typing import Any
 from torch.utils.data import Subset
 from transformers import PreTrainedConfig
 
-from iterpref_core.config import Layout
+from iterpref_core.records.config import Layout
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
-from iterpref_core.errors import ModelError
-from iterpref_core.models.checkpoints import locate_model, read_config
+from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
+from iterpref_core.records.errors import ModelError
 from iterpref_core.training.data.checks import Finding, PairChecks
 
 _POSITIONS = re.compile(r"wpe|pos_?emb|position|embed_pos")

@@ -16,12 +16,12 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from iterpref_core.config import Layout
-from iterpref_core.errors import ConfigError, ModelError, first_line
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.config import Layout
+from iterpref_core.records.errors import ConfigError, ModelError, first_line
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 _RANDOM = re.compile("drop|jitter|noise")
 """A part of the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise."""

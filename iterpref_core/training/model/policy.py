@@ -10,14 +10,14 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, ModelError, first_line, unknown_name
-from iterpref_core.models.adapters import (
+from iterpref_core.models.pretrained.adapters import (
     attach_adapters,
     read_adapter_options,
 )
-from iterpref_core.models.checkpoints import ModelSource, locate_model, read_config
-from iterpref_core.models.weights import load_base
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
+from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import ConfigError, ModelError, first_line, unknown_name
 from iterpref_core.training.model.adapter_limits import check_names, check_start
 from iterpref_core.training.model.ranks import is_sharded
 

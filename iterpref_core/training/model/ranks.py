@@ -6,8 +6,8 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-from iterpref_core.errors import ConfigError
-from iterpref_core.processes import is_launched
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.storage.processes import is_launched
 
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for one of them which works alone, such as merging and saving a large model."""

@@ -24,14 +24,14 @@ from filelock import FileLock
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.models.freed_memory import FreedMemory
-from iterpref_core.models.lineage import training_versions
-from iterpref_core.objectives.objective_table import RATES
-from iterpref_core.progress import show_progress
+from iterpref_core.models.pretrained.freed_memory import FreedMemory
+from iterpref_core.models.pretrained.lineage import training_versions
+from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.objectives.objective_table import RATES
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
@@ -86,7 +86,7 @@ def reference_path(
     settings = params.model_dump(mode="json", exclude=set(_LATER))
     if params.lora is None:
         del settings["seed"]
-    code = code_digest("iterpref_core.models", "iterpref_core.training")
+    code = code_digest("iterpref_core.models.pretrained", "iterpref_core.training.data", "iterpref_core.training.model")
     decisive = [
         tokens,
         fingerprint,

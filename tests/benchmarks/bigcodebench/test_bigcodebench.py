@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.benchmarks.bigcodebench import suite
-from iterpref_core.benchmarks.bigcodebench.environment import find_python
-from iterpref_core.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
-from iterpref_core.config import ExecutionParams
-from iterpref_core.errors import DataUnavailableError
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.bigcodebench import suite
+from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_python
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from iterpref_core.scoring.existing_samples import score_samples
+from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records.errors import DataUnavailableError
 from tests.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.engines import outcomes_of
 from tests.evaluation.scoring import measuring

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.benchmarks.program_runs import canonical_samples
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
+from iterpref_core.records.config import Benchmark
 from tests.evaluation import scoring
 from tests.evaluation.conftest import EvalPlusSlice
 from tests.evaluation.recorded_model import RecordedModel, sampler_of

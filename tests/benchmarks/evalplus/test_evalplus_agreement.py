@@ -17,11 +17,11 @@ from typing import Literal
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.benchmarks.program_runs import canonical_samples
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.config import Benchmark
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.records import Sample
+from iterpref_core.records.config import Benchmark
 from tests.evaluation import scoring
 from tests.evaluation.conftest import VARIABLES, EvalPlusSlice
 

@@ -5,7 +5,7 @@ import random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iterpref_core.benchmarks.evalplus.tasks import comparator_of
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import comparator_of
 from iterpref_core.execution.codec.canonical import Digest, summarize
 
 

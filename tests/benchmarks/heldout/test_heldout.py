@@ -2,11 +2,11 @@
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import PromptMode
-from iterpref_core.benchmarks.heldout.suite import Heldout
-from iterpref_core.evaluation.evaluation import ask_and_measure
-from iterpref_core.evaluation.sampler import Sampler
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
+from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting, PromptMode
-from iterpref_core.benchmarks.livecodebench.data import find_live_data
-from iterpref_core.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
-from iterpref_core.benchmarks.livecodebench.suite import LiveCodeBench
-from iterpref_core.benchmarks.program_runs import run_samples
-from iterpref_core.benchmarks.suites import open_benchmark
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
-from iterpref_core.errors import DataUnavailableError, RecordError
-from iterpref_core.models.chat_template import ChatTemplate
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.livecodebench.data import find_live_data
+from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
+from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
+from iterpref_core.evaluation.benchmarks.program_runs import run_samples
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import Sample
+from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.records.errors import DataUnavailableError, RecordError
 from tests.evaluation import scoring
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ OFFICIAL = {
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer(["one two"], 300)
 

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.benchmarks.livecodebench import runner
-from iterpref_core.benchmarks.livecodebench.suite import calling_program, reading_program
+from iterpref_core.evaluation.benchmarks.livecodebench import runner
+from iterpref_core.evaluation.benchmarks.livecodebench.suite import calling_program, reading_program
 from iterpref_core.execution import Executor, Limits, Outcome
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.benchmarks.livecodebench.data import decode_tests
-from iterpref_core.benchmarks.livecodebench.suite import right_output, right_value, same_output
+from iterpref_core.evaluation.benchmarks.livecodebench.data import decode_tests
+from iterpref_core.evaluation.benchmarks.livecodebench.suite import right_output, right_value, same_output
 from iterpref_core.execution.codec.canonical import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]

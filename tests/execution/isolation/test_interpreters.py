@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import IoTest, ScriptTest
+from iterpref_core.records.errors import ConfigError
 from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)

@@ -388,7 +388,7 @@ return [connect("127.0.0.1"), connect({address!r}), connect("10.0.0.1"), abstrac
 
 def test_no_file_of_the_users_and_none_outside_can_be_written(either: Executor, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary")
-    hidden = ["/etc/shadow", "/etc/passwd", str(ROOT / "pyproject.toml"), str(ROOT / "iterpref_core/errors.py")]
+    hidden = ["/etc/shadow", "/etc/passwd", str(ROOT / "pyproject.toml"), str(ROOT / "iterpref_core/records/errors.py")]
     hidden += [str(Path.home() / name) for name in (".bashrc", ".profile", ".ssh", ".gitconfig")]
     hidden += [str(tmp_path / "secret"), "/home", "/var", "/run", "/usr/src", "/usr/local/etc"]
     inside = str(ROOT / "iterpref_core/execution/sandbox/zygote.py")

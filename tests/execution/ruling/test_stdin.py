@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import RecordError
 from iterpref_core.execution import Executor, Limits, Outcome, Program, check_tests
-from iterpref_core.input_files import LinePlace
 from iterpref_core.records import IoTest, Problem, StdinTest
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.jsonl import parse_record
 from tests.engines import outcomes_of
 from tests.execution.tiers import tiers

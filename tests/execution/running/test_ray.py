@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iterpref_core.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.config import load_params, with_values
-from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.ingestion.ingest import ingest as ingest_problems
-from iterpref_core.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
+from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem, Sample
-from iterpref_core.scoring.existing_samples import score_samples
+from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import ExecutionError
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT
@@ -31,7 +31,7 @@ COUNT = 300
 
 DRIVER = """
 import json, os, sys
-from iterpref_core.errors import ExecutionError
+from iterpref_core.records.errors import ExecutionError
 from iterpref_core.execution import Limits, Program
 from iterpref_core.execution.running.ray_executor import RayExecutor
 from iterpref_core.records import IoTest

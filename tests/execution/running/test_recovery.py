@@ -15,11 +15,11 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.running.workers import Worker
 from iterpref_core.records import IoTest
+from iterpref_core.records.errors import ExecutionError, IsolationError
 from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
-from iterpref_core.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import InputError
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.paths import pass_at_1_path

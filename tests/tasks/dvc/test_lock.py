@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.dvc.lock import Artifact, LockedStage, observe_end, observe_inputs, read_lock
 from tasks.dvc.reproduction import causes_of
 from tasks.dvc.survey import survey

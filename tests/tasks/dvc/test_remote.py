@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
+from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import load_graph
 from tasks.dvc.remote import pull_outputs
 from tasks.dvc.survey import survey

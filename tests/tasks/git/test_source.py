@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import load_params
+from iterpref_core.records.config import load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.command import describe_command
 from tests.dvc_repository import ToyCheckout

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.config import load_params
-from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.records.config import load_params
+from iterpref_core.records.errors import ConfigError, InputError
 from tasks.git.worktree import (
     WORKTREES,
     add_objective,

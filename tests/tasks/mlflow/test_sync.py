@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmarks.pipeline import stage_intervals
-from iterpref_core.config import load_params
+from iterpref_core.records.config import load_params
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.git.source import Source

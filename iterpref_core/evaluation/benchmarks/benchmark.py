@@ -1,0 +1,225 @@
+"""Benchmark: the base of every suite. It has tasks, the prompt for a model, and the programs that judge an answer.
+
+A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
+`benchmark_table.BENCHMARKS` that name the folder.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K
+from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.programs.answers.reasoning import opened_reasoning
+from iterpref_core.records import Verdict
+from iterpref_core.records.config import Benchmark as BenchmarkName
+from iterpref_core.records.config import ExecutionParams, Params
+from iterpref_core.records.errors import ModelError
+from iterpref_core.records.prompt_messages import Prompt
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PromptMode:
+    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here.
+
+    `budgeted`: reasoning has a number of tokens (`evaluation.max_thinking_tokens`).
+    """
+
+    instruct: bool
+    template: ChatTemplate | None = None
+    budgeted: bool = False
+
+    @cached_property
+    def reasoning(self) -> str:
+        """Return the tag with which the template's generation prompt opens reasoning; "" where it opens none.
+
+        Such a model, DeepSeek-R1 for example, is asked with that prompt: an answer that is prefilled would begin behind
+        the reasoning that was left out.
+        """
+        if not self.instruct or self.template is None:
+            return ""
+        try:
+            return opened_reasoning(self.template.render_generation_prompt("x"))
+        except ModelError:  # a template may refuse a chat without an answer
+            return ""
+
+    @property
+    def prefilled(self) -> bool:
+        """Return True if the model continues a chat in which its answer is prefilled."""
+        return self.instruct and self.template is not None and not self.reasoning
+
+    def ask_to_reason(self, message: Prompt, system: str = "") -> "BenchmarkPrompt":
+        """Return the prompt for a model whose template opens reasoning: all that it reads."""
+        assert self.template is not None
+        text = self.template.render_generation_prompt(message, system)
+        return BenchmarkPrompt(text, raw=True, opened=self.reasoning)
+
+
+@dataclass(frozen=True)
+class BenchmarkPrompt:
+    """The prompt of one task: a text with a system message before it, or messages.
+
+    `raw`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
+    and looked at before it goes to another machine. `opened`: the tag of the reasoning that the text opens, and that
+    the answer begins in.
+    """
+
+    text: Prompt
+    system: str = ""
+    raw: bool = False
+    private: bool = False
+    opened: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationSetting:
+    """The setting in which benchmarks are measured.
+
+    Attributes:
+        params: the parameters; `evaluation.benchmarks` names the benchmarks.
+        problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
+        cache: folder for expected results and the outcomes of canonical solutions; outside of anything that DVC
+            deletes.
+        limit: tasks of each benchmark, the first ones; None for all.
+    """
+
+    params: Params
+    problems: Path
+    cache: Path
+    limit: int | None = None
+
+
+class Sanitizer(NamedTuple):
+    """A suite's own `sanitize(text, entry_point)`: its module, and the interpreter that has it (None: this one)."""
+
+    module: str
+    python: Path | None = None
+
+
+UNANSWERED: Literal["unanswered"] = "unanswered"
+
+
+class ProgramRun(NamedTuple):
+    """The outcome of a sample's programs: of the first one that did not pass, or `passed` if all did.
+
+    `unanswered` stands for that of a sample whose answer is missing. `exception` is the name of the type that this
+    program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
+    `inside` is "" for tests that a judge ran, or the mark of those that ran in the program's own process.
+    """
+
+    verdict: Verdict | Literal["unanswered"]
+    feedback: str
+    exception: str
+    cpu_s: float
+    inside: str = ""
+
+
+class Benchmark(ABC, Generic[T]):
+    """A suite on this machine.
+
+    Args:
+        name: the key of `benchmark_table.BENCHMARKS`, under which results.json has the score.
+        data: name and SHA-256 of the file of tasks.
+        tasks: task_id → task, in the order of their file.
+        execution: limits and workers.
+
+    Attributes:
+        harness: the name of the judge in results.json.
+        limits: the limits of each program in results.json.
+        protocol: the origin of the prompts in results.json; empty for this project's own.
+        about: further fields of results.json.
+        k: the values of k for which pass@k is given.
+        identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
+        sanitizer: takes the program out of the text that `program` returns, in the sandbox. Its tasks have an
+            `entry_point`.
+    """
+
+    harness = ENGINE
+    protocol = ""
+    sanitizer: Sanitizer | None = None
+    identity: Sequence[object] = ()
+    about: Mapping[str, object] = MappingProxyType({})
+
+    def __init__(
+        self,
+        name: BenchmarkName,
+        data: tuple[str, str],
+        tasks: Mapping[str, T],
+        execution: ExecutionParams,
+    ) -> None:
+        self.name = name
+        self.data = data
+        self.execution = execution
+        self.tasks: Mapping[str, T] = tasks
+        self.k: tuple[int, ...] = DEFAULT_K
+        self.limits: dict[str, Any] = asdict(limits_of(execution))
+
+    @abstractmethod
+    def prompt(self, task: T, mode: PromptMode) -> BenchmarkPrompt:
+        """Return the prompt for a model that is asked in this mode.
+
+        Raises:
+            DataUnavailableError: this suite has nothing to ask such a model.
+        """
+
+    @abstractmethod
+    def program(self, task: T, answer: str, mode: PromptMode) -> str:
+        """Return the program in an answer, or the text from which `sanitizer` takes the program."""
+
+    @abstractmethod
+    def candidate(self, task: T, code: str, reference_s: float | None) -> Iterator[Program]:
+        """Yield the programs to run, in order, until one fails; none if the expected results are not known.
+
+        Args:
+            task: the task.
+            code: a whole program.
+            reference_s: CPU seconds that the task's canonical solution took; None where there is none that passes.
+        """
+
+    def canonical_solution(self, task: T) -> str | None:
+        """Return the suite's solution of a task; None where it has none."""
+        del task
+        return None
+
+    def canonical_runs(self) -> Mapping[str, ProgramRun] | None:
+        """Return task_id → outcome of the canonical solution, if `open_executor` has run them; None if it has not."""
+        return None
+
+    def entry_point(self, task: T) -> str:
+        """Return the name that a program must define; "" where it is a script, or where that is not known."""
+        del task
+        return ""
+
+    def completion_prefix(self, task: T) -> str:
+        """Return the text that a sample's `completion` goes on with; "" where completions are whole programs."""
+        del task
+        return ""
+
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
+        """Return the end strings of an answer."""
+        del mode
+        return ()
+
+    def mode_name(self, mode: PromptMode) -> str:
+        """Return the protocol's name of the mode in which a model is asked."""
+        if not mode.instruct:
+            return "completion"
+        if mode.reasoning:
+            return "chat, reasoning"
+        return "chat" if mode.prefilled else "chat endpoint"
+
+    def difficulty(self, task: T) -> str:
+        """Return the difficulty by which scores are also given; "" if tasks have none."""
+        del task
+        return ""
+
+    def open_executor(self) -> Engine:
+        """Open the engine that runs the programs."""
+        return open_executor(self.execution)

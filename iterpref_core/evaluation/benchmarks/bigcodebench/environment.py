@@ -1,0 +1,58 @@
+"""BigCodeBench's own environment: its harness and the libraries that its tasks import, in versions of their own."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from iterpref_core.records.errors import DataUnavailableError
+
+PYTHON_VARIABLE = "ITERPREF_BIGCODEBENCH_PYTHON"
+
+_PYTHON = Path(".venv-bigcodebench/bin/python")
+_ASK_S = 120.0
+_CONTENTS = """
+import importlib.metadata, os, sysconfig
+print(*sorted(f"{found.name}=={found.version}" for found in importlib.metadata.distributions()))
+for _, folders, files in os.walk(os.path.join(sysconfig.get_path("purelib"), "nltk_data")):
+    print(*sorted(folders), *sorted(files))
+"""
+
+
+def find_python() -> Path:
+    """Return the environment's Python: `ITERPREF_BIGCODEBENCH_PYTHON`, else the one that `make bigcodebench` made.
+
+    Raises:
+        DataUnavailableError: there is none, or bigcodebench is not in it.
+    """
+    named = os.environ.get(PYTHON_VARIABLE)
+    if named:
+        candidates = [Path(named)]
+    else:
+        # Beside our own environment too, which is the checkout's: a worktree of the checkout has neither.
+        candidates = [Path.cwd() / _PYTHON, Path(sys.prefix).parent / _PYTHON]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK):
+            # Not resolved: an environment's Python is a link to another one.
+            python = candidate.absolute()
+            if "bigcodebench==" not in contents_of(python):
+                raise DataUnavailableError(f"{python}: bigcodebench is not installed there; run `make bigcodebench`")
+            return python
+    raise DataUnavailableError(
+        f"BigCodeBench's environment is absent ({candidates[0]}); run `make bigcodebench`, "
+        f"or name the Python of one in {PYTHON_VARIABLE}"
+    )
+
+
+@cache
+def contents_of(python: Path) -> str:
+    """Return a text of all that an environment holds: packages with versions, and NLTK's corpora."""
+    command = [str(python), "-I", "-c", _CONTENTS]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/")
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DataUnavailableError(
+            f"{python}: does not work as BigCodeBench's environment ({error}); run `make bigcodebench` again"
+        ) from None
+    return done.stdout

@@ -1,0 +1,134 @@
+"""Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
+from iterpref_core.execution import (
+    REFERENCE_FACTOR,
+    Admission,
+    Program,
+    check_tests,
+    is_judged_inside,
+    moved_inside,
+    open_executor,
+    program_of,
+    time_limit,
+)
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
+from iterpref_core.programs.answers.extraction import defines, extract_program
+from iterpref_core.records import AssertTest, IoTest, Problem, Sample
+from iterpref_core.records.config import Benchmark as BenchmarkName
+from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.prompt_messages import question
+from iterpref_core.storage.jsonl import read_jsonl
+
+END_OF_TEXT = "<|endoftext|>"
+MAIN = "\nif __name__"
+
+
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "Heldout":
+    """Open the benchmark of a split."""
+    return Heldout(name, setting.problems, setting.params.execution)
+
+
+class Heldout(Benchmark[Problem]):
+    """Problems of one split; `heldout` for results, `validation` for choosing anything.
+
+    A program has at least the common CPU seconds, and `REFERENCE_FACTOR` times those of the problem's reference.
+
+    Raises:
+        InputError: no usable problem of this split.
+    """
+
+    def __init__(self, split: BenchmarkName, problems: Path, execution: ExecutionParams) -> None:
+        tasks = {}
+        for problem in read_jsonl(problems, Problem, unique=True):
+            if problem.split == split:
+                check_tests(problem, problems)
+                tasks[problem.task_id] = problem
+        if not tasks:
+            raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
+        lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
+        # The digest of exactly these problems: other splits of the file may change without changing a result.
+        sha256 = hashlib.sha256(lines.encode()).hexdigest()
+        super().__init__(split, (split, sha256), _admitted(tasks, problems, execution), execution)
+        self.identity = [execution.model_dump(mode="json", include={"environments"})]
+        self.limits |= {"reference_factor": REFERENCE_FACTOR}
+
+    def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
+        """Return the prompt of a draft, which is the same for all models.
+
+        A model whose template opens reasoning gives the finished answer, as it is trained to; it reasons before that
+        where reasoning has a budget.
+        """
+        draft = draft_prompt(task.prompt)
+        if mode.reasoning and mode.budgeted:
+            return replace(mode.ask_to_reason(draft), private=task.own_code)
+        return BenchmarkPrompt(draft, private=task.own_code)
+
+    def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
+        """Return the program that the answer shows; nothing where it shows none."""
+        del mode
+        return extract_program(answer, task.entry_point) or ""
+
+    def candidate(
+        self,
+        task: Problem,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
+        """Yield one program with visible and hidden tests."""
+        program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        # A problem with a limit of its own was judged by that limit where it comes from.
+        if task.time_limit_s is None and reference_s is not None:
+            program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
+        yield program
+
+    def canonical_solution(self, task: Problem) -> str | None:
+        """Return the problem's reference."""
+        return task.reference
+
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
+        """Return the strings with which a base model goes on behind its program; a chat model ends by itself.
+
+        Only what stands in no program that is asked for: a program that reads its input has a line `if __name__`.
+        """
+        if mode.instruct:
+            return ()
+        functions = all(_asks_for_function(task) for task in self.tasks.values())
+        return (END_OF_TEXT, MAIN) if functions else (END_OF_TEXT,)
+
+    def entry_point(self, task: Problem) -> str:
+        """Return the name of the problem's function, if its reference, where there is one, defines it."""
+        if task.reference is not None and not defines(task.reference, task.entry_point):
+            return ""
+        return task.entry_point
+
+    def completion_prefix(self, task: Problem) -> str:
+        """Return the prompt: of messages the last one."""
+        return question(task.prompt)
+
+
+def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams) -> dict[str, Problem]:
+    """Return the problems that take part by `execution.inside`; most need no engine to be asked.
+
+    Raises:
+        InputError: none is left.
+    """
+    if not any(is_judged_inside(problem) or moved_inside(problem) for problem in tasks.values()):
+        return tasks
+    with open_executor(execution) as executor:
+        admission = Admission(execution.inside, executor)
+        admitted = {problem.task_id: problem for problem in admission.admit(tasks.values())}
+    admission.tell(path)
+    return admitted
+
+
+def _asks_for_function(task: Problem) -> bool:
+    """Return True if all that a problem's tests do is to call its function."""
+    tests = (*task.tests, *task.hidden_tests)
+    return bool(task.entry_point) and all(isinstance(test, IoTest | AssertTest) for test in tests)

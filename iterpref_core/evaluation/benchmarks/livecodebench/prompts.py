@@ -1,0 +1,130 @@
+"""LiveCodeBench prompts by family of model, and the program in an answer.
+
+Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
+compared; a family has its name there (`LMStyle`).
+"""
+
+from typing import Literal
+
+from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
+from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask
+from iterpref_core.records.errors import DataUnavailableError
+
+ModelFamily = Literal["OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct", "QwQ", "DeepSeekR1"]
+
+SYSTEM = (
+    "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
+    "correct Python program that matches the specification and passes all tests."
+)
+DEEPSEEK_SYSTEM = (
+    "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, and you "
+    "answer questions related to computer science."
+)
+QWQ_SYSTEM = (
+    "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step."
+)
+R1_SYSTEM = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
+    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
+    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
+    "reasoning process here </think> <answer> answer here </answer>."
+)
+TOLD_TO_REASONERS = (
+    "You will be given a question (problem specification) and will generate a correct Python program that matches the "
+    "specification and passes all tests."
+)
+TOLD_TO_THE_USER = f"{TOLD_TO_REASONERS} You will NOT return anything except for the program."
+WITH_STARTER_CODE = (
+    "You will use the following starter code to write the solution to the problem and enclose your code within "
+    "delimiters."
+)
+WITHOUT_STARTER_CODE = (
+    "Read the inputs from stdin solve the problem and write the answer to stdout (do not directly test on the sample "
+    "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
+    "inputs, runs the algorithm and writes output to STDOUT."
+)
+STOP = "###"
+"""The end string of a local model's answer: the runner's default stop text."""
+WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
+"""Families without that end string: servers, and models that reason, who write such headings as they think."""
+
+
+def family_of(mode: PromptMode) -> ModelFamily:
+    """Return the family of a model. The runner has a list of names; here the chat template tells the family.
+
+    Raises:
+        DataUnavailableError: it is a base model.
+    """
+    if not mode.instruct:
+        raise DataUnavailableError("LiveCodeBench is asked of chat models, and this one has no chat template")
+    if mode.template is None:
+        return "OpenAIChat"
+    if mode.reasoning:
+        asked = mode.template.render_generation_prompt("x")
+        if "<|im_start|>assistant\n" in asked:
+            return "QwQ"
+        return "DeepSeekR1" if "<｜Assistant｜>" in asked else "OpenAIChat"
+    # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
+    if mode.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
+        return "CodeQwenInstruct"
+    template = str(mode.template.tokenizer.chat_template)
+    if "### Instruction:" in template and "### Response:" in template:
+        return "DeepSeekCodeInstruct"
+    return "LLaMa3"
+
+
+def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
+    """Return the prompt for a model: the message, or for a model with weights here all that it reads.
+
+    Raises:
+        DataUnavailableError: the model is a base model.
+    """
+    family = family_of(mode)
+    with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
+    code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
+    text = (
+        f"### Question:\n{task.content}\n\n### Format: {with_code}\n{code}"
+        "### Answer: (use the provided format with backticks)\n\n"
+    )
+    if family == "OpenAIChat":
+        return mode.ask_to_reason(text, SYSTEM) if mode.reasoning else BenchmarkPrompt(text, SYSTEM)
+    if family == "CodeQwenInstruct":
+        text = (
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
+            f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
+        )
+    elif family == "QwQ":
+        text = (
+            f"<|im_start|>system\n{QWQ_SYSTEM}<|im_end|>\n<|im_start|>user\n\n{TOLD_TO_REASONERS}\n\n"
+            f"Question: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
+        )
+    elif family == "DeepSeekR1":
+        text = (
+            f"<｜begin▁of▁sentence｜>{R1_SYSTEM}<｜User｜>{TOLD_TO_REASONERS}\n\n"
+            f"Question: {task.content}\n\n{with_code}\n{code}<｜Assistant｜>"
+        )
+    elif family == "DeepSeekCodeInstruct":
+        text = (
+            f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{task.content}\n\n"
+            f"### Instruction: {with_code}\n{code}### Response:\n\n"
+        )
+    else:
+        return BenchmarkPrompt(text, SYSTEM)
+    return BenchmarkPrompt(text, raw=True)
+
+
+def program_by_family(answer: str, family: ModelFamily) -> str:
+    r"""Return the program: the text between the last two fences; an answer with fewer has none.
+
+    An answer ends at `STOP`, but for the families `WITHOUT_STOP`.
+
+    >>> program_by_family("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
+    '2'
+    """
+    if family not in WITHOUT_STOP:
+        answer = answer.partition(STOP)[0]
+    lines = answer.split("\n")
+    fences = [number for number, line in enumerate(lines) if "```" in line]
+    if len(fences) < 2:
+        return ""
+    return "\n".join(lines[fences[-2] + 1 : fences[-1]])

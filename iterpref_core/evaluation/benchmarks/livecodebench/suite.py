@@ -1,0 +1,198 @@
+"""LiveCodeBench (code generation, lite): contest problems by date, scored with its own semantics in our sandbox.
+
+Each test is a process of its own, with the time limit that the benchmark gives a test. docs/livecodebench.md lists the
+differences from the benchmark's own runner.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
+from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
+    STOP,
+    WITHOUT_STOP,
+    family_of,
+    make_prompt,
+    program_by_family,
+)
+from iterpref_core.execution import (
+    ENGINE,
+    Comparator,
+    Engine,
+    Program,
+    ValueTest,
+    open_executor,
+    shown_call,
+    shown_input,
+)
+from iterpref_core.execution.codec.canonical import Digest, summarize
+from iterpref_core.records.config import Benchmark as BenchmarkName
+from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.records.errors import RecordError
+
+LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
+"""Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
+
+
+def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "LiveCodeBench":
+    """Open the release and window that the parameters name."""
+    return LiveCodeBench(name, setting.params.evaluation.livecodebench, setting.params.execution)
+
+
+class LiveCodeBench(Benchmark[LiveTask]):
+    """The problems of a release and window. LiveCodeBench publishes no solutions.
+
+    Raises:
+        DataUnavailableError: the data cannot be had here.
+        RecordError: the data are broken.
+    """
+
+    harness = f"{ENGINE}+livecodebench"
+    protocol = "lcb_runner"
+
+    def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
+        data_name, sha256, tasks = find_live_data(params)
+        super().__init__(
+            name,
+            (data_name, sha256),
+            tasks,
+            execution.model_copy(update=LIMITS),
+        )
+        self.about = {"window": params.model_dump(mode="json")}
+        self._tests_of = lru_cache(maxsize=4)(read_tests)
+
+    def prompt(self, task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
+        """Return the prompt that the benchmark's runner asks a model of this family."""
+        return make_prompt(task, mode)
+
+    def program(self, task: LiveTask, answer: str, mode: PromptMode) -> str:
+        """Return the text that the runner takes for the program."""
+        del task
+        return program_by_family(answer, family_of(mode))
+
+    def candidate(
+        self,
+        task: LiveTask,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
+        """Yield the program with each of its task's tests.
+
+        Raises:
+            RecordError: a test is broken.
+        """
+        del reference_s
+        tests, function = self._tests_of(task)
+        for number, test in enumerate(tests, 1):
+            if not function:
+                yield reading_program(code, test.input, test.output)
+                continue
+            try:
+                arguments, expected = parse_arguments(test)
+            except ValueError as error:
+                raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
+            yield calling_program(code, function, arguments, expected)
+
+    def stops(self, mode: PromptMode) -> tuple[str, ...]:
+        """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
+        return () if family_of(mode) in WITHOUT_STOP else (STOP,)
+
+    def mode_name(self, mode: PromptMode) -> str:
+        """Return the runner's name for the family of the model."""
+        return family_of(mode)
+
+    def difficulty(self, task: LiveTask) -> str:
+        """Return the difficulty that the paper's table 10 names."""
+        return task.difficulty
+
+    def open_executor(self) -> Engine:
+        """Open an engine with numpy."""
+        return open_executor(self.execution, preload=("numpy",))
+
+
+@cache
+def _runner() -> str:
+    """Return the source of the benchmark's own runner, for the sandbox."""
+    return Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
+
+
+def reading_program(code: str, stdin: str, expected: str) -> Program:
+    """Return a program that reads a text and prints, as the runner runs it; see `runner.run`."""
+    test = ValueTest("run", (code, stdin, "", ()), shown=shown_input(stdin).removesuffix(","))
+    return Program("", (test,), _runner(), comparator=right_output(expected))
+
+
+def calling_program(code: str, function: str, arguments: Sequence[Any], expected: Any) -> Program:
+    """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
+    test = ValueTest("run", (code, None, function, tuple(arguments)), shown=shown_call(function, arguments))
+    return Program("", (test,), _runner(), comparator=right_value(expected))
+
+
+def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:
+    """Return the arguments of a functional test, a JSON value a line, and the result that it expects.
+
+    Raises:
+        ValueError: a line is not JSON, or the output not one value.
+    """
+    arguments = _json_lines(test.input)
+    expected = _json_lines(test.output)
+    if len(expected) != 1:
+        raise ValueError("its output is not one value")
+    return arguments, expected[0]
+
+
+def _json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
+def right_value(expected: Any) -> Comparator:
+    """Return a comparator of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
+
+    def is_right(_: int, returned: Any) -> bool:
+        if isinstance(returned, Digest):
+            # A result of a megabyte leaves the sandbox as a digest, which says nothing of list or tuple.
+            same = [expected]
+            if type(expected) is list:
+                same.append(tuple(expected))
+            return returned in map(summarize, same)
+        if type(returned) is tuple:
+            return bool(list(returned) == expected)
+        return bool(returned == expected)
+
+    return is_right
+
+
+def right_output(expected: str) -> Comparator:
+    """Return a comparator of printed texts, by `same_output`."""
+    return lambda _, printed: type(printed) is str and same_output(printed, expected)
+
+
+def same_output(printed: str, expected: str) -> bool:
+    r"""Return True if two outputs are the same line by line, without blanks at both ends, or number by number.
+
+    Numbers are compared exactly, as decimals: 0.50 is 0.5, and 0.1 + 0.2 as Python prints it is not 0.3.
+
+    >>> same_output("1 2.50 \n", "1.0 2.5"), same_output("yes", "YES"), same_output("1\n\n2", "1\n2")
+    (True, False, False)
+    """
+    ours = _stripped_lines(printed)
+    theirs = _stripped_lines(expected)
+    return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
+
+
+def _stripped_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.strip().split("\n")]
+
+
+def _same_line(ours: str, theirs: str) -> bool:
+    if ours == theirs:
+        return True
+    try:
+        return [Decimal(word) for word in ours.split()] == [Decimal(word) for word in theirs.split()]
+    except InvalidOperation:  # a word that is no number
+        return False

@@ -1,0 +1,44 @@
+"""Prefill: the way in which EvalPlus and BigCodeBench ask a local chat model, and end its answer.
+
+Both render a chat in which the model has begun to answer, up to the first line of a fenced program, and let it go on.
+Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
+"""
+
+from iterpref_core.models.inference.backend import before_stop
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+
+INSTRUCTION = (
+    "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
+)
+RESPONSE = (
+    "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:"
+)
+STOPS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main(", "\nprint(")
+"""The end strings of an answer; each benchmark adds its own."""
+
+# Their own mark, and none of ours: a template may look at an answer's text before it writes it.
+_SPLITTER = "-[[]]-this-is-really-our-highest-priority-[[]]-"
+
+
+def fenced(task: str) -> str:
+    r"""Return a chat model's task as text in a plain fence.
+
+    >>> fenced("def f():\n")[len(INSTRUCTION):]
+    '\n```\ndef f():\n```\n'
+    """
+    return f"{INSTRUCTION}\n```\n{task.strip()}\n```\n"
+
+
+def prefill_answer(template: ChatTemplate, message: str) -> str:
+    """Return the text for a chat model: the message, and its own answer up to the first line of the program."""
+    chat = [
+        {"role": "user", "content": message},
+        {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
+    ]
+    # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and nothing behind: the model goes on there.
+    return template.render_chat(chat).split(_SPLITTER)[0]
+
+
+def continuation(answer: str, stops: tuple[str, ...]) -> str:
+    """Return a local model's answer before its first end string, with blanks for tabs, as both benchmarks do."""
+    return before_stop(answer, stops).replace("\t", "    ")

@@ -1,0 +1,36 @@
+"""Published tasks: a benchmark's one file, read into records."""
+
+from typing import TypeVar
+
+from iterpref_core.problems.screening.benchmark_files import find_benchmark
+from iterpref_core.records import Record
+from iterpref_core.records.benchmark_table import Published
+from iterpref_core.records.errors import RecordError
+from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.jsonl import read_jsonl
+
+R = TypeVar("R", bound=Record)
+
+
+def read_tasks(published: Published, record: type[R]) -> tuple[tuple[str, str], dict[str, R]]:
+    """Read the tasks of a benchmark, downloading them where needed.
+
+    Args:
+        published: the data that the benchmark publishes.
+        record: the class of a task, with a `task_id`.
+
+    Returns:
+        The data's name (a copy's file keeps its own) and SHA-256; and tasks by task_id, in the order of the file.
+
+    Raises:
+        DataUnavailableError: the file cannot be had here; the message names the variable that points at a copy.
+        RecordError: a line is broken or repeats a task_id, or there is none.
+    """
+    name, (path,), remedy = find_benchmark(published)
+    tasks = {}
+    for task in read_jsonl(path, record, unique=True):
+        task_id = str(vars(task)["task_id"])
+        tasks[task_id] = task
+    if not tasks:
+        raise RecordError(f"{path}: holds no task; {remedy}")
+    return (name, file_digest(path)), tasks

@@ -1,0 +1,331 @@
+"""Sampler: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
+from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
+from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
+from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all, derive_seed
+from iterpref_core.models.inference.backend_factory import (
+    check_model,
+    model_identity,
+    names_served,
+    open_model,
+    precision_of,
+)
+from iterpref_core.models.inference.ends import check_answered, describe_missing
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.checkpoints import is_served
+from iterpref_core.programs.answers.reasoning import closing_tag
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.results import TokenCounts
+from iterpref_core.storage.progress import show_progress
+
+logger = logging.getLogger(__name__)
+
+NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
+
+
+class Sampler:
+    """A model that answers a benchmark's prompts.
+
+    Args:
+        model: keeps its answers, and is opened only for one that is not kept from earlier.
+        params: how answers are sampled; one sample of a prompt is greedy, unless `params.greedy` is false, and each of
+            several has a seed of its own.
+        mode: how the model is asked.
+        precision: the model's data type, such as `bfloat16`, if it computes in this process.
+        fields: what the user has put into the body of each call of an endpoint.
+        prices: the prices of an endpoint's tokens; None for a model of this machine.
+        fresh: ask again for answers that are kept; those of this process are asked for once.
+    """
+
+    def __init__(
+        self,
+        model: StoredModel,
+        params: EvaluationParams,
+        mode: PromptMode,
+        precision: str | None = None,
+        fields: Mapping[str, Any] = MappingProxyType({}),
+        prices: InferenceParams | None = None,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._model = model
+        temperature = params.temperature
+        if params.samples == 1 and params.greedy:
+            # So that a score has no chance in it.
+            temperature = 0.0
+        self._sampling = Sampling(temperature, params.max_new_tokens)
+        self._seed = params.seed
+        self._samples = params.samples
+        self._thinking = params.max_thinking_tokens
+        self._precision = precision
+        self._fields = fields
+        self._prices = prices
+        self._fresh = fresh
+        self._asked: set[tuple[Request, Sampling]] = set()
+        self.mode = replace(mode, budgeted=self._thinking is not None)
+        if self._thinking is not None and not closing_tag(mode.reasoning):
+            raise ConfigError(
+                "evaluation.max_thinking_tokens: only for a model of this machine whose chat template opens reasoning "
+                "with a tag that is known, such as <think>; set it to null (a server takes inference.reasoning_effort "
+                "or extra_body)"
+            )
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Return the sampling as it stands in results.json."""
+        asked = self._sampling
+        described: dict[str, Any] = {
+            "temperature": asked.temperature,
+            "max_new_tokens": asked.max_new_tokens,
+            "seed": self._seed,
+            "samples": self._samples,
+        }
+        if self._thinking is not None:
+            described["max_thinking_tokens"] = self._thinking
+        if "temperature" in self._model.adapted:
+            described["temperature"] = OWN_TEMPERATURE
+        elif "temperature 0" in self._model.adapted:
+            described["temperature"] = asked.temperature or LEAST_TEMPERATURE
+        if self._precision:
+            described["precision"] = self._precision
+        if self._fields:
+            described["request"] = dict(self._fields)
+        if self.adaptations:
+            described["adaptations"] = self.adaptations
+        return described
+
+    @property
+    def adaptations(self) -> list[str]:
+        """Return what an endpoint refused, as the way in which it is asked in place of that."""
+        return notes_of(self._model.adapted)
+
+    def cost_usd(self, tokens: TokenCounts) -> float | None:
+        """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
+        if self._prices is None or not (self._prices.price_prompt or self._prices.price_completion):
+            return None
+        return cost_usd(
+            tokens.prompt,
+            tokens.completion,
+            self._prices.price_prompt,
+            self._prices.price_completion,
+        )
+
+    def answer(
+        self,
+        benchmark: str,
+        prompts: Sequence[BenchmarkPrompt],
+        stops: tuple[str, ...] = (),
+    ) -> list[list[Completion]]:
+        """Return the answers to each prompt, in order: one for each sample. Some may be missing.
+
+        If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise. Where a
+        prompt opens reasoning, the answer begins with the tag that opens it.
+
+        Args:
+            benchmark: for the progress bar.
+            prompts: one for each task.
+            stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
+
+        Raises:
+            UnansweredError: no prompt was answered.
+            EndpointError: none was, since all calls failed.
+        """
+        wanted: list[Request] = []
+        for asked in prompts:
+            for number in range(self._samples):
+                request = Request(
+                    asked.text,
+                    self._seed_of(asked.text, number),
+                    asked.private,
+                    asked.system,
+                    asked.raw,
+                )
+                wanted.append(request)
+        is_chat_endpoint = self.mode.instruct and self.mode.template is None
+        sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
+        opened = any(asked.opened for asked in prompts)
+        if self._thinking is not None and opened:
+            answered = self._ask_in_budget(benchmark, wanted, sampling, self._thinking)
+        else:
+            answered = self._ask(benchmark, wanted, sampling)
+        answers = [answered[request] for request in wanted]
+        missing = [answer.missing for answer in answers if answer.missing]
+        check_answered(missing, len(answers), benchmark)
+        if missing:
+            logger.warning(
+                "%s: %s; the same command asks for them again", benchmark, describe_missing(missing, len(answers))
+            )
+        _say_cut(benchmark, answers, "were cut: raise evaluation.max_new_tokens")
+        by_prompt = []
+        for number, asked in enumerate(prompts):
+            start = number * self._samples
+            own = answers[start : start + self._samples]
+            by_prompt.append([replace(answer, text=asked.opened + answer.text) for answer in own])
+        return by_prompt
+
+    def _ask_in_budget(
+        self,
+        benchmark: str,
+        wanted: Sequence[Request],
+        sampling: Sampling,
+        budget: int,
+    ) -> dict[Request, Completion]:
+        """Return answers whose reasoning has a budget of tokens.
+
+        Where the budget is used up, the reasoning is closed for the model, and the answer follows ("budget forcing",
+        Muennighoff et al. 2025).
+        """
+        closing = closing_tag(self.mode.reasoning)
+        thoughts = self._ask(
+            f"{benchmark}, reasoning", wanted, replace(sampling, max_new_tokens=budget, stops=(closing,))
+        )
+        _say_cut(benchmark, list(thoughts.values()), "reasoned up to evaluation.max_thinking_tokens")
+        continued = {}
+        for request, thought in thoughts.items():
+            closed = f"{thought.text.rstrip()}\n{closing}\n\n"
+            continued[request] = (closed, replace(request, prompt=prompt_text(request.prompt) + closed))
+        answers = self._ask(benchmark, [request for _, request in continued.values()], sampling)
+        whole = {}
+        for request, (closed, following) in continued.items():
+            answer = answers[following]
+            whole[request] = Completion(
+                closed + answer.text,
+                thoughts[request].prompt_tokens,
+                thoughts[request].completion_tokens + answer.completion_tokens,
+                answer.end,
+            )
+        return whole
+
+    def _ask(
+        self,
+        benchmark: str,
+        wanted: Sequence[Request],
+        sampling: Sampling,
+    ) -> dict[Request, Completion]:
+        """Return the answer to each different request, kept or new."""
+        different = list(dict.fromkeys(wanted))
+        answered = self._cached(benchmark, different, sampling)
+        missing = [request for request in different if request not in answered]
+        # Prompts of similar length share a batch, so that little of it is padding.
+        missing.sort(key=lambda request: len(prompt_text(request.prompt)))
+        if missing:
+            with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
+                new = ask_all(self._model, missing, sampling, lambda *_: advance())
+                answered |= zip(missing, new, strict=True)
+        return answered
+
+    def _cached(
+        self,
+        benchmark: str,
+        different: Sequence[Request],
+        sampling: Sampling,
+    ) -> dict[Request, Completion]:
+        """Return the kept answers, and say how many an earlier process has kept; with `fresh` those are not used."""
+        # Two benchmarks may ask the same prompt: the answer to the first one is new, and not from earlier.
+        earlier = [request for request in different if (request, sampling) not in self._asked]
+        self._asked.update((request, sampling) for request in earlier)
+        if self._fresh:
+            self._model.invalidate(earlier, sampling)
+        answered = self._model.cached(different, sampling)
+        count = len(answered.keys() & set(earlier))
+        if count:
+            logger.warning(
+                "%s: %s of %s answers were kept from earlier; --fresh asks again",
+                benchmark,
+                f"{count:,}",
+                len(different),
+            )
+        return answered
+
+    def _seed_of(self, prompt: Prompt, number: int) -> int:
+        """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
+        if self._samples == 1:
+            return self._seed
+        return derive_seed(self._seed, prompt_text(prompt), number)
+
+
+def _say_cut(benchmark: str, answers: Sequence[Completion], description: str) -> None:
+    truncated = sum(answer.truncated for answer in answers)
+    if truncated > QUIET_SHARE * len(answers):
+        logger.warning("%s: %s of %s answers %s", benchmark, f"{truncated:,}", f"{len(answers):,}", description)
+
+
+@contextmanager
+def open_sampler(
+    model: Path | str,
+    params: EvaluationParams,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    store: Path,
+    prompt: PromptFormat | None = None,
+    *,
+    fresh: bool = False,
+) -> Iterator[Sampler]:
+    """Open the sampler of a model and yield it.
+
+    Args:
+        model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
+            name of a model behind the endpoint of `inference`.
+        params: sampling, and how a model with weights here is asked.
+        inference: how a model behind an endpoint is asked.
+        budget: caps on that, over all restarts; a model with weights here has none.
+        store: SQLite file where answers are kept.
+        prompt: the form in which a model with weights here reads prompts.
+        fresh: ask again for answers that are kept.
+
+    Raises:
+        InputError: the model or the endpoint cannot be used.
+    """
+    prompt = prompt or PromptFormat()
+    fields: Mapping[str, Any] = {}
+    prices = None
+    if is_served(model) or names_served(model, inference.backend):
+        asked = inference
+        prices = inference
+        fields = inference.request_fields
+        cap = budget
+        mode = PromptMode(instruct=inference.api == "chat")
+    else:
+        # Scoring samples that exist needs neither torch nor transformers.
+        from iterpref_core.models.pretrained.tokenizers import load_chat_template
+
+        asked = inference.model_copy(update={"backend": params.backend})
+        cap = NO_CAP
+        model = check_model(model, prompt, asked)
+        template = load_chat_template(model, prompt)
+        mode = PromptMode(not template.plain, template)
+    precision = None
+    if BACKENDS[asked.backend].in_process:
+        precision, _ = precision_of(model, asked)
+    identity = model_identity(model, prompt, asked)
+    with ExitStack() as stack:
+        kept = stack.enter_context(AnswerStore(store, f"evaluate {identity}"))
+        opened = open_model(
+            model=model,
+            prompt=prompt,
+            inference=asked,
+            budget=cap,
+            store=kept,
+            concurrency=params.batch_size,
+        )
+        yield Sampler(
+            model=stack.enter_context(opened),
+            params=params,
+            mode=mode,
+            precision=precision,
+            fields=fields,
+            prices=prices,
+            fresh=fresh,
+        )

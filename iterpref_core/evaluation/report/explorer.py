@@ -1,0 +1,348 @@
+"""Explorer, `explorer.html`: every attempt at a problem, and two models' answers, in one page without requests.
+
+The page shows programs that models wrote. They are data; the one script puts them into the page as text. The page's
+policy names that script and the style sheet by their hashes, and allows nothing else.
+"""
+
+import base64
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from iterpref_core.evaluation.report.answers import (
+    FEEDBACK,
+    PROGRAM,
+    PROMPT,
+    Json,
+    compared_answers,
+    cut,
+    read_prompts,
+    take_turns,
+    text_hash,
+)
+from iterpref_core.evaluation.report.labels import FOCAL, in_words, model_name
+from iterpref_core.evaluation.report.pair_view import pair_titles, template_text, templates
+from iterpref_core.evaluation.report.program_lines import cut_lines
+from iterpref_core.evaluation.report.stage_outputs import load_reasons
+from iterpref_core.models.inference.ends import count_reasons
+from iterpref_core.programs.source_code.line_diff import match_lines
+from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory
+from iterpref_core.records.config import CodeflowParams
+from iterpref_core.records.prompt_messages import labeled_text
+from iterpref_core.records.results import ModelResults
+from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+
+R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)
+
+TRAJECTORIES = 500
+"""The largest number of trajectories on the page."""
+
+# The largest sizes of the page's two parts: with style and script the page stays below 5 MB, whatever models wrote.
+TRAJECTORY_BYTES = 3_400_000
+ANSWER_BYTES = 1_400_000
+
+_ESCAPED = re.compile(r"[<\x7f-\U0010ffff]")
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+@dataclass(frozen=True)
+class Explored:
+    """The files of an explorer. A file that is None is not shown.
+
+    Attributes:
+        trajectories: `trajectories.jsonl`.
+        problems: `problems.jsonl`, for the prompts.
+        pairs: `pairs.jsonl`.
+        spans: `focal.jsonl`.
+        dropped: `dropped.json`, task_id → the reason why there is no pair.
+        results: the folder of `<model>/samples/<benchmark>.jsonl`.
+    """
+
+    trajectories: Path | None
+    problems: Path | None
+    pairs: Path
+    spans: Path
+    dropped: Path | None
+    results: Path
+
+
+def write_explorer(
+    files: Explored,
+    models: Mapping[str, ModelResults],
+    params: CodeflowParams,
+    out: Path,
+) -> None:
+    """Write the page.
+
+    Args:
+        files: the trajectories, pairs and answers to show.
+        models: the results by model.
+        params: the parameters that tell which model wrote which attempt.
+        out: the file of the page.
+
+    Raises:
+        InputError: a file is unusable.
+    """
+    totals, outcomes = _choose(files)
+    entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
+    tasks = _first_bytes(compared_answers(models, files.results, files.problems), ANSWER_BYTES)
+    names = {model: model_name(model) for model in models} if tasks else {}
+    outcomes_in_words = {}
+    for name in totals:
+        outcomes_in_words[name] = "became a pair" if name == "pair" else in_words(name)
+    data = {
+        "trajectories": entries,
+        "totals": totals,
+        "outcomes": outcomes_in_words,
+        "sampling": params.source == "sampling",
+        "tasks": tasks,
+        "models": names,
+        "second": _second_model(names),
+    }
+    script = template_text("explorer.js")
+    sheet = template_text("style.css") + template_text("explorer.css")
+    template = templates().get_template("explorer.html")
+    html = template.render(
+        data=embed(data),
+        shown=_shown(len(entries), totals.total()),
+        has=data,
+        style=sheet,
+        script=script,
+        policy=_policy(script, "\n" + sheet),
+    )
+    with atomic_writer(out) as file:
+        file.write(html)
+
+
+def _second_model(names: Mapping[str, str]) -> str:
+    """Return the model that stands on the right at first: the last focal one, else the last one."""
+    models = list(names)
+    focal = [model for model in models if model in FOCAL]
+    if focal:
+        return focal[-1]
+    return models[-1] if models else ""
+
+
+def line_edits(before: Sequence[str], after: Sequence[str]) -> list[int | str]:
+    """Return the edits from one program's lines to another's.
+
+    A number n > 0 keeps n lines, n < 0 leaves n lines out, and a text is a new line.
+
+    >>> line_edits(["a", "b", "c"], ["a", "x", "c"])
+    [1, -1, 'x', 1]
+    """
+    edits: list[int | str] = []
+    i = 0
+    j = 0
+    end = (len(before), len(after))
+    for a, b in [*match_lines(before, after), end]:
+        if a > i:
+            edits.append(i - a)
+        edits += after[j:b]
+        if (a, b) != end:
+            if edits and isinstance(edits[-1], int) and edits[-1] > 0:
+                edits[-1] += 1
+            else:
+                edits.append(1)
+        i = a + 1
+        j = b + 1
+    return edits
+
+
+def embed(value: Any) -> str:
+    r"""Return JSON that can stand in a page's <script>: no text ends the element, or is invisible in an editor.
+
+    >>> embed({"code": "</script>\u202e"})
+    '{"code":"\\u003c/script>\\u202e"}'
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPED.sub(_escape, text)
+
+
+def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
+    """Choose the trajectories to show.
+
+    An outcome is `pair`, or the reason of stage pairs why there is none. Kinds of trajectories (outcome, and the last
+    verdict that is no pass) take turns, so that rare kinds come early. Inside a kind, trajectories come in the order of
+    the hashes of their task_ids, so that no person picks them.
+
+    Returns:
+        The number of all trajectories by outcome; and task_id → outcome of the chosen ones, in the order of the choice.
+    """
+    if files.trajectories is None:
+        return Counter(), {}
+    known = load_reasons(files.dropped) if files.dropped else {}
+    for pair in read_jsonl(files.pairs, PreferencePair):
+        known[pair.task_id] = "pair"
+    totals = Counter[str]()
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for item in read_jsonl(files.trajectories, Trajectory, unique=True):
+        outcome = known.get(item.task_id, "no pair")
+        totals[outcome] += 1
+        # Drafted with a wrong answer, then timed out, then passed: of the kind (pair, timeout).
+        failures = [attempt.verdict for attempt in item.attempts if attempt.verdict != "passed"]
+        last_failure = str(failures[-1]) if failures else ""
+        task_ids = kinds.setdefault((outcome, last_failure), [])
+        task_ids.append(item.task_id)
+    groups = []
+    for (outcome, _), task_ids in sorted(kinds.items()):
+        in_order = sorted(task_ids, key=text_hash)
+        groups.append([(task_id, outcome) for task_id in in_order])
+    in_turn = list(take_turns(groups))
+    chosen = dict(in_turn[:TRAJECTORIES])
+    by_number = dict(totals.most_common())
+    return Counter(by_number), chosen
+
+
+def _entries(
+    files: Explored,
+    outcomes: Mapping[str, str],
+    params: CodeflowParams,
+) -> Iterator[Json]:
+    """Yield the chosen trajectories in the page's form, each with its pair."""
+    if files.trajectories is None:
+        return
+    prompts = read_prompts(files.problems, outcomes)
+    pairs = _read_chosen(files.pairs, PreferencePair, outcomes)
+    spans = _read_chosen(files.spans, FocalSpans, pairs)
+    for item in spans.values():
+        check_spans(item, pairs[item.task_id], files.spans)
+    trajectories = _read_chosen(files.trajectories, Trajectory, outcomes)
+    for task_id, outcome in outcomes.items():
+        pair = pairs.get(task_id)
+        trajectory = trajectories[task_id]
+        prompt = prompts.get(task_id, "")
+        if pair and not prompt:
+            prompt = labeled_text(pair.prompt)
+        entry: Json = {
+            "id": task_id,
+            "prompt": cut(prompt, PROMPT),
+            "outcome": outcome,
+            "attempts": _attempts(trajectory, params),
+        }
+        if trajectory.missing:
+            entry["missing"] = count_reasons(trajectory.missing)
+        if pair:
+            entry["pair"] = _pair(pair, spans.get(task_id))
+        yield entry
+
+
+def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
+    """Return the records of the chosen tasks by task_id; if a task has several, the last one.
+
+    The file is streamed, and only these records are held: a run of CodeFlow may have gigabytes.
+    """
+    records = {}
+    for record in read_jsonl(path, kind):
+        if record.task_id in chosen:
+            records[record.task_id] = record
+    return records
+
+
+def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
+    """Return each attempt as line edits of the one before, with verdict, feedback and the model that wrote it."""
+    before: list[str] = []
+    attempts = []
+    for attempt in trajectory.attempts:
+        lines = split_lines(cut(attempt.code, PROGRAM))
+        drafted = attempt.iteration == 0 or params.source == "sampling"
+        entry: Json = {
+            "iteration": attempt.iteration,
+            "model": params.draft_model if drafted else "debugger",
+            "verdict": attempt.verdict,
+            "edits": line_edits(before, lines),
+        }
+        if attempt.hidden:
+            entry["hidden"] = attempt.hidden
+        if attempt.feedback:
+            entry["feedback"] = cut(attempt.feedback, FEEDBACK)
+        attempts.append(entry)
+        before = lines
+    return attempts
+
+
+def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
+    if spans is None:
+        return {
+            "titles": ("Rejected y−; there are no spans of this pair", "Chosen y+"),
+            "rejected": _lines(pair.rejected, ()),
+            "chosen": _lines(pair.chosen, ()),
+        }
+    return {
+        "titles": pair_titles(spans, None),
+        "rejected": _lines(pair.rejected, spans.rejected),
+        "chosen": _lines(pair.chosen, spans.chosen),
+    }
+
+
+def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
+    """Return a program as lines [marked, pieces]; a piece is a text, or [text, 1] in the region.
+
+    >>> _lines("a = 1", [(4, 5)])
+    [[1, ['a = ', ['1', 1]]]]
+    """
+    lines: list[list[Any]] = []
+    shown = cut(program, PROGRAM)
+    for line in cut_lines(shown, spans):
+        # Lists and numbers, not names: the page holds thousands of lines as JSON.
+        pieces: list[Any] = []
+        for piece in line.pieces:
+            if piece.marked:
+                pieces.append([piece.text, 1])
+            else:
+                pieces.append(piece.text)
+        lines.append([int(line.marked), pieces])
+    return lines
+
+
+def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
+    """Return the first entries that fit into a number of bytes, at least one; no entry is cut."""
+    page: list[Json] = []
+    for entry in entries:
+        budget -= len(embed(entry).encode())
+        if page and budget < 0:
+            break
+        page.append(entry)
+    return page
+
+
+def _shown(count: int, total: int) -> str:
+    """Say in words which trajectories the page shows."""
+    if not total:
+        return "There are no trajectories."
+    if count == total:
+        return f"All {total:,} trajectories."
+    return (
+        f"{count:,} of {total:,} trajectories, sampled so that every outcome and kind of failure appears. "
+        "So shares are not those of all trajectories."
+    )
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if character == "<":
+        return "\\u003c"
+    if unicodedata.category(character) in _UNSEEN:
+        return json.dumps(character)[1:-1]
+    return character
+
+
+def _policy(script: str, sheet: str) -> str:
+    """Return a policy that allows this script and this style sheet alone, and no text that becomes elements."""
+    return (
+        f"default-src 'none'; script-src '{_source_hash(script)}'; style-src '{_source_hash(sheet)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _source_hash(text: str) -> str:
+    digest = sha256(text.encode()).digest()
+    encoded = base64.b64encode(digest).decode()
+    return f"sha256-{encoded}"

@@ -1,0 +1,81 @@
+"""Findings in sentences, composed from the data; a run without a gain gets sentences too."""
+
+from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, model_name
+from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
+from iterpref_core.evaluation.report.score_rows import Difference, ScoreRow, compared, main_rows
+from iterpref_core.evaluation.report.summary_record import Summary
+
+
+def headline(summary: Summary) -> str:
+    """Return one sentence on the effect of focal training on held-out pass@1 and its distance to the best baseline.
+
+    The focal objective with the NLL term speaks for the method if it was trained, else the objective without.
+    """
+    rows = main_rows(summary)
+    focal = next((name for name in ("target-rpo", "target-dpo") if name in rows), None)
+    if focal is None:
+        return "No focal objective has been measured yet, so this run cannot say what focal preference training does."
+    method = f"Focal preference training ({model_name(focal)})"
+    after = percent(rows[focal].score)
+    gain = rows[focal].difference
+    if gain is None:
+        return f"{method} solves {after} of the held-out problems; the base model was not measured."
+    before = percent(rows["base"].score)
+    effect = {
+        1: f"raised held-out pass@1 from {before} to {after}",
+        -1: f"lowered held-out pass@1 from {before} to {after}",
+        0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
+    }[gain.effect]
+    baseline = best_baseline(rows)
+    distance = Difference.of(compared(summary, focal, baseline)) if baseline else None
+    if baseline is None or distance is None:
+        return f"{method} {effect}; no baseline was measured."
+    size = f"{abs(100 * distance.value):.1f} points"
+    comparison = {
+        1: f"{size} above",
+        -1: f"{size} below",
+        0: "not significantly different from",
+    }[distance.effect]
+    name = model_name(baseline)
+    score = percent(rows[baseline].score)
+    return f"{method} {effect}, {comparison} the best baseline, {name} ({score})."
+
+
+def best_baseline(rows: dict[str, ScoreRow]) -> str | None:
+    """Return the baseline with the highest held-out pass@1, SFT included; None if none was measured."""
+    measured = [name for name in BASELINES if name in rows]
+    return max(measured, key=lambda name: rows[name].score, default=None)
+
+
+def findings(summary: Summary) -> list[str]:
+    """Return the sentences under the headline: the comparisons that decide if the method is worth its trouble."""
+    rows = main_rows(summary)
+    sentences = []
+    for model, against in [("target-rpo", "sft"), *reversed(COUNTERPARTS.items())]:
+        difference = Difference.of(compared(summary, model, against))
+        if difference:
+            sentences.append(_sentence(model, against, difference))
+    harmed = []
+    for row in rows.values():
+        if row.model != "debugger" and row.difference and row.difference.effect < 0:
+            harmed.append(f"{model_name(row.model)} ({percent(row.score)})")
+    if harmed:
+        base = percent(rows["base"].score)
+        sentences.append(f"Worse than the base model ({base}): {' and '.join(harmed)}.")
+    if "debugger" in rows:
+        ceiling = percent(rows["debugger"].score)
+        sentences.append(f"The debugger that wrote the fixes solves {ceiling} by itself.")
+    return sentences
+
+
+def _sentence(model: str, against: str, difference: Difference) -> str:
+    low, high = difference.interval
+    verb = {
+        1: "better than",
+        -1: "worse than",
+        0: "not significantly different from",
+    }[difference.effect]
+    return (
+        f"{model_name(model)} is {verb} {model_name(against)}: {points(difference.value)} points, "
+        f"95% interval {points(low)} to {points(high)}, {p_equation(difference.p)}."
+    )

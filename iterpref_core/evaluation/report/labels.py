@@ -1,0 +1,74 @@
+"""Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
+
+from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
+from iterpref_core.training.objectives.objective_table import GRPO, OF_ROWS
+from iterpref_core.training.objectives.objective_table import LABELS as OBJECTIVE_LABELS
+
+MODELS = {
+    "base": "base",
+    **OBJECTIVE_LABELS,
+    "debugger": "debugger (ceiling)",
+}
+"""Every model there can be, in the order of the results table."""
+
+BENCHMARKS = {name: row.label for name, row in BENCHMARK_ROWS.items()}
+"""Every benchmark, in the order of the results table."""
+
+DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
+"""LiveCodeBench's difficulties, in the order of the paper's table 10."""
+
+MAIN_BENCHMARK = "heldout"
+"""The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
+
+OWN_BENCHMARKS = tuple(name for name, row in BENCHMARK_ROWS.items() if row.data is None)
+"""The benchmarks of this project's own problems, whose prompts are in `data/problems.jsonl`."""
+
+FOCAL = {name for name, row in OF_ROWS.items() if row.focal}
+"""The paper's method; its rows stand out."""
+
+BASELINES = (*(name for name, row in OF_ROWS.items() if not row.regional), GRPO)
+"""Objectives that know nothing of error regions. A focal objective has to beat the best of them."""
+
+COUNTERPARTS = {name: row.counterpart for name, row in OF_ROWS.items() if row.counterpart}
+"""Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
+
+PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
+"""Cumulative share of problems solved by iteration, draft first (arXiv 2503.02783, figure 6)."""
+
+PAPER_CALLS_PER_PROBLEM = 10.4
+"""LLM calls per instruction (arXiv 2503.02783)."""
+
+PAPER_COVERAGE = 0.786
+"""Mean share of lines that the tests reach (arXiv 2503.02783, equation 9)."""
+
+
+def model_name(model: str) -> str:
+    """Return a model's name for readers, or its own name if this module does not know the model."""
+    return MODELS.get(model, model)
+
+
+def benchmark_name(benchmark: str) -> str:
+    """Return a benchmark's name for readers."""
+    return BENCHMARKS.get(benchmark, benchmark)
+
+
+def in_words(name: str) -> str:
+    """Return the name of a reason or a verdict for readers.
+
+    >>> in_words("identical_ast"), in_words("truncated")
+    ('identical AST', 'cut off at the limit')
+    """
+    if name == "truncated":
+        return "cut off at the limit"
+    return name.replace("_ast", " AST").replace("_", " ")
+
+
+def in_order(names: set[str], known: dict[str, str]) -> list[str]:
+    """Return the known names in the known order, then the others by alphabet.
+
+    >>> in_order({"mine", "dpo", "base"}, MODELS)
+    ['base', 'dpo', 'mine']
+    """
+    in_known_order = [name for name in known if name in names]
+    others = sorted(names - known.keys())
+    return in_known_order + others

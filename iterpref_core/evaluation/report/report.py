@@ -1,0 +1,123 @@
+"""Stage `report`: the results of the experiment, for scripts, for DVC's plots and for people."""
+
+import heapq
+from collections.abc import Collection
+from pathlib import Path
+
+from iterpref_core.evaluation.report.answers import text_hash
+from iterpref_core.evaluation.report.csv_tables import write_tables
+from iterpref_core.evaluation.report.explorer import Explored, write_explorer
+from iterpref_core.evaluation.report.page import write_page
+from iterpref_core.evaluation.report.stage_outputs import load_curves, load_results
+from iterpref_core.evaluation.report.summary import build_summary
+from iterpref_core.evaluation.report.summary_record import write_summary
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import Params
+from iterpref_core.records.results import metric_name
+from iterpref_core.storage.jsonl import check_spans, read_jsonl
+
+
+def build_report(
+    results: Path,
+    metrics: Path,
+    pairs: Path,
+    spans: Path,
+    params: Params,
+    lock: Path,
+    out: Path,
+    contamination: Path | None = None,
+    problems: Path | None = None,
+    trajectories: Path | None = None,
+    dropped: Path | None = None,
+    names: Collection[str] | None = None,
+) -> dict[str, float]:
+    """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
+
+    Args:
+        results: the folder of `<model>/results.json` and `<model>/samples/`. The report names absent models.
+        metrics: the folder of the stages' metrics and training curves.
+        pairs: `pairs.jsonl`.
+        spans: `focal.jsonl`.
+        params: the parameters.
+        lock: `dvc.lock`; may be absent.
+        out: the folder of the report.
+        contamination: `contamination.json`.
+        problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
+        trajectories: `trajectories.jsonl`, for the explorer; may be absent.
+        dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
+        names: the models of the experiment; files of other models in the folders are not read. By default all.
+
+    Returns:
+        `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
+        `calls_per_pair` and `cost_usd_per_pair`.
+
+    Raises:
+        InputError: an input is absent or unusable. Nothing is written then.
+    """
+    summary = build_summary(
+        results=results,
+        metrics=metrics,
+        params=params,
+        lock=lock,
+        contamination=contamination,
+        names=names,
+    )
+    models = load_results(results, names)
+    shown = choose_pairs(pairs, spans, params.report.pairs_shown)
+    files = Explored(
+        trajectories=_if_there(trajectories),
+        problems=problems,
+        pairs=pairs,
+        spans=spans,
+        dropped=_if_there(dropped),
+        results=results,
+    )
+    write_explorer(files, models, params.codeflow, out / "explorer.html")
+    write_summary(summary, out / "summary.json")
+    write_page(summary, load_curves(metrics, names), shown, out / "index.html")
+    write_tables(summary, out)
+    headline: dict[str, float] = {}
+    for model, benchmarks in summary.models.items():
+        for benchmark, score in benchmarks.items():
+            headline[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
+    if summary.codeflow.calls_per_pair is not None:
+        headline["calls_per_pair"] = summary.codeflow.calls_per_pair
+    if summary.codeflow.cost_usd_per_pair is not None:
+        headline["cost_usd_per_pair"] = summary.codeflow.cost_usd_per_pair
+    headline["models_missing"] = float(len(summary.missing))
+    return headline
+
+
+def _if_there(path: Path | None) -> Path | None:
+    return path if path is not None and path.is_file() else None
+
+
+def choose_pairs(
+    pairs: Path,
+    spans: Path,
+    count: int,
+) -> list[tuple[PreferencePair, FocalSpans]]:
+    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
+
+    Both files are streamed; only the chosen pairs are held in memory.
+
+    Raises:
+        RecordError: a line of either file is broken, or a span lies outside of its program.
+    """
+    drawn = heapq.nsmallest(
+        count,
+        read_jsonl(spans, FocalSpans),
+        key=lambda item: text_hash(item.task_id),
+    )
+    regions = {item.task_id: item for item in drawn}
+    pairs_by_task = {}
+    for pair in read_jsonl(pairs, PreferencePair):
+        if pair.task_id in regions:
+            pairs_by_task[pair.task_id] = pair
+    chosen = []
+    for task_id, region in regions.items():
+        if task_id in pairs_by_task:
+            pair = pairs_by_task[task_id]
+            check_spans(region, pair, spans)
+            chosen.append((pair, region))
+    return chosen

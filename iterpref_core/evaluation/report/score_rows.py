@@ -1,0 +1,170 @@
+"""Scores as typed rows, for the page, the terminal, the CSV files, the gate and the cards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
+from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
+from iterpref_core.evaluation.report.summary_record import Comparison, PartComparison, Summary
+from iterpref_core.records.results import ScoreRecord
+
+Interval = tuple[float, float]
+
+SIGNIFICANT = 0.05
+"""The p-value below which a model is called better or worse."""
+
+PARTS = {
+    "without_failed_truth": "without tasks whose canonical solution fails here",
+    "without_overlap": "without tasks that training pairs overlap with",
+}
+"""Parts of a benchmark by the tasks that are left out; its difficulties are parts too."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two models' pass@1 on the same tasks.
+
+    Attributes:
+        value: the difference, as a share of 1.
+        interval: its 95% interval.
+        p: the two-sided p-value of no difference.
+    """
+
+    value: float
+    interval: Interval
+    p: float
+
+    @classmethod
+    def of(cls, comparison: PartComparison | None) -> "Difference | None":
+        """Return the difference in a comparison; None if there is none."""
+        if comparison is None:
+            return None
+        return cls(comparison.difference, comparison.ci95, comparison.p_value)
+
+    @property
+    def effect(self) -> int:
+        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
+        if self.p >= SIGNIFICANT:
+            return 0
+        return 1 if self.value > 0 else -1
+
+    def __str__(self) -> str:
+        """Write the difference in percentage points.
+
+        >>> str(Difference(0.024, (0.003, 0.046), 0.031))
+        '+2.4 [+0.3, +4.6], p = 0.031'
+        """
+        return f"{points(self.value)} {interval(self.interval)}, {p_equation(self.p)}"
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The score of a model on a benchmark or a part of it, in shares of 1.
+
+    Attributes:
+        model: base, debugger or an objective; or the name of an entrant of a leaderboard.
+        benchmark: the benchmark's name.
+        part: empty for all tasks, else a name in `PARTS` or a difficulty.
+        n: the number of tasks.
+        score: pass@1.
+        interval: the 95% interval of `score`.
+        score_at_5: pass@5 if several samples were drawn.
+        comparison: with the first model of the table, which is base in the report; None for that model and if it was
+            not measured, or shares no task.
+        compared: the number of tasks of the comparison; None if there is no first model to compare with.
+        judged_inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
+        tokens: of an answer, on average; None if not known.
+        dollars: the price of all answers; None if not known.
+    """
+
+    model: str
+    benchmark: str
+    part: str
+    n: int
+    score: float
+    interval: Interval
+    score_at_5: float | None
+    comparison: PartComparison | None = None
+    compared: int | None = None
+    judged_inside: int = 0
+    tokens: float | None = None
+    dollars: float | None = None
+
+    @classmethod
+    def of(cls, model: str, benchmark: str, scores: ScoreRecord, part: str = "", **further: Any) -> Self:
+        """Return the row of a model's scores."""
+        return cls(
+            model=model,
+            benchmark=benchmark,
+            part=part,
+            n=scores.n,
+            score=scores.pass_at_1,
+            interval=scores.ci95,
+            score_at_5=scores.beyond.get("pass_at_5"),
+            **further,
+        )
+
+    @property
+    def difference(self) -> Difference | None:
+        """The difference to the first model of the table."""
+        return Difference.of(self.comparison)
+
+
+def score_rows(summary: Summary) -> list[ScoreRow]:
+    """Return all scores of a summary, in the order of the results table; the parts of a benchmark follow the whole."""
+    rows: list[ScoreRow] = []
+    models = summary.models
+    for model in in_order(set(models), MODELS):
+        benchmarks = in_order(set(models[model]), BENCHMARKS)
+        for benchmark in benchmarks:
+            rows.extend(_rows_of(summary, model, benchmark))
+    return rows
+
+
+def main_rows(summary: Summary) -> dict[str, ScoreRow]:
+    """Return model → score on held-out problems."""
+    rows = {}
+    for row in score_rows(summary):
+        if row.benchmark == MAIN_BENCHMARK and not row.part:
+            rows[row.model] = row
+    return rows
+
+
+def judged_inside(summary: Summary) -> list[tuple[str, int, int]]:
+    """Return the benchmarks with tasks whose tests ran in the program's own process: name, such tasks, all tasks."""
+    found = {}
+    for row in score_rows(summary):
+        if row.judged_inside:
+            found[row.benchmark] = (row.benchmark, row.judged_inside, row.n)
+    return list(found.values())
+
+
+def measured_benchmarks(summary: Summary) -> list[str]:
+    """Return the benchmarks that some model was measured on, in their order."""
+    measured: set[str] = set()
+    for scores in summary.models.values():
+        measured.update(scores)
+    return in_order(measured, BENCHMARKS)
+
+
+def compared(
+    summary: Summary,
+    model: str,
+    against: str,
+    benchmark: str = MAIN_BENCHMARK,
+) -> Comparison | None:
+    """Return a comparison of two models; None if there is none."""
+    by_model = summary.comparisons.get(model, {})
+    return by_model.get(against, {}).get(benchmark)
+
+
+def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
+    scores = summary.models[model][benchmark]
+    against_base = compared(summary, model, "base", benchmark)
+    inside = scores.judged_inside or 0
+    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, judged_inside=inside)
+    parts = scores.parts or {}
+    compared_parts = (against_base and against_base.parts) or {}
+    for part in in_order(set(parts), PARTS | DIFFICULTIES):
+        yield ScoreRow.of(model, benchmark, parts[part], part, comparison=compared_parts.get(part))

@@ -1,0 +1,159 @@
+"""Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
+
+import csv
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from iterpref_core.evaluation.report.labels import MODELS, in_order
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_text
+from iterpref_core.records.results import ModelResults
+from iterpref_core.storage.jsonl import describe_validation_error
+
+Curve = list[dict[str, float]]
+"""A training curve: column → value for every logged step. A step may lack a column."""
+
+
+def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
+    """Load every `<model>/results.json` of a folder, in the order of the results table.
+
+    Args:
+        folder: the folder.
+        models: names of the models to load, those without results left out; by default all.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    paths = {}
+    for path in folder.glob("*/results.json"):
+        if models is None or path.parent.name in models:
+            paths[path.parent.name] = path
+    if not paths:
+        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
+    results = {}
+    for name in in_order(set(paths), MODELS):
+        results[name] = load_model_results(paths[name])
+    return results
+
+
+def load_model_results(path: Path) -> ModelResults:
+    """Load one model's results from its results.json, or from the folder of that file.
+
+    Raises:
+        InputError: the file is absent or cannot be read.
+    """
+    path = path / "results.json" if path.is_dir() else path
+    text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
+    try:
+        return ModelResults.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
+
+
+def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
+    """Load a stage's metrics.
+
+    Raises:
+        InputError: the file is absent, is not a JSON object of numbers, or lacks a needed metric.
+    """
+    text = read_text(path, f"run `dvc repro {path.stem}` first")
+    try:
+        metrics = TypeAdapter(dict[str, float]).validate_json(text)
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
+    for name in needed:
+        if name not in metrics:
+            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
+    return metrics
+
+
+def load_reasons(path: Path) -> dict[str, str]:
+    """Load task_id → the reason why a problem has no pair, which stage `pairs` wrote.
+
+    Raises:
+        InputError: the file is absent or broken.
+    """
+    text = read_text(path, "run `dvc repro pairs` first")
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(text)
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
+
+
+def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
+    """Return the counts under `prefix/`, sorted by name, without those of groups below.
+
+    >>> group({"dropped/too_long": 2.0, "pairs": 5.0}, "dropped")
+    {'too_long': 2}
+    """
+    counts = {}
+    for key, value in sorted(metrics.items()):
+        head, _, name = key.partition("/")
+        if head == prefix and name and "/" not in name:
+            counts[name] = int(value)
+    return counts
+
+
+def load_curves(metrics: Path, models: Collection[str] | None = None) -> dict[str, Curve]:
+    """Load objective → training curve from `training/<objective>.curve.csv`; untrained objectives are absent.
+
+    Args:
+        metrics: the folder of the stages' metrics.
+        models: names of the objectives to load; by default all.
+
+    Raises:
+        InputError: a cell is not a number.
+    """
+    suffix = ".curve.csv"
+    paths = {}
+    for path in (metrics / "training").glob("*" + suffix):
+        name = path.name.removesuffix(suffix)
+        if models is None or name in models:
+            paths[name] = path
+    curves = {}
+    for name in in_order(set(paths), MODELS):
+        curves[name] = _load_curve(paths[name])
+    return curves
+
+
+def _load_curve(path: Path) -> Curve:
+    curve = []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        try:
+            for row in rows:
+                step = {column: float(cell) for column, cell in row.items() if cell}
+                curve.append(step)
+        except ValueError as error:
+            raise InputError(f"{path}:{rows.line_num}: {error}; run stage training again") from None
+    return curve
+
+
+def load_hashes(lock: Path) -> dict[str, str]:
+    """Return artifact → md5 from `dvc.lock`; empty if DVC has not run.
+
+    Metrics are left out, because they are no inputs of results; so are the report's own files, whose hashes here would
+    be those of the report before.
+
+    Raises:
+        InputError: the file is no lock of DVC's.
+    """
+    if not lock.is_file():
+        return {}
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        outs: dict[str, str] = {}
+        for name, stage in stages.items():
+            if name == "report":
+                continue
+            for out in stage.get("outs", ()):
+                outs[out["path"]] = out["md5"]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"
+        ) from None
+    return {path: md5 for path, md5 in sorted(outs.items()) if not path.startswith("metrics/")}

@@ -1,0 +1,180 @@
+"""The summary of an experiment, gathered from the stages' outputs.
+
+The same experiment gives the same object: it has no time, no duration and no git commit.
+"""
+
+import platform
+from collections.abc import Collection, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
+from iterpref_core.evaluation.report.labels import BENCHMARKS, in_order
+from iterpref_core.evaluation.report.stage_outputs import group, load_hashes, load_metrics, load_results
+from iterpref_core.evaluation.report.summary_record import (
+    BenchmarkScores,
+    CodeflowSummary,
+    Contamination,
+    Provenance,
+    Summary,
+    TruthSummary,
+)
+from iterpref_core.evaluation.report.validity_section import validity_summary
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_text
+from iterpref_core.records.results import ModelResults
+from iterpref_core.storage.jsonl import describe_validation_error
+
+PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
+
+
+def build_summary(
+    results: Path,
+    metrics: Path,
+    params: Params,
+    lock: Path,
+    contamination: Path | None = None,
+    names: Collection[str] | None = None,
+) -> Summary:
+    """Gather the summary from the stages' outputs.
+
+    Args:
+        results: the folder of `<model>/results.json`. Absent models are named under `missing`.
+        metrics: the folder of the stages' metrics.
+        params: the parameters, recorded whole.
+        lock: `dvc.lock`, for the hashes of all artifacts.
+        contamination: the file of stage pairs on the overlap of pairs with benchmarks; empty in the summary by default.
+        names: the models of the experiment; by default those that have results.
+
+    Raises:
+        InputError: a file is absent or unusable, or models were measured on different data.
+    """
+    models = load_results(results, names)
+    overlap = None if contamination is None else _read_contamination(contamination)
+    overlapping: dict[str, tuple[str, ...]] = {}
+    # Where pairs that overlap were dropped, training has seen none of them.
+    if overlap is not None and overlap.dropped < overlap.pairs:
+        for name, of_benchmark in overlap.benchmarks.items():
+            overlapping[name] = of_benchmark.overlapping
+            overlapping[of_benchmark.sha256] = of_benchmark.overlapping
+    scores: dict[str, dict[str, BenchmarkScores]] = {}
+    data: set[tuple[str, str]] = set()
+    isolation: set[str] = set()
+    for name, model in models.items():
+        scores[name] = {}
+        for benchmark, result in model.measured.items():
+            scores[name][benchmark] = scores_of(benchmark, result, overlapping)
+            data.add((result.data.name, result.data.sha256))
+            isolation.add(result.isolation)
+    return Summary(
+        codeflow=_codeflow(metrics),
+        validity=validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
+        localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
+        contamination=overlap,
+        models=scores,
+        unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
+        missing=tuple(name for name in names or () if name not in models),
+        ground_truth=_ground_truth(models.values()),
+        comparisons=compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
+        provenance=Provenance(
+            params=params.model_dump(mode="json"),
+            inputs=load_hashes(lock),
+            weights={name: model.weights for name, model in models.items() if model.weights},
+            data=dict(sorted(data)),
+            isolation="; ".join(sorted(isolation)),
+            versions=_versions(),
+        ),
+    )
+
+
+def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
+    """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
+    dropped = summary.codeflow.dropped
+    largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
+    counts = {"became a pair": summary.codeflow.problems_with_pair}
+    for reason in largest_first:
+        counts[reason] = dropped[reason]
+    total = max(summary.codeflow.problems, 1)
+    return [(outcome, count, count / total) for outcome, count in counts.items()]
+
+
+def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
+    """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
+    reasons: dict[str, set[str]] = {}
+    for missing in summary.unavailable.values():
+        for name, reason in missing.items():
+            reasons.setdefault(reason, set()).add(name)
+    by_reason = {}
+    for reason in sorted(reasons):
+        by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
+    return by_reason
+
+
+def _read_contamination(path: Path) -> Contamination:
+    """Read the file of stage `pairs`.
+
+    Raises:
+        InputError: the file is absent or broken.
+    """
+    try:
+        return Contamination.model_validate_json(read_text(path, "run `dvc repro pairs` first"))
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
+
+
+def _codeflow(metrics: Path) -> CodeflowSummary:
+    needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
+    codeflow = load_metrics(metrics / "codeflow.json", needed)
+    pairs = load_metrics(metrics / "pairs.json", ("pairs",))
+    by_iteration: dict[int, float] = {}
+    for name, rate in codeflow.items():
+        if name.startswith("pass_rate/"):
+            by_iteration[int(name.removeprefix("pass_rate/"))] = rate
+    prompt_tokens = int(codeflow["prompt_tokens"])
+    completion_tokens = int(codeflow["completion_tokens"])
+    calls = int(codeflow["llm_calls"])
+    # A model that runs on this machine has no bill.
+    cost = codeflow.get("cost_usd", 0.0)
+    accepted = int(pairs["pairs"])
+    return CodeflowSummary(
+        problems=int(codeflow["problems"]),
+        pass_rate_by_iteration=tuple(by_iteration[iteration] for iteration in sorted(by_iteration)),
+        pairs=accepted,
+        judged_inside=int(codeflow["judged_inside"]) if "judged_inside" in codeflow else None,
+        further_pairs=int(pairs["further_pairs"]) if "further_pairs" in pairs else None,
+        dropped=group(pairs, "dropped"),
+        verdicts=group(codeflow, "verdicts"),
+        llm_calls=calls,
+        tokens=prompt_tokens + completion_tokens,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost,
+        calls_per_pair=calls / accepted if accepted else None,
+        cost_usd_per_pair=cost / accepted if accepted else None,
+    )
+
+
+def _ground_truth(models: Iterable[ModelResults]) -> dict[str, TruthSummary]:
+    """Return benchmark → the outcome of the benchmark's canonical solutions, the worst over the models' runs."""
+    lowest: dict[str, TruthSummary] = {}
+    for model in models:
+        for name, result in model.measured.items():
+            truth = result.ground_truth
+            if truth and (name not in lowest or truth.passed < lowest[name].passed):
+                lowest[name] = TruthSummary(n=truth.n, passed=truth.passed, failed=truth.failed)
+    return lowest
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            # The core works without the orchestration around it.
+            continue
+    return dict(sorted(versions.items()))

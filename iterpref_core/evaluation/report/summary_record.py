@@ -1,0 +1,311 @@
+"""The record of `reports/summary.json`: the experiment in one object that scripts can rely on.
+
+The report writes the file; the page, the terminal, the cards, MLflow and Prefect read it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_text
+from iterpref_core.records.results import ResultRecord, ScoreRecord
+from iterpref_core.storage.jsonl import atomic_writer
+
+
+class SummaryRecord(BaseModel):
+    """The base of the records of summary.json: immutable; a field that is None is not in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CodeflowSummary(SummaryRecord):
+    """CodeFlow's attempts, and the pairs that became of them.
+
+    Attributes:
+        problems: the number of problems.
+        pass_rate_by_iteration: the share of problems solved up to each iteration.
+        pairs: the number of pairs.
+        judged_inside: problems of these whose tests run in the program's own process.
+        further_pairs: the second and later pairs of a problem.
+        dropped: reason → the number of problems without a pair.
+        verdicts: verdict → the number of attempts.
+        llm_calls: the number of calls of models.
+        tokens: the sum of both kinds of tokens.
+        prompt_tokens: the tokens that models read.
+        completion_tokens: the tokens that models wrote.
+        cost_usd: the price of all calls; 0 for a model that runs on this machine.
+        calls_per_pair: calls by pairs, if there is a pair.
+        cost_usd_per_pair: price by pairs, if there is a pair.
+    """
+
+    problems: int
+    pass_rate_by_iteration: tuple[float, ...]
+    pairs: int
+    judged_inside: int | None = None
+    further_pairs: int | None = None
+    dropped: dict[str, int]
+    verdicts: dict[str, int]
+    llm_calls: int
+    tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    calls_per_pair: float | None = None
+    cost_usd_per_pair: float | None = None
+
+    @property
+    def problems_with_pair(self) -> int:
+        """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
+        return self.pairs - (self.further_pairs or 0)
+
+
+class ShareDistribution(SummaryRecord):
+    """A share's mean, and the number of problems by tenths of the share."""
+
+    mean: float
+    tenths: tuple[int, ...]
+
+
+class ScoreDistribution(SummaryRecord):
+    """The mean of a judge's scores, and the number of problems that have the score 1, 2, 3, 4 and 5."""
+
+    mean: float
+    scores: tuple[int, ...]
+
+
+class JudgeSummary(SummaryRecord):
+    """A judge's scores of tests by criterion, and the numbers of problems asked about and of answers not parsed."""
+
+    asked: int
+    asked_again: int = 0
+    unreadable: int = 0
+    accuracy: ScoreDistribution | None = None
+    effectiveness: ScoreDistribution | None = None
+    reasonableness: ScoreDistribution | None = None
+
+
+class ValiditySummary(SummaryRecord):
+    """The quality of the tests of a sample of problems. What was not measured is None.
+
+    Attributes:
+        problems: the number of problems in the sample.
+        mutants: the number of changed references.
+        killed: the mutants that fail the tests.
+        references: verdict, or `none`, → the number of references.
+        line_coverage: the share of all lines that the tests execute.
+        branch_coverage: the share of all branches.
+        coverage: the share of lines and branches, by problem.
+        mutation_score: the share of mutants that fail the tests, by problem.
+        judge: the scores of a judge.
+    """
+
+    problems: int
+    mutants: int | None = None
+    killed: int | None = None
+    references: dict[str, int]
+    line_coverage: float | None = None
+    branch_coverage: float | None = None
+    coverage: ShareDistribution | None = None
+    mutation_score: ShareDistribution | None = None
+    judge: JudgeSummary | None = None
+
+
+class OverlapExample(SummaryRecord):
+    """A pair, and the task that it shares most with."""
+
+    pair: str
+    task: str
+
+
+class BenchmarkOverlap(SummaryRecord):
+    """The overlap of pairs with one benchmark.
+
+    Attributes:
+        file: the name of the benchmark's file.
+        sha256: the digest of the file.
+        tasks: the number of the benchmark's tasks.
+        pairs: the number of pairs that share something with a task.
+        prompt: of these, pairs with the same prompt.
+        example: pairs with the same example.
+        ngram: pairs with the same words in a row.
+        ast: pairs with the same program.
+        examples: some of the pairs.
+        overlapping: the tasks that a pair, dropped or not, shares something with.
+    """
+
+    file: str
+    sha256: str
+    tasks: int
+    pairs: int
+    prompt: int
+    example: int
+    ngram: int
+    ast: int
+    examples: tuple[OverlapExample, ...]
+    overlapping: tuple[str, ...]
+
+
+class Contamination(SummaryRecord):
+    """The overlap of pairs with benchmarks, as stage `pairs` wrote it.
+
+    Attributes:
+        pairs: the number of pairs that overlap with a benchmark.
+        dropped: the pairs of these that were dropped.
+        benchmarks: benchmark → overlap.
+        absent: benchmark that was not checked → the reason.
+    """
+
+    pairs: int
+    dropped: int
+    benchmarks: dict[str, BenchmarkOverlap]
+    absent: dict[str, str]
+
+
+class BenchmarkScores(ScoreRecord):
+    """A model's scores on a benchmark.
+
+    Attributes:
+        samples: the number of programs.
+        errors: verdict → the number of failed programs.
+        exceptions: name of an exception's type → the number of programs that failed with it.
+        judged_inside: the tasks whose tests ran in the program's own process.
+        parts: part of the benchmark → the score on it: one of `score_rows.PARTS`, or a difficulty.
+    """
+
+    samples: int
+    errors: dict[str, int]
+    exceptions: dict[str, int] | None = None
+    judged_inside: int | None = None
+    parts: dict[str, ScoreRecord] | None = None
+
+
+class PartComparison(SummaryRecord):
+    """One model against another on the same tasks.
+
+    Attributes:
+        n: the number of tasks.
+        gained: the tasks that the model solves more often than the other.
+        lost: the tasks that it solves less often.
+        difference: the difference of pass@1, as a share of 1.
+        ci95: the 95% interval of the difference.
+        p_value: the two-sided p-value of no difference.
+    """
+
+    n: int
+    gained: int
+    lost: int
+    difference: float
+    ci95: tuple[float, float]
+    p_value: float
+
+
+class Comparison(PartComparison):
+    """One model against another on all tasks of a benchmark.
+
+    Attributes:
+        p_worse: the one-sided p-value, small where the model is worse.
+        tasks_gained: the tasks that the model solves more often than the other.
+        tasks_lost: the tasks that it solves less often.
+        both: the number of tasks that both solve, equally often.
+        neither: the number of tasks that neither solves.
+        parts: part of the benchmark → comparison on it.
+    """
+
+    p_worse: float
+    tasks_gained: tuple[str, ...]
+    tasks_lost: tuple[str, ...]
+    both: int
+    neither: int
+    parts: dict[str, PartComparison] | None = None
+
+
+class TruthSummary(ResultRecord):
+    """The outcome of a benchmark's canonical solutions: the worst that any model's evaluation saw."""
+
+    n: int
+    passed: int
+    failed: tuple[str, ...]
+
+
+class Provenance(SummaryRecord):
+    """The origin of the results.
+
+    Attributes:
+        params: all parameters.
+        inputs: artifact → MD5 from DVC.
+        weights: model → fingerprint of its weights.
+        data: name of a benchmark's data → SHA-256.
+        isolation: the isolation under which programs ran.
+        versions: package → version.
+    """
+
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    weights: dict[str, str]
+    data: dict[str, str]
+    isolation: str
+    versions: dict[str, str]
+
+
+class Summary(SummaryRecord):
+    """The object in summary.json.
+
+    Attributes:
+        codeflow: attempts and pairs.
+        validity: the quality of the tests.
+        localization: the metrics of stage `localization`.
+        contamination: the overlap of pairs with benchmarks; None if it was not checked.
+        models: model → benchmark → scores.
+        unavailable: model → benchmark → the reason why it could not be measured.
+        missing: the models of the experiment that have no results.
+        ground_truth: benchmark → the outcome of its canonical solutions.
+        comparisons: model → compared with → benchmark → comparison.
+        provenance: the origin of the results.
+    """
+
+    codeflow: CodeflowSummary
+    validity: ValiditySummary
+    localization: dict[str, float]
+    contamination: Contamination | None
+    models: dict[str, dict[str, BenchmarkScores]]
+    unavailable: dict[str, dict[str, str]]
+    missing: tuple[str, ...]
+    ground_truth: dict[str, TruthSummary]
+    comparisons: dict[str, dict[str, dict[str, Comparison]]]
+    provenance: Provenance
+
+    @field_validator("contamination", mode="before")
+    @classmethod
+    def _is_checked(cls, value: object) -> object:
+        """Read {}, which stands in the file where nothing was checked, as None."""
+        return None if value == {} else value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as it stands in the file."""
+        return {"contamination": {}} | self.model_dump(mode="json", exclude_none=True)
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write the summary, its keys sorted."""
+    with atomic_writer(path) as file:
+        json.dump(summary.to_json(), file, indent=2, sort_keys=True, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_summary(path: Path) -> Summary:
+    """Read a summary that was written before.
+
+    Raises:
+        InputError: the file is absent, broken or not whole.
+    """
+    text = read_text(path, "run `dvc repro report` first")
+    try:
+        return Summary.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: written by another version of the report ({error.error_count()} fields differ); "
+            "`dvc repro --force --single-item report` rebuilds it"
+        ) from None

@@ -1,0 +1,91 @@
+"""Entrants of a leaderboard: what a name on the command line stands for, found out before any model is asked."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from iterpref_core.evaluation.evaluation.results_file import RESULTS
+from iterpref_core.evaluation.scoring.existing_samples import name_of
+from iterpref_core.models.inference.backend_factory import check_model, names_served
+from iterpref_core.models.pretrained.checkpoints import SOURCE_FILE, is_gguf, is_served
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
+
+Kind = Literal["model", "samples", "results"]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of a leaderboard for each benchmark.
+
+    Attributes:
+        name: the name in the table.
+        kind: a model that is asked, samples that are scored, or results of an evaluation, which are taken as they are.
+        place: the folder, file or name that was given.
+    """
+
+    name: str
+    kind: Kind
+    place: str
+
+    @property
+    def folder(self) -> str:
+        """Return the name of a folder for the entrant's results."""
+        return re.sub(r"[^\w.+-]+", "--", self.name.strip("/."))
+
+
+def find_entrants(places: Sequence[str], params: Params) -> list[Entrant]:
+    """Return what each place stands for, and check what can be checked without asking a model.
+
+    Args:
+        places: folders of checkpoints or of results, hub ids, names of served models, files or folders of samples.
+        params: the backend, and the form in which a model with weights here reads prompts.
+
+    Raises:
+        InputError: one is given twice, or is a folder of nothing that is known; a model with weights here cannot be
+            used.
+    """
+    kinds = {place: _kind_of(place) for place in places}
+    short = {place: _short_name(place, kind) for place, kind in kinds.items()}
+    uses = Counter(short.values())
+    entrants = []
+    for place in places:
+        name = short[place] if uses[short[place]] == 1 else place
+        entrants.append(Entrant(name, kinds[place], place))
+    for folder, count in Counter(entrant.folder for entrant in entrants).items():
+        if count > 1:
+            raise InputError(f"{folder}: given twice; name each model once")
+    for entrant in entrants:
+        here = not names_served(entrant.place, params.inference.backend)
+        if entrant.kind == "model" and here and not is_served(entrant.place):
+            asked = params.inference.model_copy(update={"backend": params.evaluation.backend})
+            check_model(entrant.place, params.model.student_format, asked)
+    return entrants
+
+
+def _kind_of(place: str) -> Kind:
+    path = Path(place)
+    if path.is_file() and not is_gguf(place):
+        return "results" if path.name == RESULTS else "samples"
+    if not path.is_dir():
+        return "model"
+    if (path / RESULTS).is_file():
+        return "results"
+    if (path / SOURCE_FILE).is_file() or (path / "config.json").is_file():
+        return "model"
+    if any(path.glob("*/*.py")):
+        return "samples"
+    raise InputError(
+        f"{path}: a folder without a checkpoint (config.json), results ({RESULTS}) or samples (HumanEval_0/0.py); "
+        "check the path"
+    )
+
+
+def _short_name(place: str, kind: Kind) -> str:
+    path = Path(place)
+    if kind == "results":
+        return (path if path.is_dir() else path.absolute().parent).name
+    return name_of(path) if kind == "samples" else path.name

@@ -1,0 +1,134 @@
+"""Standings of a leaderboard: scores of several models, each compared with the first one on the same tasks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.report.comparisons import compare_with_first
+from iterpref_core.evaluation.report.labels import benchmark_name
+from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
+from iterpref_core.evaluation.report.score_rows import ScoreRow
+from iterpref_core.records.results import Incomplete, ModelResults
+
+HEADINGS = ("benchmark", "model", "tasks", "pass@1", "95% interval", "points against {}", "p", "tokens", "dollars")
+
+
+def row_to_json(row: ScoreRow) -> dict[str, Any]:
+    """Return a row for scripts and for the CSV file; what is not known is None."""
+    difference = row.difference
+    return {
+        "benchmark": row.benchmark,
+        "model": row.model,
+        "n": row.n,
+        "pass_at_1": row.score,
+        "ci95_low": row.interval[0],
+        "ci95_high": row.interval[1],
+        "difference": difference and difference.value,
+        "difference_low": difference and difference.interval[0],
+        "difference_high": difference and difference.interval[1],
+        "p_value": difference and difference.p,
+        "compared": row.compared,
+        "tokens_per_answer": row.tokens,
+        "cost_usd": row.dollars,
+    }
+
+
+def cells_of(row: ScoreRow) -> tuple[str, ...]:
+    """Return a row as texts for people, below `HEADINGS`."""
+    low, high = row.interval
+    against, p = "–", "–"
+    if row.difference is not None:
+        against = f"{points(row.difference.value)} {interval(row.difference.interval)}"
+        p = p_value(row.difference.p)
+    if row.compared is not None and row.compared < row.n:
+        against += f" on {row.compared:,}"
+    return (
+        benchmark_name(row.benchmark),
+        row.model,
+        f"{row.n:,}",
+        share(row.score),
+        f"[{share(low)}, {share(high)}]",
+        against,
+        p,
+        "–" if row.tokens is None else readable(round(row.tokens)),
+        "–" if row.dollars is None else readable(row.dollars),
+    )
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Standings, by benchmark in the order asked for, the best model first.
+
+    Attributes:
+        first: the model that the others are compared with.
+        standings: a row for each model and benchmark.
+        unmeasured: sentences on benchmarks that a model has no score on.
+        incomplete: in some of them answers are missing.
+    """
+
+    first: str
+    standings: tuple[ScoreRow, ...]
+    unmeasured: tuple[str, ...]
+    incomplete: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the leaderboard for scripts."""
+        return {
+            "first": self.first,
+            "standings": [row_to_json(row) for row in self.standings],
+            "unmeasured": list(self.unmeasured),
+        }
+
+    def markdown(self) -> str:
+        """Return the table as Markdown, with columns that are straight in a terminal, too."""
+        rows = [self.headings, *map(cells_of, self.standings)]
+        escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+        widths = [max(len(row[column]) for row in escaped) for column in range(len(HEADINGS))]
+        lines = []
+        for row in escaped:
+            lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        return "\n".join([*lines, "", *self.notes]) + "\n"
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Return the headings of the columns."""
+        return tuple(heading.format(self.first) for heading in HEADINGS)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what a reader has to know of the numbers, a sentence a line."""
+        return [
+            "Scores are in percent. p-values are not corrected for the number of rows.",
+            "The exact McNemar test on the same tasks decides what is better (several samples: a randomization test).",
+            "Tokens are those of an answer, on average. Dollars are the price of all answers to the benchmark.",
+            *self.unmeasured,
+        ]
+
+
+def rank_models(first: str, measured: Mapping[str, ModelResults], setting: EvaluationSetting) -> Leaderboard:
+    """Compare models with the first one, on each benchmark of the setting.
+
+    Args:
+        first: the name of the model that the others are compared with; without results of it there are no differences.
+        measured: name → results.
+        setting: the benchmarks, and the bootstrap.
+
+    Raises:
+        InputError: two models were measured on different data.
+    """
+    evaluation = setting.params.evaluation
+    standings: list[ScoreRow] = []
+    unmeasured: dict[tuple[str, str], list[str]] = {}
+    incomplete = False
+    for benchmark in evaluation.benchmarks:
+        for name, results in measured.items():
+            if benchmark not in results.measured:
+                incomplete |= isinstance(results.benchmarks.get(benchmark), Incomplete)
+                reason = results.unavailable.get(benchmark, "it was not measured")
+                unmeasured.setdefault((name, reason), []).append(benchmark_name(benchmark))
+        rows = compare_with_first(benchmark, measured, first, evaluation.bootstrap, evaluation.seed)
+        standings += sorted(rows, key=lambda row: -row.score)
+    notes = [f"{name} has no score on {', '.join(names)}: {reason}." for (name, reason), names in unmeasured.items()]
+    return Leaderboard(first, tuple(standings), tuple(notes), incomplete)

@@ -1,0 +1,167 @@
+"""Regression gate for continuous integration: a candidate must not be significantly worse than a baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.evaluation.report.comparisons import compare_with_first
+from iterpref_core.evaluation.report.labels import benchmark_name
+from iterpref_core.evaluation.report.number_formats import p_equation, percent
+from iterpref_core.evaluation.report.score_rows import ScoreRow
+from iterpref_core.evaluation.report.stage_outputs import load_model_results
+from iterpref_core.evaluation.report.summary_record import Comparison
+from iterpref_core.evaluation.statistics.paired_tests import holm
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.results import Measured, ModelResults
+
+CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
+"""The fields of two results that may differ and decide about a verdict."""
+
+
+@dataclass(frozen=True)
+class GatedBenchmark:
+    """The comparison of a candidate with a baseline on one benchmark.
+
+    Attributes:
+        baseline: the baseline's row of the table of both.
+        candidate: the candidate's row.
+        comparison: the candidate's comparison with the baseline.
+        differs: the circumstances that were not the same.
+        p_worse_holm: the one-sided p-value after Holm's correction.
+        worse: True if the candidate is significantly worse.
+    """
+
+    baseline: ScoreRow
+    candidate: ScoreRow
+    comparison: Comparison
+    differs: list[str]
+    p_worse_holm: float
+    worse: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison for scripts."""
+        return {
+            "baseline": self.baseline.score,
+            "candidate": self.candidate.score,
+            **self.comparison.model_dump(mode="json", exclude_none=True),
+            "differs": self.differs,
+            "p_worse_holm": self.p_worse_holm,
+            "worse": self.worse,
+        }
+
+
+@dataclass(frozen=True)
+class RegressionGate:
+    """The comparison of a candidate with a baseline.
+
+    Attributes:
+        alpha: the rate of false alarms.
+        benchmarks: benchmark → comparison.
+    """
+
+    alpha: float
+    benchmarks: dict[str, GatedBenchmark]
+
+    @property
+    def worse(self) -> list[str]:
+        """The benchmarks on which the candidate is significantly worse."""
+        return [name for name, compared in self.benchmarks.items() if compared.worse]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison for scripts."""
+        benchmarks = {name: compared.to_json() for name, compared in self.benchmarks.items()}
+        return {"alpha": self.alpha, "worse": self.worse, "benchmarks": benchmarks}
+
+    def lines(self) -> list[str]:
+        """Return the comparison for people: one line a benchmark with its other differences, then the verdict."""
+        lines = []
+        for name, compared in self.benchmarks.items():
+            significant = " (significant)" if compared.worse else ""
+            paired = compared.comparison
+            lines.append(
+                f"{benchmark_name(name)}: {percent(compared.baseline.score)} -> {percent(compared.candidate.score)}, "
+                f"{compared.candidate.difference}; "
+                f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
+                f"worse: {p_equation(compared.p_worse_holm)}{significant}"
+            )
+            lines += [f"  measured differently: {difference}" for difference in compared.differs]
+        if self.worse:
+            names = ", ".join(benchmark_name(name) for name in self.worse)
+            lines.append(f"significantly worse on {names}")
+        else:
+            lines.append("not significantly worse")
+        return lines
+
+
+def compare_with_baseline(
+    baseline: Path,
+    candidate: Path,
+    benchmarks: Sequence[str],
+    alpha: float,
+    resamples: int,
+    seed: int,
+) -> RegressionGate:
+    """Test whether a candidate is worse than a baseline on the same tasks.
+
+    The test is one-sided: a gate acts on losses alone, and so finds them with fewer tasks at the same rate of false
+    alarms (`alpha`, over all benchmarks together, after Holm's correction).
+
+    Args:
+        baseline: results.json of the model to compare with, or its folder.
+        candidate: the same for the model in question.
+        benchmarks: the benchmarks to compare on; by default all of the baseline's.
+        alpha: the rate at which a candidate that is no worse may fail.
+        resamples: the number of bootstrap resamples of the intervals.
+        seed: the seed of the resampling.
+
+    Raises:
+        InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
+    """
+    old = load_model_results(baseline)
+    new = load_model_results(candidate)
+    names = list(dict.fromkeys(benchmarks)) or list(old.measured)
+    if not names:
+        raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
+    rows: dict[str, tuple[ScoreRow, ScoreRow, Comparison]] = {}
+    for name in names:
+        before = _measured(old, baseline, name)
+        after = _measured(new, candidate, name)
+        # By what they are to the gate: the two paths may be the same.
+        both = compare_with_first(name, {"baseline": old, "candidate": new}, "baseline", resamples, seed)
+        if before.n != after.n:
+            raise InputError(
+                f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
+                "evaluate again where programs could not be run (infra_error)"
+            )
+        if not isinstance(both[1].comparison, Comparison):
+            raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
+        rows[name] = (both[0], both[1], both[1].comparison)
+    # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
+    p_values = holm([comparison.p_worse for _, _, comparison in rows.values()])
+    gated = {}
+    for (name, row), p_value in zip(rows.items(), p_values, strict=True):
+        differs = _differences(old.measured[name], new.measured[name])
+        gated[name] = GatedBenchmark(*row, differs=differs, p_worse_holm=p_value, worse=p_value <= alpha)
+    return RegressionGate(alpha, gated)
+
+
+def _differences(before: Measured, after: Measured) -> list[str]:
+    differences = []
+    for field in CIRCUMSTANCES:
+        old = getattr(before, field)
+        new = getattr(after, field)
+        if old != new:
+            differences.append(f"{field}: {old} -> {new}")
+    return differences
+
+
+def _measured(model: ModelResults, path: Path, name: str) -> Measured:
+    if name in model.measured:
+        return model.measured[name]
+    if name in model.unavailable:
+        raise InputError(f"{path}: benchmark {name!r} could not be measured: {model.unavailable[name]}")
+    raise InputError(
+        f"{path}: no benchmark {name!r} (it has {', '.join(model.measured) or 'none'}); "
+        "evaluate the model on it, or name others with --benchmark"
+    )

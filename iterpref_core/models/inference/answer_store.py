@@ -1,0 +1,184 @@
+"""Answer store: answers of models in one SQLite file, the spending of runs, and what is known of servers.
+
+An answer is on disk before anybody uses it: nothing that was received, and perhaps paid for, is asked for again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.records.config import InferenceParams
+from iterpref_core.records.prompt_messages import labeled_text, plain_prompt, whole_characters
+from iterpref_core.storage.sqlite import Database
+
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS kept_answers (
+    key BLOB PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, ended TEXT NOT NULL,
+    model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS kept_answers_by_run ON kept_answers (run, prompt_tokens, completion_tokens)",
+    "CREATE TABLE IF NOT EXISTS adaptations (model TEXT, name TEXT, PRIMARY KEY (model, name))",
+    # The servers that were asked for a model's answers: `endpoint.describe_server`, as JSON.
+    "CREATE TABLE IF NOT EXISTS servers (model TEXT, server TEXT, PRIMARY KEY (model, server))",
+    # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
+    "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
+)
+
+
+_IS_ANSWER = f"ended IN ('{FINISHED}', '{CUT}')"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The spending of a run so far: answers, and their tokens."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of prompts and completions together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def dollars(self, prices: InferenceParams) -> float:
+        """Return the price of the tokens, in dollars."""
+        return cost_usd(
+            self.prompt_tokens,
+            self.completion_tokens,
+            prices.price_prompt,
+            prices.price_completion,
+        )
+
+
+def cost_usd(
+    prompt_tokens: float,
+    completion_tokens: float,
+    price_prompt: float,
+    price_completion: float,
+) -> float:
+    """Return the price of tokens in dollars, from prices in dollars per million."""
+    return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
+
+
+def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
+    """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
+
+    The seed tells samples of one prompt apart.
+    """
+    decisive = [
+        model,
+        plain_prompt(request.prompt),
+        sampling.temperature,
+        sampling.max_new_tokens,
+        request.seed,
+        request.system,
+        request.raw,
+        sampling.stops,
+    ]
+    return hashlib.sha256(json.dumps(decisive).encode()).digest()
+
+
+class AnswerStore:
+    """A `Database` of answers with their ends, shared by all runs; a context manager. Nothing is held in memory.
+
+    An answer that is missing is kept, for its cost and for people, and is asked for again by the next run.
+
+    A `with` block that ends without an error completes the run: the next one of that name has spent nothing. After an
+    error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
+
+    Args:
+        path: the file; created where it is missing.
+        run: the name of the run that pays for the next questions.
+
+    Raises:
+        InputError: the file is no answer store, or cannot be written.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._run = run
+        self._data = Database(path, _SCHEMA)
+
+    def get(self, key: bytes) -> Completion | None:
+        """Return the answer kept under a key; None if there is none, or it is missing."""
+        query = "SELECT text, prompt_tokens, completion_tokens, ended FROM kept_answers WHERE key = ?"
+        row = self._data.row(f"{query} AND {_IS_ANSWER}", (key,))
+        return None if row is None else Completion(*row)
+
+    def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
+        """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
+        self._data.execute(f"UPDATE kept_answers SET key = randomblob(32) WHERE key = ? AND NOT {_IS_ANSWER}", (key,))
+        row = (
+            key,
+            self._run,
+            answer.text,
+            answer.prompt_tokens,
+            answer.completion_tokens,
+            answer.end,
+            model,
+            whole_characters(labeled_text(request.prompt)),
+            request.seed,
+        )
+        self._data.execute("INSERT OR IGNORE INTO kept_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def invalidate(self, keys: Iterable[bytes]) -> None:
+        """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
+        # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
+        for key in keys:
+            self._data.execute("UPDATE kept_answers SET key = randomblob(32) WHERE key = ?", (key,))
+
+    def adaptations(self, model: str) -> frozenset[str]:
+        """Return the names of the adaptations to a model's server."""
+        query = "SELECT coalesce(json_group_array(name), '[]') FROM adaptations WHERE model = ?"
+        row = self._data.row(query, (model,))
+        assert row is not None
+        return frozenset(json.loads(row[0]))
+
+    def remember_adaptations(self, model: str, names: Iterable[str]) -> None:
+        """Keep for all runs how a model's server has to be asked."""
+        for name in names:
+            self._data.execute("INSERT OR IGNORE INTO adaptations VALUES (?, ?)", (model, name))
+
+    def servers(self, model: str) -> list[str]:
+        """Return the servers that were asked for a model's answers, as they were remembered."""
+        query = "SELECT coalesce(json_group_array(server), '[]') FROM servers WHERE model = ?"
+        row = self._data.row(query, (model,))
+        assert row is not None
+        found: list[str] = json.loads(row[0])
+        return found
+
+    def remember_server(self, model: str, server: str) -> None:
+        """Keep that a server is asked for a model's answers."""
+        self._data.execute("INSERT OR IGNORE INTO servers VALUES (?, ?)", (model, server))
+
+    def has_answers(self, model: str) -> bool:
+        """Return True if an answer of a model is kept that is not missing."""
+        query = f"SELECT 1 FROM kept_answers WHERE model = ? AND {_IS_ANSWER} LIMIT 1"
+        return self._data.row(query, (model,)) is not None
+
+    def spent(self) -> Spent:
+        """Return the spending of this run so far, over all its restarts."""
+        # Rows are numbered in their order: those after the last one of a completed run belong to the present run.
+        query = (
+            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM kept_answers WHERE run = ?1 "
+            "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
+        )
+        row = self._data.row(query, (self._run,))
+        assert row is not None
+        calls, prompt_tokens, completion_tokens = row
+        # The sums over no rows are NULL.
+        return Spent(calls, prompt_tokens or 0, completion_tokens or 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            statement = "INSERT OR REPLACE INTO completed_runs SELECT ?, coalesce(max(rowid), 0) FROM kept_answers"
+            self._data.execute(statement, (self._run,))
+        self._data.close()

@@ -1,0 +1,229 @@
+"""Model protocol that every backend follows: requests with seeds of their own, and answers."""
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from iterpref_core.models.inference.ends import CUT, FINISHED, missing_reason
+from iterpref_core.models.inference.event_loop import run_to_end
+from iterpref_core.records.prompt_messages import Prompt
+
+QUIET_SHARE = 0.02
+"""Share of answers that may be cut at the token limit, or lack a program, before a warning says so.
+
+With more of them a score, or a comparison of training methods, measures brevity.
+"""
+
+
+def derive_seed(*parts: str | int) -> int:
+    """Return a seed in [0, 2^31): a function of the parts alone, the same in every process and on every machine.
+
+    >>> derive_seed(11, "task-1", 0)
+    1554787127
+    """
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt: a text, or messages.
+
+    Attributes:
+        prompt: the user's message.
+        seed: decides the random numbers of the answer, whatever else is in the batch; samples of a prompt differ in it.
+        private: the prompt is made of somebody's own code, and is searched for secrets before it leaves this machine.
+        system: a message for the system before the prompt, for a model that chats.
+        raw: the prompt is all that the model reads, without a template.
+    """
+
+    prompt: Prompt
+    seed: int
+    private: bool = False
+    system: str = ""
+    raw: bool = False
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Sampling parameters: temperature 0 is greedy; lengths in tokens. An answer ends before the first of `stops`."""
+
+    temperature: float
+    max_new_tokens: int
+    stops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer, with its cost in tokens, and the way in which it ended (`ends`)."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    end: str = FINISHED
+
+    @property
+    def truncated(self) -> bool:
+        """Return True if a limit of tokens has ended the answer."""
+        return self.end == CUT
+
+    @property
+    def missing(self) -> str:
+        """Return the reason why there is no answer, so that nothing is made of the text; "" if there is one."""
+        return missing_reason(self.end)
+
+
+def before_stop(text: str, stops: Sequence[str]) -> str:
+    r"""Return a text up to the first end string in it.
+
+    >>> before_stop("x = 1\nprint(x)\ndef f", ["\ndef ", "\nprint("])
+    'x = 1'
+    """
+    ends = [text.index(stop) for stop in stops if stop in text]
+    return text[: min(ends, default=len(text))]
+
+
+Answered = Callable[[int, Completion], None]
+"""Is told each answer, and the index of its request, as soon as it is there."""
+
+
+def ignore(index: int, answer: Completion) -> None:
+    """Do nothing: the caller waits for all answers."""
+
+
+class Model(ABC):
+    """Anything that answers prompts.
+
+    Attributes:
+        in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
+            rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
+        concurrency: prompts at once: in a batch, or in flight.
+        adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked in place of what it refuses.
+    """
+
+    in_process = False
+    concurrency: int
+    adapted: frozenset[str] = frozenset()
+
+    @abstractmethod
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request. The answer may be missing: its end says so."""
+
+
+def ask_all(
+    model: Model,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    answered: Answered = ignore,
+) -> list[Completion]:
+    """Answer every request, in order; equal ones are asked once. `answered` is told of each as it ends.
+
+    Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored, and
+    then the first failure is raised.
+    """
+    indices: dict[Request, list[int]] = {}
+    for index, request in enumerate(requests):
+        indices.setdefault(request, []).append(index)
+    answers: dict[int, Completion] = {}
+    failures: list[Exception] = []
+    waiting = iter(indices)
+
+    async def ask_in_turn() -> None:
+        # All tasks take from one iterator, so that each request is asked by the task that is free first.
+        for request in waiting:
+            try:
+                answer = await model.answer(request, sampling)
+            except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
+                failures.append(failure)
+                return
+            for index in indices[request]:
+                answers[index] = answer
+                answered(index, answer)
+            if failures:
+                return
+
+    async def ask() -> None:
+        # A model in this process makes its batches of all that wait.
+        askers = len(indices) if model.in_process else min(model.concurrency, len(indices))
+        await asyncio.gather(*[ask_in_turn() for _ in range(askers)])
+
+    run_to_end(ask())
+    if failures:
+        raise failures[0]
+    return [answers[index] for index in range(len(requests))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A request that waits for its batch, and the future of its answer."""
+
+    request: Request
+    sampling: Sampling
+    answer: "asyncio.Future[Completion]"
+
+
+class BatchModel(Model):
+    """A model in this process: it answers all prompts together that wait when it has answered those before.
+
+    They are answered in a thread, so that the event loop goes on.
+    """
+
+    in_process = True
+    _waiting: tuple[_Waiting, ...] = ()
+    _answering: "asyncio.Task[None] | None" = None
+
+    @abstractmethod
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        answered: Answered = ignore,
+    ) -> list[Completion]:
+        """Answer every request, in order, at most `concurrency` in a batch; used by one thread at a time."""
+
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request, together with others that wait."""
+        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._waiting += (_Waiting(request, sampling, answer),)
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer_all())
+        return await answer
+
+    async def _answer_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        # A caller may have given up waiting, by Ctrl-C for example: then its future is done.
+        while waiting := [each for each in self._waiting if not each.answer.done()]:
+            sampling = waiting[0].sampling
+            alike = [each for each in waiting if each.sampling == sampling]
+            self._waiting = tuple(each for each in waiting if each.sampling != sampling)
+            futures = [each.answer for each in alike]
+
+            # Bound as a default, because the next round of the loop gives `futures` another value, and from another
+            # thread, because a future may be settled by its event loop alone.
+            def answered(
+                index: int,
+                answer: Completion,
+                futures: list[asyncio.Future[Completion]] = futures,
+            ) -> None:
+                if futures[index].cancelled():
+                    raise asyncio.CancelledError
+                loop.call_soon_threadsafe(_settle, futures[index], answer)
+
+            try:
+                await asyncio.to_thread(
+                    self.generate,
+                    [each.request for each in alike],
+                    sampling,
+                    answered,
+                )
+            except Exception as error:  # noqa: BLE001 - passed on to all who wait for this batch
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(error)
+
+
+def _settle(future: "asyncio.Future[Completion]", answer: Completion) -> None:
+    if not future.done():
+        future.set_result(answer)

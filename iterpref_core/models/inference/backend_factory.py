@@ -1,0 +1,312 @@
+"""Backend factory: open a model of any `inference.backend`, with its budget and answer store."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Model
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.checkpoints import read_config, served_name
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """The settings with which a backend opens a model.
+
+    Attributes:
+        model: a checkpoint folder or hub id, the name under which an endpoint has the model, or a stage's folder that
+            points at any of these.
+        prompt: the form in which a model with weights on this machine reads prompts.
+        inference: the parameters of the backend.
+        concurrency: prompts at once.
+        adapted: how the model's server is known to have to be asked.
+    """
+
+    model: Path | str
+    prompt: PromptFormat
+    inference: InferenceParams
+    concurrency: int
+    adapted: frozenset[str]
+
+
+@contextmanager
+def _open_transformers(settings: BackendSettings) -> Iterator[Model]:
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+
+    yield TransformersModel(
+        settings.model,
+        settings.concurrency,
+        settings.prompt,
+        settings.inference.bf16,
+    )
+
+
+def _open_vllm(settings: BackendSettings) -> AbstractContextManager[Model]:
+    from iterpref_core.models.inference.vllm_server import find_vllm
+
+    find_vllm()
+    return _serve_by_vllm(settings)
+
+
+@contextmanager
+def _serve_by_vllm(settings: BackendSettings) -> Iterator[Model]:
+    from iterpref_core.models.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.served_tokens import ServedTokens
+    from iterpref_core.models.inference.vllm_server import SERVED_NAME, serve
+
+    tokens = ServedTokens(settings.model, settings.prompt)
+    with serve(settings.model) as base_url:
+        # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
+        here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
+        yield OpenAIModel(SERVED_NAME, here, settings.concurrency, tokens)
+
+
+def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
+    from iterpref_core.models.inference.openai_model import OpenAIModel
+
+    endpoint = OpenAIModel(
+        served_name(settings.model),
+        settings.inference,
+        settings.concurrency,
+        adapted=settings.adapted,
+    )
+    return nullcontext(endpoint)
+
+
+OPENERS: dict[BackendName, Callable[[BackendSettings], AbstractContextManager[Model]]] = {
+    "transformers": _open_transformers,
+    "vllm": _open_vllm,
+    "openai": _open_openai,
+}
+"""Backend of `backend_table.BACKENDS` → function that opens a model.
+
+The call refuses what can be refused at no cost, such as a missing key. Its `with` block opens the model, once a
+question has no kept answer. Budget, store and guard are added by `open_model`, for every backend."""
+
+
+@contextmanager
+def open_model(
+    model: Path | str,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    store: AnswerStore | None,
+    concurrency: int,
+) -> Iterator[StoredModel]:
+    """Yield a model, ready to be asked. It is loaded or served when it is first asked for an answer that is not kept.
+
+    Args:
+        model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
+            points at any of these.
+        prompt: the form in which a model in this process, or served by a vLLM of ours, reads prompts.
+        inference: the parameters of the backend.
+        budget: caps on the questions.
+        store: keeps the answers; without one neither they nor their cost outlive this process.
+        concurrency: prompts at once.
+
+    Raises:
+        InputError: the model or a parameter of `inference` cannot be used.
+    """
+    model = check_model(model, prompt, inference)
+    # A digest of gigabytes of weights: without a store nobody needs it.
+    identity = model_identity(model, prompt, inference) if store else ""
+    guarded = leaves_this_machine(inference)
+    adapted = store.adaptations(identity) if store else frozenset[str]()
+    settings = BackendSettings(
+        model=model,
+        prompt=prompt,
+        inference=inference,
+        concurrency=concurrency,
+        adapted=adapted,
+    )
+    opened = OPENERS[inference.backend](settings)
+    if store and BACKENDS[inference.backend].models_path:
+        _say_other_servers(store, identity, served_name(model), inference)
+    with ExitStack() as stack:
+        yield StoredModel(
+            lambda: stack.enter_context(opened),
+            identity,
+            store,
+            budget,
+            inference,
+            in_process=BACKENDS[inference.backend].in_process,
+            adapted=adapted,
+            concurrency=concurrency,
+            guarded=guarded,
+        )
+
+
+def _say_other_servers(
+    store: AnswerStore,
+    identity: str,
+    name: str,
+    inference: InferenceParams,
+) -> None:
+    """Say that kept answers to a model's name may be of another server or model, before they are used."""
+    from iterpref_core.models.inference.endpoint import describe_server
+
+    present = describe_server(inference, name)
+    known = [json.loads(server) for server in store.servers(identity)]
+    others = [server for server in known if not _same_server(server, present)]
+    if others:
+        places = ", ".join(json.dumps(server, sort_keys=True) for server in others)
+        logger.warning(
+            "model %r: kept answers may be of another model: they came from %s, and now it is %s; --fresh asks again",
+            name,
+            places,
+            json.dumps(present, sort_keys=True),
+        )
+    elif not known and store.has_answers(identity):
+        logger.warning("model %r: nobody knows which server gave the answers that are kept for it", name)
+    if "model" in present or not known:
+        store.remember_server(identity, json.dumps(present, sort_keys=True))
+
+
+def _same_server(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Return True if nothing tells two servers apart. One that was out of reach has no entry for the model."""
+    return all(one[field] == other[field] for field in one.keys() & other.keys())
+
+
+@contextmanager
+def open_judge(
+    model: str | None,
+    params: Params,
+    answers: Path,
+    run: str,
+) -> Iterator[Model | None]:
+    """Open a model that judges and yield it, or None if none is named. No answer is asked or paid for twice.
+
+    Args:
+        model: the name of the model in the parameters.
+        params: a judge is asked as the debugger is: by its backend and form of prompts, as many at once, with the
+            caps of `budget` on this run.
+        answers: the store of answers.
+        run: the name under which the budget is kept over restarts.
+
+    Raises:
+        InputError: the model cannot be had, or a parameter of `inference` cannot be used.
+    """
+    if model is None:
+        yield None
+        return
+    with (
+        AnswerStore(answers, run) as store,
+        open_model(
+            model=model,
+            prompt=params.model.debugger_format,
+            inference=params.inference,
+            budget=params.budget,
+            store=store,
+            concurrency=params.codeflow.concurrency,
+        ) as judge,
+    ):
+        yield judge
+
+
+def check_model(
+    model: Path | str,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+) -> Path | str:
+    """Check a model with weights on this machine before anything is spent on it. An endpoint's cannot be checked.
+
+    Returns:
+        The model; a hub id with the commit that it stands for.
+
+    Raises:
+        ModelError: the model's checkpoint cannot be used.
+    """
+    backend = BACKENDS[inference.backend]
+    if not backend.weights:
+        return model
+    from iterpref_core.models.pretrained.weights import check_checkpoint  # imports transformers
+
+    return check_checkpoint(model, prompt, loaded=backend.in_process)
+
+
+def names_served(model: Path | str, backend: str) -> bool:
+    """Return True if a name stands for a model behind an endpoint: the backend asks one, and no folder has the name.
+
+    Servers name models as they like: `smollm2`, `/models/coder-q4.gguf`.
+    """
+    return not BACKENDS[backend].weights and not isinstance(model, Path) and not Path(model).is_dir()
+
+
+def model_identity(
+    model: Path | str,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+) -> str:
+    """Return the key under which a model's answers are kept: everything they depend on besides prompt and sampling.
+
+    For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.
+    For an endpoint it is the model's name, so that a server that has moved costs nothing twice, with the API and the
+    parameters of requests.
+
+    Raises:
+        InputError: the model cannot be used.
+    """
+    backend = BACKENDS[inference.backend]
+    if not backend.weights:
+        name = served_name(model)
+        if inference.api == "completions":
+            name += " (completions)"
+        if inference.request_fields:
+            name += f" {json.dumps(inference.request_fields, sort_keys=True)}"
+        return name
+    fingerprint = model_fingerprint(model, prompt)
+    if not backend.in_process:
+        return fingerprint
+    computed, saved = precision_of(model, inference)
+    if computed == saved:
+        return fingerprint
+    return f"{fingerprint} {computed}"
+
+
+def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
+    """Return the precision in which a model in this process computes, and the one of its file, such as `bfloat16`.
+
+    Raises:
+        ModelError: the model cannot be had.
+    """
+    import torch
+
+    from iterpref_core.models.pretrained.weights import generation_dtype
+
+    saved = read_config(model).dtype or torch.float32
+    computed = generation_dtype(inference.bf16, saved)
+    return str(computed).removeprefix("torch."), str(saved).removeprefix("torch.")
+
+
+def describe_endpoint(inference: InferenceParams) -> str:
+    """Describe the endpoint that is asked. No call is made, since it might cost something.
+
+    Raises:
+        ConfigError: a parameter or the key is missing or cannot be used.
+    """
+    from iterpref_core.models.inference.endpoint import endpoint_url, read_key
+
+    if not BACKENDS[inference.backend].server:
+        return "no server"
+    url = endpoint_url(inference)
+    read_key(url)
+    return f"endpoint {url}"
+
+
+def leaves_this_machine(inference: InferenceParams) -> bool:
+    """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
+    backend = BACKENDS[inference.backend]
+    if backend.weights or not backend.server:
+        return False
+    from iterpref_core.models.inference.endpoint import endpoint_url, is_loopback
+
+    return not is_loopback(endpoint_url(inference))

@@ -1,0 +1,154 @@
+"""Endpoint: the address, the key, the proxy and the certificates of a server, and what it says of a model."""
+
+import ipaddress
+import json
+import os
+import ssl
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
+from iterpref_core.records.errors import ConfigError
+
+_LIST_S = 5.0
+"""Seconds for the list of a server's models, without which the run goes on."""
+_CHANGING = {"created", "permission"}
+"""Fields of a listed model that vLLM fills anew for each list."""
+
+
+def endpoint_url(inference: InferenceParams) -> str:
+    """Return the URL of an endpoint. It holds no secret: the check of the parameters refuses one.
+
+    Raises:
+        ConfigError: the parameter is absent, or no URL.
+    """
+    parts = urlsplit(inference.base_url or "")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(
+            f"inference.base_url: backend {inference.backend} needs the URL of an endpoint, such as "
+            f"https://api.openai.com/v1 (got {inference.base_url!r})"
+        )
+    return str(inference.base_url).rstrip("/")
+
+
+def address_and_query(base_url: str) -> tuple[str, dict[str, str]]:
+    """Return the address of a server and the query parameters that go with each call.
+
+    >>> address_and_query("https://host/openai?api-version=2024-10-21")
+    ('https://host/openai', {'api-version': '2024-10-21'})
+    """
+    parts = urlsplit(base_url)
+    return parts._replace(query="").geturl().rstrip("/"), dict(parse_qsl(parts.query))
+
+
+def read_key(base_url: str) -> str:
+    """Return the key from the environment; a server on this machine needs none.
+
+    Raises:
+        ConfigError: the key is absent, or cannot stand in a header. The message does not show it.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and is_loopback(base_url):
+        return "none"
+    if not (key and key.isascii() and key.isprintable()):
+        raise ConfigError(f"{base_url}: needs a key, and nothing else, in the environment variable {KEY_VARIABLE}")
+    return key
+
+
+def is_loopback(base_url: str) -> bool:
+    """Return True if a server is on this machine."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    # "http://0.0.0.0:8000", as servers print it, leads to this machine.
+    return address.is_loopback or address.is_unspecified
+
+
+def connection_options(base_url: str) -> dict[str, Any]:
+    """Return the options of an HTTP client: the proxy and the certificates that the environment names for a server.
+
+    Raises:
+        ConfigError: the proxy or the file of certificates cannot be used.
+    """
+    return {
+        "follow_redirects": False,  # prompts go to the place that was named, and to no other
+        "trust_env": False,  # the library would refuse a proxy that is for other hosts, too
+        "proxy": _proxy(base_url),
+        "verify": _certificates(),
+    }
+
+
+def _proxy(base_url: str) -> str | None:
+    """Return the proxy for a server; None if there is none, or `NO_PROXY` names the server's host.
+
+    Raises:
+        ConfigError: the proxy is of a kind that cannot be used.
+    """
+    parts = urlsplit(base_url)
+    if is_loopback(base_url) or proxy_bypass(parts.netloc):
+        return None  # a proxy does not lead to this machine
+    proxies = getproxies_environment()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    kind = urlsplit(proxy).scheme.lower()
+    remedy = f"name another one in {parts.scheme.upper()}_PROXY, or the server's host in NO_PROXY"
+    if kind not in {"http", "https", "socks5", "socks5h"}:
+        raise ConfigError(f"{base_url}: the proxy of the environment has the kind {kind!r}, which is none; {remedy}")
+    if kind.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigError(f"{base_url}: a {kind} proxy needs the package socksio; install it, or {remedy}")
+    return proxy
+
+
+def _certificates() -> ssl.SSLContext | bool:
+    """Return the certificates that are trusted: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the usual ones.
+
+    Raises:
+        ConfigError: the file or folder cannot be used.
+    """
+    file = os.environ.get("SSL_CERT_FILE") or None
+    folder = os.environ.get("SSL_CERT_DIR") or None
+    if file is None and folder is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder)
+    except OSError as error:
+        raise ConfigError(
+            f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}: no certificates ({error}); correct them"
+        ) from None
+
+
+def describe_server(inference: InferenceParams, name: str) -> dict[str, Any]:
+    """Return what tells the server of a model from another: its URL, and its own entry for the model, if it has one.
+
+    The list of models costs nothing. A server that cannot be reached, or lists none, has no entry.
+
+    Raises:
+        ConfigError: a parameter or the key is missing or cannot be used.
+    """
+    import httpx2
+
+    if not BACKENDS[inference.backend].server:
+        return {}
+    base_url = endpoint_url(inference)
+    described: dict[str, Any] = {"base_url": base_url}
+    headers = {"Authorization": f"Bearer {read_key(base_url)}"}
+    address, query = address_and_query(base_url)
+    path = BACKENDS[inference.backend].models_path
+    with httpx2.Client(headers=headers, params=query, timeout=_LIST_S, **connection_options(base_url)) as client:
+        try:
+            listed = json.loads(client.get(f"{address}{path}").content)
+        except (httpx2.HTTPError, ValueError):
+            return described
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("id") == name:
+            described["model"] = {field: value for field, value in entry.items() if field not in _CHANGING}
+    return described

@@ -1,0 +1,252 @@
+"""OpenAI-API model: calls to a server, repeated where they fail, in the way that the server accepts."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+
+from iterpref_core.models.inference.adaptations import adapt, notes_of, set_parameter, suggest
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, before_stop
+from iterpref_core.models.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
+from iterpref_core.models.inference.ends import FINISHED
+from iterpref_core.models.inference.faults import Fault, fault_of
+from iterpref_core.models.inference.pacing import Pacing
+from iterpref_core.models.inference.replies import Reply, ReplyError, read_reply
+from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
+from iterpref_core.records.errors import EndpointError, InputError, first_line
+from iterpref_core.records.prompt_messages import chat_messages, prompt_text, whole_characters
+
+logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from iterpref_core.models.inference.served_tokens import ServedTokens
+
+_REMEDY = (
+    "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "
+    "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
+)
+
+
+class OpenAIModel(Model):
+    """A model behind an endpoint.
+
+    Attributes:
+        adapted: names of `adaptations.ADAPTATIONS`: how the server is asked in place of what it refuses.
+
+    Args:
+        name: the name under which the model is served.
+        inference: the URL, the API, the pace, the seconds of a call, its attempts and parameters. `chat`: the server
+            puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
+            request goes to the latter as it is.
+        concurrency: prompts at once.
+        tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
+        adapted: how the server is known to have to be asked.
+
+    Raises:
+        ConfigError: the URL, the key, the proxy or the certificates cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inference: InferenceParams,
+        concurrency: int,
+        tokens: "ServedTokens | None" = None,
+        *,
+        adapted: frozenset[str] = frozenset(),
+    ) -> None:
+        self.name = name
+        self.base_url = endpoint_url(inference)
+        self.concurrency = concurrency
+        self._tokens = tokens
+        self.adapted = adapted
+        self._api = inference.api
+        self._timeout_s = inference.timeout_s
+        self._attempts = inference.attempts
+        # A server of this project's own is asked as a model in this process is.
+        self._fields = {} if tokens else inference.request_fields
+        self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.max_wait_s)
+        self._answered = False
+        self._said_empty = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
+        connection_options(self.base_url)
+
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request. The answer ends before the first end string, also where the server ignores them.
+
+        Raises:
+            InputError: the server answers no prompt, because of the key, the model's name or a parameter.
+            EndpointError: the server cannot be reached, or the credit is used up.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Connections belong to the event loop in which they were opened, and each `ask_all` has a loop of its own.
+            self._loop = loop
+            self._clients = self._open()
+        adapted = self.adapted
+        attempt = 1
+        while True:
+            path, usual = self._call(request, sampling)
+            body = adapt(usual, adapted)
+            await self._pacing.turn()
+            outcome = await self._post(path, body, request, sampling)
+            if isinstance(outcome, Reply):
+                self._learn(adapted)
+                return self._read(outcome, body, request, sampling)
+            if outcome.then == "end the run":
+                raise self._ending(outcome)
+            if outcome.then == "give up the prompt":
+                name = self._suggested(outcome, body)
+                if name is None:
+                    return Completion("", 0, 0, f"refused: {outcome.said}")
+                adapted |= {name}
+                continue
+            if attempt == self._attempts:
+                if outcome.then == "repeat":
+                    return Completion("", 0, 0, f"failed: {attempt} times, at last: {outcome.said}")
+                raise self._ending(outcome)
+            if outcome.then == "pause" or outcome.retry_after is not None:
+                self._pacing.slow_down(attempt, outcome.retry_after)
+            else:
+                await self._pacing.after_failure(attempt)
+            attempt += 1
+
+    async def _post(self, path: str, body: dict[str, Any], request: Request, sampling: Sampling) -> Reply | Fault:
+        """Make a call once."""
+        client = await anext(self._clients)
+        # A server of this project's own says what ended an answer.
+        limit = sampling.max_new_tokens if self._tokens is None else None
+        try:
+            response = await client.post(path, cast_to=httpx2.Response, body=body)
+            return read_reply(response.content, request, limit)
+        except openai.APITimeoutError as error:
+            return Fault("repeat", first_line(error.__cause__ or error))
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            return Fault("reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause))
+        except openai.APIStatusError as error:
+            text = error.response.text
+            return fault_of(error.status_code, _reason(error), text, error.response.headers.get("retry-after"))
+        except httpx2.TransportError as error:  # the answer ends in its middle
+            return Fault("repeat", first_line(error))
+        except ReplyError as error:
+            return fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
+
+    def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
+        """Return the path and the body of a call."""
+        asked: dict[str, Any] = {
+            **self._fields,
+            "model": self.name,
+            "seed": request.seed,
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+        }
+        if sampling.stops:
+            asked["stop"] = list(sampling.stops)
+        if self._tokens is not None:
+            return "/completions", asked | self._tokens.body(request, sampling)
+        if self._api == "completions" or request.raw:
+            asked["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.raw else "\n")
+            return "/completions", asked
+        messages = chat_messages(request.prompt)
+        if request.system:
+            messages.insert(0, {"role": "system", "content": request.system})
+        for message in messages:
+            message["content"] = whole_characters(message["content"])
+        asked["messages"] = messages
+        return "/chat/completions", asked
+
+    def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
+        """Return the answer of a reply, up to its end string. One that is cut behind that string is whole."""
+        self._answered = True
+        if reply.instead and not self._said_empty:
+            self._said_empty = True
+            remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
+            logger.warning("model %r: an answer is empty, and %s has its text: %s", self.name, reply.instead, remedy)
+        answer = reply.answer
+        text = answer.text
+        if self._tokens is not None:
+            text = self._tokens.read(text, request)
+        elif "prompt" in body:
+            text = text.removeprefix(body["prompt"])  # some servers repeat the prompt
+        kept = before_stop(text, sampling.stops)
+        end = FINISHED if answer.truncated and kept != text else answer.end
+        return replace(answer, text=kept, end=end)
+
+    def _suggested(self, fault: Fault, body: dict[str, Any]) -> str | None:
+        """Return the name of the adaptation that a refusal suggests for a call; None if it is about the prompt.
+
+        Raises:
+            InputError: the refusal names what the user has set, which is never left out.
+        """
+        if self._tokens is not None:
+            return None
+        field = set_parameter(fault.text, self._fields)
+        if field is None:
+            return suggest(fault.text, body)
+        if self._answered:
+            return None
+        raise InputError(
+            f"{self.base_url}: model {self.name!r} refuses {field}: {fault.said}; change inference.{field} or "
+            "inference.extra_body"
+        )
+
+    def _learn(self, adapted: frozenset[str]) -> None:
+        """Ask all further calls as the one that was answered."""
+        for note in notes_of(adapted - self.adapted):
+            logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
+        self.adapted |= adapted
+
+    async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
+        """Yield the client of the running event loop. The loop ends this generator, and so the connections."""
+        address, query = address_and_query(self.base_url)
+        key = read_key(self.base_url)
+        async with openai.AsyncOpenAI(
+            api_key=key,
+            base_url=address,
+            default_query=query,
+            # Azure's name for it.
+            default_headers={"api-key": key} if query else {},
+            timeout=self._timeout_s,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(**connection_options(self.base_url)),
+        ) as client:
+            while True:
+                yield client
+
+    def _ending(self, fault: Fault) -> Exception:
+        """Return the error that the run ends with."""
+        where = f"{self.base_url}: model {self.name!r}"
+        if fault.no_credit or fault.then != "end the run":
+            return EndpointError(
+                f"{where}: {fault.said}; everything received is kept: check server, limits and credit, then run the "
+                "same command again to continue"
+            )
+        return InputError(
+            f"{where}: {fault.said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
+            "inference.base_url, inference.api and the model's name"
+        )
+
+
+def _reason(error: openai.APIStatusError) -> str:
+    """Return a server's reason: OpenAI's message, or the body as it came, whatever its shape."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else None
+    return _redacted(message if isinstance(message, str) else error.response.text)
+
+
+def _redacted(text: str) -> str:
+    """Return a server's message on one line, without the key, which some servers repeat."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if key:
+        text = text.replace(key, "[key]")
+    on_one_line = " ".join(whole_characters(text).split())
+    if len(on_one_line) <= 300:
+        return on_one_line
+    return on_one_line[:300] + "…"

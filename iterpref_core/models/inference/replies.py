@@ -1,0 +1,206 @@
+"""Replies of OpenAI-compatible endpoints, read as answers, each with its end.
+
+Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts, a choice
+may have no message: such an answer is an empty one. A reply may come as a stream, whose pieces are put together, and
+comments and marks of streams may stand around one that is none.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.models.inference.backend import Completion, Request
+from iterpref_core.models.inference.ends import CUT, FINISHED, end_of
+from iterpref_core.records.prompt_messages import prompt_text, whole_characters
+
+CHARACTERS_PER_TOKEN = 3
+"""An estimate, for servers that do not count tokens."""
+
+_REASONING_PARTS = {
+    "thinking",
+    "reasoning",
+    "redacted_thinking",
+    "reasoning_content",
+    "reasoning_text",
+}
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
+"""Lines of a stream that may stand around a reply that is none: comments, which keep a connection open, and the end."""
+_DATA = re.compile(r"^data:[ \t]?(.*)$", re.MULTILINE)
+
+
+class ReplyError(ValueError):
+    """A reply without an answer. `status` is the one that stands in its error, or 500."""
+
+    def __init__(self, said: str, status: int = 500) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer. `instead`: the field in which all that the model wrote stands, if the answer itself is empty."""
+
+    answer: Completion
+    instead: str = ""
+
+
+def read_reply(content: bytes | str, request: Request, limit: int | None = None) -> Reply:
+    """Return the answer in a reply, with the tokens that it cost, which are estimated where they are not counted.
+
+    Args:
+        content: JSON, or a stream of events.
+        request: the request, from which the tokens of the prompt are estimated.
+        limit: the limit of tokens; an answer that has used them all was cut, whatever the server says. None: it says.
+
+    Raises:
+        ReplyError: there is no answer; the message repeats the reason, or names the field.
+    """
+    reply = _read_json(content)
+    choices = reply.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if choice is not None and not isinstance(choice, dict):
+        choice = {"text": choice}
+    error = (choice or {}).get("error") or reply.get("error")
+    if error:
+        code = error.get("code") if isinstance(error, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else 500
+        raise ReplyError(f"field 'error': {_shown(error)}", status)
+    if choice is None:
+        raise ReplyError(f"field 'choices': a list with an answer is expected, not {_shown(choices)}")
+    end = end_of(choice.get("finish_reason"))
+    if end.startswith("failed"):
+        raise ReplyError(f"the answer ends with finish_reason {end.removeprefix('failed: ')}")
+    message = choice.get("message") or choice.get("delta")
+    text = whole_characters(_text(message) or _text(choice.get("text")))
+    prompt_tokens, completion_tokens, is_counted = _tokens(reply.get("usage"), request, text + _reasoning(message))
+    if end == FINISHED and is_counted and limit is not None and completion_tokens >= limit:
+        end = CUT
+    return Reply(Completion(text, prompt_tokens, completion_tokens, end), "" if text.strip() else _instead(message))
+
+
+def _instead(message: Any) -> str:
+    """Return the field of a message in which something stands in place of an answer; "" if there is none."""
+    fields = ("tool_calls", "function_call", *_REASONING_FIELDS)
+    return next((field for field in fields if isinstance(message, dict) and message.get(field)), "")
+
+
+def _read_json(content: bytes | str) -> dict[str, Any]:
+    """Return a reply as JSON has it.
+
+    Raises:
+        ReplyError: the text is no JSON object.
+    """
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    bare = _AROUND.sub("", text)
+    if _DATA.search(bare) and not bare.lstrip().startswith(("{", "[")):
+        return _joined(text)
+    try:
+        reply = json.loads(bare)
+    except ValueError as error:
+        raise ReplyError(f"it is no JSON ({error})") from None
+    if not isinstance(reply, dict):
+        raise ReplyError(f"it is no JSON object but {_shown(reply)}")
+    return reply
+
+
+def _joined(stream: str) -> dict[str, Any]:
+    """Return the reply whose pieces a stream has, with all text in one choice.
+
+    Raises:
+        ReplyError: the stream ends before the answer does, or a piece is no JSON object.
+    """
+    texts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
+    choice: dict[str, Any] = {}
+    reply: dict[str, Any] = {"choices": [choice]}
+    is_done = False
+    for piece in _pieces(stream):
+        if piece is None:
+            is_done = True
+            continue
+        for field in ("usage", "error"):
+            reply[field] = piece.get(field) or reply.get(field)
+        for part in piece.get("choices") or ():
+            delta = part.get("delta") or part.get("message") or {}
+            texts["content"].append(_text(delta.get("content")) or _text(part.get("text")))
+            texts["reasoning_content"].append(_reasoning(delta))
+            for field in ("finish_reason", "error"):
+                choice[field] = part.get(field) or choice.get(field)
+            if delta.get("tool_calls"):
+                choice["tool_calls"] = delta["tool_calls"]
+    if not is_done and not choice.get("finish_reason") and not reply.get("error"):
+        raise ReplyError("the stream ends before the answer does")
+    choice["message"] = {field: "".join(parts) for field, parts in texts.items()}
+    choice["message"]["tool_calls"] = choice.pop("tool_calls", None)
+    return reply
+
+
+def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
+    """Yield the pieces of a stream, and None for the mark of its end."""
+    for event in _DATA.findall(stream):
+        if event.strip() == "[DONE]":
+            yield None
+            continue
+        try:
+            piece = json.loads(event)
+        except ValueError as error:
+            raise ReplyError(f"a piece of the stream is no JSON ({error})") from None
+        if not isinstance(piece, dict):
+            raise ReplyError(f"a piece of the stream is no JSON object but {_shown(piece)}")
+        yield piece
+
+
+def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int, bool]:
+    """Return the tokens of prompt and answer, and whether those of the answer are counted; others are estimated."""
+    if not isinstance(usage, dict):
+        usage = {}
+    prompt_tokens = _count(usage.get("prompt_tokens"))
+    completion_tokens = _count(usage.get("completion_tokens"))
+    total = _count(usage.get("total_tokens"))
+    # Some servers count the prompt and the total alone: {"prompt_tokens": 12, "total_tokens": 40} is 28 for the answer.
+    if completion_tokens is None and prompt_tokens is not None and total is not None and total >= prompt_tokens:
+        completion_tokens = total - prompt_tokens
+    if prompt_tokens is None:
+        prompt_tokens = _estimate(request.system + prompt_text(request.prompt))
+    if completion_tokens is None:
+        return prompt_tokens, _estimate(generated), False
+    return prompt_tokens, completion_tokens, True
+
+
+def _text(content: Any) -> str:
+    """Return the text in a content: it may be a text, a part with one, or a list of parts; reasoning is left out."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(map(_text, content))
+    if not isinstance(content, dict) or content.get("type") in _REASONING_PARTS:
+        return ""
+    for field in ("content", "text", "value"):
+        if content.get(field):
+            return _text(content[field])
+    return ""
+
+
+def _reasoning(message: Any) -> str:
+    """Return the reasoning that a server has put beside the answer."""
+    if not isinstance(message, dict):
+        return ""
+    return "".join(_text(message.get(field)) for field in _REASONING_FIELDS)
+
+
+def _count(value: Any) -> int | None:
+    """Return a count of tokens; None for another value."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value < 1e15 else None
+
+
+def _estimate(text: str) -> int:
+    return 1 + len(text) // CHARACTERS_PER_TOKEN
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:200]}…"

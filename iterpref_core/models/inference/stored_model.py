@@ -1,0 +1,209 @@
+"""Stored model: a model whose answers are kept. A call goes through look up, guard, reserve, call, settle and store.
+
+The model itself is opened when it is first asked for an answer that is not kept.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.ends import check_answered
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import BudgetParams, InferenceParams
+from iterpref_core.records.errors import BudgetError, ConfigError
+from iterpref_core.records.prompt_messages import prompt_text
+
+MISSING_IN_A_ROW = 20
+"""So many prompts without an answer, one after the other: it is not the prompts."""
+
+
+class StoredModel(Model):
+    """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
+
+    The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
+
+    Args:
+        open_inner: opens the model that answers; called once, even if that fails, and never where all answers are kept.
+        identity: the key of the model's answers, besides prompt and sampling.
+        store: keeps the answers; None: they are not kept.
+        caps: caps on the spending of the store's run, over all its restarts; None: there are none.
+        prices: dollars per million tokens.
+        in_process: the model computes in this process.
+        adapted: how an earlier run found that the model's server has to be asked.
+        concurrency: prompts at once.
+        guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
+            it. (Own code is filtered when it becomes problems; the feedback of its tests is known only now.)
+
+    Raises:
+        ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
+    """
+
+    def __init__(
+        self,
+        open_inner: Callable[[], Model],
+        identity: str,
+        store: AnswerStore | None,
+        caps: BudgetParams | None = None,
+        prices: InferenceParams | None = None,
+        *,
+        in_process: bool,
+        adapted: frozenset[str] = frozenset(),
+        concurrency: int = 64,
+        guarded: bool = False,
+    ) -> None:
+        if caps and caps.dollars and prices:
+            _check_prices(prices)
+        self._open_inner = open_inner
+        self._inner: Model | None = None
+        self._failure: Exception | None = None
+        self._opening = threading.Lock()
+        self._identity = identity
+        self._store = store
+        self._caps = caps
+        self._prices = prices
+        self.in_process = in_process
+        self.adapted = adapted
+        self.concurrency = concurrency
+        self._guarded = guarded
+        self.spent = store.spent() if store else Spent()
+        self._in_flight = 0
+        # Why the last prompts have no answer, one after the other.
+        self._missing: deque[str] = deque(maxlen=MISSING_IN_A_ROW)
+        self._answered = store is not None and store.has_answers(identity)
+
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request. A prompt that must not leave this machine is withheld.
+
+        Raises:
+            BudgetError: a cap is reached.
+            InputError: no prompt has an answer.
+            EndpointError: all calls fail.
+        """
+        known = self._look_up(request, sampling)
+        if known is not None:
+            return known
+        withheld = self._reason_to_withhold(request)
+        if withheld:
+            return Completion("", 0, 0, f"withheld: {withheld}")
+        self._reserve()
+        answer = None
+        try:
+            answer = await self._opened().answer(request, sampling)
+        finally:
+            self._settle(request, sampling, answer)
+        self._check_in_a_row(answer)
+        return answer
+
+    def _check_in_a_row(self, answer: Completion) -> None:
+        """Look at the prompts without an answer before this one.
+
+        Raises:
+            UnansweredError: so many prompts, and no other, were asked.
+            EndpointError: so many calls failed: the server will not be back soon.
+        """
+        if not answer.missing:
+            self._answered = True
+            self._missing.clear()
+            return
+        self._missing.append(answer.missing)
+        all_failed = all(reason.startswith("failed") for reason in self._missing)
+        if len(self._missing) == MISSING_IN_A_ROW and (all_failed or not self._answered):
+            check_answered(self._missing, MISSING_IN_A_ROW, f"model {self._identity!r}")
+
+    def cached(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
+        """Return the answers that are kept, in the order of the requests."""
+        found: dict[Request, Completion] = {}
+        for request in requests:
+            answer = self._look_up(request, sampling)
+            if answer is not None:
+                found[request] = answer
+        return found
+
+    def invalidate(self, requests: Iterable[Request], sampling: Sampling) -> None:
+        """Find the kept answers to these requests no more; their cost still counts as spent."""
+        if self._store is not None:
+            self._store.invalidate(answer_key(self._identity, request, sampling) for request in requests)
+
+    def _opened(self) -> Model:
+        with self._opening:
+            # A server that does not start took minutes to say so: many questions at once are not as many attempts.
+            if self._failure is not None:
+                raise self._failure
+            if self._inner is None:
+                try:
+                    self._inner = self._open_inner()
+                except Exception as failure:
+                    self._failure = failure
+                    raise
+            return self._inner
+
+    def _look_up(self, request: Request, sampling: Sampling) -> Completion | None:
+        if self._store is None:
+            return None
+        return self._store.get(answer_key(self._identity, request, sampling))
+
+    def _reason_to_withhold(self, request: Request) -> str | None:
+        if not (self._guarded and request.private):
+            return None
+        from iterpref_core.programs.source_code.privacy import reason_to_withhold  # takes a while to import
+
+        reason = reason_to_withhold(prompt_text(request.prompt))
+        return reason and f"it comes from your own code and seems to hold personal data or a secret ({reason})"
+
+    def _reserve(self) -> None:
+        spent = self.spent
+        dollars = spent.dollars(self._prices) if self._prices else 0.0
+        # With a cap of 10 calls, 7 spent and 2 in flight, one more may begin, and no second one.
+        # Tokens and dollars of a call are known only when it has ended, so calls in flight count as none.
+        begun = {
+            "calls": spent.calls + self._in_flight,
+            "tokens": spent.tokens,
+            "dollars": dollars,
+        }
+        for name, amount in begun.items():
+            cap = getattr(self._caps, name, None)
+            if cap is not None and amount >= cap:
+                raise BudgetError(
+                    f"budget.{name}: the cap of {cap:,} is reached: {spent.calls:,} calls, {spent.tokens:,} tokens, "
+                    f"{dollars:.4f} dollars are spent. Nothing received is lost: raise the cap in params.yaml and "
+                    "run the same command again to continue"
+                )
+        self._in_flight += 1
+
+    def _settle(
+        self,
+        request: Request,
+        sampling: Sampling,
+        answer: Completion | None,
+    ) -> None:
+        """End a call, and store its answer; None if there is none."""
+        self._in_flight -= 1
+        if answer is None:
+            return
+        spent = self.spent
+        self.spent = Spent(
+            spent.calls + 1,
+            spent.prompt_tokens + answer.prompt_tokens,
+            spent.completion_tokens + answer.completion_tokens,
+        )
+        found = self._opened().adapted - self.adapted
+        self.adapted |= found
+        if self._store:
+            self._store.remember_adaptations(self._identity, found)
+            self._store.put(
+                answer_key(self._identity, request, sampling),
+                answer,
+                self._identity,
+                request,
+            )
+
+
+def _check_prices(inference: InferenceParams) -> None:
+    free = not inference.price_prompt and not inference.price_completion
+    if free and not BACKENDS[inference.backend].weights:
+        raise ConfigError(
+            "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
+            "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"
+        )

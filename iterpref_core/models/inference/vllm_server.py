@@ -1,0 +1,213 @@
+"""vLLM server for the length of a `with` block: started in an environment of its own, ended with its workers."""
+
+import http.client
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from iterpref_core.models.pretrained.adapters import served_rank
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
+from iterpref_core.records.config import KEY_VARIABLE
+from iterpref_core.records.errors import EndpointError, ModelError
+
+PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
+ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"
+SERVED_NAME = "iterpref"
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM's `--max-lora-rank` takes."""
+LOGS = Path(".iterpref/work")
+
+_LOOPBACK = "127.0.0.1"
+_ENVIRONMENT = Path(".venv-vllm/bin/python")
+_POLL_S = 0.3
+# Variables that would lead the server to our packages, or make it ask for a key, and a key that it has no use for.
+_NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_API_KEY", KEY_VARIABLE}
+_DEFAULTS = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, where there is no GPU
+    "VLLM_MAX_STOP_STRINGS": "64",  # else four, and HumanEval's prompts are sent with eleven end strings
+}
+_GUARD = """
+import contextlib, ctypes, os, signal, subprocess, sys, time
+
+def kill(*_):
+    os.killpg(server.pid, signal.SIGKILL)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: a worker whose own parent has died becomes its child
+server = subprocess.Popen(sys.argv[2:], process_group=0)
+try:
+    while server.poll() is None and os.getppid() == int(sys.argv[1]):
+        time.sleep(0.2)
+    status = server.returncode or 0
+    sys.exit(status if status >= 0 else 128 - status)
+finally:
+    signal.signal(signal.SIGALRM, kill)
+    signal.alarm(10)
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.killpg(server.pid, signal.SIGTERM)
+        while True:
+            os.wait()
+"""
+"""A program that runs a server, and ends it with all that it started, on SIGTERM or as soon as its client is gone. A
+client that is killed with SIGKILL can end nothing itself, and a parent-death signal would end the server without its
+workers."""
+
+
+def find_vllm() -> Path:
+    """Return the Python of vLLM's environment: `ITERPREF_VLLM_PYTHON`, else the one that `make vllm` made.
+
+    Raises:
+        ModelError: there is none.
+    """
+    named = os.environ.get(PYTHON_VARIABLE)
+    if named:
+        if os.access(named, os.X_OK):
+            # Not resolved: an environment's Python is a link to another one.
+            return Path(named).absolute()
+        raise ModelError(f"{PYTHON_VARIABLE}={named}: no such program; correct it, or unset it and run `make vllm`")
+    # Beside our own environment too: `dvc exp run --temp` runs in a copy that has neither.
+    for folder in (Path.cwd(), Path(sys.prefix).parent):
+        if os.access(folder / _ENVIRONMENT, os.X_OK):
+            return folder / _ENVIRONMENT
+    raise ModelError(
+        f"inference.backend vllm: its environment is absent ({_ENVIRONMENT}); run `make vllm`, "
+        f"or name the Python of one in {PYTHON_VARIABLE}"
+    )
+
+
+@contextmanager
+def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
+    """Serve a model on a free port of the loopback interface, under the name `SERVED_NAME`.
+
+    The server ends with the block, or with this process, however that ends.
+
+    Args:
+        model: a checkpoint folder, a stage's folder that points at one, or a hub id.
+        logs: folder for a file with the server's output.
+
+    Yields:
+        The base URL of its OpenAI API.
+
+    Raises:
+        ModelError: vLLM is not installed, or cannot serve the model.
+        EndpointError: the server ended while it was in use.
+    """
+    source = locate_model(model)
+    python = find_vllm()
+    with socket.socket() as holder:
+        # While this socket holds the port, no other process is given it. It does not listen, so the server can, by
+        # SO_REUSEADDR, which vLLM sets too.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((_LOOPBACK, 0))
+        port = holder.getsockname()[1]
+        log = logs / f"vllm-{port}.log"
+        server = _start(_command(python, source, port), log)
+        print(f"{model}: vLLM starts; its log is {log}", file=sys.stderr, flush=True)
+        try:
+            while not _is_healthy(port):
+                if server.poll() is not None:
+                    raise ModelError(f"{model}: vLLM did not start: {_reason(server, log)}")
+                time.sleep(_POLL_S)
+            yield f"http://{_LOOPBACK}:{port}/v1"
+        except EndpointError as error:
+            if server.poll() is None:
+                raise
+            raise EndpointError(
+                f"{model}: the vLLM server ended: {_reason(server, log)}; everything received is kept: run the same "
+                "command again to continue"
+            ) from error
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _command(python: Path, source: ModelSource, port: int) -> list[str]:
+    folder = Path(source.name_or_path)
+    model = str(folder.resolve()) if folder.is_dir() else source.name_or_path
+    command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"]
+    command += ["--model", model]
+    if source.revision:
+        command += ["--revision", source.revision]
+        command += ["--tokenizer-revision", source.revision]
+    if source.adapters is None:
+        command += ["--served-model-name", SERVED_NAME]
+    else:
+        command += _serve_adapters(source)
+    command += ["--host", _LOOPBACK]
+    command += ["--port", str(port)]
+    command += ["--enable-prefix-caching"]
+    command += ["--disable-uvicorn-access-log"]
+    command += ["--max-model-len", "auto"]
+    if not shutil.which("nvidia-smi"):
+        # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
+        command += ["--enforce-eager"]
+    # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
+    command += ["--tokenizer-mode", "hf"]
+    command += ["--generation-config", "vllm"]
+    saved = read_config(str(source)).dtype
+    if saved:
+        command += ["--dtype", str(saved).removeprefix("torch.")]
+    command += shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
+    return command
+
+
+def _serve_adapters(source: ModelSource) -> list[str]:
+    """Return the arguments by which `SERVED_NAME` stands for adapters, and another name for their base alone.
+
+    Raises:
+        ModelError: vLLM has no place for adapters of their kind.
+    """
+    assert source.adapters is not None
+    rank = served_rank(source)
+    room = next((size for size in _LORA_RANKS if size >= rank), None)
+    if room is None:
+        raise ModelError(
+            f"{source}: vLLM serves adapters of a rank up to {_LORA_RANKS[-1]}, and theirs is {rank}; merge them with "
+            "`iterpref export --model FOLDER --out NEW`, and name NEW"
+        )
+    folder = str(Path(source.adapters).resolve())
+    return [
+        *("--served-model-name", f"{SERVED_NAME}-base", "--enable-lora", "--max-lora-rank", str(room)),
+        *("--lora-modules", f"{SERVED_NAME}={folder}"),
+    ]
+
+
+def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", _GUARD, str(os.getpid()), *command],
+            env=_DEFAULTS | inherited,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(_LOOPBACK, port, timeout=3)  # urllib would ask a proxy
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reason(server: subprocess.Popen[bytes], log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = lines[-1] if lines else "nothing"
+    killed = " (killed, as where memory runs out)" if server.returncode == 137 else ""
+    return f"exit status {server.returncode}{killed}; {log} ends with: {last}"

@@ -1,0 +1,99 @@
+"""Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel
+
+from iterpref_core.models.pretrained.checkpoints import ADAPTERS, ModelSource, reading
+from iterpref_core.records.errors import ModelError
+
+if TYPE_CHECKING:
+    # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
+    # there are none. A model without adapters needs neither.
+    from peft import LoraConfig, PeftModel
+
+_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica", "pissa", "olora")
+"""Starts (`init_lora_weights`) of which PEFT finds the base again that the adapters were trained on: most leave the
+base as it is, and `pissa` and `olora` change it alike each time. The others change it at random, or from data."""
+
+
+def check_adapters(source: ModelSource) -> None:
+    """Look for the adapters of a model, if it has some; their numbers are not read.
+
+    Raises:
+        ModelError: their options cannot be read, or their weights are not there.
+    """
+    if source.adapters is None:
+        return
+    read_adapter_options(source)
+    if not any((Path(source.adapters) / name).is_file() for name in _WEIGHTS):
+        raise ModelError(f"{source}: has {ADAPTERS} and no {_WEIGHTS[0]}; train again, or copy the folder again")
+
+
+def read_adapter_options(source: ModelSource) -> "LoraConfig":
+    """Return the options with which the adapters of a model were made.
+
+    Raises:
+        ModelError: they cannot be read, or their start has changed the base in a way that nobody can repeat.
+    """
+    from peft import LoraConfig
+
+    assert source.adapters is not None
+    with reading(source, ADAPTERS):
+        options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
+    if options.init_lora_weights not in _STARTS:
+        raise ModelError(
+            f"{source}: {ADAPTERS} has init_lora_weights: {options.init_lora_weights}, which changes the base in a way "
+            "that cannot be repeated, so that the trained model is not in this folder; save it with PEFT's "
+            "path_initial_model_for_weight_conversion, or merged"
+        )
+    return options
+
+
+def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bool = False) -> "PeftModel":
+    """Put adapters into the layers of their base.
+
+    Args:
+        base: the base, loaded; the adapted layers take the place of its own.
+        source: names the adapters.
+        trainable: whether gradients go to the adapters, as where their training goes on.
+
+    Raises:
+        ModelError: their weights cannot be read, or do not fit the base.
+    """
+    from peft import PeftModel
+
+    assert source.adapters is not None
+    read_adapter_options(source)
+    with reading(source, "adapters"), warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*missing adapter keys")
+        return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)
+
+
+def served_rank(source: ModelSource) -> int:
+    """Return the rank that a server of the adapters must have room for.
+
+    Raises:
+        ModelError: vLLM has no place for adapters of their kind.
+    """
+    options = read_adapter_options(source)
+    unknown: dict[str, Any] = {
+        "use_dora": options.use_dora,
+        "modules_to_save": options.modules_to_save,
+        "bias": options.bias != "none" and options.bias,
+        "init_lora_weights": options.init_lora_weights in ("pissa", "olora") and options.init_lora_weights,
+        "layer_replication": options.layer_replication,
+        "trainable_token_indices": options.trainable_token_indices,
+    }
+    for name, value in unknown.items():
+        if value:
+            raise ModelError(
+                f"{source}: vLLM serves no adapters with {name}: {json.dumps(value)}; merge them with `iterpref export "
+                "--model FOLDER --out NEW` and name NEW, or set the backend to transformers"
+            )
+    ranks: list[int] = [options.r, *(options.rank_pattern or {}).values()]
+    return max(ranks)

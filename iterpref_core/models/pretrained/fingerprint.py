@@ -1,0 +1,81 @@
+"""Model fingerprint: the identity for which a cache of a model's outputs is valid."""
+
+import hashlib
+import json
+from contextlib import closing
+from pathlib import Path
+
+from iterpref_core.models.pretrained.checkpoints import is_served, locate_model, served_name
+from iterpref_core.models.pretrained.lineage import LINEAGE
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.sqlite import Database
+
+MEMORY = Path(".iterpref/file-digests.sqlite")
+_REMEMBERED = 1 << 26
+"""Bytes from which on a file's digest is remembered: below that it takes less than 50 ms."""
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL, time INTEGER NOT NULL, inode INTEGER NOT NULL, digest TEXT NOT NULL)""",
+)
+
+
+def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
+    """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of its prompt format.
+
+    Adapters count beside their base. A stage's folder that stands for a model behind an endpoint has a digest of the
+    model's name there.
+
+    Files count whole. Digests of large ones are remembered by size, time and inode: 15 GB take some ten seconds, once.
+
+    Raises:
+        ModelError: there is no model at this path.
+    """
+    if is_served(path):
+        return served_fingerprint(served_name(path))
+    source = locate_model(path)
+    digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
+    folders = [Path(source.name_or_path)]
+    if source.adapters is not None:
+        folders.append(Path(source.adapters))
+    for folder in folders:
+        if not folder.is_dir():
+            pinned = json.dumps([source.name_or_path, source.revision])
+            digest.update(pinned.encode())
+            continue
+        for file in sorted(folder.iterdir()):
+            # The same weights answer alike, whatever pairs they were trained on.
+            if file.is_file() and file.name != LINEAGE:
+                content = json.dumps([file.name, _digest_file(file)])
+                digest.update(content.encode())
+    return digest.hexdigest()
+
+
+def served_fingerprint(name: str) -> str:
+    """Return a digest of the name under which an endpoint has a model."""
+    served = json.dumps(["served", name])
+    return hashlib.sha256(served.encode()).hexdigest()
+
+
+def _describe(prompt: PromptFormat) -> str:
+    """Return the parts of a format that change a model's prompts, as text; empty for the usual format."""
+    if prompt.template == "plain":
+        separator = "" if prompt.separator == "\n" else json.dumps(prompt.separator)
+        return f"plain{separator}"
+    variables = prompt.chat_template_kwargs
+    return json.dumps(variables, sort_keys=True) if variables else ""
+
+
+def _digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    if path.stat().st_size < _REMEMBERED:
+        return file_digest(path)
+    with closing(Database(MEMORY, _SCHEMA)) as memory:
+        stat = path.stat()
+        known = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        row = memory.row("SELECT digest FROM digests WHERE (path, size, time, inode) = (?, ?, ?, ?)", known)
+        if row is not None:
+            return str(row[0])
+        digest = file_digest(path)
+        memory.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (*known, digest))
+        return digest

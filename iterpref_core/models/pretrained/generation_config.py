@@ -1,0 +1,62 @@
+"""Generation config of a checkpoint: made valid where transformers would refuse to load it, or to write it again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import GenerationConfig
+from transformers.utils import cached_file
+
+from iterpref_core.models.pretrained.checkpoints import ModelSource, reading
+
+NAME = "generation_config.json"
+_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+
+
+def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
+    """Return greedy decoding of the logits as they are, with the token ids of a checkpoint's suggestions.
+
+    transformers takes settings that a call leaves unset from the checkpoint's `generation_config.json`: a repetition
+    penalty there changes greedy answers.
+    """
+    return GenerationConfig(**{name: getattr(suggested, name) for name in _TOKEN_IDS})
+
+
+def valid_generation(source: ModelSource) -> GenerationConfig | None:
+    """Return the suggestions of a checkpoint's file, with as few changes as make them valid; None without a file.
+
+    A temperature without `do_sample` is the common fault. It gets one, as such files on the hub were corrected.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    name = source.name_or_path
+    revision = source.revision
+    with reading(source, NAME):
+        path = cached_file(
+            name,
+            NAME,
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if path is None:
+            return None
+        written: dict[str, Any] = json.loads(Path(path).read_bytes())
+    candidates = [written]
+    if written.get("do_sample") is not False:
+        candidates.append(written | {"do_sample": True})
+    candidates.append({key: written[key] for key in _TOKEN_IDS if key in written})
+    for candidate in candidates:
+        config = _validated(candidate)
+        if config is not None:
+            return config
+    return GenerationConfig()
+
+
+def _validated(values: dict[str, Any]) -> GenerationConfig | None:
+    try:
+        config = GenerationConfig(**values)
+        config.validate(strict=True)
+    except (ValueError, TypeError):
+        return None
+    return config

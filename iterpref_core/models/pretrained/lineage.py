@@ -1,0 +1,99 @@
+"""Model lineage: the record of a checkpoint's origin, written beside its weights."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from iterpref_core.records import ModelLineage
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+
+CARD = "README.md"
+"""A model's own card."""
+LINEAGE = "lineage.json"
+"""The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
+
+
+_READING = (
+    "model.prompt",
+    "model.prompt_separator",
+    "model.chat_template_kwargs",
+    "training.answer",
+    "training.max_length",
+    "training.max_prompt_length",
+)
+"""The parameters that decide which tokens a pair becomes."""
+
+
+def write_lineage(folder: Path, lineage: ModelLineage) -> None:
+    """Write the record into a checkpoint's folder."""
+    with atomic_writer(folder / LINEAGE) as file:
+        file.write(lineage.model_dump_json(indent=2, exclude_none=True) + "\n")
+
+
+def read_lineage(folder: Path | str) -> ModelLineage | None:
+    """Return the record of a checkpoint's folder; None if there is none.
+
+    Raises:
+        InputError: the file is no such record.
+    """
+    path = Path(folder) / LINEAGE
+    try:
+        return ModelLineage.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; remove the file, or train again") from None
+
+
+def training_parameters(folder: Path | str) -> dict[str, Any]:
+    """Return the parameters by which a model read its pairs in training: dotted key → value; empty without a record.
+
+    Raises:
+        InputError: the file is no such record.
+    """
+    lineage = read_lineage(folder)
+    settings = {} if lineage is None or lineage.objective is None else lineage.settings
+    parameters = {}
+    for key in _READING:
+        name = key.partition(".")[2]
+        if name in settings:
+            parameters[key] = settings[name]
+    return parameters
+
+
+def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
+    """Yield a record, the record of the model from which its training started, and so on."""
+    record: ModelLineage | None = lineage
+    while record is not None:
+        yield record
+        record = record.before
+
+
+def training_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide trained weights."""
+    packages = ("peft", "tokenizers", "torch", "transformers")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def find_license(base: str) -> str | None:
+    """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
+    import yaml
+    from huggingface_hub import ModelCard, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        card: Any = Path(base) / CARD
+        if not Path(base).is_dir():
+            card = try_to_load_from_cache(base, CARD)
+        if not isinstance(card, str | Path) or not Path(card).is_file():
+            return None
+        fields = ModelCard.load(card, ignore_metadata_errors=True).data
+    except (HFValidationError, ValueError, yaml.YAMLError):
+        return None
+    license = fields.get("license_name") or fields.get("license")
+    return license if isinstance(license, str) else None

@@ -1,0 +1,147 @@
+"""Tokenizers: text split as tokenizer.json says, with a chat template or without."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import cached_file
+
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.checkpoints import locate_model, reading
+from iterpref_core.records.config import PromptFormat, TemplateUse
+from iterpref_core.records.errors import ModelError
+
+_READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
+"""Parts of tokenizer.json that some classes of transformers replace by their own."""
+
+
+def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a model folder or hub id.
+
+    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once.
+    All that renders, evaluates or saves with this tokenizer then agrees, and a trained model is saved without it.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    source = locate_model(model)
+    name = source.name_or_path
+    revision = source.revision
+    with reading(source, "tokenizer"):
+        # Adapters may bring a tokenizer of their own.
+        if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
+            name = source.adapters
+            revision = None
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        if not _reads_as_written(tokenizer, name, revision):
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)
+    # Without tokenizer.json, transformers makes a tokenizer from config.json alone, with an empty vocabulary.
+    if not tokenizer("x", add_special_tokens=False)["input_ids"]:
+        raise ModelError(
+            f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
+        )
+    if prompt == "plain":
+        tokenizer.chat_template = None
+    return tokenizer
+
+
+def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) -> ChatTemplate:
+    """Return the template that a model folder or hub id puts around prompts and answers, with its tokenizer.
+
+    Raises:
+        ModelError: there is no tokenizer, or it cannot be read.
+    """
+    prompt = prompt or PromptFormat()
+    return ChatTemplate(load_tokenizer(model, prompt.template), prompt)
+
+
+@lru_cache(maxsize=2)
+def continuing_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """Return a copy of a tokenizer's engine that takes every text for the continuation of another.
+
+    It adds no blank and no special token, and a text that spells a special token stays text.
+
+    Raises:
+        ModelError: the tokenizer is a slow one, which gives no character offsets.
+    """
+    _require_offsets(tokenizer)
+    state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
+    state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
+    engine = Tokenizer.from_str(json.dumps(state))
+    engine.no_truncation()
+    engine.no_padding()
+    engine.encode_special_tokens = True
+    return engine
+
+
+@lru_cache(maxsize=2)
+def reading_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """Return a copy of a tokenizer's engine that reads texts as the tokenizer does, and adds no special token to them.
+
+    Its offsets are those of all characters: the step that adds special tokens may trim blanks off them.
+
+    Raises:
+        ModelError: the tokenizer is a slow one, which gives no character offsets.
+    """
+    _require_offsets(tokenizer)
+    engine = tokenizer.backend_tokenizer
+    state = json.loads(engine.to_str())
+    state["post_processor"] = None
+    copy = Tokenizer.from_str(json.dumps(state))
+    copy.no_truncation()
+    copy.no_padding()
+    copy.encode_special_tokens = engine.encode_special_tokens
+    return copy
+
+
+def _require_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
+            "convert it to a fast tokenizer (tokenizer.json)"
+        )
+
+
+def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a tokenizer.json without the blank that some put before a text."""
+    if part.get("type") == "Prepend":
+        return {"type": "Sequence", "normalizers": []}
+    if "type" not in part:
+        return part
+    changed = dict(part)
+    if "add_prefix_space" in part:
+        changed["add_prefix_space"] = False
+    if "prepend_scheme" in part:
+        changed["prepend_scheme"] = "never"
+    return changed
+
+
+def _reads_as_written(
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    revision: str | None,
+) -> bool:
+    """Return True if a tokenizer splits text as tokenizer.json says, with which the model was trained.
+
+    The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
+    tokens without a word, or none for blanks.
+    """
+    written = cached_file(
+        name,
+        "tokenizer.json",
+        revision=revision,
+        _raise_exceptions_for_missing_entries=False,
+    )
+    if written is None or not tokenizer.is_fast:
+        return True
+    engine = tokenizer.backend_tokenizer
+    file = json.loads(Path(written).read_bytes())
+    return all(_state(getattr(engine, part)) == file.get(part) for part in _READS_TEXT)
+
+
+def _state(part: Any) -> Any:
+    """Return a part of a tokenizer's engine as tokenizer.json has it."""
+    return None if part is None else json.loads(part.__getstate__())

@@ -1,0 +1,226 @@
+"""Weights of a checkpoint, and the precision they compute in: looked at before anything is spent, then loaded."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
+from transformers.models.auto import modeling_auto
+from transformers.quantizers import AutoHfQuantizer
+
+from iterpref_core.models.pretrained.adapters import attach_adapters, check_adapters
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
+from iterpref_core.models.pretrained.generation_config import valid_generation
+from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.records.config import Bf16, PromptFormat
+from iterpref_core.records.errors import ModelError, first_line
+
+_SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""Instructions of AMD's, Intel's and ARM's processors that multiply matrices of bfloat16, by PyTorch's names."""
+
+
+def check_checkpoint(
+    model: Path | str,
+    prompt: PromptFormat | None = None,
+    *,
+    loaded: bool = True,
+) -> Path | str:
+    """Check configuration, tokenizer, chat template, and that all weights are there; their numbers are not read.
+
+    Args:
+        model: a folder or hub id, or a stage's folder that points at one.
+        prompt: the form in which the model reads prompts.
+        loaded: true if this process will load the weights; those of a hub id are downloaded then.
+
+    Returns:
+        The model; a hub id with the commit that was checked, so that later readers read the same.
+
+    Raises:
+        ModelError: the first fault that was found.
+    """
+    source = pin_model(model)
+    config = read_config(str(source))
+    _check_kind(source, config)
+    template = load_chat_template(str(source), prompt)
+    if template.tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"{source}: its tokenizer has no end token, so no answer would end; name one as eos_token in "
+            "tokenizer_config.json"
+        )
+    template.check()
+    _check_ids(source, config, template)
+    quantization = getattr(config, "quantization_config", None)
+    check_adapters(source)
+    if loaded and quantization is not None:
+        _check_quantization(source, quantization)
+    elif loaded:  # modules of a quantized model are not made without weights
+        _load(source, device_map="meta")
+    is_folder = source.adapters is not None or Path(source.name_or_path).is_dir()
+    return model if is_folder else str(source)
+
+
+def _check_quantization(source: ModelSource, quantization: Any) -> None:
+    """Refuse quantized weights whose library is not installed.
+
+    Raises:
+        ModelError: the kind of quantization, and the library that reads it.
+    """
+    if isinstance(quantization, dict):
+        method = quantization.get("quant_method")
+    else:
+        method = quantization.quant_method
+    # Some configurations have the name, others an enumeration's member.
+    method_name = getattr(method, "value", method)
+    try:
+        quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=True)
+        quantizer.validate_environment(device_map=None, dtype=None)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{source}: its weights are quantized ({method_name}), and cannot be read here ({first_line(error)}); "
+            "install that library, serve the model with vLLM, or name the model that it was made of"
+        ) from None
+
+
+def _check_ids(source: ModelSource, config: PreTrainedConfig, template: ChatTemplate) -> None:
+    """Refuse tokens that every text has, such as the end and the template's, where the embedding has no row for them.
+
+    Raises:
+        ModelError: the token, its id and the limit.
+    """
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    tokenizer = template.tokenizer
+    written: list[int] = tokenizer(template.render_prompt("x"), add_special_tokens=template.plain)["input_ids"]
+    needed = {tokenizer.pad_token_id, tokenizer.eos_token_id, template.end.token, *written} - {None}
+    if rows is None or max(needed) < rows:
+        return
+    token = max(needed)
+    raise ModelError(
+        f"{source}: token {tokenizer.convert_ids_to_tokens(token)!r} has id {token:,} in tokenizer.json, and the "
+        f"embedding has {rows:,} rows (vocab_size in config.json); save the model again after "
+        "model.resize_token_embeddings(len(tokenizer)), or with its own tokenizer"
+    )
+
+
+def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
+    """Refuse other models than decoders: transformers loads them as decoders, which answer without sense or error."""
+    kind = config.model_type
+    is_decoder = getattr(config, "is_decoder", False)
+    is_encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not is_decoder
+    if is_encoder or getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"{source}: model_type {kind!r} in config.json is no decoder; name a causal language model")
+
+
+def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
+    """Return the causal language model of a folder or hub id, in the precision in which it was saved.
+
+    Adapters are in the layers that they adapt, as they were trained: nothing is merged, so nothing is rounded.
+
+    Args:
+        model: a folder or hub id, or a folder of adapters, or a stage's folder.
+        **options: those of transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
+
+    Raises:
+        ModelError: the model is absent, cannot be read, lacks weights, or has some that are no numbers.
+    """
+    source = locate_model(model)
+    loaded = load_base(model, **options)
+    if source.adapters is None:
+        return loaded
+    adapted: PreTrainedModel = attach_adapters(loaded, source).get_base_model()
+    _check_numbers(adapted, source)
+    return adapted
+
+
+def load_base(model: Path | str, **options: Any) -> PreTrainedModel:
+    """Return a model as `load_model` does, without its adapters.
+
+    Raises:
+        ModelError: as for `load_model`.
+    """
+    source = locate_model(model)
+    loaded = _load(source, **options)
+    _check_numbers(loaded, source)
+    return loaded
+
+
+def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ModelError: the first such weight.
+    """
+    for name, weight in loaded.named_parameters():
+        # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
+        # that shard a model, those that are sent its weights later hold none (meta).
+        if weight.dtype in _SUMMED and not weight.is_meta and not weight.detach().sum().isfinite():
+            bad = weight.numel() - int(weight.isfinite().sum())
+            if bad:
+                raise ModelError(
+                    f"{source}: {bad:,} of the {weight.numel():,} numbers in {name} are NaN or infinite; "
+                    "its training diverged or its file is damaged: take an earlier checkpoint, or download it again"
+                )
+
+
+def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
+    """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
+    generation = valid_generation(source)
+    options.setdefault("dtype", "auto")
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with reading(source, "weights"):
+            loaded, report = AutoModelForCausalLM.from_pretrained(
+                source.name_or_path,
+                revision=source.revision,
+                trust_remote_code=False,
+                output_loading_info=True,
+                generation_config=generation,
+                **options,
+            )
+    finally:
+        logging.set_verbosity(level)
+    missing = sorted(report["missing_keys"])
+    if missing:
+        remedy = "download the checkpoint again, or save all of it"
+        if any("lm_head" in name for name in missing):
+            remedy += "; where the head is the embedding, set tie_word_embeddings: true in config.json"
+        names = ", ".join(missing[:3])
+        if len(missing) > 3:
+            names += ", …"
+        raise ModelError(
+            f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
+        )
+    return loaded
+
+
+def uses_bf16(choice: Bf16, device: str) -> bool:
+    """Return True if a model is to compute in bfloat16 on a device (`cpu`, `cuda`, …).
+
+    GPUs compute it faster, and so do CPUs that multiply it in one instruction. Other CPUs take twice as long, and so do
+    Intel's with AVX512-BF16 and without AMX. Nothing is timed: on a busy machine a timing sometimes says the opposite.
+
+    >>> uses_bf16(False, "cuda")
+    False
+    """
+    if choice != "auto" or device != "cpu":
+        return choice is not False
+    capabilities = torch.cpu.get_capabilities()
+    intel = str(capabilities.get("cpu_name", "")).startswith("Intel")
+    for name in _BF16_INSTRUCTIONS:
+        slow = intel and name == "avx512_bf16"
+        if capabilities.get(name, False) and not slow:
+            return True
+    return False
+
+
+def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
+    """Return the precision in which a model generates in this process.
+
+    A GPU has room and speed for whatever a checkpoint was saved in, unless the parameters say otherwise.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if choice == "auto" and device != "cpu":
+        return saved
+    return torch.bfloat16 if uses_bf16(choice, device) else torch.float32

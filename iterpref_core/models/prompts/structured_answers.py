@@ -1,0 +1,104 @@
+"""Structured answers: ask for a given form, read strictly, ask once more for an unreadable one, and count."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.ends import check_answered, describe_missing
+from iterpref_core.records.prompt_messages import question, with_question
+from iterpref_core.storage.jsonl import describe_validation_error
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+CHUNK = 256
+"""Prompts that are asked together; the model decides how many of them at once."""
+_AGAIN = "\n\nYour last answer could not be read: {}. Answer once more, exactly in the form asked for."
+_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
+
+
+def ask_parsed(
+    model: Model,
+    requests: Iterable[Request],
+    sampling: Sampling,
+    parse: Callable[[str], T],
+    counts: Counter[str],
+) -> Iterator[T | None]:
+    """Yield the parsed answer to each request, in order; None if neither of two answers could be parsed.
+
+    The second question tells the model the fault of its first answer.
+
+    Args:
+        model: the model.
+        requests: any number; they are streamed.
+        sampling: the sampling parameters.
+        parse: reads an answer; raises ValueError, with a message for the model, where it cannot.
+        counts: grows by `asked`, `asked_again`, `unreadable`, and if there are such, `missing` answers.
+
+    Raises:
+        InputError: none of the first prompts was answered, up to `CHUNK` of them.
+        EndpointError: none was, since all calls failed.
+    """
+    source = iter(requests)
+    while chunk := list(islice(source, CHUNK)):
+        first_answers = ask_all(model, chunk, sampling)
+        missing = [answer.missing for answer in first_answers if answer.missing]
+        if missing:
+            if not counts["asked"]:
+                check_answered(missing, len(chunk), "structured answers")
+            logger.warning("%s", describe_missing(missing, len(chunk)))
+            counts["missing"] += len(missing)
+        readings = [_read(answer, parse) for answer in first_answers]
+        failed: list[int] = []
+        again: list[Request] = []
+        for position, reading in enumerate(readings):
+            if isinstance(reading, ValueError) and not first_answers[position].missing:
+                failed.append(position)
+                again.append(_ask_again(chunk[position], reading))
+        answers = ask_all(model, again, sampling) if again else []
+        for position, answer in zip(failed, answers, strict=True):
+            readings[position] = _read(answer, parse)
+        results = [None if isinstance(item, ValueError) else item for item in readings]
+        counts.update(
+            asked=len(chunk),
+            asked_again=len(again),
+            unreadable=results.count(None) - len(missing),
+        )
+        yield from results
+
+
+def read_object(answer: str, form: type[M]) -> M:
+    r"""Return the JSON object of an answer that holds nothing else, but for a fence around it.
+
+    Raises:
+        ValueError: the answer is anything else, or not of the form; the message tells the model the fault.
+    """
+    fenced = _FENCED.fullmatch(answer)
+    try:
+        return form.model_validate_json(fenced[1] if fenced else answer)
+    except ValidationError as error:
+        raise ValueError(describe_validation_error(error)) from None
+
+
+def _read(answer: Completion, parse: Callable[[str], T]) -> T | ValueError:
+    if answer.missing:
+        return ValueError(answer.missing)
+    try:
+        return parse(answer.text)
+    except ValueError as error:
+        return error
+
+
+def _ask_again(request: Request, error: ValueError) -> Request:
+    """Return a request with the fault of its first answer behind the prompt."""
+    text = question(request.prompt) + _AGAIN.format(error)
+    return replace(request, prompt=with_question(request.prompt, text))

@@ -1,0 +1,147 @@
+"""Stage `codeflow`: problems in, one trajectory per problem out.
+
+Each answer is stored when it arrives. A run that was killed and is started again takes these answers from the store;
+only their programs are run again.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.execution import Admission, check_tests, open_executor
+from iterpref_core.models.inference.backend import Completion
+from iterpref_core.models.inference.ends import check_answered
+from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
+from iterpref_core.pairs.codeflow.roles import Models
+from iterpref_core.pairs.codeflow.rollouts import roll_out
+from iterpref_core.records import Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams, ExecutionParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.progress import show_progress
+
+logger = logging.getLogger(__name__)
+
+SPLIT = "codeflow"
+
+
+@dataclass(frozen=True)
+class CodeflowRun:
+    """The inputs that decide a run's trajectories, and the store of its answers.
+
+    Attributes:
+        problems: Problem records; those of split `codeflow`, and those that name no split, take part.
+        models: the models that draft and refine.
+        params: the loop's settings.
+        execution: limits of each program run.
+        store: SQLite file of answers; an answer in the file is never asked for again, by any run.
+    """
+
+    problems: Path
+    models: Models
+    params: CodeflowParams
+    execution: ExecutionParams
+    store: Path
+
+
+def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
+    """Debug (or sample) the problems and write their trajectories in the problems' order.
+
+    Args:
+        run: problems, models and settings.
+        out: where the Trajectory records go; written whole or not at all.
+
+    Returns:
+        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; with sampling also
+        `mixed`: problems with samples of both kinds; and `judged_inside` of `Admission.tell`.
+
+    Raises:
+        InputError: the problems or models cannot be used, or no prompt was answered.
+        IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
+    """
+    problems, digest = _survey(run.problems)
+    sampled = run.params.source == "sampling"
+    last_iteration = run.params.sampling.samples - 1 if sampled else run.params.max_iterations
+    tally = OutcomeCounts(last_iteration)
+    cost = 0.0
+    answers = 0
+    # Trajectories end in any order and are written in the problems' order: one that is early waits for its turn. The
+    # problem whose turn it is stands at the end of `order`.
+    early: dict[str, Trajectory] = {}
+    order = list(reversed(problems))
+    with (
+        open_executor(run.execution) as executor,
+        run.models.open(run.store, _run_name(run, digest)) as models,
+        atomic_writer(out) as file,
+        show_progress("codeflow", len(problems), unit="problems") as advance,
+    ):
+
+        def keep(trajectory: Trajectory) -> None:
+            nonlocal cost
+            early[trajectory.task_id] = trajectory
+            tally.add(trajectory)
+            cost += run.models.price(trajectory)
+            advance(note=f"{tally.solved} solved")
+            while order and (order[-1] in early or order[-1] in admission.refused):
+                ready = early.pop(order.pop(), None)
+                if ready is not None:
+                    file.write(ready.to_json() + "\n")
+
+        def count(_place: int, _answer: Completion) -> None:
+            nonlocal answers
+            answers += 1
+            advance(0, f"{tally.solved} solved, {answers} answers")
+
+        admission = Admission(run.execution.inside, executor)
+        roll_out(
+            problems=admission.admit(selected(run.problems)),
+            drafter=models.drafter,
+            refiner=models.refiner,
+            executor=executor,
+            params=run.params,
+            finished=keep,
+            answered=count,
+        )
+        told = admission.tell(run.problems)
+        check_answered(tally.missing, tally.prompts, "codeflow")
+    for advice in tally.advice():
+        logger.warning("%s", advice)
+    metrics = tally.metrics() | told
+    metrics["cost_usd"] = round(cost, 6)
+    if sampled:
+        metrics["mixed"] = tally.mixed
+    return metrics
+
+
+def _run_name(run: CodeflowRun, digest: str) -> str:
+    """Return a name of a run that changes with problems, models and settings, but not with concurrency."""
+    settings = run.params.model_dump(exclude={"concurrency"})
+    decisive = json.dumps([digest, run.models.identity, settings])
+    return hashlib.sha256(decisive.encode()).hexdigest()[:16]
+
+
+def _survey(path: Path) -> tuple[list[str], str]:
+    """Return the task_ids of the problems that take part, and a digest of these problems.
+
+    Raises:
+        InputError: no problem takes part, one has no tests, or a task_id stands there twice.
+    """
+    names = []
+    digest = hashlib.sha256()
+    for problem in selected(path, unique=True):
+        check_tests(problem, path, visible=True)
+        names.append(problem.task_id)
+        digest.update(problem.to_json().encode())
+    if not names:
+        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
+    return names, digest.hexdigest()
+
+
+def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
+    """Stream the problems of split `codeflow`, and those that name no split."""
+    for problem in read_jsonl(path, Problem, unique=unique):
+        if problem.split in (None, SPLIT):
+            yield problem

@@ -1,0 +1,131 @@
+"""Conversation about one problem: a draft, its verdict, a refinement from the feedback, its verdict, and so on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from iterpref_core.execution import Engine, make_program
+from iterpref_core.models.inference.backend import Completion, Request, derive_seed
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.programs.answers.extraction import extract_program
+from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams, Wording
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation about a problem; immutable, so that each answer makes a new one.
+
+    In short, the loop of CodeFlow is
+
+        while not conversation.finished:
+            answer = await model.answer(conversation.request(), sampling)
+            conversation = conversation.after(answer, executor)
+
+    A conversation is finished after a version that passes, after the last refinement, when an answer is missing, or
+    after a version that the engine could not judge (`infra_error`): its feedback is no start for a
+    refinement.
+
+    Attributes:
+        problem: the problem.
+        wording: of the prompts.
+        seed: of the run.
+        refinements: largest number of refinements after the draft.
+        number: 0 for debugging; tells the samples of one problem apart.
+        attempts: the versions so far.
+        missing: the reason why the last answer is missing; "" if it is not.
+    """
+
+    problem: Problem
+    wording: Wording
+    seed: int
+    refinements: int
+    number: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    missing: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Return True if no further answer is needed."""
+        if self.missing:
+            return True
+        if not self.attempts:
+            return False
+        shows_no_failure = self.attempts[-1].verdict in UNDECIDED
+        return shows_no_failure or len(self.attempts) > self.refinements
+
+    @property
+    def iteration(self) -> int:
+        """Return the number of the next attempt."""
+        return self.number + len(self.attempts)
+
+    def request(self) -> Request:
+        """Return the next request; its seed depends on the run's seed, the problem and the iteration alone."""
+        assert not self.finished
+        problem = self.problem
+        if self.attempts:
+            last = self.attempts[-1]
+            prompt = refine_prompt(
+                problem.prompt,
+                last.code,
+                last.feedback,
+                self.wording,
+            )
+        else:
+            prompt = draft_prompt(problem.prompt, self.wording)
+        seed = derive_seed(self.seed, problem.task_id, self.iteration)
+        return Request(prompt, seed, problem.own_code)
+
+    def after(self, answer: Completion, executor: Engine) -> "Conversation":
+        """Run an answer's program and return the conversation with this attempt. Blocks; any thread may call.
+
+        The tests come from the problem's record, which no answer can reach. A program that passes the visible tests is
+        run once more, with the hidden ones, which fail a program that only recognizes the visible tests; feedback from
+        hidden tests is not kept. An answer that was cut off at `codeflow.max_new_tokens` has the verdict `truncated`,
+        unless its program passes all the same. A missing answer ends the conversation.
+        """
+        assert not self.finished
+        if answer.missing:
+            return replace(self, missing=answer.missing)
+        problem = self.problem
+        code = extract_program(answer.text, problem.entry_point) or ""
+        hidden = None
+        outcome = executor.run_one(make_program(problem, code, problem.tests))
+        verdict = outcome.verdict
+        if answer.truncated and verdict not in UNDECIDED:
+            verdict = "truncated"
+        if outcome.verdict == "passed" and problem.hidden_tests:
+            hidden_outcome = executor.run_one(make_program(problem, code, problem.hidden_tests))
+            hidden = hidden_outcome.verdict
+        attempt = Attempt(
+            iteration=self.iteration,
+            code=code,
+            verdict=verdict,
+            feedback=outcome.feedback,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            hidden=hidden,
+        )
+        return replace(self, attempts=(*self.attempts, attempt))
+
+
+def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
+    """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
+    if params.source == "debugging":
+        return [Conversation(problem, params.wording, params.seed, params.max_iterations)]
+    samples = range(params.sampling.samples)
+    return [Conversation(problem, params.wording, params.seed, refinements=0, number=number) for number in samples]
+
+
+def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:
+    """Return the record of all finished conversations about a problem."""
+    problem = conversations[0].problem
+    attempts: tuple[Attempt, ...] = ()
+    for conversation in conversations:
+        attempts += conversation.attempts
+    return Trajectory(
+        task_id=problem.task_id,
+        solved=any(attempt.verdict == "passed" for attempt in attempts),
+        attempts=attempts,
+        missing=tuple(conversation.missing for conversation in conversations if conversation.missing) or None,
+        tests=problem.tests_digest,
+    )

@@ -1,0 +1,107 @@
+"""Outcome counts of a CodeFlow run: pass rate by iteration, verdicts, tokens."""
+
+from collections import Counter
+from typing import get_args
+
+from iterpref_core.models.inference.backend import QUIET_SHARE
+from iterpref_core.models.inference.ends import describe_missing
+from iterpref_core.programs.answers.extraction import lacks_program
+from iterpref_core.records import UNDECIDED, Trajectory, Verdict
+
+
+class OutcomeCounts:
+    """The counts over trajectories.
+
+    - `pass_rate/i`: share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one; the
+      paper's figure 6.
+    - `mixed`: problems with an attempt that passes and one that fails.
+    - `solved_but_fails_hidden`: problems with a version that passes the visible tests and fails the hidden ones.
+    - `missing`: answers that are missing (`iterpref_core.models.inference.ends`).
+    - `no_program`: answers of prose alone, and empty ones.
+    """
+
+    def __init__(self, last_iteration: int) -> None:
+        self._last_iteration = last_iteration
+        self._problems = 0
+        self.mixed = 0
+        self.missing: list[str] = []
+        self._fails_hidden = 0
+        self._no_program = 0
+        self._solved_at: Counter[int] = Counter()
+        self._verdicts: Counter[tuple[int, str]] = Counter()
+        self._prompt_tokens = 0
+        self._completion_tokens = 0
+
+    @property
+    def solved(self) -> int:
+        """Return the number of problems with a version that passes the visible tests."""
+        return self._solved_at.total()
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Count a trajectory."""
+        self._problems += 1
+        passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
+        if passing:
+            self._solved_at[passing[0]] += 1
+        failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
+        self.mixed += bool(passing) and failed
+        self.missing += trajectory.missing or ()
+        self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
+        for attempt in trajectory.attempts:
+            self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
+            self._verdicts[attempt.iteration, attempt.verdict] += 1
+            self._prompt_tokens += attempt.prompt_tokens
+            self._completion_tokens += attempt.completion_tokens
+
+    @property
+    def prompts(self) -> int:
+        """Return the number of prompts that were asked."""
+        return self._verdicts.total() + len(self.missing)
+
+    def advice(self) -> list[str]:
+        """Return a sentence on missing answers, and one for each fault of more than `QUIET_SHARE` of the others."""
+        answers = self._verdicts.total()
+        cut = self._by_verdict()["truncated"]
+        sentences = []
+        if self.missing:
+            sentences.append(f"{describe_missing(self.missing, self.prompts)}; the same command asks for them again")
+        if cut > QUIET_SHARE * answers:
+            sentences.append(f"{cut:,} of {answers:,} answers were cut: raise codeflow.max_new_tokens")
+        if self._no_program > QUIET_SHARE * answers:
+            sentences.append(
+                f"{self._no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl, "
+                "and see codeflow.wording"
+            )
+        return sentences
+
+    def metrics(self) -> dict[str, float]:
+        """Return the counts so far; at least one trajectory must have been added.
+
+        `verdicts/<verdict>` are totals, with zeros; `verdicts/<iteration>/<verdict>` are those that occurred.
+        """
+        metrics: dict[str, float] = {
+            "problems": self._problems,
+            "solved": self.solved,
+            "solved_but_fails_hidden": self._fails_hidden,
+            "missing": len(self.missing),
+            "no_program": self._no_program,
+        }
+        solved = 0
+        for iteration in range(self._last_iteration + 1):
+            solved += self._solved_at[iteration]
+            metrics[f"pass_rate/{iteration}"] = solved / self._problems
+        metrics["llm_calls"] = self._verdicts.total()
+        metrics["prompt_tokens"] = self._prompt_tokens
+        metrics["completion_tokens"] = self._completion_tokens
+        totals = self._by_verdict()
+        for verdict in get_args(Verdict):
+            metrics[f"verdicts/{verdict}"] = totals[verdict]
+        for (iteration, verdict), count in sorted(self._verdicts.items()):
+            metrics[f"verdicts/{iteration}/{verdict}"] = count
+        return metrics
+
+    def _by_verdict(self) -> Counter[str]:
+        totals: Counter[str] = Counter()
+        for (_, verdict), count in self._verdicts.items():
+            totals[verdict] += count
+        return totals

@@ -1,0 +1,161 @@
+"""Model roles: the model that drafts and the one that refines in a run, and the prices of their answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
+from iterpref_core.models.inference.backend import Model
+from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
+from iterpref_core.records import Trajectory
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import BudgetParams, CodeflowParams, InferenceParams, PromptFormat
+
+NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
+
+
+@dataclass(frozen=True)
+class OpenModels:
+    """The models of a run, ready to answer; every answer is stored before it is used.
+
+    Attributes:
+        drafter: writes drafts.
+        refiner: writes refinements; may be the drafter itself.
+    """
+
+    drafter: Model
+    refiner: Model
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices of answers, in dollars per million tokens.
+
+    Attributes:
+        prompt: price of prompt tokens.
+        completion: price of completion tokens.
+        drafts: False if drafts cost nothing, because a local model writes them.
+    """
+
+    prompt: float = 0.0
+    completion: float = 0.0
+    drafts: bool = True
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a run.
+
+    Attributes:
+        identity: digests of drafter and refiner: models with equal identity give equal answers.
+        open: opens the models, given the file of the answers and the name of the run.
+        prices: prices of the answers.
+    """
+
+    identity: tuple[str, str]
+    open: Callable[[Path, str], AbstractContextManager[OpenModels]]
+    prices: Prices = Prices()
+
+    def price(self, trajectory: Trajectory) -> float:
+        """Return the dollars that the answers in a trajectory cost."""
+        prompt_tokens = 0
+        completion_tokens = 0
+        for attempt in trajectory.attempts:
+            if attempt.iteration > 0 or self.prices.drafts:
+                prompt_tokens += attempt.prompt_tokens
+                completion_tokens += attempt.completion_tokens
+        return cost_usd(
+            prompt_tokens,
+            completion_tokens,
+            self.prices.prompt,
+            self.prices.completion,
+        )
+
+
+def choose_models(
+    student: Path | str,
+    debugger: Path | str,
+    params: CodeflowParams,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    prompt: PromptFormat | None = None,
+    debugger_prompt: PromptFormat | None = None,
+) -> Models:
+    """Return the models that the parameters describe; one that would draft and refine is opened once.
+
+    Args:
+        student: drafts, if `params.draft_model` is `student`. The student runs in this process, or in a vLLM server
+            that the run starts; its answers cost nothing and are under no budget.
+        debugger: refines, through the backend of `inference`; also drafts, if `params.draft_model` is `debugger`. Not
+            opened for sampling from the student.
+        params: the loop's settings.
+        inference: backend and prices of the debugger.
+        budget: caps on the calls, tokens and dollars of the debugger.
+        prompt: form in which the student reads prompts.
+        debugger_prompt: form in which the debugger reads prompts.
+
+    Raises:
+        InputError: a model or a parameter of `inference` cannot be used.
+    """
+    prompt = prompt or PromptFormat()
+    debugger_prompt = debugger_prompt or PromptFormat()
+    # One model in both roles, read in one form, is loaded or served once.
+    same_weights = BACKENDS[inference.backend].weights and student == debugger and prompt == debugger_prompt
+    debugger_drafts = params.draft_model == "debugger" or same_weights
+    debugger_needed = debugger_drafts or params.source == "debugging"
+    student_settings = _student_settings(inference)
+    if debugger_needed:
+        debugger = check_model(debugger, debugger_prompt, inference)
+    if not debugger_drafts:
+        student = check_model(student, prompt, student_settings)
+    refiner_identity = model_identity(debugger, debugger_prompt, inference)
+    if debugger_drafts:
+        drafter_identity = refiner_identity
+    else:
+        drafter_identity = model_identity(student, prompt, student_settings)
+
+    @contextmanager
+    def open_models(path: Path, run: str) -> Iterator[OpenModels]:
+        open_here = partial(open_model, concurrency=params.concurrency)
+        with ExitStack() as stack:
+            drafter: Model | None = None
+            refiner: Model | None = None
+            if not debugger_drafts:
+                # A run of its own in the store: the student's answers count for no cap of the debugger.
+                store = stack.enter_context(AnswerStore(path, f"{run}/student"))
+                opened = open_here(
+                    model=student,
+                    prompt=prompt,
+                    inference=student_settings,
+                    budget=NO_CAPS,
+                    store=store,
+                )
+                drafter = stack.enter_context(opened)
+            if debugger_needed:
+                store = stack.enter_context(AnswerStore(path, run))
+                opened = open_here(
+                    model=debugger,
+                    prompt=debugger_prompt,
+                    inference=inference,
+                    budget=budget,
+                    store=store,
+                )
+                refiner = stack.enter_context(opened)
+            # With one model in both roles there is only the refiner; for sampling from the student only the drafter.
+            only = drafter or refiner
+            assert only is not None
+            yield OpenModels(drafter=drafter or only, refiner=refiner or only)
+
+    prices = Prices()
+    if debugger_needed:
+        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
+    return Models((drafter_identity, refiner_identity), open_models, prices)
+
+
+def _student_settings(inference: InferenceParams) -> InferenceParams:
+    """Return the settings for the student: the debugger's backend if it runs weights here, else this process."""
+    if BACKENDS[inference.backend].weights:
+        return inference
+    return inference.model_copy(update={"backend": "transformers"})

@@ -1,0 +1,248 @@
+"""Rollouts: conversations about many problems, in rounds of batches or without barriers.
+
+A model in this process is asked in rounds. So each run has the same batches, on which the rounding of numbers depends.
+A server is asked without barriers: each conversation continues as soon as its own answer has arrived, so that a slow
+answer or program delays no other conversation.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, count, islice
+
+from iterpref_core.execution import Engine
+from iterpref_core.models.inference.backend import Answered, Completion, Model, Sampling, ask_all, ignore
+from iterpref_core.models.inference.event_loop import run_to_end
+from iterpref_core.pairs.codeflow.conversation import Conversation, open_conversations, trajectory_of
+from iterpref_core.records import Problem, Trajectory
+from iterpref_core.records.config import CodeflowParams
+
+WINDOW = 8
+"""The number of open conversations for each call that may be under way: enough to choose from, in bounded memory."""
+GRACE_S = 30.0
+"""Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
+
+Ended = Callable[[Conversation], None]
+_Ready = tuple[int, int, Conversation]
+"""The number of attempts so far, a serial number, and the conversation."""
+
+
+def roll_out(
+    problems: Iterable[Problem],
+    drafter: Model,
+    refiner: Model,
+    executor: Engine,
+    params: CodeflowParams,
+    finished: Callable[[Trajectory], None],
+    answered: Answered = ignore,
+) -> None:
+    """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
+
+    `params.concurrency` conversations are in flight, or calls of each model. Each request carries its own seed, so a
+    trajectory does not depend on which others were in flight.
+
+    Args:
+        problems: any number; they are streamed.
+        drafter: answers first.
+        refiner: answers later; may be the drafter itself.
+        executor: runs the programs.
+        params: the loop's settings.
+        finished: takes the trajectories, in no certain order.
+        answered: called for each answer of a model in this process, so that progress shows before a trajectory ends.
+
+    Raises:
+        IterPrefError: an error of a model, the executor or `finished`.
+    """
+    if params.source == "sampling":
+        conversations_each = params.sampling.samples
+        temperature = params.sampling.temperature
+    else:
+        conversations_each = 1
+        temperature = params.temperature
+    sampling = Sampling(temperature, params.max_new_tokens)
+    waiting: dict[str, list[Conversation]] = {}
+
+    def ended(conversation: Conversation) -> None:
+        """Hand over a problem's trajectory when the last of its conversations has ended."""
+        same_problem = waiting.setdefault(conversation.problem.task_id, [])
+        same_problem.append(conversation)
+        if len(same_problem) == conversations_each:
+            del waiting[conversation.problem.task_id]
+            in_order = sorted(same_problem, key=lambda item: item.number)
+            finished(trajectory_of(in_order))
+
+    conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
+    if drafter.in_process and refiner.in_process:
+        lead_in_rounds(
+            conversations=conversations,
+            drafter=drafter,
+            refiner=refiner,
+            executor=executor,
+            sampling=sampling,
+            concurrency=params.concurrency,
+            ended=ended,
+            answered=answered,
+        )
+    else:
+        stream = _Stream(
+            drafter=drafter,
+            refiner=refiner,
+            executor=executor,
+            sampling=sampling,
+            concurrency=params.concurrency,
+            ended=ended,
+        )
+        run_to_end(stream.lead(conversations))
+
+
+def lead_in_rounds(
+    conversations: Iterator[Conversation],
+    drafter: Model,
+    refiner: Model,
+    executor: Engine,
+    sampling: Sampling,
+    concurrency: int,
+    ended: Ended,
+    answered: Answered,
+) -> None:
+    """Answer one batch of prompts per model, then run all programs, and repeat until every conversation has ended."""
+
+    def judge(answered_one: tuple[Conversation, Completion]) -> Conversation:
+        conversation, answer = answered_one
+        return conversation.after(answer, executor)
+
+    # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
+    #
+    #   round 1   a, b, c   the drafter answers all three; b ends
+    #   round 2   a, c, d   d takes the free slot: the refiner answers a and c, the drafter d
+    active: list[Conversation] = []
+    while True:
+        active += islice(conversations, concurrency - len(active))
+        if not active:
+            return
+        answers: dict[int, Completion] = {}
+        for model in _distinct(drafter, refiner):
+            indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
+            if indices:
+                requests = [active[index].request() for index in indices]
+                completions = ask_all(model, requests, sampling, answered)
+                answers.update(zip(indices, completions, strict=True))
+        answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
+        active = []
+        for _, following in executor.each(answered_ones, judge):
+            active.append(following)
+        for conversation in active:
+            if conversation.finished:
+                ended(conversation)
+        active = [conversation for conversation in active if not conversation.finished]
+
+
+def _distinct(drafter: Model, refiner: Model) -> list[Model]:
+    return [drafter] if drafter is refiner else [drafter, refiner]
+
+
+def _next_model(conversation: Conversation, drafter: Model, refiner: Model) -> Model:
+    return refiner if conversation.attempts else drafter
+
+
+class _Stream:
+    """The conversations with a server, without barriers.
+
+    A free call goes to the conversation with the fewest attempts, which may need the most calls still. Otherwise such
+    conversations would be left for the end, when most calls have nothing to do (Hu's rule: longest chains first, 1961).
+    """
+
+    def __init__(
+        self,
+        drafter: Model,
+        refiner: Model,
+        executor: Engine,
+        sampling: Sampling,
+        concurrency: int,
+        ended: Ended,
+    ) -> None:
+        self._drafter = drafter
+        self._refiner = refiner
+        self._executor = executor
+        self._sampling = sampling
+        self._concurrency = concurrency
+        self._ended = ended
+        self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
+        # One permit for each open conversation: the next one is drawn from the stream when one has ended.
+        self._room = asyncio.Semaphore(WINDOW * concurrency)
+        self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
+        self._calls = set[asyncio.Task[Completion]]()
+        self._numbers = count()
+
+    async def lead(self, conversations: Iterator[Conversation]) -> None:
+        """Lead all conversations to their ends.
+
+        After an error nothing new is asked, and answers to calls under way are waited for (not after Ctrl-C), so that
+        they are stored.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                asking = []
+                for model in _distinct(self._drafter, self._refiner):
+                    for _ in range(self._concurrency):
+                        asking.append(group.create_task(self._ask(model, group)))
+                for conversation in conversations:
+                    await self._room.acquire()
+                    self._put(conversation)
+                # Every conversation gives its permit back at its end: with all permits here, none is open.
+                for _ in range(WINDOW * self._concurrency):
+                    await self._room.acquire()
+                for task in asking:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=GRACE_S)
+            raise _first(errors) from None
+        finally:
+            for call in self._calls:
+                call.cancel()
+            self._threads.shutdown(cancel_futures=True)
+
+    def _put(self, conversation: Conversation) -> None:
+        model = _next_model(conversation, self._drafter, self._refiner)
+        ready = (len(conversation.attempts), next(self._numbers), conversation)
+        self._queues[id(model)].put_nowait(ready)
+
+    async def _ask(self, model: Model, group: asyncio.TaskGroup) -> None:
+        while True:
+            *_, conversation = await self._queues[id(model)].get()
+            # The call is a task of its own, outside of the group: an error cancels this task and not the call.
+            call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
+            self._calls.add(call)
+            call.add_done_callback(self._forget)
+            answer = await asyncio.shield(call)
+            group.create_task(self._run_tests(conversation, answer))
+
+    def _forget(self, call: asyncio.Task[Completion]) -> None:
+        """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()
+
+    async def _run_tests(self, conversation: Conversation, answer: Completion) -> None:
+        loop = asyncio.get_running_loop()
+        following = await loop.run_in_executor(
+            self._threads,
+            conversation.after,
+            answer,
+            self._executor,
+        )
+        if following.finished:
+            self._close(following)
+        else:
+            self._put(following)
+
+    def _close(self, conversation: Conversation) -> None:
+        self._ended(conversation)
+        self._room.release()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group of errors, or in groups within groups."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,217 @@
+"""Diff hunks: the edit from a failing program to a passing one, in the smallest pieces that apply by themselves."""
+
+import builtins
+import keyword
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from iterpref_core.pairs.localization.token_lcs import TOKEN
+from iterpref_core.programs.source_code.line_diff import diff_lines, match_lines
+from iterpref_core.programs.source_code.lines import split_lines
+
+_NAME = re.compile(r"\b[^\W\d]\w*\b")
+_FIXED = frozenset(keyword.kwlist) | frozenset(dir(builtins))
+"""Keywords and builtins: no programmer renames them."""
+_SIMILAR = 0.5
+"""The share of common tokens from which on a line counts as rewritten, not as removed and replaced by another one."""
+
+
+_MOST_CELLS = 10_000
+"""The largest number of pairs of lines that are compared in a stretch: 100 lines by 100, about half a second."""
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """A piece of an edit: lines of the failing program become lines of the passing one.
+
+    Attributes:
+        old: line numbers in the failing program, from 0; empty for an insertion.
+        new: line numbers in the passing program, from 0; empty for a deletion.
+    """
+
+    old: range
+    new: range
+
+
+def find_hunks(rejected: str, chosen: str) -> tuple[Hunk, ...]:
+    r"""Return the hunks that together turn one program into the other, in order.
+
+    Within a stretch of changed lines, each line is paired with its rewritten form if there is one.
+
+    >>> find_hunks("a = 1\nb = 2\n", "a = 0\nb = 2\nc = 3\n")
+    (Hunk(old=range(0, 1), new=range(0, 1)), Hunk(old=range(2, 2), new=range(2, 3)))
+    """
+    a = split_lines(rejected)
+    b = split_lines(chosen)
+    matches = diff_lines(rejected, chosen).matches
+    hunks: list[Hunk] = []
+    for old, new in _stretches(matches, len(a), len(b)):
+        hunks.extend(_split(a, b, old, new))
+    return tuple(hunks)
+
+
+def _stretches(
+    matches: Iterable[tuple[int, int]],
+    length_of_a: int,
+    length_of_b: int,
+) -> Iterator[tuple[range, range]]:
+    """Yield the stretches before, between and behind the matches of two sequences, as ranges in both.
+
+    >>> list(_stretches([(1, 0)], length_of_a=3, length_of_b=2))
+    [(range(0, 1), range(0, 0)), (range(2, 3), range(1, 2))]
+    """
+    i = 0
+    j = 0
+    end = (length_of_a, length_of_b)
+    for next_i, next_j in [*matches, end]:
+        yield range(i, next_i), range(j, next_j)
+        i = next_i + 1
+        j = next_j + 1
+
+
+def _split(a: Sequence[str], b: Sequence[str], old: range, new: range) -> Iterator[Hunk]:
+    """Yield the hunks of one stretch: each rewritten line by itself, and the lines between rewritten ones together."""
+    i = old.start
+    j = new.start
+    for pair_i, pair_j in _pair_similar(a, b, old, new):
+        yield from _hunk(range(i, pair_i), range(j, pair_j))
+        i = pair_i + 1
+        j = pair_j + 1
+        yield Hunk(range(pair_i, i), range(pair_j, j))
+    yield from _hunk(range(i, old.stop), range(j, new.stop))
+
+
+def _hunk(old: range, new: range) -> Iterator[Hunk]:
+    """Yield the hunk of these lines, or nothing if there is no line."""
+    if old or new:
+        yield Hunk(old, new)
+
+
+def _pair_similar(
+    a: Sequence[str],
+    b: Sequence[str],
+    old: range,
+    new: range,
+) -> list[tuple[int, int]]:
+    """Return ascending pairs of lines (old, new) with the greatest total similarity, each pair at least `_SIMILAR`.
+
+    A stretch with more than `_MOST_CELLS` possible pairs has none: such a change is a rewrite as a whole.
+    """
+    if len(old) * len(new) > _MOST_CELLS:
+        return []
+    # best[i, j]: the greatest total for the old lines from i on and the new lines from j on, with its pairs. The table
+    # is filled from the end, so that the entries for i + 1 and j + 1 are there: line i is left out, or line j is, or
+    # the two are a pair.
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
+    for i in range(old.stop, old.start - 1, -1):
+        for j in range(new.stop, new.start - 1, -1):
+            options: list[tuple[float, list[tuple[int, int]]]] = []
+            if i < old.stop:
+                options.append(best[i + 1, j])
+            if j < new.stop:
+                options.append(best[i, j + 1])
+            if i < old.stop and j < new.stop:
+                score = _similarity(a[i], b[j])
+                if score >= _SIMILAR:
+                    rest_score, rest_pairs = best[i + 1, j + 1]
+                    pairs = [(i, j), *rest_pairs]
+                    options.append((score + rest_score, pairs))
+            best[i, j] = max(options, key=lambda option: option[0], default=(0.0, []))
+    _, best_pairs = best[old.start, new.start]
+    return best_pairs
+
+
+def _similarity(line: str, against: str) -> float:
+    """Return the share of tokens in common, 0 to 1: twice the LCS over the sum of the lengths."""
+    a = TOKEN.findall(line)
+    b = TOKEN.findall(against)
+    total = len(a) + len(b)
+    if total == 0:
+        return 1.0
+    return 2 * len(match_lines(a, b)) / total
+
+
+def apply_hunks(rejected: str, chosen: str, hunks: Collection[Hunk]) -> str:
+    r"""Return the failing program with some hunks of the edit applied.
+
+    >>> whole = find_hunks("a = 1\nb = 2\n", "a = 0\nb = 2\nc = 3\n")
+    >>> apply_hunks("a = 1\nb = 2\n", "a = 0\nb = 2\nc = 3\n", whole[1:])
+    'a = 1\nb = 2\nc = 3\n'
+    """
+    a = split_lines(rejected)
+    b = split_lines(chosen)
+    lines: list[str] = []
+    position = 0
+    for hunk in sorted(hunks, key=lambda hunk: (hunk.old.start, hunk.new.start)):
+        lines += a[position : hunk.old.start]
+        lines += b[hunk.new.start : hunk.new.stop]
+        position = hunk.old.stop
+    lines += a[position:]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def undo_renames(rejected: str, chosen: str) -> str:
+    r"""Return the passing program with its new names replaced by the failing program's, if only the name differs.
+
+    A rename touches many lines that are not wrong, and none of them can be applied without the others. Lines that are
+    alike but for their names show which name became which. Only names that one program alone has are considered. The
+    caller has to run the result: names are replaced as text.
+
+    >>> undo_renames("def f(x):\n    return x\n", "def f(values):\n    return values + 1\n")
+    'def f(x):\n    return x + 1\n'
+    """
+    names_before = set(_NAME.findall(rejected))
+    names_after = set(_NAME.findall(chosen))
+    votes = _rename_votes(split_lines(rejected), split_lines(chosen))
+    old_names: dict[str, str] = {}
+    for (new_name, old_name), _ in votes.most_common():
+        if new_name in names_before or old_name in names_after:
+            continue
+        already_renamed = new_name in old_names or old_name in old_names.values()
+        if not already_renamed:
+            old_names[new_name] = old_name
+
+    def rename_back(match: re.Match[str]) -> str:
+        name = match.group()
+        return old_names.get(name, name)
+
+    return _NAME.sub(rename_back, chosen)
+
+
+def _rename_votes(a: Sequence[str], b: Sequence[str]) -> Counter[tuple[str, str]]:
+    """Count, for each (new name, old name), the places where the one stands for the other in lines that are alike."""
+    votes: Counter[tuple[str, str]] = Counter()
+    # "return x" and "return values" are alike: "return _". Their tokens match in pairs, and "x" stands where "values"
+    # does, which is one vote for ("values", "x").
+    for i, j in _alike_but_for_names(a, b):
+        old_tokens = TOKEN.findall(a[i])
+        new_tokens = TOKEN.findall(b[j])
+        old_plain = [_without_names(token) for token in old_tokens]
+        new_plain = [_without_names(token) for token in new_tokens]
+        for x, y in match_lines(old_plain, new_plain):
+            if old_tokens[x] != new_tokens[y]:
+                votes[new_tokens[y], old_tokens[x]] += 1
+    return votes
+
+
+def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of lines that are equal, or else similar, once all names are taken for the same."""
+    plain_a = [_without_names(line) for line in a]
+    plain_b = [_without_names(line) for line in b]
+    equal = match_lines(plain_a, plain_b)
+    similar = []
+    for old, new in _stretches(equal, len(a), len(b)):
+        similar += _pair_similar(plain_a, plain_b, old, new)
+    return sorted([*equal, *similar])
+
+
+def _without_names(text: str) -> str:
+    """Replace every name that a programmer chose by an underscore."""
+
+    def hide(match: re.Match[str]) -> str:
+        name = match.group()
+        return name if name in _FIXED else "_"
+
+    return _NAME.sub(hide, text)

@@ -1,0 +1,437 @@
+"""Stage `pairs`: trajectories in, preference pairs out: one for a problem, or one for each failing version."""
+
+import json
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from iterpref_core.models.inference.backend import Model, derive_seed
+from iterpref_core.pairs.pairs.filters import DropReason, drop_reason
+from iterpref_core.pairs.pairs.pair_judge import FixKind, judge_pairs
+from iterpref_core.problems.screening.contamination import Decontamination
+from iterpref_core.problems.screening.near_duplicates import NearDuplicates
+from iterpref_core.programs.answers.extraction import lacks_program
+from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
+from iterpref_core.records.benchmark_table import BENCHMARKS
+from iterpref_core.records.config import PairsParams, Params
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+_JUDGED = tuple(f"judge_{kind}" for kind in get_args(FixKind) if kind != "substantive")
+DROPPED = (
+    *(
+        "unanswered",
+        "unsolved",
+        "fails_hidden_tests",
+        "solved_by_draft",
+        "truncated",
+        "no_program",
+        *get_args(DropReason),
+    ),
+    *("contaminated", "near_duplicate", *_JUDGED),
+)
+"""The reasons to drop a pair, in the order in which they are checked."""
+
+
+def screened_params(params: Params) -> PairsParams:
+    """Return section `pairs` with the benchmarks of `evaluation` added: nothing is scored unscreened."""
+    rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
+    measured = [row.data.key for row in rows if row.data is not None]
+    return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
+
+
+def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
+    """Return a function that counts the tokens of a text.
+
+    Args:
+        tokenizer: model folder or hub id whose tokenizer counts.
+
+    Raises:
+        ModelError: there is no tokenizer.
+    """
+    # transformers takes 350 MB, and reads the same file.
+    engine = _read_engine(Path(tokenizer) / "tokenizer.json")
+    if engine is not None:
+        return lambda text: len(engine.encode(text, add_special_tokens=False).ids)
+    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+
+    encode = load_tokenizer(tokenizer)
+    return lambda text: len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def _read_engine(path: Path) -> "Tokenizer | None":
+    """Return the tokenizer in a file; None if there is none that can be read, which transformers explains."""
+    from tokenizers import Tokenizer
+
+    if not path.is_file():
+        return None
+    try:
+        engine = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises nothing more specific
+        logger.debug("%s: %s", path, error)
+        return None
+    engine.no_truncation()
+    engine.no_padding()
+    return engine if engine.get_vocab_size() else None
+
+
+@dataclass(frozen=True)
+class Task:
+    """The part of a problem that its pairs need: tests are large, and a set has many problems.
+
+    Attributes:
+        task_id: name of the problem.
+        prompt: the task, as the model reads it.
+        entry_point: name that the tests call.
+        license: SPDX of the problem.
+        own_code: True for a problem made of somebody's own code.
+        has_tests: True if it has visible tests.
+        tests_digest: digest of its tests.
+    """
+
+    task_id: str
+    prompt: Prompt
+    entry_point: str
+    license: str | None
+    own_code: bool
+    has_tests: bool
+    tests_digest: str
+
+
+def read_tasks(problems: Path) -> dict[str, Task]:
+    """Return the problems of a file by their names.
+
+    Raises:
+        RecordError: a line is broken, or repeats a name.
+    """
+    tasks = {}
+    for problem in read_jsonl(problems, Problem, unique=True):
+        tasks[problem.task_id] = Task(
+            task_id=problem.task_id,
+            prompt=problem.prompt,
+            entry_point=problem.entry_point,
+            license=problem.license,
+            own_code=problem.own_code,
+            has_tests=bool(problem.tests),
+            tests_digest=problem.tests_digest,
+        )
+    return tasks
+
+
+def select_pairs(
+    trajectories: Path,
+    problems: Path,
+    tokenizer: Path | str,
+    params: PairsParams,
+    out: Path,
+    report: Path | None = None,
+    judge: Model | None = None,
+    dropped: Path | None = None,
+) -> dict[str, float]:
+    """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
+
+    A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that;
+    a number that gives the name of another problem is passed over.
+
+    Args:
+        trajectories: Trajectory records.
+        problems: Problem records, for the prompts; at least those of the trajectories. The held-out ones among them
+            are a benchmark.
+        tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.
+        params: which failing version is rejected, and the filters' bounds.
+        out: where the PreferencePair records go; written whole or not at all.
+        report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
+        judge: model that drops pairs that are not substantive, after all other filters; none by default.
+        dropped: JSON to write the reason to for every problem without a pair; not written by default.
+
+    Returns:
+        `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
+        `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps, near-duplicates and
+        pairs that a judge drops are counted by pair; the other reasons by problem, if it has no pair.
+        `unanswered` means that an answer is missing, and no other one passes. `solved_by_draft` means that no version
+        failed: with sampling, none of the samples. `fails_hidden_tests`: with
+        `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
+        `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
+        the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
+
+    Raises:
+        InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
+            where a benchmark's was named; or there is no pair, for reasons that the message names.
+    """
+    count_tokens = token_counter(tokenizer)
+    counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    fates = _Fates()
+    benchmarks = Decontamination(
+        params.benchmarks,
+        problems,
+        drop=params.contaminated == "drop",
+        pass_over=True,
+    )
+    tasks = read_tasks(problems)
+    # Each step is a generator over the pairs of the step before, so that one pair is in memory at a time.
+    read = read_jsonl(trajectories, Trajectory, unique=True)
+    pairs = _select(
+        trajectories=read,
+        tasks=tasks,
+        params=params,
+        count_tokens=count_tokens,
+        counts=counts,
+        reasons=reasons,
+    )
+    pairs = fates.at_risk(pairs, "contaminated")
+    pairs = benchmarks.clean(pairs)
+    if params.near_duplicate is not None:
+        pairs = fates.at_risk(pairs, "near_duplicate")
+        pairs = _without_repetitions(pairs, params.near_duplicate, counts)
+    if judge is not None:
+        own_code = {name for name, task in tasks.items() if task.own_code}
+        pairs = fates.at_risk(pairs, "judged not substantive")
+        pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
+    pairs = fates.kept(pairs)
+    pairs = _at_least_one(pairs, trajectories, benchmarks, counts)
+    written = write_jsonl(out, pairs)
+    counts["contaminated"] = benchmarks.dropped
+    for name, overlap in benchmarks.overlaps.items():
+        if overlap.pairs:
+            logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
+    if dropped is not None:
+        with atomic_writer(dropped) as file:
+            json.dump(reasons | fates.dropped(), file, indent=1, sort_keys=True)
+    if report is not None:
+        benchmarks.write_report(report)
+    return _metrics(written, benchmarks, counts, params, judged=judge is not None)
+
+
+def _metrics(
+    written: int,
+    benchmarks: Decontamination,
+    counts: Counter[str],
+    params: PairsParams,
+    *,
+    judged: bool,
+) -> dict[str, float]:
+    metrics: dict[str, float] = {"pairs": written}
+    if params.rejected == "all":
+        metrics["further_pairs"] = counts["further"]
+    for reason in DROPPED:
+        metrics[f"dropped/{reason}"] = counts[reason]
+    metrics["contaminated"] = benchmarks.contaminated
+    if judged:
+        for name in ("asked", "asked_again", "unreadable"):
+            metrics[f"judge/{name}"] = counts[name]
+    return metrics
+
+
+def make_pairs(trajectory: Trajectory, prompt: Prompt, params: PairsParams) -> list[PreferencePair]:
+    """Return the pairs of a trajectory with a passing version; none if no version can be rejected.
+
+    The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
+    the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
+    Random choices depend on `params.seed` and the problem alone, not on other trajectories.
+    """
+    passing = [attempt.code for attempt in choosable(trajectory, params)]
+    failing = [attempt.code for attempt in trajectory.attempts if reason_not_to_reject(attempt) is None]
+    if not failing:
+        return []
+    chance = random.Random(derive_seed(params.seed, trajectory.task_id))
+    # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
+    drawn = chance.choice(failing)
+    chosen = chance.choice(passing)
+    choices = {
+        "first": failing[:1],
+        "last": failing[-1:],
+        "random": [drawn],
+        "all": list(dict.fromkeys(failing)),
+    }
+    pairs = []
+    for rejected in choices[params.rejected]:
+        pair = PreferencePair(
+            task_id=trajectory.task_id,
+            prompt=prompt,
+            chosen=chosen,
+            rejected=rejected,
+            problem_id=trajectory.task_id,
+        )
+        pairs.append(pair)
+    return pairs
+
+
+def choosable(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
+    """Return the versions that pass the visible tests, and with `params.pass_hidden` the hidden ones too."""
+    versions = []
+    for attempt in trajectory.attempts:
+        fails_hidden = params.pass_hidden and attempt.fails_hidden
+        if attempt.verdict == "passed" and not fails_hidden:
+            versions.append(attempt)
+    return versions
+
+
+def reason_not_to_reject(attempt: Attempt) -> str | None:
+    """Return the reason why a version cannot be the rejected one; None for a complete program that fails the tests.
+
+    A version without a verdict (`infra_error`) is not known to fail. One that was cut off at the length limit would
+    teach a model to write less.
+    """
+    if attempt.verdict in UNDECIDED:
+        return "solved_by_draft"
+    if attempt.verdict == "truncated":
+        return "truncated"
+    return "no_program" if lacks_program(attempt.code) else None
+
+
+def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
+    """Return the problem of a trajectory.
+
+    Raises:
+        InputError: it is not there, or its tests are no longer those that judged the trajectory.
+    """
+    task = tasks.get(trajectory.task_id)
+    if task is None:
+        raise InputError(
+            f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
+            "give the file that the trajectories were made from"
+        )
+    if trajectory.tests not in {None, task.tests_digest}:
+        raise InputError(
+            f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
+            "give the file that the trajectories were made from, or debug again"
+        )
+    return task
+
+
+def _select(
+    trajectories: Iterable[Trajectory],
+    tasks: Mapping[str, Task],
+    params: PairsParams,
+    count_tokens: Callable[[str], int],
+    counts: Counter[str],
+    reasons: dict[str, str],
+) -> Iterator[PreferencePair]:
+    for trajectory in trajectories:
+        task = find_task(trajectory, tasks)
+        result = _pairs_or_reason(trajectory, task, params, count_tokens)
+        if isinstance(result, str):
+            counts[result] += 1
+            reasons[trajectory.task_id] = result
+        else:
+            yield from _numbered(result, tasks)
+
+
+def _numbered(pairs: Iterable[PreferencePair], tasks: Container[str]) -> Iterator[PreferencePair]:
+    """Name the pairs of a problem: the first as the problem, then `#2`, `#3`, without the names of other problems."""
+    number = 1
+    for pair in pairs:
+        name = pair.problem if number == 1 else f"{pair.problem}#{number}"
+        while number > 1 and name in tasks:
+            number += 1
+            name = f"{pair.problem}#{number}"
+        number += 1
+        yield pair.model_copy(update={"task_id": name})
+
+
+class _Fates:
+    """The reason why each pair was dropped, and the problems that kept one.
+
+    A generator such as `benchmarks.clean` drops a pair by not yielding it, and gives no reason. So the reason is noted
+    before each step, and the last note stands if the pair does not arrive at the end. Notes are of one pair, and a
+    pair passes the steps in order. So they do not depend on how many pairs a step reads ahead, as the judge does.
+    """
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}
+        self._with_pair: set[str] = set()
+
+    def at_risk(self, pairs: Iterable[PreferencePair], reason: str) -> Iterator[PreferencePair]:
+        """Pass pairs on to a step that may drop them for this reason."""
+        for pair in pairs:
+            self._reasons[pair.problem, pair.task_id] = reason
+            yield pair
+
+    def kept(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
+        """Pass on the pairs that no step dropped."""
+        for pair in pairs:
+            del self._reasons[pair.problem, pair.task_id]
+            self._with_pair.add(pair.problem)
+            yield pair
+
+    def dropped(self) -> dict[str, str]:
+        """Return, for each problem that lost all its pairs, the reason of its first one."""
+        reasons: dict[str, str] = {}
+        for (problem, _), reason in self._reasons.items():
+            if problem not in self._with_pair:
+                reasons.setdefault(problem, reason)
+        return reasons
+
+
+def _pairs_or_reason(
+    trajectory: Trajectory, task: Task, params: PairsParams, count_tokens: Callable[[str], int]
+) -> list[PreferencePair] | str:
+    if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
+        return "unanswered" if trajectory.missing else "unsolved"
+    if not choosable(trajectory, params):
+        return "fails_hidden_tests"
+    pairs = make_pairs(trajectory, task.prompt, params)
+    if not pairs:
+        found = {reason_not_to_reject(attempt) for attempt in trajectory.attempts}
+        for reason in ("truncated", "no_program"):
+            if reason in found:
+                return reason
+        return "solved_by_draft"
+    kept: list[PreferencePair] = []
+    dropped: list[str] = []
+    for made in pairs:
+        # Without tests, the two programs are right and wrong by the word of their set.
+        pair = made.model_copy(update={"license": task.license, "tested": None if task.has_tests else False})
+        drop = drop_reason(pair, params, count_tokens, task.entry_point)
+        if drop is None:
+            kept.append(pair)
+        else:
+            dropped.append(drop)
+    return kept or dropped[0]
+
+
+def _at_least_one(
+    pairs: Iterable[PreferencePair], trajectories: Path, benchmarks: Decontamination, counts: Counter[str]
+) -> Iterator[PreferencePair]:
+    """Pass the pairs on; without any pair, raise an error that names the reasons, so that no file is written."""
+    written = False
+    for pair in pairs:
+        written = True
+        counts["further"] += pair.task_id != pair.problem
+        yield pair
+    if not written:
+        dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
+        reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
+        explanation = reasons or "there is no trajectory; debug some problems first"
+        remedy = "see the reasons in docs/pairs.md"
+        if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
+            remedy += (
+                "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
+                "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
+            )
+        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")
+
+
+def _without_repetitions(
+    pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
+) -> Iterator[PreferencePair]:
+    known = NearDuplicates(similarity)
+    # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
+    for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):
+        first, *further = same_problem
+        if known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
+            yield from (first, *further)
+        else:
+            counts["near_duplicate"] += 1 + len(further)

@@ -1,0 +1,75 @@
+"""Published problem: a row as a problem, with the right and wrong programs that its set has, none of which has run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from iterpref_core.records import Problem
+from iterpref_core.records.errors import RecordError
+from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
+
+
+class LeftOutError(Exception):
+    """A row that is left out.
+
+    Args:
+        reason: counted as `dropped/<reason>`.
+        explanation: more for the user to know; may be empty.
+    """
+
+    def __init__(self, reason: str, explanation: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.explanation = explanation
+
+
+def drop_for(error: Exception, where: str, name: str) -> Dropped:
+    """Return the row in which an error arose, with the reason why it is left out: no row ends a run.
+
+    Args:
+        error: what was raised while the row was read.
+        where: place of the row.
+        name: name of the problem or pair, if it is known.
+    """
+    if isinstance(error, LeftOutError):
+        return Dropped(error.reason, where, name, error.explanation)
+    if isinstance(error, ValidationError):
+        explanation = describe_validation_error(error)
+    elif isinstance(error, RecursionError):
+        explanation = "it is nested too deeply"
+    elif isinstance(error, ValueError | RecordError):
+        explanation = str(error).removeprefix(f"{where}: ")
+    else:
+        # A row may break anything.
+        explanation = f"{type(error).__name__}: {error}"
+    return Dropped(BAD_RECORD, where, name, explanation)
+
+
+@dataclass(frozen=True)
+class PublishedProblem:
+    """A row as a problem with programs.
+
+    Attributes:
+        problem: the problem, without a reference; the first right program that passes will be the reference.
+        where: the place of the row.
+        right: programs that the set calls right, best first. Empty if the set has no right programs.
+        wrong: programs that the set calls wrong.
+        unjudged: programs that the set calls neither right nor wrong; the tests decide.
+        other_readings: the problem with its tests read in other ways; the first reading that a right program passes is
+            taken.
+        left_out: number of programs in other languages, by language.
+        tests_left_out: number of tests that are not used, by reason.
+        limit_left_out: the reason why the row's time limit is not used; empty if it is, or if the row states none.
+    """
+
+    problem: Problem
+    where: str = ""
+    right: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+    other_readings: tuple[Problem, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    tests_left_out: Mapping[str, int] = field(default_factory=dict)
+    limit_left_out: str = ""

@@ -1,0 +1,150 @@
+r"""Values of rows: the same content is published in several shapes, as JSON or as JSON in a text.
+
+Many sets have JSON in a text, since their columns differ from row to row, and some a Python literal. The same list of
+tests is published as
+
+    {"input": ["1\n", "2\n"], "output": ["2\n", "4\n"]}                      columns (Parquet of a nested sequence)
+    [{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n"}]    rows (JSON)
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from iterpref_core.records.input_files import RepeatedKeyError, parse_json
+
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+
+
+def read_text_value(value: Any) -> Any:
+    """Return a value, where a text of a list or an object is read as JSON or as a Python literal; a blank text is None.
+
+    A text that is neither stays a text: a program may begin with a bracket.
+
+    >>> read_text_value("{'input': None}"), read_text_value('{"input": null}'), read_text_value("[1, 2")
+    ({'input': None}, {'input': None}, '[1, 2')
+
+    Raises:
+        RepeatedKeyError: a key stands twice in one object or dictionary.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.startswith(("[", "{", '"[', '"{')):
+        return value if text else None
+    try:
+        # SYNTHETIC-2 has JSON in a text, within JSON in a text.
+        return read_text_value(parse_json(text))
+    except RepeatedKeyError:
+        raise
+    except ValueError:
+        with suppress(SyntaxError, RecursionError, MemoryError):
+            return _literal(text, value)
+    return value
+
+
+def _literal(text: str, otherwise: str) -> Any:
+    try:
+        tree = ast.parse(text, mode="eval")
+        read = ast.literal_eval(tree)
+    except ValueError:
+        return otherwise
+    for node in ast.walk(tree):
+        keys = [ast.unparse(key) for key in node.keys if key is not None] if isinstance(node, ast.Dict) else []
+        for key, count in Counter(keys).items():
+            if count > 1:
+                raise RepeatedKeyError(f"the key {key} stands twice in one dictionary")
+    return read
+
+
+def read_list(field: str, value: Any) -> list[Any]:
+    """Return a list, or JSON of it in a text; an empty list for null and an empty text.
+
+    Raises:
+        ValueError: the field holds something else.
+    """
+    found = read_text_value(value)
+    if found is None:
+        return []
+    if not isinstance(found, list | tuple):
+        raise ValueError(f"field '{field}': a list is expected, not {type(found).__name__}")
+    return list(found)
+
+
+def read_license(value: Any) -> str | None:
+    """Return the license in a row's column, a text or a list of texts; None if there is none.
+
+    >>> read_license("mit"), read_license(["MIT", "ISC"]), read_license("")
+    ('mit', 'MIT AND ISC', None)
+    >>> read_license(["MIT OR ISC", None, "GPL-3.0-only"])
+    '(MIT OR ISC) AND GPL-3.0-only'
+
+    Raises:
+        ValueError: the column holds something else, which may state a license all the same.
+    """
+    names = [name for name in (value if isinstance(value, list) else [value]) if name is not None]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"a license is a text or a list of texts, not {type(value).__name__} {value!r}")
+    stated = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    if len(stated) < 2:
+        return "".join(stated) or None
+    # In SPDX's expressions AND binds more strongly than OR.
+    return " AND ".join(f"({name})" if _OR.search(name) else name for name in stated)
+
+
+def as_text(value: Any) -> str:
+    r"""Return the input or output of a program as one text: some sets publish a list of lines, or a number, instead.
+
+    >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
+    ('3\n1 2 3', '6', '6\n')
+
+    Raises:
+        ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        raise ValueError("field 'tests': the input and output of a script are texts, not objects")
+    if isinstance(value, Sequence):
+        if None in value:
+            raise ValueError("field 'tests': a line of a script's input or output is null")
+        return "\n".join(as_text(line).removesuffix("\n") for line in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # `str` refuses integers of more than 4,300 digits.
+        return format(Decimal(value), "f")
+    return "" if value is None else str(value)
+
+
+def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
+    """Return a table as rows with the named columns, from either shape above; None is an empty table.
+
+    >>> as_rows("tests", {"input": [1, 2], "output": [3, 4]}, "input", "output")
+    [(1, 3), (2, 4)]
+    >>> as_rows("tests", [{"input": 1, "output": 3}], "input", "output")
+    [(1, 3)]
+
+    Raises:
+        ValueError: a column is missing, or not as long as the others.
+    """
+    table = read_text_value(value)
+    if table is None:
+        return []
+    if isinstance(table, Mapping):
+        columns = [read_list(name, table.get(name)) for name in names]
+        sizes = {name: len(column) for name, column in zip(names, columns, strict=True)}
+        if len(set(sizes.values())) != 1:
+            shown = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
+            raise ValueError(f"field '{field}': lists of one length are expected ({shown})")
+        # Columns become rows: [[1, 2], [3, 4]] gives (1, 3) and (2, 4).
+        return list(zip(*columns, strict=True))
+    if not isinstance(table, list) or not all(isinstance(row, Mapping) for row in table):
+        raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
+    for name in names:
+        # Parquet has no field that is null.
+        if table and not any(name in row for row in table):
+            raise ValueError(f"field '{field}.{name}': Field required")
+    return [tuple(row.get(name) for name in names) for row in table]

@@ -1,0 +1,246 @@
+"""Own code as problems: functions with reliable tests that a model may see."""
+
+import ast
+import hashlib
+import inspect
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from iterpref_core.execution import Engine, Program, open_executor
+from iterpref_core.execution.kinds import counter_test
+from iterpref_core.problems.own_code.function_prompt import prompt_of
+from iterpref_core.problems.own_code.functions import Definition, Function, find_functions, read_module, source_files
+from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
+from iterpref_core.problems.problems.problems import hold_out
+from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
+from iterpref_core.programs.source_code.privacy import reason_to_withhold
+from iterpref_core.programs.source_code.syntax_tree import PARSE_LOCK
+from iterpref_core.records import OWN_CODE, Problem, ScriptTest
+from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, open_left_out
+
+logger = logging.getLogger(__name__)
+
+_CANDIDATE = "candidate"
+_RUN = "run_own_tests.py"
+
+
+def ingest_own_code(
+    folder: Path,
+    out: Path,
+    params: OwnCodeParams,
+    execution: ExecutionParams,
+    *,
+    python: str | None = None,
+    license: str | None = None,
+    heldout: float = 0.0,
+    dropped: Path | None = None,
+) -> dict[str, float | str]:
+    """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
+
+    Args:
+        folder: the project's root. Modules are imported from its `src` if there is one, else from the root itself.
+        out: the JSONL file of problems to write.
+        params: the rules for keeping tests and functions.
+        execution: the limits of the runs.
+        python: the project's interpreter; None is this one.
+        license: the license of code that states none, an SPDX expression.
+        heldout: the share of the problems to hold out.
+        dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
+            default.
+
+    Returns:
+        The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
+        functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
+        `environment` with the entry to add.
+
+    Raises:
+        InputError: the project is absent, or has no function that can be used.
+        ConfigError: the interpreter cannot be used.
+    """
+    with open_left_out(dropped) as left_out:
+        return _ingest(
+            folder,
+            out,
+            params,
+            execution,
+            python=python or sys.executable,
+            license=license,
+            heldout=heldout,
+            left_out=left_out,
+        )
+
+
+def _ingest(
+    folder: Path,
+    out: Path,
+    params: OwnCodeParams,
+    execution: ExecutionParams,
+    *,
+    python: str,
+    license: str | None,
+    heldout: float,
+    left_out: LeftOut,
+) -> dict[str, float | str]:
+    project = open_project(folder, python)
+    stated = license_of_folder(folder)
+    if stated == UNKNOWN and license:
+        stated = license
+    counts = Counter({"functions": 0, "tests": 0, "problems": 0})
+    wanted = list(_functions_to_write(project.root, counts, left_out))
+    tests = survey(
+        project=project,
+        functions=wanted,
+        execution=execution,
+        params=params,
+        counts=counts,
+        left_out=left_out,
+    )
+    drafted = []
+    for function in wanted:
+        test_ids = tests.get(function.id)
+        if test_ids is None:
+            left_out.add(function.dropped("no_test"))
+            continue
+        prompt = prompt_of(function)
+        reason = _reason_against(function, prompt, stated, params)
+        if reason:
+            left_out.add(function.dropped(reason))
+            continue
+        drafted.append(hold_out(_problem(function, prompt, test_ids, project, stated), heldout))
+    environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
+    environments = execution.environments | {project.name: environment}
+    with open_executor(execution.model_copy(update={"environments": environments})) as executor:
+        kept = list(_sound(drafted, executor, left_out))
+    counts["problems"] = len(kept)
+    if heldout:
+        counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
+    result: dict[str, float | str] = {name: float(count) for name, count in counts.items()}
+    for name, count in sorted(left_out.counts.items()):
+        result[name] = float(count)
+    if not kept:
+        listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
+        raise NothingTakenError(
+            f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
+        )
+    write_jsonl(out, kept)
+    result["license"] = stated
+    if execution.environments.get(project.name) != environment:
+        result["environment"] = f"{project.name}: {environment.model_dump_json()}"
+    return result
+
+
+def _functions_to_write(
+    root: Path,
+    counts: Counter[str],
+    left_out: LeftOut,
+) -> Iterator[Function]:
+    """Yield the functions that a docstring describes."""
+    for source in source_files(root):
+        if isinstance(source, Dropped):
+            left_out.add(source)
+            continue
+        name, path = source
+        module = read_module(name, path)
+        if module is None:
+            left_out.add(Dropped("module_unreadable", str(path), name, "this Python cannot parse the file"))
+            continue
+        for function in find_functions(module):
+            counts["functions"] += 1
+            if isinstance(function, Dropped):
+                left_out.add(function)
+            elif not function.docstring:
+                left_out.add(function.dropped("no_docstring"))
+            elif function.shows_solution:
+                left_out.add(function.dropped("one_line", "its docstring shares a line with its code"))
+            else:
+                yield function
+
+
+def _reason_against(
+    function: Function,
+    prompt: str,
+    license: str,
+    params: OwnCodeParams,
+) -> str | None:
+    """Return the reason why a function must not become a problem, or None."""
+    if not is_allowed(license_of_source(function.module.source, license), params.licenses):
+        return "license"
+    if len(prompt) > params.max_prompt_chars:
+        return "long_prompt"
+    return reason_to_withhold(f"{prompt}\n{function.source}")
+
+
+def _problem(
+    function: Function,
+    prompt: str,
+    test_ids: Sequence[str],
+    project: Project,
+    license: str,
+) -> Problem:
+    files = {
+        "own_code_replacement.py": sandboxed_source("replacement.py"),
+        "own_code_tests.py": sandboxed_source("project_tests.py"),
+        "own_code_counter.py": inspect.getsource(counter_test),
+        _RUN: _script(function, test_ids, project),
+    }
+    return Problem(
+        task_id=f"{project.name}/{function.module.name}.{function.qualname}",
+        prompt=prompt,
+        entry_point=function.qualname,
+        tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),
+        reference=function.source,
+        source=f"{OWN_CODE}{project.name}",
+        license=license_of_source(function.module.source, license),
+    )
+
+
+def _script(function: Function, tests: Sequence[str], project: Project) -> str:
+    """Return the script that runs a function's tests with a candidate in the function's place."""
+    files = sorted({node.partition("::")[0] for node in tests})
+    deciding = [node for node in tests if _decides(node, project)]
+    hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in files}
+    lines = [
+        "from own_code_replacement import Replacement",
+        "from own_code_tests import failure_of",
+        "",
+        f"candidate = Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r})",
+        f"FILES = {hashes!r}",
+        "TESTS = [",
+        *(f"    {node!r}," for node in tests),
+        "]",
+        f"DECIDING = {deciding!r}",
+        f"COUNTER_TEST = {False if deciding else None}",
+        "failure = failure_of(candidate, FILES, TESTS, DECIDING if COUNTER_TEST else ())",
+        "assert not failure, failure",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _decides(node: str, project: Project) -> bool:
+    """Tell whether a test is a function with an expectation that its counter-test changes."""
+    file, *_, name = node.partition("[")[0].split("::")
+    with PARSE_LOCK:
+        for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
+            if isinstance(found, Definition) and found.name == name:
+                return counter_test.counter_test(ast.unparse(found)).decides
+    return False
+
+
+def _sound(
+    problems: Iterable[Problem],
+    executor: Engine,
+    left_out: LeftOut,
+) -> Iterator[Problem]:
+    """Yield the problems whose tests accept the reference."""
+    for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
+        if outcome.verdict == "passed":
+            yield problem
+        else:
+            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
+            logger.warning("%s: its reference fails: %s", problem.task_id, explanation)

@@ -1,0 +1,212 @@
+"""Test survey: the tests of a project, the functions that each test calls, and the tests that are reliable.
+
+All tests run isolated, in the project's own environment. They run twice: once as they stand, watched, and once in
+another order, with another hash seed and other random numbers.
+"""
+
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
+from iterpref_core.execution.isolation.interpreters import Environment, runtime_of
+from iterpref_core.problems.own_code.functions import Function
+from iterpref_core.records.config import ExecutionParams, OwnCodeParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.left_out import Dropped, LeftOut
+from iterpref_core.storage.progress import show_progress
+
+logger = logging.getLogger(__name__)
+
+_SANDBOXED = Path(__file__).with_name("sandboxed")
+_LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
+"""The limits of all tests of one file together."""
+_NAME = "survey"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project whose functions become problems.
+
+    Attributes:
+        folder: the project's root. The ids of its tests are relative to this folder.
+        root: the folder from which its modules are imported.
+        environment: the project's interpreter, with the folders that it needs.
+    """
+
+    folder: Path
+    root: Path
+    environment: Environment
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, which is also the name of the problems' environment."""
+        return self.folder.name
+
+
+def open_project(folder: Path, python: str) -> Project:
+    """Open a project.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the root of a project")
+    folder = folder.resolve()
+    # With the layout `src/package/`, modules are named from `src` on, and tests may import from the root, too.
+    root = folder
+    paths = [str(folder)]
+    if (folder / "src").is_dir():
+        root = folder / "src"
+        paths = [str(root), str(folder)]
+    # A path counts from where the verb is started; programs run elsewhere. A link stays, since a virtual environment
+    # is known by it.
+    if os.sep in python:
+        python = str(Path(python).absolute())
+    return Project(folder, root, Environment(python, tuple(paths)))
+
+
+class _Run(NamedTuple):
+    """One run of a test: the outcome, CPU seconds, and the functions that the test called."""
+
+    passed: bool
+    seconds: float
+    called: list[str]
+
+
+def sandboxed_source(name: str) -> str:
+    """Return the text of a module that runs in the sandbox."""
+    return (_SANDBOXED / name).read_text(encoding="utf-8")
+
+
+def survey(
+    project: Project,
+    functions: Sequence[Function],
+    execution: ExecutionParams,
+    params: OwnCodeParams,
+    counts: Counter[str],
+    left_out: LeftOut,
+) -> dict[str, tuple[str, ...]]:
+    """Run all tests twice and find the tests of each function.
+
+    Args:
+        project: the project with its environment.
+        functions: the functions that need tests.
+        execution: the number of workers, and the permission for weak isolation.
+        params: the time limit of a test, and the largest number of tests of a function.
+        counts: grows by `tests`.
+        left_out: takes the tests that do not count, each with `test_<reason>`.
+
+    Returns:
+        `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
+    """
+    tops = sorted({function.module.name.partition(".")[0] for function in functions})
+    files: list[list[str]] = []
+    runs: list[dict[str, _Run]] = []
+    for seed in (0, 1):
+        environment = replace(project.environment, hash_seed=seed)
+        with Executor(
+            _LIMITS,
+            workers=execution.workers,
+            allow_unsafe=execution.allow_unsafe,
+            environments={_NAME: environment},
+        ) as executor:
+            files = files or _collect(executor, project)
+            runs.append(_run_all(executor, project, files, tops, seed))
+    called: dict[str, list[str]] = {}
+    for test in chain.from_iterable(files):
+        counts["tests"] += 1
+        reason = _reason_against([run.get(test) for run in runs], params)
+        if reason:
+            left_out.add(_dropped(reason, test))
+        else:
+            called[test] = runs[0][test].called
+    tests_of: dict[str, tuple[str, ...]] = {}
+    for function in functions:
+        callers = [test for test, functions_called in called.items() if function.id in functions_called]
+        if callers:
+            # A test that calls few functions says more about each of them.
+            most_specific = sorted(callers, key=lambda test: len(called[test]))
+            tests_of[function.id] = tuple(most_specific[: params.max_tests])
+    used = set(chain.from_iterable(tests_of.values()))
+    for test in called:
+        if test not in used:
+            left_out.add(_dropped("test_unused", test))
+    return tests_of
+
+
+def _dropped(reason: str, test: str) -> Dropped:
+    """Return a test that does not count; its id begins with its file."""
+    return Dropped(reason, test.partition("::")[0], test)
+
+
+def _collect(executor: Engine, project: Project) -> list[list[str]]:
+    """Return the ids of the project's tests, a list for each file.
+
+    Raises:
+        InputError: the project's environment has no pytest.
+    """
+    program = Program(
+        code=sandboxed_source("project_tests.py"),
+        tests=(ValueTest("collect_tests", [str(project.folder)]),),
+        environment=_NAME,
+    )
+    values, outcome = executor.call(program)
+    python = project.environment.python
+    if not values and "pytest" not in runtime_of(project.environment).preload:
+        raise InputError(f"{python}: has no pytest, which runs the project's tests: {python} -m pip install pytest")
+    if not values:
+        logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
+        return []
+    tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
+    for node in values[0]:
+        file, _, _ = node.partition("::")
+        tests_of_file[file].append(node)
+    return list(tests_of_file.values())
+
+
+def _run_all(
+    executor: Engine,
+    project: Project,
+    files: Sequence[Sequence[str]],
+    tops: Sequence[str],
+    seed: int,
+) -> dict[str, _Run]:
+    """Run all tests once. Tests that did not finish are missing in the result."""
+    code = sandboxed_source("project_tests.py")
+    runs: dict[str, _Run] = {}
+
+    def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
+        call = ValueTest("survey_tests", [str(project.folder), tests, tops, seed])
+        return executor.call(Program(code, (call,), environment=_NAME))
+
+    with show_progress(f"tests, run {seed + 1}", len(files)) as advance:
+        for tests, (values, outcome) in executor.each(files, run):
+            advance()
+            if values and isinstance(values[0], dict):
+                for test in tests:
+                    passed, seconds, called = values[0][test]
+                    runs[test] = _Run(passed, seconds, called)
+            else:
+                logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
+    return runs
+
+
+def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str | None:
+    """Return the reason why a test does not count, or None."""
+    finished = [run for run in runs if run is not None]
+    if len(finished) < len(runs):
+        return "test_unfinished"
+    outcomes = {run.passed for run in finished}
+    if outcomes == {True, False}:
+        return "test_flaky"
+    if outcomes == {False}:
+        return "test_fails"
+    if max(run.seconds for run in finished) > params.max_test_s:
+        return "test_slow"
+    return None

@@ -1,0 +1,168 @@
+"""Problem composition: from a combination of features to instruction, reference solution and tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
+from iterpref_core.records import COMPOSED, IoTest, Problem
+
+ENTRY_POINT = "solve"
+
+_WORDINGS = (
+    "Write `{signature}`: take {position}, keep {those} {predicate}, {maps} and return {reduce}.",
+    "Write `{signature}`. From {position} keep only the ones {predicate}, then {maps}. Return {reduce}.",
+    "`{signature}` should take {position}, select {those} {predicate}, {maps}, and give back {reduce}.",
+)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A leaf of each branch; `maps` has one leaf or two different ones."""
+
+    kind: InputKind
+    position: Feature
+    predicate: Feature
+    maps: tuple[Feature, ...]
+    reduce: Feature
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return the names of the leaves, which identify the combination."""
+        maps = "+".join(leaf.name for leaf in self.maps)
+        return (self.kind.name, self.position.name, self.predicate.name, maps, self.reduce.name)
+
+
+def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combination]:
+    """Yield distinct combinations in random order, kinds in turn, until nearly all of the tree is used up."""
+    seen: set[tuple[str, ...]] = set()
+    misses = 0
+    # So many draws in a row that were all seen before mean that few or no combinations are left.
+    while misses < 10_000:
+        kind = KINDS[len(seen) % len(KINDS)]
+        steps = 2 if random.random() < two_step_share else 1
+        combination = Combination(
+            kind,
+            random.choice(kind.positions),
+            random.choice(kind.predicates),
+            tuple(random.sample(kind.maps, steps)),
+            random.choice(kind.reduces),
+        )
+        if combination.features in seen:
+            misses += 1
+            continue
+        misses = 0
+        seen.add(combination.features)
+        yield combination
+
+
+def write_reference(combination: Combination) -> str:
+    """Return the reference solution, with one line for each step.
+
+    >>> from iterpref_core.problems.problems.features import NUMBERS as k
+    >>> c = Combination(k, k.positions[1], k.predicates[0], (k.maps[0],), k.reduces[0])
+    >>> print(write_reference(c), end="")
+    def solve(nums):
+        part = nums[::2]
+        kept = [n for n in part if n % 2 == 0]
+        done = [n * 2 for n in kept]
+        return sum(done)
+    """
+    parameter = combination.kind.parameter
+    loop = combination.kind.loop
+    # Leaves are code with fields: "{x} % 2 == 0" becomes "n % 2 == 0". A loop over a dictionary has two variables,
+    # "key, value", and leaves name each of them.
+    names = {"p": parameter, "x": loop}
+    if "," in loop:
+        names["k"], names["v"] = loop.split(", ")
+    position = combination.position.code.format(**names)
+    predicate = combination.predicate.code.format(**names)
+    lines = [
+        f"def {ENTRY_POINT}({parameter}):",
+        f"    part = {position}",
+        f"    kept = [{_item(loop)} for {loop} in part if {predicate}]",
+    ]
+    # One map step makes `done` of `kept`, a second one `more` of `done`.
+    source = "kept"
+    for target, leaf in zip(("done", "more"), combination.maps, strict=False):
+        mapped = leaf.code.format(**names)
+        lines.append(f"    {target} = [{mapped} for {loop} in {source}]")
+        source = target
+    reduced = combination.reduce.code.format(s=source, **names)
+    lines.append(f"    return {reduced}")
+    return "\n".join(lines) + "\n"
+
+
+def _item(loop: str) -> str:
+    return f"({loop})" if "," in loop else loop
+
+
+def write_instruction(combination: Combination, random: Random) -> str:
+    """Return an instruction for the combination, in one of several wordings."""
+    return random.choice(_WORDINGS).format(
+        signature=f"{ENTRY_POINT}({combination.kind.parameter})",
+        position=random.choice(combination.position.phrases),
+        those=combination.kind.those,
+        predicate=random.choice(combination.predicate.phrases),
+        maps=", then ".join(random.choice(leaf.phrases) for leaf in combination.maps),
+        reduce=random.choice(combination.reduce.phrases),
+    )
+
+
+def compose_problem(
+    combination: Combination,
+    task_id: str,
+    split: str,
+    random: Random,
+    visible: int,
+    hidden: int,
+) -> Problem:
+    """Return a problem; every expected value comes from running the reference.
+
+    Args:
+        combination: the leaves.
+        task_id: the problem's id.
+        split: the problem's split.
+        random: source of wording, names and arguments.
+        visible: number of visible tests; the first three have ordinary arguments, then the edge cases follow.
+        hidden: number of hidden tests, on other arguments than the visible ones.
+    """
+    reference = write_reference(combination)
+    tests = _write_tests(combination.kind, reference, random, visible + hidden)
+    return Problem(
+        task_id=task_id,
+        prompt=write_instruction(combination, random),
+        entry_point=ENTRY_POINT,
+        tests=tests[:visible],
+        hidden_tests=tests[visible:],
+        reference=reference,
+        source=COMPOSED,
+        features=combination.features,
+        split=split,
+    )
+
+
+def _write_tests(
+    kind: InputKind,
+    reference: str,
+    random: Random,
+    count: int,
+) -> tuple[IoTest, ...]:
+    """Return tests on edge cases and random arguments, all different, with the reference's results."""
+    namespace: dict[str, object] = {}
+    exec(compile(reference, "<reference>", "exec"), namespace)
+    solve = namespace[ENTRY_POINT]
+    assert callable(solve)
+    edge_cases = {repr(argument): argument for argument in kind.edge_cases}
+    drawn: dict[str, object] = {}
+    while len(drawn) < count - len(edge_cases):
+        argument = kind.draw(random)
+        if repr(argument) not in edge_cases:
+            drawn.setdefault(repr(argument), argument)
+    # Three ordinary arguments come first: a failure on one of them tells a debugger more than one on an edge case.
+    arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
+    tests = []
+    for text, argument in arguments.items():
+        result = solve(argument)
+        tests.append(IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(result)))
+    return tuple(tests)

@@ -1,0 +1,143 @@
+"""Stage `problems`: draw the splits from the feature tree, and add the problems that users ingested."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from iterpref_core.problems.problems.composition import compose_problem, draw_combinations
+from iterpref_core.problems.problems.features import total_combinations
+from iterpref_core.records import Problem
+from iterpref_core.records.config import ProblemsParams
+from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name
+from iterpref_core.records.prompt_messages import statement_digest
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+
+SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")
+OWN_SPLITS = ("codeflow", "validation", "heldout")
+"""The splits that a user's own problem may name; a problem that names none joins the first."""
+
+
+def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
+    """Compose the problems of every split. Splits share no combination: held-out combinations are unseen in training.
+
+    Raises:
+        ConfigError: the splits ask for more combinations than can be drawn from the tree.
+    """
+    sizes = {split: getattr(params, split) for split in SPLITS}
+    wanted = sum(sizes.values())
+    drawn = list(islice(draw_combinations(Random(params.seed), params.two_step_share), wanted))
+    if len(drawn) < wanted:
+        raise ConfigError(
+            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)} with "
+            f"two_step_share = {params.two_step_share:g}; lower the sizes of the splits, or change that share"
+        )
+    combinations = iter(drawn)
+    for split, size in sizes.items():
+        for number in range(size):
+            # A generator of its own for each problem: changing a test count leaves all other problems as they are.
+            random = Random(f"{params.seed}/{split}/{number}")
+            yield compose_problem(
+                next(combinations),
+                f"{split}/{number}",
+                split,
+                random,
+                visible=params.visible_tests,
+                hidden=params.hidden_tests,
+            )
+
+
+def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
+    """Stream users' own problems (`iterpref ingest --out problems/NAME.jsonl`), each in one of `OWN_SPLITS`.
+
+    Args:
+        folder: folder with the JSONL files.
+        taken: task_ids in use; grows by the ones read.
+
+    Raises:
+        RecordError: a line is broken, names another split, or a task_id stands in two files.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        for problem in read_jsonl(path, Problem, unique=True):
+            if problem.task_id in taken:
+                raise RecordError(f"{path}: field 'task_id': {problem.task_id!r} is used by another file; rename it")
+            if not problem.tests:
+                raise RecordError(f"{path}: field 'tests' of {problem.task_id!r} is empty; every program would pass")
+            taken.add(problem.task_id)
+            yield problem.model_copy(update={"split": own_split(problem, str(path))})
+
+
+def count_ingested(folder: Path) -> dict[str, int]:
+    """Count the problems of each JSONL file of a folder, by the file's name, without reading them."""
+    counts = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open("rb") as file:
+            counts[path.name] = sum(1 for line in file if line.strip())
+    return counts
+
+
+def own_split(problem: Problem, where: str) -> str:
+    """Return the split of a user's own problem.
+
+    Args:
+        problem: the problem.
+        where: file, and line if known, for the message.
+
+    Raises:
+        RecordError: the problem names a split that is none of `OWN_SPLITS`.
+    """
+    split = OWN_SPLITS[0] if problem.split is None else problem.split
+    if split not in OWN_SPLITS:
+        message = unknown_name("split for own problems", split, OWN_SPLITS)
+        raise RecordError(
+            f"{where}: field 'split' of {problem.task_id!r}: {message}; without this field it is {OWN_SPLITS[0]!r}"
+        )
+    return split
+
+
+def hold_out(problem: Problem, share: float) -> Problem:
+    """Return the problem, moved to split `heldout` if the digest of its statement is among a share, 0 to 1.
+
+    The decision does not depend on other problems, and all problems of one statement are on the same side. A problem
+    that names its split stays in that split.
+    """
+    # The digest as a number from 0 to 1: with a share of 0.1, every tenth statement is below it.
+    position = int(statement_digest(problem.prompt), 16) / 2**64
+    held_out = problem.split is None and position < share
+    return problem.model_copy(update={"split": "heldout"}) if held_out else problem
+
+
+def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[str, float]:
+    """Write `problems.jsonl`.
+
+    Args:
+        params: sizes of the splits, and seed.
+        ingested: folder with users' JSONL problems; may be empty.
+        out: the file to write.
+
+    Returns:
+        `problems/<split>`: number of problems in each split; `problems/ingested`; `combinations`: size of the tree.
+
+    Raises:
+        InputError: a file of users is broken, or there is no problem at all.
+    """
+    counts = {f"problems/{split}": 0.0 for split in SPLITS} | {"problems/ingested": 0.0}
+    taken: set[str] = set()
+
+    def counted() -> Iterator[Problem]:
+        for problem in compose_splits(params):
+            taken.add(problem.task_id)
+            counts[f"problems/{problem.split}"] += 1
+            yield problem
+        for problem in read_ingested(ingested, taken):
+            counts["problems/ingested"] += 1
+            counts[f"problems/{problem.split}"] += 1
+            yield problem
+        if not taken:
+            raise InputError(
+                f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
+                f"`iterpref ingest FILE --format jsonl --out {ingested}/mine.jsonl`, or raise problems.codeflow"
+            )
+
+    write_jsonl(out, counted())
+    return counts | {"combinations": float(total_combinations())}

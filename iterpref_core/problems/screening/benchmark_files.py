@@ -1,0 +1,110 @@
+"""Benchmark files: the published tasks of each benchmark, for scoring models and for screening pairs."""
+
+import os
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from iterpref_core.records.benchmark_table import Published
+from iterpref_core.records.errors import DataUnavailableError, first_line
+from iterpref_core.storage.make_once import make_once
+
+TIMEOUT_S = 8.0
+"""The longest wait for the next bytes of a server."""
+
+
+class BenchmarkData(NamedTuple):
+    """The data of a benchmark on this machine.
+
+    Attributes:
+        name: the name of the data; a copy has the name of its file.
+        files: the paths.
+        remedy: the advice for a user whose files are of no use.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    remedy: str
+
+
+def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
+    """Find a benchmark's data: the copy that its variable names, or the downloaded files; download them if need be.
+
+    Args:
+        data: the data that the benchmark publishes.
+        files: the names of the needed files. By default these are all files, or, in a copy, all files of its folder.
+
+    Raises:
+        DataUnavailableError: the data cannot be had here; the message names the variable.
+    """
+    remedy = _remedy(data, files)
+    copy = os.environ.get(data.variable)
+    if copy:
+        return _find_copy(data, copy, files, remedy)
+    try:
+        paths = tuple(_download(data, file) for file in files or data.files)
+    except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
+        # urllib wraps the words that help, such as "Name or service not known", in a URLError.
+        cause = getattr(error, "reason", None) or error
+        reason = getattr(cause, "strerror", None) or first_line(cause)
+        raise DataUnavailableError(
+            f"{data.name} is not on this machine, and cannot be downloaded ({reason}); {remedy}"
+        ) from None
+    return BenchmarkData(data.name, paths, remedy)
+
+
+def _remedy(data: Published, files: Sequence[str]) -> str:
+    where = data.location
+    if not _is_address(data):
+        where = f"https://huggingface.co/datasets/{data.location}"
+    needed = "a copy"
+    if len(data.files) > 1:
+        needed = f"a folder with {', '.join(files or data.files)}"
+    return f"set {data.variable} to {needed} from {where}"
+
+
+def _find_copy(
+    data: Published,
+    copy: str,
+    files: Sequence[str],
+    remedy: str,
+) -> BenchmarkData:
+    path = Path(copy).resolve()
+    if len(data.files) > 1 and path.is_dir():
+        name = data.name
+        paths = [path / file for file in files] or sorted(path.glob("*.jsonl"))
+    else:
+        name = path.name
+        paths = [path]
+    absent = [file.name for file in paths if not file.is_file()]
+    if absent or not paths:
+        missing = ", ".join(absent) or "*.jsonl"
+        raise DataUnavailableError(f"{data.variable}={copy}: no such file ({missing}); correct it, or unset it")
+    return BenchmarkData(name, tuple(paths), remedy)
+
+
+def _is_address(data: Published) -> bool:
+    return "://" in data.location
+
+
+def _download(data: Published, file: str) -> Path:
+    if not _is_address(data):
+        from huggingface_hub import hf_hub_download
+
+        downloaded = hf_hub_download(
+            repo_id=data.location,
+            filename=file,
+            repo_type="dataset",
+            etag_timeout=TIMEOUT_S,
+        )
+        return Path(downloaded)
+
+    def fetch(partial: Path) -> None:
+        with urllib.request.urlopen(f"{data.location}/{file}", timeout=TIMEOUT_S) as answer:
+            partial.write_bytes(answer.read())
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    suffix = "".join(Path(file).suffixes)
+    path = cache / "iterpref" / f"{data.name}{suffix}"
+    return make_once(path, fetch)

@@ -1,0 +1,111 @@
+"""Benchmark tasks to screen pairs against: their prompts and their solutions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.records import COMPOSED
+from iterpref_core.records.benchmark_table import PUBLISHED
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.input_files import LinePlace, is_null, parse_json_at
+from iterpref_core.records.prompt_messages import prompt_text, read_prompt
+from iterpref_core.storage.jsonl import parse_lines
+from iterpref_core.storage.shards import other_split
+
+HELDOUT = "heldout"
+_TRAINED_ON = ("student", "debugger", "codeflow")
+"""Splits of this project's problems that models are trained on, beside those that every set has."""
+
+
+def _fields(own: tuple[str, ...], published: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    names = list(own)
+    for fields in published:
+        names += fields
+    return tuple(dict.fromkeys(names))
+
+
+# This project's problems have `prompt`, `reference` and `task_id`; MBPP's first release has `text` and `code`.
+PROMPTS = _fields(("prompt", "text"), [data.prompts for data in PUBLISHED.values()])
+SOLUTIONS = _fields(("reference", "code"), [data.solutions for data in PUBLISHED.values()])
+NAMES = _fields(("task_id",), [(data.task_id,) for data in PUBLISHED.values()])
+"""The fields of a task that are read, whichever benchmark the task is of."""
+
+
+@dataclass(frozen=True)
+class BenchmarkTask:
+    """A task of a benchmark.
+
+    Attributes:
+        name: the task's id.
+        prompts: the prompt in each form in which the benchmark asks the task.
+        solutions: the benchmark's canonical solutions.
+        composed: True for problems of this project's feature tree, whose prompts are all made of the same phrases.
+    """
+
+    name: str
+    prompts: tuple[str, ...]
+    solutions: tuple[str, ...]
+    composed: bool = False
+
+
+def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:
+    """Stream the tasks of a benchmark's JSONL file, without those of a split for training or validation.
+
+    Args:
+        path: the file.
+        only_heldout: leave out problems of every other split than `heldout`, and those without one, because this
+            project may train on them.
+
+    Raises:
+        InputError: the file is absent.
+        RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: what
+            is not read is not compared, and would pass for new.
+    """
+    fields = PROMPTS + SOLUTIONS
+    for number, text in parse_lines(path):
+        task = parse_json_at(text, LinePlace(path, number))
+        where = f"{path}:{number}"
+        if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in fields):
+            listed = ", ".join(fields)
+            raise RecordError(f"{where}: no text under any of the fields {listed}; give a benchmark's file")
+        split = task.get("split")
+        if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
+            continue
+        yield BenchmarkTask(
+            name=_name(task, default=f"{path.name}:{number}"),
+            prompts=_texts(task, PROMPTS, where),
+            solutions=_texts(task, SOLUTIONS, where),
+            composed=task.get("source") == COMPOSED,
+        )
+
+
+def _name(task: dict[str, object], default: str) -> str:
+    for field in NAMES:
+        if field in task:
+            return str(task[field])
+    return default
+
+
+def _is_stated(value: object) -> bool:
+    return not is_null(value) and value not in ("", [])
+
+
+def _texts(task: dict[str, object], names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """Return the texts of a task's fields of these names, of messages all contents; blank ones count as absent.
+
+    Raises:
+        RecordError: a field holds something else.
+    """
+    texts: list[str] = []
+    for name in names:
+        value = task.get(name)
+        if not _is_stated(value):
+            continue
+        if isinstance(value, list) and all(isinstance(text, str) for text in value):
+            texts += value
+            continue
+        try:
+            texts.append(prompt_text(read_prompt(value)))
+        except ValueError as error:
+            raise RecordError(f"{where}: field {name!r}: {error}; without it the task cannot be compared") from None
+    return tuple(text for text in texts if text.strip())

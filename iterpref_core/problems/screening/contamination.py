@@ -1,0 +1,344 @@
+"""Contamination: pairs that contain a benchmark's tasks.
+
+There are four kinds of evidence, for each pair and task:
+
+- `prompt`: the prompts are the same but for case, punctuation and blanks;
+- `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
+- `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a prompt (with or without its
+  examples) or of a solution of the task. A run that stands in more than ten tasks does not count: the benchmark's
+  authors speak so;
+- `ast`: a function of the chosen program is a function of the task's solution, up to all names, layout, comments and
+  annotations (`normal_form`), and has at least 20 nodes. Shorter functions are written by anybody.
+
+Runs of words say nothing if all prompts are composed of the same phrases, as this project's own held-out problems are.
+These problems are compared by `prompt` and `ast` alone.
+
+Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
+"""
+
+import json
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from iterpref_core.problems.screening.benchmark_files import find_benchmark
+from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark
+from iterpref_core.programs.source_code.normal_form import solution_forms
+from iterpref_core.records import PreferencePair
+from iterpref_core.records.benchmark_table import PUBLISHED
+from iterpref_core.records.errors import DataUnavailableError, InputError
+from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.jsonl import atomic_writer
+
+logger = logging.getLogger(__name__)
+
+Evidence = Literal["prompt", "example", "ngram", "ast"]
+
+RUN = 8
+"""The number of words in a run."""
+COVERED = 0.8
+"""The share of a text's words in shared runs from which on the texts overlap."""
+COMMON = 10
+"""The largest number of tasks that a run may stand in. A more frequent run is the benchmark's way of speaking."""
+EXAMPLE = 4
+"""The least number of words of an example; a shorter one, such as `assert f(1)`, stands in many tasks."""
+FORM = 20
+"""The least number of nodes of a function. None of MBPP's other 596 tasks shares a function of 20 with MBPP+, but two
+share one of 15."""
+SHOWN = 5
+"""The number of contaminated pairs that are kept as examples for each benchmark."""
+_WORD = re.compile(r"\w+")
+_EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
+
+
+@dataclass
+class Overlap:
+    """The overlap of pairs with one benchmark.
+
+    Attributes:
+        tasks: the number of the benchmark's tasks.
+        pairs: the number of pairs that share something with a task.
+        kinds: the number of pairs by kind of evidence.
+        examples: some of the pairs, each with the task that it shares most with.
+        overlapping: the names of all tasks that a pair shares something with.
+    """
+
+    tasks: int = 0
+    pairs: int = 0
+    kinds: dict[Evidence, int] = field(default_factory=lambda: dict.fromkeys(get_args(Evidence), 0))
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    overlapping: set[str] = field(default_factory=set)
+
+    def add(self, pair: PreferencePair, tasks: dict[str, set[Evidence]]) -> None:
+        """Count a pair that shares something with some tasks."""
+        self.pairs += 1
+        self.overlapping.update(tasks)
+        kinds_of_pair: set[Evidence] = set()
+        for kinds in tasks.values():
+            kinds_of_pair |= kinds
+        for kind in kinds_of_pair:
+            self.kinds[kind] += 1
+        if len(self.examples) < SHOWN:
+            closest = max(tasks, key=lambda name: len(tasks[name]))
+            self.examples.append(
+                {
+                    "pair": pair.task_id,
+                    "task": closest,
+                }
+            )
+
+
+Owner = tuple[str, str]
+"""(benchmark, name of one of its tasks)"""
+
+
+class ContaminationIndex:
+    """An index of benchmarks' tasks by everything that a pair may share with them.
+
+    The index is in memory; runs of words and programs are kept as hashes.
+
+    Attributes:
+        overlaps: the counts of every benchmark that was added.
+    """
+
+    def __init__(self) -> None:
+        self.overlaps: dict[str, Overlap] = {}
+        # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
+        # Words of a prompt → the tasks that have this prompt.
+        self._prompts: dict[str, dict[Owner, None]] = defaultdict(dict)
+        # Normal form of a function → the tasks whose solution has a function of this form.
+        self._forms: dict[int, dict[Owner, None]] = defaultdict(dict)
+        # First words of an example → the whole example, and the task that shows it.
+        self._examples: dict[str, dict[tuple[str, Owner], None]] = defaultdict(dict)
+        # A text's task and number of words; runs of words point at texts by their place here.
+        self._texts: list[tuple[Owner, int]] = []
+        # Hash of a run of words → the texts that have the run, and where in them.
+        self._runs: dict[int, list[tuple[int, int]]] = {}
+
+    def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
+        """Add a benchmark's tasks."""
+        overlap = self.overlaps.setdefault(benchmark, Overlap())
+        runs: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for task in tasks:
+            overlap.tasks += 1
+            owner = (benchmark, task.name)
+            for prompt in task.prompts:
+                words = " ".join(_words(prompt))
+                self._prompts[words][owner] = None
+            for program in _programs(task):
+                for form in _forms(program):
+                    self._forms[form][owner] = None
+            if not task.composed:
+                self._add_words(owner, task, runs)
+        for run, places in runs.items():
+            owners = {self._texts[text][0] for text, _ in places}
+            if len(owners) <= COMMON:
+                self._runs.setdefault(run, []).extend(places)
+
+    def _add_words(
+        self,
+        owner: Owner,
+        task: BenchmarkTask,
+        runs: dict[int, list[tuple[int, int]]],
+    ) -> None:
+        for prompt in task.prompts:
+            for line in _EXAMPLE_LINE.findall(prompt):
+                words = _words(line)
+                if len(words) >= EXAMPLE:
+                    beginning = " ".join(words[:EXAMPLE])
+                    whole = " ".join(words)
+                    self._examples[beginning][whole, owner] = None
+        without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
+        texts = (*task.prompts, *without_examples, *task.solutions)
+        for text in dict.fromkeys(texts):
+            words = _words(text)
+            for position, run in enumerate(_runs(words)):
+                runs[run].append((len(self._texts), position))
+            self._texts.append((owner, len(words)))
+
+    def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Evidence]]]:
+        """Return the tasks that a pair shares something with, and count the pair in `overlaps`.
+
+        Returns:
+            benchmark → task → kinds of evidence.
+        """
+        shared: dict[str, dict[str, set[Evidence]]] = {}
+        asked = _words(prompt_text(pair.prompt))
+        answered = _words(pair.chosen)
+        evidence: dict[Evidence, Iterable[Owner]] = {
+            "prompt": self._prompts.get(" ".join(asked), ()),
+            "example": self._shared_examples(asked),
+            "ngram": self._covered([asked, answered]),
+            "ast": self._same_form(pair.chosen),
+        }
+        for kind, owners in evidence.items():
+            for benchmark, task in owners:
+                tasks = shared.setdefault(benchmark, {})
+                tasks.setdefault(task, set()).add(kind)
+        for benchmark, tasks in shared.items():
+            self.overlaps[benchmark].add(pair, tasks)
+        return shared
+
+    def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
+        """Yield the owners of the examples that stand in a text."""
+        # An example is found by its first words, and then compared to its end.
+        for start in range(len(words) - EXAMPLE + 1):
+            beginning = " ".join(words[start : start + EXAMPLE])
+            for example, owner in self._examples.get(beginning, ()):
+                length = example.count(" ") + 1
+                as_long = " ".join(words[start : start + length])
+                if as_long == example:
+                    yield owner
+
+    def _same_form(self, code: str) -> Iterator[Owner]:
+        for form in _forms(code):
+            yield from self._forms.get(form, ())
+
+    def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[Owner]:
+        # With runs of 3 words: "a b c d" in a pair covers words 2 to 5 of the task's "x y a b c d z", 4 of 7.
+        covered: dict[int, set[int]] = defaultdict(set)
+        for words in texts:
+            for run in _runs(words):
+                for text, position in self._runs.get(run, ()):
+                    covered[text].update(range(position, position + RUN))
+        for text, positions in covered.items():
+            owner, length = self._texts[text]
+            if len(positions) >= COVERED * length:
+                yield owner
+
+
+class Decontamination(ContaminationIndex):
+    """A filter that looks every pair up in benchmarks, and leaves out the pairs that share something with one.
+
+    Args:
+        benchmarks: names of benchmarks, or paths of JSONL files.
+        problems: JSONL with the held-out problems.
+        drop: leave contaminated pairs out; otherwise only count them.
+        pass_over: if a named benchmark is not available here, warn and report instead of raising.
+
+    Attributes:
+        contaminated: the number of pairs that share something with a benchmark.
+        dropped: the number of pairs that were left out for it.
+
+    Raises:
+        InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
+    """
+
+    def __init__(
+        self,
+        benchmarks: Iterable[str],
+        problems: Path,
+        *,
+        drop: bool,
+        pass_over: bool = False,
+    ) -> None:
+        super().__init__()
+        self._files: dict[str, Path] = {}
+        self._absent: dict[str, str] = {}
+        self._drop = drop
+        self.contaminated = 0
+        self.dropped = 0
+        for name in dict.fromkeys(benchmarks):
+            if name == HELDOUT:
+                self._read(HELDOUT, problems)
+            elif name in PUBLISHED:
+                self._read_published(name)
+            else:
+                path = Path(name)
+                self._read(path.name, path)
+        if self._absent:
+            reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
+            if not pass_over:
+                raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
+            logger.warning("contamination is not checked against: %s", reasons)
+
+    def _read_published(self, name: str) -> None:
+        try:
+            files = find_benchmark(PUBLISHED[name]).files
+        except DataUnavailableError as error:
+            self._absent[name] = str(error)
+            return
+        if len(files) == 1:
+            self._read(name, files[0])
+            return
+        for path in files:
+            self._read(f"{name}/{path.name}", path)
+
+    def _read(self, name: str, path: Path) -> None:
+        self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
+        if self.overlaps[name].tasks:
+            self._files[name] = path
+        elif name == HELDOUT:
+            self._absent[HELDOUT] = f"{path}: no problem of split {HELDOUT!r}"
+            del self.overlaps[HELDOUT]
+        else:
+            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file")
+
+    def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
+        """Yield the pairs that stay, one at a time."""
+        for pair in pairs:
+            if self.find(pair):
+                self.contaminated += 1
+                if self._drop:
+                    self.dropped += 1
+                    continue
+            yield pair
+
+    def report(self) -> dict[str, Any]:
+        """Return the counts of each benchmark, and the benchmarks that are absent."""
+        benchmarks: dict[str, dict[str, Any]] = {}
+        for name, path in self._files.items():
+            overlap = self.overlaps[name]
+            entry: dict[str, Any] = {
+                "file": path.name,
+                "sha256": file_digest(path),
+                "tasks": overlap.tasks,
+                "pairs": overlap.pairs,
+            }
+            for kind, count in overlap.kinds.items():
+                entry[kind] = count
+            entry["examples"] = overlap.examples
+            entry["overlapping"] = sorted(overlap.overlapping)
+            benchmarks[name] = entry
+        return {
+            "pairs": self.contaminated,
+            "dropped": self.dropped,
+            "benchmarks": benchmarks,
+            "absent": self._absent,
+        }
+
+    def write_report(self, path: Path) -> None:
+        """Write the report as JSON."""
+        with atomic_writer(path) as file:
+            file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _programs(task: BenchmarkTask) -> Iterator[str]:
+    """Yield the solutions, alone and behind each prompt: a benchmark that completes code gives the body alone."""
+    yield from task.solutions
+    for prompt in task.prompts:
+        for solution in task.solutions:
+            yield prompt + solution
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _runs(words: Sequence[str]) -> Iterator[int]:
+    # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
+    # hash once in 10^13 look-ups.
+    for start in range(len(words) - RUN + 1):
+        run = " ".join(words[start : start + RUN])
+        yield hash(run)
+
+
+def _forms(code: str) -> Iterator[int]:
+    for form, size in solution_forms(code):
+        if size >= FORM:
+            yield hash(form)

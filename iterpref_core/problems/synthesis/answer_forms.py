@@ -1,0 +1,114 @@
+"""Answer forms of synthesis, as pydantic models: prompts ask for them, and answers are read by them."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+
+from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+
+MAX_DEPTH = 4
+"""The largest number of levels of a feature, its category included."""
+MODULE = "solution"
+TEST_FILE = "test.py"
+
+FeatureName = Annotated[
+    str,
+    BeforeValidator(lambda name: " ".join(name.lower().split()) if isinstance(name, str) else name),
+    Field(pattern=r"^[^>]{1,80}$"),
+]
+"""The name of a feature: lower case with single blanks, 1 to 80 characters, without `>`."""
+
+
+class Features(RootModel[dict[FeatureName, "Features"]]):
+    """A tree of features, the 16 categories first: each name with the features below it, `{}` for none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_object(cls, value: Any) -> Any:
+        return {name: {} for name in value} if isinstance(value, list) else value
+
+    def paths(self) -> tuple[FeaturePath, ...]:
+        """Return the features below the categories.
+
+        Raises:
+            ValueError: the tree has no feature, an unknown category, or a feature that stands too deep.
+        """
+        for name in self.root:
+            if name not in CATEGORIES:
+                raise ValueError(f"{name!r} is none of the categories")
+        nested = tuple(path for path in self.leaves() if len(path) > 1)
+        if not nested:
+            raise ValueError("there is no feature in it")
+        for path in nested:
+            if len(path) > MAX_DEPTH:
+                raise ValueError(f"{' > '.join(path)!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
+        return nested
+
+    def leaves(self, above: FeaturePath = ()) -> Iterator[FeaturePath]:
+        """Yield the paths of all features without features below them."""
+        if not self.root:
+            yield above
+        for name, below in self.root.items():
+            yield from below.leaves((*above, name))
+
+
+class Draft(BaseModel):
+    """A problem in the form in which a model writes one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: Annotated[
+        tuple[int, ...], Field(min_length=1, description="numbers of the offered features that the problem uses")
+    ]
+    instruction: Annotated[str, Field(min_length=1, description="the task")]
+    solution: Annotated[str, Field(min_length=1, description="source of solution.py")]
+    test: Annotated[str, Field(description="source of test.py")]
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The names of the third-party modules that the problem imports."""
+        imported = _imports(self.solution) | _imports(self.test)
+        return tuple(sorted(imported - {MODULE} - sys.stdlib_module_names))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Draft":
+        for name, source in (("solution", self.solution), ("test", self.test)):
+            try:
+                parse_source(source)
+            except SyntaxError as error:
+                raise ValueError(f"{name} is not valid Python: {error.msg}, line {error.lineno}") from None
+        if MODULE not in _imports(self.test):
+            raise ValueError(f"test does not import {MODULE}")
+        if not _has_test(self.test):
+            raise ValueError("test has no unittest.TestCase with a method named test_...")
+        return self
+
+
+def _imports(source: str) -> set[str]:
+    """Return the top-level modules that a program imports."""
+    modules = set[str]()
+    for node in ast.walk(parse_source(source)):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        # `from . import x` has a level, and names no module outside.
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules}
+
+
+def _has_test(source: str) -> bool:
+    for node in ast.walk(parse_source(source)):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        is_test_case = any("TestCase" in ast.unparse(base) for base in node.bases)
+        if is_test_case and any(_is_test_method(item) for item in node.body):
+            return True
+    return False
+
+
+def _is_test_method(item: ast.stmt) -> bool:
+    return isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name.startswith("test")

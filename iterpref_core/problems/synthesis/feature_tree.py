@@ -1,0 +1,227 @@
+"""Feature tree: the features of code with their frequencies, to draw from (EpiCoder, arXiv 2501.04694)."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_text
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+
+CATEGORIES = (
+    "workflow",
+    "implementation style",
+    "functionality",
+    "resource usage",
+    "computation operation",
+    "security",
+    "user interaction",
+    "data processing",
+    "file operation",
+    "error handling",
+    "logging",
+    "dependency relations",
+    "algorithm",
+    "data structures",
+    "implementation logic",
+    "advanced techniques",
+)
+"""The first level of every tree."""
+
+SEPARATOR = " > "
+"""The text between the names of a path."""
+
+FeaturePath = tuple[str, ...]
+"""A feature with the features above it, the category first."""
+
+
+@dataclass
+class Node:
+    """A feature: the number of seeds that have the feature, counted or estimated, and the finer features below."""
+
+    frequency: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    children: "dict[str, Node]" = field(default_factory=dict)
+
+
+@dataclass
+class FeatureTree:
+    """A tree of features.
+
+    Attributes:
+        seeds: the number of programs that were observed.
+        rounds: the number of times the tree was evolved.
+        categories: the first level.
+    """
+
+    seeds: int = 0
+    rounds: int = 0
+    categories: dict[str, Node] = field(default_factory=dict)
+
+    def observe(self, paths: Iterable[FeaturePath]) -> None:
+        """Count the features of one more seed, and the features above them, each once.
+
+        >>> tree = FeatureTree()
+        >>> tree.observe([("algorithm", "search"), ("algorithm", "sorting")])
+        >>> tree.observe([("algorithm", "sorting")])
+        >>> tree.categories["algorithm"].frequency, tree.find(("algorithm", "sorting")).frequency
+        (2, 2)
+        """
+        self.seeds += 1
+        prefixes: dict[FeaturePath, None] = {}
+        for path in paths:
+            for length in range(1, len(path) + 1):
+                prefixes[path[:length]] = None
+        for prefix in prefixes:
+            level = self._level(prefix[:-1])
+            if prefix[-1] in level:
+                level[prefix[-1]].frequency += 1
+            else:
+                level[prefix[-1]] = Node(1)
+
+    def grow(self, paths: Iterable[FeaturePath]) -> int:
+        """Add features that were not observed in any seed, and return the number of new ones.
+
+        A new feature has no count, so its frequency is estimated. With siblings it is their mean, so that the new
+        feature is drawn like an ordinary sibling. Without siblings it is an equal share of the frequency above. Known
+        features stay as they are.
+        """
+        return _graft(self.categories, nest(paths), above=1.0)
+
+    def find(self, path: FeaturePath) -> Node:
+        """Return a feature.
+
+        Raises:
+            KeyError: the tree has no such feature.
+        """
+        return self._level(path[:-1])[path[-1]]
+
+    def _level(self, path: FeaturePath) -> dict[str, Node]:
+        level = self.categories
+        for name in path:
+            level = level[name].children
+        return level
+
+    def sample(
+        self,
+        breadth: Sequence[int],
+        temperature: float,
+        random: Random,
+    ) -> tuple[FeaturePath, ...]:
+        """Draw a subtree and return its leaves.
+
+        Children are drawn without replacement, each with probability proportional to frequency ** (1 / temperature)
+        among the remaining ones.
+
+        Args:
+            breadth: the largest number of children on each level, the categories first.
+            temperature: at most 1 favors frequent features; a high temperature lets rare features through.
+            random: the source of every draw.
+        """
+        return tuple(_draw(self.categories, breadth, temperature, random, ()))
+
+    def features(self) -> Iterator[FeaturePath]:
+        """Yield all features below the categories."""
+        waiting: list[tuple[FeaturePath, Node]] = [((name,), node) for name, node in self.categories.items()]
+        while waiting:
+            path, node = waiting.pop()
+            if len(path) > 1:
+                yield path
+            for name, child in node.children.items():
+                waiting.append(((*path, name), child))
+
+    def save(self, path: Path) -> None:
+        """Write the tree as JSON, whole or not at all."""
+        with atomic_writer(path) as file:
+            file.write(_TREE.dump_json(self, indent=1).decode() + "\n")
+
+
+_TREE = TypeAdapter(FeatureTree)
+
+
+def load_tree(path: Path) -> FeatureTree:
+    """Read a tree that `FeatureTree.save` wrote.
+
+    Raises:
+        InputError: the file is absent or holds no tree.
+    """
+    try:
+        return _TREE.validate_json(read_text(path, "--seed-code makes a tree"))
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; make the tree again (--seed-code)") from None
+
+
+def probabilities(frequencies: Sequence[float], temperature: float) -> list[float]:
+    """Return the probability of drawing each feature: proportional to frequency ** (1 / temperature).
+
+    >>> [round(p, 3) for p in probabilities([1, 4], 1)], [round(p, 3) for p in probabilities([1, 4], 2)]
+    ([0.2, 0.8], [0.333, 0.667])
+    """
+    logs = [math.log(frequency) for frequency in frequencies]
+    # Relative to the largest: at a low temperature the powers themselves would overflow.
+    largest = max(logs)
+    weights = [math.exp((log - largest) / temperature) for log in logs]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def _draw(
+    level: dict[str, Node],
+    breadth: Sequence[int],
+    temperature: float,
+    random: Random,
+    path: FeaturePath,
+) -> Iterator[FeaturePath]:
+    if not level or not breadth:
+        yield path
+        return
+    left = list(level)
+    for _ in range(min(breadth[0], len(left))):
+        weights = probabilities([level[name].frequency for name in left], temperature)
+        name = left.pop(random.choices(range(len(left)), weights)[0])
+        yield from _draw(
+            level[name].children,
+            breadth[1:],
+            temperature,
+            random,
+            (*path, name),
+        )
+
+
+def nest(paths: Iterable[FeaturePath]) -> dict[str, Any]:
+    """Return paths as nested mappings.
+
+    >>> nest([("algorithm", "search"), ("algorithm", "sorting", "stable")])
+    {'algorithm': {'search': {}, 'sorting': {'stable': {}}}}
+    """
+    root: dict[str, Any] = {}
+    for path in paths:
+        level = root
+        for name in path:
+            level = level.setdefault(name, {})
+    return root
+
+
+def show(paths: Iterable[FeaturePath]) -> str:
+    """Return paths as JSON, for a model."""
+    return json.dumps(nest(paths), indent=1, ensure_ascii=False)
+
+
+def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
+    # Beside siblings with frequencies 4 and 2 a new feature gets their mean, 3; as one of two first children of a
+    # feature with frequency 4 it gets half of that, 2.
+    new = [name for name in added if name not in level]
+    siblings = [node.frequency for node in level.values()]
+    for name in new:
+        estimate = fmean(siblings) if siblings else above / len(new)
+        level[name] = Node(estimate)
+    count = len(new)
+    for name, below in added.items():
+        count += _graft(level[name].children, below, level[name].frequency)
+    return count

@@ -1,0 +1,270 @@
+"""`iterpref synthesize`: a tree from seed code, its evolution, and problems whose solutions pass their own tests."""
+
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from iterpref_core.execution import Engine, Outcome, run_by, run_right_program
+from iterpref_core.models.inference.backend import Model, Request, Sampling
+from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
+from iterpref_core.models.prompts.templates import fill
+from iterpref_core.problems.screening.near_duplicates import NearDuplicates
+from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
+from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
+from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
+from iterpref_core.records import Problem, ScriptTest
+from iterpref_core.records.config import SynthesisParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.progress import show_progress
+
+PROMPTS = Path(__file__).with_name("prompts")
+_CATEGORIES = ", ".join(CATEGORIES)
+
+REASONS = (
+    "unreadable",
+    "no_feature",
+    "missing_package",
+    "reference_fails",
+    "not_judged",
+    "near_duplicate",
+)
+"""The reasons why a requested problem is dropped."""
+
+
+def make_tree(
+    source: Path,
+    backend: Model,
+    params: SynthesisParams,
+    reason_against: Callable[[str], str | None] | None,
+    out: Path,
+) -> tuple[FeatureTree, dict[str, float]]:
+    """Extract a tree from seed code and evolve it. The tree is saved after the extraction and after every round.
+
+    An interrupted run is started again: its answers come from the backend's store.
+
+    Args:
+        source: a folder with Python files, or JSONL of programs.
+        backend: the model.
+        params: the parameters of synthesis.
+        reason_against: returns why a program must not reach the model; None for a model that may read all.
+        out: the JSON file of the tree.
+
+    Returns:
+        The tree, and `seeds`, `seeds/cut`, `seeds/dropped/<reason>`, `seeds/used`, `features/extracted`,
+        `features/evolved`, `evolution/asked`, `evolution/unreadable` and `asked_again`.
+
+    Raises:
+        InputError: there is no seed code, or no feature was found in it.
+    """
+    seeds = Counter[str]()
+    asked = Counter[str]()
+    tree = FeatureTree()
+    total = sum(1 for _ in read_seeds(source))
+    with show_progress("features of seed code", total) as advance:
+        programs = fit_seeds(read_seeds(source), params.seed_chars, reason_against, seeds)
+        requests = _extraction_requests(programs, params.seed)
+        for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
+            advance()
+            if paths is not None:
+                tree.observe(paths)
+    extracted = sum(1 for _ in tree.features())
+    if not extracted:
+        raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
+    tree.save(out)
+    grown = Counter[str](features=0, asked=0, asked_again=0, unreadable=0)
+    with show_progress("rounds of evolution", params.rounds) as advance:
+        for _ in range(params.rounds):
+            evolve(tree, backend, params, grown)
+            tree.save(out)
+            advance()
+    counts = {
+        **seeds,
+        "seeds/dropped/unreadable": asked["unreadable"],
+        "seeds/used": tree.seeds,
+        "features/extracted": extracted,
+        "features/evolved": grown["features"],
+        "evolution/asked": grown["asked"],
+        "evolution/unreadable": grown["unreadable"],
+        "asked_again": asked["asked_again"] + grown["asked_again"],
+    }
+    return tree, {name: float(count) for name, count in counts.items()}
+
+
+def _extraction_requests(programs: Iterable[str], seed: int) -> Iterator[Request]:
+    for program in programs:
+        yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), seed)
+
+
+def evolve(
+    tree: FeatureTree,
+    backend: Model,
+    params: SynthesisParams,
+    counts: Counter[str],
+) -> None:
+    """Evolve the tree by one round, in place.
+
+    All subtrees of a round are drawn from the tree of the round before, so that their requests can go out together.
+    `counts` grows by `asked`, `asked_again`, `unreadable`, and by the new `features`.
+    """
+    requests = []
+    for position in range(params.subtrees):
+        random = Random(f"{params.seed}/evolve/{tree.rounds}/{position}")
+        subtree = show(tree.sample(params.breadth, params.feature_temperature, random))
+        values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
+        # A subtree that is drawn again gets another answer.
+        seed = params.seed + tree.rounds * params.subtrees + position
+        requests.append(Request(fill(PROMPTS / "evolve.txt", values), seed))
+    for paths in ask_parsed(backend, requests, _sampling(params), read_features, counts):
+        counts["features"] += tree.grow(paths or ())
+    tree.rounds += 1
+
+
+def read_features(answer: str) -> tuple[FeaturePath, ...]:
+    """Read the features of an answer.
+
+    Raises:
+        ValueError: the answer does not have the form; the message explains to the model why.
+    """
+    return read_object(answer, Features).paths()
+
+
+def write_problems(
+    tree: FeatureTree,
+    backend: Model,
+    params: SynthesisParams,
+    executor: Engine,
+    count: int,
+    out: Path,
+) -> dict[str, float]:
+    """Ask for problems and write the sound ones.
+
+    Args:
+        tree: the features to draw from.
+        backend: the model.
+        params: the parameters of synthesis.
+        executor: the engine that runs every solution against its problem's tests.
+        count: the number of problems to ask for. A larger number leaves the first problems as they are.
+        out: the JSONL file of the problems. Its name without suffix begins their ids.
+
+    Returns:
+        `problems/asked`, `problems/kept` and, adding up to the former, `problems/dropped/<reason>`; then
+        `reference_fails/<verdict>`, `missing_package/<name>` and `asked_again`.
+
+    Raises:
+        InputError: the tree is empty.
+        ExecutionError: the engine failed.
+    """
+    if not tree.categories:
+        raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
+    counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
+
+    def run(drafted: tuple[Problem, str]) -> tuple[Problem, Outcome]:
+        problem, _ = drafted
+        return run_right_program(problem, problem.reference or "", run_by(executor))
+
+    with show_progress("problems", count) as advance:
+        drafted = _draft_problems(
+            tree=tree,
+            backend=backend,
+            params=params,
+            count=count,
+            name=out.name.partition(".")[0],
+            counts=counts,
+            advance=advance,
+        )
+        kept = _keep(executor.each(drafted, run), NearDuplicates(params.max_similarity), counts)
+        counts["problems/kept"] = write_jsonl(out, kept)
+    return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
+
+
+def _draft_problems(
+    tree: FeatureTree,
+    backend: Model,
+    params: SynthesisParams,
+    count: int,
+    name: str,
+    counts: Counter[str],
+    advance: Callable[[], None],
+) -> Iterator[tuple[Problem, str]]:
+    """Yield the problems that can be run, each with its instruction."""
+    offered: list[tuple[FeaturePath, ...]] = []
+
+    def requests() -> Iterator[Request]:
+        for number in range(count):
+            random = Random(f"{params.seed}/problem/{number}")
+            features = tree.sample(params.breadth, params.feature_temperature, random)
+            offered.append(features)
+            lines = []
+            for position, path in enumerate(features, start=1):
+                lines.append(f"{position}. {SEPARATOR.join(path)}")
+            fields = {
+                "features": "\n".join(lines),
+                "form": json.dumps(Draft.model_json_schema()),
+            }
+            prompt = fill(PROMPTS / "problem.txt", fields)
+            yield Request(prompt, params.seed + number)
+
+    asked = Counter[str]()
+    drafts = ask_parsed(
+        backend,
+        requests(),
+        _sampling(params),
+        partial(read_object, form=Draft),
+        asked,
+    )
+    for number, draft in enumerate(drafts):
+        advance()
+        counts["asked_again"] = asked["asked_again"]
+        if draft is None:
+            counts["problems/dropped/unreadable"] += 1
+            continue
+        missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
+        used = dict.fromkeys(position for position in draft.features if 1 <= position <= len(offered[number]))
+        if missing:
+            counts["problems/dropped/missing_package"] += 1
+            counts.update(f"missing_package/{package}" for package in missing)
+        elif not used:
+            counts["problems/dropped/no_feature"] += 1
+        else:
+            features = tuple(SEPARATOR.join(offered[number][position - 1]) for position in used)
+            yield to_problem(draft, features, f"{name}/{number}"), draft.instruction
+
+
+def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
+    """Return the problem of a draft."""
+    return Problem(
+        task_id=task_id,
+        prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
+        entry_point=MODULE,
+        tests=(ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages),),
+        reference=draft.solution,
+        source="synthesized",
+        features=tuple(features),
+    )
+
+
+def _keep(
+    judged: Iterable[tuple[tuple[Problem, str], tuple[Problem, Outcome]]],
+    seen: NearDuplicates,
+    counts: Counter[str],
+) -> Iterator[Problem]:
+    """Yield the problems whose reference passes and whose instruction is new."""
+    for (_, instruction), (problem, outcome) in judged:
+        if outcome.verdict == "infra_error":
+            counts["problems/dropped/not_judged"] += 1
+        elif outcome.verdict != "passed":
+            counts["problems/dropped/reference_fails"] += 1
+            counts[f"reference_fails/{outcome.verdict}"] += 1
+        elif not seen.add(instruction):
+            counts["problems/dropped/near_duplicate"] += 1
+        else:
+            yield problem
+
+
+def _sampling(params: SynthesisParams) -> Sampling:
+    return Sampling(params.temperature, params.max_new_tokens)

@@ -1,0 +1,176 @@
+"""Mutation score: the share of a reference's mutants that its tests fail. Coverage: the share of it that they reach.
+
+Both are measured in the sandbox, like all untrusted code. A mutant that behaves like the reference survives any test.
+Such equivalent mutants are not recognized, so a mutation score of 1 is not always possible.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from iterpref_core.execution import Engine, Outcome, Program, ValueTest, decide, program_of, time_limit
+from iterpref_core.problems.validity.llm_judge import Scores
+from iterpref_core.programs.source_code.mutants import mutants_of
+from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
+
+PRELOAD = ("coverage",)
+"""Modules for an executor to import once: then measuring is quick."""
+TRACING = 5.0
+"""The factor by which a program's limit of CPU seconds grows while coverage is measured."""
+MUTANT_FLOOR_S = 0.25
+"""CPU seconds that every mutant may take."""
+MUTANT_FACTOR = 2.0
+"""The CPU seconds that a mutant may take, in multiples of the watched reference's. Many mutants hang, so it is low."""
+_WATCH = """
+def __reached__():
+    watch.stop()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(source)
+    _, lines, _, missing, _ = watch.analysis2(path)
+    missing = [line - skip for line in missing if line > skip]
+    exits = [pair for line, pair in watch.branch_stats(path).items() if line > skip]
+    ways, taken = sum(pair[0] for pair in exits), sum(pair[1] for pair in exits)
+    count = sum(line > skip for line in lines)
+    reached = count - len(missing)
+    share = lambda part, whole: part / whole if whole else 1.0
+    return share(reached, count), share(taken, ways), share(reached + taken, count + ways), missing
+
+import coverage, os
+path, skip, source = os.path.abspath({path!r}), {skip}, {source!r}
+watch = coverage.Coverage(data_file=None, branch=True, config_file=False, include=[path], messages=False)
+watch.start()
+{run}
+"""
+"""The program that is run instead of the measured one: it runs that one, or test scripts import that one. The first
+`skip` lines are setup, and do not count."""
+_REACHED = ("line_coverage", "branch_coverage", "coverage", "missing_lines")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Survivor(Record):
+    """A mutant that passes all tests."""
+
+    line: int
+    change: str
+
+
+class ProblemQuality(Record):
+    """The quality of a problem's tests.
+
+    Attributes:
+        task_id: name of the problem.
+        reference: verdict on the reference; all that follows is empty without a reference, or if the tests fail it.
+        line_coverage: share of the reference's lines that run.
+        branch_coverage: share of the reference's branches that are taken.
+        coverage: share of lines and branches together.
+        missing_lines: lines that do not run, from 1.
+        mutants: number of mutants with a verdict.
+        killed: number of mutants that the tests fail.
+        mutation_score: `killed` / `mutants`; None without mutants.
+        survivors: the mutants that pass all tests.
+        judge: scores by a judge, if one was asked and gave a readable answer.
+    """
+
+    task_id: str
+    reference: Verdict | None = None
+    line_coverage: Share | None = None
+    branch_coverage: Share | None = None
+    coverage: Share | None = None
+    missing_lines: tuple[int, ...] = ()
+    mutants: int = 0
+    killed: int = 0
+    mutation_score: float | None = None
+    survivors: tuple[Survivor, ...] = ()
+    judge: Scores | None = None
+
+
+def _watched(program: Program) -> Program:
+    """Return a program that measures coverage of another one; an added last test returns the coverage as its value."""
+    # Take a program that defines f, and a test that calls f(1). The new program starts coverage.py on "watched.py",
+    # compiles the old one under this name, and runs it, which defines f. The new tests call f(1), then `__reached__`,
+    # which stops coverage.py and returns the shares of "watched.py".
+    modules = [test.module for test in program.tests if isinstance(test, ScriptTest)]
+    path = "watched.py"
+    source = program.code
+    if modules:
+        path = modules[0].replace(".", "/") + ".py"
+        if program.setup:
+            source = f"{program.setup}\n{program.code}"
+    skip = source.count("\n") - program.code.count("\n")
+    run = 'exec(compile(source, path, "exec"))'
+    if len(modules) == len(program.tests):
+        # Every test is a script, which runs the program itself.
+        run = ""
+    tests: list[Any] = []
+    for test in program.tests:
+        if isinstance(test, ScriptTest):
+            # A script imports the measured program from a file, not from the code around it.
+            files = {path: source, **test.files}
+            tests.append(test.model_copy(update={"files": files}))
+        else:
+            tests.append(test)
+    tests.append(ValueTest("__reached__", ()))
+    code = _WATCH.format(path=path, skip=skip, source=source, run=run)
+    return replace(program, code=code, tests=tuple(tests), inside=True)
+
+
+def measure_tests(
+    problem: Problem,
+    executor: Engine,
+    mutants: int,
+    seed: int,
+) -> ProblemQuality:
+    """Measure the tests of a problem, visible and hidden ones together. Blocks; may be called from any thread.
+
+    Args:
+        problem: problem with its reference.
+        executor: runs the reference and its mutants; quick if `PRELOAD` is preloaded.
+        mutants: largest number of mutants of the reference; the seed and the problem's id decide the choice.
+        seed: see `mutants`.
+
+    Raises:
+        ExecutionError: the engine failed.
+    """
+    tests = problem.tests + problem.hidden_tests
+    if problem.reference is None or not tests:
+        return ProblemQuality(task_id=problem.task_id)
+    reference_code = problem.reference
+    problem = decide(problem, executor)
+    program = program_of(problem, Sample(task_id=problem.task_id, solution=reference_code))
+    program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
+    values: list[Any] = []
+    reference: Outcome | None = None
+    # Stdin tests run the program as another process each, where nothing is measured.
+    if not any(isinstance(test, StdinTest) for test in tests):
+        values, reference = executor.call(_watched(program))
+    if reference is None or reference.verdict != "passed":
+        # Not measured, not passed, or without coverage.py in the environment: the plain run decides.
+        values = []
+        reference = executor.run_one(program)
+    if reference.verdict != "passed":
+        return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
+    cpu_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))
+    chosen = mutants_of(reference_code, mutants, f"{seed} {problem.task_id}")
+    counted = 0
+    survivors = []
+    for mutant in chosen:
+        verdict = executor.run_one(replace(program, code=mutant.code, cpu_s=cpu_s)).verdict
+        if verdict != "infra_error":
+            counted += 1
+        if verdict == "passed":
+            survivors.append(Survivor(line=mutant.line, change=mutant.change))
+    quality = ProblemQuality(
+        task_id=problem.task_id,
+        reference="passed",
+        mutants=counted,
+        killed=counted - len(survivors),
+        mutation_score=1 - len(survivors) / counted if counted else None,
+        survivors=tuple(survivors),
+    )
+    # The last value is missing if nothing was measured, and anything at all if the program has interfered.
+    with suppress(LookupError, TypeError, ValueError):
+        return ProblemQuality(**dict(quality) | dict(zip(_REACHED, values[-1], strict=True)))
+    return quality

@@ -1,0 +1,263 @@
+"""Python texts in answers: their syntax trees, the names that they define, and their rank as the program."""
+
+import ast
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+
+STATEMENT = re.compile(
+    r"""(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]
+    | class[ \t]+\w+[ \t]*[(:\[]
+    | @\w[\w.]*(?:\(.*)?$
+    | import[ \t]+\w
+    | from[ \t]+[\w.]+[ \t]+import\b
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""A line's beginning that is Python and no prose."""
+
+_MAX_PARSED = 4_000_000
+"""Characters that are parsed of one answer. An answer of a hundred blocks needs a twentieth of them."""
+MAX_PROGRAM = 50_000
+"""Characters of a text beyond which it is not parsed."""
+
+
+class Parser:
+    """A parser that stops when one answer has cost enough."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_PARSED
+
+    def affords(self, length: int) -> bool:
+        """Return True if a text of so many characters would still be parsed."""
+        return length <= min(self._left, MAX_PROGRAM)
+
+    def parse(self, text: str) -> ast.Module | SyntaxError:
+        """Return the syntax tree of a text, or the error that shows that it is no Python."""
+        if not self.affords(len(text)):
+            return SyntaxError("too long")
+        # A call has a cost of its own, about that of 2,000 characters.
+        self._left -= len(text) + 2_000
+        try:
+            return parse_source(text)
+        except SyntaxError as error:
+            return error
+
+    def tree(self, text: str) -> ast.Module | None:
+        """Return the syntax tree of a text; None where it is no Python, or holds no statement."""
+        parsed = self.parse(text)
+        if isinstance(parsed, SyntaxError) or not parsed.body:
+            return None
+        return parsed
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A Python text that stands at [start, end) of an answer.
+
+    `code` is without the margin of a list item or a quotation, so it may differ from the answer's text.
+    """
+
+    start: int
+    end: int
+    code: str
+    tree: ast.Module
+
+
+class Rank(IntEnum):
+    """A measure of how well a Python text answers a task; the higher, the better."""
+
+    NOTHING = 0
+    SCRIPT = 1
+    TESTS = 2
+    DEFINITION = 3
+    FAKE = 4
+    METHOD = 5
+    ASSIGNED = 6
+    ENTRY_POINT = 7
+
+    @property
+    def answers(self) -> bool:
+        """Return True if the text has the name that the task asks for, in whatever form."""
+        return self >= Rank.FAKE
+
+
+def rank(tree: ast.Module, entry_point: str | None) -> Rank:
+    """Return how well a Python text answers a task.
+
+    `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
+    without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
+    `ENTRY_POINT`: it defines the name. `ASSIGNED`: the name is another function's: `f = solve`. `METHOD`: a class has a
+    method of this name, though a function is asked for; for `Adder.add` that is the entry point. `FAKE`: what has the
+    name looks at no argument, or the text imports the name: it is code that uses or tests the program.
+    """
+    definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
+    name = entry_name(entry_point or "")
+    if name:
+        found = _rank_of_name(tree, definitions, name, of_class=name != entry_point)
+        if found is not None:
+            return found
+    if not definitions:
+        idle = all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
+        return Rank.NOTHING if idle else Rank.SCRIPT
+    if all(map(_is_stub, definitions)):
+        return Rank.NOTHING
+    return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
+
+
+def entry_name(entry_point: str) -> str:
+    """Return the name that a program must define: the last one of a dotted path.
+
+    >>> entry_name("Solution().add"), entry_name("add")
+    ('add', 'add')
+    """
+    names: list[str] = re.findall(r"\w+", entry_point)
+    return names[-1] if names else ""
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text with their ends, counted as Python counts them."""
+    return list(io.StringIO(text, newline="\n"))
+
+
+def is_prose(statement: ast.stmt) -> bool:
+    """Return True if a statement is words that happen to be Python, such as `Done` or `Note: this`."""
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    if not isinstance(statement, ast.Expr) or isinstance(statement.value, ast.Constant):
+        return False
+    return _is_idle(statement)
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """Return True if a statement changes nothing: an import, or an expression without a call, such as a result."""
+    if not isinstance(statement, ast.Expr):
+        return isinstance(statement, ast.Import | ast.ImportFrom)
+    calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)
+    return not any(isinstance(node, calls) for node in ast.walk(statement))
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
+    """Return all nodes outside of functions' bodies: a function inside of another is not the one asked for."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _rank_of_name(
+    tree: ast.Module,
+    definitions: Sequence[_Definition],
+    name: str,
+    *,
+    of_class: bool,
+) -> Rank | None:
+    """Return the rank of a text that gives a name a meaning; None where it gives it none.
+
+    Args:
+        tree: the text.
+        definitions: its definitions outside of functions.
+        name: the entry point's.
+        of_class: the entry point is a class's, such as `Adder.add`, so that a method is what is asked for.
+    """
+    found = []
+    only_stubs = False
+    methods = _methods(definitions)
+    nodes = _outer_nodes(tree)
+    uses = any(isinstance(node, ast.ImportFrom) and name in {each.name for each in node.names} for node in nodes)
+    for node in definitions:
+        if node.name != name:
+            continue
+        if _is_stub(node):
+            only_stubs = True
+        else:
+            is_method = node in methods and not of_class
+            is_fake = uses or _ignores_arguments(node)
+            found.append(Rank.METHOD if is_method else Rank.FAKE if is_fake else Rank.ENTRY_POINT)
+    for statement in nodes:
+        value = _assigned_value(statement, name)
+        if isinstance(value, ast.Lambda):
+            found.append(Rank.FAKE if uses or _ignores_arguments(value) else Rank.ENTRY_POINT)
+        elif value is not None and _may_be_function(value, name):
+            found.append(Rank.ASSIGNED)
+    if found:
+        return max(found)
+    return Rank.NOTHING if only_stubs else None
+
+
+def _methods(definitions: Sequence[_Definition]) -> set[ast.AST]:
+    methods: set[ast.AST] = set()
+    for node in definitions:
+        if isinstance(node, ast.ClassDef):
+            methods.update(node.body)
+    return methods
+
+
+def _assigned_value(node: ast.AST, name: str) -> ast.expr | None:
+    """Return the value that a statement assigns to a name; None where it assigns none."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    else:
+        return None
+    is_named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
+    return node.value if is_named else None
+
+
+def _may_be_function(value: ast.expr, name: str) -> bool:
+    """Return True if a value may be a function: `solve`, `math.floor`, `cache(solve)`; not `[]`, and not `f([])`."""
+    if not isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
+        return False
+    return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+
+
+def _ignores_arguments(definition: _Definition | ast.Lambda) -> bool:
+    """Return True for a function with arguments that looks at none, such as `lambda *_: 0`."""
+    if isinstance(definition, ast.ClassDef):
+        return False
+    names = {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)} - {"self", "cls"}
+    body = definition.body if isinstance(definition.body, list) else [definition.body]
+    read = {node.id for statement in body for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    return bool(names) and names.isdisjoint(read)
+
+
+def _is_test(definition: _Definition) -> bool:
+    return definition.name == "main" or definition.name.lower().startswith("test")
+
+
+def _is_stub(definition: _Definition) -> bool:
+    """Return True if a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
+    if isinstance(definition, ast.ClassDef):
+        methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if methods:
+            return all(map(_is_stub, methods))
+        return all(_is_ellipsis(statement) for statement in definition.body)
+    return all(_holds_place(statement) for statement in definition.body)
+
+
+def _holds_place(statement: ast.stmt) -> bool:
+    """Return True for a text, such as a docstring, `...`, `pass`, and `raise NotImplementedError`."""
+    if isinstance(statement, ast.Raise):
+        return statement.exc is not None and "NotImplemented" in ast.unparse(statement.exc)
+    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_text or isinstance(statement, ast.Pass)
+
+
+def _is_ellipsis(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+        return False
+    return statement.value.value is Ellipsis

@@ -1,0 +1,60 @@
+"""Names in a program: those that it reads, and that nothing in it defines."""
+
+import ast
+import builtins
+
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+
+_BLOCKS = (
+    ast.FunctionDef
+    | ast.AsyncFunctionDef
+    | ast.ClassDef
+    | ast.For
+    | ast.AsyncFor
+    | ast.While
+    | ast.If
+    | ast.With
+    | ast.AsyncWith
+    | ast.Try
+    | ast.TryStar
+    | ast.Match
+)
+_GIVEN = {*dir(builtins), "__file__"}
+
+
+def undefined_names(code: str) -> list[str]:
+    """Return the names that a script reads and nothing in it defines, so that Python cannot run the script.
+
+    Many lines of other languages are Python by their syntax, and only their names are not Python's.
+
+    Returns:
+        the names; none for a program with a definition, a `lambda` or another block, which no other language writes as
+        Python does, and none for a text that is no Python by itself.
+
+    >>> undefined_names("x <- c(1, 2)"), undefined_names("SELECT (1)"), undefined_names("puts(x = 1)")
+    (['x', 'c'], ['SELECT'], ['puts'])
+    >>> undefined_names("import re; print(re.sub('a', 'b', input()))"), undefined_names("def f(x): return y")
+    ([], [])
+    """
+    try:
+        tree = parse_source(code)
+    except SyntaxError:
+        return []
+    if any(isinstance(statement, _BLOCKS) for statement in tree.body):
+        return []
+    defined = set(_GIVEN)
+    read: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            return []
+        if isinstance(node, ast.alias):
+            # `import os.path` defines `os`.
+            defined.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            read[node.id] = None
+        elif isinstance(node, ast.Name):
+            defined.add(node.id)
+    # `from math import *` defines any names.
+    return [] if "*" in defined else [name for name in read if name not in defined]

@@ -1,0 +1,482 @@
+"""Records that cross stages: frozen, with the fields of the JSONL files.
+
+Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored. A problem and its
+tests refuse unknown fields, since the content of a misspelt one would be lost.
+A field that changes its meaning gets another name, so that no old file is misread.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator, model_validator
+
+from iterpref_core.records.prompt_messages import Prompt, read_answer, statement_digest
+
+UNDECIDED = ("passed", "infra_error")
+"""Verdicts that show no failure."""
+Verdict = Literal[
+    "passed",
+    "wrong_answer",
+    "exception",
+    "syntax_error",
+    "timeout",
+    "memory",
+    "crash",
+    "exited_early",
+    "output_limit",
+    "bad_return_type",
+    "tampered",
+    "truncated",
+    "infra_error",
+]
+"""The outcome of a program. `truncated`: the answer was cut off at its length limit, and the program does not pass."""
+
+COMPOSED = "synthetic"
+"""The `source` of problems from this project's feature tree."""
+
+OWN_CODE = "own_code:"
+"""The prefix of `source` in problems made of a project's code; the project's name follows."""
+
+Span = tuple[int, int]
+"""Half-open character offsets [start, end) into a program's text."""
+
+
+class Record(BaseModel):
+    """The base of all records: immutable, compared by value, one JSON object a line.
+
+    Attributes:
+        example: a valid line, shown in messages about invalid ones; empty for records that nobody writes by hand.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    example: ClassVar[str] = ""
+
+    def to_json(self) -> str:
+        """Return the record as a line of JSON without its newline; non-ASCII text is kept readable."""
+        return self.model_dump_json(exclude_none=True)
+
+
+class IoTest(Record, extra="forbid"):
+    """A test that evaluates an expression: the value must equal a Python literal, in its type too, at every depth.
+
+    Attributes:
+        call: an expression, such as `f([1, 2])`.
+        expected: a Python literal.
+        atol: numbers at any depth may differ from the expected one by 1e-7 of it plus `atol`; `1` and `1.0` are equal
+            then. None: numbers must be equal.
+        tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
+    """
+
+    example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
+
+    kind: Literal["io"] = "io"
+    call: str
+    expected: str
+    atol: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    tuples_as_lists: bool | None = None
+
+
+class AssertTest(Record, extra="forbid"):
+    """A test of statements that raise AssertionError when the program is wrong."""
+
+    kind: Literal["assert"] = "assert"
+    code: str
+
+
+class UnittestTest(Record, extra="forbid"):
+    """A test with the source of one or more `unittest.TestCase` classes."""
+
+    kind: Literal["unittest"] = "unittest"
+    code: str
+
+
+class PytestTest(Record, extra="forbid"):
+    """A test file for pytest; the file imports the solution as the module `solution`."""
+
+    example: ClassVar[str] = (
+        '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
+    )
+
+    kind: Literal["pytest"] = "pytest"
+    code: str
+
+
+class StdinTest(Record, extra="forbid"):
+    """A test of a script by its standard input and the expected standard output.
+
+    Outputs are compared token by token; white space separates tokens. Tokens match if they are equal, as text or as
+    decimal numbers: `3.0` matches `3`.
+
+    Attributes:
+        input: the whole of standard input.
+        output: the whole of standard output.
+        tolerance: largest difference to the expected number, absolute or relative, at which a number still matches;
+            integers that are expected must be met exactly.
+        ignore_case: `Yes` matches `YES`.
+        checker: source of a function `check(input, expected, printed) -> bool`, which replaces the comparison; the
+            function runs as a program of its own.
+    """
+
+    example: ClassVar[str] = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
+
+    kind: Literal["stdin"] = "stdin"
+    input: str
+    output: str
+    tolerance: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    ignore_case: bool = False
+    checker: str | None = None
+
+
+class ScriptTest(Record, extra="forbid"):
+    """A test script that imports the solution by module name.
+
+    Attributes:
+        module: name under which the script imports the solution.
+        files: the script and the files that it needs, by path; the program works in the same folder.
+        run: path of the script among `files`.
+        packages: packages that have to be installed.
+        environment: name of the interpreter in `execution.environments`; None: this project's own.
+    """
+
+    kind: Literal["script"] = "script"
+    module: str
+    files: dict[str, str]
+    run: str
+    packages: tuple[str, ...] = ()
+    environment: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_script(self) -> Self:
+        if self.run not in self.files:
+            raise ValueError(f"'run' names {self.run!r}, which is not in 'files'")
+        return self
+
+
+Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
+
+
+class Problem(Record, extra="forbid"):
+    """A programming task with executable tests.
+
+    Attributes:
+        task_id: unique name.
+        prompt: the task, as the model reads it: a text, or messages.
+        entry_point: name that the tests call; empty if the program is a script.
+        tests: visible tests; their feedback reaches the model during CodeFlow.
+        hidden_tests: tests for scoring alone; no model reads anything about them. GRPO's reward is a score.
+        reference: a right program.
+        setup: code that runs before the program, such as imports that every program finds.
+        source: the set that the problem is from, `COMPOSED`, or `OWN_CODE` and a project's name.
+        features: the combination of features that a composed problem is made of; splits share no combination.
+        split: the problem's part of the experiment, such as `codeflow` or `heldout`.
+        time_limit_s: CPU seconds for each test, if the source limits them.
+        license: an SPDX expression.
+        inside: True: its tests are judged in the program's own process, since the reference passes there alone; False:
+            by a judge. None: by a judge, unless the source of the tests says that they need the program's process.
+    """
+
+    example: ClassVar[str] = (
+        '{"task_id": "one", "prompt": "Add 1 to n.", "entry_point": "f", '
+        '"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]}'
+    )
+
+    task_id: str = Field(min_length=1)
+    prompt: Prompt
+    entry_point: str = ""
+    tests: tuple[Test, ...]
+    hidden_tests: tuple[Test, ...] = ()
+    reference: str | None = None
+    setup: str | None = None
+    source: str = ""
+    features: tuple[str, ...] = ()
+    split: str | None = None
+    time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    license: str | None = None
+    inside: bool | None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_a_task(cls, prompt: Prompt) -> Prompt:
+        if not prompt:
+            raise ValueError("the text is empty")
+        return prompt
+
+    @property
+    def own_code(self) -> bool:
+        """Return True for a problem made of somebody's own code, which must not leave the machine with private data."""
+        return self.source.startswith(OWN_CODE)
+
+    @property
+    def tests_digest(self) -> str:
+        """Return a digest of setup, visible and hidden tests: equal digests judge programs alike."""
+        # Without fields that are None: a field that a later version adds changes no digest of a problem without it.
+        judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def identity(self) -> str:
+        """Return a digest of statement and tests: problems with the same one are one problem, whatever their names."""
+        identity = f"{statement_digest(self.prompt)}/{self.tests_digest}"
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+class Sample(Record):
+    """A candidate program: `solution` is a whole program, `completion` continues the problem's prompt.
+
+    If a row has both, `solution` counts, as in EvalPlus.
+    """
+
+    example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
+
+    task_id: str
+    solution: str | None = None
+    completion: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_text(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("solution") is not None:
+            return {**fields, "completion": None}
+        if fields.get("completion") is None:
+            raise ValueError("one of 'solution' and 'completion' must be given")
+        return fields
+
+
+class Result(Record):
+    """The verdict on one sample; `sample` numbers the samples of a task from 0."""
+
+    task_id: str
+    sample: int
+    verdict: Verdict
+    feedback: str
+    tests_passed: int
+    tests_total: int
+    isolation: str
+
+
+class Attempt(Record):
+    """A version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
+
+    `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones.
+    """
+
+    iteration: int
+    code: str
+    verdict: Verdict
+    feedback: str
+    prompt_tokens: int
+    completion_tokens: int
+    hidden: Verdict | None = None
+
+    @property
+    def fails_hidden(self) -> bool:
+        """Return True if the version passes the visible tests and fails the hidden ones."""
+        return self.hidden not in (None, *UNDECIDED)
+
+
+class Trajectory(Record):
+    """The attempts at one problem, in order: a draft and its refinements, or independent samples.
+
+    Attributes:
+        task_id: name of the problem.
+        solved: an attempt passes the visible tests.
+        attempts: see there.
+        missing: the reasons why answers are missing; None if none is.
+        tests: digest of the problem's tests, which were the same for every attempt.
+    """
+
+    task_id: str
+    solved: bool
+    attempts: tuple[Attempt, ...]
+    missing: tuple[str, ...] | None = None
+    tests: str | None = None
+
+
+def unnumbered(task_id: str) -> str:
+    """Return a pair's name without its number (`#2`), which in files without `problem_id` follows the problem's name.
+
+    >>> unnumbered("t7#2"), unnumbered("t7"), unnumbered("c#/t7")
+    ('t7', 't7', 'c#/t7')
+    """
+    name, mark, number = task_id.rpartition("#")
+    return name if mark and name and number.isdecimal() else task_id
+
+
+def take_name(name: str, names: Counter[str]) -> str:
+    """Return a name that is not in use, with a number if needed: `a`, `a#2`, `a#3`.
+
+    Args:
+        name: the name that is wanted.
+        names: the names in use → the last number behind each; the new one is added.
+    """
+    number = names[name] + 1
+    taken = name if number == 1 else f"{name}#{number}"
+    # Another row may have such a name of its own.
+    while taken in names:
+        number += 1
+        taken = f"{name}#{number}"
+    names[name] = number
+    names[taken] = max(names[taken], 1)
+    return taken
+
+
+class PreferencePair(Record):
+    """A program that passes (`chosen`) and an earlier version, or another sample, that fails (`rejected`).
+
+    Attributes:
+        task_id: the pair's own name.
+        prompt: the task, as the model reads it: a text, or messages.
+        problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
+        license: an SPDX expression: the license of the problem or of the row that the pair is from.
+        tested: False if no test has judged the two programs, which are a right and a wrong one by the word of their
+            set; True if tests of the set have. None: CodeFlow made the pair, or its file does not say.
+    """
+
+    example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
+
+    task_id: str
+    prompt: Prompt
+    chosen: str
+    rejected: str
+    problem_id: str | None = None
+    license: str | None = None
+    tested: bool | None = None
+
+    @field_validator("license", mode="before")
+    @classmethod
+    def _license_as_text(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        raise ValueError(
+            f"a license is an SPDX expression in a text, not {type(value).__name__}; `iterpref ingest --format trl` "
+            "reads lists of texts"
+        )
+
+    @field_validator("tested", mode="before")
+    @classmethod
+    def _tested_as_truth(cls, value: Any) -> Any:
+        # Files of other origin may use this name for something else.
+        return value if isinstance(value, bool) else None
+
+    @property
+    def problem(self) -> str:
+        """Return the `task_id` of the pair's problem; without a `problem_id` it is taken from the pair's name."""
+        return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
+
+
+class LabeledProgram(Record, extra="allow"):
+    """A program that passes its tests, or one that fails them: a row of TRL's KTO, which needs no pairs.
+
+    Further columns, such as those of an exported data set of pairs, are kept and have no effect.
+
+    Attributes:
+        prompt: the task, as the model reads it: a text, or messages.
+        completion: the program; in TRL's form of conversations, one message of the assistant.
+        label: True: the program passes.
+        rejected_spans: the error region of a failing program, as characters of it; without effect where it passes.
+        problem_id: the `task_id` of the program's problem, if the file says so.
+        license: an SPDX expression: that of the problem.
+    """
+
+    example: ClassVar[str] = '{"prompt": "Add 1 to n.", "completion": "def f(n): return n + 1", "label": true}'
+
+    prompt: Prompt
+    completion: Annotated[str, BeforeValidator(read_answer)]
+    label: StrictBool
+    rejected_spans: tuple[Span, ...] | None = None
+    problem_id: str | None = None
+    license: str | None = None
+
+    @model_validator(mode="after")
+    def _has_texts(self) -> Self:
+        if not self.prompt:
+            raise ValueError("the prompt is empty")
+        if not self.completion.strip():
+            raise ValueError("the program (completion) is empty")
+        if not self.label:
+            for start, end in self.rejected_spans or ():
+                if not 0 <= start <= end <= len(self.completion):
+                    raise ValueError(
+                        f"the span [{start}, {end}] of rejected_spans lies outside of the program, which has "
+                        f"{len(self.completion)} characters"
+                    )
+        return self
+
+
+class ModelLineage(Record):
+    """The origin of a checkpoint: the record that is written beside its weights.
+
+    Attributes:
+        base: hub id or folder's name of the model that training started from; `nanolab` for an embedded model, which
+            is trained from scratch.
+        revision: commit of the base, if the base is a hub id.
+        base_weights: fingerprint of the base's weights.
+        license: license in the base's card, if the base is a folder.
+        objective: name in the table of objectives; None: no preference training.
+        settings: settings of the training, the objective's row among them.
+        pairs: number of pairs trained on, without those kept for validation.
+        problems: number of problems trained on, with tests in place of pairs.
+        programs: number of programs trained on, each with a label in place of a partner.
+        steps: number of optimizer steps that training took.
+        model_step: the step whose weights were kept.
+        localization: methods named in the spans.
+        data: MD5 of the files of pairs and spans, of problems or of programs, by which DVC knows them.
+        versions: versions of Python and packages.
+        surviving_change: share of the weights' change that is left after rounding to the written precision.
+        before: the base's own lineage, if the base has one.
+    """
+
+    base: str
+    revision: str | None = None
+    base_weights: str | None = None
+    license: str | None = None
+    objective: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    pairs: int | None = None
+    problems: int | None = None
+    programs: int | None = None
+    steps: int
+    model_step: int | None = None
+    localization: tuple[str, ...] = ()
+    data: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str]
+    surviving_change: float | None = None
+    before: "ModelLineage | None" = None
+
+
+class FocalSpans(Record):
+    """The error region D- of a pair, and its counterpart in the chosen text, as character offsets."""
+
+    example: ClassVar[str] = '{"task_id": "one", "method": "line_lcs", "rejected": [[4, 9]], "chosen": [[4, 8]]}'
+
+    task_id: str
+    method: str
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
+
+
+class TokenShift(Record):
+    """The log-probability (nats) of one token before and after training; [start, end) are its characters."""
+
+    start: int
+    end: int
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """Return the log-probability after training minus the one before, nats."""
+        return self.after - self.before
+
+
+class PairShifts(Record):
+    """The changes that training made to the log-probability of every token of a pair's programs."""
+
+    task_id: str
+    chosen: tuple[TokenShift, ...]
+    rejected: tuple[TokenShift, ...]

@@ -1,0 +1,125 @@
+"""Benchmark table: one row for each benchmark, read by parameters, evaluation, screening, `doctor` and the report."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Published(NamedTuple):
+    """The data that a benchmark publishes.
+
+    Attributes:
+        key: the name under which pairs are screened against these tasks.
+        variable: the environment variable that names a copy on this machine.
+        name: the name of the data with its version.
+        location: an address, or the id of a data set on the hub.
+        files: the names of the files at that location.
+        prompts: the fields of a task that hold its prompt in each form.
+        solutions: the fields of a task that hold a solution; empty if none is published.
+        task_id: the field of a task that holds its id.
+    """
+
+    key: str
+    variable: str
+    name: str
+    location: str
+    files: tuple[str, ...]
+    prompts: tuple[str, ...]
+    solutions: tuple[str, ...]
+    task_id: str = "task_id"
+
+
+# The versions that evalplus 0.3.1 and bigcodebench 0.2.5 pin.
+_HUMANEVAL_RELEASE = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10"
+_MBPP_RELEASE = "https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0"
+_BIGCODEBENCH_FILES = ("data/v0.1.4-00000-of-00001.parquet",)
+_BIGCODEBENCH_PROMPTS = ("complete_prompt", "instruct_prompt")
+HUMANEVAL = Published(
+    key="humaneval",
+    variable="HUMANEVAL_OVERRIDE_PATH",
+    name="HumanEvalPlus-v0.1.10",
+    location=_HUMANEVAL_RELEASE,
+    files=("HumanEvalPlus.jsonl.gz",),
+    prompts=("prompt",),
+    solutions=("canonical_solution",),
+)
+MBPP = Published(
+    key="mbpp",
+    variable="MBPP_OVERRIDE_PATH",
+    name="MbppPlus-v0.2.0",
+    location=_MBPP_RELEASE,
+    files=("MbppPlus.jsonl.gz",),
+    prompts=("prompt",),
+    solutions=("canonical_solution",),
+)
+BIGCODEBENCH = Published(
+    key="bigcodebench",
+    variable="BIGCODEBENCH_OVERRIDE_PATH",
+    name="BigCodeBench-v0.1.4",
+    location="bigcode/bigcodebench",
+    files=_BIGCODEBENCH_FILES,
+    prompts=_BIGCODEBENCH_PROMPTS,
+    solutions=("canonical_solution",),
+)
+BIGCODEBENCH_HARD = Published(
+    key="bigcodebench-hard",
+    variable="BIGCODEBENCH_HARD_OVERRIDE_PATH",
+    name="BigCodeBench-Hard-v0.1.4",
+    location="bigcode/bigcodebench-hard",
+    files=_BIGCODEBENCH_FILES,
+    prompts=_BIGCODEBENCH_PROMPTS,
+    solutions=("canonical_solution",),
+)
+LIVECODEBENCH = Published(
+    key="livecodebench",
+    variable="LIVECODEBENCH_PATH",
+    name="livecodebench",
+    location="livecodebench/code_generation_lite",
+    files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl"),
+    prompts=("question_content",),
+    solutions=(),
+    task_id="question_id",
+)
+"""Each release adds a file to the one before: 400, 511, 612, 713, 880 and 1,055 problems (LiveCodeBench's README)."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    """A row of the benchmark table.
+
+    Attributes:
+        label: the benchmark's name for readers.
+        suite: the folder of `iterpref_core/evaluation/benchmarks/` whose module `suite` opens the benchmark.
+        data: the published tasks that the benchmark asks. Pairs are screened against them. None for this project's own
+            problems, which are screened as `pairs.benchmarks` says.
+    """
+
+    label: str
+    suite: str
+    data: Published | None
+
+
+BENCHMARKS = {
+    "heldout": BenchmarkRow("held-out", suite="heldout", data=None),
+    "validation": BenchmarkRow("validation split", suite="heldout", data=None),
+    "humaneval": BenchmarkRow("HumanEval", suite="evalplus", data=HUMANEVAL),
+    "humaneval+": BenchmarkRow("HumanEval+", suite="evalplus", data=HUMANEVAL),
+    "mbpp": BenchmarkRow("MBPP", suite="evalplus", data=MBPP),
+    "mbpp+": BenchmarkRow("MBPP+", suite="evalplus", data=MBPP),
+    "bigcodebench-full-complete": BenchmarkRow("BigCodeBench-Complete", suite="bigcodebench", data=BIGCODEBENCH),
+    "bigcodebench-full-instruct": BenchmarkRow("BigCodeBench-Instruct", suite="bigcodebench", data=BIGCODEBENCH),
+    "bigcodebench-hard-complete": BenchmarkRow(
+        "BigCodeBench-Hard-Complete",
+        suite="bigcodebench",
+        data=BIGCODEBENCH_HARD,
+    ),
+    "bigcodebench-hard-instruct": BenchmarkRow(
+        "BigCodeBench-Hard-Instruct",
+        suite="bigcodebench",
+        data=BIGCODEBENCH_HARD,
+    ),
+    "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", data=LIVECODEBENCH),
+}
+"""Every benchmark, in the order of the results table."""
+
+PUBLISHED = {row.data.key: row.data for row in BENCHMARKS.values() if row.data is not None}
+"""The data of all benchmarks, by key."""

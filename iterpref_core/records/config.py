@@ -1,0 +1,567 @@
+"""`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.benchmark_table import BENCHMARKS
+from iterpref_core.records.errors import ConfigError, unknown_name
+from iterpref_core.records.input_files import read_yaml
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=0)]
+FinitePositive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Beta = Annotated[float, Field(gt=0, le=10)]
+LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
+Layout = Literal["fork", "padded"]
+TemplateUse = Literal["auto", "plain"]
+AnswerFormat = Literal["bare", "fenced"]
+Wording = Literal["terse", "instruct"]
+Api = Literal["chat", "completions"]
+Bf16 = bool | Literal["auto"]
+"""True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
+Load = Literal["auto", "bf16", "8bit", "4bit"]
+"""The form in which training holds a model's weights; `docs/training-settings.md` explains each."""
+SaveDtype = Literal["auto", "float32", "bfloat16"]
+"""The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
+LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
+
+if TYPE_CHECKING:
+    Benchmark = str
+    BackendName = str
+    LocalBackendName = str
+else:
+    # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
+    Benchmark = Literal[tuple(BENCHMARKS)]
+    BackendName = Literal[tuple(BACKENDS)]
+    LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
+
+
+_EVERY_CALL = {
+    *(
+        "model",
+        "messages",
+        "prompt",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "stop",
+        "stream",
+        "n",
+    ),
+}
+"""Fields of a call that this project sets, or on which its reading of replies depends."""
+KEY_VARIABLE = "OPENAI_API_KEY"
+"""The environment variable from which the key of an endpoint comes, and from nowhere else."""
+
+
+def refuse_secrets(urls: Any) -> Any:
+    """Return a value of `inference.base_url` unchanged if it contains no password and no key.
+
+    Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
+
+    Raises:
+        ConfigError: the value contains what a password needs, or its query has another parameter than a version.
+    """
+    text, _, query = str(urls).partition("?")
+    names = [part.partition("=")[0] for part in query.split("&") if part]
+    if re.search("[@#]", text + query) or any("version" not in name.lower() for name in names):
+        raise ConfigError(
+            "inference.base_url: takes scheme, host, port, path and an API's version (?api-version=2024-10-21) alone; "
+            f"a key comes from the environment variable {KEY_VARIABLE}"
+        )
+    return urls
+
+
+class Settings(BaseModel):
+    """The base of all sections: immutable; an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PromptFormat(Settings):
+    """The form in which a model reads prompts.
+
+    Attributes:
+        template: `auto`: in the model's chat template, if it has one; `plain`: as text.
+        separator: stands between a plain prompt and its answer.
+        chat_template_kwargs: variables that every rendering of the chat template is given.
+    """
+
+    template: TemplateUse = "auto"
+    separator: str = "\n"
+    chat_template_kwargs: dict[str, Any] = {}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Return the format as parameters of the section `model`."""
+        return {
+            "prompt": self.template,
+            "prompt_separator": self.separator,
+            "chat_template_kwargs": self.chat_template_kwargs,
+        }
+
+
+class ModelParams(Settings):
+    """The models: each is `nanolab`, a folder, or a hub id; and the form in which they read prompts."""
+
+    student: Annotated[str, Field(min_length=1)]
+    debugger: Annotated[str, Field(min_length=1)]
+    prompt: TemplateUse
+    prompt_separator: str
+    chat_template_kwargs: dict[str, Any]
+
+    @property
+    def student_format(self) -> PromptFormat:
+        """Return the form in which the student, and every model trained from it, reads prompts."""
+        return PromptFormat(
+            template=self.prompt,
+            separator=self.prompt_separator,
+            chat_template_kwargs=self.chat_template_kwargs,
+        )
+
+    @property
+    def debugger_format(self) -> PromptFormat:
+        """Return the form in which debuggers and judges read prompts: their chat template, if they have one."""
+        return PromptFormat(chat_template_kwargs=self.chat_template_kwargs)
+
+
+class InferenceParams(Settings):
+    """The backend of `model.debugger` and the prices of its answers; the student is always a local model."""
+
+    backend: BackendName
+    bf16: Bf16
+    base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
+    api: Api
+    timeout_s: PositiveFloat
+    attempts: PositiveInt
+    requests_per_minute: PositiveFloat | None
+    max_wait_s: PositiveFloat
+    top_p: Annotated[float, Field(gt=0, le=1)] | None
+    top_k: PositiveInt | None
+    min_p: Share | None
+    reasoning_effort: Annotated[str, Field(min_length=1)] | None
+    extra_body: dict[str, Any]
+    price_prompt: Annotated[float, Field(ge=0)]
+    price_completion: Annotated[float, Field(ge=0)]
+
+    @property
+    def request_fields(self) -> dict[str, Any]:
+        """Return the fields that the user has put into the body of each call of an endpoint."""
+        named = ("top_p", "top_k", "min_p", "reasoning_effort")
+        fields = {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+        return fields | self.extra_body
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> Self:
+        """Refuse fields that would be ignored, or that replace what every call has.
+
+        Raises:
+            ConfigError: such a field is there.
+        """
+        fields = self.request_fields
+        if fields and BACKENDS[self.backend].weights:
+            names = ", ".join(fields)
+            raise ConfigError(
+                f"inference: {names}: only an endpoint takes them (inference.backend: openai); unset them"
+            )
+        taken = self.extra_body.keys() & _EVERY_CALL
+        if taken:
+            raise ConfigError(f"inference.extra_body: every call has a {min(taken)} of its own; leave it out")
+        return self
+
+
+class BudgetParams(Settings):
+    """The caps on calls, tokens and dollars of a run, over all its restarts; None for no cap."""
+
+    calls: PositiveInt | None
+    tokens: PositiveInt | None
+    dollars: PositiveFloat | None
+
+
+class EnvironmentParams(Settings):
+    """A project's own interpreter, and folders that its tests may read and import from."""
+
+    python: Annotated[str, Field(min_length=1)]
+    paths: tuple[str, ...]
+
+
+Inside = Literal["mark", "refuse"]
+"""What becomes of problems whose tests run in the program's own process: their results say so, or they are left out."""
+
+
+class ExecutionParams(Settings):
+    """The limits of one program run, the engine and its workers, and the interpreters that tests may name."""
+
+    cpu_s: PositiveFloat
+    wall_s: PositiveFloat
+    memory_mb: PositiveInt
+    output_kb: PositiveInt
+    file_mb: PositiveInt
+    engine: Literal["local", "ray"]
+    workers: PositiveInt
+    inside: Inside
+    allow_unsafe: bool
+    environments: dict[str, EnvironmentParams]
+
+
+class ProblemsParams(Settings):
+    """The number of composed problems in each split; with 0 everywhere, only ingested problems are used."""
+
+    seed: Seed
+    student: Count
+    debugger: Count
+    codeflow: Count
+    validation: Count
+    heldout: Count
+    two_step_share: Share
+    visible_tests: Annotated[int, Field(ge=6)]
+    hidden_tests: Annotated[int, Field(ge=6)]
+
+
+class ValidityParams(Settings):
+    """The effort to measure the problems' tests, and the model that judges them; None for no judge."""
+
+    seed: Seed
+    sample: PositiveInt
+    mutants: PositiveInt
+    judge: Annotated[str, Field(min_length=1)] | None
+
+
+class SynthesisParams(Settings):
+    """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
+
+    seed: Seed
+    seed_chars: PositiveInt
+    rounds: Count
+    subtrees: PositiveInt
+    breadth: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=4)]
+    feature_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    temperature: Annotated[float, Field(ge=0, le=2)]
+    max_new_tokens: PositiveInt
+    max_similarity: Annotated[float, Field(gt=0, le=1)]
+
+
+class OwnCodeParams(Settings):
+    """The bounds on a project's functions that become problems, and on the tests that judge them."""
+
+    max_test_s: PositiveFloat
+    max_tests: PositiveInt
+    max_prompt_chars: PositiveInt
+    licenses: tuple[str, ...]
+
+
+class NanolabParams(Settings):
+    """The shape and training of the embedded models."""
+
+    seed: Seed
+    vocab_size: Annotated[int, Field(ge=300)]
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    student_steps: PositiveInt
+    debugger_steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    muon_learning_rate: PositiveFloat
+    bf16: Bf16
+    repairs_per_problem: PositiveInt
+
+
+class SamplingParams(Settings):
+    """The drafts of each problem, if sampling is the source of pairs; at temperature 0 all would be the same."""
+
+    samples: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+
+
+class CodeflowParams(Settings):
+    """The draft, execute, refine loop; or sampling in its place."""
+
+    seed: Seed
+    source: Literal["debugging", "sampling"]
+    max_iterations: Count
+    draft_model: Literal["student", "debugger"]
+    wording: Wording
+    temperature: Annotated[float, Field(ge=0, le=2)]
+    max_new_tokens: PositiveInt
+    concurrency: PositiveInt
+    sampling: SamplingParams
+
+
+class PairsParams(Settings):
+    """The choice of the rejected version, and the quality filters."""
+
+    seed: Seed
+    rejected: Literal["random", "first", "last", "all"]
+    pass_hidden: bool
+    max_error_lines: PositiveInt
+    max_tokens: PositiveInt
+    benchmarks: tuple[str, ...]
+    contaminated: Literal["drop", "keep"]
+    near_duplicate: Annotated[float, Field(gt=0, lt=1)] | None
+    judge: Annotated[str, Field(min_length=1)] | None
+
+
+class LocalizationParams(Settings):
+    """The method of error localization, and the policy for fixes that only insert lines (`empty`)."""
+
+    method: LocalizationMethod
+    empty: Literal["anchor", "drop", "keep"]
+    max_executions: Annotated[int, Field(ge=4)]
+    widen_lines: Count
+    seed: Seed
+
+
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""The weight of an NLL."""
+
+
+class ObjectiveParams(Settings):
+    """The hyperparameters of one objective; None if not stated.
+
+    Attributes:
+        learning_rate: its own, before `training.learning_rate` and `training.nll_learning_rate`.
+        alpha: its own, before `training.alpha`.
+        beta: its own, before `training.beta`.
+        label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
+        gamma: the margin of `simpo`.
+        reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
+        desirable_weight: of passing programs in the loss of `kto`.
+        undesirable_weight: of failing programs there.
+    """
+
+    learning_rate: FinitePositive | None = None
+    alpha: Alpha | None = None
+    beta: FinitePositive | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
+    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    reference_free: bool | None = None
+    desirable_weight: FinitePositive | None = None
+    undesirable_weight: FinitePositive | None = None
+
+    def options(self) -> dict[str, float]:
+        """Return the options of the loss that are stated."""
+        names = ("label_smoothing", "gamma", "desirable_weight", "undesirable_weight")
+        given = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @model_serializer(mode="wrap")
+    def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out values that are not stated: among recorded parameters None would look like a value."""
+        return {name: value for name, value in write(self).items() if value is not None}
+
+
+class GrpoParams(Settings):
+    """The settings of GRPO, which trains on a model's own answers with their tests as the reward.
+
+    The names in `rewards` are checked by `own_rewards.load_own_rewards`, before the model is loaded.
+    """
+
+    steps: PositiveInt
+    problems: PositiveInt
+    generations: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    beta: Annotated[float, Field(ge=0, le=10)]
+    max_new_tokens: PositiveInt
+    backend: LocalBackendName
+    rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
+    inside: Inside
+    arguments: dict[str, Any]
+
+
+class TrainingParams(Settings):
+    """The settings of training: shared by all objectives, but for those in `objectives` and `grpo`.
+
+    The names in `objectives` are checked by `objectives.find_objective`, which has the table of all objectives.
+    """
+
+    seed: Seed
+    start: Annotated[str, Field(min_length=1)] | None
+    learning_rate: FinitePositive
+    nll_learning_rate: FinitePositive
+    alpha: Alpha
+    beta: Beta
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    micro_batch_size: PositiveInt
+    warmup_ratio: Share
+    max_grad_norm: Annotated[float, Field(ge=0)]
+    max_prompt_length: PositiveInt
+    max_length: PositiveInt
+    layout: Layout
+    nll: Literal["mean", "sum"]
+    answer: AnswerFormat
+    bf16: Bf16
+    load: Load
+    gradient_checkpointing: bool
+    lora: dict[str, Any] | None
+    merge: bool
+    save_dtype: SaveDtype
+    validation_share: Annotated[float, Field(ge=0, lt=1)]
+    select: Literal["last", "best"]
+    early_stopping_patience: Annotated[int, Field(ge=0)]
+    max_margin: Annotated[float, Field(ge=0)]
+    accelerate: Annotated[str, Field(min_length=1)] | None
+    arguments: dict[str, Any]
+    grpo: GrpoParams
+    objectives: dict[str, ObjectiveParams]
+
+
+def _check_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_check_day)]
+"""A date in ISO 8601, such as `2024-08-01`; texts of this form sort by date."""
+
+
+class LiveCodeBenchParams(Settings):
+    """The window of LiveCodeBench: a release, and the dates between which a problem's contest took place."""
+
+    release: LiveCodeBenchRelease
+    since: Day | None
+    until: Day | None
+
+
+class EvaluationParams(Settings):
+    """The benchmarks and the sampling: several samples are drawn at `temperature`, and one if it is not `greedy`."""
+
+    seed: Seed
+    benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
+    samples: PositiveInt
+    k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    greedy: bool
+    backend: LocalBackendName
+    batch_size: PositiveInt
+    max_new_tokens: PositiveInt
+    max_thinking_tokens: PositiveInt | None
+    bootstrap: PositiveInt
+    livecodebench: LiveCodeBenchParams
+
+
+class ReportParams(Settings):
+    """The settings of the report."""
+
+    pairs_shown: PositiveInt
+
+
+class Params(Settings):
+    """The whole of `params.yaml`."""
+
+    model: ModelParams
+    inference: InferenceParams
+    budget: BudgetParams
+    profile: str
+    execution: ExecutionParams
+    problems: ProblemsParams
+    validity: ValidityParams
+    synthesis: SynthesisParams
+    own_code: OwnCodeParams
+    nanolab: NanolabParams
+    codeflow: CodeflowParams
+    pairs: PairsParams
+    localization: LocalizationParams
+    training: TrainingParams
+    evaluation: EvaluationParams
+    report: ReportParams
+
+
+_DELIVERED = Path(__file__).with_name("params.yaml")
+"""The delivered parameters: in a checkout a link to its params.yaml, in the wheel a copy."""
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check the parameters; without a params.yaml, the delivered ones.
+
+    Raises:
+        InputError: the file is absent or not YAML, or a key stands twice in it.
+        ConfigError: a key is unknown, missing or out of range.
+    """
+    path = Path(path)
+    if path == Path("params.yaml") and not path.exists() and _DELIVERED.exists():
+        path = _DELIVERED
+    values = read_yaml(path, "run from the repository's root")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from None
+
+
+def with_values(params: Params, values: Mapping[str, Any]) -> Params:
+    """Return parameters with some of them replaced.
+
+    Args:
+        params: complete parameters.
+        values: dotted key, such as `training.beta`, → value.
+
+    Raises:
+        ConfigError: a key is unknown or a value out of range.
+    """
+    changed = params.model_dump()
+    for key, value in values.items():
+        *path, last = key.split(".")
+        section: Any = changed
+        for part in path:
+            if isinstance(section, dict) and section.get(part) is None:
+                section[part] = {}  # a section that is null until a value of it is set, such as training.lora
+            section = section[part] if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise ConfigError(f"{key}: unknown parameter; params.yaml has them all")
+        section[last] = value
+    try:
+        return Params.model_validate(changed)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    """Return the errors of a failed validation, one a line, each with its key, the value and the remedy."""
+    return "\n".join(_explain_one(dict(item)) for item in error.errors())
+
+
+def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "missing":
+        return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
+    if item["type"] == "extra_forbidden":
+        return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
+    message = str(item["msg"])
+    reason = message[0].lower() + message[1:]
+    return f"{key}: {reason} (got {item['input']!r})"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    """Return the keys of the section at a place; none for a place that is no section, such as a list."""
+    section: type[BaseModel] = Params
+    for part in location:
+        if part not in section.model_fields:
+            return []
+        annotation = section.model_fields[part].annotation
+        if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
+            return []
+        section = annotation
+    return list(section.model_fields)

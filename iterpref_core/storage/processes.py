@@ -1,0 +1,94 @@
+"""Processes: this command in each of several processes, which train together, and the error of the one that fails."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
+
+from iterpref_core.records.errors import ConfigError, InputError, TrainingError
+
+_STARTED_HERE = "ITERPREF_LAUNCHED"
+"""Tells a process that `start_processes` has started it, so that its error is told by the one that waits for it."""
+
+
+def is_launched() -> bool:
+    """Return whether this process was started as one of several, by `accelerate launch`, `torchrun` or this module."""
+    several = "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return several or _STARTED_HERE in os.environ
+
+
+def is_main_process() -> bool:
+    """Return whether this process stands for all, also before they have met."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
+    """Run this process's own command in each of the processes that a configuration describes, and wait for their end.
+
+    Where one fails, accelerate ends the others, wherever they wait, and its error becomes that of this process.
+
+    Args:
+        configuration: `training.accelerate`, a YAML file as `accelerate config` writes it.
+        command: another command, as `accelerate launch` takes it.
+
+    Raises:
+        ConfigError: there is no such configuration.
+        InputError: a process refused its input.
+        TrainingError: a process failed otherwise.
+        SystemExit: this process was told to end.
+    """
+    if not Path(configuration).is_file():
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
+            "or null for one process"
+        )
+    from accelerate.commands.launch import launch_command, launch_command_parser
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    launched = ["--config_file", configuration, *(command or _own_command())]
+    os.environ[_STARTED_HERE] = "1"
+    try:
+        launch_command(launch_command_parser().parse_args(launched))
+    except ChildFailedError as error:
+        _, first = error.get_first_failure()
+        raise _failure(first.exitcode, first.message) from None
+    except CalledProcessError as error:  # of a configuration of one process
+        raise _failure(error.returncode, "") from None
+    except SignalException as error:
+        raise SystemExit(128 + error.sigval) from None
+    finally:
+        del os.environ[_STARTED_HERE]
+
+
+def leave_error(error: BaseException) -> bool:
+    """Keep an error for the process that started this one; return False where none waits for it."""
+    if _STARTED_HERE not in os.environ or "TORCHELASTIC_ERROR_FILE" not in os.environ:
+        return False
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    get_error_handler().record_exception(error)
+    return True
+
+
+def _own_command() -> list[str]:
+    """Return the command of this process: `python -m flows.stage training dpo`, or a script with its arguments."""
+    module = sys.modules["__main__"].__spec__
+    return ["--module", module.name, *sys.argv[1:]] if module else sys.argv
+
+
+def _failure(code: int, kept: Any) -> InputError | TrainingError:
+    """Return the error of a process that failed.
+
+    >>> _failure(2, {"message": "InputError: pairs.jsonl: no such file"})
+    InputError('pairs.jsonl: no such file')
+    >>> _failure(-9, "Signal 9 (SIGKILL) received by PID 4711")
+    TrainingError('a process ended with exit code -9: see above what it printed, and run again')
+    """
+    if isinstance(kept, dict):
+        _, _, message = kept["message"].partition(": ")
+    else:  # it was killed, or is the only one
+        message = f"a process ended with exit code {code}: see above what it printed, and run again"
+    return InputError(message) if code == 2 else TrainingError(message)

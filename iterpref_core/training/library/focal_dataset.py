@@ -1,0 +1,305 @@
+"""Focal data set: a plain data set of pairs, tokenized and scored for `FocalDPOTrainer` in a script of one's own."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from pydantic import ValidationError
+from torch.utils.data import Subset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainingArguments,
+)
+from trl import DPOConfig
+
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import AnswerFormat, PromptFormat
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import check_spans, describe_validation_error
+from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.library.focal_config import FocalDPOConfig, check_fields
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_pairs
+from iterpref_core.training.objectives.objective_table import (
+    Objective,
+    ObjectiveName,
+    find_objective,
+)
+from iterpref_core.training.training.script_inputs import require_object, require_objective_of_pairs
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 1024
+"""Tokens of prompt and program, unless they are stated."""
+
+
+@dataclass(frozen=True)
+class DataForm:
+    """The way in which pairs were made into tokens, which has to fit the trainer's.
+
+    Attributes:
+        marked: the tokens of error regions are marked.
+        scored: there are log-probabilities of the reference.
+        max_prompt_length: tokens of a prompt at most.
+        max_length: of prompt and program together; None for no limit.
+        answer: the form of an answer.
+        prompt: the form in which the model reads prompts.
+        beta: of the settings with which they were made, if these had one.
+    """
+
+    marked: bool
+    scored: bool
+    max_prompt_length: int
+    max_length: int | None
+    answer: AnswerFormat
+    prompt: PromptFormat
+    beta: float | None
+
+
+class FocalDataset(list[TokenizedPair]):
+    """Tokenized pairs, and how they were made; so are its slices.
+
+    Attributes:
+        form: how they were made.
+    """
+
+    def __init__(self, rows: Sequence[TokenizedPair], form: DataForm) -> None:
+        super().__init__(rows)
+        self.form = form
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        """Return a pair, or some of them with their form."""
+        if isinstance(index, slice):
+            return FocalDataset(super().__getitem__(index), self.form)
+        return super().__getitem__(index)
+
+
+def form_of(rows: Any) -> DataForm | None:
+    """Return how the pairs of a data set, or of a part of one, were made; None if nobody can say."""
+    if isinstance(rows, Subset):
+        return form_of(rows.dataset)
+    return rows.form if isinstance(rows, FocalDataset) else None
+
+
+def focal_dataset(
+    pairs: Dataset,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    objective: ObjectiveName | Objective,
+    args: TrainingArguments,
+    *,
+    max_prompt_length: int | None = None,
+    max_length: int | None = None,
+    answer: AnswerFormat | None = None,
+    prompt: PromptFormat | None = None,
+) -> FocalDataset:
+    r"""Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
+
+    The model is the reference, as it is now; of several processes each scores all pairs. Long prompts lose their start,
+    programs their end. The data set knows how it was made, and the trainer refuses one that does not fit its settings.
+
+    Args:
+        pairs: columns `prompt`, `chosen` and `rejected`, texts or messages as TRL takes them, of which all but the
+            last answer is the prompt; `rejected_spans` and `chosen_spans` besides, from
+            `localization.row_spans.mark_errors`, for an objective that weighs error regions.
+        model: the model to be trained.
+        tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
+        objective: a row of `OBJECTIVES`, or its name.
+        args: the trainer's, whose precision is the reference's, too. A `DPOConfig` states `max_length`, and a
+            `FocalDPOConfig` all of the following but `prompt`.
+        max_prompt_length: tokens of a prompt at most; None: as `args` says, or half of `max_length`.
+        max_length: of prompt and program together; None: as `args` says, or 1,024.
+        answer: the form of an answer: the program alone, or in a fence; None: as `args` says, or alone.
+        prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
+
+    Raises:
+        InputError: the objective learns from labeled programs, a column is missing or neither text nor messages, a span
+            lies outside of its program, nothing of a pair's error region is left, the lengths leave no room, or `args`
+            say something else.
+        ConfigError: there is no such objective.
+        ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
+
+    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> pairs = Dataset.from_list([row]).map(mark_errors)
+    >>> (found,) = focal_dataset(pairs, model, tokenizer, "target-dpo", TrainingArguments(str(folder), use_cpu=True))
+    >>> tokenizer.decode([token for token, counts in zip(found.rejected_ids, found.focal) if counts]).strip()
+    'y = x - 1'
+    >>> len(found.ref_chosen) == len(found.chosen_ids)
+    True
+    """
+    require_object("focal_dataset", "pairs", pairs, Dataset)
+    require_object("focal_dataset", "model", model, PreTrainedModel, PeftModel)
+    require_object("focal_dataset", "tokenizer", tokenizer, PreTrainedTokenizerBase)
+    require_object("focal_dataset", "args", args, TrainingArguments)
+    check_fields(args)
+    if isinstance(objective, Objective):
+        row = objective
+        name = objective.label
+    else:
+        row = find_objective(objective, {})
+        name = objective
+    require_objective_of_pairs("focal_dataset", row)
+    marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
+    if row.regional and not marked:
+        raise InputError(
+            f"pairs: {name} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
+            "`pairs.map(mark_errors)` of `iterpref_core.training.library.row_spans` first"
+        )
+    if not len(pairs):
+        raise InputError("pairs: the data set is empty; give it at least one pair")
+    form = _form(args, marked, max_prompt_length, max_length, answer, prompt)
+    limits = PairForm(form.max_prompt_length, form.max_length or sys.maxsize, form.answer)
+    records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
+    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer, prompt), limits))
+    if row.regional:
+        _check_regions([spans for _, spans in records], rows)
+    _tell_cuts(rows, form)
+    data = FocalDataset(rows, form)
+    return score_reference(data, model, args) if row.scores_reference else data
+
+
+def _form(
+    args: TrainingArguments,
+    marked: bool,
+    max_prompt_length: int | None,
+    max_length: int | None,
+    answer: AnswerFormat | None,
+    prompt: PromptFormat | None,
+) -> DataForm:
+    """Return the form of pairs that the arguments of `focal_dataset` ask for.
+
+    Raises:
+        InputError: two of them differ.
+    """
+    stated: dict[str, Any] = {}
+    if isinstance(args, DPOConfig):
+        stated["max_length"] = args.max_length
+    if isinstance(args, FocalDPOConfig):
+        stated["answer"] = args.answer
+        if args.max_prompt_length is not None:
+            stated["max_prompt_length"] = args.max_prompt_length
+    asked = {"max_length": max_length, "max_prompt_length": max_prompt_length, "answer": answer}
+    for name, value in asked.items():
+        if value is not None and stated.setdefault(name, value) != value:
+            raise InputError(f"focal_dataset: {name} is {value!r}, and args.{name} is {stated[name]!r}; give one")
+    longest: int | None = stated.get("max_length", _LONGEST)
+    return DataForm(
+        marked=marked,
+        scored=False,
+        max_prompt_length=stated.get("max_prompt_length", (longest or sys.maxsize) // 2),
+        max_length=longest,
+        answer=stated.get("answer", "bare"),
+        prompt=prompt or PromptFormat(),
+        beta=args.beta if isinstance(args, DPOConfig) else None,
+    )
+
+
+def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args: TrainingArguments) -> FocalDataset:
+    """Return a data set with the log-probabilities of a model, as it is now.
+
+    Args:
+        data: tokenized pairs.
+        model: the reference.
+        args: the trainer's, whose device, precision and batches are used.
+    """
+    whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
+    add_label_head(whole)
+    batch = 2 * args.per_device_train_batch_size
+    if isinstance(args, DPOConfig) and args.precompute_ref_batch_size is not None:
+        batch = 2 * args.precompute_ref_batch_size  # TRL counts pairs
+    with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=bool(args.bf16)):
+        rows = score_pairs(whole, data, batch_size=batch)
+    return FocalDataset(rows, replace(data.form, scored=True))
+
+
+def _check_regions(regions: Sequence[FocalSpans], rows: Sequence[TokenizedPair]) -> None:
+    """Refuse pairs that have an error region, of which no token is left.
+
+    Raises:
+        InputError: the first such pair.
+    """
+    for number, (spans, row) in enumerate(zip(regions, rows, strict=True)):
+        has_region = any(start < end for start, end in spans.rejected)
+        if has_region and not any(row.focal):
+            raise InputError(
+                f"pairs[{number}]: nothing is left of the error region of its rejected program, which max_length cuts "
+                "off or the chat template strips; raise max_length, or leave this pair out"
+            )
+
+
+def _tell_cuts(rows: Sequence[TokenizedPair], form: DataForm) -> None:
+    """Say how many prompts and programs the lengths cut."""
+    prompts = sum(row.prompt_truncated > 0 for row in rows)
+    programs = sum(row.chosen_truncated > 0 or row.rejected_truncated > 0 for row in rows)
+    if prompts or programs:
+        logger.warning(
+            "of %s pairs %s lose the start of their prompt (max_prompt_length = %s), and %s the end of a program "
+            "(max_length = %s)",
+            len(rows),
+            prompts,
+            form.max_prompt_length,
+            programs,
+            form.max_length,
+        )
+
+
+def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
+    """Return a row of somebody's data set in this project's records."""
+    before, chosen = _last_answer(pair.get("chosen"))
+    others, rejected = _last_answer(pair.get("rejected"))
+    if before != others:
+        raise InputError(
+            f"pairs[{number}]: the two conversations differ before their last answer, which alone is trained; leave "
+            "this pair out"
+        )
+    fields = {
+        "prompt": _prompt(pair.get("prompt"), before),
+        "chosen": chosen,
+        "rejected": rejected,
+    }
+    try:
+        record = PreferencePair.model_validate({"task_id": str(number)} | fields)
+    except ValidationError as error:
+        raise InputError(
+            f"pairs[{number}]: {describe_validation_error(error)}; give texts, or messages that end with an answer"
+        ) from None
+    marked = FocalSpans(
+        task_id=record.task_id,
+        method="given",
+        rejected=pair.get("rejected_spans") or (),
+        chosen=pair.get("chosen_spans") or (),
+    )
+    check_spans(marked, record, Path("pairs"))
+    return record, marked
+
+
+def _last_answer(side: Any) -> tuple[list[Any], Any]:
+    """Return the messages before the last answer of a conversation, and that answer; a text has none before it."""
+    if not isinstance(side, list) or not side:
+        return [], side
+    *before, last = side
+    answered = isinstance(last, dict) and last.get("role") == "assistant"
+    if not answered:
+        return before, None
+    return before, last.get("content")
+
+
+def _prompt(given: Any, before: list[Any]) -> Any:
+    """Return the prompt of a row, from its column and from the messages before the last answers."""
+    # As TRL has it, [user: "Add."] is followed by [assistant: "x + 1"]; without the column the answers begin with the
+    # user's turn. [user: "Add."] may also be followed by [assistant: "Which?", user: "Ints.", assistant: "x + 1"].
+    if not before:
+        return given
+    if given is None or before[0].get("role") != "assistant":
+        return before
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    return messages + before

@@ -1,0 +1,156 @@
+"""Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.execution import open_executor
+from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf, name_served, pin_model, write_pointer
+from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
+from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
+from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.records import ModelLineage, Problem
+from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records.config import BackendName, ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.new_folder import new_folder
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.training.nanolab.gguf_checkpoint import write_checkpoint
+from iterpref_core.training.nanolab.pretrain import Example, pretrain
+from iterpref_core.training.nanolab.repairs import make_repairs
+
+
+def build_models(
+    problems: Path,
+    model: ModelParams,
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+    out: Path,
+    backend: BackendName = "transformers",
+) -> dict[str, float]:
+    """Write `student/` and `debugger/` below `out`.
+
+    - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
+    - A GGUF file (`smollm2` is one) is unpacked into such a checkpoint.
+    - Any other name is checked, pinned to a revision and recorded in `source.json`; the weights stay where they are.
+    - A debugger behind an endpoint is recorded by its name alone; no hub is asked about the name.
+
+    Args:
+        problems: the problems; the splits `student` and `debugger` are trained on.
+        model: names of the models, and their forms of prompts.
+        nanolab: shape and training of the embedded ones.
+        execution: limits for running broken references, whose feedback the debugger learns from.
+        out: folder to write to.
+        backend: backend of the debugger.
+
+    Returns:
+        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`; and `bf16`, 1 for training in
+        bfloat16. Empty if no model is trained.
+
+    Raises:
+        ModelError: a named model cannot be had.
+        InputError: there is nothing to train on.
+    """
+    embedded = []
+    unpacked = {}
+    pointers = {}
+    # Every name is looked at before the first folder is removed: a wrong name must not cost a model.
+    for role, name in (("debugger", model.debugger), ("student", model.student)):
+        if role == "debugger" and not BACKENDS[backend].weights:
+            pointers[role] = name_served(name)
+        elif is_gguf(name):
+            unpacked[role] = name
+        elif name == EMBEDDED:
+            embedded.append(role)
+        else:
+            pointers[role] = pin_model(name)
+            loaded = role == "student" or BACKENDS[backend].in_process
+            prompt = model.student_format if role == "student" else model.debugger_format
+            check_checkpoint(str(pointers[role]), prompt, loaded=loaded)
+    for role, source in pointers.items():
+        shutil.rmtree(out / role, ignore_errors=True)
+        write_pointer(out / role, source)
+    for role, name in unpacked.items():
+        shutil.rmtree(out / role, ignore_errors=True)
+        with new_folder(out / role) as folder:
+            write_checkpoint(name, folder)
+    if not embedded:
+        return {}
+    return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, out)
+
+
+def _train_embedded(
+    roles: Sequence[str],
+    problems: Path,
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+    out: Path,
+) -> dict[str, float]:
+    known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
+    tokenizer = train_tokenizer(_corpus(known), nanolab.vocab_size)
+    metrics: dict[str, float] = {}
+    for role in roles:
+        split = [problem for problem in known if problem.split == role]
+        if not split:
+            raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
+        examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
+        if role == "debugger":
+            examples += _refinements(split, nanolab, execution)
+        metrics |= _train(role, examples, tokenizer, nanolab, out)
+    return metrics
+
+
+def _train(
+    role: str,
+    examples: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    nanolab: NanolabParams,
+    out: Path,
+) -> dict[str, float]:
+    steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
+    model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
+    settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
+    lineage = ModelLineage(
+        base=EMBEDDED,
+        settings=settings,
+        steps=steps,
+        versions=training_versions(),
+    )
+    shutil.rmtree(out / role, ignore_errors=True)
+    with new_folder(out / role) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_lineage(folder, lineage)
+    return {
+        f"{role}/loss": loss,
+        f"{role}/examples": float(len(examples)),
+        "bf16": float(uses_bf16(nanolab.bf16, "cpu")),
+    }
+
+
+def _corpus(problems: Sequence[Problem]) -> list[str]:
+    """Return the texts that the tokenizer learns from: tasks, programs, and the fixed words of a refinement prompt."""
+    texts = []
+    for problem in problems:
+        texts.append(prompt_text(problem.prompt))
+        texts.append(problem.reference or "")
+    # A refinement prompt without any code would be worded as a draft prompt: "#" stands in for the code.
+    refinement = prompt_text(refine_prompt("", "#", "")).replace("#", "")
+    return texts + [refinement] * 50
+
+
+def _refinements(
+    problems: Sequence[Problem],
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+) -> list[Example]:
+    examples = []
+    with open_executor(execution) as executor:
+        for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor):
+            prompt = refine_prompt(repair.problem.prompt, repair.broken, repair.feedback)
+            examples.append(Example(prompt, repair.problem.reference or ""))
+    return examples

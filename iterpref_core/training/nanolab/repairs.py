@@ -1,0 +1,138 @@
+"""Repair examples for the embedded debugger: references that are broken on purpose, with the resulting feedback."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from iterpref_core.execution import Engine, Program
+from iterpref_core.programs.source_code.lines import whole_lines
+from iterpref_core.records import Problem
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A broken version of a problem's reference, with the feedback from its visible tests."""
+
+    problem: Problem
+    broken: str
+    feedback: str
+
+
+class _ChangeConstants(ast.NodeTransformer):
+    """A visitor that shifts one integer constant or swaps one comparison, as in people's off-by-one errors."""
+
+    def __init__(self, random: Random, target: int) -> None:
+        self._random = random
+        self._target = target
+        self._seen = 0
+
+    def _is_target(self) -> bool:
+        """Count a place that may be changed, and return True if it is the one to change."""
+        number = self._seen
+        self._seen += 1
+        return number == self._target
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if type(node.value) is int and self._is_target():
+            return ast.Constant(node.value + self._random.choice((-1, 1, 2)))
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        swaps: dict[type[ast.cmpop], type[ast.cmpop]] = {
+            ast.Lt: ast.GtE,
+            ast.Gt: ast.LtE,
+            ast.Eq: ast.NotEq,
+            ast.NotEq: ast.Eq,
+            ast.In: ast.NotIn,
+            ast.NotIn: ast.In,
+        }
+        operator = type(node.ops[0])
+        if operator in swaps and self._is_target():
+            swapped = swaps[operator]()
+            return ast.Compare(node.left, [swapped], node.comparators)
+        return node
+
+
+def break_reference(reference: str, donors: Sequence[str], random: Random) -> str:
+    """Return a wrong variant of a reference, with an error of the kind that small models make.
+
+    One or two steps come from another program, a constant or comparison changes, or a line or a character is lost.
+
+    Args:
+        reference: the correct program, one step a line.
+        donors: other correct programs that use the same names.
+        random: the source of every choice.
+    """
+    way = random.random()
+    if way < 0.65:
+        lines = 1 if random.random() < 0.6 else 2
+        broken = _transplant(reference, donors, random, lines)
+    elif way < 0.8:
+        change = _ChangeConstants(random, target=random.randrange(3))
+        changed = change.visit(ast.parse(reference))
+        broken = ast.unparse(changed) + "\n"
+    elif way < 0.9:
+        broken = _lose_line(reference, random)
+    else:
+        broken = _spoil_character(reference, random)
+    return broken
+
+
+def _transplant(reference: str, donors: Sequence[str], random: Random, lines: int) -> str:
+    """Return a program with some lines replaced by those of other programs, from about the same place."""
+    result = whole_lines(reference)
+    for _ in range(lines):
+        donor = whole_lines(random.choice(donors))
+        line = random.randrange(1, len(result))
+        # The last line of every program is its reduce step.
+        if line == len(result) - 1:
+            result[line] = donor[-1]
+        else:
+            result[line] = donor[min(line, len(donor) - 2)]
+    return "".join(result)
+
+
+def _lose_line(reference: str, random: Random) -> str:
+    lines = whole_lines(reference)
+    del lines[random.randrange(1, len(lines))]
+    return "".join(lines)
+
+
+def _spoil_character(reference: str, random: Random) -> str:
+    """Return a program with one character below its first line lost or replaced."""
+    position = random.randrange(reference.index("\n"), len(reference))
+    other = random.choice(("", ")", "s", " ", "0"))
+    return reference[:position] + other + reference[position + 1 :]
+
+
+def make_repairs(
+    problems: Sequence[Problem],
+    per_problem: int,
+    seed: int,
+    executor: Engine,
+) -> Iterator[Repair]:
+    """Break every problem's reference `per_problem` times, and yield the broken ones that its visible tests catch."""
+    random = Random(seed)
+    donors: dict[str, list[str]] = {}
+    for problem in problems:
+        donors.setdefault(_first_line(problem), []).append(problem.reference or "")
+    broken = []
+    for problem in problems:
+        for _ in range(per_problem):
+            code = break_reference(problem.reference or "", donors[_first_line(problem)], random)
+            broken.append((problem, code))
+
+    def to_program(broken_problem: tuple[Problem, str]) -> Program:
+        problem, code = broken_problem
+        return Program(code, problem.tests, problem.setup or "")
+
+    outcomes = executor.run_each(broken, to_program)
+    for (problem, code), outcome in outcomes:
+        if outcome.verdict not in ("passed", "infra_error"):
+            yield Repair(problem, code, outcome.feedback)
+
+
+def _first_line(problem: Problem) -> str:
+    return (problem.reference or "").split("\n", 1)[0]

@@ -1,0 +1,8 @@
+"""Focal preference training (arXiv 2503.02783, section 3.3).
+
+Stage `training`; `training.train_objective` is the entry point. Three layers, of which each imports those below:
+
+- `training/data/`: pairs become tokens and marks, a table on disk, and batches.
+- `training/model/`: the policy, its attention and label head, and the reference.
+- the modules beside them: the trainer, a run with its settings and checkpoints, and the files that it writes.
+"""

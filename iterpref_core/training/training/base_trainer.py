@@ -1,0 +1,68 @@
+"""Base of all trainers, of pairs, of programs and of GRPO: whole checkpoints, an end at divergence, freed memory."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from iterpref_core.models.pretrained.freed_memory import FreedMemory
+from iterpref_core.training.training.checkpoint import mark_whole
+
+
+class DivergedError(Exception):
+    """Training must stop: ends the training loop before the step that would follow.
+
+    Attributes:
+        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, beyond its limit.
+        step: the optimizer step whose batch showed it, from 1.
+        value: that number.
+    """
+
+    def __init__(self, reason: str, step: int, value: float) -> None:
+        super().__init__(f"{reason} = {value:g} at step {step}")
+        self.reason = reason
+        self.step = step
+        self.value = value
+
+
+class BaseTrainer(Trainer):
+    """A trainer whose checkpoints survive `kill -9`, and can be put in place of the trained weights."""
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Put a checkpoint's weights in place of the trained ones, however they are sharded."""
+        self.state.best_model_checkpoint = str(checkpoint)
+        self._load_best_model()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save a checkpoint, and mark it as whole after every process has written its part."""
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+class StopAtDivergence(TrainerCallback):
+    """A callback that ends training where a loss or the gradient is no number, before that is saved."""
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Look at what was logged."""
+        for reason, name in (("loss", "loss"), ("gradient", "grad_norm"), ("validation_loss", "eval_loss")):
+            value = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(value):
+                raise DivergedError(reason, state.global_step, value)
+
+
+class ReleaseMemory(TrainerCallback):
+    """A callback that gives freed memory back after micro-batches, since those that follow have other shapes."""
+
+    def __init__(self) -> None:
+        self._freed_memory = FreedMemory()
+
+    def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after a micro-batch that does not end a step."""
+        self._freed_memory.after_pass(args.device)
+
+    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after the last micro-batch of a step."""
+        self._freed_memory.after_pass(args.device)

@@ -1,0 +1,95 @@
+"""Checkpoints that survive `kill -9`: where they are, and which of them are whole."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from iterpref_core.models.pretrained.lineage import training_versions
+from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.errors import TrainingError
+from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.training.objectives.objective_table import RATES, find_objective, find_rates
+
+logger = logging.getLogger(__name__)
+
+TRAINED_BY = (
+    "iterpref_core.models.pretrained",
+    "iterpref_core.training.data",
+    "iterpref_core.training.model",
+    "iterpref_core.training.objectives",
+    "iterpref_core.training.training",
+)
+"""The code that decides trained weights, which dvc.yaml names for the stage."""
+
+_WHOLE = "whole"
+
+
+def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params: TrainingParams) -> str:
+    """Return a digest of all that decides the trained weights: a checkpoint of another run is never resumed from.
+
+    Args:
+        digests: of the files of rows.
+        fingerprint: the model's.
+        objective: the objective's name.
+        params: settings; those of other objectives do not count.
+    """
+    settings = params.model_dump(exclude={"accelerate", "grpo", "start", *RATES})
+    row = [
+        find_objective(objective, params.objectives).values(),
+        find_rates(objective, params),
+    ]
+    versions = [code_digest(*TRAINED_BY), training_versions()]
+    decisive = [
+        dict(digests),
+        fingerprint,
+        objective,
+        settings,
+        row,
+        *versions,
+    ]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end, if any."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the optimizer step after which a checkpoint was written.
+
+    >>> step_of(Path("checkpoints/checkpoint-120"))
+    120
+    """
+    _, _, step = checkpoint.name.rpartition("-")
+    return int(step)
+
+
+def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, tell: bool) -> Path:
+    """Return the checkpoint that becomes the model of a training that diverged, and warn.
+
+    Args:
+        folder: holds the checkpoints.
+        diverged: the error that ended training.
+        advice: the remedy for the user.
+        tell: False: another process warns.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    last = last_checkpoint(folder)
+    if last is None:
+        raise TrainingError(
+            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+        )
+    if tell:
+        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    return last
+
+
+def mark_whole(checkpoint: Path) -> None:
+    """Say that a checkpoint was written to its end, by every process that takes part."""
+    (checkpoint / _WHOLE).touch()

@@ -1,0 +1,32 @@
+"""Origin: the model that a training starts from, as the lineage of the trained model records it."""
+
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.models.pretrained.checkpoints import locate_model
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.lineage import find_license, read_lineage
+
+
+def describe_origin(model: Path | str) -> dict[str, Any]:
+    """Return the fields of a `ModelLineage` that tell where a training starts.
+
+    Args:
+        model: folder or hub id of the model, or folder of its adapters.
+    """
+    source = locate_model(model)
+    folder = Path(source.adapters or source.name_or_path)
+    base = source.name_or_path
+    if folder.is_dir():
+        # The path says more about this machine than about the model.
+        base = folder.resolve().name
+    license = None
+    if Path(source.name_or_path).is_dir():
+        license = find_license(source.name_or_path)
+    return {
+        "base": base,
+        "revision": source.revision,
+        "base_weights": model_fingerprint(model),
+        "license": license,
+        "before": read_lineage(folder),
+    }

@@ -1,0 +1,82 @@
+"""Saved precision: trained weights are rounded once, as they are written, and rounding may take their change away.
+
+A bfloat16 has eight significant bits. Between 0.5 and 1 its neighbors are 1/256 apart, so a change by less than 1/512
+is rounded to none:
+
+    before 0.5000    trained 0.5010    written 0.5000    lost: all of 0.0010
+    before 0.5000    trained 0.5030    written 0.5039    lost: 0.0009 of 0.0030
+"""
+
+import logging
+from collections.abc import Mapping
+
+import torch
+
+from iterpref_core.records.config import SaveDtype
+
+logger = logging.getLogger(__name__)
+
+ENOUGH = 0.9
+"""Share of the change; that less survives is said."""
+
+
+def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
+    """Return the precision in which a tensor is written.
+
+    Args:
+        choice: `training.save_dtype`.
+        saved: the precision that the tensor has in the checkpoint that training started from.
+
+    >>> written_dtype("auto", torch.bfloat16), written_dtype("float32", torch.bfloat16)
+    (torch.bfloat16, torch.float32)
+    """
+    if choice == "auto" or not saved.is_floating_point:
+        return saved
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[choice]
+
+
+def surviving_change(
+    before: Mapping[str, torch.Tensor],
+    trained: Mapping[str, torch.Tensor],
+    written: Mapping[str, torch.Tensor],
+) -> float:
+    """Return the share of the weights' change that rounding left: 1 - sum |trained - written| / sum |trained - before|.
+
+    Args:
+        before: the weights that training started from, by name.
+        trained: those that came of it.
+        written: the same, as they are written.
+
+    >>> before, trained = torch.tensor([0.5, 0.5]), torch.tensor([0.501, 0.503])
+    >>> round(surviving_change({"w": before}, {"w": trained}, {"w": trained.bfloat16()}), 2)
+    0.53
+    """
+    change = 0.0
+    lost = 0.0
+    for name, weight in trained.items():
+        if name in before and weight.is_floating_point():
+            exact = weight.float()
+            start = before[name].to(exact.device).float()
+            rounded = written[name].float()
+            change += _distance(exact, start)
+            lost += _distance(exact, rounded)
+    return 1 - lost / change if change else 1.0
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the sum of absolute differences, added up in double precision."""
+    return float((one - other).abs().sum(dtype=torch.float64))
+
+
+def report_survival(share: float, dtype: torch.dtype) -> None:
+    """Warn where rounding took away more of the change than it should."""
+    if share < ENOUGH:
+        name = str(dtype).removeprefix("torch.")
+        logger.warning(
+            "only %s of the weights' change survives rounding to %s: the model that is written is not the one whose "
+            "rewards were shown; set training.save_dtype: float32 (and inference.bf16: false on a CPU that answers in "
+            "bfloat16, or the change is rounded away there), for adapters training.merge: false, or train with a "
+            "higher rate or for longer",
+            f"{share:.0%}",
+            name,
+        )

@@ -1,0 +1,419 @@
+"""Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate.state import AcceleratorState
+from peft import PeftConfig, PeftModel, get_peft_model
+from torch.distributed.fsdp import MixedPrecisionPolicy
+from torch.utils.data import Sampler, SequentialSampler, Subset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from iterpref_core.models.pretrained.lineage import CARD
+from iterpref_core.records.config import Layout
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.training.data.batches import (
+    NLL_TOKENS,
+    PAD_TO_MULTIPLE_OF,
+    PAIRS,
+    REJECTED_COUNTED,
+    REJECTED_TOKENS,
+    Batch,
+    Collator,
+)
+from iterpref_core.training.data.half_batches import (
+    AlternatingSampler,
+    BothHalves,
+)
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.layout import choose_layout, longest_pair
+from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
+from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, sequence_logratio
+from iterpref_core.training.objectives.objective_table import HALF, Objective
+from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.training.script_inputs import require_tokenized
+
+Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
+"""Tokenized pairs, or some of them."""
+
+
+class PairTrainer(BaseTrainer):
+    """A trainer on tokenized pairs, for any row of the table of objectives.
+
+    Args:
+        model: the policy.
+        args: settings.
+        train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
+        processing_class: the tokenizer, which must have an end token.
+        objective: the row of the table.
+        beta: strength of the implicit KL penalty.
+        alpha: weight of the NLL, of an objective that has one.
+        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so.
+        nll: reduction of the NLL term, over the batch's tokens or each program's.
+        max_margin: a mean reward margin beyond it ends training; 0 for no limit.
+        peft_config: adapters to train instead of the model's own weights.
+        eval_dataset: pairs to score while training, or several sets of them by name.
+        **kwargs: as for `Trainer`.
+
+    Raises:
+        ConfigError: several GPUs are given to one process, or the model cannot take the layout.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
+    """
+
+    loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
+
+    def __init__(
+        self,
+        model: PreTrainedModel | PeftModel,
+        args: TrainingArguments,
+        train_dataset: Pairs,
+        processing_class: PreTrainedTokenizerBase,
+        *,
+        objective: Objective,
+        beta: float,
+        alpha: float = 1.0,
+        layout: Layout = "padded",
+        nll: Literal["mean", "sum"] = "mean",
+        max_margin: float = 0.0,
+        peft_config: PeftConfig | None = None,
+        eval_dataset: Pairs | Mapping[str, Pairs] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._objective = objective
+        self._alpha = 0.0 if objective.nll_of is None else alpha
+        self._nll = nll
+        self._beta = beta
+        self._max_margin = max_margin
+        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
+        self._steps: list[dict[str, float]] = []
+        self._gradient_norm: Any = None
+        padding = processing_class.pad_token_id
+        if padding is None:
+            padding = processing_class.eos_token_id
+        others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
+        longest = max(longest_pair(rows) for rows in (train_dataset, *others))
+        layout = choose_layout(model.config, layout, longest)
+        super().__init__(
+            model=add_adapters(model, peft_config, args),
+            args=args,
+            data_collator=Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF),
+            train_dataset=self._as_drawn(train_dataset),
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        if self.args.n_gpu > 1:
+            raise ConfigError(
+                f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
+                "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
+            )
+        self.add_callback(_LookBeforeStep(self))
+        self.add_callback(ReleaseMemory())
+        keep_output_precision(self.accelerator.state)
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        self._loaded_config = copy.deepcopy(base.config)
+        add_label_head(base)
+        if is_sharded():
+            self.add_callback(_CheckSharded(self, layout, longest))
+        else:
+            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train without the model's own noise, which would separate the policy from its reference."""
+        with silent(self.model):
+            return super().train(*args, **kwargs)
+
+    def _as_drawn(self, rows: Any) -> Any:
+        """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
+        return BothHalves(rows) if self._objective.rejected == HALF else rows
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        if self._objective.labeled:  # the rows are in random order, and beside those that they are compared with
+            return SequentialSampler(train_dataset or self.train_dataset)
+        if self._objective.rejected != HALF:
+            return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
+        return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
+        """Return the `counts` of the whole batch: all its accumulation steps, in all processes."""
+        counts = torch.stack([batch["counts"] for batch in batch_samples]).sum(dim=0).to(device)
+        return self.accelerator.reduce(counts, "sum")  # type: ignore[no-any-return]
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,  # the signature is transformers'
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the loss of a batch; of a part of one, its share, so that shares add up to the loss of the whole.
+
+        L = mean over pairs of -log sigmoid(beta (K+ - K-)) + alpha NLL(y+)   (arXiv 2503.02783, section 3.3)
+
+        Args:
+            model: the policy, as the accelerator has wrapped it.
+            inputs: a batch from the collator.
+            return_outputs: never; the loss needs no logits, so none are built.
+            num_items_in_batch: `counts` of the whole batch; None where `inputs` is all of it.
+        """
+        assert not return_outputs
+        counts = inputs["counts"]
+        share = torch.ones_like(counts)
+        if num_items_in_batch is not None:
+            # Of 4 pairs in two processes with two micro-batches each, a micro-batch has 1 / 4 of the pairs. Gradients
+            # are averaged over processes, which divides by 2 once more, so its share is 2 / 4.
+            share = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+        logps = batch_logps(model, inputs, self.model.config)
+        pairs = int(counts[PAIRS])
+        per = NLL_TOKENS if self._nll == "mean" else PAIRS
+        nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
+        self._count("nll", nll * counts[per], counts[per])
+        if self._objective.loss is None:
+            return self._alpha * nll * share[per]
+        logratio = partial(
+            sequence_logratio,
+            logps,
+            inputs["ref"],
+            pair=inputs["pair"],
+            pairs=pairs,
+            averaged=self._objective.averaged,
+        )
+        chosen = logratio(weights=inputs["w_chosen"])
+        rejected = logratio(weights=inputs["w_rejected"])
+        losses = self._objective.losses(chosen, rejected, self._beta, inputs.get("label"))
+        self._count("preference", losses.sum(), counts[PAIRS])
+        self._count_rewards(chosen, rejected, inputs.get("label"))
+        self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
+        loss = losses.mean() * share[PAIRS]
+        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
+        if self._alpha == 0:
+            return loss
+        return loss + self._alpha * nll * share[per]
+
+    def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor, label: torch.Tensor | None) -> None:
+        """Add to the means of rewards: beta K+ and beta K- of each pair, and of labeled programs their own K alone."""
+        pairs = chosen.new_tensor(len(chosen))
+        if label is not None:
+            # As in TRL, a step's mean is that of its micro-batches' means.
+            one = torch.ones_like(pairs)
+            for name, own in (("rewards/chosen", chosen[label > 0]), ("rewards/rejected", rejected[label == 0])):
+                if len(own):
+                    self._count(name, self._beta * own.mean(), one)
+            self._count("kl", kto_divergence(chosen, rejected, label), one)
+            return
+        of_pairs = {
+            "rewards/chosen": self._beta * chosen,
+            "rewards/rejected": self._beta * rejected,
+            "rewards/margins": self._beta * (chosen - rejected),
+            "rewards/accuracies": (chosen > rejected).float(),
+        }
+        for name, values in of_pairs.items():
+            self._count(name, values.sum(), pairs)
+
+    def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
+        """Add to the sum and the count of a number, from which its mean is made."""
+        item = torch.stack([total.detach().float(), count.float()])
+        if name in self._sums:
+            item = self._sums[name] + item
+        self._sums[name] = item
+
+    def _take_means(self) -> dict[str, float]:
+        """Return the means over all that was computed since the last call, in all processes, and their `loss`."""
+        sums = torch.stack(list(self._sums.values()))
+        of_all_processes = self.accelerator.reduce(sums, "sum").tolist()
+        means = {}
+        for name, (total, count) in zip(self._sums, of_all_processes, strict=True):
+            if count:
+                means[name] = total / count
+        self._sums.clear()
+        if self._objective.labeled and {"rewards/chosen", "rewards/rejected"} <= means.keys():
+            means["rewards/margins"] = means["rewards/chosen"] - means["rewards/rejected"]
+        loss = means.pop("preference", 0.0)
+        if self._alpha:
+            loss += self._alpha * means["nll"]
+        return {"loss": loss, **means}
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        self._gradient_norm = super()._clip_grad_norm(model)
+        return self._gradient_norm
+
+    def look_before_step(self) -> None:
+        """Look at the step that is about to be made, and at its loss, in all processes.
+
+        Raises:
+            DivergedError: something is not finite, or the margin exceeds its limit.
+        """
+        if not self.args.max_grad_norm:  # nothing was clipped, and nobody has the norm
+            self._gradient_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf)
+        norm = self._gradient_norm
+        means = self._take_means()
+        step = self.state.global_step + 1
+        margin = means.get("rewards/margins", 0.0)
+        gradient = 0.0 if norm is None else float(norm)
+        if not math.isfinite(means["loss"]):
+            raise DivergedError("loss", step, means["loss"])
+        if not math.isfinite(gradient):
+            raise DivergedError("gradient", step, gradient)
+        if self._max_margin and margin > self._max_margin:
+            raise DivergedError("margin", step, margin)
+        self._steps.append({name: value for name, value in means.items() if name != "loss"})
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with the means of the steps since the last time."""
+        values: dict[str, list[float]] = {}
+        for step in self._steps:
+            for name, value in step.items():
+                values.setdefault(name, []).append(value)
+        if "loss" in logs:
+            for name, of_steps in values.items():
+                logs[name] = sum(of_steps) / len(of_steps)
+        self._steps.clear()
+        super().log(logs, start_time)
+
+    def evaluate(
+        self,
+        eval_dataset: Pairs | Mapping[str, Pairs] | str | None = None,
+        ignore_keys: Sequence[str] | None = None,  # the signature is transformers'
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Return loss, NLL and rewards of pairs, the same however they are spread over processes.
+
+        Args:
+            eval_dataset: as from `focal_dataset`, or several such sets by name, whose numbers are called
+                `eval_<name>_…`; the name of one of the trainer's own; None: the trainer's own validation pairs.
+            ignore_keys: without effect, since nothing is gathered but numbers.
+            metric_key_prefix: how the names of the numbers begin.
+
+        Raises:
+            InputError: there are no pairs.
+        """
+        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(rows, str):
+            rows = self.eval_dataset[rows]
+        if isinstance(rows, Mapping):
+            numbers: dict[str, float] = {}
+            for name, of_name in rows.items():
+                numbers |= self.evaluate(of_name, ignore_keys, f"{metric_key_prefix}_{name}")
+            return numbers
+        if rows is None or not len(rows):
+            raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
+        require_tokenized("FocalDPOTrainer.evaluate", "eval_dataset", rows)
+        rows = self._as_drawn(rows)
+        model = self.model_wrapped
+        model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for pairs in self._validation_batches(rows):
+                batch = self._prepare_inputs(self.data_collator(pairs))
+                self.compute_loss(model, batch)
+        means = {f"{metric_key_prefix}_{name}": value for name, value in self._take_means().items()}
+        loss = means[f"{metric_key_prefix}_loss"]
+        if not math.isfinite(loss):
+            raise DivergedError("validation_loss", self.state.global_step, loss)
+        self.log(dict(means))
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
+        return means
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the model, with the configuration that was loaded and without a form of a card."""
+        folder = Path(output_dir or self.args.output_dir)
+        had_card = (folder / CARD).exists()
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        silent = base.config
+        base.config = self._loaded_config  # in training, dropout and other noise are 0
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            base.config = silent
+        if isinstance(self.model, PeftModel) and not had_card:
+            (folder / CARD).unlink(missing_ok=True)  # PEFT's, with nothing but a path of this machine filled in
+
+    def predict(self, *_: Any, **__: Any) -> Any:
+        """Refuse: no logits are built.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("FocalDPOTrainer.predict: this trainer builds no logits; use evaluate, or the model itself")
+
+    def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
+        """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
+        # 11 pairs, two processes, batches of 2: each process has 11 // 4 = 2 batches, so there are 4 in all, which end
+        # at the pairs 2, 5, 8 and 11. The first process takes the first and the third of them.
+        processes = self.accelerator.num_processes
+        of_each = max(1, len(rows) // (processes * self.args.per_device_eval_batch_size))
+        batches = of_each * processes
+        for number in range(self.accelerator.process_index, batches, processes):
+            first = len(rows) * number // batches
+            end = len(rows) * (number + 1) // batches
+            yield [rows[index] for index in range(first, end)]
+
+
+class _LookBeforeStep(TrainerCallback):
+    """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
+
+    def __init__(self, trainer: PairTrainer) -> None:
+        self._trainer = trainer
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """Look at the step."""
+        self._trainer.look_before_step()
+
+
+class _CheckSharded(TrainerCallback):
+    """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
+
+    def __init__(self, trainer: PairTrainer, layout: Layout, longest: int) -> None:
+        self._trainer = trainer
+        self._layout: Layout = layout
+        self._longest = longest
+
+    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Check the model."""
+        dtype = torch.bfloat16 if args.bf16 else None
+        check_parity(self._trainer.model, self._layout, self._longest, self._trainer.model_wrapped, dtype)
+
+
+def keep_output_precision(state: AcceleratorState) -> None:
+    """Let FSDP2 return log-probabilities as the model's head computes them, and add gradients in float32.
+
+    Under bfloat16 accelerate has FSDP2 round every output to it. A log-probability of -100 would be off by up to 0.25.
+    """
+    plugin: Any = getattr(state, "fsdp_plugin", None)
+    policy = getattr(plugin, "mixed_precision_policy", None)
+    if isinstance(policy, MixedPrecisionPolicy):
+        plugin.mixed_precision_policy = replace(policy, output_dtype=None, reduce_dtype=torch.float32)
+
+
+def add_adapters(
+    model: PreTrainedModel | PeftModel,
+    config: PeftConfig | None,
+    args: TrainingArguments,
+) -> PreTrainedModel | PeftModel:
+    """Return the model with fresh adapters, as TRL adds them; without a configuration as it is."""
+    set_seed(args.seed)  # adapters are drawn
+    zero3 = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
+    if config is not None:
+        # ZeRO-3 gathers weights of one precision at a time, so its adapters are not widened to float32.
+        model = get_peft_model(model, config, autocast_adapter_dtype=not zero3)
+    checkpointing = args.activation_checkpointing
+    if isinstance(model, PeftModel) and checkpointing:
+        model.enable_input_require_grads()
+        if zero3:  # its hooks see no recomputation of the other kind
+            options = dict(args.activation_checkpointing_kwargs or {})
+            options["use_reentrant"] = True
+            args.activation_checkpointing_kwargs = options
+    return model

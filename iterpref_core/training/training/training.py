@@ -1,0 +1,392 @@
+"""Stage `training`: training with one objective, on pairs or on labeled programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+from peft import PeftModel
+from torch.utils.data import Subset
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from iterpref_core.models.pretrained.checkpoints import read_config
+from iterpref_core.models.pretrained.lineage import training_versions
+from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.records import ModelLineage
+from iterpref_core.records.config import Layout, PromptFormat, TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.storage.processes import is_launched
+from iterpref_core.training.data.checks import Finding, report_findings
+from iterpref_core.training.data.held_out import held_out
+from iterpref_core.training.data.labeled_programs import ProgramReader
+from iterpref_core.training.data.row_files import PairReader, RowReader
+from iterpref_core.training.data.steps import accumulation_steps, training_steps
+from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from iterpref_core.training.model.adapter_limits import check_tied
+from iterpref_core.training.model.attention import choose_attention
+from iterpref_core.training.model.layout import choose_layout, longest_pair
+from iterpref_core.training.model.model_limits import check_limits, read_limits
+from iterpref_core.training.model.parity import check_parity, rounding_dtype
+from iterpref_core.training.model.policy import (
+    is_quantized,
+    load_policy,
+    lora_config,
+    naming_adapters,
+)
+from iterpref_core.training.model.ranks import is_sharded, sharding
+from iterpref_core.training.model.reference import (
+    reference_logps,
+    reference_path,
+)
+from iterpref_core.training.objectives.objective_table import (
+    RATES,
+    Objective,
+    find_objective,
+    find_rates,
+    with_own_beta,
+)
+from iterpref_core.training.training.base_trainer import DivergedError
+from iterpref_core.training.training.checkpoint import run_key
+from iterpref_core.training.training.early_end import is_patience_over
+from iterpref_core.training.training.optimizers import check_schedule
+from iterpref_core.training.training.origin import describe_origin
+from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
+from iterpref_core.training.training.settings import check_settings, training_arguments
+from iterpref_core.training.training.trained_model import REWARDS, OnLog, mean_loss
+from iterpref_core.training.training.trainer import PairTrainer
+
+
+def train_objective(
+    files: Mapping[str, Path],
+    model: Path | str,
+    objective: str,
+    params: TrainingParams,
+    out: Path,
+    curve: Path,
+    scratch: Path,
+    on_log: OnLog | None = None,
+    prompt: PromptFormat | None = None,
+) -> dict[str, float]:
+    """Train a model with one objective; a killed run resumes from its last checkpoint.
+
+    Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
+
+    Args:
+        files: `pairs` and their error regions, `spans`: pairs without a record there take no part. Or `programs`, for
+            an objective that learns from labeled ones.
+        model: the model to start from, which is also the reference; a folder or hub id.
+        objective: a row of `OBJECTIVES`.
+        params: settings; with `accelerate` this has to be one of several processes.
+        out: folder for the trained checkpoint.
+        curve: CSV of the training curve, one row per logged step.
+        scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
+        on_log: called with (metrics, step) while training runs.
+        prompt: the form in which the model reads prompts; the trained model keeps to it.
+
+    Returns:
+        `pairs` or `programs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last
+        values of the rewards and `focal_token_share` (of the failing programs' tokens). Of pairs also
+        `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of
+        `checks.PairChecks`; of programs how many are `passing` and `failing`, and `kl`, KTO's z. `surviving_change` is
+        the share of the weights' change that rounding to the written precision left. With validation
+        `validation_pairs` or `validation_programs`, and `validation/loss` (of the weights that were written). Where
+        training diverged `stopped/<reason>`: the step that showed it. Where `early_stopping_patience` ended it,
+        `stopped/patience`: its last step.
+
+    Raises:
+        ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
+            model cannot take the layout `fork`, or `accelerate` is set and this process is alone.
+        InputError: rows or model cannot be used, the objective needs D- and too little of it is there, or `out`
+            holds something other than a model of this objective.
+        TrainingError: training diverged before its first checkpoint.
+    """
+    row = find_objective(objective, params.objectives)
+    params = with_own_beta(objective, params)
+    if row.labeled:
+        _check_labeled(objective, params)
+    run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
+    params = run.params
+    learning_rate, alpha = find_rates(objective, params)
+    check_settings(params, learning_rate)
+    accumulation = accumulation_steps(params, run.processes.num_processes)
+    reader = _reader(files, row)
+    data = _read_data(run, row, reader)
+    checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
+    arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
+    check_schedule(arguments, training_steps(params, data.trained))
+    trainer = _make_trainer(run, row, alpha, data, arguments)
+    reference = _find_reference(run, row, data, trainer)
+    trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
+    # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
+    scored = reference is None or reference.exists()
+    diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
+    best = trainer.state.best_model_checkpoint if params.select == "best" else None
+    step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
+    metrics = _metrics(data, row, trainer, step, diverged)
+    if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
+        metrics["stopped/patience"] = float(trainer.state.global_step)
+    return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The data of a training.
+
+    Attributes:
+        reader: of the files.
+        tokenizer: the model's.
+        rows: the tokenized rows.
+        held: (rows,) true for those that are held out for validation.
+        layout: the one in which the model's rows are exact.
+    """
+
+    reader: RowReader
+    tokenizer: PreTrainedTokenizerBase
+    rows: TokenizedDataset
+    held: np.ndarray
+    layout: Layout
+
+    @property
+    def trained(self) -> int:
+        """The number of rows to train on."""
+        return int(np.sum(~self.held))
+
+    @property
+    def passing(self) -> int:
+        """The number of labeled programs to train on that pass."""
+        return int(np.sum(self.rows.labels & ~self.held))
+
+
+def _reader(files: Mapping[str, Path], objective: Objective) -> RowReader:
+    """Return the reader of an objective's rows."""
+    if objective.labeled:
+        return ProgramReader(files["programs"], focal=objective.regional)
+    return PairReader(files["pairs"], files["spans"])
+
+
+def _check_labeled(objective: str, params: TrainingParams) -> None:
+    """Refuse settings in which the programs of a micro-batch say nothing about KTO's z.
+
+    Raises:
+        ConfigError: micro-batches are of one program, or in several processes.
+    """
+    if params.accelerate or is_launched():
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {objective} is trained in one process; set null, and start it without "
+            "`accelerate launch`"
+        )
+    if params.micro_batch_size < 2:
+        raise ConfigError(
+            f"params.yaml: training.micro_batch_size: is {params.micro_batch_size}, and {objective} compares each "
+            "prompt with another program of its micro-batch; set 2 or more"
+        )
+
+
+def _read_data(run: Run, objective: Objective, reader: RowReader) -> _Data:
+    """Return the tokenized rows, checked against the model's limits and the objective's needs.
+
+    Raises:
+        InputError: rows cannot be used, or too little of D- is there.
+        ModelError: rows are beyond a limit of the model.
+    """
+    template = load_chat_template(run.model, run.prompt)
+    tokenizer = template.tokenizer
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    limits = read_limits(run.model)
+    rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
+    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes, rows=reader.noun))
+    layout = choose_layout(read_config(run.model), run.params.layout, longest_pair(rows))
+    data = _Data(reader, tokenizer, rows, held, layout)
+    findings = check_limits(limits, rows.checks, reader.noun)
+    findings += _balance(data, objective) if objective.labeled else rows.checks.findings(run.params)
+    report_findings(findings, needs_focal=objective.regional)
+    return data
+
+
+def _balance(data: _Data, objective: Objective) -> list[Finding]:
+    """Return advice on the weights of programs, if they are not those of the KTO paper's equation 8."""
+    failing = data.trained - data.passing
+    desirable_weight = objective.options["desirable_weight"]
+    least = objective.options["undesirable_weight"] * failing / data.passing
+    most = least * 4 / 3
+    if least <= desirable_weight <= most:
+        return []
+    counted = f"{data.passing:,} programs pass and {failing:,} fail"
+    advice = f"KTO is best with a desirable_weight of {least:.3g} to {most:.3g} (now {desirable_weight:g})"
+    return [Finding(stops=False, text=f"{counted}: {advice}")]
+
+
+def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
+    """Return the file of the reference's log-probabilities; None for an objective without a reference."""
+    if not objective.scores_reference:
+        return None
+    return reference_path(
+        cache=run.paths.scratch / "reference",
+        tokens=data.rows.checks.tokens,
+        fingerprint=run.fingerprint,
+        params=run.params,
+        model=trainer.model,
+        processes=sharding(run.processes),
+    )
+
+
+class _BeforeFirstStep(TrainerCallback):
+    """The work before the first step: the reference is scored by the weights to train.
+
+    Args:
+        trainer: holds the model.
+        data: its pairs get the reference.
+        reference: the file of the reference's log-probabilities; None for an objective without a reference.
+        params: settings.
+        processes: the processes that train.
+    """
+
+    def __init__(
+        self,
+        trainer: PairTrainer,
+        data: _Data,
+        reference: Path | None,
+        params: TrainingParams,
+        processes: PartialState,
+    ) -> None:
+        self._trainer = trainer
+        self._data = data
+        self._reference = reference
+        self._params = params
+        self._processes = processes
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Score the pairs with the model, which the trainer has sharded by now if it is to be."""
+        if self._reference is not None:
+            self._data.rows.reference = reference_logps(
+                self._trainer.model_wrapped,
+                self._data.rows,
+                self._reference,
+                batch_size=2 * self._params.micro_batch_size,
+                processes=self._processes,
+            )
+
+
+def _make_trainer(
+    run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
+) -> PairTrainer:
+    """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
+
+    Raises:
+        ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
+    """
+    params = run.params
+    policy = load_policy(run.model, params, arguments.device)
+    longest = longest_pair(data.rows)
+    if data.layout == "fork":
+        choose_attention(policy, longest)
+    if params.lora is not None and not is_sharded():
+        # Before it has adapters, so that they are not blamed for what the model does itself.
+        placed = policy if is_quantized(policy) else policy.to(arguments.device)
+        check_parity(placed, data.layout, longest, dtype=rounding_dtype(policy))
+    rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
+    trained: Any = rows
+    validation: Any = None
+    if data.held.any():
+        trained = Subset(rows, np.flatnonzero(~data.held).tolist())
+        validation = Subset(rows, np.flatnonzero(data.held).tolist())
+    with naming_adapters(params):
+        trainer = PairTrainer(
+            policy,
+            arguments,
+            trained,
+            data.tokenizer,
+            eval_dataset=validation,
+            objective=objective,
+            beta=params.beta,
+            alpha=alpha,
+            layout=data.layout,
+            nll=params.nll,
+            max_margin=params.max_margin,
+            peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
+        )
+        check_tied(trainer.model)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _advice(diverged: DivergedError | None) -> str:
+    """Return the remedy for a training that diverged."""
+    if diverged is not None and diverged.reason == "margin":
+        return "lower the learning rate or raise training.max_margin"
+    return "lower the learning rate"
+
+
+def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, float]) -> ModelLineage:
+    learning_rate, alpha = find_rates(run.objective, run.params)
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "start", *RATES})
+    settings |= objective.values()
+    settings["layout"] = data.layout
+    settings["learning_rate"] = learning_rate
+    settings["alpha"] = alpha
+    return ModelLineage(
+        **describe_origin(run.model),
+        objective=run.objective,
+        settings=settings | run.prompt.parameters,
+        **{data.reader.noun: data.trained},
+        steps=int(metrics["steps"]),
+        model_step=int(metrics["model_step"]),
+        localization=data.rows.methods,
+        data=data.reader.digests,
+        versions=training_versions(),
+    )
+
+
+def _metrics(
+    data: _Data,
+    objective: Objective,
+    trainer: PairTrainer,
+    step: int,
+    diverged: DivergedError | None,
+) -> dict[str, float]:
+    """Return the metrics that `train_objective` names, but for those of the written weights."""
+    history: list[dict[str, float]] = trainer.state.log_history
+    last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
+    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == step]
+    noun = data.reader.noun
+    metrics = {noun: float(data.trained)}
+    if objective.labeled:
+        metrics |= {"passing": float(data.passing), "failing": float(data.trained - data.passing)}
+    metrics |= {
+        "steps": float(trainer.state.global_step),
+        "model_step": float(step),
+        "loss": mean_loss(history),
+    }
+    for name in (*REWARDS, "kl"):
+        if name in last:
+            metrics[name] = float(last[name])
+    metrics |= _token_shares(data, objective)
+    if scored:
+        metrics[f"validation_{noun}"] = float(data.held.sum())
+        metrics["validation/loss"] = float(scored[-1]["eval_loss"])
+    if diverged:
+        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
+    return metrics
+
+
+def _token_shares(data: _Data, objective: Objective) -> dict[str, float]:
+    """Return the metrics of tokens: how many of the failing programs' count, and the numbers of the checks."""
+    checks = data.rows.checks
+    fails = ~data.rows.labels if objective.labeled else np.ones(len(checks), bool)
+    focal = checks["focal_tokens"][fails].sum()
+    metrics = {"focal_token_share": float(focal / checks["rejected_tokens"][fails].sum())}
+    if objective.labeled:
+        return metrics
+    counts = checks.counts()
+    metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
+    metrics["focal_tokens_cut"] = float(checks["focal_truncated"].sum())
+    return metrics | {f"data/{name}": value for name, value in checks.numbers().items()}
