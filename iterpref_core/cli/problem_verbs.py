@@ -175,7 +175,7 @@ def _ingest_folder(
     license: str | None,
     heldout: float,
     dropped: Path | None,
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Turn the user's own code into problems; return their counts."""
     from iterpref_core.problems.own_code.own_code import ingest_own_code
 

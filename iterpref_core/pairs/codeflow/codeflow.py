@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,7 +77,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         show_progress("codeflow", len(problems), unit="problems") as advance,
     ):
         admission = Admission(run.execution.inside, executor)
-        written = _InOrder(problems, admission.refused, file)
+        written = _InOrder(problems, admission, file)
 
         def keep(trajectory: Trajectory) -> None:
             nonlocal cost
@@ -116,20 +116,20 @@ class _InOrder:
 
     Args:
         problems: the task_ids in order.
-        refused: task_ids that get no trajectory; may grow meanwhile.
+        admission: knows the problems that are refused, which get no trajectory.
         file: where the trajectories go.
     """
 
-    def __init__(self, problems: Sequence[str], refused: Container[str], file: IO[str]) -> None:
+    def __init__(self, problems: Sequence[str], admission: Admission, file: IO[str]) -> None:
         self._left = deque(problems)
-        self._refused = refused
+        self._admission = admission
         self._file = file
         self._early: dict[str, Trajectory] = {}
 
     def add(self, trajectory: Trajectory) -> None:
         """Write the trajectories whose turn has come with this one."""
         self._early[trajectory.task_id] = trajectory
-        while self._left and (self._left[0] in self._early or self._left[0] in self._refused):
+        while self._left and (self._left[0] in self._early or self._left[0] in self._admission.refused):
             ready = self._early.pop(self._left.popleft(), None)
             if ready is not None:
                 self._file.write(ready.to_json() + "\n")
