@@ -14,7 +14,7 @@ import pytest
 
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, UNPAIRED
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -295,6 +295,26 @@ def test_arguments_and_configuration_must_agree(
         config(objective="target")
     own = replace(OBJECTIVES["ipo"], rejected="focal")
     assert FocalDPOTrainer(model, config(), pairs, tokenizer, objective=own).data_collator.objective == own
+
+
+@pytest.mark.parametrize("name", UNPAIRED)
+def test_an_objective_of_labeled_programs_is_refused_on_pairs(
+    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
+) -> None:
+    """It would take the chosen program of each pair for a passing one, and learn from no failing one."""
+    from iterpref_core import FocalDPOTrainer, focal_dataset
+
+    command = f"run `iterpref train --objective {name} --programs FILE`, or use TRL's KTOTrainer .*FocalKTOCollator"
+    said = f"learns from labeled programs, not from pairs; {command}"
+    own = replace(UNPAIRED[name], label="Mine")
+    rows = focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo"))
+    for data in (pairs, rows):
+        with pytest.raises(InputError, match=f"^FocalDPOTrainer: {UNPAIRED[name].label} {said}"):
+            FocalDPOTrainer(model, config(objective=name), data, tokenizer)
+        with pytest.raises(InputError, match=f"^FocalDPOTrainer: Mine {said}"):
+            FocalDPOTrainer(model, config(), data, tokenizer, objective=own)
+    with pytest.raises(InputError, match=f"^focal_dataset: {UNPAIRED[name].label} {said}"):
+        focal_dataset(pairs, model, tokenizer, name, config())
 
 
 def test_data_made_with_other_settings_are_refused(

@@ -34,7 +34,7 @@ from iterpref_core.training.objectives.objective_table import (
     ObjectiveName,
     find_objective,
 )
-from iterpref_core.training.training.script_inputs import require_object
+from iterpref_core.training.training.script_inputs import require_object, require_objective_of_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -122,8 +122,9 @@ def focal_dataset(
         prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
 
     Raises:
-        InputError: a column is missing or neither text nor messages, a span lies outside of its program, nothing of a
-            pair's error region is left, the lengths leave no room, or `args` say something else.
+        InputError: the objective learns from labeled programs, a column is missing or neither text nor messages, a span
+            lies outside of its program, nothing of a pair's error region is left, the lengths leave no room, or `args`
+            say something else.
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
 
@@ -146,6 +147,7 @@ def focal_dataset(
     else:
         row = find_objective(objective, {})
         name = objective
+    require_objective_of_pairs("focal_dataset", row)
     marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
     if row.regional and not marked:
         raise InputError(

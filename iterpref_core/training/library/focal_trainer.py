@@ -19,12 +19,17 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.training.library.focal_config import FocalDPOConfig, check_fields
 from iterpref_core.training.library.focal_dataset import FocalDataset, focal_dataset, form_of, score_reference
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
-from iterpref_core.training.training.script_inputs import require_choice, require_object, require_tokenized
+from iterpref_core.training.training.script_inputs import (
+    require_choice,
+    require_object,
+    require_objective_of_pairs,
+    require_tokenized,
+)
 from iterpref_core.training.training.trainer import Pairs, PairTrainer
 
 
 class FocalDPOTrainer(PairTrainer):
-    r"""A trainer for any row of the table of objectives, which is called as TRL's `DPOTrainer` is.
+    r"""A trainer for any objective that learns from pairs, which is called as TRL's `DPOTrainer` is.
 
     Args:
         model: the policy, or its name: a folder or hub id, which is loaded in float32 unless
@@ -47,7 +52,7 @@ class FocalDPOTrainer(PairTrainer):
     Raises:
         ConfigError: there is no such objective, or several GPUs are given to one process.
         InputError: an argument is of another class, arguments and `args` differ, a data set was made with other
-            settings, or training would have noise.
+            settings, the objective learns from labeled programs, or training would have noise.
         ModelError: there is no such model, or it cannot be read.
 
     >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
@@ -89,6 +94,7 @@ class FocalDPOTrainer(PairTrainer):
                 "remove it"
             )
         row = _objective(args, objective)
+        require_objective_of_pairs("FocalDPOTrainer", row)
         settings = _settings(
             args,
             beta=beta,

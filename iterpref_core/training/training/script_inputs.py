@@ -5,6 +5,7 @@ from typing import Any
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.objectives.objective_table import Objective
 
 
 def require_object(function: str, name: str, value: object, *kinds: type) -> None:
@@ -46,4 +47,18 @@ def require_tokenized(function: str, name: str, rows: Any) -> None:
         raise InputError(
             f"{function}: {name} is not tokenized; make it with "
             "`focal_dataset(pairs, model, tokenizer, objective, args)`"
+        )
+
+
+def require_objective_of_pairs(function: str, objective: Objective) -> None:
+    """Refuse an objective that learns from labeled programs: of pairs it would take every program for a passing one.
+
+    Raises:
+        InputError: the objective is such a one.
+    """
+    if objective.labeled:
+        name = "target-kto" if objective.regional else "kto"
+        raise InputError(
+            f"{function}: {objective.label} learns from labeled programs, not from pairs; run `iterpref train "
+            f"--objective {name} --programs FILE`, or use TRL's KTOTrainer (for target-kto with FocalKTOCollator)"
         )
