@@ -377,7 +377,7 @@ class Zygote:
         os.mkdir(self.folder)
         files = Files(console=job.keep >= 0, judged=job.is_judged, ticking=math.isfinite(job.test_cpu_s))
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.ticks)
-        pid, program, judge, folder = self.start_processes(job, files)
+        pid, program, judge, folder = self.start_job(job, files)
         killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
         alive = job.is_judged and killed is None and not _ends(pid, self.patience_with(judge))
@@ -399,7 +399,7 @@ class Zygote:
         for each in self.writable:
             empty_folder(each)
 
-    def start_processes(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes, int, str]:
+    def start_job(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes, int, str]:
         """Fork a child for the program of a job, and one for its judge where it has one.
 
         Args:
