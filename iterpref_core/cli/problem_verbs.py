@@ -1,7 +1,7 @@
 """The verbs that make problems."""
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +22,14 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
+from iterpref_core.records.config import InferenceParams, Params
 from iterpref_core.records.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from iterpref_core.problems.ingestion.intake import Ingested
+    from iterpref_core.models.inference.answer_store import AnswerStore
+    from iterpref_core.models.inference.backend import Model
+    from iterpref_core.problems.ingestion.intake import Ingested, Source
+    from iterpref_core.problems.synthesis.feature_tree import FeatureTree
 
 FORMATS = sorted([*PRESETS, "folder", "pairs", "trl"])
 _OF_EVERY_SET = {"--columns", "--limit", "--dropped", "--license", "--split", "--config"}
@@ -110,68 +114,27 @@ def ingest(
     preset = PRESETS.get(form)
     makes_pairs = form == "trl" or (preset is not None and preset.makes_pairs)
     _refuse(given, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
-    if makes_pairs:
-        from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-
-        taken = ingest_pairs(
-            source,
-            out,
-            form=None if preset is None else form,
-            columns=columns,
-            limit=limit,
-            spans=spans,
-            dropped=dropped,
-            license=license,
-            split=split,
-            config=config,
-        )
-    elif form == "pairs":
-        from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
-        from iterpref_core.pairs.localization.localization import localize_pairs
-        from iterpref_core.problems.ingestion.intake import Source
-
-        if spans is not None and settings.localization.method == "causal":
-            raise InputError(
-                "--spans: localization.method causal needs problems; leave --spans out, and run `localize`"
-            )
-        taken = ingest_repairs(
-            Source(source, split, config, limit, license),
-            out,
-            settings.pairs,
-            settings.execution,
-            _unfinished(out),
-            columns=columns,
-            pairs_per_problem=pairs_per_problem,
-            dropped=dropped,
-        )
-        if spans is not None:
-            regions = localize_pairs(out, settings.localization, spans)
-            taken = replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
-    elif form == WITH_VERDICTS:
-        from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-        from iterpref_core.problems.ingestion.intake import Source
-
-        if trajectories is None:
-            raise InputError("--format submissions: name the file for their attempts with --trajectories")
-        rows = Source(source, split, config, limit, license)
-        taken = ingest_submissions(rows, out, trajectories, columns, dropped)
-    elif form == "folder":
-        from iterpref_core.problems.own_code.own_code import ingest_own_code
-
-        if len(source) > 1:
-            raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
-        counts = ingest_own_code(
-            source[0],
-            out,
-            settings.own_code,
-            settings.execution,
-            python=python,
-            license=license,
-            heldout=heldout,
-            dropped=dropped,
-        )
+    if form == "folder":
+        counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
         show_result(counts, json_)
         return
+    from iterpref_core.problems.ingestion.intake import Source
+
+    rows = Source(source, split, config, limit, license)
+    if makes_pairs:
+        taken = _ingest_preferences(rows, out, form, columns=columns, spans=spans, dropped=dropped)
+    elif form == "pairs":
+        taken = _ingest_repairs(
+            rows,
+            out,
+            settings,
+            columns=columns,
+            pairs_per_problem=pairs_per_problem,
+            spans=spans,
+            dropped=dropped,
+        )
+    elif form == WITH_VERDICTS:
+        taken = _ingest_submissions(rows, out, trajectories, columns=columns, dropped=dropped)
     else:
         from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
         from iterpref_core.problems.ingestion.problems.selection import Selection
@@ -192,6 +155,98 @@ def ingest(
             pairs_per_problem=pairs_per_problem or 1,
         )
     _show_taken(taken, as_json=json_)
+
+
+def _ingest_folder(
+    source: Sequence[Path],
+    out: Path,
+    settings: Params,
+    *,
+    python: str | None,
+    license: str | None,
+    heldout: float,
+    dropped: Path | None,
+) -> dict[str, float | str]:
+    """Turn the user's own code into problems; return their counts."""
+    from iterpref_core.problems.own_code.own_code import ingest_own_code
+
+    if len(source) > 1:
+        raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
+    return ingest_own_code(
+        source[0],
+        out,
+        settings.own_code,
+        settings.execution,
+        python=python,
+        license=license,
+        heldout=heldout,
+        dropped=dropped,
+    )
+
+
+def _ingest_preferences(
+    rows: "Source", out: Path, form: str, *, columns: str | None, spans: Path | None, dropped: Path | None
+) -> "Ingested":
+    """Turn preference sets, whose rows say which program is the better one, into pairs."""
+    from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+
+    return ingest_pairs(
+        rows.paths,
+        out,
+        form=form if form in PRESETS else None,
+        columns=columns,
+        limit=rows.limit,
+        spans=spans,
+        dropped=dropped,
+        license=rows.license,
+        split=rows.split,
+        config=rows.config,
+    )
+
+
+def _ingest_repairs(
+    rows: "Source",
+    out: Path,
+    settings: Params,
+    *,
+    columns: str | None,
+    join: tuple[Path, str] | None,
+    pairs_per_problem: int | None,
+    spans: Path | None,
+    dropped: Path | None,
+) -> "Ingested":
+    """Turn sets of wrong and repaired programs into pairs, and localize these if a file for spans is named."""
+    from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+    from iterpref_core.pairs.localization.localization import localize_pairs
+
+    if spans is not None and settings.localization.method == "causal":
+        raise InputError("--spans: localization.method causal needs problems; leave --spans out, and run `localize`")
+    taken = ingest_repairs(
+        rows,
+        out,
+        settings.pairs,
+        settings.execution,
+        _unfinished(out),
+        columns=columns,
+        join=join,
+        pairs_per_problem=pairs_per_problem,
+        dropped=dropped,
+    )
+    if spans is None:
+        return taken
+    regions = localize_pairs(out, settings.localization, spans)
+    return replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
+
+
+def _ingest_submissions(
+    rows: "Source", out: Path, trajectories: Path | None, *, columns: str | None, dropped: Path | None
+) -> "Ingested":
+    """Turn submissions with verdicts into problems and trajectories."""
+    from iterpref_core.pairs.ingestion.submissions import ingest_submissions
+
+    if trajectories is None:
+        raise InputError("--format submissions: name the file for their attempts with --trajectories")
+    return ingest_submissions(rows, out, trajectories, columns, dropped)
 
 
 def _unfinished(out: Path) -> Path:
@@ -242,11 +297,10 @@ def synthesize(
 ) -> None:
     """Let a model write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
-    from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.models.inference.answer_store import AnswerStore
+    from iterpref_core.models.inference.backend_factory import open_model
     from iterpref_core.problems.synthesis.feature_tree import load_tree
-    from iterpref_core.problems.synthesis.seed_code import filter_for_others
-    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
+    from iterpref_core.problems.synthesis.synthesis import write_problems
 
     settings = read_params(set_, {"model.debugger": model, **endpoint_values(backend, base_url)})
     if seed_code is None and tree is None:
@@ -264,22 +318,12 @@ def synthesize(
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
-        counts: dict[str, float] = {}
         if seed_code is not None:
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
-            against = None
-            if leaves_this_machine(inference):
-                against = filter_for_others(seed_code, license, settings.own_code.licenses)
-            features, counts = make_tree(
-                seed_code,
-                asked,
-                settings.synthesis,
-                against,
-                written,
-            )
-            typer.echo(f"feature tree: {written}", err=True)
+            features, counts = _tree_of(seed_code, license, asked, settings, written)
         elif tree is not None:
             features = load_tree(tree)
+            counts = {}
         counts |= write_problems(
             tree=features,
             backend=asked,
@@ -288,19 +332,51 @@ def synthesize(
             count=count,
             out=out,
         )
-        spent = store.spent()
+        counts |= _spent(store, inference)
+    show_result(counts, json_)
+
+
+def _tree_of(
+    seed_code: Path, license: str | None, asked: "Model", settings: Params, out: Path
+) -> tuple["FeatureTree", dict[str, float]]:
+    """Let a model make a feature tree from seed code; return the tree, and the counts of `make_tree`.
+
+    A model on another machine sees only programs whose license allows that.
+    """
+    from iterpref_core.models.inference.backend_factory import leaves_this_machine
+    from iterpref_core.problems.synthesis.seed_code import filter_for_others
+    from iterpref_core.problems.synthesis.synthesis import make_tree
+
+    against = None
+    if leaves_this_machine(settings.inference):
+        against = filter_for_others(seed_code, license, settings.own_code.licenses)
+    made = make_tree(
+        seed_code,
+        asked,
+        settings.synthesis,
+        against,
+        out,
+    )
+    typer.echo(f"feature tree: {out}", err=True)
+    return made
+
+
+def _spent(store: "AnswerStore", inference: InferenceParams) -> dict[str, float]:
+    """Return the calls and tokens of a run's answers, and their price."""
+    from iterpref_core.models.inference.answer_store import cost_usd
+
+    spent = store.spent()
     dollars = cost_usd(
         spent.prompt_tokens,
         spent.completion_tokens,
         inference.price_prompt,
         inference.price_completion,
     )
-    counts |= {
+    return {
         "calls": spent.calls,
         "tokens": spent.tokens,
         "cost_usd": dollars,
     }
-    show_result(counts, json_)
 
 
 def inject(

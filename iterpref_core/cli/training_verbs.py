@@ -237,10 +237,33 @@ def train(
     if params.training.accelerate and name not in UNPAIRED and not is_launched():
         start_processes(params.training.accelerate)
         return
-    if name == GRPO:
+    result = _train_here(
+        name,
+        inputs,
+        model,
+        params,
+        out=out,
+        curve=curve,
+        scratch=scratch,
+    )
+    _show_once(result, json_)
+
+
+def _train_here(
+    objective: str,
+    inputs: Mapping[str, Path],
+    model: str,
+    params: Params,
+    *,
+    out: Path,
+    curve: Path,
+    scratch: Path,
+) -> Mapping[str, float]:
+    """Train in this process; return the training's result."""
+    if objective == GRPO:
         from iterpref_core.training.reinforcement.grpo import train_grpo
 
-        result = train_grpo(
+        return train_grpo(
             problems=inputs["problems"],
             model=model,
             params=params.training,
@@ -250,20 +273,18 @@ def train(
             scratch=scratch,
             prompt=params.model.student_format,
         )
-    else:
-        from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.training.training import train_objective
 
-        result = train_objective(
-            files=inputs,
-            model=model,
-            objective=name,
-            params=params.training,
-            out=out,
-            curve=curve,
-            scratch=scratch,
-            prompt=params.model.student_format,
-        )
-    _show_once(result, json_)
+    return train_objective(
+        files=inputs,
+        model=model,
+        objective=objective,
+        params=params.training,
+        out=out,
+        curve=curve,
+        scratch=scratch,
+        prompt=params.model.student_format,
+    )
 
 
 def _inputs_of(objective: str, given: dict[str, Path]) -> dict[str, Path]:

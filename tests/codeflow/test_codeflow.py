@@ -15,7 +15,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
-from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
+from iterpref_core.records import AssertTest, Attempt, IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -112,6 +112,19 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
     assert (metrics["problems"], metrics["solved"], metrics["llm_calls"]) == (5, 4, 10)
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (100, 40)
     assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
+
+
+def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [2, 0, 1, 0])
+    problems = list(read_jsonl(path, Problem))
+    patches = AssertTest(code="from unittest import mock\nassert f(1) == 2")
+    problems[1] = problems[1].model_copy(update={"hidden_tests": (patches,)})
+    write_jsonl(path, problems)
+    execution = EXECUTION.model_copy(update={"inside": "refuse"})
+    run = CodeflowRun(path, models_of(Patient()), PARAMS, execution, tmp_path / "answers.sqlite")
+    metrics = run_codeflow(run, tmp_path / "out.jsonl")
+    written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
+    assert (written, metrics["left_out/judged_inside"]) == (["t0", "t2", "t3"], 1)
 
 
 @pytest.mark.parametrize("killed", [False, True])

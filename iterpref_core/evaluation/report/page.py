@@ -1,6 +1,7 @@
 """Report page, `index.html`: the experiment on one page, without scripts and without requests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import yaml
@@ -53,17 +54,7 @@ def write_page(
         out: the file of the page.
     """
     sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
-    rates = summary.codeflow.pass_rate_by_iteration
-    if sampled:
-        # The paper has no curve of sampling.
-        ours = dict(enumerate(rates, start=1))
-        paper = {}
-    else:
-        ours = dict(enumerate(rates))
-        paper = dict(enumerate(PAPER_PASS_RATES))
-    pass_rates = []
-    for number in sorted(ours.keys() | paper.keys()):
-        pass_rates.append((number, ours.get(number), paper.get(number)))
+    pass_rates = _pass_rates(summary.codeflow.pass_rate_by_iteration, sampled)
     template = templates().get_template("page.html")
     html = template.render(
         summary=summary,
@@ -80,7 +71,7 @@ def write_page(
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
         sampled=sampled,
-        pass_rate=_pass_rate_chart(ours, paper, sampled),
+        pass_rate=_pass_rate_chart(pass_rates, sampled),
         pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         outcomes=_outcomes(summary),
@@ -131,14 +122,29 @@ def _reward_charts(curves: Mapping[str, Curve]) -> list[Chart]:
     return [chart for chart in charts if chart]
 
 
+def _pass_rates(rates: Sequence[float], sampled: bool) -> list[tuple[int, float | None, float | None]]:
+    """Return (iteration or number of samples, pass rate of this run, pass rate of the paper)."""
+    if sampled:
+        # The paper has no curve of sampling.
+        return [(number, rate, None) for number, rate in enumerate(rates, start=1)]
+    return [(number, *both) for number, both in enumerate(zip_longest(rates, PAPER_PASS_RATES))]
+
+
 def _pass_rate_chart(
-    ours: Mapping[int, float],
-    paper: Mapping[int, float],
+    pass_rates: Iterable[tuple[int, float | None, float | None]],
     sampled: bool,
 ) -> Chart | None:
-    series = [Series("this run", "target-rpo", tuple(ours.items()))]
+    """Draw the curve of this run beside that of the paper."""
+    ours = []
+    paper = []
+    for number, our_rate, paper_rate in pass_rates:
+        if our_rate is not None:
+            ours.append((number, our_rate))
+        if paper_rate is not None:
+            paper.append((number, paper_rate))
+    series = [Series("this run", "target-rpo", tuple(ours))]
     if paper:
-        series.append(Series("the paper", "paper", tuple(paper.items())))
+        series.append(Series("the paper", "paper", tuple(paper)))
     return line_chart(
         title="Share of problems solved",
         x_label="samples" if sampled else "iteration (0 is the draft)",

@@ -61,9 +61,6 @@ def compare_shares(
     >>> found.p_value, found.p_worse
     (0.0625, 1.0)
     """
-    # The import takes half a second, which those who only read a summary do not wait for.
-    from scipy.stats import binomtest, permutation_test  # type: ignore[import-untyped]
-
     tasks = sorted(ours.keys() & theirs.keys())
     if not tasks:
         return None
@@ -75,42 +72,65 @@ def compare_shares(
 
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     if one_sample_each:
-        shares = np.array([gained, lost, n - gained - lost]) / n
-        counts = random.multinomial(n, shares, size=resamples)
-        differences = (counts[:, 0] - counts[:, 1]) / n
-        low, high = np.quantile(differences, [0.025, 0.975])
-        # Without a discordant task there is no toss to test: one toss that fell on neither side gives p = 1.
-        tosses = max(1, gained + lost)
-        p_value = binomtest(min(gained, lost), tosses).pvalue
-        p_worse = binomtest(lost, tosses, alternative="greater").pvalue
+        low, high = _resample_counts(gained, lost, n, resamples, random)
+        p_value, p_worse = _mcnemar(gained, lost)
     else:
         low, high = mean_interval(effects.tolist(), resamples, random)
-        # scipy refuses a single task. A second one without a difference changes no sum, and so no p-value.
-        flipped = effects if n > 1 else np.append(effects, 0.0)
-        flip_signs = partial(
-            permutation_test,
-            (flipped,),
-            np.sum,
-            permutation_type="samples",
-            n_resamples=resamples,
-        )
-        p_value = flip_signs(rng=random, alternative="two-sided").pvalue
-        p_worse = flip_signs(rng=random, alternative="less").pvalue
-
+        p_value, p_worse = _flip_signs(effects, resamples, random)
     if gained == lost == 0:
         # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
         high = largest_unseen_share(n)
         low = -high
-
     return PairedComparison(
         n=n,
         gained=gained,
         lost=lost,
         difference=float(effects.sum() / n),
-        ci95=(float(low), float(high)),
-        p_value=float(p_value),
-        p_worse=float(p_worse),
+        ci95=(low, high),
+        p_value=p_value,
+        p_worse=p_worse,
     )
+
+
+def _resample_counts(
+    gained: int, lost: int, n: int, resamples: int, random: np.random.Generator
+) -> tuple[float, float]:
+    """Return the 95% bootstrap interval of the difference where each task is gained, lost or alike."""
+    shares = np.array([gained, lost, n - gained - lost]) / n
+    counts = random.multinomial(n, shares, size=resamples)
+    differences = (counts[:, 0] - counts[:, 1]) / n
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
+    """Return the p-values of McNemar's exact test: the two-sided one, and that of "this model is no worse"."""
+    # The import takes half a second, which those who only read a summary do not wait for.
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+    # Without a discordant task there is no toss to test: one toss that fell on neither side gives p = 1.
+    tosses = max(1, gained + lost)
+    p_value = binomtest(min(gained, lost), tosses).pvalue
+    p_worse = binomtest(lost, tosses, alternative="greater").pvalue
+    return float(p_value), float(p_worse)
+
+
+def _flip_signs(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
+    """Return the p-values of the sign-flip test: the two-sided one, and that of "this model is no worse"."""
+    from scipy.stats import permutation_test
+
+    # scipy refuses a single task. A second one without a difference changes no sum, and so no p-value.
+    flipped = effects if len(effects) > 1 else np.append(effects, 0.0)
+    test = partial(
+        permutation_test,
+        (flipped,),
+        np.sum,
+        permutation_type="samples",
+        n_resamples=resamples,
+    )
+    p_value = test(rng=random, alternative="two-sided").pvalue
+    p_worse = test(rng=random, alternative="less").pvalue
+    return float(p_value), float(p_worse)
 
 
 def largest_unseen_share(n: int) -> float:

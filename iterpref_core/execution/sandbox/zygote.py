@@ -272,11 +272,19 @@ class Zygote:
             raise EOFError
         return pid
 
-    def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None, served: bool) -> int:
+    def child(self, head: JobHead, files: Files, connection: int | None, frame: bytes) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
 
-        `connection` leads to the zygote, for a listener, or to the judge that the program is to serve.
+        Args:
+            head: of the job.
+            files: of the program.
+            connection: leads to the zygote, for a listener, or to the judge that the program is to serve.
+            frame: standard input, then the job.
         """
+        content = memoryview(frame)
+        if head.stdin_bytes:
+            files.fill_stdin(content[: head.stdin_bytes])
+        job = content[head.stdin_bytes :]
         os.setsid()
         os.chdir(self.folder)
         os.dup2(files.stdin, 0)
@@ -288,12 +296,12 @@ class Zygote:
         if connection is not None:
             os.dup2(connection, 3)
         os.closerange(3 if connection is None else 4, 64)
-        limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
+        limits.set_limits(head.cpu_s, self.memory_bytes, self.file_bytes)
         if self.filter is not None:
             listener = self.filter.install()
             if listener:
                 send_listener(3, listener)
-        if served:
+        if head.is_judged:
             os.close(self.channel)
             if pipe is not None:
                 os.close(pipe)
@@ -303,7 +311,7 @@ class Zygote:
         _flush(sys.stderr)
         return status
 
-    def judge(self, raw: bytes, folder: str, cpu_s: float, files: "Files", connection: int) -> int:
+    def judge(self, cpu_s: float, files: Files, connection: int, folder: str, raw: bytes) -> int:
         """Restrict this process for good and judge the program at the other end of a connection."""
         os.setsid()
         os.chdir(self.folder)
@@ -362,39 +370,17 @@ class Zygote:
             head: of the job, see `JobHead`.
         """
         job = JobHead.unpack(head)
-        judged = job.is_judged
-        if judged:
+        if job.is_judged:
             self.need_judge()
         if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=job.keep >= 0, judged=judged, ticking=math.isfinite(job.test_cpu_s))
+        files = Files(console=job.keep >= 0, judged=job.is_judged, ticking=math.isfinite(job.test_cpu_s))
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.ticks)
-        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
-        # judged program has one end and its judge the other, and the zygote closes both.
-        ours, theirs = connect() if self.processes or judged else (None, None)
-
-        def run(frame: bytes) -> int:
-            content = memoryview(frame)
-            if job.stdin_bytes:
-                files.fill_stdin(content[: job.stdin_bytes])
-            return self.child(content[job.stdin_bytes :], job.cpu_s, files, theirs, judged)
-
-        pid = self.start(run)
-        program: OneProcess | Processes = OneProcess(pid, self.threads)
-        judge = -1
-        folder = ""
-        if ours is not None and theirs is not None:
-            os.close(theirs)
-            if judged:
-                folder = os.path.join(self.judge_root, os.urandom(16).hex())
-                judge = self.start(lambda frame: self.judge(frame, folder, job.cpu_s, files, ours))
-                os.close(ours)
-            else:
-                program = Processes(pid, receive_listener(ours))
+        pid, program, judge, folder = self.start_job(job, files)
         killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
-        alive = judged and killed is None and not _ends(pid, self.patience_with(judge))
+        alive = job.is_judged and killed is None and not _ends(pid, self.patience_with(judge))
         status, cpu = program.end()
         left.count()
         seen = AnswerHead(
@@ -403,7 +389,7 @@ class Zygote:
             exit=0 if alive else os.waitstatus_to_exitcode(status),
             cpu_s=cpu,
             printed=files.printed(),
-            judge=self.end_judge(judge, folder) if judged else None,
+            judge=self.end_judge(judge, folder) if job.is_judged else None,
             ticks=left.ticks,
             worn=self.processes and leaves_connections(),
             sizes=(),
@@ -412,6 +398,31 @@ class Zygote:
         files.close()
         for each in self.writable:
             empty_folder(each)
+
+    def start_job(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes, int, str]:
+        """Fork a child for the program of a job, and one for its judge where it has one.
+
+        Args:
+            job: its head.
+            files: of the program.
+
+        Returns:
+            The process id of the program; all its processes; the process id of its judge, or -1; the judge's folder.
+        """
+        if not (self.processes or job.is_judged):
+            pid = self.start(functools.partial(self.child, job, files, None))
+            return pid, OneProcess(pid, self.threads), -1, ""
+        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
+        # judged program has one end and its judge the other, and the zygote closes both.
+        ours, theirs = connect()
+        pid = self.start(functools.partial(self.child, job, files, theirs))
+        os.close(theirs)
+        if not job.is_judged:
+            return pid, Processes(pid, receive_listener(ours)), -1, ""
+        folder = os.path.join(self.judge_root, os.urandom(16).hex())
+        judge = self.start(functools.partial(self.judge, job.cpu_s, files, ours, folder))
+        os.close(ours)
+        return pid, OneProcess(pid, self.threads), judge, folder
 
     def patience_with(self, judge: int) -> float:
         """Return the seconds that a program has to end: its judge may have found it gone just before it is."""

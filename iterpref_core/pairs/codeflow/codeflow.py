@@ -7,9 +7,11 @@ only their programs are run again.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
@@ -68,34 +70,27 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     tally = OutcomeCounts(last_iteration)
     cost = 0.0
     answers = 0
-    # Trajectories end in any order and are written in the problems' order: one that is early waits for its turn. The
-    # problem whose turn it is stands at the end of `order`.
-    early: dict[str, Trajectory] = {}
-    order = list(reversed(problems))
     with (
         open_executor(run.execution) as executor,
         run.models.open(run.store, _run_name(run, digest)) as models,
         atomic_writer(out) as file,
         show_progress("codeflow", len(problems), unit="problems") as advance,
     ):
+        admission = Admission(run.execution.inside, executor)
+        written = _InOrder(problems, admission, file)
 
         def keep(trajectory: Trajectory) -> None:
             nonlocal cost
-            early[trajectory.task_id] = trajectory
             tally.add(trajectory)
             cost += run.models.price(trajectory)
             advance(note=f"{tally.solved} solved")
-            while order and (order[-1] in early or order[-1] in admission.refused):
-                ready = early.pop(order.pop(), None)
-                if ready is not None:
-                    file.write(ready.to_json() + "\n")
+            written.add(trajectory)
 
         def count(_place: int, _answer: Completion) -> None:
             nonlocal answers
             answers += 1
             advance(0, f"{tally.solved} solved, {answers} answers")
 
-        admission = Admission(run.execution.inside, executor)
         roll_out(
             problems=admission.admit(selected(run.problems)),
             drafter=models.drafter,
@@ -114,6 +109,30 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     if sampled:
         metrics["mixed"] = tally.mixed
     return metrics
+
+
+class _InOrder:
+    """A file of trajectories in the order of their problems, which end in any order: an early one waits for its turn.
+
+    Args:
+        problems: the task_ids in order.
+        admission: knows the problems that are refused, which get no trajectory.
+        file: where the trajectories go.
+    """
+
+    def __init__(self, problems: Sequence[str], admission: Admission, file: IO[str]) -> None:
+        self._left = deque(problems)
+        self._admission = admission
+        self._file = file
+        self._early: dict[str, Trajectory] = {}
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Write the trajectories whose turn has come with this one."""
+        self._early[trajectory.task_id] = trajectory
+        while self._left and (self._left[0] in self._early or self._left[0] in self._admission.refused):
+            ready = self._early.pop(self._left.popleft(), None)
+            if ready is not None:
+                self._file.write(ready.to_json() + "\n")
 
 
 def _run_name(run: CodeflowRun, digest: str) -> str:

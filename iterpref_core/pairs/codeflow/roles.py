@@ -111,47 +111,70 @@ def choose_models(
     if not debugger_drafts:
         student = check_model(student, prompt, student_settings)
     refiner_identity = model_identity(debugger, debugger_prompt, inference)
-    if debugger_drafts:
-        drafter_identity = refiner_identity
-    else:
+    drafter: _Asked | None = None
+    drafter_identity = refiner_identity
+    if not debugger_drafts:
+        drafter = _Asked(student, prompt, student_settings, NO_CAPS)
         drafter_identity = model_identity(student, prompt, student_settings)
-
-    @contextmanager
-    def open_models(path: Path, run: str) -> Iterator[OpenModels]:
-        open_here = partial(open_model, concurrency=params.concurrency)
-        with ExitStack() as stack:
-            drafter: Model | None = None
-            refiner: Model | None = None
-            if not debugger_drafts:
-                # A run of its own in the store: the student's answers count for no cap of the debugger.
-                store = stack.enter_context(AnswerStore(path, f"{run}/student"))
-                opened = open_here(
-                    model=student,
-                    prompt=prompt,
-                    inference=student_settings,
-                    budget=NO_CAPS,
-                    store=store,
-                )
-                drafter = stack.enter_context(opened)
-            if debugger_needed:
-                store = stack.enter_context(AnswerStore(path, run))
-                opened = open_here(
-                    model=debugger,
-                    prompt=debugger_prompt,
-                    inference=inference,
-                    budget=budget,
-                    store=store,
-                )
-                refiner = stack.enter_context(opened)
-            # With one model in both roles there is only the refiner; for sampling from the student only the drafter.
-            only = drafter or refiner
-            assert only is not None
-            yield OpenModels(drafter=drafter or only, refiner=refiner or only)
-
+    refiner: _Asked | None = None
     prices = Prices()
     if debugger_needed:
+        refiner = _Asked(debugger, debugger_prompt, inference, budget)
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
-    return Models((drafter_identity, refiner_identity), open_models, prices)
+    opener = partial(_open_models, drafter, refiner, params.concurrency)
+    return Models((drafter_identity, refiner_identity), opener, prices)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model, and how it is asked."""
+
+    model: Path | str
+    prompt: PromptFormat
+    inference: InferenceParams
+    budget: BudgetParams
+
+    @contextmanager
+    def open(self, path: Path, run: str, concurrency: int) -> Iterator[Model]:
+        """Open the model, whose answers go into the store under the name of a run."""
+        with (
+            AnswerStore(path, run) as store,
+            open_model(
+                model=self.model,
+                prompt=self.prompt,
+                inference=self.inference,
+                budget=self.budget,
+                store=store,
+                concurrency=concurrency,
+            ) as opened,
+        ):
+            yield opened
+
+
+@contextmanager
+def _open_models(
+    drafter: _Asked | None, refiner: _Asked | None, concurrency: int, path: Path, run: str
+) -> Iterator[OpenModels]:
+    """Open the models of a run: both, or the only one, which then has both roles.
+
+    Args:
+        drafter: the student; None where the debugger drafts.
+        refiner: the debugger; None for sampling from the student.
+        concurrency: number of requests at a time.
+        path: the file of the answers.
+        run: the name of the run.
+    """
+    with ExitStack() as stack:
+        drafts: Model | None = None
+        refines: Model | None = None
+        if drafter is not None:
+            # A run of its own in the store: the student's answers count for no cap of the debugger.
+            drafts = stack.enter_context(drafter.open(path, f"{run}/student", concurrency))
+        if refiner is not None:
+            refines = stack.enter_context(refiner.open(path, run, concurrency))
+        only = drafts or refines
+        assert only is not None
+        yield OpenModels(drafter=drafts or only, refiner=refines or only)
 
 
 def _student_settings(inference: InferenceParams) -> InferenceParams:

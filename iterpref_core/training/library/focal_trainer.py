@@ -95,17 +95,14 @@ class FocalDPOTrainer(PairTrainer):
             )
         row = _objective(args, objective)
         require_objective_of_pairs("FocalDPOTrainer", row)
-        settings = {
-            "beta": _setting(args, "beta", beta, None),
-            "alpha": _setting(args, "alpha", alpha, 1.0),
-            "layout": _setting(args, "layout", layout, "padded"),
-            "nll": _setting(args, "nll", nll, "mean"),
-            "max_margin": _setting(args, "max_margin", max_margin, 0.0),
-        }
-        if settings["beta"] is None:
-            raise InputError(f"FocalDPOTrainer: beta is missing, and {type(args).__name__} has none; give it")
-        require_choice("FocalDPOTrainer", "layout", settings["layout"], get_args(Layout))
-        require_choice("FocalDPOTrainer", "nll", settings["nll"], ("mean", "sum"))
+        settings = _settings(
+            args,
+            beta=beta,
+            alpha=alpha,
+            layout=layout,
+            nll=nll,
+            max_margin=max_margin,
+        )
         sets = eval_dataset if isinstance(eval_dataset, Mapping) else {"": eval_dataset}
         _check_kind("train_dataset", train_dataset)
         for rows in sets.values():
@@ -118,10 +115,7 @@ class FocalDPOTrainer(PairTrainer):
             if isinstance(rows, Dataset):
                 return focal_dataset(rows, policy, tokenizer, row, args)
             _check_form(name, rows, row, args, settings["beta"])
-            form = form_of(rows)
-            if row.scores_reference and form is not None and not form.scored:
-                return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)
-            return rows  # type: ignore[no-any-return]
+            return _with_reference(rows, row, policy, args)
 
         trained = read("train_dataset", train_dataset)
         validation = {name: read("eval_dataset", rows) for name, rows in sets.items() if rows is not None}
@@ -179,6 +173,21 @@ def _objective(args: TrainingArguments, given: Objective | str | None) -> Object
     return find_objective(name, {})
 
 
+def _settings(args: TrainingArguments, **given: Any) -> dict[str, Any]:
+    """Return the trainer's settings, each as given or as `args` has it.
+
+    Raises:
+        InputError: `beta` is missing, a choice does not exist, or a setting is given twice.
+    """
+    usual = {"beta": None, "alpha": 1.0, "layout": "padded", "nll": "mean", "max_margin": 0.0}
+    settings = {name: _setting(args, name, given[name], value) for name, value in usual.items()}
+    if settings["beta"] is None:
+        raise InputError(f"FocalDPOTrainer: beta is missing, and {type(args).__name__} has none; give it")
+    require_choice("FocalDPOTrainer", "layout", settings["layout"], get_args(Layout))
+    require_choice("FocalDPOTrainer", "nll", settings["nll"], ("mean", "sum"))
+    return settings
+
+
 def _setting(args: TrainingArguments, name: str, given: Any, usual: Any) -> Any:
     """Return a setting: as it is given or as `args` has it, else as usual.
 
@@ -225,6 +234,14 @@ def _load(
     if isinstance(args, DPOConfig) and args.pad_token is not None:
         tokenizer.pad_token = args.pad_token
     return model, tokenizer
+
+
+def _with_reference(rows: Any, objective: Objective, policy: Any, args: TrainingArguments) -> Pairs:
+    """Return tokenized pairs, scored by the policy as it is now where the objective needs a reference."""
+    form = form_of(rows)
+    if objective.scores_reference and form is not None and not form.scored:
+        return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)
+    return rows  # type: ignore[no-any-return]
 
 
 def _check_kind(name: str, rows: Any) -> None:
