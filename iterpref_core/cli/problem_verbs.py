@@ -210,7 +210,6 @@ def _ingest_repairs(
     settings: Params,
     *,
     columns: str | None,
-    join: tuple[Path, str] | None,
     pairs_per_problem: int | None,
     spans: Path | None,
     dropped: Path | None,
@@ -228,7 +227,6 @@ def _ingest_repairs(
         settings.execution,
         _unfinished(out),
         columns=columns,
-        join=join,
         pairs_per_problem=pairs_per_problem,
         dropped=dropped,
     )
