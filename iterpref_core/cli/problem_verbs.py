@@ -140,18 +140,15 @@ def ingest(
         from iterpref_core.problems.ingestion.problems.selection import Selection
 
         taken = ingest_problems(
-            source,
+            rows,
             form,
             out,
             settings.execution,
-            Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout),
+            Selection(max_tests=max_tests, visible=visible, heldout=heldout),
             _unfinished(out),
             columns=columns,
             dropped=dropped,
             trajectories=trajectories,
-            license=license,
-            split=split,
-            config=config,
             pairs_per_problem=pairs_per_problem or 1,
         )
     _show_taken(taken, as_json=json_)
@@ -191,16 +188,12 @@ def _ingest_preferences(
     from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 
     return ingest_pairs(
-        rows.paths,
+        rows,
         out,
         form=form if form in PRESETS else None,
         columns=columns,
-        limit=rows.limit,
         spans=spans,
         dropped=dropped,
-        license=rows.license,
-        split=rows.split,
-        config=rows.config,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from tests.settings import EXECUTION, ROOT
 
@@ -80,5 +81,5 @@ def test_execution_is_a_reward_of_grpo(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
 def test_examples_of_problems_go_in_as_they_stand(path: Path, tmp_path: Path) -> None:
     count = len(path.read_text(encoding="utf-8").splitlines())
-    counts = ingest([path], "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
+    counts = ingest(Source([path]), "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count

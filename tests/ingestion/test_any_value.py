@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS
 from tests.ingestion.readers import read_rows
@@ -79,7 +80,7 @@ def read(form: str, folder: Path, row: Any) -> list[object]:
     good = OTHER_ROWS["messages"][1]
     source.write_text("".join(json.dumps(each) + "\n" for each in ([good, row] if form == "trl" else [row])))
     if form == "trl":
-        found = ingest_pairs([source], folder / "out.jsonl", dropped=folder / "dropped.jsonl")
+        found = ingest_pairs(Source([source]), folder / "out.jsonl", dropped=folder / "dropped.jsonl")
         return [*found.dropped, *["pair"] * (int(found.counts["pairs"]) - 1)]
     return read_rows(form, source)
 

@@ -15,7 +15,7 @@ from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.problems.ingestion import problems as problems_package
 from iterpref_core.problems.ingestion.columns import PROBLEMS
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
 from iterpref_core.problems.ingestion.problems.selection import MAX_PROBLEM_BYTES, Selection
 from iterpref_core.records import Problem, Sample
@@ -26,10 +26,10 @@ from tests.settings import EXECUTION, ROOT
 from tests.texts import written
 
 
-def taken(source: Path, form: str, **selection: Any) -> tuple[Ingested, list[Problem]]:
+def taken(source: Path, form: str, limit: int | None = None, **selection: Any) -> tuple[Ingested, list[Problem]]:
     out = source.with_suffix(".out.jsonl")
     store = source.with_suffix(".sqlite")
-    found = ingest([source], form, out, EXECUTION, Selection(**selection), store)
+    found = ingest(Source([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
     return found, list(read_jsonl(out, Problem))
 
 
@@ -245,7 +245,7 @@ def test_shards_and_several_sources_are_read_one_after_another_and_names_that_re
         written(folder / name, row)
     other = written(tmp_path / "test.jsonl", row)
     out = tmp_path / "out.jsonl"
-    ingest([folder, other], "apps", out, EXECUTION, Selection(), tmp_path / "store")
+    ingest(Source([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1-2", "apps/1-3"]
 
 

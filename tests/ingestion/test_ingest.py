@@ -11,7 +11,7 @@ import pytest
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
-from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem
@@ -38,7 +38,7 @@ MBPP: dict[str, Any] = {
 
 def ingest(source: Path, form: str, out: Path, dropped: Path | None = None, **selection: Any) -> Ingested:
     store = out.with_suffix(".sqlite")
-    return ingest_with([source], form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
+    return ingest_with(Source([source]), form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
 
 
 def _write(path: Path, *records: dict[str, Any]) -> Path:
@@ -52,7 +52,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     text = json.dumps({"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"})
     writer = Thread(target=pipe.write_text, args=(text,), daemon=True)
     writer.start()
-    assert ingest_pairs([pipe], tmp_path / "out.jsonl").counts["pairs"] == 1
+    assert ingest_pairs(Source([pipe]), tmp_path / "out.jsonl").counts["pairs"] == 1
     writer.join()
 
 

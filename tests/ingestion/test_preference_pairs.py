@@ -13,6 +13,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion import answers, columns
 from iterpref_core.problems.ingestion.columns import parse_columns
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError
@@ -39,7 +40,7 @@ def test_the_examples_hold() -> None:
 
 def taken(source: Path, **options: Any) -> tuple[dict[str, float], list[PreferencePair]]:
     out = source.with_suffix(".pairs")
-    found = ingest_pairs([source], out, **options)
+    found = ingest_pairs(Source([source]), out, **options)
     return found.counts, list(read_pairs(out))
 
 
@@ -47,7 +48,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) 
     source, out, spans = tmp_path / "in.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     records = [PAIR, PAIR | {"chosen": PAIR["rejected"]}, PAIR]
     source.write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert ingest_pairs([source], out).counts == {"pairs": 2, "dropped/same_program": 1}
+    assert ingest_pairs(Source([source]), out).counts == {"pairs": 2, "dropped/same_program": 1}
     pairs = list(read_pairs(out))
     assert [(pair.task_id, pair.chosen, pair.rejected) for pair in pairs] == [
         ("pair-1", CHOSEN, REJECTED),
@@ -90,7 +91,7 @@ def test_what_is_no_pair_of_programs_is_left_out_by_name(
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     other = PAIR | {"prompt": "Another."}
     source.write_text(f"{json.dumps(PAIR | change)}\n{json.dumps(other)}\n")
-    counts = ingest_pairs([source], out).counts
+    counts = ingest_pairs(Source([source]), out).counts
     counts.pop("language_unstated", None)
     assert counts == result | {"pairs": result.get("pairs", 0) + 1}
     if result.get("pairs"):
@@ -106,7 +107,7 @@ def test_a_chat_brings_its_own_prompt(tmp_path: Path) -> None:
         "rejected": chat(("user", "Add one."), ("assistant", fenced(REJECTED))),
     }
     source.write_text(json.dumps(record))
-    ingest_pairs([source], out)
+    ingest_pairs(Source([source]), out)
     assert next(read_pairs(out)).prompt == "Add one."
 
 
@@ -117,7 +118,7 @@ def test_answers_with_earlier_answers_before_them_are_left_out(tmp_path: Path) -
         rows += [row | {"prompt": "Hi."}, row | {"prompt": TURNS[:1]}]
     text = "\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: "
     rows.append({"chosen": text + fenced(CHOSEN), "rejected": text + fenced(REJECTED)})
-    found = ingest_pairs([written(tmp_path / "in.jsonl", *rows, PAIR)], tmp_path / "pairs.jsonl")
+    found = ingest_pairs(Source([written(tmp_path / "in.jsonl", *rows, PAIR)]), tmp_path / "pairs.jsonl")
     assert found.counts == {"pairs": 1, "dropped/several_turns": len(rows)}
 
 
@@ -125,7 +126,9 @@ def test_two_sides_that_answer_different_questions_are_no_pair(tmp_path: Path) -
     sides = {"chosen": CHOSEN, "rejected": REJECTED}
     asked = {name: chat(("user", "Add one."), ("assistant", code)) for name, code in sides.items()}
     other = chat(("user", "Take one."), ("assistant", REJECTED))
-    found = ingest_pairs([written(tmp_path / "in.jsonl", asked | {"rejected": other}, PAIR)], tmp_path / "pairs.jsonl")
+    found = ingest_pairs(
+        Source([written(tmp_path / "in.jsonl", asked | {"rejected": other}, PAIR)]), tmp_path / "pairs.jsonl"
+    )
     assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
     with pytest.raises(InputError, match="columns `prompt` and `chosen` ask different questions; leave one of them"):
         taken(written(tmp_path / "in.jsonl", asked | {"prompt": "Take one."}))
@@ -141,14 +144,14 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     source.write_text(json.dumps(PAIR | {"rejected": PAIR["chosen"]}))
     with pytest.raises(InputError, match=r"no pair to ingest \(1 same_program;"):
-        ingest_pairs([source], out)
+        ingest_pairs(Source([source]), out)
     source.write_text(json.dumps({"prompt": "p", "chosen": "c"}))
     missing = r"in.jsonl:1: no column `rejected`; there are prompt, chosen: name it with --columns"
     with pytest.raises(InputError, match=missing):
-        ingest_pairs([source], out)
+        ingest_pairs(Source([source]), out)
     source.write_text(json.dumps({"my\nprompt": "p", "c": "c"}))
     with pytest.raises(InputError, match=r"^.*in.jsonl:1: no column `chosen`; there are my prompt, c: name it.*$"):
-        ingest_pairs([source], out)
+        ingest_pairs(Source([source]), out)
     assert not out.exists()
 
 
@@ -156,7 +159,7 @@ def test_pairs_keep_their_names_and_repeated_ones_are_named_by_their_line(tmp_pa
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     names: list[object] = ["a", "a", 7, "", None]
     source.write_text("\n".join(json.dumps(PAIR | {"task_id": name}) for name in names))
-    ingest_pairs([source], out)
+    ingest_pairs(Source([source]), out)
     assert [pair.task_id for pair in read_pairs(out)] == ["a", "pair-2", "7", "pair-4", "pair-5"]
 
 
@@ -301,7 +304,7 @@ def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp
     folder.mkdir()
     written(folder / "a.jsonl", PAIR, PAIR | {"chosen": "No."})
     written(folder / "b.jsonl", {"prompt": "p", "chosen": 3, "rejected": "x"}, PAIR)
-    found = ingest_pairs([folder], tmp_path / "out", dropped=tmp_path / "dropped")
+    found = ingest_pairs(Source([folder]), tmp_path / "out", dropped=tmp_path / "dropped")
     assert found.counts == {"pairs": 2, "dropped/no_code": 1, "dropped/bad_record": 1}
     assert [pair.task_id for pair in read_pairs(tmp_path / "out")] == ["pair-1", "pair-4"]
     lines = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
@@ -335,11 +338,11 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
         pytest.skip("there are no records of public sets beside this checkout")
     out = tmp_path / "out"
     for name, named in PUBLIC.items():
-        counts = ingest_pairs([folder / f"{name}.jsonl"], out, columns=named).counts
+        counts = ingest_pairs(Source([folder / f"{name}.jsonl"]), out, columns=named).counts
         assert counts == {"pairs": 3} | ({"language_unstated": 3} if name == "p_target" else {}), name
-    assert ingest_pairs([folder / "p_target_array.json"], out).counts == {"pairs": 3, "language_unstated": 3}
-    assert ingest_pairs([folder / "p_oneline.json"], out).counts == {"pairs": 1, "language_unstated": 1}
-    vezora = ingest_pairs([folder / "p_vezora.jsonl"], out, columns="prompt=instruction+input,chosen=accepted")
+    assert ingest_pairs(Source([folder / "p_target_array.json"]), out).counts == {"pairs": 3, "language_unstated": 3}
+    assert ingest_pairs(Source([folder / "p_oneline.json"]), out).counts == {"pairs": 1, "language_unstated": 1}
+    vezora = ingest_pairs(Source([folder / "p_vezora.jsonl"]), out, columns="prompt=instruction+input,chosen=accepted")
     assert vezora.counts == {"pairs": 2, "dropped/not_python": 1}
     with pytest.raises(InputError, match="no column `chosen`; there are instruction, annotations, preference"):
-        ingest_pairs([folder / "p_cuf.jsonl"], out, columns="prompt=instruction")
+        ingest_pairs(Source([folder / "p_cuf.jsonl"]), out, columns="prompt=instruction")

@@ -252,7 +252,7 @@ def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_
     rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
     named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
              rows[4] | {"task_id": "pair-4"}]  # fmt: skip
-    ingest_pairs([written(tmp_path / "in.jsonl", *named)], tmp_path / "out.jsonl")
+    ingest_pairs(Source([written(tmp_path / "in.jsonl", *named)]), tmp_path / "out.jsonl")
     names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
     assert names == ["pair-3", "a", "pair-3#2", "pair-4", "pair-5"]
 
@@ -271,7 +271,7 @@ def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
         found = read_rows("pairs", source, "tests=")
         refused = [each.explanation for each in found if isinstance(each, Dropped)]
     else:
-        refused = [row.explanation for row in ingest_pairs([source], tmp_path / "out.jsonl").dropped]
+        refused = [row.explanation for row in ingest_pairs(Source([source]), tmp_path / "out.jsonl").dropped]
     if form == "trl" and part == "entry_point":
         assert refused == []
         return

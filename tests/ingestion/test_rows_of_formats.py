@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.records import Problem
 from iterpref_core.storage.left_out import Dropped, open_left_out
 from tests.ingestion.readers import read_rows
@@ -57,7 +58,7 @@ def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) 
     source = folder / "in.jsonl"
     source.write_text("".join(f"{line}\n" for line in lines))
     if form == "trl":
-        return list(ingest_pairs([source], folder / "out.jsonl", split=split).dropped)
+        return list(ingest_pairs(Source([source], split), folder / "out.jsonl").dropped)
     found = read_rows(form, source, split=split)
     return [row for row in found if isinstance(row, Dropped)]
 

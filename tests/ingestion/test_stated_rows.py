@@ -29,19 +29,25 @@ PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 PYTHON_2 = "a = int(raw_input())\nb = a + 1\n\nprint b\n"
 
 
+def source_of(path: Path, words: dict[str, Any]) -> Source:
+    """Return the rows of a file, with the words that are about them, which are taken out."""
+    return Source([path], **{name: words.pop(name) for name in ("license", "split", "config") if name in words})
+
+
 def pairs_of(*rows: Any, **words: Any) -> tuple[dict[str, float], list[PreferencePair]]:
     """Return the counts and pairs of rows, which may be lines of JSON."""
     folder: Path = words.pop("folder")
     source = folder / "in.jsonl"
     source.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
-    found = ingest_pairs([source], folder / "out.jsonl", **words)
+    found = ingest_pairs(source_of(source, words), folder / "out.jsonl", **words)
     return found.counts, list(read_pairs(folder / "out.jsonl"))
 
 
 def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) -> tuple[Ingested, dict[str, Problem]]:
     source = written(folder / "in.jsonl", *rows)
     out = folder / "out.jsonl"
-    found = ingest([source], form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
+    rows = source_of(source, words)
+    found = ingest(rows, form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
     return found, {problem.task_id: problem for problem in read_jsonl(out, Problem)}
 
 
@@ -127,7 +133,7 @@ def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
     source = written(tmp_path / "in.jsonl", *rows)
     out = tmp_path / "out.jsonl"
     if form == "trl":
-        found = ingest_pairs([source], out)
+        found = ingest_pairs(Source([source]), out)
     else:
         found = ingest_repairs(Source([source]), out, PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite")
     assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
@@ -242,7 +248,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, name: str, array: bool) -> N
     rows = [json.dumps(PAIR), BAD[name], json.dumps(PAIR)]
     source = tmp_path / "in.json"
     source.write_text(f"[{','.join(rows)}]" if array else "\n".join(rows))
-    found = ingest_pairs([source], tmp_path / "out.jsonl")
+    found = ingest_pairs(Source([source]), tmp_path / "out.jsonl")
     assert found.counts["pairs"] == found.counts.pop("language_unstated") == 2
     assert sum(found.counts.values()) == 3
 
@@ -279,7 +285,7 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
     with pytest.raises(
         InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON, CSV, Parquet or Arrow"
     ):
-        ingest_pairs([tmp_path / name], tmp_path / "out.jsonl")
+        ingest_pairs(Source([tmp_path / name]), tmp_path / "out.jsonl")
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv"])
@@ -295,7 +301,7 @@ def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path, name: str)
         text.write("\n".join(lines) if name == "in.jsonl" else f"[{','.join(lines)}]")
     source = tmp_path / name
     source.write_bytes(text.getvalue().encode().replace("\ufffd".encode(), b"\xe9"))
-    found = ingest_pairs([source], tmp_path / "out.jsonl")
+    found = ingest_pairs(Source([source]), tmp_path / "out.jsonl")
     assert found.counts == {"pairs": 2, "language_unstated": 2, "dropped/bad_record": 1}
 
 

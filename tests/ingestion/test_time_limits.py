@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.problems.ingestion.problems.time_limits import read_time_limit
 from tests.ingestion.published_rows import ROWS
@@ -57,6 +58,6 @@ ODD: list[Any] = [
 def test_a_limit_that_is_not_understood_is_counted_and_its_problem_kept(tmp_path: Path, form: str) -> None:
     rows = [ROWS[form].row | {"time_limit": value} for value in [*ODD, None, "", float("nan"), "1.5 s"]]
     source = written(tmp_path / "in.jsonl", *rows)
-    found = ingest([source], form, tmp_path / "out.jsonl", EXECUTION, Selection(), tmp_path / "store.sqlite")
+    found = ingest(Source([source]), form, tmp_path / "out.jsonl", EXECUTION, Selection(), tmp_path / "store.sqlite")
     assert found.counts["problems"] == len(rows)
     assert found.counts["time_limits_left_out/not_understood"] == len(ODD)

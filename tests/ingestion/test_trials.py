@@ -15,7 +15,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Outcome, Program
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested
+from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.problems.published import PublishedProblem
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.problems.ingestion.problems.trials import Tried, try_programs
@@ -148,7 +148,7 @@ def test_programs_that_cannot_be_judged_or_pass_are_never_rejected() -> None:
 
 def ingested(source: Path, form: str, **files: Path) -> Ingested:
     return ingest(
-        [source], form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
+        Source([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
     )
 
 
@@ -197,7 +197,7 @@ def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Executor, "run_one", counted)
     (store,) = tmp_path.glob(".iterpref/work/ingest/*.sqlite")
-    ingest([source], "apps", tmp_path / "out", load_params(params).execution, Selection(), store)
+    ingest(Source([source]), "apps", tmp_path / "out", load_params(params).execution, Selection(), store)
     assert len(ran) == 60 - before
     assert len((tmp_path / "out").read_text().splitlines()) == 60
     assert not store.exists(), "what is finished needs no store"

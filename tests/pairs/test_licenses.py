@@ -11,6 +11,7 @@ from iterpref_core.evaluation.sharing.export_data_set import DataSet, Origin, ex
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.pairs.pair_selection import select_pairs
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.synthesis.injection import inject_bugs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.records.config import PairsParams
@@ -85,7 +86,7 @@ def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: 
 
     export_pairs(pairs, None, tmp_path / "problems.jsonl", tmp_path / "set", describe)
     assert dict(seen[0].origins) == {Origin("mine", "ISC"): 1, Origin("mine", "GPL-3.0-only"): 1, Origin(): 1}
-    ingest_pairs([tmp_path / "set/data/train.parquet"], tmp_path / "again.jsonl")
+    ingest_pairs(Source([tmp_path / "set/data/train.parquet"]), tmp_path / "again.jsonl")
     assert list(read_pairs(tmp_path / "again.jsonl")) == [made, other, foreign]
 
 

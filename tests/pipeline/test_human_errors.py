@@ -10,6 +10,7 @@ import pytest
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.pairs.pairs.pair_selection import select_pairs
 from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
 from tests.ingestion.published_rows import ROWS
@@ -38,7 +39,7 @@ def test_right_and_wrong_programs_of_people_train_a_model(
         source.write_text(json.dumps(ROWS[form].row))
         out = tmp_path / f"{form}.problems"
         errors = tmp_path / f"{form}.trajectories"
-        ingest([source], form, out, EXECUTION, Selection(visible=1), tmp_path / "store", trajectories=errors)
+        ingest(Source([source]), form, out, EXECUTION, Selection(visible=1), tmp_path / "store", trajectories=errors)
         for part, whole in ((out, problems), (errors, trajectories)):
             with whole.open("a") as file:
                 file.write(part.read_text())

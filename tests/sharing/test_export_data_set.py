@@ -11,6 +11,7 @@ from iterpref_core.evaluation.sharing.cards import pairs_card, problems_card
 from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs, export_problems
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import (
     AssertTest,
@@ -133,7 +134,7 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    counts = ingest_pairs([out / "data/train.parquet"], again, spans=regions).counts
+    counts = ingest_pairs(Source([out / "data/train.parquet"]), again, spans=regions).counts
     assert (counts["pairs"], counts["spans"]) == (3, 2)
     assert list(read_pairs(again)) == PAIRS
     assert list(read_jsonl(regions, FocalSpans)) == SPANS
@@ -155,7 +156,7 @@ def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Pat
     assert is_conversational(rows[0])
     assert mark_errors(rows[0])["rejected_spans"] == [[11, 14]]
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    ingest_pairs([out / "data/train.parquet"], again, spans=regions)
+    ingest_pairs(Source([out / "data/train.parquet"]), again, spans=regions)
     assert again.read_bytes() == pairs.read_bytes()
     assert list(read_jsonl(regions, FocalSpans)) == SPANS
 
@@ -170,7 +171,7 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     back: list[Problem] = []
     for split in rows:
         again = tmp_path / f"{split}.jsonl"
-        ingest([out / "data" / f"{split}.parquet"], "jsonl", again, EXECUTION, Selection(), tmp_path / "store")
+        ingest(Source([out / "data" / f"{split}.parquet"]), "jsonl", again, EXECUTION, Selection(), tmp_path / "store")
         back += read_jsonl(again, Problem)
     assert back == PROBLEMS
     card = (out / "README.md").read_text(encoding="utf-8")

@@ -35,31 +35,23 @@ class _Read(NamedTuple):
 
 
 def ingest_pairs(
-    sources: Sequence[Path],
+    source: Source,
     out: Path,
     *,
     form: str | None = None,
     columns: str | None = None,
-    limit: int | None = None,
     spans: Path | None = None,
     dropped: Path | None = None,
-    license: str | None = None,
-    split: str | None = None,
-    config: str | None = None,
 ) -> Ingested:
     """Turn preference sets into `pairs.jsonl`, as a stream; the pairs are ready for `localize` and `train`.
 
     Args:
-        sources: files, or folders of shards.
+        source: the rows to read.
         out: JSONL of pairs to write; a pair without a `task_id` of its own is called `pair-<its line or row>`.
         form: name of a preset of pairs; None: TRL's columns.
         columns: names of columns, such as `prompt=instruction+input,chosen=accepted`.
-        limit: rows to read, the first ones; None for all.
         spans: JSONL of error regions to write, from the rows that have them; not written by default.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
-        license: SPDX of the pairs whose rows state none.
-        split: the split to read where a folder has several; see `find_shards`.
-        config: the configuration to read where a folder has several.
 
     Returns:
         `pairs`: number of pairs; of these `language_unstated`, whose rows do not say that they are Python; with
@@ -70,9 +62,9 @@ def ingest_pairs(
         InputError: a file is absent, there is no pair, or no error region although `spans` is given.
     """
     preset = PRESETS[form] if form is not None else None
-    named = parse_columns(columns, preset=preset.columns if preset else None, split=split)
+    named = parse_columns(columns, preset=preset.columns if preset else None, split=source.split)
     reader = _PairReader(named, preset.prepare if preset else None)
-    with open_intake(Source(sources, split, config, limit, license), dropped, "pair") as intake:
+    with open_intake(source, dropped, "pair") as intake:
         pair_file = intake.open_file(out)
         span_file = intake.open_file(spans) if spans else None
         for item in intake.rows:
@@ -90,7 +82,7 @@ def ingest_pairs(
                     span_file.write(region.to_json() + "\n")
                     intake.counts["spans"] += 1
         if spans is not None and intake.counts["pairs"] and not intake.counts["spans"]:
-            listed = ", ".join(map(str, sources))
+            listed = ", ".join(map(str, source.paths))
             raise InputError(
                 f"{listed}: no pair has a field 'rejected_spans' about programs that stand in its row as they are; "
                 "leave --spans out, and localize the pairs"

@@ -1,7 +1,6 @@
 """Ingest: sources in, `problems.jsonl` out, and trajectories of human errors; everything left out has a reason."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from iterpref_core.problems.ingestion.columns import parse_columns
@@ -14,7 +13,7 @@ from iterpref_core.records.config import ExecutionParams
 
 
 def ingest(
-    sources: Sequence[Path],
+    source: Source,
     form: str,
     out: Path,
     execution: ExecutionParams,
@@ -24,26 +23,20 @@ def ingest(
     columns: str | None = None,
     dropped: Path | None = None,
     trajectories: Path | None = None,
-    license: str | None = None,
-    split: str | None = None,
-    config: str | None = None,
     pairs_per_problem: int = 1,
 ) -> Ingested:
     """Turn sources into `problems.jsonl`, as a stream; after a kill, the same call continues.
 
     Args:
-        sources: files, or folders of shards.
+        source: the rows to read.
         form: name of their preset.
         out: JSONL of problems to write.
         execution: limits for running programs.
-        selection: choice of rows and tests.
+        selection: choice of tests.
         store: SQLite file for the outcomes of programs; removed at the end.
         columns: where the parts of a row stand; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
         trajectories: JSONL of trajectories to write, of problems with right and wrong programs; not written by default.
-        license: SPDX of the problems that state none, in place of the one on their card.
-        split: the split to read where a folder or a file has several; see `find_shards`.
-        config: the configuration to read where a folder has several.
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Returns:
@@ -59,8 +52,7 @@ def ingest(
     preset = find_preset(form)
     named = None
     if form != OWN_RECORDS:
-        named = parse_columns(columns, preset.parts, preset=preset.columns, split=split)
-    source = Source(sources, split, config, selection.limit, license)
+        named = parse_columns(columns, preset.parts, preset=preset.columns, split=source.split)
     with open_trials(execution, store) as (executor, outcomes), open_intake(source, dropped, "problem") as intake:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories) if trajectories else None

@@ -14,6 +14,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.records.config import load_params, with_values
@@ -169,7 +170,9 @@ def ingest(folder: Path, engine: str) -> None:
     source = folder / "in.jsonl"
     store = folder / f"{engine}.sqlite"
     dropped = folder / f"{engine}-dropped.jsonl"
-    ingest_problems([source], "jsonl", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped)
+    ingest_problems(
+        Source([source]), "jsonl", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
+    )
 
 
 def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(cluster, tmp_path):

@@ -1,4 +1,4 @@
-"""Selection: the choice of a source's rows and of a problem's tests."""
+"""Selection: the choice of a problem's tests, and of the problems that are held out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,17 +19,15 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Selection:
-    """A user's choice of rows and tests.
+    """A user's choice of tests, and of problems to hold out.
 
     Attributes:
-        limit: rows to read, the first ones; None for all.
         max_tests: tests of a problem to keep, visible and hidden together; None for all. If those drawn are too large,
             the smallest ones are taken as far as they fit into `MAX_PROBLEM_BYTES`.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
     """
 
-    limit: int | None = None
     max_tests: int | None = None
     visible: int | None = None
     heldout: float = 0.0
