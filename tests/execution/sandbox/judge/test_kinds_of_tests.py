@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest
-from tests.execution.sandbox.judge.plain_python import passes_in_plain_python
+from tests.execution.sandbox.judge.plain_python import each_passes_in_plain_python
 from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier
@@ -95,19 +95,18 @@ def executor(request):
         yield executor
 
 
-def in_plain_python(code, test):
-    """Run a test in a process of its own: it changes the state of that."""
-    import multiprocessing
-
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        return pool.apply(passes_in_plain_python, (code, test))
+@pytest.fixture(scope="module")
+def plain():
+    """By name: whether plain Python passes the right program, and the wrong one."""
+    pairs = [(code, test) for test, *codes in CASES.values() for code in codes]
+    passed = each_passes_in_plain_python(pairs)
+    return dict(zip(CASES, zip(passed[::2], passed[1::2], strict=True), strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_right_program_passes_wherever_it_is_judged_and_a_wrong_one_passes_nowhere(executor, name):
+def test_a_right_program_passes_wherever_it_is_judged_and_a_wrong_one_passes_nowhere(executor, plain, name):
     test, right, wrong = CASES[name]
-    assert in_plain_python(right, test)
-    assert not in_plain_python(wrong, test)
+    assert plain[name] == (True, False)
     outcome = executor.run_one(Program(right, (AssertTest(code=test),)))
     assert outcome.verdict == "passed", outcome
     outcome = executor.run_one(Program(wrong, (AssertTest(code=test),)))
