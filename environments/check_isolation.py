@@ -13,11 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    for room in ("records", "execution"):
-        # A room's own __init__ imports what is not installed yet.
-        package = ModuleType(f"iterpref_core.{room}")
-        package.__path__ = [str(ROOT / "iterpref_core" / room)]
-        sys.modules[package.__name__] = package
+    sys.modules["iterpref_core.execution"] = package = ModuleType("iterpref_core.execution")
+    package.__path__ = [str(ROOT / "iterpref_core/execution")]  # its own __init__ imports what is not installed yet
     from iterpref_core.execution.isolation.tiers import choose
     from iterpref_core.records.errors import IsolationError
 

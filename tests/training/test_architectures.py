@@ -140,7 +140,10 @@ def _assert_trained_exactly(
     name: str, model: PreTrainedModel, pairs: list[TokenizedPair], layout: str, params: TrainingParams
 ) -> None:
     """Check the loss of a fresh model in float32, and in bfloat16 with adapters where there are some for it."""
-    expected = math.log(2) + 20 * _nll_of_logits(model, pairs)
+    from iterpref_core.training.model.parity import silent
+
+    with silent(model):
+        expected = math.log(2) + 20 * _nll_of_logits(model, pairs)
     _assert_exact(model, model, pairs, layout, False, expected)
     adapted = _adapted(model, layout, params)
     assert (adapted is None) == (name in _NO_ADAPTERS)

@@ -31,6 +31,7 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.parity import silent
 from iterpref_core.training.objectives.objective_table import RATES
 
 Program = tuple[list[int], list[int]]
@@ -181,7 +182,9 @@ def score_programs(
         for turn in range(passes):
             batch = order[turn * batch_size : (turn + 1) * batch_size].tolist()
             # A process that is done takes part in the others' passes, where weights are sharded.
-            scores = score_batch(model, [program(number) for number in batch or [0]])
+            # Phi-MoE's router reads the number of its noise where it evaluates, too; it trains without.
+            with silent(model):
+                scores = score_batch(model, [program(number) for number in batch or [0]])
             yield [(number, score.numpy()) for number, score in zip(batch, scores, strict=False)]
             # Each pass is longer than all before it, so none finds its memory among the blocks that these freed.
             freed_memory.after_pass(next(model.parameters()).device)
