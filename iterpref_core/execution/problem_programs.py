@@ -62,7 +62,21 @@ def program_of(problem: Problem, sample: Sample) -> Program:
 
 def is_judged_inside(problem: Problem) -> bool:
     """Tell whether a problem's tests run in the process of the program that they test, which can lie to them."""
-    return runs_inside(make_program(problem, "", problem.tests + problem.hidden_tests))
+    if problem.inside is not None:
+        return problem.inside
+    program = _without_code(problem)
+    return runs_inside(program, steps_of(program))
+
+
+def may_be_judged_inside(problem: Problem) -> bool:
+    """Tell whether a problem's tests are judged inside, or a judge runs them and nothing has decided where."""
+    if problem.inside is not None:
+        return problem.inside
+    return need_a_judge(steps_of(_without_code(problem)))
+
+
+def _without_code(problem: Problem) -> Program:
+    return make_program(problem, "", problem.tests + problem.hidden_tests)
 
 
 def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, Outcome]:
@@ -72,8 +86,8 @@ def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, O
     that: a candidate that fails where the right program passed is wrong.
     """
     outcome = run(problem, code)
-    inside = moved_inside(problem)
-    if outcome.verdict == "passed" or inside is None:
+    inside = moved_inside(problem) if outcome.verdict != "passed" else None
+    if inside is None:
         return problem, outcome
     outcome_inside = run(inside, code)
     return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
@@ -81,8 +95,11 @@ def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, O
 
 def moved_inside(problem: Problem) -> Problem | None:
     """Return a problem whose tests a judge runs as one that is judged inside; None if that is decided, or none does."""
-    program = make_program(problem, "", problem.tests + problem.hidden_tests)
-    if problem.inside is not None or runs_inside(program) or not need_a_judge(steps_of(program)):
+    if problem.inside is not None:
+        return None
+    program = _without_code(problem)
+    steps = steps_of(program)
+    if not need_a_judge(steps) or runs_inside(program, steps):
         return None
     return problem.model_copy(update={"inside": True})
 

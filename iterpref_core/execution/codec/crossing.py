@@ -149,9 +149,12 @@ class Codec:
         """Return what has changed here since the last message, as numbers and trees."""
         changed = []
         for number, (container, state, size) in list(self._known.items()):
-            if size and not is_same(state_of(container), state):
+            if not size:
+                continue
+            now = state_of(container)
+            if not is_same(now, state):
                 changed.append([number, self.contents(container)])
-                self._known[number] = (container, state_of(container), size)
+                self._known[number] = (container, now, size)
         return changed
 
     def heed(self, updates: list[Any]) -> None:

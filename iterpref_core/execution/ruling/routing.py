@@ -44,15 +44,20 @@ def as_calls(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(calls)
 
 
-def runs_inside(program: Program) -> bool:
+def runs_inside(program: Program, steps: Sequence[Step]) -> bool:
     """Tell whether a program's tests run in its own process: `Program.inside`, else by the tests' source alone."""
-    return bool(why_inside(program)) if program.inside is None else program.inside
+    return bool(why_inside(program, steps)) if program.inside is None else program.inside
 
 
-def why_inside(program: Program) -> str:
-    """Return what a program's tests use that a judge beside it has not; empty if it can run them."""
+def why_inside(program: Program, steps: Sequence[Step]) -> str:
+    """Return what a program's tests use that a judge beside it has not; empty if it can run them.
+
+    Args:
+        program: has the tests.
+        steps: `steps_of` the program.
+    """
     # Of `assert f(2) == 4` all that is used is the value of a call.
-    used = [test for test, step in zip(program.tests, steps_of(program), strict=True) if not step.kind.as_call(step)]
+    used = [test for test, step in zip(program.tests, steps, strict=True) if not step.kind.as_call(step)]
     # `assert` tests share their names: the second may use what the first has imported.
     asserts = "\n".join(test.code for test in used if isinstance(test, AssertTest))
     tests = [*(test for test in used if not isinstance(test, AssertTest)), AssertTest(code=asserts)]

@@ -110,7 +110,7 @@ class Executor(Engine):
         if problem:
             return self._failure(program, problem)
         judged = need_a_judge(steps)
-        if judged and (runs_inside(program) or self.pool.has_processes(program.environment)):
+        if judged and (runs_inside(program, steps) or self.pool.has_processes(program.environment)):
             if not program.inside:
                 self._warn_once()
             return self._run_inside(program, steps)

@@ -89,10 +89,10 @@ class OpenAIModel(Model):
             # Connections belong to the event loop in which they were opened, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
+        path, usual = self._call(request, sampling)
         adapted = self.adapted
         attempt = 1
         while True:
-            path, usual = self._call(request, sampling)
             body = adapt(usual, adapted)
             await self._pacing.turn()
             outcome = await self._post(path, body, request, sampling)

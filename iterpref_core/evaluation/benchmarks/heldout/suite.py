@@ -11,8 +11,7 @@ from iterpref_core.execution import (
     Admission,
     Program,
     check_tests,
-    is_judged_inside,
-    moved_inside,
+    may_be_judged_inside,
     open_executor,
     program_of,
     time_limit,
@@ -119,7 +118,7 @@ def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams)
     Raises:
         InputError: none is left.
     """
-    if not any(is_judged_inside(problem) or moved_inside(problem) for problem in tasks.values()):
+    if not any(map(may_be_judged_inside, tasks.values())):
         return tasks
     with open_executor(execution) as executor:
         admission = Admission(execution.inside, executor)

@@ -9,6 +9,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
 from iterpref_core.problems.ingestion.problems.published import PublishedProblem, drop_for
@@ -110,7 +111,7 @@ def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
     first: _RightPrograms | None = None
     readings = (published.problem, *published.other_readings)
     # Where no right program passes beside a judge, the tests may need its own process.
-    for reading in (*readings, *filter(None, map(moved_inside, readings))):
+    for reading in chain(readings, filter(None, map(moved_inside, readings))):
         # The set's limit may be meant for a faster language or machine: right programs get more time.
         patient = reading
         if reading.time_limit_s is not None:

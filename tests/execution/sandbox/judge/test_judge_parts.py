@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from iterpref_core.execution import Program
 from iterpref_core.execution.codec.crossing import loads
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
-from iterpref_core.execution.ruling.routing import why_inside
+from iterpref_core.execution.ruling.routing import steps_of, why_inside
 from iterpref_core.execution.sandbox.judge.assertions import Counted
 from iterpref_core.execution.sandbox.judge.peer import Peer
 from iterpref_core.execution.sandbox.judge.permission import RefusedError, check
@@ -192,20 +192,24 @@ OUTSIDE = [
 ]
 
 
+def why_inside_of(program: Program) -> str:
+    return why_inside(program, steps_of(program))
+
+
 @pytest.mark.parametrize(
     ("source", "inside"), [*((each, True) for each in INSIDE), *((each, False) for each in OUTSIDE)]
 )
 def test_a_test_is_judged_outside_only_if_all_that_it_uses_is_listed(source: str, inside: bool) -> None:
-    assert bool(why_inside(Program("", (AssertTest(code=source),)))) is inside
+    assert bool(why_inside_of(Program("", (AssertTest(code=source),)))) is inside
 
 
 def test_what_a_test_uses_may_come_from_the_setup_or_from_an_earlier_test() -> None:
     test = AssertTest(code="assert f(Template('x')) == 1")
-    assert why_inside(Program("", (test,), setup="from string import Template")) == "string.Template"
-    assert why_inside(Program("", (test,), setup="from string import *")) == "string.Template"
-    assert not why_inside(Program("", (test,)))
+    assert why_inside_of(Program("", (test,), setup="from string import Template")) == "string.Template"
+    assert why_inside_of(Program("", (test,), setup="from string import *")) == "string.Template"
+    assert not why_inside_of(Program("", (test,)))
     several = (AssertTest(code="import random"), AssertTest(code="random.seed(1)"))
-    assert why_inside(Program("", several)) == "random.seed"
+    assert why_inside_of(Program("", several)) == "random.seed"
 
 
 @pytest.mark.parametrize(
@@ -214,4 +218,4 @@ def test_what_a_test_uses_may_come_from_the_setup_or_from_an_earlier_test() -> N
 def test_fixtures_of_pytest_are_listed_or_the_tests_own(fixture: str, inside: bool) -> None:
     code = "import pytest\nfrom solution import f\n@pytest.fixture\ndef own(): return 1\n"
     code += f"def test_it({fixture}): assert f(1) == 1"
-    assert bool(why_inside(Program("", (PytestTest(code=code),)))) is inside
+    assert bool(why_inside_of(Program("", (PytestTest(code=code),)))) is inside
