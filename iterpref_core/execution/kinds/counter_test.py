@@ -116,7 +116,7 @@ def counter_test(source: str) -> CounterTest:
         tree = ast.parse(source)
         for node in tree.body:
             match node:
-                case ast.Assign(targets=[ast.Name(id="COUNTER_TEST")], value=ast.Constant() as value):
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() as value) if name == OWN:
                     decides = value.value is False
                     value.value = True
                     return CounterTest(ast.unparse(tree), decides)

@@ -14,12 +14,8 @@ def setup_imports(setup: str) -> tuple[tuple[str, str, str], ...]:
     >>> setup_imports("import os.path as p, json\nfrom math import gcd as g, pi\nfrom re import *")
     (('p', 'os.path', ''), ('json', 'json', ''), ('g', 'math', 'gcd'), ('pi', 'math', 'pi'), ('*', 're', '*'))
     """
-    try:
-        statements = parse(setup).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()  # the program's process says what is wrong with it
     found: list[tuple[str, str, str]] = []
-    for node in statements:
+    for node in _statements(setup):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 package = alias.name.partition(".")[0]
@@ -39,12 +35,8 @@ def setup_functions(setup: str) -> dict[str, str]:
     >>> setup_functions("def same(a: list, b) -> bool: return a == b\ndef f(x): ...")
     {'same': 'def same(a, b):\n    return a == b'}
     """
-    try:
-        statements = parse(setup).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
     found = {}
-    for node in statements:
+    for node in _statements(setup):
         if not isinstance(node, ast.FunctionDef) or node.decorator_list:
             continue
         inner = list(ast.walk(node))
@@ -56,3 +48,12 @@ def setup_functions(setup: str) -> dict[str, str]:
             with contextlib.suppress(ValueError):  # a number of more digits than Python writes
                 found[node.name] = ast.unparse(node)
     return found
+
+
+def _statements(setup: str) -> list[ast.stmt]:
+    """Return the top level of a setup; of one that is no Python nothing, and the program's process says why."""
+    try:
+        statements: list[ast.stmt] = parse(setup).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return statements

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
@@ -214,8 +215,8 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         *(f"    {node!r}," for node in tests),
         "]",
         f"DECIDING = {deciding!r}",
-        f"COUNTER_TEST = {False if deciding else None}",
-        "failure = failure_of(candidate, FILES, TESTS, DECIDING if COUNTER_TEST else ())",
+        f"{counter_test.OWN} = {False if deciding else None}",
+        f"failure = failure_of(candidate, FILES, TESTS, DECIDING if {counter_test.OWN} else ())",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"
@@ -225,10 +226,18 @@ def _decides(node: str, project: Project) -> bool:
     """Tell whether a test is a function with an expectation that its counter-test changes."""
     file, *_, name = node.partition("[")[0].split("::")
     with PARSE_LOCK:
-        for found in ast.walk(ast.parse((project.folder / file).read_bytes())):
-            if isinstance(found, Definition) and found.name == name:
-                return counter_test.counter_test(ast.unparse(found)).decides
-    return False
+        found = _definitions((project.folder / file).read_bytes()).get(name)
+        return found is not None and counter_test.counter_test(ast.unparse(found)).decides
+
+
+@lru_cache(maxsize=64)
+def _definitions(source: bytes) -> dict[str, Definition]:
+    """Return the functions of a file of tests by their names; of several of one name the first."""
+    found: dict[str, Definition] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, Definition):
+            found.setdefault(node.name, node)
+    return found
 
 
 def _sound(

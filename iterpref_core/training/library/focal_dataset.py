@@ -167,6 +167,18 @@ def focal_dataset(
     return score_reference(data, model, args) if row.scores_reference else data
 
 
+def stated_form(args: TrainingArguments) -> dict[str, Any]:
+    """Return what arguments state of the form of a data set."""
+    stated: dict[str, Any] = {}
+    if isinstance(args, DPOConfig):
+        stated["max_length"] = args.max_length
+    if isinstance(args, FocalDPOConfig):
+        stated["answer"] = args.answer
+        if args.max_prompt_length is not None:
+            stated["max_prompt_length"] = args.max_prompt_length
+    return stated
+
+
 def _form(
     args: TrainingArguments,
     marked: bool,
@@ -180,13 +192,7 @@ def _form(
     Raises:
         InputError: two of them differ.
     """
-    stated: dict[str, Any] = {}
-    if isinstance(args, DPOConfig):
-        stated["max_length"] = args.max_length
-    if isinstance(args, FocalDPOConfig):
-        stated["answer"] = args.answer
-        if args.max_prompt_length is not None:
-            stated["max_prompt_length"] = args.max_prompt_length
+    stated = stated_form(args)
     asked = {"max_length": max_length, "max_prompt_length": max_prompt_length, "answer": answer}
     for name, value in asked.items():
         if value is not None and stated.setdefault(name, value) != value:

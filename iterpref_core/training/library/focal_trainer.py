@@ -17,7 +17,13 @@ from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.library.focal_config import FocalDPOConfig, check_fields
-from iterpref_core.training.library.focal_dataset import FocalDataset, focal_dataset, form_of, score_reference
+from iterpref_core.training.library.focal_dataset import (
+    FocalDataset,
+    focal_dataset,
+    form_of,
+    score_reference,
+    stated_form,
+)
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
 from iterpref_core.training.training.script_inputs import (
     require_choice,
@@ -279,12 +285,7 @@ def _check_form(name: str, rows: Any, objective: Objective, args: TrainingArgume
             "again with this objective (`focal_dataset`)"
         )
     wanted: dict[str, Any] = {"beta": beta} if form.beta is not None else {}
-    if isinstance(args, DPOConfig):
-        wanted["max_length"] = args.max_length
-    if isinstance(args, FocalDPOConfig):
-        wanted["answer"] = args.answer
-        if args.max_prompt_length is not None:
-            wanted["max_prompt_length"] = args.max_prompt_length
+    wanted |= stated_form(args)
     for field, value in wanted.items():
         if getattr(form, field) != value:
             raise InputError(
