@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import settings_of_all
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import LockedStage
 from tasks.git.source import UNKNOWN, Source
@@ -48,9 +48,7 @@ def model_columns(model: str, stages: Mapping[str, LockedStage]) -> dict[str, st
     params = dict(flatten(trained.params))
     columns = {"objective": model}
     of_all = {name: name for name in ("learning_rate", "beta", "epochs", "seed")}
-    if model in OBJECTIVES and OBJECTIVES[model].nll_of is not None:
-        of_all |= {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
-    for name, default in of_all.items():
+    for name, default in (of_all | settings_of_all(model)).items():
         # What an objective states itself comes before the value of all.
         own = params.get(f"training.objectives.{model}.{name}")
         columns[name] = str(params.get(f"training.{default}", "") if own is None else own)

@@ -276,10 +276,20 @@ def find_rates(name: str, params: TrainingParams) -> tuple[float, float]:
     """
     _check_stated(params.objectives)
     given = params.objectives.get(name, ObjectiveParams())
+    of_all = settings_of_all(name)
+    rate: float = given.learning_rate or getattr(params, of_all["learning_rate"])
+    alpha = 0.0
+    if "alpha" in of_all:
+        alpha = params.alpha if given.alpha is None else given.alpha
+    return rate, alpha
+
+
+def settings_of_all(name: str) -> dict[str, str]:
+    """Return the settings of `training` that hold for an objective where it states none of its own, by their own names.
+
+    >>> settings_of_all("dpo"), settings_of_all("rpo")
+    ({'learning_rate': 'learning_rate'}, {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha'})
+    """
     if name in OBJECTIVES and OBJECTIVES[name].nll_of is not None:
-        rate, alpha = params.nll_learning_rate, params.alpha
-        if given.alpha is not None:
-            alpha = given.alpha
-    else:
-        rate, alpha = params.learning_rate, 0.0
-    return given.learning_rate or rate, alpha
+        return {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
+    return {"learning_rate": "learning_rate"}
