@@ -288,9 +288,10 @@ class TellProgress(TrainerCallback):
         self._advance = self._opened.enter_context(shown)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count a step; the last one is logged too, however many are between two logged ones."""
+        """Count a step; the last one is logged, and those that are saved: no row's mean covers steps of two runs."""
         self._advance(note=self._note)
-        control.should_log = control.should_log or state.global_step == state.max_steps
+        last = state.global_step == state.max_steps
+        control.should_log = control.should_log or control.should_save or last
 
     def on_log(
         self,

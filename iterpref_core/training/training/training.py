@@ -114,7 +114,7 @@ def train_objective(
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params)
-    check_settings(params, learning_rate)
+    check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     reader = _reader(files, row)
     data = _read_data(run, row, reader)
