@@ -219,7 +219,7 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
         ({}, {"arguments": {"max_steps": 3}}, "training.arguments.max_steps: with grpo, training.grpo.steps says"),
         ({}, {"arguments": {"optm": "sgd"}}, "training.arguments.optm: is not passed on"),
         ({}, {"micro_batch_size": 3}, "2 problems x 8 generations = 16 answers in a step are no multiple of"),
-        ({}, {"lora": {"rank": 4}}, "training.lora: no option of LoraConfig 'rank'"),
+        ({}, {"lora": {"rank": 4}}, "training.lora.rank: is not known to write"),
         ({}, {"load": "4bit"}, "training.load: 4bit: quantized weights cannot be trained themselves"),
         ({"rewards": {"passes": 1.0}}, {}, "rewards: no reward 'passes'; did you mean 'passes_tests'.*package.module"),
         ({"rewards": {"absent_module:f": 1.0}}, {}, "absent_module:f: absent_module cannot be imported from"),
