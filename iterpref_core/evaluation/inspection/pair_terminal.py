@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.evaluation.report.pair_view import cut_programs, legend, nats, pair_titles
+from iterpref_core.evaluation.report.pair_view import cut_programs, legend, pair_titles
 from iterpref_core.evaluation.report.program_lines import Piece, ProgramLine, choose_scale, level
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.records.prompt_messages import labeled_text
