@@ -43,6 +43,7 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
     passed = 0
     cpu_s = 0.0
     slowest_s = 0.0
+    outcome: Outcome | None = None
     for test in program.tests:
         outcome = _run_alone(replace(program, tests=(test,)), limits, observe, call)
         if outcome is None:
@@ -52,6 +53,7 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
         slowest_s = max(slowest_s, outcome.cpu_s)
         if outcome.verdict != "passed":
             break
+    assert outcome is not None, "a program has a test"
     total = len(program.tests)
     return replace(outcome, tests_passed=passed, tests_total=total, cpu_s=cpu_s, slowest_s=slowest_s)
 

@@ -165,12 +165,12 @@ def _find(
 ) -> Iterator[Function | Dropped]:
     definitions = [each for node in body if not isinstance(node, ast.ClassDef) for each in _definitions_in(node)]
     names = Counter(node.name for node in definitions)
-    for node in definitions:
-        if is_public(node.name):
-            function = _function(module, node, classes)
-            if names[node.name] > 1:
+    for definition in definitions:
+        if is_public(definition.name):
+            function = _function(module, definition, classes)
+            if names[definition.name] > 1:
                 yield function.dropped("defined_twice")
-            elif node in body:
+            elif definition in body:
                 yield function
             else:
                 yield function.dropped("conditional", "it stands in a block, such as one of `if` or `try`")
