@@ -320,7 +320,6 @@ class PairsParams(Settings):
     benchmarks: tuple[str, ...]
     contaminated: Literal["drop", "keep"]
     near_duplicate: Annotated[float, Field(gt=0, lt=1)] | None
-    judge: Annotated[str, Field(min_length=1)] | None
 
 
 class LocalizationParams(Settings):

@@ -64,9 +64,6 @@ def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref: Iterpr
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("doubles", "0.5", "")
     assert Path("board/leaderboard.md").read_text() == out.removesuffix("\n")
     assert "| held-out  | big-model | 2     | 100.0  |" in out
-    page = Path("board/leaderboard.html").read_text()
-    assert "<script" not in page
-    assert page.count('role="rowheader"') == 2
     # The results that the table was made of are an entrant, too.
     code, out, err = iterpref(*board("board/results/big-model", samples, out="again"), "--json")
     assert code == 0, err

@@ -11,7 +11,7 @@ from typing import Any
 from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
-from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all, derive_seed
+from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import (
     check_model,
     model_identity,
@@ -28,6 +28,7 @@ from iterpref_core.records.config import BudgetParams, EvaluationParams, Inferen
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
 from iterpref_core.records.results import TokenCounts
+from iterpref_core.records.seeds import derive_seed
 from iterpref_core.storage.progress import show_progress
 
 logger = logging.getLogger(__name__)
