@@ -123,7 +123,7 @@ def focal_dataset(
         )
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")
-    form = DataForm(**stated_lengths(args), answer=getattr(args, "answer", "bare"), marked=marked)
+    form = DataForm(**vars(stated_form(args)), marked=marked)
     records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
     rows = list(tokenize_pairs(records, ChatTemplate(tokenizer), form))
     if row.regional:
@@ -133,10 +133,14 @@ def focal_dataset(
     return score_reference(data, model, args) if row.scores_reference else data
 
 
-def stated_lengths(args: TrainingArguments) -> dict[str, int]:
-    """Return the lengths, in tokens, to which arguments cut prompts and rows."""
+def stated_form(args: TrainingArguments) -> PairForm:
+    """Return the lengths, in tokens, to which arguments cut prompts and rows, and the form of answers."""
     longest: int = getattr(args, "max_length", _LONGEST) or sys.maxsize
-    return {"max_prompt_length": getattr(args, "max_prompt_length", None) or longest // 2, "max_length": longest}
+    return PairForm(
+        max_prompt_length=getattr(args, "max_prompt_length", None) or longest // 2,
+        max_length=longest,
+        answer=getattr(args, "answer", "bare"),
+    )
 
 
 def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args: TrainingArguments) -> FocalDataset:

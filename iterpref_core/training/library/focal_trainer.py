@@ -22,7 +22,7 @@ from iterpref_core.training.library.focal_dataset import (
     focal_dataset,
     form_of,
     score_reference,
-    stated_lengths,
+    stated_form,
 )
 from iterpref_core.training.objectives.objective_table import Objective
 from iterpref_core.training.training.trainer import Pairs, PairTrainer
@@ -219,7 +219,7 @@ def _check_rows(name: str, rows: Any, objective: Objective, args: TrainingArgume
             f"FocalDPOTrainer: {name} was made of pairs without error regions, which {objective.label} weighs; make it "
             "again with this objective (`focal_dataset`)"
         )
-    for field, value in (stated_lengths(args) | {"answer": getattr(args, "answer", "bare")}).items():
+    for field, value in vars(stated_form(args)).items():
         if getattr(form, field) != value:
             raise InputError(
                 f"FocalDPOTrainer: {name} was made with {field} = {getattr(form, field)!r}, and the trainer has "

@@ -196,6 +196,7 @@ def make_arguments(kind: type[Arguments], values: Mapping[str, Any]) -> Argument
         ConfigError: the library refuses a value.
     """
     try:
-        return kind(**values)
+        made: Arguments = kind(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
+    return made

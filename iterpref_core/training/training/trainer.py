@@ -102,10 +102,11 @@ class PairTrainer(BaseTrainer):
             padding = processing_class.eos_token_id
         others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
         longest = max(longest_pair(rows) for rows in (train_dataset, *others))
+        collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
-            data_collator=Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF),
+            data_collator=collator,
             train_dataset=self._as_drawn(train_dataset),
             eval_dataset=eval_dataset,
             processing_class=processing_class,
@@ -125,7 +126,7 @@ class PairTrainer(BaseTrainer):
             self.add_callback(_CheckSharded(self, layout, longest))
         else:
             layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
-        self.data_collator = replace(self.data_collator, layout=layout)
+        self.data_collator = replace(collator, layout=layout)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
