@@ -15,7 +15,7 @@ from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
-from iterpref_core.records import Verdict
+from iterpref_core.records import ScriptTest, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -134,13 +134,10 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        missing = (
-            re.match(r"No module named '(\w+)", str(facts["message"]))
-            if facts["type"] == "ModuleNotFoundError"
-            else None
-        )
-        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
-            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
+        if facts["type"] == "ModuleNotFoundError":
+            name = str(facts["message"]).removeprefix("No module named ").strip("'")
+            if name in self._packages() or (step and _imports(step.source, name.partition(".")[0])):
+                return self.outcome("infra_error", f"the test needs package {name}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -152,6 +149,11 @@ class Trial:
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
         return self.fail(index, "exception", text, kind)
+
+    def _packages(self) -> set[str]:
+        """Return the packages that have to be installed, as the tests say."""
+        scripts = [test for test in self.program.tests if isinstance(test, ScriptTest)]
+        return {package for script in scripts for package in script.packages}
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
@@ -229,6 +231,10 @@ class Trial:
         if kind == "passed" and not returns:
             return None
         raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
+
+
+def _imports(source: str, package: str) -> bool:
+    return re.search(rf"^\s*(import|from)\s+{re.escape(package)}\b", source, re.MULTILINE) is not None
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: bytes) -> Outcome:

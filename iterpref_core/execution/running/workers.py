@@ -9,13 +9,11 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
@@ -276,20 +274,8 @@ class WorkerPool:
 
     def has_processes(self, environment: str | None) -> bool:
         """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
-        if environment is None or environment not in self.environments:
-            return False
-        return self.environments[environment].processes and self.plan.tier == "A"
-
-    def missing(self, packages: Iterable[str], environment: str | None) -> str:
-        """Return the first package that an environment lacks; empty if it has all of them."""
-        for package in packages:
-            name = package.partition(".")[0]
-            if name in sys.stdlib_module_names:
-                continue
-            site = self._runtime(environment).site
-            if not PathFinder.find_spec(name, site):
-                return package
-        return ""
+        found = self.environments.get(environment or "")
+        return found is not None and found.processes and self.plan.tier == "A"
 
     def close(self) -> None:
         """End all workers and their programs, and remove their folders."""

@@ -14,6 +14,8 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+import pytest
+
 Survey = dict[str, tuple[bool, float, list[str]]]
 """Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
@@ -73,8 +75,7 @@ class _Plugin:
         self.failure = ""
         self.lied = False
         self.passed: dict[str, bool] = {}
-        self.seconds: dict[str, float] = {}
-        self.called: dict[str, list[str]] = {}
+        self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -88,19 +89,17 @@ class _Plugin:
         chosen = [item for item in items if item.nodeid in positions]
         items[:] = sorted(chosen, key=lambda item: positions[item.nodeid])
 
-    def around(self, item: Any) -> Iterator[None]:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed()
-        started = time.process_time()
-        called: list[str] = []
         if self._calls is None:
             yield
-        else:
-            with self._calls.watch():
-                yield
-            called = sorted(self._calls.called)
-        self.seconds[item.nodeid] = time.process_time() - started
-        self.called[item.nodeid] = called
+            return
+        started = time.process_time()
+        with self._calls.watch():
+            yield
+        self.watched[item.nodeid] = time.process_time() - started, sorted(self._calls.called)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -125,15 +124,8 @@ class _Plugin:
 
 def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
     """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
-    import pytest
-
     # Finding plugins takes longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-
-    class Around:
-        @pytest.hookimpl(hookwrapper=True)
-        def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-            yield from plugin.around(item)
 
     here = os.getcwd()
     scratch = os.path.abspath("scratch")
@@ -143,17 +135,13 @@ def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: st
     os.chdir(root)
     try:
         with _silence():
-            pytest.main([*arguments, *options, *targets], plugins=[plugin, Around()])
+            pytest.main([*arguments, *options, *targets], plugins=[plugin])
     finally:
         os.chdir(here)
 
 
 def collect_tests(root: str) -> list[str]:
-    """Return the ids of the tests that pytest can collect in a project.
-
-    Raises:
-        ModuleNotFoundError: the environment has no pytest.
-    """
+    """Return the ids of the tests that pytest can collect in a project."""
     plugin = _Plugin()
     _run_pytest(root, [root], plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
@@ -165,12 +153,7 @@ def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     files = {node.partition("::")[0] for node in nodes}
     _run_pytest(root, sorted(files), plugin)
-    found: Survey = {}
-    for node in nodes:
-        passed = plugin.passed.get(node, False)
-        seconds = plugin.seconds.get(node, 0.0)
-        found[node] = (passed, seconds, plugin.called.get(node, []))
-    return found
+    return {node: (plugin.passed.get(node, False), *plugin.watched.get(node, (0.0, []))) for node in nodes}
 
 
 def _root_of(files: Mapping[str, str]) -> str:
