@@ -86,8 +86,7 @@ class Executor(Engine):
         if take_processes(program):
             alone = run_each_test(program, program.limits(self.limits), self._observe, self.call)
             return self._failed(program) if alone is None else replace(alone, isolation=self.isolation)
-        outcome = self._run_called(program)
-        return replace(outcome, slowest_s=outcome.cpu_s)
+        return self._run_called(program)
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""

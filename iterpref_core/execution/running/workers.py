@@ -148,24 +148,22 @@ class Worker:
         """
         self.usable = False
         patience_s = 2 * limits.wall_s + GRACE_S
-        stdin = job.console.stdin if job.console else b""
-        keep = job.console.keep if job.console else -1
         job_head = JobHead(
             limits.cpu_s,
             limits.wall_s,
             test_cpu_s or math.inf,
-            keep,
-            len(stdin),
+            job.console.keep,
+            len(job.console.stdin),
             is_judged=job.judge is not None,
             pytest=job.pytest,
         )
         self._send(job_head.pack(), patience_s)
-        self._send(stdin + job.program, patience_s)
+        self._send(job.console.stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        seen, (printed, stdout, channel) = self._receive_answer()
+        seen, (printed, channel) = self._receive_answer()
         self.usable = not seen.worn
-        return Answer(seen, self._paths, printed, stdout, channel)
+        return Answer(seen, self._paths, printed, channel)
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.

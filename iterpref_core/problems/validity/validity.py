@@ -18,6 +18,8 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
 
 SPLIT = "codeflow"
+_MEANS = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
+"""Field of `ProblemQuality` → metric that is its mean."""
 
 Judge = AbstractContextManager[Model | None]
 """A context that opens the model that scores tests, after everything else is measured; None without a judge."""
@@ -149,7 +151,10 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
     references = Counter(item.reference or "none" for item in assessed)
     for verdict, count in sorted(references.items()):
         metrics[f"reference/{verdict}"] = float(count)
-    metrics |= _means(assessed)
+    for field, name in _MEANS.items():
+        values = _measured(assessed, field)
+        if values:
+            metrics[name] = sum(values) / len(values)
     for name in ("coverage", "mutation_score"):
         tenths = Counter(min(int(10 * value), 9) for value in _measured(assessed, name))
         for tenth in range(10):
@@ -164,20 +169,6 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
             for score in range(1, 6):
                 metrics[f"{name}/{score}"] = float(scores.count(score))
     return metrics
-
-
-def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
-    means = {}
-    names = {
-        "line_coverage": "line_coverage",
-        "branch_coverage": "branch_coverage",
-        "coverage": "coverage/mean",
-    }
-    for field, name in names.items():
-        values = _measured(assessed, field)
-        if values:
-            means[name] = sum(values) / len(values)
-    return means
 
 
 def _measured(assessed: Iterable[ProblemQuality], name: str) -> list[float]:

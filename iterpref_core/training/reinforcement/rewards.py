@@ -20,7 +20,7 @@ from iterpref_core.models.pretrained.chat_template import render_answer
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.programs.answers.reasoning import without_reasoning
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import Problem, Sample, Verdict
+from iterpref_core.records import Problem, Verdict
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.reinforcement.own_rewards import OwnReward
@@ -143,8 +143,7 @@ class Rewards:
     def _run(self, item: tuple[Problem, Judged]) -> Judged:
         """Run the program of an answer against its tests, visible and hidden."""
         problem, read = item
-        program = program_of(problem, Sample(task_id=problem.task_id, solution=read.program))
-        outcome = self._executor.run_one(program)
+        outcome = self._executor.run_one(program_of(problem, read.program))
         if SHARE not in self._names:
             return replace(read, verdict=outcome.verdict)
         if outcome.verdict == "passed":

@@ -32,45 +32,17 @@ def _silence() -> Iterator[None]:
         yield
 
 
-class Calls:
-    """A collector of the project's functions that are called, as `module:qualified.name`.
-
-    Args:
-        tops: the names of the project's top-level packages and modules.
-    """
-
-    def __init__(self, tops: Sequence[str]) -> None:
-        self._tops = frozenset(tops)
-        self.called = set[str]()
-
-    def _see(self, frame: Any, event: str, _argument: Any) -> None:
-        if event == "call":
-            name = frame.f_globals.get("__name__")
-            if isinstance(name, str) and name.partition(".")[0] in self._tops:
-                self.called.add(f"{name}:{frame.f_code.co_qualname}")
-
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[None]:
-        """Collect in the block."""
-        self.called = set()
-        sys.setprofile(self._see)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
-
 class _Plugin:
     """A pytest plugin that chooses and orders the tests, and remembers their outcomes.
 
     Args:
         order: the ids of the tests to run; None collects all tests and runs none.
-        calls: the collector of called functions, if one is needed.
+        tops: the names of the project's top-level packages and modules, whose functions are watched.
     """
 
-    def __init__(self, order: Sequence[str] | None = None, calls: Calls | None = None) -> None:
+    def __init__(self, order: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
         self._order = order
-        self._calls = calls
+        self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
         self.lied = False
@@ -93,13 +65,20 @@ class _Plugin:
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed()
-        if self._calls is None:
-            yield
-            return
+        called = set[str]()
+
+        def see(frame: Any, event: str, _argument: Any) -> None:
+            name = frame.f_globals.get("__name__")
+            if event == "call" and isinstance(name, str) and name.partition(".")[0] in self._tops:
+                called.add(f"{name}:{frame.f_code.co_qualname}")
+
         started = time.process_time()
-        with self._calls.watch():
+        sys.setprofile(see if self._tops else None)
+        try:
             yield
-        self.watched[item.nodeid] = time.process_time() - started, sorted(self._calls.called)
+        finally:
+            sys.setprofile(None)
+        self.watched[item.nodeid] = time.process_time() - started, sorted(called)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -149,7 +128,7 @@ def collect_tests(root: str) -> list[str]:
 
 def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
     """Run tests of a project, and watch which functions they call."""
-    plugin = _Plugin(nodes, Calls(tops))
+    plugin = _Plugin(nodes, tops)
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     files = {node.partition("::")[0] for node in nodes}
     _run_pytest(root, sorted(files), plugin)
