@@ -73,7 +73,7 @@ def test_another_server_of_the_same_name_is_said_before_kept_answers_are_used(
         ask_all(model, [REQUEST], SAMPLING)
     assert "kept" not in caplog.text
     with serve(Listing("/models/b")) as url, opened(tmp_path, url):
-        said = f"model 'm': kept answers may be of another model: they came from {first}, and now it is {url}"
+        said = f"model 'm': kept answers may be of another model: they came from {first}, now it is {url}"
         assert said in caplog.text
 
 

@@ -133,7 +133,7 @@ def open_model(
         others = store.servers(identity) - {inference.base_url}
         if others:
             logger.warning(
-                "model %r: kept answers may be of another model: they came from %s, and now it is %s; --fresh asks again",
+                "model %r: kept answers may be of another model: they came from %s, now it is %s; --fresh asks again",
                 served_name(model),
                 ", ".join(sorted(others)),
                 inference.base_url,
