@@ -43,15 +43,18 @@ def whole_program(begun: str, sample: Sample) -> str:
 
 def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
     """Return a program with some tests of its problem, and with the problem's time limit for each of them."""
-    limit = problem.time_limit_s
-    setup = problem.setup or ""
-    if limit is None:
-        return Program(code, tests, setup, inside=problem.inside)
+    limit_of_all = limit = problem.time_limit_s
     # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
-    if any(isinstance(test, StdinTest) for test in tests):
-        return Program(code, tests, setup, cpu_s=limit, inside=problem.inside)
-    limit_of_all = limit * len(tests)
-    return Program(code, tests, setup, cpu_s=limit_of_all, test_cpu_s=limit, inside=problem.inside)
+    if limit is not None and not any(isinstance(test, StdinTest) for test in tests):
+        limit_of_all = limit * len(tests)
+    return Program(
+        code,
+        tests,
+        problem.setup or "",
+        cpu_s=limit_of_all,
+        test_cpu_s=limit,
+        inside=problem.inside,
+    )
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -66,13 +69,6 @@ def is_judged_inside(problem: Problem) -> bool:
         return problem.inside
     program = _without_code(problem)
     return runs_inside(program, steps_of(program))
-
-
-def may_be_judged_inside(problem: Problem) -> bool:
-    """Tell whether a problem's tests are judged inside, or a judge runs them and nothing has decided where."""
-    if problem.inside is not None:
-        return problem.inside
-    return need_a_judge(steps_of(_without_code(problem)))
 
 
 def _without_code(problem: Problem) -> Program:

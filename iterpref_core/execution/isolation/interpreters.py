@@ -60,7 +60,6 @@ class Environment:
     Attributes:
         python: path of the interpreter, such as `.venv/bin/python` of a project.
         paths: further folders, which come first on `sys.path`.
-        hash_seed: decides the order of sets of strings.
         preload: modules of the environment to import once, because many programs will.
         readable: further files and folders that programs may read.
         processes: programs may make processes, execute the machine's programs, use sockets among themselves, and
@@ -69,7 +68,6 @@ class Environment:
 
     python: str
     paths: tuple[str, ...] = ()
-    hash_seed: int = 0
     preload: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     processes: bool = False
@@ -85,7 +83,6 @@ class Runtime:
         site: folders of installed packages, in the order of `sys.path`.
         readable: all that Python needs to read at run time; no program and no configuration.
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
-        hash_seed: see `Environment`.
         processes: see `Environment`.
         names: paths of this machine, each with the name that feedback has for it.
     """
@@ -95,7 +92,6 @@ class Runtime:
     site: tuple[str, ...]
     readable: tuple[str, ...]
     preload: tuple[str, ...]
-    hash_seed: int = 0
     processes: bool = False
     names: tuple[tuple[str, str], ...] = ()
 
@@ -182,7 +178,6 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         site=tuple(site),
         readable=_topmost(readable),
         preload=(*preload, *environment.preload),
-        hash_seed=environment.hash_seed,
         processes=processes,
         names=tuple(names),
     )

@@ -63,9 +63,6 @@ IN_A_CONTAINER = (
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
 
 
-_COMMON_PATHS = ("/etc/passwd", "/etc/group", "/sys", "/boot", "/var", "/home", "/root", "/srv", "/media")
-
-
 @dataclass(frozen=True)
 class LayerReport:
     """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
@@ -152,16 +149,6 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 
-def _outside(runtime: Runtime) -> str:
-    """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
-    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
-    for path in _COMMON_PATHS:
-        is_visible = any(shown.startswith(path) for shown in visible)
-        if Path(path).exists() and not is_visible:
-            return path
-    raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
-
-
 def _run_probes(plan: Plan) -> dict[str, str]:
     """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
     runtime = own_runtime()
@@ -169,7 +156,7 @@ def _run_probes(plan: Plan) -> dict[str, str]:
     if "bwrap" not in plan.layers:
         # The probes make this folder, and remove it.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
-    order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
+    order = {"root": root, "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
             command(plan, "isolation.probes", root, 16, runtime),

@@ -202,14 +202,15 @@ def _problem(
 
 def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
-    files = sorted({node.partition("::")[0] for node in tests})
+    files = {node.partition("::")[0] for node in tests}
+    files.add(str(function.module.path.relative_to(project.folder)))
     deciding = [node for node in tests if _decides(node, project)]
-    hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in files}
+    hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in sorted(files)}
     lines = [
         "from own_code_replacement import Replacement",
         "from own_code_tests import failure_of",
         "",
-        f"candidate = Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r})",
+        f"candidate = Replacement({function.module.name!r}, {function.qualname!r})",
         f"FILES = {hashes!r}",
         "TESTS = [",
         *(f"    {node!r}," for node in tests),

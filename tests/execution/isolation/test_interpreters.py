@@ -35,7 +35,7 @@ def script(text: str, environment: str | None = "own") -> ScriptTest:
 @pytest.fixture(scope="module")
 def executor(project: Path):
     python, source = str(project / "env/bin/python"), str(project / "source")
-    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,), hash_seed=1)}
+    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,))}
     with Executor(LIMITS, workers=1, environments=environments) as executor:
         yield executor
 

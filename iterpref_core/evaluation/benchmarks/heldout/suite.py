@@ -11,7 +11,6 @@ from iterpref_core.execution import (
     Admission,
     Program,
     check_tests,
-    may_be_judged_inside,
     open_executor,
     program_of,
     time_limit,
@@ -113,13 +112,11 @@ class Heldout(Benchmark[Problem]):
 
 
 def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams) -> dict[str, Problem]:
-    """Return the problems that take part by `execution.inside`; most need no engine to be asked.
+    """Return the problems that take part by `execution.inside`.
 
     Raises:
         InputError: none is left.
     """
-    if not any(map(may_be_judged_inside, tasks.values())):
-        return tasks
     with open_executor(execution) as executor:
         admission = Admission(execution.inside, executor)
         admitted = {problem.task_id: problem for problem in admission.admit(tasks.values())}

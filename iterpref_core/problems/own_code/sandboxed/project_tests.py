@@ -18,10 +18,10 @@ Survey = dict[str, tuple[bool, float, list[str]]]
 """Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
+def _seed() -> None:
+    random.seed(0)
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
+        sys.modules["numpy"].random.seed(0)
 
 
 @contextlib.contextmanager
@@ -64,19 +64,11 @@ class _Plugin:
     Args:
         order: the ids of the tests to run; None collects all tests and runs none.
         calls: the collector of called functions, if one is needed.
-        seed: the seed of each test's random numbers.
     """
 
-    def __init__(
-        self,
-        order: Sequence[str] | None = None,
-        *,
-        calls: Calls | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, order: Sequence[str] | None = None, calls: Calls | None = None) -> None:
         self._order = order
         self._calls = calls
-        self._seed = seed
         self.nodes: list[str] = []
         self.failure = ""
         self.lied = False
@@ -98,7 +90,7 @@ class _Plugin:
 
     def around(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
-        _seed(self._seed)
+        _seed()
         started = time.process_time()
         called: list[str] = []
         if self._calls is None:
@@ -167,15 +159,9 @@ def collect_tests(root: str) -> list[str]:
     return plugin.nodes
 
 
-def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int) -> Survey:
-    """Run tests of a project; with seed 0 they keep their order and are watched."""
-    order = list(nodes)
-    calls = None
-    if seed:
-        random.Random(seed).shuffle(order)
-    else:
-        calls = Calls(tops)
-    plugin = _Plugin(order, calls=calls, seed=seed)
+def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
+    """Run tests of a project, and watch which functions they call."""
+    plugin = _Plugin(nodes, Calls(tops))
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     files = {node.partition("::")[0] for node in nodes}
     _run_pytest(root, sorted(files), plugin)
@@ -188,7 +174,7 @@ def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int
 
 
 def _root_of(files: Mapping[str, str]) -> str:
-    """Return the folder on `sys.path` that holds the test files, given with their SHA-256.
+    """Return the folder on `sys.path` that holds some files of the project, given with their SHA-256.
 
     Raises:
         RuntimeError: there is no such folder, or a file has changed.
@@ -198,7 +184,7 @@ def _root_of(files: Mapping[str, str]) -> str:
         if all(map(os.path.exists, paths)):
             break
     else:
-        raise RuntimeError(f"the tests {', '.join(files)} are not there: ingest the project again")
+        raise RuntimeError(f"{', '.join(files)} are not there: ingest the project again")
     for path, sha256 in paths.items():
         with open(path, "rb") as file:
             if hashlib.sha256(file.read()).hexdigest() != sha256:
@@ -236,18 +222,19 @@ def failure_of(
 
     Args:
         replacement: the candidate, not yet installed.
-        files: the files of the tests, with their SHA-256.
+        files: the files of the function and of the tests, with their SHA-256.
         nodes: the ids of the tests.
         counter_nodes: tests to run in the place of `nodes`, with other expectations: each of them has to fail.
     """
+    root = _root_of(files)
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
-    root = _root_of(files)
+    tests = sorted({node.partition("::")[0] for node in nodes})
     plugin = _Plugin(counter_nodes or nodes)
     if not counter_nodes:
-        _run_pytest(root, list(files), plugin, "--maxfail=1")
+        _run_pytest(root, tests, plugin, "--maxfail=1")
         return plugin.verdict()
-    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
-    _run_pytest(root, list(files), plugin, "--assert=plain")  # which leaves importing to Python
+    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in tests]))
+    _run_pytest(root, tests, plugin, "--assert=plain")  # which leaves importing to Python
     return "" if plugin.lied or any(plugin.passed.values()) else plugin.failure or "no test ran"
