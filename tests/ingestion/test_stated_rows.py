@@ -263,9 +263,7 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
         entry.size = len(lines)
         archive.addfile(entry, io.BytesIO(lines))
     (tmp_path / name).write_bytes(data.getvalue() if name.endswith(".gz") else lines)
-    with pytest.raises(
-        InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON"
-    ):
+    with pytest.raises(InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON"):
         ingest_pairs(Source([tmp_path / name]), tmp_path / "out.jsonl")
 
 

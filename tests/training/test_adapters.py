@@ -174,7 +174,6 @@ def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Pa
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
     for changed, said in (
         ({"use_dora": True}, "with use_dora: true"),
-        ({"init_lora_weights": "pissa"}, 'with init_lora_weights: "pissa"'),
         ({"trainable_token_indices": [3]}, r"with trainable_token_indices: \[3\]"),
         ({"r": 600}, "up to 512, and theirs is 600"),
     ):
