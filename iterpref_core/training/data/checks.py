@@ -117,6 +117,12 @@ class PairChecks:
         return len(self._pairs)
 
     @property
+    def longest(self) -> int:
+        """Return the tokens of the longest prompt with the longer one of its programs."""
+        programs = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
+        return int((self["prompt_tokens"] + programs).max())
+
+    @property
     def tokens(self) -> str:
         """A digest of all token ids, without the marks."""
         return sha256("".join(self._pairs).encode()).hexdigest()

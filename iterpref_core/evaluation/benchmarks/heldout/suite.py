@@ -60,13 +60,10 @@ class Heldout(Benchmark[Problem]):
     def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
         """Return the prompt of a draft, which is the same for all models.
 
-        A model whose template opens reasoning gives the finished answer, as it is trained to; it reasons before that
-        where reasoning has a budget.
+        A model whose template opens reasoning gives the finished answer, as it is trained to.
         """
-        draft = draft_prompt(task.prompt)
-        if mode.reasoning and mode.budgeted:
-            return replace(mode.ask_to_reason(draft), private=task.own_code)
-        return BenchmarkPrompt(draft, private=task.own_code)
+        del mode
+        return BenchmarkPrompt(draft_prompt(task.prompt), private=task.own_code)
 
     def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         """Return the program that the answer shows; nothing where it shows none."""
