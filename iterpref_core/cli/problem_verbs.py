@@ -208,7 +208,7 @@ def _ingest_repairs(
     dropped: Path | None,
 ) -> "Ingested":
     """Turn sets of wrong and repaired programs into pairs, and localize these if a file for spans is named."""
-    from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+    from iterpref_core.pairs.ingestion.repairs import ingest_repairs
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     if spans is not None and settings.localization.method == "causal":

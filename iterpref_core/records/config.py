@@ -455,7 +455,6 @@ class EvaluationParams(Settings):
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
-    max_thinking_tokens: PositiveInt | None
     bootstrap: PositiveInt
     livecodebench: LiveCodeBenchParams
 

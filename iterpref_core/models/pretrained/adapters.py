@@ -1,9 +1,8 @@
 """Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
 
-import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
@@ -71,27 +70,3 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
     with reading(source, "adapters"), warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)
-
-
-def served_rank(source: ModelSource) -> int:
-    """Return the rank that a server of the adapters must have room for.
-
-    Raises:
-        ModelError: vLLM has no place for adapters of their kind.
-    """
-    options = read_adapter_options(source)
-    unknown: dict[str, Any] = {
-        "use_dora": options.use_dora,
-        "modules_to_save": options.modules_to_save,
-        "bias": options.bias != "none" and options.bias,
-        "layer_replication": options.layer_replication,
-        "trainable_token_indices": options.trainable_token_indices,
-    }
-    for name, value in unknown.items():
-        if value:
-            raise ModelError(
-                f"{source}: vLLM serves no adapters with {name}: {json.dumps(value)}; merge them with `iterpref export "
-                "--model FOLDER --out NEW` and name NEW, or set the backend to transformers"
-            )
-    ranks: list[int] = [options.r, *(options.rank_pattern or {}).values()]
-    return max(ranks)
