@@ -1,9 +1,7 @@
 """Splits are never mixed without a word, and files of every kind that is read give the same objects."""
 
-import bz2
 import doctest
 import json
-import lzma
 import multiprocessing
 import os
 import signal
@@ -146,8 +144,6 @@ def test_files_of_every_kind_give_the_same_objects(tmp_path: Path) -> None:
     import pyarrow as pa
 
     table = pa.Table.from_pylist(ROWS)
-    (tmp_path / "a.jsonl.bz2").write_bytes(bz2.compress(TEXT))
-    (tmp_path / "a.jsonl.xz").write_bytes(lzma.compress(TEXT))
     (tmp_path / "a.csv").write_text('a,b\n"é\n1",101\n"x,""y\'",\n', encoding="utf-8")
     with pa.ipc.new_stream(tmp_path / "stream.arrow", table.schema) as writer:
         writer.write_table(table)
@@ -160,10 +156,6 @@ def test_files_of_every_kind_give_the_same_objects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.jsonl.bz2", bz2.compress(TEXT)[:-5], "not a whole bzip2 file"),
-        ("b.jsonl.bz2", b"hello", "not a whole bzip2 file"),
-        ("a.jsonl.xz", lzma.compress(TEXT)[:-5], "not a whole xz file"),
-        ("b.jsonl.xz", b"hello", "not a whole xz file"),
         ("a.arrow", b"hello", "not a whole file"),
         ("a.csv", b'a,b\n"x', "not valid CSV"),
         ("b.csv", b"a,b\n\xff,1\n", "not UTF-8"),
