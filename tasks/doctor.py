@@ -78,10 +78,10 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution.isolation.tiers import choose
 
     for layer in probe_isolation():
-        if layer.available:
-            yield _diagnose(f"isolation: {layer.name}", "holds")
-        else:
+        if layer.problem:
             yield _diagnose(f"isolation: {layer.name}", layer.problem, "absent", layer.how)
+        else:
+            yield _diagnose(f"isolation: {layer.name}", "holds")
     try:
         chosen = choose(allow_unsafe=params.execution.allow_unsafe)
         yield _diagnose("isolation", f"tier {chosen.tier}")

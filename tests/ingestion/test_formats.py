@@ -18,7 +18,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
 from iterpref_core.problems.ingestion.problems.selection import Selection
-from iterpref_core.records import Problem, Sample
+from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
@@ -42,8 +42,7 @@ def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
 
 def verdicts(problem: Problem, *codes: str) -> list[str]:
     with Executor(Limits(), workers=1) as executor:
-        samples = [Sample(task_id=problem.task_id, solution=code) for code in codes]
-        return [executor.run_one(program_of(problem, sample)).verdict for sample in samples]
+        return [executor.run_one(program_of(problem, code)).verdict for code in codes]
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -26,7 +26,6 @@ from iterpref_core.execution.ruling.routing import (
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
@@ -87,17 +86,10 @@ class Executor(Engine):
         if take_processes(program):
             alone = run_each_test(program, program.limits(self.limits), self._observe, self.call)
             return self._failed(program) if alone is None else replace(alone, isolation=self.isolation)
-        outcome = self._run_called(program)
-        return replace(outcome, slowest_s=outcome.cpu_s)
+        return self._run_called(program)
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
-        needed: set[str] = set()
-        for test in program.tests:
-            if isinstance(test, ScriptTest):
-                needed.update(test.packages)
-        if missing := self.pool.missing(sorted(needed), program.environment):
-            return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         problem = problem_of(program)
         if problem:

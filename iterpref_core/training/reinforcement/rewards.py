@@ -14,7 +14,7 @@ from typing import Any
 
 from iterpref_core.execution import Engine, make_program, program_of
 from iterpref_core.programs.answers.extraction import extract_program
-from iterpref_core.records import Problem, Sample, Verdict
+from iterpref_core.records import Problem, Verdict
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.reinforcement.own_rewards import OwnReward
 from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
@@ -136,7 +136,7 @@ class Rewards:
         For the share, the tests before the first failure have passed; those behind it run one by one.
         """
         problem, read = item
-        outcome = self._executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=read.program)))
+        outcome = self._executor.run_one(program_of(problem, read.program))
         verdict = last = outcome.verdict
         if verdict == "passed" or SHARE not in self._names:
             return replace(read, verdict=verdict, share=reward_of(verdict))

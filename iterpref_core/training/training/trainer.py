@@ -1,7 +1,7 @@
 """Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -68,6 +68,9 @@ class PairTrainer(BaseTrainer):
     Raises:
         ConfigError: several GPUs are given to one process, or the model cannot take the layout.
         ModelError: training would not compute the log-probabilities of the model's own logits.
+
+    Attributes:
+        before_training: work before the first step, which needs the model as it is prepared for training.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -117,16 +120,24 @@ class PairTrainer(BaseTrainer):
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
-        self.add_callback(_LookBeforeStep(self))
+        self.before_training: list[Callable[[], None]] = []
+        self.add_callback(_Before(self))
         self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         add_label_head(base)
         if is_sharded():
-            self.add_callback(_CheckSharded(self, layout, longest))
+            self.before_training.append(partial(self._check_sharded, layout, longest))
         else:
             layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
+            if layout == "padded":
+                check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
         self.data_collator = replace(collator, layout=layout)
+
+    def _check_sharded(self, layout: Layout, longest: int) -> None:
+        """Check weights that several processes share, which are whole in none, as they are prepared for training."""
+        dtype = torch.bfloat16 if self.args.bf16 else None
+        check_parity(self.model, layout, longest, self.model_wrapped, dtype)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
@@ -335,29 +346,20 @@ class PairTrainer(BaseTrainer):
             yield [rows[index] for index in range(first, end)]
 
 
-class _LookBeforeStep(TrainerCallback):
-    """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
+class _Before(TrainerCallback):
+    """Calls a trainer before training, and before each step: gradients are whole then, and nothing is updated yet."""
 
     def __init__(self, trainer: PairTrainer) -> None:
         self._trainer = trainer
 
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Do the work that needs the model as it is prepared for training, and sharded if it is to be."""
+        for work in self._trainer.before_training:
+            work()
+
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
-
-
-class _CheckSharded(TrainerCallback):
-    """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
-
-    def __init__(self, trainer: PairTrainer, layout: Layout, longest: int) -> None:
-        self._trainer = trainer
-        self._layout: Layout = layout
-        self._longest = longest
-
-    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Check the model."""
-        dtype = torch.bfloat16 if args.bf16 else None
-        check_parity(self._trainer.model, self._layout, self._longest, self._trainer.model_wrapped, dtype)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

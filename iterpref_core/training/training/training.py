@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 from peft import PeftModel
 from torch.utils.data import Subset
 from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
-    TrainerCallback,
     TrainingArguments,
 )
 
@@ -31,7 +30,7 @@ from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.parity import exact_layout, rounding_dtype
+from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype
 from iterpref_core.training.model.policy import (
     check_tied,
     is_quantized,
@@ -122,7 +121,8 @@ def train_objective(
     check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
-    trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
+    if reference is not None:
+        trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     scored = reference is None or reference.exists()
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
@@ -233,41 +233,15 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTr
     )
 
 
-class _BeforeFirstStep(TrainerCallback):
-    """The work before the first step: the reference is scored by the weights to train.
-
-    Args:
-        trainer: holds the model.
-        data: its pairs get the reference.
-        reference: the file of the reference's log-probabilities; None for an objective without a reference.
-        params: settings.
-        processes: the processes that train.
-    """
-
-    def __init__(
-        self,
-        trainer: PairTrainer,
-        data: _Data,
-        reference: Path | None,
-        params: TrainingParams,
-        processes: PartialState,
-    ) -> None:
-        self._trainer = trainer
-        self._data = data
-        self._reference = reference
-        self._params = params
-        self._processes = processes
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Score the pairs with the model, which the trainer has sharded by now if it is to be."""
-        if self._reference is not None:
-            self._data.rows.reference = reference_logps(
-                self._trainer.model_wrapped,
-                self._data.rows,
-                self._reference,
-                batch_size=2 * self._params.micro_batch_size,
-                processes=self._processes,
-            )
+def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) -> None:
+    """Score the rows with the weights to train."""
+    data.rows.reference = reference_logps(
+        trainer.model_wrapped,
+        data.rows,
+        path,
+        batch_size=2 * run.params.micro_batch_size,
+        processes=run.processes,
+    )
 
 
 def _make_trainer(
@@ -283,12 +257,16 @@ def _make_trainer(
     policy = load_policy(run.model, params, arguments.device)
     longest = longest_pair(data.rows)
     layout = params.layout
+    own = policy.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
     if layout == "fork":
         choose_attention(policy, longest)
-    if params.lora is not None and not is_sharded():
-        # Before it has adapters, so that they are not blamed for what the model does itself.
+    if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
         layout = exact_layout(placed, layout, longest, rounding_dtype(policy))
+        if layout != params.layout:
+            policy.set_attn_implementation(own)
+        if params.lora is not None:  # before it has adapters, so that they are not blamed for what the model does
+            check_parity(placed, layout, longest, dtype=rounding_dtype(policy))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None

@@ -17,7 +17,7 @@ from iterpref_core.execution import (
 )
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
-from iterpref_core.records import AssertTest, IoTest, Problem, Sample
+from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
@@ -77,7 +77,7 @@ class Heldout(Benchmark[Problem]):
         reference_s: float | None,
     ) -> Iterator[Program]:
         """Yield one program with visible and hidden tests."""
-        program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        program = program_of(task, code)
         # A problem with a limit of its own was judged by that limit where it comes from.
         if task.time_limit_s is None and reference_s is not None:
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
