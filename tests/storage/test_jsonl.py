@@ -78,7 +78,7 @@ def test_a_message_says_what_is_wrong_and_what_is_expected(tmp_path: Path, line:
 @pytest.mark.parametrize(
     ("encoding", "found"),
     [
-        ("utf-16", "its text is UTF-16; save the file as UTF-8"),
+        ("utf-16", "its text is UTF-16 or UTF-32; save the file as UTF-8"),
         ("utf-32", "its text is UTF-16 or UTF-32; save the file as UTF-8"),
         *[(name, "begins with NUL bytes") for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")],
     ],
