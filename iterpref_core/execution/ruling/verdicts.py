@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.kinds.kind import Step
-from iterpref_core.execution.kinds.reports import NOT_JUDGED, signature
+from iterpref_core.execution.kinds.reports import NOT_JUDGED, UNREADABLE, signature
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
@@ -134,13 +133,6 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        missing = (
-            re.match(r"No module named '(\w+)", str(facts["message"]))
-            if facts["type"] == "ModuleNotFoundError"
-            else None
-        )
-        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
-            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -210,6 +202,9 @@ class Trial:
         self.call = str(facts["call"])
         if facts["why"].startswith(NOT_JUDGED) and self.answer.seen.killed is None:
             return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
+        if facts["why"].startswith(UNREADABLE) and self.answer.seen.killed is None:
+            text = f"{feedback.call_text(self.call)} {clean(facts['why'], feedback.MAX_FEEDBACK)}"
+            return self.fail(index, "bad_return_type", text)
         if facts["why"] == "tampered" and self.answer.seen.killed is None:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)

@@ -12,6 +12,7 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.reports import PASSED_ANYWAY
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
+from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Console, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
 from iterpref_core.execution.ruling.own_processes import run_alone, run_each_test, take_processes
@@ -26,7 +27,6 @@ from iterpref_core.execution.ruling.routing import (
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +101,7 @@ class Executor(Engine):
         """Return the outcome of tests that call the program."""
         needed: set[str] = set()
         for test in program.tests:
-            if isinstance(test, ScriptTest):
-                needed.update(test.packages)
+            needed.update(KINDS[test.kind].packages(test))
         if missing := self.pool.missing(sorted(needed), program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
