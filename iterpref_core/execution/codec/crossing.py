@@ -49,7 +49,7 @@ def loads(text: str) -> Tree:
 
 def _is_number(value: Any) -> bool:
     """Tell whether a value is a number of numpy's."""
-    numpy = sys.modules.get("numpy")
+    numpy: Any = sys.modules.get("numpy")
     return hasattr(numpy, "generic") and isinstance(value, numpy.generic) and bool(_NUMBER.fullmatch(value.dtype.str))
 
 
