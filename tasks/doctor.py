@@ -78,10 +78,10 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution.isolation.tiers import choose
 
     for layer in probe_isolation():
-        if layer.available:
-            yield _diagnose(f"isolation: {layer.name}", "holds")
-        else:
+        if layer.problem:
             yield _diagnose(f"isolation: {layer.name}", layer.problem, "absent", layer.how)
+        else:
+            yield _diagnose(f"isolation: {layer.name}", "holds")
     try:
         chosen = choose(allow_unsafe=params.execution.allow_unsafe)
         yield _diagnose("isolation", f"tier {chosen.tier}")
@@ -170,7 +170,7 @@ def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.models.inference.backend_factory import check_model
     from iterpref_core.models.pretrained.checkpoints import is_gguf, pin_model, read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.model.model_limits import read_limits
+    from iterpref_core.training.model.model_limits import limit_findings
     from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
 
     name = params.model.student
@@ -199,7 +199,7 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
     # Training refuses the pairs that are too long, not the bound: whether there are such pairs is for `check` to say.
-    for finding in read_limits(source).too_long(params.training.max_length, "training.max_length allows"):
+    for finding in limit_findings(source, params.training.max_length):
         text, _, remedy = finding.text.rpartition("; ")
         yield _diagnose("training.max_length", text, "absent", f"{remedy}; `iterpref check` says if a pair is too long")
     if params.training.lora is None:

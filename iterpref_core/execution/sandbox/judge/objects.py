@@ -165,8 +165,9 @@ class StandIns:
             return {"y": value.iterpref_class}
         if id(value) in _SHARED:
             return {"g": _SHARED[id(value)]}
-        if kind is types.BuiltinFunctionType and vars(builtins).get(value.__name__) is value:
-            return {"g": ["builtins", value.__name__]}
+        name = getattr(value, "__name__", "")
+        if isinstance(value, types.BuiltinFunctionType) and vars(builtins).get(name) is value:
+            return {"g": ["builtins", name]}
         raise TypeError(f"the test hands over an object of type {kind.__name__}")
 
     def resolve(self, tag: str, body: Any, codec: Codec) -> Any:
