@@ -1,6 +1,6 @@
 """DVC's graph of the stages: their order, and which of them are not up to date."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -61,38 +61,30 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     return {name: stages[name] for name in order}
 
 
-def find_stale(repo: Any, has_run: Container[str]) -> dict[str, tuple[str, ...]]:
-    """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
+class Survey(NamedTuple):
+    """A folder's stages.
 
-    A stage that reads a stale stage's output may become stale when that one runs. An input is a path or a parameter
-    that differs from the one of the stage's last run.
+    Attributes:
+        graph: the stages that were asked for, in an order in which they can run.
+        stale: the names of all stages that are not up to date. One that reads a stale stage's output may become stale
+            when that one runs.
+    """
+
+    graph: dict[str, Stage]
+    stale: set[str]
+
+
+def survey(targets: Sequence[str] = ()) -> Survey:
+    """Look once at the stages of the present folder.
 
     Args:
-        repo: DVC's repository.
-        has_run: the names of the stages that have run. To DVC all inputs of another stage are modified; here it has no
-            changed inputs.
+        targets: the stages that are wanted, as for `describe_graph`.
+
+    Raises:
+        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
     """
-    stale = {}
-    for name, changes in repo.status().items():
-        stale[name] = tuple(_changed_inputs(changes)) if name in has_run else ()
-    return stale
-
-
-def _changed_inputs(changes: list[Any]) -> Iterator[str]:
-    """Yield the inputs that DVC's status of one stage calls modified.
-
-    >>> changes = [{"changed deps": {"data/pairs.jsonl": "modified", "params.yaml": {"training.seed": "modified"}}}]
-    >>> list(_changed_inputs([*changes, "changed command"]))
-    ['data/pairs.jsonl', 'training.seed']
-    """
-    for change in changes:
-        if not isinstance(change, dict):
-            continue
-        for name, state in change.get("changed deps", {}).items():
-            inputs = state if isinstance(state, dict) else {name: state}
-            for path, what in inputs.items():
-                if what == "modified":
-                    yield path
+    with opened_repo(Path()) as repo:
+        return Survey(describe_graph(repo, targets), set(repo.status()))
 
 
 def _with_upstream(repo: Any, targets: Sequence[str], graph: Any) -> set[Any]:

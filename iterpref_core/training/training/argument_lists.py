@@ -16,8 +16,7 @@ from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, unknown_name
 
 OURS: Mapping[str, tuple[str, ...]] = {
-    "--out": ("output_dir",),
-    "--scratch": ("resume_from_checkpoint",),
+    "--out": ("output_dir", "resume_from_checkpoint"),
     "training.accelerate": ("fsdp", "fsdp_config", "deepspeed", "parallelism_config", "accelerator_config"),
     "training.arguments.logging_steps": ("logging_strategy",),
     "training.arguments.save_steps": ("eval_steps", "eval_delay"),
