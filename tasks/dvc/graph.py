@@ -54,11 +54,18 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
 
     # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
     graph = get_active_graph(repo.index.graph)
-    wanted = _with_upstream(repo, targets, graph) if targets else set(graph)
-    stages = {stage.addressing: _describe(stage, graph) for stage in graph if stage in wanted}
-    upstream = {name: stage.upstream for name, stage in stages.items()}
-    order = TopologicalSorter(upstream).static_order()
-    return {name: stages[name] for name in order}
+    stages = {name_of(stage): _describe(stage, graph) for stage in graph}
+    order = list(TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order())
+    wanted: set[str] = set()
+    for target in targets or order:
+        named = [name for name in order if target in (name, stages[name].group)]
+        if not named:
+            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(order)}")
+        wanted.update(named)
+    for name in reversed(order):
+        if name in wanted:
+            wanted.update(stages[name].upstream)
+    return {name: stages[name] for name in order if name in wanted}
 
 
 class Survey(NamedTuple):
@@ -85,20 +92,6 @@ def survey(targets: Sequence[str] = ()) -> Survey:
     """
     with opened_repo(Path()) as repo:
         return Survey(describe_graph(repo, targets), set(repo.status()))
-
-
-def _with_upstream(repo: Any, targets: Sequence[str], graph: Any) -> set[Any]:
-    """Return DVC's stages of these names, with all that they need."""
-    from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
-
-    wanted: set[Any] = set()
-    for target in targets:
-        try:
-            wanted.update(repo.stage.collect(target, with_deps=True, graph=graph))
-        except (StageFileDoesNotExistError, StageNotFound):
-            names = ", ".join(stage.addressing for stage in repo.index.graph)
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {names}") from None
-    return wanted
 
 
 def frozen_line(graph: Mapping[str, Stage]) -> str:
@@ -129,10 +122,18 @@ def opened_repo(root: Path) -> Iterator[Any]:
         raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
 
 
+def name_of(stage: Any) -> str:
+    """Return the name of a stage of DVC, or the path of a file such as `problems/mine.jsonl.dvc`.
+
+    DVC's own `addressing` depends on the present folder, and a sweep looks at its worktrees from outside.
+    """
+    return str(getattr(stage, "name", None) or stage.addressing)
+
+
 def _describe(stage: Any, graph: Any) -> Stage:
     return Stage(
-        name=stage.addressing,
-        upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
+        name=name_of(stage),
+        upstream=tuple(sorted(name_of(successor) for successor in graph.successors(stage))),
         # What `dvc import` brings is frozen, too, and nobody's decision.
         frozen=stage.frozen and stage.cmd is not None,
     )

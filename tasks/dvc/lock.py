@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.dvc.graph import opened_repo
+from tasks.dvc.graph import name_of, opened_repo
 from tasks.stage_name import StageName
 
 
@@ -41,8 +41,14 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
+    locked = {}
     with opened_repo(root) as repo:
-        return locked_stages(repo)
+        for stage in repo.index.stages:
+            outs = _artifacts(stage.outs)
+            # A stage that has never run has no digests yet.
+            if outs:
+                locked[name_of(stage)] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
+    return locked
 
 
 def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
@@ -61,17 +67,6 @@ def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
         if outs:
             stage.save_outs()
         return LockedStage(deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage))
-
-
-def locked_stages(repo: Any) -> dict[str, LockedStage]:
-    """Return each stage of an open repository that has run, by DVC's name."""
-    locked = {}
-    for stage in repo.index.stages:
-        outs = _artifacts(stage.outs)
-        # A stage that has never run has no digests yet.
-        if outs:
-            locked[stage.addressing] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
-    return locked
 
 
 def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:
