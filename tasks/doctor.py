@@ -77,10 +77,10 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution.isolation.tiers import choose
 
     for layer in probe_isolation():
-        if layer.available:
-            yield _diagnose(f"isolation: {layer.name}", "holds")
-        else:
+        if layer.problem:
             yield _diagnose(f"isolation: {layer.name}", f"{layer.problem}; {layer.how}", "absent")
+        else:
+            yield _diagnose(f"isolation: {layer.name}", "holds")
     yield _probe("isolation", lambda: f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
 
 

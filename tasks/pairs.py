@@ -2,24 +2,15 @@
 
 from iterpref_core.records.config import Params
 from tasks.mlflow.recorded import recorded
-from tasks.paths import ANSWERS, CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_name import StageName
 
 
 def run(params: Params) -> None:
     """Choose and filter the preference pairs."""
-    from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
-    with (
-        recorded(StageName("pairs"), params) as metrics,
-        open_judge(
-            model=params.pairs.judge,
-            params=params,
-            answers=ANSWERS,
-            run="pairs",
-        ) as judge,
-    ):
+    with recorded(StageName("pairs"), params) as metrics:
         metrics.update(
             select_pairs(
                 trajectories=TRAJECTORIES,
@@ -28,7 +19,6 @@ def run(params: Params) -> None:
                 params=screened_params(params),
                 out=PAIRS,
                 report=CONTAMINATION,
-                judge=judge,
                 dropped=DROPPED,
             )
         )

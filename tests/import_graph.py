@@ -5,6 +5,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -203,43 +204,28 @@ def with_dependencies(text: str) -> str:
 _TITLE = """# What an edit reruns
 
 A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
-are the deps of `dvc.yaml`; a test compares both. An edit of a file reruns the stages beside it, and after them the
-stages whose inputs have become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again,
-and no training, since the error regions are the same. `iterpref run` names the changed inputs before it starts, and
-`dvc status` lists them.
+are the deps of `dvc.yaml`. An edit of a file reruns the stages beside it, and after them the stages whose inputs have
+become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again, and no training, since
+the error regions are the same. `dvc status` lists the changed inputs.
 
-Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of any of these reruns nothing, because
-the value of a knob is a parameter, and a field whose meaning changes gets another name ([decisions](decisions.md)):
+Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of any of these reruns nothing
+([why](decisions.md#structure)):
 """
 
 
 def edits_page() -> str:
-    """Return the text of docs/edits.md: for each file or room of code the stages that an edit reruns."""
+    """Return the text of docs/edits.md: for each set of stages the files and folders of code whose edit reruns them."""
     dependencies = {stage: dependencies_of(stage) for stage in stages()}
-    entries = sorted(set[Path]().union(*dependencies.values()))
-    contracts = sorted(name.replace(".", "/") for name in CONTRACTS)
-    lines = [_TITLE]
-    lines += [f"- `{name}`" for name in contracts]
-    lines += ["", "| an edit of | reruns |", "|---|---|"]
-    for entry in entries:
-        # A file may be an entry of one stage, and its whole room the entry of another.
+    code = defaultdict(list)
+    for entry in sorted(set[Path]().union(*dependencies.values())):
+        # A file may be an entry of one stage, and its whole folder the entry of another.
         users = [stage for stage, paths in dependencies.items() if any(entry.is_relative_to(path) for path in paths)]
-        lines.append(f"| `{entry.relative_to(ROOT)}` | {', '.join(users)} |")
-    lines += ["", "Code of verbs and scripts alone is in these rooms. An edit there reruns nothing:", ""]
-    lines += [f"- `{name}`" for name in _idle_rooms(entries)]
+        code[", ".join(users)].append(f"`{entry.relative_to(ROOT)}`")
+    lines = [_TITLE]
+    lines += [f"- `{name.replace('.', '/')}`" for name in sorted(CONTRACTS)]
+    lines += ["", "| an edit of | reruns |", "|---|---|"]
+    lines += [f"| {' '.join(entries)} | {users} |" for users, entries in code.items()]
     return "\n".join(lines) + "\n"
-
-
-def _idle_rooms(entries: list[Path]) -> list[str]:
-    """Return the rooms of the core none of whose code is executed by a stage."""
-    rooms = {path.relative_to(ROOT).parts[:2] for module, path in MODULES.items() if is_code_of_a_room(module)}
-    busy = {entry.relative_to(ROOT).parts[:2] for entry in entries}
-    return sorted("/".join(room) for room in rooms - busy)
-
-
-def is_code_of_a_room(module: str) -> bool:
-    """Return True for a module in a room of the core that is no contract."""
-    return module.startswith("iterpref_core.") and not is_contract(module) and not is_docstring(MODULES[module])
 
 
 def main() -> None:

@@ -25,10 +25,10 @@ class LentPool:
         self._shared = shared
         self._closed = False
 
-    def worker(self, environment: str | None, slots: int) -> AbstractContextManager[Worker]:
+    def worker(self, environment: str | None) -> AbstractContextManager[Worker]:
         """See `WorkerPool.worker`."""
         assert not self._closed, "the executor is closed; run programs inside its `with` block"
-        return self._shared.worker(environment, slots)
+        return self._shared.worker(environment)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._shared, name)

@@ -139,19 +139,13 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 def _print_results(folder: Path) -> None:
     from rich.console import Console
 
-    from iterpref_core.evaluation.inspection.results_table import (
-        benchmark_table,
-        pairs_line,
-        results_notes,
-        results_table,
-    )
+    from iterpref_core.evaluation.inspection.results_table import pairs_line, results_notes, results_tables
     from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
-    for part in (results_table(summary), results_notes(summary), benchmark_table(summary)):
-        if part:
-            Console().print(part)
+    for part in (*results_tables(summary), results_notes(summary)):
+        Console().print(part)
     typer.echo(f"pairs          {pairs_line(summary)}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 

@@ -109,7 +109,7 @@ def leaderboard(
         ),
     ],
     benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on, or all; repeatable.")],
-    out: Annotated[Path, output_folder(help="Folder for the table as Markdown, CSV and a page, and all results.")],
+    out: Annotated[Path, output_folder(help="Folder for the table as Markdown and CSV, and all results.")],
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,

@@ -38,8 +38,6 @@ def pair(
     json_: JsonOption = False,
 ) -> None:
     """Choose preference pairs from trajectories, and filter them; or single programs that pass or fail."""
-    from iterpref_core.cli.state_folder import ANSWERS
-    from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
@@ -53,27 +51,10 @@ def pair(
     if unpaired:
         from iterpref_core.pairs.pairs.program_selection import select_programs
 
-        selected = select_programs(
-            trajectories, problems, student, screened_params(settings), settings.localization, out
-        )
-        show_result(selected, json_)
-        return
-    opened = open_judge(
-        model=settings.pairs.judge,
-        params=settings,
-        answers=ANSWERS,
-        run=f"pair {out.resolve()}",
-    )
-    with opened as judge:
-        metrics = select_pairs(
-            trajectories,
-            problems,
-            student,
-            screened_params(settings),
-            out,
-            judge=judge,
-        )
-        show_result(metrics, json_)
+        metrics = select_programs(trajectories, problems, student, settings, out)
+    else:
+        metrics = select_pairs(trajectories, problems, student, screened_params(settings), out)
+    show_result(metrics, json_)
 
 
 def localize(

@@ -194,7 +194,7 @@ def _ingest_repairs(
     dropped: Path | None,
 ) -> "Ingested":
     """Turn sets of wrong and repaired programs into pairs, and localize these if a file for spans is named."""
-    from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+    from iterpref_core.pairs.ingestion.repairs import ingest_repairs
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     if spans is not None and settings.localization.method == "causal":
@@ -385,20 +385,8 @@ def inject(
 
 def quality(
     problems: ProblemsOption,
-    out: Annotated[Path | None, output_file(help="JSONL to write the kept problems to.")] = None,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
-    min_coverage: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Drop problems whose tests cover less of the reference.")
-    ] = None,
-    min_mutation: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Drop problems with a lower mutation score.")
-    ] = None,
-    judge: Annotated[
-        bool, typer.Option("--judge", help="Let validity.judge score the tests of the remaining problems.")
-    ] = False,
-    min_score: Annotated[
-        int | None, typer.Option(min=1, max=5, help="With --judge: drop problems with a lower score in a criterion.")
-    ] = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Let validity.judge score the tests, too.")] = False,
     model: Annotated[
         str | None, typer.Option(help="With --judge: folder, hub id, or name at the endpoint; default: validity.judge.")
     ] = None,
@@ -410,8 +398,7 @@ def quality(
     """Measure how good the tests are: coverage of the references, mutation score, scores of a judge."""
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.models.inference.backend_factory import open_judge
-    from iterpref_core.problems.validity.validity import Thresholds, assess_tests
-    from iterpref_core.storage.jsonl import write_jsonl
+    from iterpref_core.problems.validity.validity import assess_tests
 
     if not judge and (model or backend or base_url):
         raise InputError("--model, --backend and --base-url are about the judge; add --judge")
@@ -425,15 +412,12 @@ def quality(
         answers=ANSWERS,
         run=f"judge {problems.resolve()}",
     )
-    kept, metrics = assess_tests(
+    metrics = assess_tests(
         list(read_problems(problems).values()),
         settings.execution,
         opened,
         scores,
-        Thresholds(min_coverage, min_mutation, min_score),
         mutants=settings.validity.mutants,
         seed=settings.validity.seed,
     )
-    if out is not None:
-        write_jsonl(out, kept)
-    show_result({"kept": float(len(kept))} | metrics, json_)
+    show_result(metrics, json_)

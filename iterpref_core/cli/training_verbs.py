@@ -96,9 +96,9 @@ def _check_pair_file(
         kept = sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     if checks and model is not None:
-        from iterpref_core.training.model.model_limits import read_limits
+        from iterpref_core.training.model.model_limits import limit_findings
 
-        findings += read_limits(model).findings(checks)
+        findings += limit_findings(model, checks.longest, int(checks["largest_id"].max()))
     trained = template.describe(settings.training.answer) if template else ""
     if template and template.remark:
         findings.append(Finding(stops=False, text=template.remark))

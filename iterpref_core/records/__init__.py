@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import take_name as take_name
     from iterpref_core.records.artifacts import unnumbered as unnumbered
 
-_MODULES = {"backend_table", "benchmark_table", "config", "errors", "input_files", "prompt_messages", "results"}
+_MODULES = {
+    "backend_table",
+    "benchmark_table",
+    "config",
+    "errors",
+    "input_files",
+    "prompt_messages",
+    "results",
+    "seeds",
+}
 
 __all__ = [  # the records, and the modules of this room that others import
     "COMPOSED",
@@ -70,6 +79,7 @@ __all__ = [  # the records, and the modules of this room that others import
     "input_files",
     "prompt_messages",
     "results",
+    "seeds",
     "take_name",
     "unnumbered",
 ]

@@ -106,7 +106,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
+def test_kill_9_at_five_moments_loses_calls_in_flight_and_nothing_else(
     tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int]
 ) -> None:
     expected, _, calls = undisturbed
@@ -121,7 +121,7 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
         ) as parent:
             assert parent.stdin is not None
             assert parent.stdout is not None
-            for target in sorted(chance.sample(range(1, calls - 5), 10)):
+            for target in sorted(chance.sample(range(1, calls - 5), 5)):
                 print("live", file=parent.stdin, flush=True)
                 pid = int(parent.stdout.readline())
                 while len(mock.answered) < target:
@@ -137,7 +137,7 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
             parent.stdout.readline()
             assert parent.stdout.readline() == "0\n"
             parent.stdin.close()
-    assert len(received) >= 10
+    assert len(received) >= 5
     assert all(0 <= now <= CONCURRENCY for now in lost), lost
     assert mock.answered.total() - calls <= sum(lost), "what was answered twice had not been received"
     assert len(mock.answered) == calls == len(kept_keys(folder))

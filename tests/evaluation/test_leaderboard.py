@@ -64,9 +64,6 @@ def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref: Iterpr
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("doubles", "0.5", "")
     assert Path("board/leaderboard.md").read_text() == out.removesuffix("\n")
     assert "| held-out  | big-model | 2     | 100.0  |" in out
-    page = Path("board/leaderboard.html").read_text()
-    assert "<script" not in page
-    assert page.count('role="rowheader"') == 2
     # The results that the table was made of are an entrant, too.
     code, out, err = iterpref(*board("board/results/big-model", samples, out="again"), "--json")
     assert code == 0, err
@@ -168,14 +165,14 @@ def test_all_benchmarks_are_those_for_reporting_that_are_here(
 @pytest.mark.slow
 def test_a_killed_call_is_continued_by_the_same_call(samples: Path, problems: Path, tmp_path: Path) -> None:
     row = json.loads(problems.read_text().splitlines()[0])
-    rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x ({number})."} for number in range(12)]
+    rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x ({number})."} for number in range(6)]
     problems.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
-    mock = MockEndpoint(answer, Behavior(median_s=0.3, sigma=0))
+    mock = MockEndpoint(answer, Behavior(median_s=0.2, sigma=0))
     with serve(mock) as url:
         call = [sys.executable, "-m", "iterpref_core.cli", *board("one", "two"), "--backend", "openai"]
         call += ["--base-url", url, "--set", "evaluation.batch_size=1"]
         process = subprocess.Popen(call, cwd=tmp_path)
-        while mock.asked.total() < 16:
+        while mock.asked.total() < 8:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
@@ -183,5 +180,5 @@ def test_a_killed_call_is_continued_by_the_same_call(samples: Path, problems: Pa
         assert [each["model"] for each in standings(str(tmp_path / "board"))] == ["one"]
         before = mock.asked.total()
         subprocess.run(call, cwd=tmp_path, check=True)
-    assert mock.asked.total() - before <= 24 - before + 1  # the call in flight when the process was killed
+    assert mock.asked.total() - before <= 12 - before + 1  # the call in flight when the process was killed
     assert {each["model"] for each in standings(str(tmp_path / "board"))} == {"one", "two"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from iterpref_core.pairs.ingestion.repair_rows import RepairReader
+from iterpref_core.pairs.ingestion.repairs import RepairReader
 from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
 from iterpref_core.problems.ingestion.problems.problem_rows import ProblemReader

@@ -118,12 +118,6 @@ def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
     assert found.problem.time_limit_s == 4.0
 
 
-def test_a_wrong_program_that_passes_shows_weak_tests() -> None:
-    assert tried(Judge({FAR: ("wrong_answer", 0)}), right=(RIGHT,), wrong=(NEAR, FAR)).weak_tests
-    assert not tried(Judge({NEAR: ("wrong_answer", 0)}), right=(RIGHT,), wrong=(NEAR,)).weak_tests
-    assert not tried(Judge({}), right=(RIGHT,), unjudged=(NEAR,)).weak_tests
-
-
 def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
     judge = Judge({NEAR: ("wrong_answer", 0), FAR: ("exception", 0)})
     found = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR,), unjudged=(NEAR,))

@@ -61,11 +61,6 @@ class Basket(Counted):
         path.write_text("\\n".join(map(str, self.prices)))
 
 
-def first_name(names):
-    """One of the names."""
-    return next(iter(set(names)))
-
-
 def digits(number):
     """How many digits a number has."""
     return len(str(number))
@@ -140,8 +135,6 @@ import pytest
 
 from shop import gpl, prices
 
-NAMES = ["ann", "bob", "cid", "dan", "eve"]
-
 @pytest.mark.parametrize(("values", "tax", "expected"), [([1, 2], 0.5, 4.5), ([0.111, 0.222], 0, 0.33)])
 def test_total(values, tax, expected):
     assert prices.total(values, tax=tax) == expected
@@ -154,9 +147,6 @@ class TestSaving:
     def test_save(self, basket, tmp_path):
         basket.save(tmp_path / "file")
         assert (tmp_path / "file").read_text() == "3"
-
-def test_flaky():
-    assert prices.first_name(NAMES) == "dan"
 
 def test_slow():
     end = time.process_time() + 0.35
@@ -215,18 +205,17 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     assert sorted(shop.problems) == ["Basket.add", "Basket.save", "Basket.value", "total"]
     counted = {name: number for name, number in shop.counts.items() if isinstance(number, float)}
     assert counted == {
-        "functions": 17.0,
+        "functions": 16.0,
         "problems": 4.0,
-        "heldout": 1.0,
-        "tests": 9.0,
+        "heldout": 3.0,
+        "tests": 8.0,
         "dropped/defined_twice": 2.0,
         "dropped/email": 1.0,
         "dropped/license": 1.0,
         "dropped/no_docstring": 4.0,
-        "dropped/no_test": 4.0,
+        "dropped/no_test": 3.0,
         "dropped/secret": 1.0,
         "dropped/test_fails": 2.0,
-        "dropped/test_flaky": 1.0,
         "dropped/test_slow": 1.0,
     }
     assert shop.counts["license"] == "MIT"
@@ -317,11 +306,11 @@ def test_a_result_that_equals_everything_is_found_out(shop: SimpleNamespace) -> 
     assert outcome.verdict == "tampered", outcome.feedback
 
 
-def test_coverage_and_mutants_of_a_reference_are_measured(shop: SimpleNamespace) -> None:
+def test_mutants_of_a_reference_are_measured_and_no_coverage(shop: SimpleNamespace) -> None:
     problems = [shop.problems["total"], shop.problems["Basket.add"]]
     found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}
     assert found["total"].reference == "passed"
-    assert [quality.line_coverage for quality in found.values()] == [1.0, 1.0]
+    assert [quality.line_coverage for quality in found.values()] == [None, None]
     assert found["total"].killed == found["total"].mutants > 0
 
 
@@ -333,7 +322,7 @@ def test_a_project_that_changed_must_be_ingested_again(shop: SimpleNamespace, tm
     problem = shop.problems["total"]
     with open_executor(execution) as executor:
         outcome = executor.run_one(Program(problem.reference, problem.tests))
-    assert "module shop.prices has changed since it was ingested" in outcome.feedback
+    assert "shop/prices.py has changed since it was ingested" in outcome.feedback
 
 
 def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace) -> None:

@@ -54,9 +54,9 @@ def test_files_and_folders_that_are_not_read_are_named(tmp_path: Path) -> None:
         path.write_text("")
     found = list(source_files(tmp_path))
     assert [(row.reason, row.task_id) for row in found if isinstance(row, Dropped)] == [
-        ("folder", "build"),
-        ("script", "setup.py"),
-        ("test_file", "t_test.py"),
+        ("not_read", "setup.py"),
+        ("not_read", "t_test.py"),
+        ("not_read", "b.py"),
     ]
     assert ("a", tmp_path / "a.py") in found
 
@@ -97,7 +97,7 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
         ("conditional", "m:slow"),
         ("conditional", "m:size"),
         ("defined_twice", "m:twice"),
-        ("conditional", "m:twice"),
+        ("defined_twice", "m:twice"),
         ("test_fails", "tests/test_m.py::test_no"),
     ]
     assert rows[0]["where"].endswith("m.py:9")

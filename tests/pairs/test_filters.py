@@ -22,7 +22,6 @@ def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: 
         benchmarks=("heldout",),
         contaminated="drop",
         near_duplicate=None,
-        judge=None,
     )
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
     return drop_reason(pair, params, count_tokens=lambda text: len(text.split()))

@@ -53,7 +53,6 @@ def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_m
         benchmarks=(),
         contaminated="drop",
         near_duplicate=None,
-        judge=None,
     )
     out = tmp_path / "pairs.jsonl"
     select_pairs(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params, out)

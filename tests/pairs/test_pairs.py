@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.pairs.pairs.pair_selection import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from tests.fake_models import FakeModel
 from tests.settings import section
 
 
@@ -38,7 +36,6 @@ def params(rejected: Literal["random", "first", "last", "all"] = "random", seed:
         benchmarks=("heldout",),
         contaminated="drop",
         near_duplicate=None,
-        judge=None,
     )
 
 
@@ -138,34 +135,6 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: P
     inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params()
     select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.json")
     assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
-
-
-class _Judge(FakeModel):
-    """Finds that pairs with certain rejected programs differ in a name alone."""
-
-    def __init__(self, renamed: set[str]) -> None:
-        self.renamed = renamed
-
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        answers = []
-        for request in requests:
-            kind = "rename" if any(code in str(request.prompt) for code in self.renamed) else "substantive"
-            answers.append(Completion(f'{{"kind": "{kind}"}}', 1, 1))
-        return answers
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 3, 256])
-def test_a_problem_with_a_pair_is_never_said_to_be_dropped_wherever_the_judges_chunks_end(
-    chunk: int, tmp_path: Path, word_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("iterpref_core.pairs.pairs.pair_judge.CHUNK", chunk)
-    select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE[:1] + THREE[-1:])], params("all"))
-    judge = _Judge({"x = 0", "x = 2"})
-    out, dropped = tmp_path / "pairs.jsonl", tmp_path / "dropped.json"
-    inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params("all")
-    select_pairs(*inputs, out, judge=judge, dropped=dropped)
-    assert [pair.task_id for pair in read_jsonl(out, PreferencePair)] == ["t0#2"]
-    assert json.loads(dropped.read_text()) == {"t1": "judged not substantive"}
 
 
 def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:

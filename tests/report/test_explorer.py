@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from iterpref_core.evaluation.report.explorer import Explored, embed, line_edits, write_explorer
 from iterpref_core.records import Attempt, Trajectory, Verdict
-from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
 
@@ -35,11 +34,9 @@ def data_of(page: Path) -> Any:
 
 
 def explore(experiment: SimpleNamespace, trajectories: Path | None, out: Path, **files: Any) -> Any:
-    """The data of an explorer of these trajectories; of no models unless `models` has some."""
-    models: dict[str, ModelResults] = files.pop("models", {})
+    """The data of an explorer of these trajectories."""
     paths = {"problems": None, "pairs": experiment.pairs, "spans": experiment.spans, "dropped": None}
-    paths["results"] = experiment.results
-    write_explorer(Explored(trajectories, **paths | files), models, experiment.params.codeflow, out)
+    write_explorer(Explored(trajectories, **paths | files), experiment.params.codeflow, out)
     return data_of(out)
 
 

@@ -1,4 +1,4 @@
-"""The explorer in a headless browser: filters, steps, comparison and keys; text stays text; silent and readable."""
+"""The explorer in a headless browser: filters and steps; text stays text; silent and readable."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.evaluation.report.explorer import Explored, write_explorer
-from iterpref_core.evaluation.report.stage_outputs import load_results
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
@@ -18,7 +17,7 @@ from tests.report.test_explorer import attempt, trajectory
 UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"
 SHOWN = "user = 'a\\u202e\\u2066b'\\u200b # \\u001b[31m\\u0000\\ufeff \u00e9 \\u{e0041}"
 
-DETAIL = "document.getElementById('{}-detail').innerText"
+DETAIL = "document.getElementById('problem-detail').innerText"
 DRAFT = "def f(x):\n    y = x\n    return y\n"
 FIXED = "def f(x):\n    y = x + 1\n    return y\n"
 
@@ -39,30 +38,23 @@ def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
     write_jsonl(tmp_path / "pairs", [pair])
     write_jsonl(tmp_path / "spans", [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
-    heldout = [
-        Problem(task_id=f"task/{n:04}", prompt=f"Do it. {hostile}", entry_point="f", tests=()) for n in range(200)
-    ]
     own = [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())]
-    write_jsonl(tmp_path / "problems", [*heldout, *own])
+    write_jsonl(tmp_path / "problems", own)
 
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
     (tmp_path / "dropped").write_text(json.dumps(reasons))
     names = ("trajectories", "problems", "pairs", "spans", "dropped")
-    files = Explored(*(tmp_path / name for name in names), rich.results)
-    models = {
-        name: model.model_copy(update={"benchmarks": {"heldout": model.benchmarks["heldout"]}})
-        for name, model in load_results(rich.results).items()
-    }
-    write_explorer(files, models, rich.params.codeflow, tmp_path / "explorer.html")
+    files = Explored(*(tmp_path / name for name in names))
+    write_explorer(files, rich.params.codeflow, tmp_path / "explorer.html")
     return tmp_path / "explorer.html"
 
 
-def text(browser: Page, kind: str) -> str:
-    return str(browser.evaluate(DETAIL.format(kind)))
+def text(browser: Page) -> str:
+    return str(browser.evaluate(DETAIL))
 
 
-def listed(browser: Page, kind: str) -> list[str]:
-    found: list[str] = browser.evaluate(f"[...document.querySelectorAll('#{kind}-list b')].map(b => b.textContent)")
+def listed(browser: Page) -> list[str]:
+    found: list[str] = browser.evaluate("[...document.querySelectorAll('#problem-list b')].map(b => b.textContent)")
     return found
 
 
@@ -93,9 +85,9 @@ def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page: Path, browser: 
 
 def test_filters_leave_what_matches_all_of_them(page: Path, browser: Page) -> None:
     browser.open(page, 1280)
-    hostile = listed(browser, "problem")[0]
+    hostile = listed(browser)[0]
     every = [hostile, "codeflow/1", "codeflow/2", "codeflow/10"]
-    assert listed(browser, "problem") == every
+    assert listed(browser) == every
     for filters, expected in (
         ({"outcome": "unsolved"}, [hostile, "codeflow/10"]),
         ({"outcome": ""}, every),
@@ -109,21 +101,21 @@ def test_filters_leave_what_matches_all_of_them(page: Path, browser: Page) -> No
     ):
         for name, value in filters.items():
             choose(browser, name, value)
-        assert listed(browser, "problem") == expected, filters
+        assert listed(browser) == expected, filters
         assert browser.shows(f"{len(expected)} of 4 match")
         if expected:
-            assert text(browser, "problem").startswith(expected[0].split("\n")[0])
+            assert text(browser).startswith(expected[0].split("\n")[0])
 
 
 def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Page) -> None:
     browser.open(page, 1280)
     browser.click("link", "codeflow/1.*")
-    browser.wait(lambda: "Draft by student: wrong answer" in text(browser, "problem"), "draft")
+    browser.wait(lambda: "Draft by student: wrong answer" in text(browser), "draft")
     changes = "[...document.querySelectorAll('#problem-detail :is(ins, del)')].map(e => e.tagName + e.textContent)"
     assert browser.evaluate(changes) == []
-    assert "f() returned" not in text(browser, "problem").partition("Feedback")[0]
+    assert "f() returned" not in text(browser).partition("Feedback")[0]
     browser.click("button", "Next ›")
-    assert "Attempt 1 by debugger: wrong answer, against draft" in text(browser, "problem")
+    assert "Attempt 1 by debugger: wrong answer, against draft" in text(browser)
     assert browser.evaluate(changes) == ["DEL    y = x", "DEL    return y", "INS    z = x", "INS    return z"]
     browser.click("button", "Attempt 2")
     assert browser.evaluate(changes) == ["DEL    z = x", "DEL    return z", "INS    y = x + 1", "INS    return y"]
@@ -132,45 +124,26 @@ def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Pag
     assert browser.evaluate("document.activeElement.tagName") in {"BUTTON", "BODY"}
     browser.click("button", "Pair")
     assert browser.evaluate("document.querySelectorAll('.del-side .line.marked').length") == 1
-    assert "marked: the error region D−" in text(browser, "problem")
+    assert "marked: the error region D−" in text(browser)
     browser.wait(lambda: browser.evaluate("location.hash") == "#problem=codeflow%2F1&step=3", "address")
     browser.click("link", "codeflow/2.*")
-    browser.wait(lambda: "hidden tests: timeout" in text(browser, "problem"), "the next problem")
+    browser.wait(lambda: "hidden tests: timeout" in text(browser), "the next problem")
     browser.evaluate("history.back()")
-    browser.wait(lambda: "error region D−" in text(browser, "problem"), "the pair again")
+    browser.wait(lambda: "error region D−" in text(browser), "the pair again")
 
 
 def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(page: Path, browser: Page) -> None:
     browser.open(page, 390)
-    assert SHOWN in text(browser, "problem")
+    assert SHOWN in text(browser)
     code = browser.evaluate("document.querySelector('#problem-detail .line:nth-of-type(2) .source').textContent")
     assert code == SHOWN
-    assert "<img src=x onerror=alert(1)>" in text(browser, "problem")
+    assert "<img src=x onerror=alert(1)>" in text(browser)
     assert browser.evaluate("document.title") == "IterPref: what happened, attempt by attempt"
     assert browser.evaluate("document.images.length + document.scripts.length") == 2
     browser.click("link", "codeflow/10.*")
-    browser.wait(lambda: "9,994,000 characters more" in text(browser, "problem"), "the end of a long line")
+    browser.wait(lambda: "9,994,000 characters more" in text(browser), "the end of a long line")
     assert browser.evaluate("document.documentElement.scrollWidth") == 390
     assert browser.complaints == []
     # Whatever finds its way into the page otherwise is refused.
     refused = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'taken'; } catch (e) { return e.name; } })()"
     assert browser.evaluate(refused) == "TypeError"
-
-
-def test_two_models_stand_side_by_side(page: Path, browser: Page) -> None:
-    browser.open(page, 1280)
-    assert "base: passed" in text(browser, "task")
-    assert "Target-RPO: passed" in text(browser, "task")
-    choose(browser, "solved", "01")
-    assert browser.evaluate("document.getElementById('task-count').textContent").endswith("of 200 match")
-    names = listed(browser, "task")
-    assert names
-    assert all(70 <= int(name[-4:]) < 160 for name in names)
-    shown = "[...document.querySelectorAll('#task-detail .source')].map(e => e.textContent)"
-    first, second = (f"# {model}, heldout {HOSTILE}" for model in ("base", "target-rpo"))
-    assert [line for line in browser.evaluate(shown) if line.startswith("#")] == [first, second]
-    assert browser.evaluate("document.querySelectorAll('#task-detail .removed, #task-detail .added').length") == 2
-    choose(browser, "second", "base")
-    choose(browser, "solved", "")
-    assert "Both wrote the same program." in text(browser, "task")
-    assert browser.evaluate("document.querySelectorAll('#task-detail .removed, #task-detail .added').length") == 0

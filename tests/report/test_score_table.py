@@ -31,7 +31,7 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     heldout = cells["DPO"][0]
     assert heldout in score_rows(summary)
     assert isinstance(heldout, ScoreRow)
-    assert (heldout.score, heldout.interval, str(heldout.difference)[:20]) == (
+    assert (heldout.score, heldout.interval, str(heldout.comparison)[:20]) == (
         0.2,
         (0.14, 0.26),
         "−15.0 [−20.0, −10.0]",
@@ -53,5 +53,5 @@ def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: Simp
     assert {name: group.n for name, group in groups.items()} == {"easy": 80, "medium": 120, "hard": 100}
     assert sum(group.gained for group in groups.values()) == compared.gained
     cells = cells_of(table)
-    assert {cell.difference is None for cell in cells["base"] if isinstance(cell, ScoreRow)} == {True}
-    assert {cell.difference is None for cell in cells["DPO"] if isinstance(cell, ScoreRow)} == {False}
+    assert {cell.comparison is None for cell in cells["base"] if isinstance(cell, ScoreRow)} == {True}
+    assert {cell.comparison is None for cell in cells["DPO"] if isinstance(cell, ScoreRow)} == {False}

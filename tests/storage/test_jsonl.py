@@ -16,7 +16,7 @@ import pytest
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.errors import InputError, RecordError, storage_error
 from iterpref_core.records.input_files import read_text, read_yaml
-from iterpref_core.storage.items import count_items, read_items
+from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from tests.settings import ROOT
 
@@ -74,7 +74,7 @@ def test_a_message_says_what_is_wrong_and_what_is_expected(tmp_path: Path, line:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("read", [lambda path: list(read_pairs(path)), read_yaml, read_text, count_items])
+@pytest.mark.parametrize("read", [lambda path: list(read_pairs(path)), read_yaml, read_text])
 @pytest.mark.parametrize(
     ("encoding", "found"),
     [

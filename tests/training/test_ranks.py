@@ -256,9 +256,7 @@ STAGES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
 def test_a_stage_of_several_processes_has_one_record_with_its_curve(
-    processes: int,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
     inputs: Inputs,
@@ -279,11 +277,9 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     shutil.copytree(inputs[2], "models/student")
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
 
-    kind = "MULTI_GPU" if processes > 1 else "NO"
-
     def run(**changes: object) -> subprocess.CompletedProcess[str]:
         own = params.model_copy(update={"micro_batch_size": 1, **changes})
-        several = _in_two(own, tmp_path, port, num_processes=processes, distributed_type=kind)
+        several = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
         Path("params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")), encoding="utf-8")
         command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
@@ -299,11 +295,22 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     assert len({point.step for point in points}) == len(points) == metrics["steps"]
     refused = run(arguments={"no_such_argument": 1})
     assert refused.returncode == 2
-    said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
-    assert len(said) == (1 if processes > 1 else 2), "the only process says itself what is wrong"
-    assert "no_such_argument" in said[0]
+    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert "no_such_argument" in said
     (failed,) = server.client.search_runs([server.experiment_id], "attributes.status = 'FAILED'")
-    assert said[-1].removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
+    assert said.removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
+
+
+def test_an_error_of_the_only_process_is_the_run_s(tmp_path: Path) -> None:
+    """accelerate starts one process without torch elastic, which would keep the message."""
+    from iterpref_core.storage.processes import start_processes
+
+    configuration = tmp_path / "one.yaml"
+    configuration.write_text(yaml.safe_dump(TWO_PROCESSES | {"num_processes": 1, "distributed_type": "NO"}))
+    script = tmp_path / "script.py"
+    script.write_text("raise SystemExit(2)")
+    with pytest.raises(InputError, match="a process ended with exit code 2"):
+        start_processes(str(configuration), [str(script)])
 
 
 @pytest.mark.slow

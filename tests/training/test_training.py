@@ -166,7 +166,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
     before, changed = load_file(saved / "model.safetensors"), {}
     for load in ("auto", "bf16"):
-        settings = {"epochs": 8, "objectives": {"sft": small}, "arguments": {"save_strategy": "no"}}
+        settings = {"epochs": 8, "objectives": {"sft": small}}
         train(load, "sft", (*inputs[:2], saved), load=load, **settings)
         after = read_weights(tmp_path / load)
         assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
@@ -191,46 +191,30 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
     assert copy.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize(
-    ("model", "pairs", "settings", "last_step"),
-    [
-        ("model_folder", 12, {"epochs": 2, "lora": None}, 4),
-        pytest.param("model_folder", 12, {"epochs": 2, "lora": {"r": 4}}, 4, marks=pytest.mark.slow),
-        pytest.param(
-            "short_smollm2",
-            2,
-            {"epochs": 1, "lora": {"r": 4}, "batch_size": 1, "micro_batch_size": 1},
-            2,
-            marks=pytest.mark.slow,
-        ),
-    ],
-    ids=["in full", "LoRA", "smollm2"],
-)
+@pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)], ids=["in full", "LoRA"])
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(
-    model: str,
-    pairs: int,
-    settings: dict[str, int],
-    last_step: int,
+    lora: dict[str, int] | None,
     tmp_path: Path,
     train: Train,
     params: TrainingParams,
+    model_folder: Path,
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
-    request: pytest.FixtureRequest,
 ) -> None:
     import torch
 
     from iterpref_core.training.training.checkpoint import last_checkpoint
 
-    inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", request.getfixturevalue(model)
-    write_jsonl(inputs[0], pair_records[:pairs])
-    write_jsonl(inputs[1], span_records[:pairs])
+    inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", model_folder
+    write_jsonl(inputs[0], pair_records[:12])
+    write_jsonl(inputs[1], span_records[:12])
+    settings = {"epochs": 2, "lora": lora}
     uninterrupted, killed = train("whole", "target-rpo", inputs, **settings), tmp_path / "killed"
-    _train_and_die(killed, inputs, params.model_copy(update=settings), last_step)
+    _train_and_die(killed, inputs, params.model_copy(update=settings), 4)
     assert not (killed / "out").exists()
     checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
     assert checkpoint is not None
-    assert last_step - 3 <= int(checkpoint.name.removeprefix("checkpoint-")) <= last_step
+    assert 1 <= int(checkpoint.name.removeprefix("checkpoint-")) <= 4
     assert train("killed", "target-rpo", inputs, **settings) == uninterrupted
     assert (killed / "curve.csv").read_bytes() == (tmp_path / "whole" / "curve.csv").read_bytes()
     whole, resumed = read_weights(tmp_path / "whole"), read_weights(killed)
@@ -275,7 +259,7 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
 def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
     tmp_path: Path, train: Train, epochs: int, batch_size: int, steps: list[int]
 ) -> None:
-    train("run", "sft", epochs=epochs, batch_size=batch_size, arguments={"save_strategy": "no"})
+    train("run", "sft", epochs=epochs, batch_size=batch_size)
     assert [int(row["step"]) for row in read_curve(tmp_path / "run")] == steps
 
 

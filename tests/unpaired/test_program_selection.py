@@ -10,10 +10,10 @@ import pytest
 
 from iterpref_core.records import Attempt, IoTest, LabeledProgram, Problem, Trajectory, Verdict
 from iterpref_core.records.config import LocalizationParams, PairsParams
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.labeled_programs import read_labeled
-from tests.settings import section
+from tests.settings import PARAMS, section
 
 RIGHT = "def f(n):\n    m = n + {k}\n    return m\n"
 WRONG = "def f(n):\n    m = n - {k}\n    return m\n"
@@ -49,18 +49,13 @@ def select(tmp_path: Path, word_model: Path) -> Select:
         ]
         write_jsonl(tmp_path / "problems.jsonl", problems)
         write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
-        chosen = {"rejected": "first", "benchmarks": (), "near_duplicate": None, "judge": None, "max_tokens": 50}
-        empty = settings.pop("empty", "anchor")
-        method = settings.pop("method", "line_lcs")
-        metrics = select_programs(
-            tmp_path / "trajectories.jsonl",
-            tmp_path / "problems.jsonl",
-            word_model,
-            section(PairsParams, **chosen | settings),
-            section(LocalizationParams, empty=empty, method=method, widen_lines=0),
-            tmp_path / "programs.jsonl",
-        )
-        return metrics, list(read_jsonl(tmp_path / "programs.jsonl", LabeledProgram))
+        chosen = {"rejected": "first", "benchmarks": (), "near_duplicate": None, "max_tokens": 50}
+        localization = section(LocalizationParams, empty=settings.pop("empty", "anchor"), widen_lines=0)
+        pairs = section(PairsParams, **chosen | settings)
+        params = PARAMS.model_copy(update={"pairs": pairs, "localization": localization})
+        out = tmp_path / "programs.jsonl"
+        metrics = select_programs(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params, out)
+        return metrics, list(read_jsonl(out, LabeledProgram))
 
     return run
 
@@ -72,77 +67,36 @@ def repaired(name: str, k: int = 1) -> Trajectory:
     return trajectory(name, *made)
 
 
-def test_a_repaired_program_has_its_error_region_and_a_draft_that_passes_counts(select: Select, tmp_path: Path) -> None:
+def test_a_pair_gives_a_program_that_passes_and_one_that_fails_with_its_region(select: Select, tmp_path: Path) -> None:
     at_once = trajectory("b", *attempts((RIGHT.format(k=2), "passed")))
-    never = trajectory("c", *attempts((WRONG.format(k=3), "exception")))
-    metrics, programs = select(repaired("a"), at_once, never)
-    assert [(each.problem_id, each.label) for each in programs] == [("a", True), ("a", False), ("b", True)]
-    passing, failing, _ = programs
+    metrics, programs = select(repaired("a"), at_once)
+    assert [(each.problem_id, each.label) for each in programs] == [("a", True), ("a", False)]
+    passing, failing = programs
     assert (passing.completion, passing.rejected_spans, passing.license) == (RIGHT.format(k=1), None, "MIT")
     assert failing.prompt == "Task a."
     assert [failing.completion[first:last] for first, last in failing.rejected_spans or ()] == [LINE]
-    assert (metrics["programs"], metrics["passing"], metrics["failing"], metrics["dropped/unsolved"]) == (3, 2, 1, 1)
+    assert (metrics["programs"], metrics["pairs"], metrics["dropped/solved_by_draft"]) == (2, 1, 1)
     for focal in (False, True):
         assert [read for _, read in read_labeled(tmp_path / "programs.jsonl", focal=focal)] == programs
 
 
-def test_all_different_versions_are_programs_where_pairs_take_all(select: Select) -> None:
+def test_the_pairs_of_one_problem_share_the_program_that_passes(select: Select) -> None:
     _, programs = select(repaired("a"), rejected="all")
     assert [each.completion for each in programs] == [text.format(k=1) for text in (RIGHT, WRONG, WORSE)]
 
 
-def test_what_only_passes_visible_tests_is_neither(select: Select) -> None:
-    lucky = attempts((WRONG.format(k=4), "passed"), hidden="wrong_answer")
-    metrics, programs = select(repaired("a"), trajectory("b", *lucky), pass_hidden=True)
-    assert {each.problem_id for each in programs} == {"a"}
-    assert metrics["dropped/fails_hidden_tests"] == 1
-
-
-def test_a_failing_program_without_a_region_is_left_out_where_the_policy_says_so(select: Select) -> None:
+def test_a_pair_without_a_region_gives_no_program_where_the_policy_says_so(select: Select) -> None:
     inserted = attempts(
         ("def f(n):\n    return n\n", "wrong_answer"), ("def f(n):\n    n += 1\n    return n\n", "passed")
     )
     both = (repaired("a"), trajectory("b", *inserted))
     metrics, programs = select(*both, empty="drop")
-    assert [(each.problem_id, each.label) for each in programs] == [("a", True), ("a", False), ("b", True)]
-    assert metrics["left_out/no_region"] == 1
-    _, programs = select(*both, empty="anchor")
-    assert len(programs) == 4
-
-
-def test_the_filters_of_pairs_leave_failing_programs_out(select: Select) -> None:
-    renamed = attempts((RIGHT.format(k=2).replace("m", "q"), "wrong_answer"), (RIGHT.format(k=2), "passed"))
-    long = attempts(("x = 1\n" * 30, "passed"))
-    metrics, programs = select(repaired("a"), trajectory("b", *renamed), trajectory("c", *long))
-    assert [(each.problem_id, each.label) for each in programs] == [("a", True), ("a", False), ("b", True)]
-    assert (metrics["left_out/cosmetic"], metrics["dropped/too_long"]) == (1, 1)
-
-
-def test_contaminated_and_repeated_problems_are_dropped(select: Select, tmp_path: Path) -> None:
-    benchmark = Problem(task_id="x", prompt="Task b.", tests=(IoTest(call="f(1)", expected="2"),), reference="pass")
-    write_jsonl(tmp_path / "bench.jsonl", [benchmark])
-    metrics, programs = select(repaired("a"), repaired("b", 2), benchmarks=(str(tmp_path / "bench.jsonl"),))
     assert {each.problem_id for each in programs} == {"a"}
-    assert metrics["dropped/contaminated"] == 1
-    metrics, programs = select(repaired("a"), repaired("b"), near_duplicate=0.5)
-    assert {each.problem_id for each in programs} == {"a"}
-    assert metrics["dropped/near_duplicate"] == 1
+    assert metrics["dropped/empty"] == 1
+    assert len(select(*both, empty="anchor")[1]) == 4
 
 
-def test_one_label_alone_is_refused_and_writes_nothing(select: Select, tmp_path: Path) -> None:
-    at_once = trajectory("b", *attempts((RIGHT.format(k=2), "passed")))
-    with pytest.raises(InputError, match="no program fails"):
-        select(at_once)
-    never = trajectory("c", *attempts((WRONG.format(k=3), "exception")))
-    with pytest.raises(InputError, match=r"no problem gave a program \(unsolved 1\)"):
-        select(never)
+def test_without_a_pair_nothing_is_written(select: Select, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no problem gave a pair \(solved_by_draft 1\)"):
+        select(trajectory("b", *attempts((RIGHT.format(k=2), "passed"))))
     assert not (tmp_path / "programs.jsonl").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"judge": "gpt"}, "pairs.judge: judges pairs"), ({"method": "causal"}, "localization.method: causal runs tests")],
-)
-def test_settings_that_have_no_effect_are_refused(select: Select, settings: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        select(repaired("a"), **settings)

@@ -28,8 +28,13 @@ KINDS = {
     "io": WEAK,
     "assert": (AssertTest(code="two = 2\nassert f(1) == two"),),
     "unittest": (UnittestTest(code="class T(unittest.TestCase):\n    def test(self): self.assertEqual(f(1), 2)"),),
-    "script": (ScriptTest(module="own.step", files={"t.py": "from own.step import f\nassert f(1) == 2"}, run="t.py"),),
 }
+
+
+def test_coverage_of_scripts_is_not_measured_their_mutants_are(executor):
+    script = ScriptTest(module="own.step", files={"t.py": "from own.step import f\nassert f(1) == 2"}, run="t.py")
+    found = measure_tests(problem("script", script), executor, mutants=3, seed=0)
+    assert (found.reference, found.coverage, found.mutants) == ("passed", None, 3)
 
 
 @pytest.mark.parametrize("setup", ["", "import math\nimport re"], ids=["alone", "with setup"])

@@ -9,7 +9,7 @@ import pytest
 
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
-from iterpref_core.problems.validity.validity import Thresholds, assess_tests, measure_validity
+from iterpref_core.problems.validity.validity import measure_validity
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -102,36 +102,3 @@ def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
         measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("thresholds", "kept", "dropped"),
-    [
-        (Thresholds(), ["weak", "strong", "fails", "none"], {}),
-        (Thresholds(coverage=0.6), ["weak", "strong"], {"reference_fails": 1, "no_reference": 1}),
-        (Thresholds(coverage=0.7), ["strong"], {"low_coverage": 1, "reference_fails": 1, "no_reference": 1}),
-        (
-            Thresholds(mutation_score=0.9),
-            ["strong"],
-            {"low_mutation_score": 1, "reference_fails": 1, "no_reference": 1},
-        ),
-        (Thresholds(judge=2), ["strong"], {"low_effectiveness": 2, "unreadable": 1}),
-        (
-            Thresholds(mutation_score=0.5, judge=2),
-            ["strong"],
-            {"reference_fails": 1, "no_reference": 1, "low_effectiveness": 1},
-        ),
-    ],
-)
-def test_thresholds_drop_problems_for_a_named_reason_and_the_judge_sees_what_is_left(
-    thresholds: Thresholds, kept: list[str], dropped: dict[str, int]
-) -> None:
-    judge = Judge()
-    context = nullcontext(judge if thresholds.judge else None)
-    found, metrics = assess_tests(FOUR, PARAMS.execution, context, None, thresholds, mutants=30, seed=0)
-    assert [item.task_id for item in found] == kept
-    assert {name: count for name, count in metrics.items() if name.startswith("dropped/")} == {
-        f"dropped/{name}": count for name, count in dropped.items()
-    }
-    if thresholds.mutation_score and thresholds.judge:
-        assert metrics["judge/asked"] == 2

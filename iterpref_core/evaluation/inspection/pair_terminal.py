@@ -1,17 +1,17 @@
 """Pair view in the terminal: the error region marked, and each token's change in training as color.
 
-A token's color stands behind black text, so it reads on any theme. Without colors, the signs in the margin, the
-underlined region and the sum of each line's changes say the same.
+A token's color stands behind black text, so it reads on any theme. Without colors, the signs in the margin and the
+underlined region say where the region is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.evaluation.report.pair_view import cut_programs, legend, nats, pair_titles
+from iterpref_core.evaluation.report.pair_view import cut_programs, legend, pair_titles
 from iterpref_core.evaluation.report.program_lines import Piece, ProgramLine, choose_scale, level
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.records.prompt_messages import labeled_text
@@ -33,7 +33,7 @@ def render_terminal(
         spans: the error region.
         shifts: the tokens' changes in training.
     """
-    scale = choose_scale([shifts] if shifts else [])
+    scale = choose_scale([shifts]) if shifts else None
     rejected_title, chosen_title = pair_titles(spans, shifts)
     rejected, chosen = cut_programs(pair, spans, shifts)
     parts: list[RenderableType] = [
@@ -42,7 +42,7 @@ def render_terminal(
         _panel(rejected_title, rejected, "−", "red", scale),
         _panel(chosen_title, chosen, "+", "green", scale),
     ]
-    if shifts:
+    if scale is not None:
         parts.append(_key(scale))
     return Group(*parts)
 
@@ -52,49 +52,31 @@ def _panel(
     lines: Sequence[ProgramLine],
     sign: str,
     color: str,
-    scale: float,
+    scale: float | None,
 ) -> Panel:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for margin, source in _rows(lines, sign, color, scale):
-        grid.add_row(margin, source)
-    return Panel(grid, title=Text(title), title_align="left", border_style=color)
-
-
-def _rows(
-    lines: Sequence[ProgramLine],
-    sign: str,
-    color: str,
-    scale: float,
-) -> Iterator[tuple[Text, Text]]:
     for line in lines:
         if line.marked:
             margin = Text(f"{line.number:>3} {sign}", style=color)
         else:
             margin = Text(f"{line.number:>3}  ", style="dim")
-        if line.change is not None:
-            margin.append(f" {nats(line.change):>7}", style="dim")
         source = Text()
         for piece in line.pieces:
             # A table's cells have no tab stops.
             text = piece.text.replace("\t", "    ")
-            source.append(text, style=_style(piece, line, color, scale))
-        yield margin, source
+            source.append(text, style=_style(piece, color, scale))
+        grid.add_row(margin, source)
+    return Panel(grid, title=Text(title), title_align="left", border_style=color)
 
 
-def _style(piece: Piece, line: ProgramLine, color: str, scale: float) -> str:
-    if line.change is None:
+def _style(piece: Piece, color: str, scale: float | None) -> str:
+    """Return the style of a piece: without changes of tokens the region has a color, with them it is underlined."""
+    if scale is None:
         return f"{color} reverse" if piece.marked else ""
-    styles = []
-    if piece.token:
-        styles.append(_ground(level(piece.token.change, scale)))
-    if piece.marked:
-        styles.append("underline")
-    style = " ".join(styles).strip()
-    if not style and piece.glyph:
-        return "dim"
-    return style
+    ground = "" if piece.change is None else _ground(level(piece.change, scale))
+    return f"underline {ground}".strip() if piece.marked else ground
 
 
 def _ground(step: int) -> str:
@@ -108,8 +90,5 @@ def _key(scale: float) -> Text:
     text = Text("log π after − log π before, nats: ")
     for step, label in legend(scale):
         text.append(f" {label} ", style=_ground(step))
-    text.append(
-        "\norange: less likely after training, blue: more likely; D− is underlined; each line begins with its sum\n"
-        "(marked lines of y−: the sum over tokens in D−; these add up to K−)"
-    )
+    text.append("\norange: less likely after training, blue: more likely; D− is underlined")
     return text

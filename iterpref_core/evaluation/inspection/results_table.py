@@ -1,83 +1,55 @@
 """Terminal tables of results, within 80 columns."""
 
-from collections.abc import Callable
-
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.evaluation.report.labels import FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
-from iterpref_core.evaluation.report.number_formats import p_value, percent, points, share
-from iterpref_core.evaluation.report.score_rows import Interval, main_rows, measured_benchmarks, score_rows
+from iterpref_core.evaluation.report.number_formats import interval, p_value, points, share
+from iterpref_core.evaluation.report.score_rows import measured_benchmarks, score_rows
 from iterpref_core.evaluation.report.summary import unavailable_by_reason
 from iterpref_core.evaluation.report.summary_record import Summary
 
 _SHORT = {"sft": "SFT", "debugger": "debugger*"}
-_MARKS = {"": "", "without_failed_truth": " (1)", "without_overlap": " (2)"}
 
 
-def results_table(summary: Summary) -> Table:
-    """Return held-out pass@1 in percent and its difference from the base model, both with intervals."""
+def results_tables(summary: Summary) -> list[Table]:
+    """Return a table for held-out problems, and for each public benchmark of which some model solves a task."""
+    tables = []
+    for benchmark in measured_benchmarks(summary):
+        if benchmark == MAIN_BENCHMARK or _is_solved(summary, benchmark):
+            tables.append(_results_table(summary, benchmark))
+    return tables
+
+
+def _is_solved(summary: Summary, benchmark: str) -> bool:
+    """Return True if some model solves a task of a benchmark."""
+    return any(scores[benchmark].pass_at_1 for scores in summary.models.values() if benchmark in scores)
+
+
+def _results_table(summary: Summary, benchmark: str) -> Table:
+    """Return pass@1 in percent and its difference from the base model, both with intervals."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, title="pass@1, percent")
     table.add_column("model", no_wrap=True)
-    for heading in ("held-out\n[95% interval]", "against base\n[95% interval]", "\np"):
+    for heading in (f"{benchmark_name(benchmark)}\n[95% interval]", "against base\n[95% interval]", "\np"):
         table.add_column(heading, no_wrap=True, justify="right")
-    truth = summary.ground_truth.get(MAIN_BENCHMARK)
-    passed = "–"
-    if truth:
-        passed = share(truth.passed / truth.n)
+    truth = summary.ground_truth.get(benchmark)
+    passed = share(truth.passed / truth.n) if truth else "–"
     table.add_row("ground truth", passed, "", "", style="dim")
-    rows = main_rows(summary)
+    rows = {row.model: row for row in score_rows(summary) if row.benchmark == benchmark and not row.part}
     for model in in_order(set(summary.models), MODELS):
-        row = rows.get(model)
         score = "–"
         difference = ""
         p = ""
+        row = rows.get(model)
         if row:
-            score = f"{share(row.score)} {_interval(row.interval, share)}"
-        if row and row.difference:
-            difference = f"{points(row.difference.value)} {_interval(row.difference.interval, points)}"
-            p = p_value(row.difference.p)
-        table.add_row(
-            _name(model),
-            score,
-            difference,
-            p,
-            style="bold" if model in FOCAL else None,
-        )
-    return table
-
-
-def benchmark_table(summary: Summary) -> Table | None:
-    """Return the scores on public benchmarks with their intervals and differences from base; None without scores.
-
-    Scores without tasks whose canonical solution fails here, or that pairs overlap with, stand in rows of their own.
-    A benchmark of which no model solves any task has no rows; one line names such benchmarks.
-    """
-    table = Table(
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-        pad_edge=False,
-        caption_justify="left",
-    )
-    for heading in ("model", "benchmark", "pass@1 [95% interval]", "points against base"):
-        table.add_column(heading, no_wrap=True)
-    rows = score_rows(summary)
-    solved = {row.benchmark for row in rows if row.score > 0}
-    shown = solved - {MAIN_BENCHMARK}
-    for row in rows:
-        if row.part in _MARKS and row.benchmark in shown:
-            benchmark = benchmark_name(row.benchmark) + _MARKS[row.part]
-            score = f"{percent(row.score)} {_interval(row.interval, share)}"
-            table.add_row(_name(row.model), benchmark, score, str(row.difference or ""))
-    if not table.row_count:
-        return None
-    lines = ["(1) without tasks whose canonical solution fails here (2) without tasks that pairs overlap with"]
-    unsolved = [benchmark_name(name) for name in measured_benchmarks(summary) if name not in solved]
-    if unsolved:
-        lines.append("no model solves any task of " + ", ".join(unsolved))
-    table.caption = Text("\n".join(lines), style="dim", justify="left")
+            low, high = row.interval
+            score = f"{share(row.score)} [{share(low)},{share(high)}]"
+        if row and row.comparison:
+            ends = interval(row.comparison.ci95).replace(" ", "")
+            difference = f"{points(row.comparison.difference)} {ends}"
+            p = p_value(row.comparison.p_value)
+        table.add_row(_name(model), score, difference, p, style="bold" if model in FOCAL else None)
     return table
 
 
@@ -99,6 +71,9 @@ def results_notes(summary: Summary) -> Text:
     for reason, benchmarks in unavailable_by_reason(summary).items():
         names = ", ".join(map(benchmark_name, benchmarks))
         lines.append(f"{names} not measured: {reason}")
+    unsolved = [name for name in measured_benchmarks(summary) if not _is_solved(summary, name)]
+    if unsolved:
+        lines.append("no model solves any task of " + ", ".join(map(benchmark_name, unsolved)))
     if summary.missing:
         lines.append("not measured: " + ", ".join(summary.missing))
     return Text("\n".join(lines), style="dim", justify="left")
@@ -106,8 +81,3 @@ def results_notes(summary: Summary) -> Text:
 
 def _name(model: str) -> str:
     return _SHORT.get(model, model_name(model))
-
-
-def _interval(ends: Interval, form: Callable[[float], str]) -> str:
-    low, high = ends
-    return f"[{form(low)},{form(high)}]"

@@ -49,27 +49,14 @@ class ChartLine:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A bar in the chart's own units, with its count and the label of its place on the scale."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    count: int
-    label: str
-
-
-@dataclass(frozen=True)
 class Chart:
-    """Lines and bars in the chart's own units. Ticks are (position, label)."""
+    """Lines in the chart's own units. Ticks are (position, label)."""
 
     title: str
     x_label: str
     lines: tuple[ChartLine, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
-    bars: tuple[Bar, ...] = ()
 
 
 def line_chart(
@@ -124,58 +111,6 @@ def line_chart(
     )
 
 
-def histogram(
-    title: str,
-    x_label: str,
-    counts: Sequence[tuple[str, int]],
-    scale: tuple[float, float],
-    x_ticks: Sequence[tuple[float, str]],
-    marks: Sequence[tuple[str, str, float]] = (),
-) -> Chart | None:
-    """Lay out bars of equal width, or return None if all counts are 0.
-
-    Args:
-        title: the things that are counted.
-        x_label: the quantity on the x axis.
-        counts: (label, count) of every bar, from left to right.
-        scale: the values at which the first bar begins and the last one ends.
-        x_ticks: (value on the scale, label).
-        marks: (name, style, value on the scale), drawn as upright lines over the bars.
-    """
-    highest = max((count for _, count in counts), default=0)
-    if not highest:
-        return None
-    # Of a highest count of 2 the ticks are 0, 0.5, 1 and so on: half a problem cannot be counted.
-    y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
-    to_x = _linear_scale(scale, (LEFT, RIGHT))
-    to_y = _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
-    width = (RIGHT - LEFT) / len(counts)
-    bars = []
-    for position, (label, count) in enumerate(counts):
-        bar = Bar(
-            # One unit of space on either side, so that bars of the same height are told apart.
-            x=round(LEFT + position * width + 1, 1),
-            y=to_y(count),
-            width=round(width - 2, 1),
-            height=BOTTOM - to_y(count),
-            count=count,
-            label=label,
-        )
-        bars.append(bar)
-    lines = []
-    for name, style, value in marks:
-        upright = [(to_x(value), TOP), (to_x(value), BOTTOM)]
-        lines.append(_line(name, style, upright, dots=False))
-    return Chart(
-        title=title,
-        x_label=x_label,
-        lines=tuple(lines),
-        x_ticks=tuple((to_x(value), label) for value, label in x_ticks),
-        y_ticks=tuple((to_y(y), readable(y)) for y in y_ticks),
-        bars=tuple(bars),
-    )
-
-
 def ticks(low: float, high: float) -> list[float]:
     """Return up to seven round numbers, evenly spaced, the first at or below `low` and the last at or above `high`.
 
@@ -213,15 +148,8 @@ def _linear_scale(source: Point, target: Point) -> Callable[[float], float]:
     return scaled
 
 
-def _line(
-    name: str,
-    style: str,
-    points: Sequence[Point],
-    *,
-    dots: bool = True,
-) -> ChartLine:
+def _line(name: str, style: str, points: Sequence[Point]) -> ChartLine:
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
     # The dots of a long curve would hide the curve.
-    if not dots or len(points) > 12:
-        return ChartLine(name, style, path, ())
-    return ChartLine(name, style, path, tuple(points))
+    dots = tuple(points) if len(points) <= 12 else ()
+    return ChartLine(name, style, path, dots)

@@ -33,12 +33,8 @@ def _results(summary: Summary) -> Rows:
         name = f"{row.benchmark}/{row.part}" if row.part else row.benchmark
         score = (row.n, row.score, *row.interval)
         difference: tuple[object, ...] = ("", "", "", "")
-        if row.difference:
-            difference = (
-                row.difference.value,
-                *row.difference.interval,
-                row.difference.p,
-            )
+        if row.comparison:
+            difference = (row.comparison.difference, *row.comparison.ci95, row.comparison.p_value)
         yield row.model, name, *score, *difference
 
 

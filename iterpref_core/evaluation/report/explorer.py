@@ -1,4 +1,4 @@
-"""Explorer, `explorer.html`: every attempt at a problem, and two models' answers, in one page without requests.
+"""Explorer, `explorer.html`: every attempt at a problem, in one page without requests.
 
 The page shows programs that models wrote. They are data; the one script puts them into the page as text. The page's
 policy names that script and the style sheet by their hashes, and allows nothing else.
@@ -15,38 +15,32 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iterpref_core.evaluation.report.answers import (
-    FEEDBACK,
-    PROGRAM,
-    PROMPT,
-    Json,
-    compared_answers,
-    cut,
-    read_prompts,
-    take_turns,
-    text_hash,
-)
-from iterpref_core.evaluation.report.labels import FOCAL, in_words, model_name
+from iterpref_core.evaluation.report.labels import in_words
 from iterpref_core.evaluation.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.evaluation.report.program_lines import cut_lines
 from iterpref_core.evaluation.report.stage_outputs import load_reasons
 from iterpref_core.models.inference.ends import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines
 from iterpref_core.programs.source_code.lines import split_lines
-from iterpref_core.records import FocalSpans, PreferencePair, Span, Trajectory
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory
 from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.prompt_messages import labeled_text
-from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)
+T = TypeVar("T")
+Json = dict[str, Any]
+
+# The largest numbers of characters that are shown, so that one endless answer does not fill the page.
+PROGRAM = 6000
+PROMPT = 2000
+FEEDBACK = 1500
 
 TRAJECTORIES = 500
 """The largest number of trajectories on the page."""
 
-# The largest sizes of the page's two parts: with style and script the page stays below 5 MB, whatever models wrote.
 TRAJECTORY_BYTES = 3_400_000
-ANSWER_BYTES = 1_400_000
+"""The largest size of all trajectories: with style and script the page stays below 4 MB, whatever models wrote."""
 
 _ESCAPED = re.compile(r"[<\x7f-\U0010ffff]")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -62,7 +56,6 @@ class Explored:
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
         dropped: `dropped.json`, task_id → the reason why there is no pair.
-        results: the folder of `<model>/samples/<benchmark>.jsonl`.
     """
 
     trajectories: Path | None
@@ -70,20 +63,17 @@ class Explored:
     pairs: Path
     spans: Path
     dropped: Path | None
-    results: Path
 
 
 def write_explorer(
     files: Explored,
-    models: Mapping[str, ModelResults],
     params: CodeflowParams,
     out: Path,
 ) -> None:
     """Write the page.
 
     Args:
-        files: the trajectories, pairs and answers to show.
-        models: the results by model.
+        files: the trajectories and pairs to show.
         params: the parameters that tell which model wrote which attempt.
         out: the file of the page.
 
@@ -92,8 +82,6 @@ def write_explorer(
     """
     totals, outcomes = _choose(files)
     entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
-    tasks = _first_bytes(compared_answers(models, files.results, files.problems), ANSWER_BYTES)
-    names = {model: model_name(model) for model in models} if tasks else {}
     outcomes_in_words = {}
     for name in totals:
         outcomes_in_words[name] = "became a pair" if name == "pair" else in_words(name)
@@ -102,9 +90,6 @@ def write_explorer(
         "totals": totals,
         "outcomes": outcomes_in_words,
         "sampling": params.source == "sampling",
-        "tasks": tasks,
-        "models": names,
-        "second": _second_model(names),
     }
     script = template_text("explorer.js")
     sheet = template_text("style.css") + template_text("explorer.css")
@@ -112,7 +97,7 @@ def write_explorer(
     html = template.render(
         data=embed(data),
         shown=_shown(len(entries), totals.total()),
-        has=data,
+        has_trajectories=bool(entries),
         style=sheet,
         script=script,
         policy=_policy(script, "\n" + sheet),
@@ -121,13 +106,38 @@ def write_explorer(
         file.write(html)
 
 
-def _second_model(names: Mapping[str, str]) -> str:
-    """Return the model that stands on the right at first: the last focal one, else the last one."""
-    models = list(names)
-    focal = [model for model in models if model in FOCAL]
-    if focal:
-        return focal[-1]
-    return models[-1] if models else ""
+def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
+    """Yield the first item of each group, then the second of each, and so on.
+
+    >>> list(take_turns(["abc", "d"]))
+    ['a', 'd', 'b', 'c']
+    """
+    waiting = [iter(group) for group in groups]
+    while waiting:
+        still_waiting = []
+        for group in waiting:
+            for item in group:
+                yield item
+                still_waiting.append(group)
+                break
+        waiting = still_waiting
+
+
+def text_hash(text: str) -> bytes:
+    """Return the hash by which tasks are drawn, so that no person picks them."""
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def cut(text: str, longest: int) -> str:
+    r"""Return the beginning of a text, with the number of characters that were left out.
+
+    >>> cut("abcdef", 4)
+    'abcd\n… 2 characters more'
+    """
+    if len(text) <= longest:
+        return text
+    left_out = len(text) - longest
+    return f"{text[:longest]}\n… {left_out:,} characters more"
 
 
 def line_edits(before: Sequence[str], after: Sequence[str]) -> list[int | str]:
@@ -209,7 +219,7 @@ def _entries(
     """Yield the chosen trajectories in the page's form, each with its pair."""
     if files.trajectories is None:
         return
-    prompts = read_prompts(files.problems, outcomes)
+    prompts = _read_prompts(files.problems, outcomes)
     pairs = _read_chosen(files.pairs, PreferencePair, outcomes)
     spans = _read_chosen(files.spans, FocalSpans, pairs)
     for item in spans.values():
@@ -232,6 +242,17 @@ def _entries(
         if pair:
             entry["pair"] = _pair(pair, spans.get(task_id))
         yield entry
+
+
+def _read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
+    """Return task_id → prompt of these problems, from a file of problems; empty without a file."""
+    if path is None or not task_ids:
+        return {}
+    prompts = {}
+    for problem in read_jsonl(path, Problem):
+        if problem.task_id in task_ids:
+            prompts[problem.task_id] = labeled_text(problem.prompt)
+    return prompts
 
 
 def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:

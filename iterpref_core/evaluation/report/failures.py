@@ -1,15 +1,31 @@
 """Failure kinds by model: exceptions, wrong answers, timeouts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from iterpref_core.evaluation.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
-from iterpref_core.evaluation.report.score_rows import measured_benchmarks, score_rows
-from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Summary
+from iterpref_core.evaluation.report.labels import MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
+from iterpref_core.evaluation.report.score_rows import measured_benchmarks
+from iterpref_core.evaluation.report.summary_record import Summary
 
-KINDS_COLORED = 5
-"""The number of kinds of failure with a color of their own. Rarer kinds share one color; the table beside has all."""
+
+@dataclass(frozen=True)
+class FailureTable:
+    """The failed programs on one benchmark.
+
+    Attributes:
+        name: the benchmark's name.
+        main: True for the benchmark that the experiment is about.
+        kinds: the kinds of failure, the most frequent first.
+        counts: name of a model → kind → failed programs.
+        shares: name of a model → the share of all its programs that fail.
+    """
+
+    name: str
+    main: bool
+    kinds: list[str]
+    counts: dict[str, dict[str, int]]
+    shares: dict[str, float]
 
 
 def failure_kinds(errors: Mapping[str, int], exceptions: Mapping[str, int] | None) -> dict[str, int]:
@@ -30,77 +46,22 @@ def failure_kinds(errors: Mapping[str, int], exceptions: Mapping[str, int] | Non
     return kinds | others
 
 
-def failure_tables(summary: Summary) -> list[dict[str, Any]]:
-    """Return one table for every benchmark on which a program failed, the main benchmark first.
-
-    A table has the benchmark's `name`; all `kinds` by frequency; the `colored` kinds with the number of their color;
-    and as `rows` (model, samples, counts by kind, pieces of the bar). A kind has one color on all benchmarks.
-    """
-    # Benchmark → model → the scores of the model.
-    measured: dict[str, dict[str, BenchmarkScores]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
-    counts = []
-    for row in score_rows(summary):
-        if row.part:
-            continue
-        scores = summary.models[row.model][row.benchmark]
-        measured[row.benchmark][row.model] = scores
-        counts.append(failure_kinds(scores.errors, scores.exceptions))
-    # Colors are given by the frequency on all benchmarks together, so that a kind has the same one everywhere.
-    most_frequent = _by_frequency(counts)[:KINDS_COLORED]
-    colors = {kind: number for number, kind in enumerate(most_frequent, start=1)}
+def failure_tables(summary: Summary) -> list[FailureTable]:
+    """Return one table for every benchmark on which a program failed, the main benchmark first."""
     tables = []
-    for benchmark, scores_by_model in measured.items():
-        table = _failure_table(benchmark, scores_by_model, colors)
-        if table["kinds"]:
-            tables.append(table)
+    for benchmark in measured_benchmarks(summary):
+        counts: dict[str, dict[str, int]] = {}
+        shares: dict[str, float] = {}
+        totals: Counter[str] = Counter()
+        for model in in_order(set(summary.models), MODELS):
+            scores = summary.models[model].get(benchmark)
+            if scores is None:
+                continue
+            found = failure_kinds(scores.errors, scores.exceptions)
+            counts[model_name(model)] = found
+            shares[model_name(model)] = sum(found.values()) / scores.samples
+            totals.update(found)
+        kinds = sorted((kind for kind, number in totals.items() if number), key=lambda kind: (-totals[kind], kind))
+        if kinds:
+            tables.append(FailureTable(benchmark_name(benchmark), benchmark == MAIN_BENCHMARK, kinds, counts, shares))
     return tables
-
-
-def _failure_table(
-    benchmark: str,
-    scores: Mapping[str, BenchmarkScores],
-    colors: Mapping[str, int],
-) -> dict[str, Any]:
-    counts = {model: failure_kinds(of_model.errors, of_model.exceptions) for model, of_model in scores.items()}
-    kinds = _by_frequency(counts.values())
-    rows = []
-    for model, counted in counts.items():
-        samples = scores[model].samples
-        bar = _bar(samples, counted, colors)
-        rows.append((model_name(model), samples, counted, bar))
-    return {
-        "name": benchmark_name(benchmark),
-        "main": benchmark == MAIN_BENCHMARK,
-        "kinds": kinds,
-        "colored": [(kind, number) for kind, number in colors.items() if kind in kinds],
-        "rows": rows,
-    }
-
-
-def _by_frequency(counted: Iterable[Mapping[str, int]]) -> list[str]:
-    """Return the kinds that occur, the most frequent first."""
-    totals: Counter[str] = Counter()
-    for counts in counted:
-        totals.update(counts)
-    occurring = [kind for kind, number in totals.items() if number]
-    return sorted(occurring, key=lambda kind: (-totals[kind], kind))
-
-
-def _bar(
-    samples: int,
-    counts: Mapping[str, int],
-    colors: Mapping[str, int],
-) -> list[tuple[int, float, float]]:
-    """Return (color, left end, width) of the pieces of a model's bar, in percent of its programs; rare kinds last."""
-    pieces = []
-    left = 0.0
-    by_color = {color: counts.get(kind, 0) for kind, color in colors.items()}
-    # All rare kinds share one color, at the end of the bar.
-    rare = [number for kind, number in counts.items() if kind not in colors]
-    by_color[KINDS_COLORED + 1] = sum(rare)
-    for color, number in by_color.items():
-        width = 100 * number / samples
-        if number:
-            pieces.append((color, round(left, 3), round(width, 3)))
-        left += width
-    return pieces

@@ -2,8 +2,8 @@
 
 from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, model_name
 from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
-from iterpref_core.evaluation.report.score_rows import Difference, ScoreRow, compared, main_rows
-from iterpref_core.evaluation.report.summary_record import Summary
+from iterpref_core.evaluation.report.score_rows import ScoreRow, compared, main_rows
+from iterpref_core.evaluation.report.summary_record import Comparison, Summary
 
 
 def headline(summary: Summary) -> str:
@@ -17,7 +17,7 @@ def headline(summary: Summary) -> str:
         return "No focal objective has been measured yet, so this run cannot say what focal preference training does."
     method = f"Focal preference training ({model_name(focal)})"
     after = percent(rows[focal].score)
-    gain = rows[focal].difference
+    gain = rows[focal].comparison
     if gain is None:
         return f"{method} solves {after} of the held-out problems; the base model was not measured."
     before = percent(rows["base"].score)
@@ -27,10 +27,10 @@ def headline(summary: Summary) -> str:
         0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
     }[gain.effect]
     baseline = best_baseline(rows)
-    distance = Difference.of(compared(summary, focal, baseline)) if baseline else None
+    distance = compared(summary, focal, baseline) if baseline else None
     if baseline is None or distance is None:
         return f"{method} {effect}; no baseline was measured."
-    size = f"{abs(100 * distance.value):.1f} points"
+    size = f"{abs(100 * distance.difference):.1f} points"
     comparison = {
         1: f"{size} above",
         -1: f"{size} below",
@@ -52,12 +52,12 @@ def findings(summary: Summary) -> list[str]:
     rows = main_rows(summary)
     sentences = []
     for model, against in [("target-rpo", "sft"), *reversed(COUNTERPARTS.items())]:
-        difference = Difference.of(compared(summary, model, against))
-        if difference:
-            sentences.append(_sentence(model, against, difference))
+        comparison = compared(summary, model, against)
+        if comparison:
+            sentences.append(_sentence(model, against, comparison))
     harmed = []
     for row in rows.values():
-        if row.model != "debugger" and row.difference and row.difference.effect < 0:
+        if row.model != "debugger" and row.comparison and row.comparison.effect < 0:
             harmed.append(f"{model_name(row.model)} ({percent(row.score)})")
     if harmed:
         base = percent(rows["base"].score)
@@ -68,14 +68,14 @@ def findings(summary: Summary) -> list[str]:
     return sentences
 
 
-def _sentence(model: str, against: str, difference: Difference) -> str:
-    low, high = difference.interval
+def _sentence(model: str, against: str, comparison: Comparison) -> str:
+    low, high = comparison.ci95
     verb = {
         1: "better than",
         -1: "worse than",
         0: "not significantly different from",
-    }[difference.effect]
+    }[comparison.effect]
     return (
-        f"{model_name(model)} is {verb} {model_name(against)}: {points(difference.value)} points, "
-        f"95% interval {points(low)} to {points(high)}, {p_equation(difference.p)}."
+        f"{model_name(model)} is {verb} {model_name(against)}: {points(comparison.difference)} points, "
+        f"95% interval {points(low)} to {points(high)}, {p_equation(comparison.p_value)}."
     )

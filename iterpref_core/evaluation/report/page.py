@@ -27,7 +27,6 @@ from iterpref_core.evaluation.report.score_table import score_table
 from iterpref_core.evaluation.report.stage_outputs import Curve
 from iterpref_core.evaluation.report.summary import problem_outcomes, unavailable_by_reason
 from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.evaluation.report.validity_section import validity_charts
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -75,7 +74,6 @@ def write_page(
         pass_rates=pass_rates,
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         outcomes=_outcomes(summary),
-        validity_charts=validity_charts(summary.validity),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
         losses=_loss_charts(curves),

@@ -63,10 +63,8 @@ def cut_programs(
     shifts: PairShifts | None,
 ) -> tuple[list[ProgramLine], list[ProgramLine]]:
     """Return the lines of y- and of y+, with the tokens' changes in training if `shifts` are given."""
-    rejected_tokens = shifts.rejected if shifts else None
-    chosen_tokens = shifts.chosen if shifts else None
-    rejected = cut_lines(pair.rejected, spans.rejected, rejected_tokens, penalized=True)
-    chosen = cut_lines(pair.chosen, spans.chosen, chosen_tokens)
+    rejected = cut_lines(pair.rejected, spans.rejected, shifts.rejected if shifts else ())
+    chosen = cut_lines(pair.chosen, spans.chosen, shifts.chosen if shifts else ())
     return rejected, chosen
 
 
@@ -120,7 +118,7 @@ def legend(scale: float) -> list[tuple[int, str]]:
         middle = "0"
         if step != 0:
             change = step * scale / LEVELS
-            middle = f"{change:+g}".replace("-", "−")
+            middle = f"{change:+.2g}".replace("-", "−")
         sign = signs.get(step, "")
         steps.append((step, sign + middle))
     return steps
@@ -152,7 +150,7 @@ def write_html(
         pairs=shown,
         style=template_text("style.css"),
         legend=legend(scale) if shifts else [],
-        step=lambda token: level(token.change, scale),
+        step=(lambda change: level(change, scale)) if shifts else None,
         nats=nats,
     )
     with atomic_writer(out) as file:

@@ -4,11 +4,10 @@ import heapq
 from collections.abc import Collection
 from pathlib import Path
 
-from iterpref_core.evaluation.report.answers import text_hash
 from iterpref_core.evaluation.report.csv_tables import write_tables
-from iterpref_core.evaluation.report.explorer import Explored, write_explorer
+from iterpref_core.evaluation.report.explorer import Explored, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.stage_outputs import load_curves, load_results
+from iterpref_core.evaluation.report.stage_outputs import load_curves
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import write_summary
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -42,7 +41,7 @@ def build_report(
         lock: `dvc.lock`; may be absent.
         out: the folder of the report.
         contamination: `contamination.json`.
-        problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
+        problems: `problems.jsonl`, for the prompts in the explorer.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
         dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
         names: the models of the experiment; files of other models in the folders are not read. By default all.
@@ -62,7 +61,6 @@ def build_report(
         contamination=contamination,
         names=names,
     )
-    models = load_results(results, names)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     files = Explored(
         trajectories=_if_there(trajectories),
@@ -70,9 +68,8 @@ def build_report(
         pairs=pairs,
         spans=spans,
         dropped=_if_there(dropped),
-        results=results,
     )
-    write_explorer(files, models, params.codeflow, out / "explorer.html")
+    write_explorer(files, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
     write_page(summary, load_curves(metrics, names), shown, out / "index.html")
     write_tables(summary, out)

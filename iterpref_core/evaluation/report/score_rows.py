@@ -5,57 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
-from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
 from iterpref_core.evaluation.report.summary_record import Comparison, PartComparison, Summary
 from iterpref_core.records.results import ScoreRecord
-
-Interval = tuple[float, float]
-
-SIGNIFICANT = 0.05
-"""The p-value below which a model is called better or worse."""
 
 PARTS = {
     "without_failed_truth": "without tasks whose canonical solution fails here",
     "without_overlap": "without tasks that training pairs overlap with",
 }
 """Parts of a benchmark by the tasks that are left out; its difficulties are parts too."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two models' pass@1 on the same tasks.
-
-    Attributes:
-        value: the difference, as a share of 1.
-        interval: its 95% interval.
-        p: the two-sided p-value of no difference.
-    """
-
-    value: float
-    interval: Interval
-    p: float
-
-    @classmethod
-    def of(cls, comparison: PartComparison | None) -> "Difference | None":
-        """Return the difference in a comparison; None if there is none."""
-        if comparison is None:
-            return None
-        return cls(comparison.difference, comparison.ci95, comparison.p_value)
-
-    @property
-    def effect(self) -> int:
-        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
-        if self.p >= SIGNIFICANT:
-            return 0
-        return 1 if self.value > 0 else -1
-
-    def __str__(self) -> str:
-        """Write the difference in percentage points.
-
-        >>> str(Difference(0.024, (0.003, 0.046), 0.031))
-        '+2.4 [+0.3, +4.6], p = 0.031'
-        """
-        return f"{points(self.value)} {interval(self.interval)}, {p_equation(self.p)}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +40,7 @@ class ScoreRow:
     part: str
     n: int
     score: float
-    interval: Interval
+    interval: tuple[float, float]
     score_at_5: float | None
     comparison: PartComparison | None = None
     compared: int | None = None
@@ -104,11 +61,6 @@ class ScoreRow:
             score_at_5=scores.beyond.get("pass_at_5"),
             **further,
         )
-
-    @property
-    def difference(self) -> Difference | None:
-        """The difference to the first model of the table."""
-        return Difference.of(self.comparison)
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:

@@ -20,14 +20,16 @@ from iterpref_core.evaluation.report.summary_record import (
     Provenance,
     Summary,
     TruthSummary,
+    ValiditySummary,
 )
-from iterpref_core.evaluation.report.validity_section import validity_summary
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
+CRITERIA = ("accuracy", "effectiveness", "reasonableness")
+"""The criteria by which a judge scores tests."""
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
 
@@ -71,7 +73,7 @@ def build_summary(
             isolation.add(result.isolation)
     return Summary(
         codeflow=_codeflow(metrics),
-        validity=validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
+        validity=_validity(load_metrics(metrics / "validity.json", ("problems",))),
         localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
         contamination=overlap,
         models=scores,
@@ -155,6 +157,20 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
         cost_usd=cost,
         calls_per_pair=calls / accepted if accepted else None,
         cost_usd_per_pair=cost / accepted if accepted else None,
+    )
+
+
+def _validity(metrics: dict[str, float]) -> ValiditySummary:
+    scores = {name: metrics[f"{name}/mean"] for name in CRITERIA if f"{name}/mean" in metrics}
+    # The other names are the metrics' own; those that were not measured are absent.
+    return ValiditySummary.model_validate(
+        metrics
+        | {
+            "references": group(metrics, "reference"),
+            "coverage": metrics.get("coverage/mean"),
+            "judge": group(metrics, "judge") or None,
+            "judge_scores": scores or None,
+        }
     )
 
 

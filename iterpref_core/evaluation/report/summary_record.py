@@ -9,10 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import ResultRecord, ScoreRecord
 from iterpref_core.storage.jsonl import atomic_writer
+
+SIGNIFICANT = 0.05
+"""The p-value below which a model is called better or worse."""
 
 
 class SummaryRecord(BaseModel):
@@ -62,31 +66,6 @@ class CodeflowSummary(SummaryRecord):
         return self.pairs - (self.further_pairs or 0)
 
 
-class ShareDistribution(SummaryRecord):
-    """A share's mean, and the number of problems by tenths of the share."""
-
-    mean: float
-    tenths: tuple[int, ...]
-
-
-class ScoreDistribution(SummaryRecord):
-    """The mean of a judge's scores, and the number of problems that have the score 1, 2, 3, 4 and 5."""
-
-    mean: float
-    scores: tuple[int, ...]
-
-
-class JudgeSummary(SummaryRecord):
-    """A judge's scores of tests by criterion, and the numbers of problems asked about and of answers not parsed."""
-
-    asked: int
-    asked_again: int = 0
-    unreadable: int = 0
-    accuracy: ScoreDistribution | None = None
-    effectiveness: ScoreDistribution | None = None
-    reasonableness: ScoreDistribution | None = None
-
-
 class ValiditySummary(SummaryRecord):
     """The quality of the tests of a sample of problems. What was not measured is None.
 
@@ -97,9 +76,10 @@ class ValiditySummary(SummaryRecord):
         references: verdict, or `none`, → the number of references.
         line_coverage: the share of all lines that the tests execute.
         branch_coverage: the share of all branches.
-        coverage: the share of lines and branches, by problem.
-        mutation_score: the share of mutants that fail the tests, by problem.
-        judge: the scores of a judge.
+        coverage: the mean over problems of the share of lines and branches.
+        mutation_score: the mean over problems of the share of mutants that fail the tests.
+        judge: the numbers of problems that a judge was asked about, of those asked again, and of unreadable answers.
+        judge_scores: criterion → the mean of the judge's scores, from 1 to 5.
     """
 
     problems: int
@@ -108,9 +88,10 @@ class ValiditySummary(SummaryRecord):
     references: dict[str, int]
     line_coverage: float | None = None
     branch_coverage: float | None = None
-    coverage: ShareDistribution | None = None
-    mutation_score: ShareDistribution | None = None
-    judge: JudgeSummary | None = None
+    coverage: float | None = None
+    mutation_score: float | None = None
+    judge: dict[str, int] | None = None
+    judge_scores: dict[str, float] | None = None
 
 
 class OverlapExample(SummaryRecord):
@@ -200,6 +181,17 @@ class PartComparison(SummaryRecord):
     difference: float
     ci95: tuple[float, float]
     p_value: float
+
+    @property
+    def effect(self) -> int:
+        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
+        if self.p_value >= SIGNIFICANT:
+            return 0
+        return 1 if self.difference > 0 else -1
+
+    def __str__(self) -> str:
+        """Write the difference in percentage points: `+2.4 [+0.3, +4.6], p = 0.031`."""
+        return f"{points(self.difference)} {interval(self.ci95)}, {p_equation(self.p_value)}"
 
 
 class Comparison(PartComparison):

@@ -10,8 +10,7 @@ from iterpref_core.evaluation.evaluation.results_file import RESULTS
 from iterpref_core.evaluation.report.stage_outputs import load_model_results
 from iterpref_core.evaluation.scoring.entrants import Entrant, find_entrants
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
-from iterpref_core.evaluation.scoring.leaderboard_files import write_leaderboard
-from iterpref_core.evaluation.scoring.standings import Leaderboard, rank_models
+from iterpref_core.evaluation.scoring.standings import Leaderboard, rank_models, write_leaderboard
 from iterpref_core.models.inference.backend_factory import names_served
 from iterpref_core.records.errors import BudgetError, EndpointError, InputError, IterPrefError, UnansweredError
 from iterpref_core.records.results import ModelResults
@@ -37,7 +36,7 @@ def make_leaderboard(
     Args:
         places: the models, as `find_entrants` takes them; the others are compared with the first one.
         setting: benchmarks, sampling, limits, data and caches.
-        out: folder for leaderboard.md, .csv and .html, and for the results of each model, `results/NAME/`.
+        out: folder for leaderboard.md and .csv, and for the results of each model, `results/NAME/`.
         answers: SQLite file that keeps the models' answers.
         extract: samples are answers: their programs are found as in a model's answers.
         partial: samples may lack some tasks.

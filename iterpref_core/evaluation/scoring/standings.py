@@ -1,7 +1,9 @@
 """Standings of a leaderboard: scores of several models, each compared with the first one on the same tasks."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
@@ -10,13 +12,14 @@ from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
 from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.records.results import Incomplete, ModelResults
+from iterpref_core.storage.jsonl import atomic_writer
 
 HEADINGS = ("benchmark", "model", "tasks", "pass@1", "95% interval", "points against {}", "p", "tokens", "dollars")
 
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:
     """Return a row for scripts and for the CSV file; what is not known is None."""
-    difference = row.difference
+    paired = row.comparison
     return {
         "benchmark": row.benchmark,
         "model": row.model,
@@ -24,10 +27,10 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "pass_at_1": row.score,
         "ci95_low": row.interval[0],
         "ci95_high": row.interval[1],
-        "difference": difference and difference.value,
-        "difference_low": difference and difference.interval[0],
-        "difference_high": difference and difference.interval[1],
-        "p_value": difference and difference.p,
+        "difference": paired and paired.difference,
+        "difference_low": paired and paired.ci95[0],
+        "difference_high": paired and paired.ci95[1],
+        "p_value": paired and paired.p_value,
         "compared": row.compared,
         "tokens_per_answer": row.tokens,
         "cost_usd": row.dollars,
@@ -38,9 +41,9 @@ def cells_of(row: ScoreRow) -> tuple[str, ...]:
     """Return a row as texts for people, below `HEADINGS`."""
     low, high = row.interval
     against, p = "–", "–"
-    if row.difference is not None:
-        against = f"{points(row.difference.value)} {interval(row.difference.interval)}"
-        p = p_value(row.difference.p)
+    if row.comparison is not None:
+        against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}"
+        p = p_value(row.comparison.p_value)
     if row.compared is not None and row.compared < row.n:
         against += f" on {row.compared:,}"
     return (
@@ -82,19 +85,15 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return the table as Markdown, with columns that are straight in a terminal, too."""
-        rows = [self.headings, *map(cells_of, self.standings)]
+        headings = [heading.format(self.first) for heading in HEADINGS]
+        rows = [headings, *map(cells_of, self.standings)]
         escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
         widths = [max(len(row[column]) for row in escaped) for column in range(len(HEADINGS))]
         lines = []
         for row in escaped:
             lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        lines.insert(1, "|" + "|".join("".ljust(width + 2, "-") for width in widths) + "|")
         return "\n".join([*lines, "", *self.notes]) + "\n"
-
-    @property
-    def headings(self) -> tuple[str, ...]:
-        """Return the headings of the columns."""
-        return tuple(heading.format(self.first) for heading in HEADINGS)
 
     @property
     def notes(self) -> list[str]:
@@ -105,6 +104,17 @@ class Leaderboard:
             "Tokens are those of an answer, on average. Dollars are the price of all answers to the benchmark.",
             *self.unmeasured,
         ]
+
+
+def write_leaderboard(board: Leaderboard, out: Path) -> None:
+    """Write leaderboard.md and leaderboard.csv into a folder."""
+    with atomic_writer(out / "leaderboard.md") as file:
+        file.write(board.markdown())
+    with atomic_writer(out / "leaderboard.csv") as file:
+        rows = [row_to_json(row) for row in board.standings]
+        table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
 
 
 def rank_models(first: str, measured: Mapping[str, ModelResults], setting: EvaluationSetting) -> Leaderboard:

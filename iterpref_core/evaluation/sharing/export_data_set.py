@@ -6,15 +6,13 @@ column has one type: where one prompt is a list of messages, all are, and so are
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 from iterpref_core.execution import is_judged_inside
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, unnumbered
+from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import chat_messages
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
@@ -24,8 +22,8 @@ CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
 """The split of records that name none, as `load_dataset` calls it."""
-_OPTIONAL = {"problem_id": "string", "license": "string", "tested": "bool"}
-"""Columns of pairs that are there if a pair states such a thing → their types."""
+_OPTIONAL = ("problem_id", "license", "tested")
+"""Columns of pairs that are there if a pair states such a thing."""
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
@@ -67,6 +65,7 @@ class DataSet:
 
 Describe = Callable[[DataSet], str]
 """Writes the card."""
+Row = dict[str, Any]
 
 
 def export_pairs(
@@ -96,37 +95,23 @@ def export_pairs(
     origins: dict[str, Origin] = {}
     if problems is not None:
         origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
-    chats = False
+    rows: list[Row] = []
     for pair, region in _join(pairs, spans):
-        chats = chats or not isinstance(pair.prompt, str)
-        contents.splits[TRAIN] += 1
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
-        contents.stated |= _stated(pair)
         contents.tested += pair.tested is True
+        contents.stated.update(name for name in _OPTIONAL if getattr(pair, name) is not None)
         if region is not None:
             contents.methods[region.method] += 1
-
-    def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
-        for pair, region in _join(pairs, spans):
-            row = _pair_row(pair, chats=chats)
-            row |= {name: getattr(pair, name) for name in _OPTIONAL if name in contents.stated}
-            if spans is not None:
-                row |= _region_columns(region)
-            yield row
-
-    features = _pair_features(localized=spans is not None, chats=chats, stated=contents.stated)
-    _write(
-        out=out,
-        rows=rows,
-        features=features,
-        contents=contents,
-        describe=describe,
-        source=pairs,
-    )
+        rows.append(_pair_row(pair, region))
+    columns = {"task_id", "prompt", "chosen", "rejected"} | contents.stated
+    if spans is not None:
+        columns |= {"spans_method", "rejected_spans", "chosen_spans"}
+    rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
+    _write(out, {TRAIN: rows}, contents, describe, pairs)
     written: dict[str, float | str] = {
         "out": str(out),
-        "pairs": float(contents.splits.total()),
+        "pairs": float(len(rows)),
     }
     if spans is not None:
         written["spans"] = float(contents.methods.total())
@@ -153,31 +138,16 @@ def export_problems(
         InputError: `out` holds something, there is no problem, or a split's name cannot be a data set's.
     """
     contents = DataSet()
-    chats = False
+    rows: dict[str, list[Row]] = {}
     for problem in read_jsonl(problems, Problem, unique=True):
-        chats = chats or not isinstance(problem.prompt, str)
         split = problem.split or TRAIN
         if not _SPLIT.fullmatch(split):
             raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
-        contents.splits[split] += 1
         contents.origins[_origin(problem)] += 1
         contents.inside += is_judged_inside(problem)
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
-
-    def rows(split: str) -> Iterator[dict[str, Any]]:
-        for problem in read_jsonl(problems, Problem):
-            if (problem.split or TRAIN) == split:
-                yield _problem_row(problem, chats=chats)
-
-    features = _problem_features(chats=chats)
-    _write(
-        out=out,
-        rows=rows,
-        features=features,
-        contents=contents,
-        describe=describe,
-        source=problems,
-    )
+        rows.setdefault(split, []).append(_problem_row(problem))
+    _write(out, rows, contents, describe, problems)
     written: dict[str, float | str] = {
         "out": str(out),
         "problems": float(contents.splits.total()),
@@ -189,29 +159,40 @@ def export_problems(
 
 def _write(
     out: Path,
-    rows: Callable[..., Iterator[dict[str, Any]]],
-    features: Any,
+    rows: Mapping[str, list[Row]],
     contents: DataSet,
     describe: Describe,
     source: Path,
 ) -> None:
-    """Write a Parquet file for each split, and the card; the folder appears whole or not at all."""
+    """Write the rows of each split as a Parquet file, and the card; the folder appears whole or not at all."""
     from datasets import Dataset
 
-    if not contents.splits:
+    every = [row for of_split in rows.values() for row in of_split]
+    if not every:
         raise InputError(f"{source}: has no record; look at the drop reasons of the stages before")
-    with new_folder(out) as partial, TemporaryDirectory() as cache:
+    if any(not isinstance(row["prompt"], str) for row in every):
+        for row in every:
+            _make_chat(row)
+    # One table of all splits: Arrow finds types that hold for all rows, and each file has the same ones.
+    table = Dataset.from_list(every)
+    with new_folder(out) as partial:
         (partial / DATA).mkdir()
-        for split in contents.splits:
-            table = Dataset.from_generator(
-                rows,
-                features,
-                cache_dir=cache,
-                gen_kwargs={"split": split},
-            )
-            table.to_parquet(partial / DATA / f"{split}.parquet")
+        begin = 0
+        for split, of_split in rows.items():
+            end = begin + len(of_split)
+            table.select(range(begin, end)).to_parquet(partial / DATA / f"{split}.parquet")
+            begin = end
+            contents.splits[split] = len(of_split)
         with atomic_writer(partial / CARD) as file:
             file.write(describe(contents))
+
+
+def _make_chat(row: Row) -> None:
+    """Turn the texts of a row into lists of messages, since a column has one type."""
+    row["prompt"] = chat_messages(row["prompt"])
+    for name in ("chosen", "rejected"):
+        if name in row:
+            row[name] = [{"role": "assistant", "content": row[name]}]
 
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
@@ -233,111 +214,20 @@ def _origin(problem: Problem) -> Origin:
     return Origin(problem.source or None, problem.license or None)
 
 
-def _pair_row(pair: PreferencePair, *, chats: bool) -> dict[str, Any]:
-    """Return a pair as a row without its region; with `chats` all texts are lists of messages."""
-    row: dict[str, Any] = {
-        "task_id": pair.task_id,
-        "prompt": pair.prompt,
-        "chosen": pair.chosen,
-        "rejected": pair.rejected,
-    }
-    if chats:
-        row["prompt"] = chat_messages(pair.prompt)
-        row["chosen"] = [{"role": "assistant", "content": pair.chosen}]
-        row["rejected"] = [{"role": "assistant", "content": pair.rejected}]
+def _pair_row(pair: PreferencePair, region: FocalSpans | None) -> Row:
+    """Return a pair as a row with all columns; without a region those for spans are null."""
+    row = dict(pair)
+    row["spans_method"] = region and region.method
+    row["rejected_spans"] = region and [list(span) for span in region.rejected]
+    row["chosen_spans"] = region and [list(span) for span in region.chosen]
     return row
 
 
-def _stated(pair: PreferencePair) -> set[str]:
-    """Return the optional columns in which a pair states something that its other columns do not."""
-    stated = {name for name in ("license", "tested") if getattr(pair, name) is not None}
-    if pair.problem != unnumbered(pair.task_id):
-        stated.add("problem_id")
-    return stated
-
-
-def _region_columns(region: FocalSpans | None) -> dict[str, Any]:
-    """Return the columns of a pair's region; a pair without one has nulls."""
-    if region is None:
-        return dict.fromkeys(("spans_method", "rejected_spans", "chosen_spans"))
-    return {
-        "spans_method": region.method,
-        "rejected_spans": [list(span) for span in region.rejected],
-        "chosen_spans": [list(span) for span in region.chosen],
-    }
-
-
-def _problem_row(problem: Problem, *, chats: bool) -> dict[str, Any]:
+def _problem_row(problem: Problem) -> Row:
     """Return a problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
-    row = problem.model_dump()
-    if chats:
-        row["prompt"] = chat_messages(problem.prompt)
+    row = problem.model_dump() | {"prompt": problem.prompt}
     for test in (*row["tests"], *row["hidden_tests"]):
         for name, value in test.items():
             if isinstance(value, dict):
                 test[name] = [{"key": path, "value": text} for path, text in value.items()]
     return row
-
-
-def _pair_features(*, localized: bool, chats: bool, stated: Set[str]) -> Any:
-    from datasets import Features, List, Value
-
-    text = Value("string")
-    program = _messages() if chats else text
-    columns = {
-        "task_id": text,
-        "prompt": program,
-        "chosen": program,
-        "rejected": program,
-    }
-    for name, kind in _OPTIONAL.items():
-        if name in stated:
-            columns[name] = Value(kind)
-    if localized:
-        spans = List(List(Value("int64")))
-        columns |= {
-            "spans_method": text,
-            "rejected_spans": spans,
-            "chosen_spans": spans,
-        }
-    return Features(columns)
-
-
-def _messages() -> Any:
-    """Return the type of a column of messages."""
-    from datasets import List, Value
-
-    return List({"role": Value("string"), "content": Value("string")})
-
-
-def _problem_features(*, chats: bool) -> Any:
-    from datasets import Features
-
-    columns = {name: _feature(field.annotation) for name, field in Problem.model_fields.items() if name != "prompt"}
-    return Features(columns | {"prompt": _messages() if chats else _feature(str)})
-
-
-def _feature(kind: Any) -> Any:
-    """Return the type of a column for the type of a record's field.
-
-    Kinds of tests share a column: it has the fields of all. A mapping of files is a list of names and texts.
-    """
-    from datasets import List, Value
-
-    if get_origin(kind) is Annotated:
-        return _feature(get_args(kind)[0])
-    choices = [choice for choice in get_args(kind) if choice not in (type(None), Ellipsis)]
-    if get_origin(kind) in (Union, UnionType):
-        records = [choice for choice in choices if hasattr(choice, "model_fields")]
-        if not records:
-            return _feature(choices[0])
-        return {name: feature for record in records for name, feature in _feature(record).items()}
-    if hasattr(kind, "model_fields"):
-        return {name: _feature(field.annotation) for name, field in kind.model_fields.items()}
-    if get_origin(kind) is tuple:
-        return List(_feature(choices[0]))
-    if get_origin(kind) is dict:
-        return List({"key": Value("string"), "value": Value("string")})
-    if get_origin(kind) is Literal:
-        return Value("string")
-    return Value({str: "string", bool: "bool", int: "int64", float: "float64"}[kind])

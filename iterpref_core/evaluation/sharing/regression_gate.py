@@ -81,7 +81,7 @@ class RegressionGate:
             paired = compared.comparison
             lines.append(
                 f"{benchmark_name(name)}: {percent(compared.baseline.score)} -> {percent(compared.candidate.score)}, "
-                f"{compared.candidate.difference}; "
+                f"{paired}; "
                 f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )

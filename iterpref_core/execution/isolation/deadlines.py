@@ -4,49 +4,48 @@ import os
 import time
 
 
+def waited_s(pid: int) -> float:
+    """Return the seconds that a process has waited for a CPU, while others had all of them."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0  # a kernel without scheduler statistics
+
+
 class Deadlines:
     """Seconds that a program has left: CPU time of all tests and of the current one, and real time.
 
-    Who reports on a test writes a byte, a tick, into a pipe: the clock of the next test begins, as far as somebody
-    looks. Loading the program counts towards all tests together alone. A program could write ticks of its own, so the
-    supervisor compares their number with that of the reports.
+    The clock of the next test begins when somebody looks and finds a report that was not there before. Loading the
+    program counts towards all tests together alone. Time in which the program waited for a CPU is no real time: on a
+    busy machine it would fail a right program.
 
     Args:
         limits_s: seconds by name of the limit: `cpu`, `test` and `wall`.
-        pipe: the end to read ticks from, which does not block; None where a test has no limit of its own.
-
-    Attributes:
-        ticks: their number so far.
+        pid: of the program.
+        channel: the file of the reports.
     """
 
-    def __init__(self, limits_s: dict[str, float], pipe: int | None) -> None:
-        self.limits_s = limits_s
-        self.ticks = 0
-        self._pipe = pipe
-        self._started = time.monotonic()
+    def __init__(self, limits_s: dict[str, float], pid: int, channel: int) -> None:
+        self._limits_s = limits_s
+        self._pid = pid
+        self._channel = channel
+        self._reported = 0
         self._began_s: float | None = None
+        self._started = time.monotonic()
 
     def look(self, used_s: float) -> dict[str, float]:
         """Return the seconds left by limit, when the program has used so many CPU seconds in all."""
-        if self.count():
+        reported = os.fstat(self._channel).st_size
+        if reported > self._reported:
+            self._reported = reported
             self._began_s = used_s
+        real_s = time.monotonic() - self._started
+        if real_s >= self._limits_s["wall"]:
+            real_s -= waited_s(self._pid)
         used = {
             "cpu": used_s,
             "test": 0.0 if self._began_s is None else used_s - self._began_s,
-            "wall": time.monotonic() - self._started,
+            "wall": real_s,
         }
-        return {name: limit_s - used[name] for name, limit_s in self.limits_s.items()}
-
-    def count(self) -> int:
-        """Return the number of new ticks."""
-        new = 0
-        while self._pipe is not None:
-            try:
-                read = len(os.read(self._pipe, 1 << 16))
-            except BlockingIOError:
-                break
-            if not read:
-                break
-            new += read
-        self.ticks += new
-        return new
+        return {name: limit_s - used[name] for name, limit_s in self._limits_s.items()}

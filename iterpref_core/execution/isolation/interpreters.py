@@ -60,18 +60,14 @@ class Environment:
     Attributes:
         python: path of the interpreter, such as `.venv/bin/python` of a project.
         paths: further folders, which come first on `sys.path`.
-        hash_seed: decides the order of sets of strings.
         preload: modules of the environment to import once, because many programs will.
-        readable: further files and folders that programs may read.
         processes: programs may make processes, execute the machine's programs, use sockets among themselves, and
             change modes and times of their files for real. Only where the isolation is tier A; elsewhere they may not.
     """
 
     python: str
     paths: tuple[str, ...] = ()
-    hash_seed: int = 0
     preload: tuple[str, ...] = ()
-    readable: tuple[str, ...] = ()
     processes: bool = False
 
 
@@ -85,7 +81,6 @@ class Runtime:
         site: folders of installed packages, in the order of `sys.path`.
         readable: all that Python needs to read at run time; no program and no configuration.
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
-        hash_seed: see `Environment`.
         processes: see `Environment`.
         names: paths of this machine, each with the name that feedback has for it.
     """
@@ -95,13 +90,8 @@ class Runtime:
     site: tuple[str, ...]
     readable: tuple[str, ...]
     preload: tuple[str, ...]
-    hash_seed: int = 0
     processes: bool = False
     names: tuple[tuple[str, str], ...] = ()
-
-
-_SHARED_PREFIXES = ("/", "/usr", "/usr/local")
-"""Folders in which Python may lie beside everything else: a text with such a path need not speak of Python."""
 
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -110,9 +100,6 @@ def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[s
     names = [(path, "site-packages") for path in site]
     names += [(path, "lib") for path in standard if path]
     names.append((interpreter, "python"))
-    prefix = str(Path(interpreter).parent.parent)
-    if prefix not in _SHARED_PREFIXES:
-        names.append((prefix, "python"))
     names.reverse()
     by_path = dict(names)
     return tuple(by_path.items())
@@ -166,7 +153,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     projects = [Path(folder).resolve() for folder in environment.paths]
     site = dict.fromkeys([*map(str, projects), *installed])
     executable = interpreter
-    readable = [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
+    readable = [*libraries, *site, *_SYSTEM_PATHS]
     processes = environment.processes and namespaces
     if processes:
         path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
@@ -182,7 +169,6 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         site=tuple(site),
         readable=_topmost(readable),
         preload=(*preload, *environment.preload),
-        hash_seed=environment.hash_seed,
         processes=processes,
         names=tuple(names),
     )

@@ -1,8 +1,12 @@
 """Notifications of a seccomp filter: a program's system calls that wait until the zygote has answered."""
 
+import errno
 import fcntl
+import os
 import struct
 from typing import NamedTuple
+
+from .process_limits import MAX_OWN_THREADS
 
 # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
 _RECEIVE = 0xC0502100
@@ -35,18 +39,30 @@ def receive(listener: int) -> Notification | None:
     return Notification(*_HEAD.unpack_from(content))
 
 
-def _answer(listener: int, identity: int, error: int, flags: int) -> None:
+def answer(listener: int, call: Notification, error: int = 0) -> None:
+    """Let a call be made, or have it fail with an error number."""
+    flags = 0 if error else _CONTINUE
     try:
-        fcntl.ioctl(listener, _SEND, _RESPONSE.pack(identity, 0, -error, flags))
+        fcntl.ioctl(listener, _SEND, _RESPONSE.pack(call.identity, 0, -error, flags))
     except OSError:
         return  # as above: nobody waits for the answer
 
 
-def let(listener: int, call: Notification) -> None:
-    """Let a call be made."""
-    _answer(listener, call.identity, 0, _CONTINUE)
+def admit_thread(listener: int) -> None:
+    """Answer a program that wants to start a thread: it may, or it fails as where the system has no more.
 
-
-def refuse(listener: int, call: Notification, error: int) -> None:
-    """Have a call fail with an error number."""
-    _answer(listener, call.identity, error, 0)
+    Args:
+        listener: of the filter that announces threads; see `seccomp.announce_threads`.
+    """
+    # The program's clone(CLONE_THREAD, ...) waits in the kernel until it is answered:
+    #   64 threads or fewer, the first among them: let; the kernel makes the thread, as if nothing had been asked
+    #   more:                                      refused with EAGAIN; `Thread.start` raises RuntimeError
+    call = receive(listener)
+    if call is None:
+        return
+    try:
+        threads = len(os.listdir(f"/proc/{call.thread}/task"))
+    except OSError:
+        return  # the program was killed meanwhile
+    too_many = threads > MAX_OWN_THREADS  # the first one is not counted
+    answer(listener, call, errno.EAGAIN if too_many else 0)

@@ -136,7 +136,7 @@ class Processes:
         self._reap_orphans()
         if len(self._stats()) >= MAX_PROCESSES:
             return False
-        notifications.let(self.listener, call)
+        notifications.answer(self.listener, call)
         return True
 
     def end(self) -> tuple[int, float]:

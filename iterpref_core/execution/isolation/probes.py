@@ -10,6 +10,9 @@ from typing import Any
 from . import landlock, limits, seccomp
 from .cleanup import remove_folder
 
+_OUTSIDE = "/etc/passwd"
+"""A file that Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
+
 
 def _landlock(order: dict[str, Any]) -> str:
     mine = os.path.join(order["root"], "mine")
@@ -60,17 +63,15 @@ def _rlimits(_order: dict[str, Any]) -> str:
     return "memory beyond the limit could be had"
 
 
-def _bwrap(order: dict[str, Any]) -> str:
-    if os.path.exists(order["outside"]):
-        return f"what is outside is visible ({order['outside']})"
+def _bwrap(_order: dict[str, Any]) -> str:
+    if os.path.exists(_OUTSIDE):
+        return f"what is outside is visible ({_OUTSIDE})"
     processes = [name for name in os.listdir("/proc") if name.isdigit()]
     if len(processes) > 3:
         return "other processes are visible"
-    names = {name for _, name in socket.if_nameindex()}
-    if names <= {"lo"}:
-        return ""
-    listed = ", ".join(sorted(names))
-    return f"network interfaces are visible: {listed}"
+    if {name for _, name in socket.if_nameindex()} - {"lo"}:
+        return "network interfaces are visible"
+    return ""
 
 
 def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
@@ -94,9 +95,8 @@ def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
 def main() -> None:
     """Read an order (JSON) from standard input; print the problems by layer.
 
-    The order has `root` (a folder to try things in, which is made here unless it is there), `outside` (a path that must
-    not be visible in bubblewrap) and `readable` (Python's files). The folder is removed here, and so does not
-    outlive a supervisor that is killed.
+    The order has `root` (a folder to try things in, which is made here unless it is there) and `readable` (Python's
+    files). The folder is removed here, and so does not outlive a supervisor that is killed.
     """
     order = json.load(sys.stdin)
     layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}

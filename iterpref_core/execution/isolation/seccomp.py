@@ -181,25 +181,9 @@ def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
     program += _one_of(numbers["sendto"], 5, (0,), hit=_ALLOW, miss=_EPERM)
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
         program += _one_of(number, 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
-    for number in syscalls.numbers(syscalls.PRIORITY).values():
-        program += _own_priority(number)
     for number in syscalls.numbers(syscalls.PRETENDED).values():
         program += _always(number, _PRETEND)
     return program
-
-
-def _own_priority(number: int) -> list[Instruction]:
-    """Return the instructions for `getpriority`: of this process alone, not the best of its user's."""
-    body = [
-        (_LOAD, 0, 0, _argument(0)),
-        (_JEQ, 0, 3, os.PRIO_PROCESS),
-        (_LOAD, 0, 0, _argument(1)),
-        (_JEQ, 2, 0, 0),
-        (_JEQ, 1, 0, _PLACEHOLDER),
-        (_RETURN, 0, 0, _EPERM),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    return [(_JEQ, 0, len(body), number), *body]
 
 
 def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
@@ -264,7 +248,7 @@ def _compile(*, processes: bool) -> bytes:
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
-        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF, syscalls.PRIORITY):
+        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF):
             allowed |= syscalls.numbers(table)
     by_arguments = syscalls.numbers(syscalls.BY_ARGUMENTS)
     program: list[Instruction] = [

@@ -47,8 +47,8 @@ prctl 157 167; prlimit64 302 261; sendto 44 206; socketpair 53 199; tgkill 234 1
 
 PROCESSES = """
 accept 43 202; accept4 288 242; bind 49 200; chown 92 -; connect 42 203; execve 59 221; fchown 93 55; fchownat 260
-54; lchown 94 -; listen 50 201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg 46 211; setpgid 109
-154; setsid 112 157
+54; getpriority 140 141; lchown 94 -; listen 50 201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg
+46 211; setpgid 109 154; setsid 112 157
 """
 """Calls that programs with processes of their own may make besides, and those of `PRETENDED` for real."""
 
@@ -63,9 +63,6 @@ getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getparam 143 1
 
 ATTRIBUTES = "getxattr 191 8; lgetxattr 192 9; listxattr 194 11; llistxattr 195 12"
 """Calls that would tell of any file's extended attributes, which Landlock does not guard: no file has any."""
-
-PRIORITY = "getpriority 140 141"
-"""A call that a program may make about itself alone; one with processes about all that it can see."""
 
 SECCOMP = "seccomp 317 277"
 

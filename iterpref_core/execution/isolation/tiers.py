@@ -63,15 +63,11 @@ IN_A_CONTAINER = (
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
 
 
-_COMMON_PATHS = ("/etc/passwd", "/etc/group", "/sys", "/boot", "/var", "/home", "/root", "/srv", "/media")
-
-
 @dataclass(frozen=True)
 class LayerReport:
     """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
 
     name: str
-    available: bool
     problem: str
     how: str
 
@@ -152,16 +148,6 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 
-def _outside(runtime: Runtime) -> str:
-    """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
-    visible = [*runtime.readable, runtime.interpreter, str(CODE)]
-    for path in _COMMON_PATHS:
-        is_visible = any(shown.startswith(path) for shown in visible)
-        if Path(path).exists() and not is_visible:
-            return path
-    raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
-
-
 def _run_probes(plan: Plan) -> dict[str, str]:
     """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
     runtime = own_runtime()
@@ -169,7 +155,7 @@ def _run_probes(plan: Plan) -> dict[str, str]:
     if "bwrap" not in plan.layers:
         # The probes make this folder, and remove it.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
-    order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
+    order = {"root": root, "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
             command(plan, "isolation.probes", root, 16, runtime),
@@ -199,20 +185,12 @@ def _problems() -> dict[str, str]:
         inside = _run_probes(Plan("A", ("bwrap",)))
         bwrap = inside.get("start") or inside["bwrap"]
     plain = _run_probes(Plan("B", ()))
-    problems = {"bwrap": bwrap}
-    for layer in ("landlock", "seccomp", "rlimits"):
-        problems[layer] = plain.get("start") or plain[layer]
-    return problems
+    return {"bwrap": bwrap} | {layer: plain.get("start") or plain[layer] for layer in LAYERS[1:]}
 
 
 def probe_isolation() -> list[LayerReport]:
     """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
-    problems = _problems()
-    reports = []
-    for layer in LAYERS:
-        problem = problems[layer]
-        reports.append(LayerReport(layer, not problem, problem, HOW_TO_GET[layer]))
-    return reports
+    return [LayerReport(layer, problem, HOW_TO_GET[layer]) for layer, problem in _problems().items()]
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
@@ -231,8 +209,7 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
             f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "
             f"`{IN_A_CONTAINER}`. {WITHOUT}"
         )
-    allowed = [layer for layer in LAYERS if namespaces or layer != "bwrap"]
-    held = tuple(layer for layer in allowed if not problems[layer])
+    held = tuple(layer for layer in LAYERS if not problems[layer] and (namespaces or layer != "bwrap"))
     if {"bwrap", "seccomp", "rlimits"} <= set(held):
         return Plan("A", held)
     if {"landlock", "seccomp", "rlimits"} <= set(held):

@@ -109,8 +109,8 @@ class Program:
         comparator: decides about the values of value tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
-        test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
-            few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
+        test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
+            ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
         inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
             says, see `kinds.outside`.

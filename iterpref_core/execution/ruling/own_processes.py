@@ -12,13 +12,13 @@ from typing import Any
 
 from iterpref_core.execution.kinds.kind import UnfitTestError
 from iterpref_core.execution.kinds.table import KINDS
-from iterpref_core.execution.protocol.jobs import Answer, Console
+from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
 
-Observe = Callable[[Program, bytes, Console], Answer | None]
-"""Runs a job on a console; returns the zygote's answer, or None if the engine failed."""
+Observe = Callable[[Program, Job], Answer | None]
+"""Runs a job; returns the zygote's answer, or None if the engine failed."""
 Call = Callable[[Program], tuple[list[Any], Outcome]]
 """Runs a program whose values are wanted; see `Engine.call`."""
 
@@ -28,31 +28,38 @@ def take_processes(program: Program) -> bool:
     return KINDS[program.tests[0].kind].takes_process
 
 
-def run_each_test(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
-    """Return the outcome of a program whose tests run one after the other, up to the first that does not pass."""
+def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
+    """Return the outcome of a program whose tests run one after the other, up to the first that does not pass.
+
+    Args:
+        program: with its tests.
+        limits: of the program.
+        observe: runs a job.
+        call: runs another program, which helps the kind to decide.
+
+    Returns:
+        None if the engine failed.
+    """
     passed = 0
     cpu_s = 0.0
     slowest_s = 0.0
+    outcome: Outcome | None = None
     for test in program.tests:
-        outcome = run(replace(program, tests=(test,)))
+        outcome = _run_alone(replace(program, tests=(test,)), limits, observe, call)
+        if outcome is None:
+            return None
         passed += outcome.tests_passed
         cpu_s += outcome.cpu_s
-        slowest_s = max(slowest_s, outcome.cpu_s)
+        slowest_s = max(slowest_s, outcome.slowest_s)
         if outcome.verdict != "passed":
             break
+    assert outcome is not None, "a program has a test"
     total = len(program.tests)
     return replace(outcome, tests_passed=passed, tests_total=total, cpu_s=cpu_s, slowest_s=slowest_s)
 
 
-def run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
-    """Return the outcome of a program whose one test has a process to itself; None if the engine failed.
-
-    Args:
-        program: with this test alone.
-        limits: of the program.
-        observe: runs a job on a console.
-        call: runs another program, which helps the kind to decide.
-    """
+def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
+    """Return the outcome of a program whose one test has a process to itself."""
     (test,) = program.tests
     kind = KINDS[test.kind]
     step = kind.step(test, None)
@@ -62,18 +69,18 @@ def run_alone(program: Program, limits: Limits, observe: Observe, call: Call) ->
         "steps": [(kind.name, step.body)],
     }
     console = kind.console(test, limits)
-    answer = observe(program, pickle.dumps(job), console)
+    answer = observe(program, Job(pickle.dumps(job), console=console))
     if answer is None:
         return None
     trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.printed)
     most = console.keep - 1
-    if len(answer.stdout) > most:
+    if len(answer.printed) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
     failure = _without_output(trial, answer)
     if failure is not None:
         return failure
-    printed = answer.stdout.decode("utf-8", "backslashreplace")
+    printed = answer.printed.decode("utf-8", "backslashreplace")
     try:
         wrong = kind.wrong_output(test, printed, lambda helper: call(replace(helper, cpu_s=program.cpu_s)))
     except UnfitTestError as error:

@@ -15,7 +15,7 @@ from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
-from iterpref_core.records import Verdict
+from iterpref_core.records import ScriptTest, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError
 """Errors that reading a forged report raises; a child itself writes no such report."""
 
 
+_MAX_PRINTED = 2000
+"""Bytes of a program's output that its feedback is made of."""
 MAX_REPORT = MAX_TEXT + 4096
 """Bytes of a report that are decoded: the longest text of a value, with the head of the report."""
 Report = tuple[int, str, int, str]
@@ -72,7 +74,7 @@ class Trial:
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            printed = self.answer.printed[: self.printed].decode("utf-8", "backslashreplace")
+            printed = self.answer.printed[: min(self.printed, _MAX_PRINTED)].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
         # Step 4 may be of test 2: the tests 0 and 1 passed.
         passed = 0 if index < 0 else self.steps[index].test
@@ -87,6 +89,7 @@ class Trial:
             tests_total=len(self.program.tests),
             exception=exception,
             cpu_s=self.answer.seen.cpu_s,
+            slowest_s=self.answer.seen.cpu_s,
         )
 
     def where(self, index: int) -> str:
@@ -134,13 +137,10 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        missing = (
-            re.match(r"No module named '(\w+)", str(facts["message"]))
-            if facts["type"] == "ModuleNotFoundError"
-            else None
-        )
-        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
-            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
+        if facts["type"] == "ModuleNotFoundError":
+            name = str(facts["message"]).removeprefix("No module named ").strip("'")
+            if name in self._packages() or (step and _imports(step.source, name.partition(".")[0])):
+                return self.outcome("infra_error", f"the test needs package {name}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -152,6 +152,11 @@ class Trial:
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
         return self.fail(index, "exception", text, kind)
+
+    def _packages(self) -> set[str]:
+        """Return the packages that have to be installed, as the tests say."""
+        scripts = [test for test in self.program.tests if isinstance(test, ScriptTest)]
+        return {package for script in scripts for package in script.packages}
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
@@ -208,9 +213,9 @@ class Trial:
             return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
-        if facts["why"].startswith(NOT_JUDGED) and self.answer.seen.killed is None:
+        if facts["why"].startswith(NOT_JUDGED) and not self.answer.seen.killed:
             return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
-        if facts["why"] == "tampered" and self.answer.seen.killed is None:
+        if facts["why"] == "tampered" and not self.answer.seen.killed:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
 
@@ -231,6 +236,10 @@ class Trial:
         raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
 
 
+def _imports(source: str, package: str) -> bool:
+    return re.search(rf"^\s*(import|from)\s+{re.escape(package)}\b", source, re.MULTILINE) is not None
+
+
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: bytes) -> Outcome:
     """Return the verdict on a program.
 
@@ -242,8 +251,6 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         key: of the judge beside the program; empty if there is none.
     """
     trial = Trial(program, steps, limits, answer)
-    if answer.seen.ticks > answer.channel.count(b"\n"):  # the program wrote some of its own
-        return trial.outcome("tampered", TAMPERED, 0)
     try:
         outcome = trial.rule(key)
     except MALFORMED:

@@ -12,9 +12,9 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.reports import PASSED_ANYWAY
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
-from iterpref_core.execution.protocol.jobs import Answer, Console, Job
+from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
-from iterpref_core.execution.ruling.own_processes import run_alone, run_each_test, take_processes
+from iterpref_core.execution.ruling.own_processes import run_each_test, take_processes
 from iterpref_core.execution.ruling.routing import (
     as_calls,
     counter_programs,
@@ -26,7 +26,6 @@ from iterpref_core.execution.ruling.routing import (
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +76,6 @@ class Executor(Engine):
         self.limits = limits
         self.slots = workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
-        self._warned = False
 
     def close(self) -> None:
         """End all workers and remove their folders."""
@@ -86,33 +84,18 @@ class Executor(Engine):
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
         if take_processes(program):
-            return run_each_test(program, self._run_process)
-        outcome = self._run_called(program)
-        return replace(outcome, slowest_s=outcome.cpu_s)
-
-    def _run_process(self, program: Program) -> Outcome:
-        """Return the outcome of a test with a process to itself."""
-        outcome = run_alone(program, program.limits(self.limits), self._observe_console, self.call)
-        if outcome is None:
-            return self._failed(program)
-        return replace(outcome, isolation=self.isolation)
+            alone = run_each_test(program, program.limits(self.limits), self._observe, self.call)
+            return self._failed(program) if alone is None else replace(alone, isolation=self.isolation)
+        return self._run_called(program)
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
-        needed: set[str] = set()
-        for test in program.tests:
-            if isinstance(test, ScriptTest):
-                needed.update(test.packages)
-        if missing := self.pool.missing(sorted(needed), program.environment):
-            return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         problem = problem_of(program)
         if problem:
             return self._failure(program, problem)
         judged = need_a_judge(steps)
         if judged and (runs_inside(program, steps) or self.pool.has_processes(program.environment)):
-            if not program.inside:
-                self._warn_once()
             return self._run_inside(program, steps)
         # `assert f(2) == 4` needs no judge: the program is called, and its value is compared out here.
         calls = as_calls(steps) if judged else None
@@ -144,15 +127,6 @@ class Executor(Engine):
         outcome = rule(program, steps, program.limits(self.limits), answer, job.key)
         return replace(outcome, isolation=isolation)
 
-    def _warn_once(self) -> None:
-        """Say that pairs and rewards may be made of tests that a program can deceive."""
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "some tests run in the program's own process (`judged inside`): they use what no judge beside it has. "
-                "A program can deceive them: pairs and rewards made of them show less. docs/execution.md has the rule"
-            )
-
     def _failed(self, program: Program) -> Outcome:
         return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
 
@@ -160,23 +134,10 @@ class Executor(Engine):
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
-    def _observe_console(self, program: Program, message: bytes, console: Console) -> Answer | None:
-        return self._observe(program, Job(message, console=console))
-
     def _observe(self, program: Program, job: Job) -> Answer | None:
-        """Run a job on a zygote and return its answer; None if the engine failed.
-
-        A job that hit a time limit on a busy machine is run once more, alone.
-        """
-        answer = self._try(program, job, slots=1)
-        if answer is None or not answer.seen.busy:
-            return answer
-        return self._try(program, job, slots=self.slots)
-
-    def _try(self, program: Program, job: Job, slots: int) -> Answer | None:
         """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
         for _ in range(ATTEMPTS):
-            with self.pool.worker(program.environment, slots) as worker:
+            with self.pool.worker(program.environment) as worker:
                 try:
                     return worker.run(job, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:

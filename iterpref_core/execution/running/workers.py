@@ -9,14 +9,11 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
-import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +33,7 @@ FOLDER = "iterpref-execution-"
 LEAVE_S = 2.0
 """Seconds of real time that a zygote has to end its program and to remove its folder, before it is killed."""
 GRACE_S = 15.0
-"""Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
+"""Seconds beyond twice a program's limit of real time after which its zygote counts as dead."""
 DISK_FILES = 4
 """All files of a program together may hold this many times `Limits.file_mb`."""
 
@@ -78,7 +75,7 @@ class Worker:
         self.usable = True
         self._ending = threading.Lock()
         # What is preloaded may look for a place to write, which is emptied after each program.
-        variables = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
+        variables = {"HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
                 tiers.command(plan, "sandbox.zygote", self._root, DISK_FILES * limits.file_mb, runtime),
@@ -150,25 +147,23 @@ class Worker:
             WorkerDiedError: the zygote is gone or does not answer.
         """
         self.usable = False
-        patience_s = limits.wall_s + GRACE_S
-        stdin = job.console.stdin if job.console else b""
-        keep = job.console.keep if job.console else -1
+        patience_s = 2 * limits.wall_s + GRACE_S
         job_head = JobHead(
             limits.cpu_s,
             limits.wall_s,
             test_cpu_s or math.inf,
-            keep,
-            len(stdin),
+            job.console.keep,
+            len(job.console.stdin),
             is_judged=job.judge is not None,
             pytest=job.pytest,
         )
         self._send(job_head.pack(), patience_s)
-        self._send(stdin + job.program, patience_s)
+        self._send(job.console.stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        seen, (printed, stdout, channel) = self._receive_answer()
+        seen, (printed, channel) = self._receive_answer()
         self.usable = not seen.worn
-        return Answer(seen, self._paths, printed, stdout, channel)
+        return Answer(seen, self._paths, printed, channel)
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.
@@ -223,33 +218,26 @@ class WorkerPool:
         self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
         self.workers: set[Worker] = set()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
         self._free = threading.Semaphore(self.slots)
         self._closed = False
 
     @contextlib.contextmanager
-    def worker(self, environment: str | None, slots: int) -> Iterator[Worker]:
+    def worker(self, environment: str | None) -> Iterator[Worker]:
         """Lend a worker of an environment for one job; another is started if none is idle.
 
         Args:
             environment: its name; None for this interpreter.
-            slots: the number that the job takes; with all of them, nothing runs beside it.
 
         Raises:
             ConfigError: the environment is not known, or its interpreter cannot be used.
             ExecutionError: none can be started, or the pool is closed.
         """
-        with self._turn:  # whoever waits for all slots is not overtaken
-            for _ in range(slots):
-                self._free.acquire()
-        try:
+        with self._free:
             worker = self._take(environment)
             try:
                 yield worker
             finally:
                 self._give_back(worker, environment)
-        finally:
-            self._free.release(slots)
 
     def _take(self, environment: str | None) -> Worker:
         with self._lock:
@@ -280,31 +268,12 @@ class WorkerPool:
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
-        wanted = self.environments[environment]
-        if wanted.processes and self.plan.tier != "A":
-            warnings.warn(
-                f"programs of the environment {environment!r} may have processes and sockets only in tier A: this is "
-                f"tier {self.plan}; what needs them fails (`iterpref doctor` says what tier A takes)",
-                stacklevel=2,
-            )
-        return runtime_of(wanted, namespaces=self.plan.tier == "A")
+        return runtime_of(self.environments[environment], namespaces=self.plan.tier == "A")
 
     def has_processes(self, environment: str | None) -> bool:
         """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
-        if environment is None or environment not in self.environments:
-            return False
-        return self.environments[environment].processes and self.plan.tier == "A"
-
-    def missing(self, packages: Iterable[str], environment: str | None) -> str:
-        """Return the first package that an environment lacks; empty if it has all of them."""
-        for package in packages:
-            name = package.partition(".")[0]
-            if name in sys.stdlib_module_names:
-                continue
-            site = self._runtime(environment).site
-            if not PathFinder.find_spec(name, site):
-                return package
-        return ""
+        found = self.environments.get(environment or "")
+        return found is not None and found.processes and self.plan.tier == "A"
 
     def close(self) -> None:
         """End all workers and their programs, and remove their folders."""

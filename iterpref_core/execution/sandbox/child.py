@@ -32,22 +32,16 @@ def _printed() -> int:
         return 0
 
 
-def open_channel(descriptor: int, pipe: int | None) -> Callable[[int, str, int, str], None]:
-    """Return a function that writes reports to a file descriptor, and for each a tick into a pipe, if there is one."""
+def open_channel(descriptor: int) -> Callable[[int, str, int, str], None]:
+    """Return a function that writes reports to a file descriptor."""
     process_id = os.getpid
     end = os._exit
-    write = os.write
     started = process_id()
 
     def report(index: int, kind: str, printed: int, payload: str) -> None:
         if process_id() != started:
             end(0)  # a forked copy that has come back from the program's code
         write_all(descriptor, f"{index} {kind} {printed} {payload}\n".encode("utf-8", "backslashreplace"))
-        if pipe is not None:
-            try:
-                write(pipe, b".")
-            except OSError:
-                return  # the pipe is full, or the program has closed it
 
     return report
 
@@ -67,13 +61,13 @@ class Child:
         self.namespace: dict[str, Any] = {}
 
 
-def run_job(raw: memoryview, descriptor: int, pipe: int | None = None) -> int:
+def run_job(raw: memoryview, descriptor: int) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns whatever the program did, short of ending the process.
     """
     job = pickle.loads(raw)
-    report = open_channel(descriptor, pipe)
+    report = open_channel(descriptor)
     child = Child(job["setup"], job["code"])
     steps = [(KINDS[name], body) for name, body in job["steps"]]
     first, _ = steps[0]

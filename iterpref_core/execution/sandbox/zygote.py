@@ -16,7 +16,6 @@ import functools
 import gc
 import importlib
 import json
-import math
 import os
 import pickle
 import resource
@@ -31,6 +30,7 @@ from ..frames import AnswerHead, JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
+from ..isolation.notifications import admit_thread
 from ..isolation.pid_namespace import (
     Processes,
     connect,
@@ -39,7 +39,6 @@ from ..isolation.pid_namespace import (
     send_listener,
     try_listener,
 )
-from ..isolation.threads import admit_thread, share_semaphores_among_threads
 from ..kinds.call import body_of
 from ..kinds.pytest_file import prepare_pytest
 from ..solution.loading import seed
@@ -54,23 +53,18 @@ JUDGE_BYTES = 512 << 20
 JUDGE_GRACE_S = 5.0
 """Real seconds in which a judge ends whose program has."""
 LAST_WORDS_S = 0.1
-"""Real seconds in which a program ends whose judge has found it gone."""
+"""Real seconds in which a program ends whose judge has."""
 HEAD_OF_OUTPUT = 2000
-"""Bytes of a program's printed output that are passed on."""
+"""Bytes of a program's printed output that are passed on, where no more are wanted."""
 MAX_CHANNEL = 64 << 20
 """Bytes of reports that are passed on; a report that is cut off there counts as none."""
 
-FIRST_LOOK_S = 0.05
-"""Real seconds after which a child's files are measured for the first time."""
-LOOK_S = 0.25
-"""Real seconds between two measures, at most: the pause doubles from the first one."""
+LOOK_S = 0.1
+"""Real seconds between two measures of a child's files."""
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
 SHARED_MEMORY = "/dev/shm"
 """Folder of shared memory and semaphores; a program that must stay one process cannot write there."""
-BUSY = 0.1
-"""Share of its time limit that a program may have waited for a CPU before its timeout does not count: a busy machine
-also makes CPU time longer, since caches and cores are shared."""
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """With what they import: `statistics` brings `decimal`, `fractions`, `random` and others."""
@@ -110,28 +104,13 @@ def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
             sent += os.sendfile(0, descriptor, sent, size - sent)
 
 
-def was_busy(pid: int, limit_s: float) -> bool:
-    """Tell whether a program that reached a time limit waited for a CPU during much of that time."""
-    try:
-        with open(f"/proc/{pid}/schedstat") as file:
-            waited = int(file.read().split()[1]) / 1e9
-    except (OSError, IndexError):
-        return False  # a kernel without scheduler statistics: nothing says that it was
-    return waited > BUSY * limit_s
-
-
 class Files:
     """The files that a program has from its start, in memory: standard input, output and error, and its channel.
 
-    Standard output and standard error are one file, but for a script on a console and a program that is judged. Where
-    each test has a limit of its own, there is a pipe for ticks: see `isolation.deadlines`.
+    Standard output and standard error are one file, but for a script on a console and a program that is judged.
     """
 
-    def __init__(self, *, console: bool, judged: bool, ticking: bool) -> None:
-        self.ticks: int | None = None
-        self.tick: int | None = None
-        if ticking:
-            self.ticks, self.tick = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    def __init__(self, *, console: bool, judged: bool) -> None:
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
         self.stdout = os.memfd_create("stdout") if console or judged else self.output
@@ -148,19 +127,13 @@ class Files:
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
-        """Return what the supervisor is sent: the beginning of the output, so many bytes of it, the whole channel."""
-        return [(self.stdout, HEAD_OF_OUTPUT), (self.stdout, max(0, keep)), (self.channel, MAX_CHANNEL)]
+        """Return what the supervisor is sent: the beginning of the output, at least so many bytes, and the channel."""
+        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.channel, MAX_CHANNEL)]
 
     def close(self) -> None:
         """Close all; the child has its own."""
-        for descriptor in {self.channel, self.output, self.stdout, self.stdin, self.ticks, self.tick}:
-            if descriptor is not None:
-                os.close(descriptor)
-
-    def put_above(self, channel: int) -> int | None:
-        """Put the channel where a program does not meet it, and the pipe below it; return the place of that."""
-        os.dup2(self.channel, channel, False)
-        return None if self.tick is None else os.dup2(self.tick, channel - 1, False)
+        for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
+            os.close(descriptor)
 
 
 class OneProcess:
@@ -290,7 +263,7 @@ class Zygote:
         os.dup2(files.stdin, 0)
         os.dup2(files.stdout, 1)
         os.dup2(files.output, 2)
-        pipe = files.put_above(self.channel)
+        os.dup2(files.channel, self.channel, False)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
         if connection is not None:
@@ -303,10 +276,8 @@ class Zygote:
                 send_listener(3, listener)
         if head.is_judged:
             os.close(self.channel)
-            if pipe is not None:
-                os.close(pipe)
             self.sides.serve_program(pickle.loads(job), 3)
-        status = child.run_job(job, self.channel, pipe)
+        status = child.run_job(job, self.channel)
         _flush(sys.stdout)
         _flush(sys.stderr)
         return status
@@ -319,7 +290,7 @@ class Zygote:
         # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
         wanted = (null, null, null, connection, files.stdout, files.output)
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
-        pipe = files.put_above(self.channel)
+        os.dup2(files.channel, self.channel, False)
         if self.judge_ruleset is not None:
             landlock.enforce(self.judge_ruleset)
         for number, descriptor in enumerate(kept):
@@ -332,7 +303,7 @@ class Zygote:
         )
         if self.filter is not None:
             self.filter.install()
-        report = child.open_channel(self.channel, pipe)
+        report = child.open_channel(self.channel)
         return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
 
     def need_judge(self) -> None:
@@ -375,22 +346,18 @@ class Zygote:
         if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=job.keep >= 0, judged=job.is_judged, ticking=math.isfinite(job.test_cpu_s))
-        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, files.ticks)
+        files = Files(console=job.keep >= 0, judged=job.is_judged)
         pid, program, judge, folder = self.start_job(job, files)
+        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
         killed = self.watch(pid, left, program, judge)
-        busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
-        alive = job.is_judged and killed is None and not _ends(pid, self.patience_with(judge))
+        alive = job.is_judged and not killed and not _ends(pid, LAST_WORDS_S)
         status, cpu = program.end()
-        left.count()
         seen = AnswerHead(
             killed,
-            busy,
             exit=0 if alive else os.waitstatus_to_exitcode(status),
             cpu_s=cpu,
             printed=files.printed(),
-            judge=self.end_judge(judge, folder) if job.is_judged else None,
-            ticks=left.ticks,
+            judge=self.end_judge(judge, folder) if job.is_judged else 0,
             worn=self.processes and leaves_connections(),
             sizes=(),
         )
@@ -424,10 +391,6 @@ class Zygote:
         os.close(ours)
         return pid, OneProcess(pid, self.threads), judge, folder
 
-    def patience_with(self, judge: int) -> float:
-        """Return the seconds that a program has to end: its judge may have found it gone just before it is."""
-        return LAST_WORDS_S if _status(judge) == self.sides.LOST else 0.0
-
     def end_judge(self, pid: int, folder: str) -> int:
         """Wait for a judge whose program has ended, and end it if it goes on; return its exit status."""
         if not _ends(pid, JUDGE_GRACE_S):
@@ -438,7 +401,7 @@ class Zygote:
 
     def watch(  # noqa: C901 - one thing after the other
         self, pid: int, left: Deadlines, program: OneProcess | Processes, judge: int
-    ) -> str | None:
+    ) -> str:
         """Wait until a child or its judge ends, or it and its processes reach a limit.
 
         Args:
@@ -448,7 +411,7 @@ class Zygote:
             judge: process id of its judge, or -1.
 
         Returns:
-            The limit that was hit, if any.
+            The limit that was hit, or "".
 
         Raises:
             EOFError: the supervisor is gone; so is the child.
@@ -459,7 +422,6 @@ class Zygote:
         for descriptor in (process, 0, program.listener, beside):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
-        pause = FIRST_LOOK_S
         looked = time.monotonic()
         try:
             while True:
@@ -469,20 +431,19 @@ class Zygote:
                     return hit[0]
                 # No limit can be reached earlier: all CPUs together use up the CPU time in this much real time.
                 cpu_s = min(left_s["cpu"], left_s["test"]) / program.cpus
-                wait = min(left_s["wall"], max(cpu_s, 0.002), pause)
+                wait = min(left_s["wall"], max(cpu_s, 0.002), LOOK_S)
                 events = dict(poll.poll(wait * 1000 + 1))
                 if process in events or beside in events:
-                    return None
+                    return ""
                 if 0 in events:
                     program.end()
                     raise EOFError
                 if crowded or (program.listener in events and not program.admit()):
                     return "processes"
-                if time.monotonic() - looked < pause:
+                if time.monotonic() - looked < LOOK_S:
                     continue
                 if any(is_over(folder, self.disk_bytes, MAX_ENTRIES) for folder in self.writable):
                     return "disk"
-                pause = min(2 * pause, LOOK_S)
                 looked = time.monotonic()
         finally:
             os.close(process)
@@ -507,12 +468,6 @@ def _ends(pid: int, patience_s: float) -> bool:
         return bool(poll.poll(patience_s * 1000))
     finally:
         os.close(process)
-
-
-def _status(pid: int) -> int | None:
-    """Return the exit status of a child that has ended, which is not reaped; None if it goes on."""
-    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return None if ended is None else ended.si_status
 
 
 def own_modules() -> list[str]:
@@ -597,7 +552,6 @@ def serve(config: dict[str, Any]) -> None:
             try_listener()
         else:
             ask_before_times()
-            share_semaphores_among_threads()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         say({"error": f"{type(error).__name__}: {error}"})
         return

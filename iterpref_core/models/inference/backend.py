@@ -1,7 +1,6 @@
 """Model protocol that every backend follows: requests with seeds of their own, and answers."""
 
 import asyncio
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,6 @@ QUIET_SHARE = 0.02
 
 With more of them a score, or a comparison of training methods, measures brevity.
 """
-
-
-def derive_seed(*parts: str | int) -> int:
-    """Return a seed in [0, 2^31): a function of the parts alone, the same in every process and on every machine.
-
-    >>> derive_seed(11, "task-1", 0)
-    1554787127
-    """
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iterpref_core.execution import Engine, make_program
-from iterpref_core.models.inference.backend import Completion, Request, derive_seed
+from iterpref_core.models.inference.backend import Completion, Request
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, Wording
+from iterpref_core.records.seeds import derive_seed
 
 
 @dataclass(frozen=True)

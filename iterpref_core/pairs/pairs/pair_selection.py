@@ -6,13 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from iterpref_core.models.inference.backend import Model, derive_seed
 from iterpref_core.pairs.pairs.filters import DropReason, drop_reason
-from iterpref_core.pairs.pairs.pair_judge import FixKind, judge_pairs
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.problems.screening.near_duplicates import NearDuplicates
 from iterpref_core.programs.answers.extraction import lacks_program
@@ -21,6 +18,7 @@ from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.seeds import derive_seed
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
@@ -28,18 +26,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_JUDGED = tuple(f"judge_{kind}" for kind in get_args(FixKind) if kind != "substantive")
 DROPPED = (
-    *(
-        "unanswered",
-        "unsolved",
-        "fails_hidden_tests",
-        "solved_by_draft",
-        "truncated",
-        "no_program",
-        *get_args(DropReason),
-    ),
-    *("contaminated", "near_duplicate", *_JUDGED),
+    "unanswered",
+    "unsolved",
+    "fails_hidden_tests",
+    "solved_by_draft",
+    "truncated",
+    "no_program",
+    *get_args(DropReason),
+    "contaminated",
+    "near_duplicate",
 )
 """The reasons to drop a pair, in the order in which they are checked."""
 
@@ -95,7 +91,6 @@ class Task:
         prompt: the task, as the model reads it.
         entry_point: name that the tests call.
         license: SPDX of the problem.
-        own_code: True for a problem made of somebody's own code.
         has_tests: True if it has visible tests.
         tests_digest: digest of its tests.
     """
@@ -104,7 +99,6 @@ class Task:
     prompt: Prompt
     entry_point: str
     license: str | None
-    own_code: bool
     has_tests: bool
     tests_digest: str
 
@@ -122,7 +116,6 @@ def read_tasks(problems: Path) -> dict[str, Task]:
             prompt=problem.prompt,
             entry_point=problem.entry_point,
             license=problem.license,
-            own_code=problem.own_code,
             has_tests=bool(problem.tests),
             tests_digest=problem.tests_digest,
         )
@@ -136,7 +129,6 @@ def select_pairs(
     params: PairsParams,
     out: Path,
     report: Path | None = None,
-    judge: Model | None = None,
     dropped: Path | None = None,
 ) -> dict[str, float]:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
@@ -152,86 +144,104 @@ def select_pairs(
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
         report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
-        judge: model that drops pairs that are not substantive, after all other filters; none by default.
         dropped: JSON to write the reason to for every problem without a pair; not written by default.
 
     Returns:
         `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
-        `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps, near-duplicates and
-        pairs that a judge drops are counted by pair; the other reasons by problem, if it has no pair.
+        `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps and near-duplicates
+        are counted by pair; the other reasons by problem, if it has no pair.
         `unanswered` means that an answer is missing, and no other one passes. `solved_by_draft` means that no version
         failed: with sampling, none of the samples. `fails_hidden_tests`: with
         `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
         `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
-        the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
+        the pairs that overlap with a benchmark, dropped or not.
 
     Raises:
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
             where a benchmark's was named; or there is no pair, for reasons that the message names.
     """
-    count_tokens = token_counter(tokenizer)
-    counts: Counter[str] = Counter()
-    reasons: dict[str, str] = {}
-    fates = _Fates()
-    benchmarks = Decontamination(
-        params.benchmarks,
-        problems,
-        drop=params.contaminated == "drop",
-        pass_over=True,
-    )
-    tasks = read_tasks(problems)
-    # Each step is a generator over the pairs of the step before, so that one pair is in memory at a time.
-    read = read_jsonl(trajectories, Trajectory, unique=True)
-    pairs = _select(
-        trajectories=read,
-        tasks=tasks,
-        params=params,
-        count_tokens=count_tokens,
-        counts=counts,
-        reasons=reasons,
-    )
-    pairs = fates.at_risk(pairs, "contaminated")
-    pairs = benchmarks.clean(pairs)
-    if params.near_duplicate is not None:
-        pairs = fates.at_risk(pairs, "near_duplicate")
-        pairs = _without_repetitions(pairs, params.near_duplicate, counts)
-    if judge is not None:
-        own_code = {name for name, task in tasks.items() if task.own_code}
-        pairs = fates.at_risk(pairs, "judged not substantive")
-        pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
-    pairs = fates.kept(pairs)
-    pairs = _at_least_one(pairs, trajectories, benchmarks, counts)
-    written = write_jsonl(out, pairs)
-    counts["contaminated"] = benchmarks.dropped
+    selection = _Selection(problems, tokenizer, params)
+    counts = selection.counts
+    benchmarks = selection.benchmarks
+    written = write_jsonl(out, selection.pairs(trajectories))
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
     if dropped is not None:
         with atomic_writer(dropped) as file:
-            json.dump(reasons | fates.dropped(), file, indent=1, sort_keys=True)
+            json.dump(selection.reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
-    return _metrics(written, benchmarks, counts, params, judged=judge is not None)
-
-
-def _metrics(
-    written: int,
-    benchmarks: Decontamination,
-    counts: Counter[str],
-    params: PairsParams,
-    *,
-    judged: bool,
-) -> dict[str, float]:
     metrics: dict[str, float] = {"pairs": written}
     if params.rejected == "all":
         metrics["further_pairs"] = counts["further"]
     for reason in DROPPED:
         metrics[f"dropped/{reason}"] = counts[reason]
     metrics["contaminated"] = benchmarks.contaminated
-    if judged:
-        for name in ("asked", "asked_again", "unreadable"):
-            metrics[f"judge/{name}"] = counts[name]
     return metrics
+
+
+class _Selection:
+    """The selection of pairs from trajectories, which streams them.
+
+    Attributes:
+        benchmarks: the benchmarks that pairs are compared with.
+        counts: pairs that are left out by reason, and `further` pairs of a problem.
+        reasons: the reason for each problem without a pair, the one of its first pair.
+    """
+
+    def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
+        self._count_tokens = token_counter(tokenizer)
+        self._params = params
+        self.benchmarks = Decontamination(
+            params.benchmarks,
+            problems,
+            drop=params.contaminated == "drop",
+            pass_over=True,
+        )
+        self._tasks = read_tasks(problems)
+        self._known = None if params.near_duplicate is None else NearDuplicates(params.near_duplicate)
+        self.counts: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
+
+    def pairs(self, trajectories: Path) -> Iterator[PreferencePair]:
+        """Yield the pairs; without any, raise an error that names the reasons, so that no file is written.
+
+        Raises:
+            InputError: there is no pair, or a trajectory's problem is not there or has other tests now.
+        """
+        written = False
+        for trajectory in read_jsonl(trajectories, Trajectory, unique=True):
+            task = find_task(trajectory, self._tasks)
+            made = _pairs_or_reason(trajectory, task, self._params, self._count_tokens)
+            if isinstance(made, str):
+                self.counts[made] += 1
+            else:
+                made = self._screened(_numbered(made, self._tasks))
+            if isinstance(made, str):
+                self.reasons[task.task_id] = made
+                continue
+            for pair in made:
+                written = True
+                self.counts["further"] += pair.task_id != pair.problem
+                yield pair
+        if not written:
+            raise _no_pair(trajectories, self.counts)
+
+    def _screened(self, pairs: Iterable[PreferencePair]) -> list[PreferencePair] | str:
+        """Return the pairs of a problem that overlap with no benchmark; or the reason why there are none."""
+        every = list(pairs)
+        clean = list(self.benchmarks.clean(every))
+        self.counts["contaminated"] += len(every) - len(clean)
+        if not clean:
+            return "contaminated"
+        # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each
+        # other.
+        first = clean[0]
+        if self._known is not None and not self._known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
+            self.counts["near_duplicate"] += len(clean)
+            return "near_duplicate" if first == every[0] else "contaminated"
+        return clean
 
 
 def make_pairs(trajectory: Trajectory, prompt: Prompt, params: PairsParams) -> list[PreferencePair]:
@@ -311,24 +321,6 @@ def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
     return task
 
 
-def _select(
-    trajectories: Iterable[Trajectory],
-    tasks: Mapping[str, Task],
-    params: PairsParams,
-    count_tokens: Callable[[str], int],
-    counts: Counter[str],
-    reasons: dict[str, str],
-) -> Iterator[PreferencePair]:
-    for trajectory in trajectories:
-        task = find_task(trajectory, tasks)
-        result = _pairs_or_reason(trajectory, task, params, count_tokens)
-        if isinstance(result, str):
-            counts[result] += 1
-            reasons[trajectory.task_id] = result
-        else:
-            yield from _numbered(result, tasks)
-
-
 def _numbered(pairs: Iterable[PreferencePair], tasks: Container[str]) -> Iterator[PreferencePair]:
     """Name the pairs of a problem: the first as the problem, then `#2`, `#3`, without the names of other problems."""
     number = 1
@@ -339,40 +331,6 @@ def _numbered(pairs: Iterable[PreferencePair], tasks: Container[str]) -> Iterato
             name = f"{pair.problem}#{number}"
         number += 1
         yield pair.model_copy(update={"task_id": name})
-
-
-class _Fates:
-    """The reason why each pair was dropped, and the problems that kept one.
-
-    A generator such as `benchmarks.clean` drops a pair by not yielding it, and gives no reason. So the reason is noted
-    before each step, and the last note stands if the pair does not arrive at the end. Notes are of one pair, and a
-    pair passes the steps in order. So they do not depend on how many pairs a step reads ahead, as the judge does.
-    """
-
-    def __init__(self) -> None:
-        self._reasons: dict[tuple[str, str], str] = {}
-        self._with_pair: set[str] = set()
-
-    def at_risk(self, pairs: Iterable[PreferencePair], reason: str) -> Iterator[PreferencePair]:
-        """Pass pairs on to a step that may drop them for this reason."""
-        for pair in pairs:
-            self._reasons[pair.problem, pair.task_id] = reason
-            yield pair
-
-    def kept(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
-        """Pass on the pairs that no step dropped."""
-        for pair in pairs:
-            del self._reasons[pair.problem, pair.task_id]
-            self._with_pair.add(pair.problem)
-            yield pair
-
-    def dropped(self) -> dict[str, str]:
-        """Return, for each problem that lost all its pairs, the reason of its first one."""
-        reasons: dict[str, str] = {}
-        for (problem, _), reason in self._reasons.items():
-            if problem not in self._with_pair:
-                reasons.setdefault(problem, reason)
-        return reasons
 
 
 def _pairs_or_reason(
@@ -402,36 +360,15 @@ def _pairs_or_reason(
     return kept or dropped[0]
 
 
-def _at_least_one(
-    pairs: Iterable[PreferencePair], trajectories: Path, benchmarks: Decontamination, counts: Counter[str]
-) -> Iterator[PreferencePair]:
-    """Pass the pairs on; without any pair, raise an error that names the reasons, so that no file is written."""
-    written = False
-    for pair in pairs:
-        written = True
-        counts["further"] += pair.task_id != pair.problem
-        yield pair
-    if not written:
-        dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
-        reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
-        explanation = reasons or "there is no trajectory; debug some problems first"
-        remedy = "see the reasons in docs/pairs.md"
-        if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
-            remedy += (
-                "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
-                "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
-            )
-        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")
-
-
-def _without_repetitions(
-    pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
-) -> Iterator[PreferencePair]:
-    known = NearDuplicates(similarity)
-    # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each other.
-    for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):
-        first, *further = same_problem
-        if known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
-            yield from (first, *further)
-        else:
-            counts["near_duplicate"] += 1 + len(further)
+def _no_pair(trajectories: Path, counts: Counter[str]) -> InputError:
+    """Return the error for trajectories that give no pair, which names the reasons."""
+    dropped = Counter({reason: counts[reason] for reason in DROPPED})
+    reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
+    explanation = reasons or "there is no trajectory; debug some problems first"
+    remedy = "see the reasons in docs/pairs.md"
+    if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
+        remedy += (
+            "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
+            "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
+        )
+    return InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")

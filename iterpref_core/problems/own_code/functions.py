@@ -1,8 +1,8 @@
 """Function discovery: the public functions and methods of source files, found without running them."""
 
 import ast
-import hashlib
 import importlib.util
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _TESTS = frozenset({"tests", "test"})
 _NOT_THE_PROJECT = frozenset({"docs", "doc", "examples", "build", "dist", "node_modules"})
 """Folders that are not read for functions, which a user may not expect."""
+_SCRIPTS = frozenset({"setup", "__main__"})
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,6 @@ class Module:
         path: the file.
         source: the text, whose lines end with LF.
         in_strings: the numbers of the lines that begin inside of a string literal.
-        sha256: the hash of the file's bytes.
         tree: the syntax tree.
     """
 
@@ -35,7 +35,6 @@ class Module:
     path: Path
     source: str
     in_strings: frozenset[int]
-    sha256: str
     tree: ast.Module
 
     def line(self, node: ast.stmt) -> str:
@@ -85,36 +84,18 @@ class Function:
 def source_files(root: Path) -> Iterator[tuple[str, Path] | Dropped]:
     """Yield the names and paths of the modules under the folder from which they are imported.
 
-    A folder that is not read is yielded once, with the reason, and so is a file.
+    Tests are passed over. Another file that is not read is yielded with the reason.
     """
-    for path in sorted(root.iterdir()):
-        yield from _source_files(root, path)
-
-
-def _source_files(root: Path, path: Path) -> Iterator[tuple[str, Path] | Dropped]:
-    if path.is_dir():
-        if path.name in _NOT_THE_PROJECT:
-            if next(path.rglob("*.py"), None) is not None:
-                yield Dropped("folder", str(path), path.name, f"folders named {path.name!r} are not read for functions")
-        elif not _holds_others_code(path) and path.name not in _TESTS:
-            for inner in sorted(path.iterdir()):
-                yield from _source_files(root, inner)
-    elif path.suffix == ".py":
-        yield from _source_file(root, path)
-
-
-def _source_file(root: Path, path: Path) -> Iterator[tuple[str, Path] | Dropped]:
-    if path.name == "conftest.py" or path.stem.startswith("test_"):
-        return
-    if path.stem.endswith("_test"):
-        yield Dropped("test_file", str(path), path.name, "pytest takes files of this name for tests")
-    elif path.name in ("setup.py", "__main__.py"):
-        yield Dropped("script", str(path), path.name, "files of this name are scripts")
-    else:
-        parts = path.relative_to(root).with_suffix("").parts
-        if parts[-1] == "__init__":
-            parts = parts[:-1]
-        yield ".".join(parts), path
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
+        for path in sorted(Path(folder, name) for name in files if name.endswith(".py")):
+            *parents, stem = path.relative_to(root).with_suffix("").parts
+            if _TESTS.intersection(parents) or stem == "conftest" or stem.startswith("test_"):
+                continue
+            if _NOT_THE_PROJECT.intersection(parents) or stem in _SCRIPTS or stem.endswith("_test"):
+                yield Dropped("not_read", str(path), path.name, "scripts and these folders are not read for functions")
+            else:
+                yield ".".join(parents if stem == "__init__" else [*parents, stem]), path
 
 
 def _holds_others_code(folder: Path) -> bool:
@@ -133,7 +114,6 @@ def read_module(name: str, path: Path) -> Module | None:
             path=path,
             source=source,
             in_strings=lines_in_strings(source),
-            sha256=hashlib.sha256(raw).hexdigest(),
             tree=ast.parse(raw),
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -169,14 +149,13 @@ def _function(module: Module, node: Definition, classes: tuple[ast.ClassDef, ...
     )
 
 
-def _definitions_in(block: ast.AST, *, methods: bool) -> Iterator[Definition]:
-    """Yield the functions in a block, such as one of `if`, with methods or without, but none within a function."""
-    for node in ast.iter_child_nodes(block):
-        if isinstance(node, Definition):
-            yield node
-        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
-            if methods or not isinstance(node, ast.ClassDef):
-                yield from _definitions_in(node, methods=methods)
+def _definitions_in(node: ast.AST) -> Iterator[Definition]:
+    """Yield a function, or those in a block, such as one of `if`; none within a function."""
+    if isinstance(node, Definition):
+        yield node
+    elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+        for inner in ast.iter_child_nodes(node):
+            yield from _definitions_in(inner)
 
 
 def _find(
@@ -184,17 +163,17 @@ def _find(
     body: list[ast.stmt],
     classes: tuple[ast.ClassDef, ...],
 ) -> Iterator[Function | Dropped]:
-    names = Counter(node.name for node in body if isinstance(node, Definition))
-    blocks = [node for node in body if not isinstance(node, ast.ClassDef | Definition)]
-    names.update(node.name for block in blocks for node in _definitions_in(block, methods=False))
+    definitions = [each for node in body if not isinstance(node, ast.ClassDef) for each in _definitions_in(node)]
+    names = Counter(node.name for node in definitions)
+    for definition in definitions:
+        if is_public(definition.name):
+            function = _function(module, definition, classes)
+            if names[definition.name] > 1:
+                yield function.dropped("defined_twice")
+            elif definition in body:
+                yield function
+            else:
+                yield function.dropped("conditional", "it stands in a block, such as one of `if` or `try`")
     for node in body:
         if isinstance(node, ast.ClassDef) and is_public(node.name):
             yield from _find(module, node.body, (*classes, node))
-        elif isinstance(node, Definition) and is_public(node.name):
-            function = _function(module, node, classes)
-            yield function.dropped("defined_twice") if names[node.name] > 1 else function
-        elif node in blocks:
-            for inner in _definitions_in(node, methods=True):
-                function = _function(module, inner, classes)
-                if is_public(inner.name):
-                    yield function.dropped("conditional", "it stands in a block, such as one of `if` or `try`")

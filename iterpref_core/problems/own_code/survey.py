@@ -1,14 +1,13 @@
 """Test survey: the tests of a project, the functions that each test calls, and the tests that are reliable.
 
-All tests run isolated, in the project's own environment. They run twice: once as they stand, watched, and once in
-another order, with another hash seed and other random numbers.
+All tests run isolated, in the project's own environment, watched.
 """
 
 import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +91,7 @@ def survey(
     counts: Counter[str],
     left_out: LeftOut,
 ) -> dict[str, tuple[str, ...]]:
-    """Run all tests twice and find the tests of each function.
+    """Run all tests and find the tests of each function.
 
     Args:
         project: the project with its environment.
@@ -106,26 +105,21 @@ def survey(
         `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
     """
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
-    files: list[list[str]] = []
-    runs: list[dict[str, _Run]] = []
-    for seed in (0, 1):
-        environment = replace(project.environment, hash_seed=seed)
-        with Executor(
-            _LIMITS,
-            workers=execution.workers,
-            allow_unsafe=execution.allow_unsafe,
-            environments={_NAME: environment},
-        ) as executor:
-            files = files or _collect(executor, project)
-            runs.append(_run_all(executor, project, files, tops, seed))
     called: dict[str, list[str]] = {}
-    for test in chain.from_iterable(files):
+    with Executor(
+        _LIMITS,
+        workers=execution.workers,
+        allow_unsafe=execution.allow_unsafe,
+        environments={_NAME: project.environment},
+    ) as executor:
+        runs = _run_all(executor, project, tops)
+    for test, run in runs.items():
         counts["tests"] += 1
-        reason = _reason_against([run.get(test) for run in runs], params)
+        reason = _reason_against(run, params)
         if reason:
             left_out.add(_dropped(reason, test))
-        else:
-            called[test] = runs[0][test].called
+        elif run is not None:
+            called[test] = run.called
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
@@ -170,43 +164,31 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
     return list(tests_of_file.values())
 
 
-def _run_all(
-    executor: Engine,
-    project: Project,
-    files: Sequence[Sequence[str]],
-    tops: Sequence[str],
-    seed: int,
-) -> dict[str, _Run]:
-    """Run all tests once. Tests that did not finish are missing in the result."""
+def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[str, _Run | None]:
+    """Run all tests; None stands for the run of one that did not finish."""
     code = sandboxed_source("project_tests.py")
-    runs: dict[str, _Run] = {}
+    files = _collect(executor, project)
+    runs: dict[str, _Run | None] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = ValueTest("survey_tests", [str(project.folder), tests, tops, seed])
+        call = ValueTest("survey_tests", [str(project.folder), tests, tops])
         return executor.call(Program(code, (call,), environment=_NAME))
 
-    with show_progress(f"tests, run {seed + 1}", len(files)) as advance:
+    with show_progress("tests", len(files)) as advance:
         for tests, (values, outcome) in executor.each(files, run):
             advance()
-            if values and isinstance(values[0], dict):
-                for test in tests:
-                    passed, seconds, called = values[0][test]
-                    runs[test] = _Run(passed, seconds, called)
-            else:
+            found = values[0] if values and isinstance(values[0], dict) else {}
+            if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
+            for test in tests:
+                runs[test] = _Run(*found[test]) if found else None
     return runs
 
 
-def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str | None:
+def _reason_against(run: _Run | None, params: OwnCodeParams) -> str | None:
     """Return the reason why a test does not count, or None."""
-    finished = [run for run in runs if run is not None]
-    if len(finished) < len(runs):
+    if run is None:
         return "test_unfinished"
-    outcomes = {run.passed for run in finished}
-    if outcomes == {True, False}:
-        return "test_flaky"
-    if outcomes == {False}:
+    if not run.passed:
         return "test_fails"
-    if max(run.seconds for run in finished) > params.max_test_s:
-        return "test_slow"
-    return None
+    return "test_slow" if run.seconds > params.max_test_s else None

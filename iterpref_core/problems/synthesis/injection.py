@@ -13,7 +13,7 @@ from iterpref_core.execution import Engine, Outcome, Program, program_of, refere
 from iterpref_core.programs.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.programs.source_code.mutants import Mutant, mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
+from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
@@ -117,8 +117,7 @@ class _Bug:
 
 
 def _program(bug: _Bug) -> Program:
-    sample = Sample(task_id=bug.problem.task_id, solution=bug.mutant.code)
-    return replace(program_of(bug.problem, sample), cpu_s=bug.limit_s)
+    return replace(program_of(bug.problem, bug.mutant.code), cpu_s=bug.limit_s)
 
 
 def _fate(outcome: Outcome, region: FocalSpans) -> str:

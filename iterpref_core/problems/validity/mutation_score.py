@@ -13,7 +13,7 @@ from pydantic import Field
 from iterpref_core.execution import Engine, Outcome, Program, ValueTest, decide, program_of, time_limit
 from iterpref_core.problems.validity.llm_judge import Scores
 from iterpref_core.programs.source_code.mutants import mutants_of
-from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
+from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
 
 PRELOAD = ("coverage",)
 """Modules for an executor to import once: then measuring is quick."""
@@ -29,22 +29,20 @@ def __reached__():
     with open(path, "w", encoding="utf-8") as file:
         file.write(source)
     _, lines, _, missing, _ = watch.analysis2(path)
-    missing = [line - skip for line in missing if line > skip]
-    exits = [pair for line, pair in watch.branch_stats(path).items() if line > skip]
+    exits = watch.branch_stats(path).values()
     ways, taken = sum(pair[0] for pair in exits), sum(pair[1] for pair in exits)
-    count = sum(line > skip for line in lines)
+    count = len(lines)
     reached = count - len(missing)
     share = lambda part, whole: part / whole if whole else 1.0
     return share(reached, count), share(taken, ways), share(reached + taken, count + ways), missing
 
 import coverage, os
-path, skip, source = os.path.abspath({path!r}), {skip}, {source!r}
+path, source = os.path.abspath("watched.py"), {source!r}
 watch = coverage.Coverage(data_file=None, branch=True, config_file=False, include=[path], messages=False)
 watch.start()
-{run}
+exec(compile(source, path, "exec"))
 """
-"""The program that is run instead of the measured one: it runs that one, or test scripts import that one. The first
-`skip` lines are setup, and do not count."""
+"""The program that is run instead of the measured one, which it runs."""
 _REACHED = ("line_coverage", "branch_coverage", "coverage", "missing_lines")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -92,29 +90,8 @@ def _watched(program: Program) -> Program:
     # Take a program that defines f, and a test that calls f(1). The new program starts coverage.py on "watched.py",
     # compiles the old one under this name, and runs it, which defines f. The new tests call f(1), then `__reached__`,
     # which stops coverage.py and returns the shares of "watched.py".
-    modules = [test.module for test in program.tests if isinstance(test, ScriptTest)]
-    path = "watched.py"
-    source = program.code
-    if modules:
-        path = modules[0].replace(".", "/") + ".py"
-        if program.setup:
-            source = f"{program.setup}\n{program.code}"
-    skip = source.count("\n") - program.code.count("\n")
-    run = 'exec(compile(source, path, "exec"))'
-    if len(modules) == len(program.tests):
-        # Every test is a script, which runs the program itself.
-        run = ""
-    tests: list[Any] = []
-    for test in program.tests:
-        if isinstance(test, ScriptTest):
-            # A script imports the measured program from a file, not from the code around it.
-            files = {path: source, **test.files}
-            tests.append(test.model_copy(update={"files": files}))
-        else:
-            tests.append(test)
-    tests.append(ValueTest("__reached__", ()))
-    code = _WATCH.format(path=path, skip=skip, source=source, run=run)
-    return replace(program, code=code, tests=tuple(tests), inside=True)
+    tests = (*program.tests, ValueTest("__reached__", ()))
+    return replace(program, code=_WATCH.format(source=program.code), tests=tests, inside=True)
 
 
 def measure_tests(
@@ -139,12 +116,12 @@ def measure_tests(
         return ProblemQuality(task_id=problem.task_id)
     reference_code = problem.reference
     problem = decide(problem, executor)
-    program = program_of(problem, Sample(task_id=problem.task_id, solution=reference_code))
+    program = program_of(problem, reference_code)
     program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
     values: list[Any] = []
     reference: Outcome | None = None
-    # Stdin tests run the program as another process each, where nothing is measured.
-    if not any(isinstance(test, StdinTest) for test in tests):
+    # Stdin tests run the program as another process each, and scripts import it from a file: nothing is measured there.
+    if not any(isinstance(test, StdinTest | ScriptTest) for test in tests):
         values, reference = executor.call(_watched(program))
     if reference is None or reference.verdict != "passed":
         # Not measured, not passed, or without coverage.py in the environment: the plain run decides.

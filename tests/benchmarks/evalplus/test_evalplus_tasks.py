@@ -16,10 +16,10 @@ def test_special_equality_is_evalplus_s():
     for _ in range(200):
         pair = [chance.randrange(10**6), chance.randrange(10**4)]
         area, distance = theirs._surface_Area(*pair), theirs._digit_distance_nums(*pair)
-        assert comparator_of("mbpp", "surface_Area", inputs=[pair], expected=[0], atol=0)(0, area)
-        assert comparator_of("mbpp", "digit_distance_nums", inputs=[pair], expected=[0], atol=0)(0, distance)
-        assert not comparator_of("mbpp", "digit_distance_nums", inputs=[pair], expected=[0], atol=0)(0, distance + 1)
-    root = comparator_of("humaneval", "find_zero", inputs=[[[-2.0, 1.0]]], expected=[2.0], atol=1e-4)
+        assert comparator_of("mbpp", "surface_Area", inputs=[[pair]], expected=[0], atol=0)(0, area)
+        assert comparator_of("mbpp", "digit_distance_nums", inputs=[[pair]], expected=[0], atol=0)(0, distance)
+        assert not comparator_of("mbpp", "digit_distance_nums", inputs=[[pair]], expected=[0], atol=0)(0, distance + 1)
+    root = comparator_of("humaneval", "find_zero", inputs=[[[[-2.0, 1.0]]]], expected=[2.0], atol=1e-4)
     assert root(0, 2.00001)
     assert not root(0, 2.1)
     assert not root(0, "two")
@@ -73,14 +73,14 @@ def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
 def test_a_result_is_right_where_evalplus_takes_it(pair: tuple[object, object], atol: float) -> None:
     expected, actual = pair
     right = evalplus_takes(actual, expected, atol)
-    assert comparator_of("humaneval", "f", inputs=[[1]], expected=[expected], atol=atol)(0, actual) is right
+    assert comparator_of("humaneval", "f", inputs=[[[1]]], expected=[expected], atol=atol)(0, actual) is right
 
 
 def test_a_large_value_is_compared_by_its_digest():
     large = list(range(700_000))
     digest = summarize(large, lenient=True)
     assert isinstance(digest, Digest)
-    judge = comparator_of("humaneval", "f", inputs=[[1]], expected=[digest], atol=0)
+    judge = comparator_of("humaneval", "f", inputs=[[[1]]], expected=[digest], atol=0)
     assert judge(0, digest)
     assert not judge(0, summarize([*large, 1], lenient=True))
     assert not judge(0, [1])

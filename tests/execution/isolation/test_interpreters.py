@@ -35,7 +35,7 @@ def script(text: str, environment: str | None = "own") -> ScriptTest:
 @pytest.fixture(scope="module")
 def executor(project: Path):
     python, source = str(project / "env/bin/python"), str(project / "source")
-    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,), hash_seed=1)}
+    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,))}
     with Executor(LIMITS, workers=1, environments=environments) as executor:
         yield executor
 
@@ -107,7 +107,7 @@ def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone
 ) -> None:
     note = tmp_path / "note"
     note.write_text("mine")
-    other = Environment(sys.executable, preload=("xml.dom.minidom",), readable=(str(note),))
+    other = Environment(sys.executable, (str(tmp_path),), preload=("xml.dom.minidom",))
     wanted = (IoTest(call="f()", expected="True"),)
     reads = (IoTest(call=f"f({str(note)!r})", expected="'mine'"),)
     programs = [

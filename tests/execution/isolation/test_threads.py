@@ -6,7 +6,6 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.execution.isolation.process_limits import MAX_OWN_THREADS
-from iterpref_core.execution.isolation.threads import ThreadSemaphore
 from iterpref_core.records import IoTest, StdinTest
 from tests.engines import outcomes_of, worker_pids
 
@@ -18,7 +17,7 @@ LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512)
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in "AB"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
-    if request.param == "A" and not bwrap.available:
+    if request.param == "A" and bwrap.problem:
         pytest.skip(f"tier A cannot be had here: {bwrap.problem}; {bwrap.how}")
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
         yield executor
@@ -100,47 +99,8 @@ def f():
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-POOL = """
-from multiprocessing import Lock, Queue, RLock, Semaphore
-from multiprocessing.pool import ThreadPool
-def f():
-    lock, again, few, queue = Lock(), RLock(), Semaphore(2), Queue()
-    def work(n):
-        with lock, again, again, few:
-            queue.put(n)
-        return n * n
-    with ThreadPool(4) as pool:
-        squares = pool.map(work, range(10))
-    return squares, sorted(queue.get() for _ in range(10))
-"""
-
-
-def test_a_thread_pool_of_multiprocessing_works(executor: Executor) -> None:
-    expected = ([n * n for n in range(10)], list(range(10)))
-    script = Program(POOL + "print(*f())", (StdinTest(input="", output="{} {}".format(*expected)),))
-    found = outcomes_of(executor, [program(POOL, expected), script])
-    assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
-
-
 def test_threads_of_a_script_count_too(executor: Executor) -> None:
     test = StdinTest(input="", output=f"{MAX_OWN_THREADS} can't start new thread")
     code = COUNT.partition("def f()")[0] + "print(*start(stop.wait))"
     (outcome,) = outcomes_of(executor, [Program(code, (test,))])
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
-
-
-def test_a_semaphore_of_threads_is_like_that_of_processes() -> None:
-    lock = ThreadSemaphore(1, 1, 1, "lock", True)
-    assert lock.acquire()
-    assert not lock.acquire(False)
-    assert not lock.acquire(True, 0.01)
-    assert lock._is_zero()
-    lock.release()
-    with pytest.raises(ValueError, match="released too many times"):
-        lock.release()
-    again = ThreadSemaphore(0, 1, 1, "again", True)
-    with again, again:
-        assert (again._count(), again._is_mine()) == (2, True)
-    assert (again._count(), again._get_value()) == (0, 1)
-    with pytest.raises(AssertionError, match="not owned"):
-        again.release()

@@ -25,7 +25,6 @@ IS_TOLD = {
     "size": ("os.stat(SECRET).st_size", 6),
     "mode": ("oct(os.stat(SECRET).st_mode)", "0o100640"),
     "target of a link": ("os.readlink(LINK)", "secret"),
-    "own priority": ("error(lambda: os.getpriority(os.PRIO_PROCESS, 0))", 0),
 }
 IS_REFUSED = {
     "contents": ("error(lambda: open(SECRET))", errno.EACCES),
@@ -35,8 +34,6 @@ IS_REFUSED = {
     "attributes": ("error(lambda: os.getxattr(SECRET, 'user.note'))", errno.ENOTSUP),
     "a link's attributes": ("error(lambda: os.getxattr(LINK, 'user.x', follow_symlinks=False))", errno.ENOTSUP),
     "priority of the zygote": ("error(lambda: os.getpriority(os.PRIO_PROCESS, os.getppid()))", errno.EPERM),
-    "priority of a group": ("error(lambda: os.getpriority(os.PRIO_PGRP, 0))", errno.EPERM),
-    "priority of a user": ("error(lambda: os.getpriority(os.PRIO_USER, 0))", errno.EPERM),
     "memory of a process": ("error(lambda: open(f'/proc/{os.getppid()}/maps'))", errno.EACCES),
     "program of a process": ("error(lambda: os.readlink(f'/proc/{os.getppid()}/exe'))", errno.EACCES),
     "command of a process": ("error(lambda: open(f'/proc/{os.getppid()}/cmdline'))", errno.EACCES),

@@ -60,10 +60,9 @@ def test_a_program_that_restarts_the_clock_of_its_test_is_tampering() -> None:
     code = """
 import os, time
 def f(x):
-    pipe = [number for number in range(1100, 64, -1) if is_open(number)][1]
-    for _ in range(2 * (x == 3)):
-        time.sleep(0.4)  # the worker looks for ticks a few times a second
-        os.write(pipe, b".")
+    channel = next(number for number in range(1100, 64, -1) if is_open(number))
+    if x == 3:
+        os.write(channel, b".")
     return x
 def is_open(number):
     try: os.fstat(number)

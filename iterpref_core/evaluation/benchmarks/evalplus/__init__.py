@@ -1,1 +1,1 @@
-"""HumanEval(+) and MBPP(+): `suite` is the entry, `oracle` has the expected results, `tasks` the equality."""
+"""HumanEval(+) and MBPP(+): `suite` is the entry, `tasks` the equality."""

@@ -1,16 +1,20 @@
 """HumanEval, HumanEval+, MBPP and MBPP+ as EvalPlus (0.3.1) asks and judges (`evalplus.eval.untrusted_check`).
 
-A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests if it passes these,
-each in a process of its own. The time limits are EvalPlus's, in CPU time where EvalPlus has real time: so a verdict
-depends less on the load of the machine. HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but
-forgets to count the tests that pass it, and so fails every program (corrected after the release: evalplus's pull
-request 201).
+A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests behind them. The time
+limits are EvalPlus's, in CPU time where EvalPlus has real time: so a verdict depends less on the load of the machine.
+HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but forgets to count the tests that pass it, and
+so fails every program (corrected after the release: evalplus's pull request 201).
+
+EvalPlus publishes inputs without outputs. Here the canonical solutions compute the expected results in the sandbox,
+once per data and machine. Values leave it as canonical text, and those of more than a megabyte as digests: both can be
+compared.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from iterpref_core.evaluation.benchmarks.benchmark import (
     Benchmark,
@@ -20,15 +24,31 @@ from iterpref_core.evaluation.benchmarks.benchmark import (
     PromptMode,
     Sanitizer,
 )
-from iterpref_core.evaluation.benchmarks.evalplus.oracle import Oracle
-from iterpref_core.evaluation.benchmarks.evalplus.tasks import Dataset, EvalPlusTask, TestSet
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import (
+    Dataset,
+    EvalPlusTask,
+    TestSet,
+    comparator_of,
+    result_function,
+)
 from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
-from iterpref_core.evaluation.benchmarks.program_runs import UNJUDGED
+from iterpref_core.evaluation.benchmarks.program_runs import CanonicalRun, keep_runs
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
-from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
+from iterpref_core.execution import (
+    ENGINE,
+    Comparator,
+    Engine,
+    Outcome,
+    Program,
+    ValueTest,
+    open_executor,
+    time_limit,
+)
+from iterpref_core.execution.codec.canonical import Digest, decode, encode
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
+from iterpref_core.storage.progress import show_progress
 
 SYSTEM = "You are a helpful assistant good at coding."
 """The system message of EvalPlus for chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
@@ -43,6 +63,8 @@ LIMITS = {
     "file_mb": 64,
 }
 """Memory is EvalPlus's; it counts no output and no files."""
+CANONICAL = {"cpu_s": 240.0, "wall_s": 960.0}
+"""Limits of a canonical solution with all of its task's tests: the slowest takes seconds."""
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "EvalPlus":
@@ -73,7 +95,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = LIMITS | RULES
         self.identity = self.test_sets
-        self._oracle = Oracle(self.dataset, data[1], cache, execution)
+        self._cache = cache
+        self._canonical: dict[str, CanonicalRun] = {}
+        self._comparator_of = lru_cache(maxsize=8)(self._known_comparator)
 
     def prompt(self, task: EvalPlusTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the task's own text, to be continued; for a chat model, EvalPlus's question with an answer begun."""
@@ -99,24 +123,41 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         code: str,
         reference_s: float | None,
     ) -> Iterator[Program]:
-        """Yield the program with the base tests, and then with the plus tests."""
-        del reference_s  # the oracle knows the seconds of each test set
-        test_sets = [test_set for test_set in self.test_sets if task.has(test_set)]
-        if not all(self._oracle.knows(task, test_set) for test_set in test_sets):
+        """Yield the program with the base tests, and the plus tests behind them."""
+        del reference_s  # it is here
+        found = self._canonical[task.task_id]
+        if found.values is None:
             return
-        for test_set in test_sets:
-            program = self._oracle.program(task.task_id, test_set)
-            set_s = self._oracle.run(task.task_id, test_set).cpu_s
-            base_s = RULES["min_time_limit_s"]
-            factor = RULES["gt_time_limit_factor"]
-            # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
-            all_s = time_limit(base_s * len(program.tests), set_s, factor)
-            yield replace(
-                program,
-                code=code,
-                cpu_s=min(RULES["timeout_per_task_s"], all_s) + 1.0,
-                test_cpu_s=time_limit(base_s, set_s, factor),
-            )
+        calls = self._calls(task)
+        base_s = RULES["min_time_limit_s"]
+        factor = RULES["gt_time_limit_factor"]
+        # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
+        all_s = time_limit(base_s * len(calls), found.run.cpu_s, factor)
+        yield Program(
+            code,
+            calls,
+            comparator=self._comparator_of(task.task_id),
+            cpu_s=min(RULES["timeout_per_task_s"] * len(self.test_sets), all_s) + len(self.test_sets),
+            test_cpu_s=time_limit(base_s, found.run.cpu_s, factor),
+        )
+
+    def _calls(self, task: EvalPlusTask) -> tuple[ValueTest, ...]:
+        then = result_function(self.dataset, task.entry_point)
+        inputs = chain.from_iterable(map(task.inputs, self.test_sets))
+        return tuple(ValueTest(task.entry_point, arguments, then) for arguments in inputs)
+
+    def _known_comparator(self, task_id: str) -> Comparator:
+        return self._comparator(self.tasks[task_id], self._canonical[task_id].values or [])
+
+    def _comparator(self, task: EvalPlusTask, texts: Sequence[str]) -> Comparator:
+        """Return the comparator of a task's results, given the expected ones as canonical text or digests."""
+        return comparator_of(
+            self.dataset,
+            task.entry_point,
+            inputs=list(map(task.inputs, self.test_sets)),
+            expected=[decode(text) for text in texts],
+            atol=task.atol,
+        )
 
     def canonical_solution(self, task: EvalPlusTask) -> str:
         """Return the canonical solution."""
@@ -124,19 +165,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
 
     def canonical_runs(self) -> dict[str, ProgramRun]:
         """Return the outcomes of the runs that have given the expected results."""
-        runs = {}
-        for task_id, task in self.tasks.items():
-            # The first test set on which the solution fails decides.
-            run = UNJUDGED
-            cpu_s = 0.0
-            for test_set in self.test_sets:
-                if task.has(test_set):
-                    run = self._oracle.run(task_id, test_set)
-                    cpu_s += run.cpu_s
-                    if run.verdict != "passed":
-                        break
-            runs[task_id] = run._replace(cpu_s=cpu_s)
-        return runs
+        return {task_id: found.run for task_id, found in self._canonical.items()}
 
     def entry_point(self, task: EvalPlusTask) -> str:
         """Return the name of the task's function."""
@@ -157,6 +186,38 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
 
     def open_executor(self) -> Engine:
-        """Open an engine with numpy, once the expected results are there."""
-        self._oracle.prepare(list(self.tasks.values()), self.test_sets)
+        """Open an engine with numpy, once the expected results are there: they are loaded, or computed."""
+        decisive = [self.data[1], *self.test_sets, *self.tasks]
+        self._canonical = keep_runs(self._cache, self.name, decisive, self._compute)
         return open_executor(self.execution, preload=("numpy",))
+
+    def _compute(self) -> Iterator[CanonicalRun]:
+        """Run the canonical solutions; yield their outcomes, and the values that those which pass return."""
+
+        def run(task: EvalPlusTask) -> tuple[list[Any], Outcome]:
+            return executor.call(Program(task.canonical_program, self._calls(task)))
+
+        with (
+            open_executor(self.execution.model_copy(update=CANONICAL), ("numpy",)) as executor,
+            show_progress(f"{self.name}: expected results", len(self.tasks)) as advance,
+        ):
+            for task, (values, outcome) in executor.each(self.tasks.values(), run):
+                advance(1)
+                canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
+                texts = None
+                if canonical.verdict == "passed":
+                    texts = [_as_text(value) for value in values]
+                    is_right = self._comparator(task, texts)
+                    # A value such as NaN equals nothing, and no program could pass.
+                    if not all(is_right(index, value) for index, value in enumerate(values)):
+                        texts = None
+                        reason = "a result is not equal to itself"
+                        canonical = canonical._replace(verdict="wrong_answer", feedback=reason)
+                yield CanonicalRun(task.task_id, canonical, texts)
+
+
+def _as_text(value: Any) -> str:
+    """Return a value that a solution returned as canonical text; a digest, of a large value, is text already."""
+    if isinstance(value, Digest):
+        return value
+    return encode(value, lenient=True)

@@ -6,6 +6,7 @@ floats that stays on once a task has shown a float, and the special oracles of s
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 from iterpref_core.execution.codec.canonical import Digest
@@ -36,10 +37,6 @@ class EvalPlusTask(Record):
         """Return the canonical solution as a whole program, as EvalPlus runs it."""
         return self.prompt + self.canonical_solution
 
-    def has(self, test_set: TestSet) -> bool:
-        """Return True if the task has tests of a set."""
-        return bool(self.base_input if test_set == "base" else self.plus_input)
-
     def inputs(self, test_set: TestSet) -> list[Any]:
         """Return the arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
         inputs = list(self.base_input if test_set == "base" else self.plus_input)
@@ -67,7 +64,7 @@ def comparator_of(
     dataset: Dataset,
     entry_point: str,
     *,
-    inputs: Sequence[Sequence[Any]],
+    inputs: Sequence[Sequence[Sequence[Any]]],
     expected: Sequence[Any],
     atol: float,
 ) -> Comparator:
@@ -76,14 +73,15 @@ def comparator_of(
     Args:
         dataset: the data set.
         entry_point: name of the task's function.
-        inputs: the arguments of each test.
+        inputs: the arguments of each test, by sets of tests.
         expected: the reference's result in each test, through `result_function`; a `Digest` in the place of a value
             that is too large to be kept.
         atol: the task's absolute tolerance.
     """
     from evalplus.eval import _digit_distance_nums, _poly, _surface_Area
 
-    tolerances = _tolerances(expected, atol)
+    tolerances = _tolerances(expected, list(map(len, inputs)), atol)
+    arguments = list(chain.from_iterable(inputs))
     as_set = result_function(dataset, entry_point) == "set"
     further: dict[str, Callable[[Sequence[Any], Any], bool]] = {
         "are_equivalent": lambda _, _actual: True,
@@ -100,11 +98,11 @@ def comparator_of(
             return type(wanted) is type(actual) and actual == wanted
         try:
             if dataset == "humaneval" and entry_point == "find_zero":
-                return bool(abs(_poly(*inputs[index], actual)) <= atol)
+                return bool(abs(_poly(*arguments[index], actual)) <= atol)
             compared = set(wanted) if as_set else wanted
             right = bool(actual == compared)
             if not right and also_right is not None:
-                right = also_right(inputs[index], actual)
+                right = also_right(arguments[index], actual)
         except (TypeError, ValueError, OverflowError):
             return False
         if right or tolerances[index] == 0 or type(actual) is not type(wanted):
@@ -140,14 +138,16 @@ def is_near(actual: Any, wanted: Any, atol: float) -> bool:
         return False
 
 
-def _tolerances(expected: Sequence[Any], atol: float) -> list[float]:
-    """Return the tolerance of each test. EvalPlus switches it on at a task's first float, and never off again."""
+def _tolerances(expected: Sequence[Any], sizes: Sequence[int], atol: float) -> list[float]:
+    """Return the tolerance of each test. EvalPlus switches it on at a set's first float, and never off in that set."""
     from evalplus.eval import is_floats
 
-    # Expected results 1, 0.5 and 2 have the tolerances 0, 1e-6 and 1e-6.
-    tolerances = []
-    for value in expected:
-        if atol == 0 and is_floats(value):
-            atol = _FLOAT_TOLERANCE
-        tolerances.append(atol)
+    # Expected results 1, 0.5 and 2 of one set have the tolerances 0, 1e-6 and 1e-6.
+    tolerances: list[float] = []
+    for size in sizes:
+        current = atol
+        for value in expected[len(tolerances) : len(tolerances) + size]:
+            if current == 0 and is_floats(value):
+                current = _FLOAT_TOLERANCE
+            tolerances.append(current)
     return tolerances

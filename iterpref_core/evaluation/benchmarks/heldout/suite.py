@@ -11,14 +11,13 @@ from iterpref_core.execution import (
     Admission,
     Program,
     check_tests,
-    may_be_judged_inside,
     open_executor,
     program_of,
     time_limit,
 )
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
-from iterpref_core.records import AssertTest, IoTest, Problem, Sample
+from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
@@ -61,13 +60,10 @@ class Heldout(Benchmark[Problem]):
     def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
         """Return the prompt of a draft, which is the same for all models.
 
-        A model whose template opens reasoning gives the finished answer, as it is trained to; it reasons before that
-        where reasoning has a budget.
+        A model whose template opens reasoning gives the finished answer, as it is trained to.
         """
-        draft = draft_prompt(task.prompt)
-        if mode.reasoning and mode.budgeted:
-            return replace(mode.ask_to_reason(draft), private=task.own_code)
-        return BenchmarkPrompt(draft, private=task.own_code)
+        del mode
+        return BenchmarkPrompt(draft_prompt(task.prompt), private=task.own_code)
 
     def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         """Return the program that the answer shows; nothing where it shows none."""
@@ -81,7 +77,7 @@ class Heldout(Benchmark[Problem]):
         reference_s: float | None,
     ) -> Iterator[Program]:
         """Yield one program with visible and hidden tests."""
-        program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        program = program_of(task, code)
         # A problem with a limit of its own was judged by that limit where it comes from.
         if task.time_limit_s is None and reference_s is not None:
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
@@ -113,13 +109,11 @@ class Heldout(Benchmark[Problem]):
 
 
 def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams) -> dict[str, Problem]:
-    """Return the problems that take part by `execution.inside`; most need no engine to be asked.
+    """Return the problems that take part by `execution.inside`.
 
     Raises:
         InputError: none is left.
     """
-    if not any(map(may_be_judged_inside, tasks.values())):
-        return tasks
     with open_executor(execution) as executor:
         admission = Admission(execution.inside, executor)
         admitted = {problem.task_id: problem for problem in admission.admit(tasks.values())}

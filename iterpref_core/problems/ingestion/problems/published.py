@@ -37,8 +37,6 @@ def drop_for(error: Exception, where: str, name: str) -> Dropped:
         return Dropped(error.reason, where, name, error.explanation)
     if isinstance(error, ValidationError):
         explanation = describe_validation_error(error)
-    elif isinstance(error, RecursionError):
-        explanation = "it is nested too deeply"
     elif isinstance(error, ValueError | RecordError):
         explanation = str(error).removeprefix(f"{where}: ")
     else:

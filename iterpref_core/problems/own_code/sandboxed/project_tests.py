@@ -14,14 +14,16 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+import pytest
+
 Survey = dict[str, tuple[bool, float, list[str]]]
 """Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
+def _seed() -> None:
+    random.seed(0)
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
+        sys.modules["numpy"].random.seed(0)
 
 
 @contextlib.contextmanager
@@ -30,59 +32,22 @@ def _silence() -> Iterator[None]:
         yield
 
 
-class Calls:
-    """A collector of the project's functions that are called, as `module:qualified.name`.
-
-    Args:
-        tops: the names of the project's top-level packages and modules.
-    """
-
-    def __init__(self, tops: Sequence[str]) -> None:
-        self._tops = frozenset(tops)
-        self.called = set[str]()
-
-    def _see(self, frame: Any, event: str, _argument: Any) -> None:
-        if event == "call":
-            name = frame.f_globals.get("__name__")
-            if isinstance(name, str) and name.partition(".")[0] in self._tops:
-                self.called.add(f"{name}:{frame.f_code.co_qualname}")
-
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[None]:
-        """Collect in the block."""
-        self.called = set()
-        sys.setprofile(self._see)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
-
 class _Plugin:
     """A pytest plugin that chooses and orders the tests, and remembers their outcomes.
 
     Args:
         order: the ids of the tests to run; None collects all tests and runs none.
-        calls: the collector of called functions, if one is needed.
-        seed: the seed of each test's random numbers.
+        tops: the names of the project's top-level packages and modules, whose functions are watched.
     """
 
-    def __init__(
-        self,
-        order: Sequence[str] | None = None,
-        *,
-        calls: Calls | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, order: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
         self._order = order
-        self._calls = calls
-        self._seed = seed
+        self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
         self.lied = False
         self.passed: dict[str, bool] = {}
-        self.seconds: dict[str, float] = {}
-        self.called: dict[str, list[str]] = {}
+        self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -96,19 +61,24 @@ class _Plugin:
         chosen = [item for item in items if item.nodeid in positions]
         items[:] = sorted(chosen, key=lambda item: positions[item.nodeid])
 
-    def around(self, item: Any) -> Iterator[None]:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
-        _seed(self._seed)
+        _seed()
+        called = set[str]()
+
+        def see(frame: Any, event: str, _argument: Any) -> None:
+            name = frame.f_globals.get("__name__")
+            if event == "call" and isinstance(name, str) and name.partition(".")[0] in self._tops:
+                called.add(f"{name}:{frame.f_code.co_qualname}")
+
         started = time.process_time()
-        called: list[str] = []
-        if self._calls is None:
+        sys.setprofile(see if self._tops else None)
+        try:
             yield
-        else:
-            with self._calls.watch():
-                yield
-            called = sorted(self._calls.called)
-        self.seconds[item.nodeid] = time.process_time() - started
-        self.called[item.nodeid] = called
+        finally:
+            sys.setprofile(None)
+        self.watched[item.nodeid] = time.process_time() - started, sorted(called)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -133,15 +103,8 @@ class _Plugin:
 
 def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
     """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
-    import pytest
-
     # Finding plugins takes longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-
-    class Around:
-        @pytest.hookimpl(hookwrapper=True)
-        def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-            yield from plugin.around(item)
 
     here = os.getcwd()
     scratch = os.path.abspath("scratch")
@@ -151,44 +114,29 @@ def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: st
     os.chdir(root)
     try:
         with _silence():
-            pytest.main([*arguments, *options, *targets], plugins=[plugin, Around()])
+            pytest.main([*arguments, *options, *targets], plugins=[plugin])
     finally:
         os.chdir(here)
 
 
 def collect_tests(root: str) -> list[str]:
-    """Return the ids of the tests that pytest can collect in a project.
-
-    Raises:
-        ModuleNotFoundError: the environment has no pytest.
-    """
+    """Return the ids of the tests that pytest can collect in a project."""
     plugin = _Plugin()
     _run_pytest(root, [root], plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
 
 
-def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int) -> Survey:
-    """Run tests of a project; with seed 0 they keep their order and are watched."""
-    order = list(nodes)
-    calls = None
-    if seed:
-        random.Random(seed).shuffle(order)
-    else:
-        calls = Calls(tops)
-    plugin = _Plugin(order, calls=calls, seed=seed)
+def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
+    """Run tests of a project, and watch which functions they call."""
+    plugin = _Plugin(nodes, tops)
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     files = {node.partition("::")[0] for node in nodes}
     _run_pytest(root, sorted(files), plugin)
-    found: Survey = {}
-    for node in nodes:
-        passed = plugin.passed.get(node, False)
-        seconds = plugin.seconds.get(node, 0.0)
-        found[node] = (passed, seconds, plugin.called.get(node, []))
-    return found
+    return {node: (plugin.passed.get(node, False), *plugin.watched.get(node, (0.0, []))) for node in nodes}
 
 
 def _root_of(files: Mapping[str, str]) -> str:
-    """Return the folder on `sys.path` that holds the test files, given with their SHA-256.
+    """Return the folder on `sys.path` that holds some files of the project, given with their SHA-256.
 
     Raises:
         RuntimeError: there is no such folder, or a file has changed.
@@ -198,7 +146,7 @@ def _root_of(files: Mapping[str, str]) -> str:
         if all(map(os.path.exists, paths)):
             break
     else:
-        raise RuntimeError(f"the tests {', '.join(files)} are not there: ingest the project again")
+        raise RuntimeError(f"{', '.join(files)} are not there: ingest the project again")
     for path, sha256 in paths.items():
         with open(path, "rb") as file:
             if hashlib.sha256(file.read()).hexdigest() != sha256:
@@ -236,18 +184,19 @@ def failure_of(
 
     Args:
         replacement: the candidate, not yet installed.
-        files: the files of the tests, with their SHA-256.
+        files: the files of the function and of the tests, with their SHA-256.
         nodes: the ids of the tests.
         counter_nodes: tests to run in the place of `nodes`, with other expectations: each of them has to fail.
     """
+    root = _root_of(files)
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
-    root = _root_of(files)
+    tests = sorted({node.partition("::")[0] for node in nodes})
     plugin = _Plugin(counter_nodes or nodes)
     if not counter_nodes:
-        _run_pytest(root, list(files), plugin, "--maxfail=1")
+        _run_pytest(root, tests, plugin, "--maxfail=1")
         return plugin.verdict()
-    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in files]))
-    _run_pytest(root, list(files), plugin, "--assert=plain")  # which leaves importing to Python
+    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in tests]))
+    _run_pytest(root, tests, plugin, "--assert=plain")  # which leaves importing to Python
     return "" if plugin.lied or any(plugin.passed.values()) else plugin.failure or "no test ran"

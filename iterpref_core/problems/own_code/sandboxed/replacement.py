@@ -1,11 +1,10 @@
 """Function replacement: a module of the project with one function replaced by a candidate.
 
 The candidate stands in its module as if it had been written there: the module's syntax tree gets the candidate's
-statements. Their compiled code is labeled as code of the candidate's own file, for tracebacks and for coverage.
+statements. Their compiled code is labeled as code of the candidate's own file, for tracebacks.
 """
 
 import ast
-import hashlib
 import os
 import sys
 from collections.abc import Sequence
@@ -94,20 +93,6 @@ def relabel(code: CodeType, filename: str) -> CodeType:
     return code
 
 
-def _first_lines(candidate: ast.Module) -> ast.Module:
-    """Return a module of `pass` in the lines of the candidate's top-level statements, for coverage.
-
-    A definition begins in the line of its first decorator.
-    """
-    statements: list[ast.stmt] = []
-    for node in candidate.body:
-        decorators = getattr(node, "decorator_list", [])
-        first = decorators[0] if decorators else node
-        statement = ast.copy_location(ast.Pass(), first)
-        statements.append(statement)
-    return ast.Module(statements, [])
-
-
 class _Loader(SourceFileLoader):
     def __init__(self, name: str, path: str, replacement: "Replacement") -> None:
         super().__init__(name, path)
@@ -123,23 +108,15 @@ class Replacement:
     Args:
         module: the name of the module.
         qualname: the name of the function in the module, such as `Class.method`.
-        sha256: the hash of the module's file for which the candidate was made.
         candidate: the file of the candidate.
 
     Raises:
         SyntaxError: the candidate is no Python.
     """
 
-    def __init__(
-        self,
-        module: str,
-        qualname: str,
-        sha256: str,
-        candidate: str = "candidate.py",
-    ) -> None:
+    def __init__(self, module: str, qualname: str, candidate: str = "candidate.py") -> None:
         self.module = module
         self.qualname = qualname
-        self._sha256 = sha256
         self._filename = os.path.abspath(candidate)
         with open(candidate, encoding="utf-8") as file:
             self._tree = ast.parse(file.read(), self._filename)
@@ -171,15 +148,9 @@ class Replacement:
         """Return the code of the module at a path, with the candidate.
 
         Raises:
-            RuntimeError: the file is not the one for which the candidate was made.
             NameError: the candidate does not define the function.
         """
         with open(path, "rb") as file:
             source = file.read()
-        if hashlib.sha256(source).hexdigest() != self._sha256:
-            raise RuntimeError(f"module {self.module} has changed since it was ingested: ingest it again")
-        # Coverage counts the candidate's top-level statements as executed when code of their lines runs.
-        exec(compile(_first_lines(self._tree), self._filename, "exec"), {})
         spliced = splice(source, self._tree, self.qualname)
-        module = compile(spliced, path, "exec")
-        return relabel(module, self._filename)
+        return relabel(compile(spliced, path, "exec"), self._filename)
