@@ -77,7 +77,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes no pairs; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: there is no module 'absent'"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: absent cannot be imported"),
         ([*TRAIN, "kto"], "--programs is missing: kto is trained on single programs (`iterpref pair --unpaired`"),
         ([*TRAIN, "target-kto", *PAIRS], "--programs is missing"),
         ([*TRAIN, "kto", *PROGRAMS, *PAIRS], "--pairs and --spans: kto is trained on single programs"),

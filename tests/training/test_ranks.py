@@ -92,10 +92,12 @@ def _train(
         folder.mkdir(exist_ok=True)
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
         (folder / "params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")))
-        given = {**files, **places, "objective": objective}
+        given = {**files, "out": places["out"], "objective": objective}
         arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
         with chdir(folder), printing(folder / "printed"):
             start_processes(params.accelerate, ["-m", "iterpref_core.cli", "train", "--json", *arguments])
+        if (folder / "out.curve.csv").is_file():  # `SEVERAL_TRAININGS` has places of its own
+            (folder / "out.curve.csv").rename(places["curve"])
         _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
         metrics = json.loads("{" + result)
     else:
@@ -269,6 +271,7 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     give_mlflow_tables(tmp_path_factory, tmp_path)
     init_dvc(no_scm=True)
     Path("data").mkdir()
