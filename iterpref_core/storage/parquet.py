@@ -1,4 +1,4 @@
-"""Parquet and Arrow: the rows of a file as JSON texts.
+"""Parquet: the rows of a file as JSON texts.
 
 Arrow's maps are mappings, and its dates, times and decimal numbers are texts. In this project's own files a mapping
 from text to text is stored as a list of `key` and `value`, since `datasets` has no map type. Null values are left out
@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from iterpref_core.records.errors import InputError, first_line
 from iterpref_core.records.input_files import open_input
-from iterpref_core.storage.shards import layout_of
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -21,8 +20,6 @@ _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
 _MAPPING = "files"
 """The field of script tests that is a mapping; lists of `key` and `value` under other names are lists."""
-_ARROW = b"ARROW1"
-"""The first bytes of an Arrow file with a footer."""
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
 
@@ -39,7 +36,7 @@ class RowPlace(NamedTuple):
 
 
 def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
-    """Stream the rows of a Parquet or Arrow file as JSON texts.
+    """Stream the rows of a Parquet file as JSON texts.
 
     Args:
         path: the file.
@@ -51,11 +48,10 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
-        raise InputError(f"{path}: Parquet and Arrow need pyarrow; install iterpref[training], or give JSONL") from None
-    batches = _arrow_batches if layout_of(path) == ".arrow" else _parquet_batches
+        raise InputError(f"{path}: Parquet needs pyarrow; install iterpref[training], or give JSONL") from None
     try:
         with open_input(path) as file:
-            for batch in batches(file):
+            for batch in _batches(file):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     plain = _plain(row)
                     whole = {name: plain.get(name) for name in row} if nulls else plain
@@ -68,36 +64,13 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
         ) from None
 
 
-def _parquet_batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
+def _batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(file, buffer_size=_BUFFER_BYTES) as rows:
         # All groups at once would be in memory together.
         for group in range(rows.num_row_groups):
             yield from rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group])
-
-
-def _arrow_batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
-    """Stream the batches of an Arrow file: `datasets` writes Arrow's stream, others the form with a footer."""
-    import pyarrow as pa
-
-    whole = file.read(len(_ARROW)) == _ARROW
-    file.seek(0)
-    if whole:
-        with pa.ipc.open_file(file) as reader:
-            batches = map(reader.get_batch, range(reader.num_record_batches))
-            yield from _validated(batches)
-    else:
-        with pa.ipc.open_stream(file) as stream:
-            yield from _validated(stream)
-
-
-def _validated(batches: Iterator["RecordBatch"]) -> Iterator["RecordBatch"]:
-    for batch in batches:
-        # Arrow trusts the places of texts that stand in the file: a broken one would end the process.
-        batch.validate(full=True)
-        for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-            yield batch.slice(start, _ROWS_AT_ONCE)
 
 
 def _plain(value: Any, name: str = "") -> Any:

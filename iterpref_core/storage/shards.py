@@ -148,15 +148,12 @@ def _groups(folder: Path, config: str | None) -> dict[str, list[Path]]:
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        # `datasets` keeps a cache beside a saved set.
-        if path.is_file() and not hidden and not fnmatch(path.name, "cache-*.arrow"):
+        if path.is_file() and not hidden:
             files.append(path)
     found = [[path for path in files if layout_of(path) in suffixes] for suffixes in _LAYOUTS]
     shards = next(filter(None, found), None)
     if shards is None:
-        raise InputError(
-            f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
-        )
+        raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
     configs = _configs(folder, shards)
     if config is None and len(configs) > 1:
         raise InputError(

@@ -279,8 +279,8 @@ def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
 
 
 def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
-    path = tmp_path / "in.csv"
-    path.write_text("problem_id,task_id,buggy,fixed\n,,x = 1,x = 2\n,,x = 3,x = 4\n")
+    rows = [{"problem_id": "", "task_id": None, "buggy": f"x = {n}", "fixed": f"x = {n + 1}"} for n in (1, 3)]
+    path = written(tmp_path / "in.jsonl", *rows)
     found, pairs = taken(path, pairs_per_problem=1)
     assert found.counts == {"pairs": 2, "untested": 2}
     assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]

@@ -1,6 +1,5 @@
 """What a row states is kept, what it does not state is refused, and no row ends a run."""
 
-import csv
 import io
 import json
 import tarfile
@@ -265,24 +264,6 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
     (tmp_path / name).write_bytes(data.getvalue() if name.endswith(".gz") else lines)
     with pytest.raises(InputError, match=r"files that end in \.\w+ are not read; give JSONL, JSON"):
         ingest_pairs(Source([tmp_path / name]), tmp_path / "out.jsonl")
-
-
-@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv"])
-def test_bytes_that_are_not_utf8_lose_their_row_alone(tmp_path: Path, name: str) -> None:
-    rows = [PAIR, PAIR | {"prompt": "\ufffd one."}, PAIR]
-    text = io.StringIO()
-    if name == "in.csv":
-        table = csv.DictWriter(text, list(PAIR))
-        table.writeheader()
-        table.writerows(rows)
-    else:
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        text.write("\n".join(lines) if name == "in.jsonl" else f"[{','.join(lines)}]")
-    source = tmp_path / name
-    source.write_bytes(text.getvalue().encode().replace("\ufffd".encode(), b"\xe9"))
-    found = ingest_pairs(Source([source]), tmp_path / "out.jsonl")
-    assert found.counts["pairs"] == 2
-    assert sum(found.counts.values()) == 3
 
 
 APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}

@@ -92,7 +92,6 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
             r"two.json:1:10: more stands behind the JSON array; give every array a file",
         ),
         ("comma.json", b'[{"a": 1} {"a": 2}]', r"comma.json:1:11: not valid JSON \(a comma or `\]` is expected\)"),
-        ("semicolon.csv", b'a;b\n"x";"y"\n', r"semicolon.csv:2: not valid CSV .*; put commas between values"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -115,20 +114,15 @@ TEXTS = {
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), min_size=1, max_size=4),
     kind=st.sampled_from(sorted(TEXTS)),
     dictionary=st.booleans(),
-    ending=st.sampled_from(["parquet", "arrow"]),
 )
-def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool, ending: str) -> None:
+def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool) -> None:
     column = pa.array([text.encode() for text in texts], pa.binary()).cast(TEXTS[kind])
     if dictionary and kind != "view":
         column = column.dictionary_encode()
     table = pa.table({"a": column, "b": pa.array([[{"x": text}] for text in texts])})
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"rows.{ending}")
-        if ending == "parquet":
-            parquet.write_table(table, path)
-        else:
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
-                stream.write_table(table)
+        path = Path(folder, "rows.parquet")
+        parquet.write_table(table, path)
         found = [json.loads(item.text) for item in read_items(path)]
     assert found == [{"a": text, "b": [{"x": text}]} for text in texts]
 
@@ -145,24 +139,6 @@ def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_
         parquet.write_table(pa.table({"a": column}), path)
         with pytest.raises(InputError, match=r"rows.parquet: .* a value that Python does not have"):
             list(read_items(path))
-
-
-def test_an_arrow_file_whose_texts_end_behind_their_data_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.arrow"
-    table = pa.table({"a": ["abc"]})
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
-        stream.write_table(table)
-    # The places of a text's beginning and end: 0 and 3, and then 0 and 5.
-    places = [(0).to_bytes(4, "little") + end.to_bytes(4, "little") for end in (3, 5)]
-    (before, after) = path.read_bytes().rsplit(places[0], 1)
-    path.write_bytes(before + places[1] + after)
-    with pytest.raises(InputError, match=r"rows.arrow: not a whole file"):
-        list(read_items(path))
-
-
-def test_a_blank_line_of_a_csv_file_is_no_row(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n\n1,2\n\n")
-    assert [item.text for item in read_items(tmp_path / "a.csv")] == ['{"a": "1", "b": "2"}']
 
 
 @given(st.lists(st.sampled_from(["[", "]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
@@ -188,5 +164,5 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert find_shards([tmp_path]).files == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no file of JSONL, JSON, Parquet, Arrow or CSV"):
+    with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
         find_shards([tmp_path / "empty"])

@@ -29,7 +29,7 @@ PROGRAMS = (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_poin
 """The parts of a row with a wrong and a right program."""
 PROBLEMS = (
     *_OF_EVERY_ROW,
-    *("tests", "hidden_tests", "reference", "wrong", "unjudged"),
+    *("tests", "hidden_tests", "reference", "wrong"),
     *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
 )
 """The parts of a row with a problem. `task` says if a program is asked for, and `source` which set the row is from."""

@@ -19,7 +19,7 @@ from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.shards import find_shards, layout_of
 
-_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".csv", ".parquet", ".arrow")
+_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet")
 """Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
 
 
@@ -142,10 +142,11 @@ def _each_row(files: Sequence[Path]) -> Iterator[Item]:
         layout = layout_of(path)
         if layout not in _LAYOUTS:
             raise InputError(
-                f"{path}: files that end in {layout} are not read; give JSONL, JSON, CSV, Parquet or Arrow"
+                f"{path}: files that end in {layout} are not read; give JSONL, JSON or Parquet, as pandas and "
+                "datasets write them"
             )
         number = 0
-        for item in read_items(path, lenient=True):
+        for item in read_items(path, nulls=True):
             number = item.number
             yield item._replace(number=before + number)
         before += number

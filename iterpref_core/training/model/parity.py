@@ -119,26 +119,21 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
 def exact_layout(
     policy: PreTrainedModel | PeftModel, layout: Layout, longest: int, dtype: torch.dtype | None = None
 ) -> Layout:
-    """Return the layout in which a model's pairs are exact, and warn where that is another than the one asked for.
+    """Return `padded` in place of a layout in which a model's pairs are not exact, and warn; `padded` is not tried.
 
     Args:
         policy: as for `check_parity`.
         layout: the one asked for.
         longest: as for `check_parity`.
         dtype: as for `check_parity`.
-
-    Raises:
-        ModelError: the pairs are exact in no layout.
     """
     if layout == "fork":
         try:
             check_parity(policy, layout, longest, dtype=dtype)
         except ConfigError as error:
             logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
-        else:
-            return layout
-    check_parity(policy, "padded", longest, dtype=dtype)
-    return "padded"
+            return "padded"
+    return layout
 
 
 @torch.no_grad()

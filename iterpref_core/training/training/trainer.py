@@ -130,6 +130,8 @@ class PairTrainer(BaseTrainer):
             self.before_training.append(partial(self._check_sharded, layout, longest))
         else:
             layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
+            if layout == "padded":
+                check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
         self.data_collator = replace(collator, layout=layout)
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:

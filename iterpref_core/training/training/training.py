@@ -30,7 +30,7 @@ from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.parity import exact_layout, rounding_dtype
+from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype
 from iterpref_core.training.model.policy import (
     check_tied,
     is_quantized,
@@ -257,12 +257,16 @@ def _make_trainer(
     policy = load_policy(run.model, params, arguments.device)
     longest = longest_pair(data.rows)
     layout = params.layout
+    own = policy.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
     if layout == "fork":
         choose_attention(policy, longest)
-    if params.lora is not None and not is_sharded():
-        # Before it has adapters, so that they are not blamed for what the model does itself.
+    if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
         layout = exact_layout(placed, layout, longest, rounding_dtype(policy))
+        if layout != params.layout:
+            policy.set_attn_implementation(own)
+        if params.lora is not None:  # before it has adapters, so that they are not blamed for what the model does
+            check_parity(placed, layout, longest, dtype=rounding_dtype(policy))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None

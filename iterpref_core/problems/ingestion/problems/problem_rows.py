@@ -99,10 +99,9 @@ class ProblemReader:
             raise _not_there("tests", row, columns)
         first, *others = [_ask(reading, rules, asks=self._preset.asks) for reading in readings]
         wrong = python_programs(_programs(row, columns, "wrong", programs_left_out), programs_left_out)
-        unjudged = python_programs(_programs(row, columns, "unjudged", programs_left_out), programs_left_out)
         left_out.update({f"programs_left_out/{language}": count for language, count in programs_left_out.items()})
         left_out.update({f"tests_left_out/{reason}": count for reason, count in tests_left_out.items()})
-        return PublishedProblem(first, "", right, wrong, unjudged, tuple(others), left_out)
+        return PublishedProblem(first, "", right, wrong, tuple(others), left_out)
 
     def _asked(self, row: Mapping[str, Any], columns: Columns, left_out: Counter[str]) -> Problem:
         """Return the problem in a row without its tests.

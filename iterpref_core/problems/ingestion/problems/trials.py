@@ -129,7 +129,7 @@ def _try_wrong(
     """Return the trajectory of the nearest wrong programs that fail, at most so many; None if there is none."""
     failing: list[tuple[str, Outcome]] = []
     # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
-    candidates = [(_distance(code, passing), code) for code in row.wrong + row.unjudged] if pairs else []
+    candidates = [(_distance(code, passing), code) for code in row.wrong] if pairs else []
     for distance, code in sorted(candidates):
         # A distance of 0: the program is a right one with other line ends.
         if distance == 0 or len(failing) == pairs:
