@@ -12,13 +12,6 @@ OWN_TEMPERATURE = "the model's own temperature"
 """Stands in results.json for the temperature of a model that accepts no other one."""
 LEAST_TEMPERATURE = 0.01
 """Is sent for 0 to a server that refuses 0: the likeliest token is then taken but for near ties."""
-MAX_STOPS = 4
-"""End strings that OpenAI's API takes, and many servers with it."""
-_END_MOST = ("\ndef ", "\nprint(", "\nclass ", "\nif __name__", "\nassert ", "\nassert")
-"""The end strings with which most answers go on behind their function; an end token ends an answer by itself."""
-
-_STOP = r"\bstop\b|stop.?(?:string|sequence|word)"
-
 Body = dict[str, Any]
 
 
@@ -52,12 +45,6 @@ def _put_system_before_user(body: Body) -> Body:
     system, first, *rest = body["messages"]
     text = f"{system['content']}\n\n{first['content']}"
     return body | {"messages": [first | {"content": text}, *rest]}
-
-
-def _keep_four_stops(body: Body) -> Body:
-    place = {stop: number for number, stop in enumerate(_END_MOST)}
-    chosen = sorted(body["stop"], key=lambda stop: place.get(stop, len(place)))
-    return body | {"stop": chosen[:MAX_STOPS]}
 
 
 ADAPTATIONS = {
@@ -101,15 +88,9 @@ ADAPTATIONS = {
         _has_system,
         _put_system_before_user,
     ),
-    "fifth stop": Adaptation(
-        f"{MAX_STOPS} end strings",
-        _STOP,
-        lambda body: len(body.get("stop", ())) > MAX_STOPS,
-        _keep_four_stops,
-    ),
     "stop": Adaptation(
         "without end strings",
-        _STOP,
+        r"\bstop\b|stop.?(?:string|sequence|word)",
         lambda body: "stop" in body,
         lambda body: _without(body, "stop"),
     ),
