@@ -5,7 +5,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tasks.addresses import without_passwords
 from tasks.mlflow.record import Record, kept_records, records_folder
@@ -33,6 +33,8 @@ def write_record(record: Record, folder: Path | None = None) -> None:
         with _locked():
             record.keep()
             _send_all(record.path, folder)
+    except Timeout:
+        record.keep()  # another process uploads for minutes: the next one sends this record
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         log_defect(error)
         _warn(str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}")
