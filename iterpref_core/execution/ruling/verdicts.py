@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.kinds.kind import Step
-from iterpref_core.execution.kinds.reports import NOT_JUDGED, signature
+from iterpref_core.execution.kinds.reports import NOT_JUDGED, UNREADABLE, signature
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
-from iterpref_core.records import ScriptTest, Verdict
+from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -137,10 +136,6 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        if facts["type"] == "ModuleNotFoundError":
-            name = str(facts["message"]).removeprefix("No module named ").strip("'")
-            if name in self._packages() or (step and _imports(step.source, name.partition(".")[0])):
-                return self.outcome("infra_error", f"the test needs package {name}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -152,11 +147,6 @@ class Trial:
         elif self.call and facts["line"]:
             text = f"{feedback.call_text(self.call)} raised {text}"
         return self.fail(index, "exception", text, kind)
-
-    def _packages(self) -> set[str]:
-        """Return the packages that have to be installed, as the tests say."""
-        scripts = [test for test in self.program.tests if isinstance(test, ScriptTest)]
-        return {package for script in scripts for package in script.packages}
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
@@ -215,6 +205,9 @@ class Trial:
         self.call = str(facts["call"])
         if facts["why"].startswith(NOT_JUDGED) and not self.answer.seen.killed:
             return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
+        if facts["why"].startswith(UNREADABLE) and not self.answer.seen.killed:
+            text = f"{feedback.call_text(self.call)} {clean(facts['why'], feedback.MAX_FEEDBACK)}"
+            return self.fail(index, "bad_return_type", text)
         if facts["why"] == "tampered" and not self.answer.seen.killed:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
@@ -234,10 +227,6 @@ class Trial:
         if kind == "passed" and not returns:
             return None
         raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
-
-
-def _imports(source: str, package: str) -> bool:
-    return re.search(rf"^\s*(import|from)\s+{re.escape(package)}\b", source, re.MULTILINE) is not None
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: bytes) -> Outcome:

@@ -12,6 +12,7 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.reports import PASSED_ANYWAY
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
+from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
 from iterpref_core.execution.ruling.own_processes import run_each_test, take_processes
@@ -90,6 +91,11 @@ class Executor(Engine):
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
+        needed: set[str] = set()
+        for test in program.tests:
+            needed.update(KINDS[test.kind].packages(test))
+        if missing := self.pool.missing(sorted(needed), program.environment):
+            return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         problem = problem_of(program)
         if problem:

@@ -9,11 +9,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
@@ -274,6 +276,15 @@ class WorkerPool:
         """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
         found = self.environments.get(environment or "")
         return found is not None and found.processes and self.plan.tier == "A"
+
+    def missing(self, packages: Iterable[str], environment: str | None) -> str:
+        """Return the first package that an environment lacks; empty if it has all of them."""
+        for package in packages:
+            name = package.partition(".")[0]
+            site = self._runtime(environment).site
+            if name not in sys.stdlib_module_names and not PathFinder.find_spec(name, site):
+                return package
+        return ""
 
     def close(self) -> None:
         """End all workers and their programs, and remove their folders."""

@@ -215,8 +215,12 @@ def _check_programs(buggy: str, fixed: str) -> None:
         raise LeftOutError("empty")
     if buggy == fixed:
         raise LeftOutError("same_program")
+    if not is_program(fixed):
+        raise LeftOutError("not_python")
     # A buggy program may have a syntax error, but not another language's syntax.
-    if not is_program(fixed) or language_of(buggy) == "python2":
+    if is_program(buggy):
+        return
+    if language_of(buggy) == "python2":
         raise LeftOutError("not_python")
     if is_no_program(buggy) or marks_program(buggy):
         raise LeftOutError("no_code", "the buggy program is none, or stands in an answer or in a list")

@@ -1,7 +1,6 @@
 """Submissions: rows of single programs with verdicts, as attempts at problems, from which `pair` chooses."""
 
 import re
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -83,29 +82,23 @@ def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dr
     name = ""
     try:
         row = read_object(item)
+        columns.check_wanted(row)
         name = columns.name(row, "task_id") or ""
-        return _submission(row, name, columns, license)
+        prompt = columns_prompt(row, columns)
+        (code, *others) = columns.values(row, "program") or [""]
+        if not name or others or not isinstance(code, str):
+            raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
+        if prompt is None or not code.strip():
+            raise LeftOutError("empty" if prompt else "no_prompt")
+        if language_of(code) == "python2":
+            raise LeftOutError("not_python")
+        stated = read_license(columns.one(row, "license"))
+        problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
+        submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
+        # No file can hold half of a surrogate pair.
+        submission.to_json().encode()
     except Exception as error:  # noqa: BLE001 - see `drop_for`
         return drop_for(error, where, name)
-
-
-def _submission(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> _Submission:
-    columns.check_wanted(row)
-    prompt = columns_prompt(row, columns)
-    if prompt is None:
-        raise LeftOutError("no_prompt")
-    if not name:
-        raise ValueError("the row does not name its problem; say where with --columns task_id=")
-    (code, *others) = columns.values(row, "program") or [""]
-    if others or not isinstance(code, str):
-        raise ValueError("one program is expected")
-    if language_of(code) == "python2" or not code.strip():
-        raise LeftOutError("not_python" if code.strip() else "empty")
-    license = read_license(columns.one(row, "license")) or license
-    problem = Problem(task_id=name, prompt=prompt, tests=(), license=license)
-    submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
-    # No file can hold half of a surrogate pair.
-    submission.to_json().encode()
     return submission
 
 

@@ -5,7 +5,6 @@ assert f(2) == 4          no import: Python looks for "f" in the test's builtins
 """
 
 import builtins
-import contextlib
 import dis
 import importlib.abc
 import importlib.machinery
@@ -16,20 +15,11 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .peer import Peer
-from .proxies import Proxy, ProxyClass
+from .proxies import is_theirs
 
 _RUNNERS = frozenset({"unittest", "pytest"})
 _HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
 """Names under which a runner looks in a test for functions of its own."""
-
-
-def names_in(code: types.CodeType) -> set[str]:
-    """Return all names that a code and the functions in it may look up, attributes among them."""
-    names = set(code.co_names)
-    for inner in _inner(code):
-        names |= names_in(inner)
-    return names
 
 
 def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -98,11 +88,12 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
 class SessionOfSolution(Protocol):
     """The session that a solution's module belongs to; see `session.JudgeSession`."""
 
-    peer: Peer
     folder: str
     meant: set[str]
-    at_hand: dict[str, Any]
     helpers: dict[str, str]
+
+    def ask(self, op: str, /, *args: Any, **named: Any) -> Any:
+        """Ask the program."""
 
     def look_up(self, name: str) -> Any:
         """Return what a test means by a name that is no builtin's."""
@@ -112,9 +103,6 @@ class SessionOfSolution(Protocol):
 
     def load(self, name: str) -> None:
         """Have the program run the solution."""
-
-    def named(self, name: str, value: Any) -> None:
-        """Note under which name a test knows a class, or a function."""
 
     def has_file(self, module: str) -> bool:
         """Tell whether a package lies among the test's files."""
@@ -138,14 +126,6 @@ class Names(dict[str, Any]):
         self._session = session
         self._namespace = namespace
         self._code = code
-        self._fill(names_in(code))
-
-    def _fill(self, names: set[str]) -> None:
-        """Look up at once what has come along with the loading of the solution; it may change later."""
-        for name in (names & self._session.at_hand.keys()) - self._namespace.keys():
-            if name not in self and not name.startswith("__") and name not in _RUNNERS:
-                with contextlib.suppress(KeyError):
-                    self[name]
 
     def __missing__(self, name: str) -> Any:
         if name.startswith("__") or name in _RUNNERS:
@@ -155,8 +135,7 @@ class Names(dict[str, Any]):
             return self._namespace[name]
         value = self._session.look_up(name)
         # A solution with a function `math` does not keep a test from `math.isclose`.
-        is_theirs = isinstance(value, Proxy) or type(value) is ProxyClass
-        if is_theirs and name in sys.stdlib_module_names:
+        if is_theirs(value) and name in sys.stdlib_module_names:
             value = library_of(name, self._code) or value
         self._namespace[name] = value
         return value
@@ -175,12 +154,7 @@ class Solution(types.ModuleType):
             return self._listed_for(sys._getframe(1))  # noqa: SLF001 - of the module that imports
         if name.startswith("__") and name not in ("__version__", "__author__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        try:
-            value = session.peer.ask("get", self.__name__, name)
-        except AttributeError:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
-        session.named(name, value)
-        return value
+        return session.ask("get", self.__name__, name)
 
     def _listed_for(self, frame: types.FrameType) -> list[str]:
         """Return the names that an import of all names brings to a test.
@@ -188,7 +162,7 @@ class Solution(types.ModuleType):
         It leaves those alone that the test has imported before, helpers of the setup, and what a runner would obey.
         """
         session = self.__dict__["iterpref_session"]
-        listed = [name for name in session.peer.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
+        listed = [name for name in session.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
         own = set(frame.f_globals)
         if isinstance(frame.f_builtins, Names):
             own |= session.helpers.keys()
@@ -204,13 +178,10 @@ class Solution(types.ModuleType):
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            self.__dict__["iterpref_session"].peer.ask("set", self.__name__, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        self.__dict__["iterpref_session"].peer.ask("delete", self.__name__, name)
+            self.__dict__["iterpref_session"].ask("set", self.__name__, name, value)
 
     def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].peer.ask("listed", self.__name__))
+        return list(self.__dict__["iterpref_session"].ask("listed", self.__name__))
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
