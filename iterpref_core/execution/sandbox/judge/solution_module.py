@@ -13,9 +13,12 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .proxies import is_theirs
+
+if TYPE_CHECKING:
+    from .session import JudgeSession
 
 _RUNNERS = frozenset({"unittest", "pytest"})
 _HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
@@ -85,29 +88,6 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
             yield from _attributes_of(name, constant)
 
 
-class SessionOfSolution(Protocol):
-    """The session that a solution's module belongs to; see `session.JudgeSession`."""
-
-    folder: str
-    meant: set[str]
-    helpers: dict[str, str]
-
-    def ask(self, op: str, /, *args: Any, **named: Any) -> Any:
-        """Ask the program."""
-
-    def look_up(self, name: str) -> Any:
-        """Return what a test means by a name that is no builtin's."""
-
-    def solution(self, name: str) -> "Solution":
-        """Return a module of the solution."""
-
-    def load(self, name: str) -> None:
-        """Have the program run the solution."""
-
-    def has_file(self, module: str) -> bool:
-        """Tell whether a package lies among the test's files."""
-
-
 class Names(dict[str, Any]):
     """The builtins of a test's namespace; what Python finds neither there nor here is looked up in the solution.
 
@@ -119,7 +99,7 @@ class Names(dict[str, Any]):
         code: that runs in it.
     """
 
-    def __init__(self, session: SessionOfSolution, namespace: dict[str, Any], code: types.CodeType) -> None:
+    def __init__(self, session: "JudgeSession", namespace: dict[str, Any], code: types.CodeType) -> None:
         super().__init__(vars(builtins))
         for name in session.meant:
             self.pop(name, None)
@@ -144,7 +124,7 @@ class Names(dict[str, Any]):
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; all requests about it go to the program."""
 
-    def __init__(self, name: str, session: SessionOfSolution) -> None:
+    def __init__(self, name: str, session: "JudgeSession") -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -187,7 +167,7 @@ class Solution(types.ModuleType):
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: SessionOfSolution, modules: list[str]) -> None:
+    def __init__(self, session: "JudgeSession", modules: list[str]) -> None:
         self._session = session
         self._modules = modules
 
