@@ -98,7 +98,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["quality", "--problems", "pairs.jsonl", "--judge"], "--judge needs a model"),
         (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
-        (["export", "--out", "o"], "one of --model, --pairs and --problems"),
+        (["export", "--out", "o"], "one of --model and --pairs"),
         (["run", "--set", "training.beta"], "not KEY=VALUE"),
         (["run", "traning"], "no stage 'traning'"),
     ],

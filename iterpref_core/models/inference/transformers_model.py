@@ -237,9 +237,10 @@ class TransformersModel(BatchModel):
         put: Answered,
     ) -> None:
         """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
-        encoded = self.tokenizer.pad({"input_ids": [prompt.ids for prompt in prompts]}, return_tensors="pt")
-        input_ids = encoded["input_ids"].to(self._model.device)
-        attention_mask = encoded["attention_mask"].to(self._model.device)
+        ids = {"input_ids": [prompt.ids for prompt in prompts]}
+        encoded = self.tokenizer.pad(ids, return_tensors="pt").to(self._model.device)
+        input_ids = encoded["input_ids"]
+        attention_mask = encoded["attention_mask"]
         width = input_ids.shape[1]
         limit = width + sampling.max_new_tokens
         temperature = sampling.temperature

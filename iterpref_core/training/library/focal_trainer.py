@@ -1,6 +1,7 @@
 """Focal trainer for scripts: called as TRL's trainers are, with a model's name, a configuration and pairs."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,16 +83,10 @@ class FocalDPOTrainer(PairTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        _refuse_others(kwargs)
         if args is None:
             name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
             args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
-        check_fields(args)
-        if args.neftune_noise_alpha:
-            raise InputError(
-                "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "
-                "remove it"
-            )
+        _refuse_others(args, kwargs)
         given = {
             "objective": objective,
             "beta": beta,
@@ -107,12 +102,7 @@ class FocalDPOTrainer(PairTrainer):
             _check_rows(name, rows, settings["objective"], args)
         policy, tokenizer = _load(model, processing_class, args)
 
-        def read(rows: Any) -> Pairs:
-            """Return tokenized pairs, with references where the objective needs them."""
-            if isinstance(rows, Dataset):
-                return focal_dataset(rows, policy, tokenizer, settings["objective"], args)
-            return _with_reference(rows, settings["objective"], policy, args)
-
+        read = partial(_read, policy, tokenizer, settings["objective"], args)
         trained = read(train_dataset)
         validation = {name: read(rows) for name, rows in validated.items()}
         super().__init__(
@@ -127,12 +117,17 @@ class FocalDPOTrainer(PairTrainer):
         )
 
 
-def _refuse_others(kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments of other trainers that this one has no use for.
+def _refuse_others(args: TrainingArguments, kwargs: Mapping[str, Any]) -> None:
+    """Refuse settings and arguments of other trainers that this one has no use for.
 
     Raises:
         InputError: the first one.
     """
+    check_fields(args)
+    if args.neftune_noise_alpha:
+        raise InputError(
+            "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; remove it"
+        )
     reasons = {
         "compute_metrics": "would need logits, and none are built; use evaluate",
         "data_collator": "is the layout's own; choose layout",
@@ -192,8 +187,12 @@ def _load(
     return model, tokenizer
 
 
-def _with_reference(rows: Any, objective: Objective, policy: Any, args: TrainingArguments) -> Pairs:
+def _read(
+    policy: Any, tokenizer: PreTrainedTokenizerBase, objective: Objective, args: TrainingArguments, rows: Any
+) -> Pairs:
     """Return tokenized pairs, scored by the policy as it is now where the objective needs a reference."""
+    if isinstance(rows, Dataset):
+        return focal_dataset(rows, policy, tokenizer, objective, args)
     form = form_of(rows)
     if objective.scores_reference and form is not None and not form.scored:
         return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)

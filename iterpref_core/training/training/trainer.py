@@ -115,24 +115,28 @@ class PairTrainer(BaseTrainer):
             processing_class=processing_class,
             **kwargs,
         )
+        self.before_training: list[Callable[[], None]] = []
+        self.add_callback(_Before(self))
+        self.add_callback(ReleaseMemory())
+        self.data_collator = replace(collator, layout=self._prepare(layout, longest))
+
+    def _prepare(self, layout: Layout, longest: int) -> Layout:
+        """Give the model its label head, try it, and return the layout in which its pairs are exact."""
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
-        self.before_training: list[Callable[[], None]] = []
-        self.add_callback(_Before(self))
-        self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         add_label_head(base)
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
-        else:
-            layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
-            if layout == "padded":
-                check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
-        self.data_collator = replace(collator, layout=layout)
+            return layout
+        layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
+        if layout == "padded":
+            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
+        return layout
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:
         """Check weights that several processes share, which are whole in none, as they are prepared for training."""
