@@ -13,12 +13,9 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .proxies import is_theirs
-
-if TYPE_CHECKING:
-    from .session import JudgeSession
 
 _RUNNERS = frozenset({"unittest", "pytest"})
 _HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
@@ -94,12 +91,12 @@ class Names(dict[str, Any]):
     The program is asked for a name when the test uses it, and learns no other word of the test.
 
     Args:
-        session: of the test.
+        session: of the test, a `session.JudgeSession`.
         namespace: of the test, which keeps what was found.
         code: that runs in it.
     """
 
-    def __init__(self, session: "JudgeSession", namespace: dict[str, Any], code: types.CodeType) -> None:
+    def __init__(self, session: Any, namespace: dict[str, Any], code: types.CodeType) -> None:
         super().__init__(vars(builtins))
         for name in session.meant:
             self.pop(name, None)
@@ -124,7 +121,7 @@ class Names(dict[str, Any]):
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; all requests about it go to the program."""
 
-    def __init__(self, name: str, session: "JudgeSession") -> None:
+    def __init__(self, name: str, session: Any) -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -167,7 +164,7 @@ class Solution(types.ModuleType):
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: "JudgeSession", modules: list[str]) -> None:
+    def __init__(self, session: Any, modules: list[str]) -> None:
         self._session = session
         self._modules = modules
 
