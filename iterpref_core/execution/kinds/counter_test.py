@@ -183,7 +183,13 @@ class _Changes(ast.NodeTransformer):
         return self._visit_within(node, may_not_run="__name__" not in ast.unparse(node.test))
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
-        return self._visit_within(node, may_not_run=bool(node.handlers))
+        must_raise = any(_always_fails(block[-1]) for block in (node.body, node.orelse) if block)
+        self._visit_within(node, may_not_run=bool(node.handlers))
+        if not (node.handlers and must_raise):
+            return node
+        for handler in node.handlers:
+            handler.type = _other_error()
+        return self._watched(node)
 
     def visit_With(self, node: ast.With) -> ast.AST:
         changed = [_change_call(item.context_expr) for item in node.items]
@@ -240,6 +246,16 @@ def _assigned_conditions(tree: ast.Module) -> dict[str, ast.Assign]:
     return found
 
 
+def _always_fails(node: ast.stmt) -> bool:
+    """Tell whether a statement is one where a test must not come: `assert False`, `self.fail()`."""
+    match node:
+        case ast.Assert(test=ast.Constant(value=value)):
+            return not value
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="fail"))):
+            return True
+    return isinstance(node, ast.Raise)
+
+
 def _may_be_skipped(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
     decorators = " ".join(map(ast.unparse, node.decorator_list))
     return any(word in decorators for word in _MAY_BE_SKIPPED)
@@ -254,7 +270,7 @@ def _change_call(node: ast.expr) -> bool:
             return False
     arguments = node.args
     if name in _EXCEPTIONS and arguments:
-        arguments[0] = _expression("type('OtherException', (Exception,), {})")
+        arguments[0] = _other_error()
         return True
     if not isinstance(node.func, ast.Attribute):
         return False
@@ -338,6 +354,10 @@ def _is_literal(node: ast.expr) -> bool:
     except (ValueError, TypeError):
         return False
     return True
+
+
+def _other_error() -> ast.expr:
+    return _expression("type('OtherException', (Exception,), {})")
 
 
 def _expression(source: str) -> ast.expr:

@@ -50,7 +50,7 @@ def test_honest_programs_are_believed(run):
     accused = [name for name, outcome in outcomes.items() if outcome.verdict == "tampered"]
     unchecked = [name for name, outcome in outcomes.items() if outcome.isolation.endswith("judged inside unchecked")]
     assert accused == []
-    assert len(unchecked) <= 15
+    assert len(unchecked) <= 10
     assert all("judged inside" in outcome.isolation for outcome in outcomes.values())
 
 
@@ -82,6 +82,8 @@ def test_honest_programs_are_believed(run):
         ("m.assert_called_once()", "m.assert_not_called()"),
         ("with pytest.raises(KeyError):\n    f()",
          "with pytest.raises(type('OtherException', (Exception,), {})):\n    f()"),
+        ("try:\n    f()\n    assert False\nexcept KeyError:\n    pass",
+         "try:\n    f()\n    assert False\nexcept type('OtherException', (Exception,), {}):\n    pass"),
     ],
 )  # fmt: skip
 def test_a_counter_test_expects_something_else(test, counter):
@@ -99,7 +101,6 @@ def test_a_counter_test_expects_something_else(test, counter):
         "try:\n    f()\nexcept KeyError as error:\n    assert error.args == (1,)",
         "@unittest.skip('later')\ndef test(): assert f() == 1",
         "def test():\n    def work(): assert f() == 1\n    Thread(target=work).start()",
-        "try:\n    f()\n    assert False\nexcept KeyError:\n    pass",
         "not Python",
     ],
 )

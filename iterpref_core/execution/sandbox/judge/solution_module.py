@@ -182,7 +182,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def module(self, name: str) -> types.ModuleType:
         """Return the solution's module as an import would leave it."""
-        found = self._session.solution(name)
+        found: types.ModuleType = self._session.solution(name)
         found.__loader__ = self
         found.__spec__ = importlib.machinery.ModuleSpec(name, self)
         return found
