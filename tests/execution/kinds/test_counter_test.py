@@ -50,7 +50,7 @@ def test_honest_programs_are_believed(run):
     accused = [name for name, outcome in outcomes.items() if outcome.verdict == "tampered"]
     unchecked = [name for name, outcome in outcomes.items() if outcome.isolation.endswith("judged inside unchecked")]
     assert accused == []
-    assert len(unchecked) <= 10
+    assert len(unchecked) <= 13
     assert all("judged inside" in outcome.isolation for outcome in outcomes.values())
 
 
