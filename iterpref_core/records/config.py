@@ -206,7 +206,7 @@ class EnvironmentParams(Settings):
 
 
 Inside = Literal["mark", "refuse"]
-"""What becomes of problems whose tests run in the program's own process: their results say so, or they are left out."""
+"""The fate of problems whose tests run in the program's own process: their results say so, or they are left out."""
 
 
 class ExecutionParams(Settings):

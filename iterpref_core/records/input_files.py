@@ -30,7 +30,7 @@ _NO_TEXT = (
     (b"\xfd7zXZ\x00", "is an xz file", "unpack it"),
     (b"\x28\xb5\x2f\xfd", "is a Zstandard file", "let its name end in .zst"),
     (b"PAR1", "is a Parquet file", "let its name end in .parquet"),
-    (b"ARROW1", "is an Arrow file", "let its name end in .arrow"),
+    (b"ARROW1", "is an Arrow file", "write it as Parquet"),
     (b"PK\x03\x04", "is a zip archive", "unpack it"),
 )
 """First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""

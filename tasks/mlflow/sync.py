@@ -2,10 +2,12 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from tasks.addresses import without_passwords
 from tasks.mlflow.record import Record, kept_records, records_folder
@@ -14,6 +16,7 @@ from tasks.mlflow.server import Server, TrackingError, log_defect, tracking_uri
 
 _PAUSE_S = 60.0
 """Seconds for which a server that did not answer is left alone."""
+_LATER = "the next run sends what is kept"
 _LOCK_S = 120.0
 """Seconds to wait for another process that writes."""
 
@@ -28,31 +31,29 @@ def write_record(record: Record, folder: Path | None = None) -> None:
         record: the state of a command.
         folder: the checkout or worktree with its report; None: the report is not there any more.
     """
-    try:
-        records_folder().mkdir(parents=True, exist_ok=True)
-        with _locked():
-            record.keep()
-            _send_all(record.path, folder)
-    except Timeout:
-        record.keep()  # another process uploads for minutes: the next one sends this record
-    except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
-        log_defect(error)
-        _warn(str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}")
+    with _sending():
+        record.keep()
+        _send_all(record.path, folder)
 
 
 def send_kept() -> None:
-    """Send the records of earlier commands, if there are any, to MLflow."""
-    if not kept_records():
-        return
-    try:
-        with _locked():
+    """Send the records of earlier commands, if there are any, to MLflow, as `write_record` does."""
+    if kept_records():
+        with _sending():
             _send_all(None, None)
-    except TrackingError as error:
-        _warn(str(error))
 
 
-def _locked() -> FileLock:
-    return FileLock(records_folder() / ".lock", timeout=_LOCK_S)
+@contextmanager
+def _sending() -> Iterator[None]:
+    """Let one process at a time write to MLflow, and turn every error in the block into a warning."""
+    try:
+        records_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(records_folder() / ".lock", timeout=_LOCK_S):
+            yield
+    except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
+        log_defect(error)
+        reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"
+        _warn(f"{reason}; {_LATER}")
 
 
 def _send_all(own: Path | None, folder: Path | None) -> None:
@@ -77,7 +78,7 @@ def _send_all(own: Path | None, folder: Path | None) -> None:
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
                 log_defect(error)
-                _warn(f"{path} is not in MLflow: {type(error).__name__}: {str(error).splitlines()[0][:500]}")
+                _warn(f"{path} is not in MLflow: {type(error).__name__}: {str(error).splitlines()[0][:500]}; {_LATER}")
             else:
                 path.unlink()
     except TrackingError:
@@ -89,4 +90,4 @@ def _send_all(own: Path | None, folder: Path | None) -> None:
 
 @cache  # a record that is refused is tried again after each stage, and told once
 def _warn(reason: str) -> None:
-    print(f"warning: {without_passwords(reason)}; the next run writes what is missing", file=sys.stderr)
+    print(f"warning: {without_passwords(reason)}", file=sys.stderr)

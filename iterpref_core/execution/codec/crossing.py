@@ -16,7 +16,7 @@ import operator
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from .data_types import MAKERS, MAPPINGS, PART_TYPES, PARTS
 from .plain import ATOMS, FROM_ATOM, SCALARS, Tree, are_scalars, to_json, with_digits
@@ -25,16 +25,6 @@ _NUMBER = re.compile(r"[<>|=][biufc]\d+")
 _CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _read = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__).decode  # one nan, which is found again in lists
 _SCALARS_AND_INT = SCALARS | {id(int)}
-
-
-class References(Protocol):
-    """The maker and the reader of references; see `sandbox.judge.objects`."""
-
-    def refer(self, value: Any, codec: "Codec") -> Tree:
-        """Return the tree of a value that is no plain data."""
-
-    def resolve(self, tag: str, body: Any, codec: "Codec") -> Any:
-        """Return the object of this side that such a tree names."""
 
 
 def dumps(tree: Tree) -> str:
@@ -82,10 +72,10 @@ class Codec:
     """The values of a conversation, as trees and back; and the containers that both sides have.
 
     Args:
-        references: makes and reads the trees of all that is no plain data.
+        references: makes and reads the trees of all that is no plain data; see `sandbox.judge.objects`.
     """
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, references: Any) -> None:
         self._references = references
         # By number, in this order: the containers, and what they held when the two sides were last alike.
         self._known: dict[int, Any] = {}

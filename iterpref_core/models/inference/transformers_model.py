@@ -237,10 +237,7 @@ class TransformersModel(BatchModel):
         put: Answered,
     ) -> None:
         """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
-        ids = {"input_ids": [prompt.ids for prompt in prompts]}
-        encoded = self.tokenizer.pad(ids, return_tensors="pt").to(self._model.device)
-        input_ids = encoded["input_ids"]
-        attention_mask = encoded["attention_mask"]
+        input_ids, attention_mask = self._pad(prompts)
         width = input_ids.shape[1]
         limit = width + sampling.max_new_tokens
         temperature = sampling.temperature
@@ -284,6 +281,12 @@ class TransformersModel(BatchModel):
                 sampler.keep_rows(staying)
             input_ids = input_ids[staying]
             attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
+
+    def _pad(self, prompts: Sequence[EncodedPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the token ids and the attention mask of a batch, both (rows, tokens), padded on the left."""
+        ids = {"input_ids": [prompt.ids for prompt in prompts]}
+        encoded = self.tokenizer.pad(ids, return_tensors="pt").to(self._model.device)
+        return encoded["input_ids"], encoded["attention_mask"]
 
     def _completion(
         self,

@@ -13,7 +13,7 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from .proxies import is_theirs
 
@@ -85,41 +85,18 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
             yield from _attributes_of(name, constant)
 
 
-class SessionOfSolution(Protocol):
-    """The session that a solution's module belongs to; see `session.JudgeSession`."""
-
-    folder: str
-    meant: set[str]
-    helpers: dict[str, str]
-
-    def ask(self, op: str, /, *args: Any, **named: Any) -> Any:
-        """Ask the program."""
-
-    def look_up(self, name: str) -> Any:
-        """Return what a test means by a name that is no builtin's."""
-
-    def solution(self, name: str) -> "Solution":
-        """Return a module of the solution."""
-
-    def load(self, name: str) -> None:
-        """Have the program run the solution."""
-
-    def has_file(self, module: str) -> bool:
-        """Tell whether a package lies among the test's files."""
-
-
 class Names(dict[str, Any]):
     """The builtins of a test's namespace; what Python finds neither there nor here is looked up in the solution.
 
     The program is asked for a name when the test uses it, and learns no other word of the test.
 
     Args:
-        session: of the test.
+        session: of the test, a `session.JudgeSession`.
         namespace: of the test, which keeps what was found.
         code: that runs in it.
     """
 
-    def __init__(self, session: SessionOfSolution, namespace: dict[str, Any], code: types.CodeType) -> None:
+    def __init__(self, session: Any, namespace: dict[str, Any], code: types.CodeType) -> None:
         super().__init__(vars(builtins))
         for name in session.meant:
             self.pop(name, None)
@@ -144,7 +121,7 @@ class Names(dict[str, Any]):
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; all requests about it go to the program."""
 
-    def __init__(self, name: str, session: SessionOfSolution) -> None:
+    def __init__(self, name: str, session: Any) -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -187,7 +164,7 @@ class Solution(types.ModuleType):
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: SessionOfSolution, modules: list[str]) -> None:
+    def __init__(self, session: Any, modules: list[str]) -> None:
         self._session = session
         self._modules = modules
 
@@ -205,7 +182,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def module(self, name: str) -> types.ModuleType:
         """Return the solution's module as an import would leave it."""
-        found = self._session.solution(name)
+        found: types.ModuleType = self._session.solution(name)
         found.__loader__ = self
         found.__spec__ = importlib.machinery.ModuleSpec(name, self)
         return found
